@@ -1,0 +1,3 @@
+"""Arcadia Dagster: cloud invoice files in, exact finance records out."""
+
+__version__ = "0.1.0"
