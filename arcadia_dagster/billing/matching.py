@@ -1,0 +1,48 @@
+"""Matching cost lines to what the company runs: by the resource's id, then by a name that is unique.
+
+A name counts where, in the line's account and for the line's kind of resource, only one resource has it. An inventory
+or a line that does not tell its account may belong to any. What is not matched is charged and pushed all the same.
+"""
+
+
+def matches_sql(lines: str, resources: str) -> str:
+    """SQL: `matched_resource_id` and `match_method` (`id`, `name` or `none`) for each line.
+
+    Args:
+        lines: A relation with document_sha256, line_number, account_id, resource_id, resource_name, resource_type.
+        resources: A relation like the table cloud_resources.
+
+    Returns:
+        A SELECT of document_sha256, line_number, matched_resource_id, match_method; one row for each line.
+    """
+    return f"""
+    WITH account AS (
+      SELECT DISTINCT account_id FROM {lines}
+    ), candidate AS (
+      SELECT account.account_id AS line_account, resource.resource_id, resource.resource_name, resource.resource_type
+      FROM account
+      JOIN {resources} AS resource
+        ON resource.account_id IN (account.account_id, 'unknown') OR account.account_id = 'unknown'
+    ), by_id AS (
+      SELECT DISTINCT line_account, resource_id FROM candidate
+    ), by_name AS (
+      SELECT line_account, resource_type, resource_name, min(resource_id) AS resource_id
+      FROM candidate
+      WHERE resource_name IS NOT NULL
+      GROUP BY ALL
+      HAVING count(DISTINCT resource_id) = 1
+    )
+    SELECT
+      line.document_sha256,
+      line.line_number,
+      coalesce(by_id.resource_id, by_name.resource_id) AS matched_resource_id,
+      CASE WHEN by_id.resource_id IS NOT NULL THEN 'id'
+        WHEN by_name.resource_id IS NOT NULL THEN 'name'
+        ELSE 'none' END AS match_method
+    FROM {lines} AS line
+    LEFT JOIN by_id ON by_id.line_account = line.account_id AND by_id.resource_id = line.resource_id
+    LEFT JOIN by_name
+      ON by_name.line_account = line.account_id
+      AND by_name.resource_type = line.resource_type
+      AND by_name.resource_name = line.resource_name
+    """

@@ -1,0 +1,81 @@
+"""The normalised invoice that finance gets, and the hash that tells whether finance has it already.
+
+The same facts always give the same payload: nothing in it comes from the clock, an attempt count or chance. The hash covers the
+business fields; the evidence (line count, document) may change without anything to tell finance, as when the same invoice
+is exported again with other line ends.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+VENDORS: dict[str, str] = {"digitalocean": "DigitalOcean"}
+"""The vendor's name for each source; finance creates a vendor that it does not have."""
+
+VENDOR_CATEGORY = "cloud"
+
+BUSINESS_FIELDS = (
+    "source",
+    "external_id",
+    "invoice_number",
+    "vendor_name",
+    "currency",
+    "amount_gross_minor",
+    "amount_net_minor",
+    "amount_tax_minor",
+    "issued_on",
+    "period_start",
+    "period_end",
+)
+"""What the hash covers, in this order, joined by the unit separator U+001F; a missing value is empty."""
+
+SYNTHETIC_ACCOUNT = "0000000"
+"""The account of sample documents, which no real account has: they may go to a sandbox only."""
+
+
+def ready_invoices_sql() -> str:
+    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`."""
+    names = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in VENDORS.items())
+    fields = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS)
+    return f"""
+    SELECT *, sha256(concat_ws(chr(31), {fields})) AS payload_sha256
+    FROM (
+      SELECT total.source, total.account_id, total.external_id, total.invoice_month, total.currency,
+        total.amount_gross_minor, total.amount_net_minor, total.amount_tax_minor, total.line_count,
+        total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
+        CASE total.source {names} ELSE total.source END AS vendor_name
+      FROM tax_split_totals AS total
+      JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256)
+      WHERE total.status = 'ready' AND raw.status = 'current'
+    )
+    """
+
+
+def build(invoice: Mapping[str, Any], *, with_optional_fields: bool = True) -> dict[str, Any]:
+    """The body of the request, as finance-contract has it: dates as ISO 8601 text, amounts as integers in minor units.
+
+    Args:
+        invoice: A row of `ready_invoices_sql`.
+        with_optional_fields: Whether to send what finance does not need to tell invoices apart: number, dates, evidence.
+    """
+    needed = {
+        "source": invoice["source"],
+        "external_id": invoice["external_id"],
+        "vendor": {"name": invoice["vendor_name"], "category": VENDOR_CATEGORY},
+        "currency": invoice["currency"],
+        "amount_gross_minor": invoice["amount_gross_minor"],
+        "amount_net_minor": invoice["amount_net_minor"],
+        "amount_tax_minor": invoice["amount_tax_minor"],
+    }
+    if not with_optional_fields:
+        return needed
+    return {
+        **needed,
+        "invoice_number": invoice["invoice_number"],
+        **{name: _date(invoice[name]) for name in ("issued_on", "period_start", "period_end")},
+        "line_count": invoice["line_count"],
+        "document_sha256": invoice["document_sha256"],
+    }
+
+
+def _date(value: Any) -> str | None:  # noqa: ANN401 - a date of the database, or nothing
+    return None if value is None else str(value.isoformat())

@@ -1,0 +1,131 @@
+"""Whether an invoice may be pushed: the reasons that hold it, each a sentence that a person can act on.
+
+Two kinds. A *doubt* is something a person can look at and release, for this version of the invoice, with a reason on
+record. A *bar* stands whatever a person says: amounts that cannot be summed, a preview, an invoice somebody has voided.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from arcadia_dagster.billing.currency import from_minor_sql, to_minor_sql
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason to hold an invoice.
+
+    Attributes:
+        condition: SQL over the columns that `billing.totals` offers: when it holds.
+        text: SQL: the sentence.
+        can_release: Whether a person may overrule it.
+    """
+
+    condition: str
+    text: str
+    can_release: bool = True
+
+
+def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
+    """All reasons, in the order in which people should see them.
+
+    Args:
+        first_month: The first month that has a partition.
+        last_month: The last one: the present month.
+    """
+    return (
+        Reason(
+            "len(currencies) > 1",
+            "'its lines are in several currencies (' || array_to_string(currencies, ', ') || "
+            "'), which are never summed; ask the provider for one invoice a currency'",
+            can_release=False,
+        ),
+        Reason(
+            "len(currencies) = 1 AND exponent IS NULL",
+            "'its currency ' || currency || ' is not in ISO 4217'",
+            can_release=False,
+        ),
+        Reason("NOT is_final", "'it is a preview or has no id: shown, never pushed'", can_release=False),
+        Reason(
+            "void_reason IS NOT NULL",
+            "'voided by ' || void_by || ': ' || void_reason || '; if finance has it, remove it there by hand'",
+            can_release=False,
+        ),
+        Reason(
+            f"invoice_month < DATE '{first_month}'",
+            "'its month ' || strftime(invoice_month, '%Y-%m') || ' is before the first month, "
+            f"ARCADIA_FIRST_MONTH={first_month:%Y-%m}'",
+            can_release=False,
+        ),
+        Reason(
+            f"invoice_month > DATE '{last_month}'",
+            "'its month ' || strftime(invoice_month, '%Y-%m') || ' is in the future (after "
+            f"{last_month:%Y-%m}); ARCADIA_FIRST_MONTH to now are the months there are'",
+            can_release=False,
+        ),
+        Reason(
+            "month_basis = 'file_name' AND lines_month <> invoice_month",
+            "'its file name says ' || strftime(invoice_month, '%Y-%m') || ', most of its lines start in ' || "
+            "strftime(lines_month, '%Y-%m')",
+        ),
+        Reason("stated_problem IS NOT NULL", "'its control total cannot be used: ' || stated_problem"),
+        *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),
+        *_stated("stated_tax", "amount_tax_minor", "tax", "the sum of its tax lines"),
+        Reason(
+            "amount_tax_minor <> 0 AND amount_net_minor = 0",
+            f"'it has tax of ' || {_amount('amount_tax_minor')} || ' without anything that is taxed'",
+        ),
+        Reason(
+            "amount_net_minor <> 0 AND abs(amount_tax_minor) > abs(amount_net_minor)",
+            f"'its tax of ' || {_amount('amount_tax_minor')} || ' is more than its net of ' || "
+            f"{_amount('amount_net_minor')}",
+        ),
+        Reason(
+            "conflicting_account IS NOT NULL",
+            "'account ' || conflicting_account || ' has an invoice with the same id, and finance tells invoices of one "
+            "tenant and source apart by their id only'",
+        ),
+        Reason(
+            "duplicate_of IS NOT NULL",
+            "'it has mostly the same lines as invoice ' || duplicate_of || ' of this month, which came first; dismiss the "
+            "document of one of them, or release this one if both are real'",
+        ),
+    )
+
+
+def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
+    """SQL: the list of the reasons of one kind that hold the invoice."""
+    arms = ", ".join(
+        f"CASE WHEN {reason.condition} THEN {reason.text} END" for reason in found if reason.can_release is can_release
+    )
+    return f"list_filter([{arms}], lambda reason: reason IS NOT NULL)"
+
+
+def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:
+    """A total that the document states must be one in its currency, and equal to ours to the minor unit."""
+    in_minor = to_minor_sql(column, "exponent")
+    return (
+        Reason(
+            f"{column} <> {from_minor_sql(in_minor, 'exponent')}",
+            f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', has more decimals than '"
+            " || currency || ' has'",
+        ),
+        Reason(
+            f"{column} = {from_minor_sql(in_minor, 'exponent')} AND {in_minor} <> {computed}",
+            f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', differs from {of_what}, ' || "
+            f"{_amount(computed)}",
+        ),
+    )
+
+
+def _amount(minor: str) -> str:
+    """SQL: minor units as `86.92 USD`, with as many decimals as the currency has."""
+    arms = " ".join(
+        f"WHEN {digits} THEN CAST(CAST({minor} AS DECIMAL(38,{digits})) / {10**digits} AS DECIMAL(38,{digits}))::VARCHAR"
+        for digits in (0, 2, 3, 4)
+    )
+    return f"(CASE exponent {arms} END || ' ' || currency)"
+
+
+def _plain(amount: str) -> str:
+    """SQL: an exact amount without the zeros that only its type gives it: `100.50` stays `100.5`."""
+    return f"rtrim(rtrim({amount}::VARCHAR, '0'), '.')"
