@@ -1,0 +1,161 @@
+"""Opening the warehouse: every reader and writer goes through here, so that there is one lock and one way.
+
+DuckDB lets one process write a file and a second open fails at once. So the lock is taken before the file is opened and
+freed after it is closed; opening costs about 20 ms whatever the size, so it is opened late and closed early. Nothing
+slow belongs between: no file is parsed, no request sent, nothing waited for while the warehouse is open.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.lock import hold
+
+DEFAULT_LOCK_TIMEOUT = 60.0
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be used; the message says why and what to do."""
+
+
+class Warehouse:
+    """The warehouse at a path, made and migrated on first use.
+
+    Args:
+        location: The DuckDB file.
+        lock_timeout: Seconds to wait for another process at most.
+    """
+
+    def __init__(self, location: str | Path, *, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> None:
+        """Note where the warehouse is. Nothing is opened yet."""
+        if str(location).startswith("ducklake:"):
+            raise WarehouseError(f"ARCADIA_WAREHOUSE={location}: DuckLake is not supported yet; name a DuckDB file")
+        self.path = Path(location)
+        self.lock_timeout = lock_timeout
+        self._is_current = False
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock's file, beside the warehouse."""
+        return self.path.with_name(self.path.name + ".lock")
+
+    @property
+    def delivery_lock_path(self) -> Path:
+        """The lock that keeps two deliveries of one warehouse apart."""
+        return self.path.with_name(self.path.name + ".delivery.lock")
+
+    @property
+    def work_folder(self) -> Path:
+        """Where temporary stages lie: beside the warehouse, since they can be as large as a part of it."""
+        return self.path.with_name(self.path.name + ".work")
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may only read, beside other readers. Tables are named without a prefix.
+
+        Raises:
+            LockTimeoutError: Somebody wrote for longer than the lock's time-out.
+            WarehouseError: The file is no warehouse, or a newer program wrote it.
+        """
+        self._ensure_current()
+        with hold(self.lock_path, timeout=self.lock_timeout, shared=True), self._attached(read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in one transaction, alone: committed when the block ends well, rolled back when it raises.
+
+        Raises:
+            LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
+            WarehouseError: The file is no warehouse, a newer program wrote it, or the disk is full.
+        """
+        with hold(self.lock_path, timeout=self.lock_timeout), self._attached(read_only=False) as connection:
+            self._migrate(connection)
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            self._commit(connection)
+
+    @contextmanager
+    def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to nothing: an in-memory database for work that must not hold the lock."""
+        self.work_folder.mkdir(parents=True, exist_ok=True)
+        # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
+        # other's. It is made when something is spilled, and deleted when the connection closes.
+        spill = self.work_folder / f"spill-{uuid4().hex}"
+        with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self.stage() as connection:
+            mode = ", READ_ONLY" if read_only else ""
+            try:
+                # With its type: DuckDB would take a SQLite file for one, and download an extension to read it.
+                connection.execute(f"ATTACH '{_quoted(self.path)}' AS warehouse (TYPE duckdb{mode})")
+                connection.execute("USE warehouse")
+            except duckdb.Error as error:
+                raise WarehouseError(
+                    f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); "
+                    "move it away and run `arcadia ingest` to rebuild it from the archive"
+                ) from error
+            yield connection
+
+    def _ensure_current(self) -> None:
+        """A reader of a new or older warehouse needs its tables first; that is looked up once per object."""
+        if self._is_current and self.path.exists():
+            return
+        with self.write():
+            pass
+
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self._is_current:
+            # The file may have been deleted since: a fresh one is empty.
+            self._is_current = schema.version_of(connection) == schema.SCHEMA_VERSION
+        if self._is_current:
+            return
+        found = schema.version_of(connection)
+        if found > schema.SCHEMA_VERSION:
+            raise WarehouseError(
+                f"{self.path} was written by a newer version of Arcadia Dagster (its schema is {found}, this program "
+                f"knows {schema.SCHEMA_VERSION}); upgrade the program"
+            )
+        if found < schema.SCHEMA_VERSION:
+            connection.execute("BEGIN")
+            try:
+                schema.migrate(connection, found)
+            except BaseException:
+                _roll_back(connection)
+                raise
+            self._commit(connection)
+        self._is_current = True
+
+    def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except duckdb.Error as error:
+            raise WarehouseError(f"{self.path}: nothing was written: {error}") from error
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Roll back where a transaction is still open; DuckDB has closed it already after some errors."""
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.TransactionException:
+        return
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

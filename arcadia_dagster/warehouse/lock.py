@@ -1,0 +1,113 @@
+"""An advisory file lock with a bounded wait that can say who holds it.
+
+`flock` belongs to an open file, not to a name or a process: it also keeps threads of one process apart, and the kernel
+frees it when its holder dies, however it dies.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class LockTimeoutError(TimeoutError):
+    """The lock could not be had in the time allowed. The message names the lock and, where known, its holder."""
+
+
+@contextmanager
+def hold(path: Path, *, timeout: float, shared: bool = False) -> Iterator[None]:
+    """Hold the lock on `path` (made where missing), alone or with other `shared` holders.
+
+    Args:
+        path: The lock's own file. It is never deleted: deleting a lock file is how two holders come to be.
+        timeout: Seconds to wait at most.
+        shared: Whether others may hold it shared at the same time.
+
+    Raises:
+        LockTimeoutError: Somebody else held it for longer than `timeout`.
+        OSError: The lock file cannot be made or opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    if not _acquire(descriptor, operation, timeout):
+        # The waiting thread owns the descriptor now and closes it when it wakes.
+        raise LockTimeoutError(
+            f"{path} was locked for more than {timeout:g} s by {_holders(path) or 'another process'}; "
+            "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
+        )
+    try:
+        yield
+    finally:
+        _release(descriptor)
+
+
+def _acquire(descriptor: int, operation: int, timeout: float) -> bool:
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _acquire_in_turn(descriptor, operation, timeout)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return True
+
+
+def _acquire_in_turn(descriptor: int, operation: int, timeout: float) -> bool:
+    """Wait in the kernel's queue, which is fair, where polling is not. Only a thread can do that with a time limit."""
+    decision = threading.Lock()
+    acquired = threading.Event()
+    abandoned = False
+
+    def wait() -> None:
+        fcntl.flock(descriptor, operation)
+        with decision:
+            if abandoned:
+                _release(descriptor)
+            else:
+                acquired.set()
+
+    threading.Thread(target=wait, name="arcadia-lock", daemon=True).start()
+    is_interrupted = True
+    try:
+        acquired.wait(timeout)
+        is_interrupted = False
+    finally:
+        # Also on Ctrl-C: a thread that gets the lock after everybody has gone must let it go.
+        with decision:
+            abandoned = not acquired.is_set()
+            if is_interrupted and not abandoned:
+                _release(descriptor)
+    return not abandoned
+
+
+def _release(descriptor: int) -> None:
+    # Unlocked, not only closed: a process that was forked meanwhile has the descriptor too, and the lock with it.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def _holders(path: Path) -> str:
+    """Who holds the lock, as `process 4711 (arcadia ingest)`, read from the kernel's table; empty where it has none."""
+    try:
+        status = path.stat()
+        table = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return ""
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    holders = {
+        int(fields[4])
+        for fields in (line.split() for line in table.splitlines())
+        if len(fields) >= 6 and fields[1] == "FLOCK" and fields[5] == wanted and int(fields[4]) > 0  # noqa: PLR2004
+    }
+    return ", ".join(_name(process) for process in sorted(holders))
+
+
+def _name(process: int) -> str:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return f"process {process}"
+    return f"process {process} ({' '.join(words).strip()[:120]})"

@@ -1,0 +1,130 @@
+"""Replacing months, and knowing which are stale.
+
+Every stage keeps a version for each month. A rebuild notes the version of the stage before it that it was built from; a
+month is stale where the stage before has moved on since. So what has to run is decided from the warehouse, never from
+run history, and a crash between two stages heals with the next run.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from itertools import pairwise
+
+import duckdb
+
+from arcadia_dagster.warehouse.connection import WarehouseError
+from arcadia_dagster.warehouse.schema import Table
+
+STAGES = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals")
+"""The stages in order; each is built from the one before it."""
+
+
+def month_list(months: Iterable[date]) -> str:
+    """SQL: the months as a list of literals for `IN (...)`; a list that matches nothing where there are none."""
+    return ", ".join(f"DATE '{month:%Y-%m-%d}'" for month in sorted(months)) or "NULL"
+
+
+def versions(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> dict[date, int]:
+    """The version of each of the months at a stage; 0 where it was never built."""
+    found: dict[date, int] = dict(
+        connection.execute(
+            f"SELECT invoice_month, version FROM stage_versions "
+            f"WHERE stage = ? AND invoice_month IN ({month_list(months)})",
+            [stage],
+        ).fetchall()
+    )
+    return {month: found.get(month, 0) for month in months}
+
+
+def touch(
+    connection: duckdb.DuckDBPyConnection,
+    stage: str,
+    months: Collection[date],
+    built_from: Mapping[date, int] | None = None,
+) -> None:
+    """Count the content of these months at a stage as replaced, built from the given versions of the stage before."""
+    if not months:
+        return
+    current = versions(connection, stage, months)
+    connection.execute(
+        f"DELETE FROM stage_versions WHERE stage = ? AND invoice_month IN ({month_list(months)})", [stage]
+    )
+    connection.executemany(
+        "INSERT INTO stage_versions VALUES (?, ?, ?, ?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))",
+        [[stage, month, current[month] + 1, (built_from or {}).get(month, 0)] for month in sorted(months)],
+    )
+
+
+def replace(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    months: Collection[date],
+    rows: str,
+    *,
+    built_from: Mapping[date, int],
+) -> None:
+    """Replace the months' rows of a table by those of a SELECT, within the caller's transaction.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        table: The table, which is also the stage's name.
+        months: The months to replace.
+        rows: A SELECT of the table's columns by name, of these months only.
+        built_from: The version of the stage before, for each month.
+
+    Raises:
+        WarehouseError: The rows are not unique by the table's key, or lie in other months: a defect, so nothing is
+            kept.
+    """
+    if not months:
+        return
+    connection.execute(f"DELETE FROM {table.name} WHERE invoice_month IN ({month_list(months)})")
+    inserted = _count(connection, f"INSERT INTO {table.name} BY NAME {rows}")
+    where = f"invoice_month IN ({month_list(months)})"
+    if inserted != _count(connection, f"SELECT count(*) FROM {table.name} WHERE {where}"):
+        raise WarehouseError(
+            f"{table.name}: rows for other months than {', '.join(f'{month:%Y-%m}' for month in sorted(months))}; "
+            "nothing was written. This is a defect: report it"
+        )
+    assert_unique(connection, table, where)
+    touch(connection, table.name, months, built_from)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
+    row = connection.execute(statement).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def assert_unique(connection: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
+    """Check that no two rows share the table's key.
+
+    Raises:
+        WarehouseError: Two rows do; the message names the first.
+    """
+    key = ", ".join(table.key)
+    twice = connection.execute(
+        f"SELECT {key} FROM {table.name} WHERE {where} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    ).fetchone()
+    if twice is not None:
+        raise WarehouseError(
+            f"{table.name}: two rows for {key} = {twice}; nothing was written. This is a defect: report it"
+        )
+
+
+def stale(connection: duckdb.DuckDBPyConnection) -> set[date]:
+    """The months of which some stage is behind the one before it."""
+    pairs = ", ".join(f"('{before}', '{after}')" for before, after in pairwise(STAGES))
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT earlier.invoice_month
+        FROM (VALUES {pairs}) AS pair (before, after)
+        JOIN stage_versions AS earlier ON earlier.stage = pair.before
+        LEFT JOIN stage_versions AS later ON later.stage = pair.after AND later.invoice_month = earlier.invoice_month
+        WHERE later.built_from IS NULL OR later.built_from < earlier.version
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def next_month(month: date) -> date:
+    """The first day of the month after."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)

@@ -1,0 +1,387 @@
+"""The tables of the warehouse: one description that makes the DDL, the column schema in the UI, and the documentation.
+
+Types are those that DuckDB and DuckLake share. There are no keys, constraints or sequences (a primary key costs three
+times as much on insert, and DuckLake has none): uniqueness is asserted before commit, see `warehouse.months`.
+Every TIMESTAMP is in UTC. Months are DATEs, the first day of the month.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from arcadia_dagster.billing.currency import AMOUNT_TYPE
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, SQL type and meaning."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its meaning, its columns in order, and the columns whose values together occur once."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = field(default=())
+
+    @property
+    def column_names(self) -> str:
+        """The columns as SQL lists them."""
+        return ", ".join(column.name for column in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The statement that creates the table."""
+        columns = ",\n  ".join(f"{column.name} {column.type}" for column in self.columns)
+        return f"CREATE TABLE {self.name} (\n  {columns}\n)"
+
+
+_SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
+_MONTH = Column("invoice_month", "DATE", "The invoice's month, its first day (UTC).")
+_SOURCE = Column("source", "VARCHAR", "Who issued the invoice, as finance knows it, such as `digitalocean`.")
+_ACCOUNT = Column("account_id", "VARCHAR", "The account at the source; `unknown` where the document does not tell.")
+_EXTERNAL_ID = Column("external_id", "VARCHAR", "The invoice's id at its source; finance tells invoices apart by it.")
+_INVOICE = (_SOURCE, _ACCOUNT, _EXTERNAL_ID)
+_CURRENCY = Column("currency", "VARCHAR", "ISO 4217 code; NULL where the invoice states several.")
+_INVOICE_KEY = ("source", "account_id", "external_id")
+
+_STATED_INVOICE = (
+    Column("invoice_ordinal", "INTEGER", "Which invoice of its document it is, from 1."),
+    *_INVOICE,
+    Column("invoice_number", "VARCHAR", "The number printed on the invoice, where it is known."),
+    _MONTH,
+    Column("period_start", "DATE", "First day of the billing period (UTC)."),
+    Column("period_end", "DATE", "Last day of the billing period, inclusive (UTC)."),
+    Column("issued_on", "DATE", "The day of issue, where the document states it."),
+    _CURRENCY,
+    Column("stated_total", AMOUNT_TYPE, "The total that the document or its control file states, or NULL."),
+    Column("stated_tax", AMOUNT_TYPE, "The tax total that the document states, or NULL."),
+    Column("stated_problem", "VARCHAR", "Why the control file beside the document cannot be used, or NULL."),
+    Column("line_count", "BIGINT", "How many cost lines the invoice has."),
+    Column("id_basis", "VARCHAR", "Where the id is from: `document`, `file_name` (the provider's), or `derived`."),
+    Column("month_basis", "VARCHAR", "Where the month is from: `document`, `file_name` or `lines`."),
+    Column("lines_month", "DATE", "The month in which most lines that are not tax start, or NULL."),
+    Column("is_final", "BOOLEAN", "False for a preview or an invoice without an id: shown, never pushed."),
+    Column("received_at", "TIMESTAMP", "When the document arrived in the inbox (UTC)."),
+)
+
+DOCUMENTS = Table(
+    "documents",
+    "Every complete file ever seen in the inbox, whatever became of it.",
+    (
+        _SHA256,
+        Column("file_name", "VARCHAR", "The best name it came under: a provider's own before any other."),
+        Column("byte_size", "BIGINT", "Size in bytes."),
+        Column("format", "VARCHAR", "The format it was recognised as, or NULL."),
+        Column("received_at", "TIMESTAMP", "When it first arrived in the inbox (UTC)."),
+        Column("invoice_month", "DATE", "The month of its invoices (the first where it has several), or NULL."),
+        Column("status", "VARCHAR", "`accepted`, `rejected`, or `dismissed` by a person."),
+        Column(
+            "reason", "VARCHAR", "Why it was rejected or dismissed, with line, column, value and what was expected."
+        ),
+        Column("read_by", "VARCHAR", "The version of this program that read it."),
+    ),
+    key=("document_sha256",),
+)
+
+DOCUMENT_NAMES = Table(
+    "document_names",
+    "Every name under which a document came.",
+    (
+        _SHA256,
+        Column("file_name", "VARCHAR", "The file's name."),
+        Column("inbox_path", "VARCHAR", "Its path below the inbox."),
+        Column("received_at", "TIMESTAMP", "When it arrived under this name (UTC)."),
+    ),
+    key=("document_sha256", "inbox_path"),
+)
+
+DOCUMENT_INVOICES = Table(
+    "document_invoices",
+    "The invoices that the accepted documents state, of whatever month: the register that `raw_invoices` is made of.",
+    (_SHA256, *_STATED_INVOICE),
+    key=("document_sha256", "invoice_ordinal"),
+)
+
+INVENTORIES = Table(
+    "inventories",
+    "The resources that the accepted inventory documents list: the register that `cloud_resources` is built from.",
+    (
+        _SHA256,
+        Column("line_number", "BIGINT", "The ordinal of the record in its document, from 1."),
+        Column("resource_id", "VARCHAR", "The resource's id at its provider."),
+        Column("resource_name", "VARCHAR", "The name people gave it, or NULL."),
+        Column("resource_type", "VARCHAR", "What it is, in lower case: `droplet`, `volume`, `database` ..."),
+        Column("account_id", "VARCHAR", "The account it belongs to; `unknown` where the inventory does not tell."),
+        Column("project", "VARCHAR", "The project it belongs to, or NULL."),
+        Column("received_at", "TIMESTAMP", "When the inventory arrived (UTC)."),
+    ),
+    key=("document_sha256", "line_number"),
+)
+
+INBOX_FILES = Table(
+    "inbox_files",
+    "What the last look at the inbox saw, so that an unchanged file is not read again.",
+    (
+        Column("inbox_path", "VARCHAR", "The path below the inbox."),
+        Column("byte_size", "BIGINT", "Size in bytes."),
+        Column("modified_ns", "BIGINT", "Modification time, in nanoseconds since 1970 (UTC)."),
+        Column("changed_ns", "BIGINT", "Change time, in nanoseconds since 1970 (UTC): when it arrived here."),
+        Column("inode", "BIGINT", "The file's number in its file system."),
+        Column("document_sha256", "VARCHAR", "The document it holds; NULL where it could not be taken."),
+        Column("problem", "VARCHAR", "Why it was not taken, or NULL."),
+    ),
+    key=("inbox_path",),
+)
+
+DECISIONS = Table(
+    "decisions",
+    "What people decided, with their reason: `release`, `dismiss`, `void`.",
+    (
+        Column("decided_at", "TIMESTAMP", "When (UTC)."),
+        Column("decided_by", "VARCHAR", "Who: the operating system's user name."),
+        Column("decision", "VARCHAR", "`release`, `dismiss` or `void`."),
+        _SHA256,
+        Column("source", "VARCHAR", "The invoice's source; NULL for a decision about a whole document."),
+        Column("account_id", "VARCHAR", "The invoice's account, or NULL."),
+        Column("external_id", "VARCHAR", "The invoice's id, or NULL."),
+        Column("reason", "VARCHAR", "Why, in the person's words."),
+    ),
+)
+
+INVOICE_ALIASES = Table(
+    "invoice_aliases",
+    "Other ids of an invoice that is already known to finance by one: the id that was pushed first stays.",
+    (
+        _SOURCE,
+        Column("alias_account_id", "VARCHAR", "The account under the other name."),
+        Column("alias_external_id", "VARCHAR", "The other id."),
+        _ACCOUNT,
+        _EXTERNAL_ID,
+        _SHA256,
+        Column("learned_at", "TIMESTAMP", "When the two were seen to be one (UTC)."),
+    ),
+    key=("source", "alias_account_id", "alias_external_id"),
+)
+
+RAW_INVOICES = Table(
+    "raw_invoices",
+    "The invoices that documents state, each version of each: who, which month, which version is current.",
+    (
+        _SHA256,
+        *_STATED_INVOICE,
+        Column("file_name", "VARCHAR", "The document's name."),
+        Column("status", "VARCHAR", "`current`, or `superseded` by a newer document for the same invoice."),
+    ),
+    key=("document_sha256", "invoice_ordinal"),
+)
+
+COST_LINES = Table(
+    "cost_lines",
+    "One normalised row for each line of each current invoice, whatever its provider.",
+    (
+        _SHA256,
+        Column("line_number", "BIGINT", "The ordinal of the data record in its document, from 1."),
+        *_INVOICE,
+        _MONTH,
+        Column(
+            "charge_category", "VARCHAR", "`Usage`, `Purchase`, `Tax`, `Credit` or `Adjustment` (FOCUS ChargeCategory)."
+        ),
+        Column("service_name", "VARCHAR", "The provider's product (FOCUS ServiceName)."),
+        Column("description", "VARCHAR", "The line's words, exactly as stated (FOCUS ChargeDescription)."),
+        Column("project", "VARCHAR", "The provider's project, or NULL."),
+        Column("resource_id", "VARCHAR", "The resource's id as the line states it, or NULL (FOCUS ResourceId)."),
+        Column("resource_name", "VARCHAR", "The resource's name as the line states it, or NULL (FOCUS ResourceName)."),
+        Column("resource_type", "VARCHAR", "What kind of resource the line bills, or NULL (FOCUS ResourceType)."),
+        Column(
+            "charge_period_start",
+            "TIMESTAMP",
+            "Inclusive start of the charge (UTC), or NULL (FOCUS ChargePeriodStart).",
+        ),
+        Column("charge_period_end", "TIMESTAMP", "Exclusive end of the charge (UTC), or NULL (FOCUS ChargePeriodEnd)."),
+        Column("quantity", AMOUNT_TYPE, "How much was consumed, in `unit`, or NULL (FOCUS ConsumedQuantity)."),
+        Column("unit", "VARCHAR", "The unit of `quantity`, or NULL (FOCUS ConsumedUnit)."),
+        Column("amount", AMOUNT_TYPE, "The cost in major units of `currency`, exactly as stated (FOCUS BilledCost)."),
+        Column("currency", "VARCHAR", "ISO 4217 code (FOCUS BillingCurrency)."),
+        Column(
+            "tax_basis", "VARCHAR", "On a tax line, the rule that decided: `provider_type` or `description`; else NULL."
+        ),
+        Column(
+            "is_tax_doubtful", "BOOLEAN", "Whether the earlier rule (description contains gst or tax) would differ."
+        ),
+        Column("matched_resource_id", "VARCHAR", "The resource in `cloud_resources` that the line is for, or NULL."),
+        Column("match_method", "VARCHAR", "`id`, `name`, or `none`."),
+    ),
+    key=("document_sha256", "line_number"),
+)
+
+TAX_SPLIT_TOTALS = Table(
+    "tax_split_totals",
+    "One row for each invoice: gross = net + tax in minor units, and whether it may be pushed.",
+    (
+        *_INVOICE,
+        _MONTH,
+        Column("currency", "VARCHAR", "ISO 4217 code; NULL where the lines state several, which are never summed."),
+        Column("amount_gross_minor", "BIGINT", "The sum of all lines, rounded once, in minor units of `currency`."),
+        Column("amount_net_minor", "BIGINT", "Gross less tax, in minor units."),
+        Column("amount_tax_minor", "BIGINT", "The sum of the tax lines, rounded once, in minor units."),
+        Column("amount_gross", AMOUNT_TYPE, "The sum of all lines before rounding, in major units."),
+        Column("amount_tax", AMOUNT_TYPE, "The sum of the tax lines before rounding, in major units."),
+        Column("line_count", "BIGINT", "How many lines were summed."),
+        Column("status", "VARCHAR", "`ready` to be pushed, or `held`."),
+        Column("hold_reasons", "VARCHAR[]", "Why it is held: each a sentence that a person can act on."),
+        Column("released_reasons", "VARCHAR[]", "What would hold it, had a person not released this version."),
+        _SHA256,
+    ),
+    key=_INVOICE_KEY,
+)
+
+CLOUD_RESOURCES = Table(
+    "cloud_resources",
+    "What the company runs at its providers: the inventory that cost lines are matched to.",
+    (
+        Column("resource_id", "VARCHAR", "The resource's id at its provider."),
+        Column("resource_name", "VARCHAR", "The name people gave it, or NULL."),
+        Column("resource_type", "VARCHAR", "What it is, in lower case: `droplet`, `volume`, `database` ..."),
+        Column("account_id", "VARCHAR", "The account it belongs to; `unknown` where the inventory does not tell."),
+        Column("project", "VARCHAR", "The project it belongs to, or NULL."),
+        Column("first_seen_at", "TIMESTAMP", "When an inventory first listed it (UTC)."),
+        Column("last_seen_at", "TIMESTAMP", "When an inventory last listed it (UTC)."),
+        _SHA256,
+    ),
+    key=("account_id", "resource_type", "resource_id"),
+)
+
+_PUSHED_INVOICE = (
+    Column("target", "VARCHAR", "The finance service: its base URL without credentials."),
+    Column("tenant_id", "VARCHAR", "The tenant the invoice was pushed under."),
+    *_INVOICE,
+    _MONTH,
+    Column("payload_sha256", "VARCHAR", "SHA-256 of the business fields of the payload; evidence does not count."),
+)
+
+FINANCE_RECORDS = Table(
+    "finance_records",
+    "One row for each target, tenant and invoice: what was pushed and what finance answered. Never deleted.",
+    (
+        *_PUSHED_INVOICE,
+        Column("state", "VARCHAR", "`pending`, `delivered`, `deferred` or `refused`; see docs/delivery.md."),
+        Column("attempts", "BIGINT", "How many deliveries were begun."),
+        Column("action", "VARCHAR", "What finance did last: `created` or `updated`."),
+        Column("finance_invoice_id", "VARCHAR", "Finance's id for the invoice."),
+        Column("finance_vendor_id", "VARCHAR", "Finance's id for the vendor."),
+        Column("pushed_to_finance_at", "TIMESTAMP", "When finance last accepted it (UTC)."),
+        Column("not_before", "TIMESTAMP", "When a deferred delivery may be tried again (UTC), or NULL."),
+        Column("last_error", "VARCHAR", "Why the last delivery failed, or NULL."),
+    ),
+    key=("target", "tenant_id", *_INVOICE_KEY),
+)
+
+FINANCE_ATTEMPTS = Table(
+    "finance_attempts",
+    "Every delivery that was begun: the intent, committed before it was sent, and the answer, where one came.",
+    (
+        Column("attempt_id", "VARCHAR", "The attempt's own id (UUID version 4)."),
+        Column("delivery_id", "VARCHAR", "The delivery (run) that it was part of (UUID version 4)."),
+        *_PUSHED_INVOICE,
+        Column("document_sha256", "VARCHAR", "The document that the payload was made from."),
+        Column("payload", "VARCHAR", "The body that was sent, as canonical JSON."),
+        Column("is_forced", "BOOLEAN", "Whether a person asked to push it again though finance had it."),
+        Column("intended_at", "TIMESTAMP", "When the intent was committed (UTC)."),
+        Column("answered_at", "TIMESTAMP", "When the answer was recorded (UTC); NULL where the process died before."),
+        Column(
+            "outcome",
+            "VARCHAR",
+            "`created`, `updated`, `transient`, `unknown`, `refused`, `misconfigured`, `not_sent`.",
+        ),
+        Column("requests", "BIGINT", "How many HTTP requests it took."),
+        Column("status_code", "INTEGER", "The last HTTP status, or NULL."),
+        Column("finance_invoice_id", "VARCHAR", "Finance's id for the invoice, or NULL."),
+        Column("finance_vendor_id", "VARCHAR", "Finance's id for the vendor, or NULL."),
+        Column("error", "VARCHAR", "What went wrong, or NULL."),
+    ),
+    key=("attempt_id",),
+)
+
+STAGE_VERSIONS = Table(
+    "stage_versions",
+    "How often each stage of each month was rebuilt, and from which version of the stage before: this tells what is stale.",
+    (
+        Column("stage", "VARCHAR", "The table that was rebuilt."),
+        _MONTH,
+        Column("version", "BIGINT", "How often its content was replaced."),
+        Column("built_from", "BIGINT", "The version of the stage before that it was built from."),
+        Column("built_at", "TIMESTAMP", "When (UTC)."),
+    ),
+    key=("stage", "invoice_month"),
+)
+
+TABLES: tuple[Table, ...] = (
+    DOCUMENTS,
+    DOCUMENT_NAMES,
+    DOCUMENT_INVOICES,
+    INVENTORIES,
+    INBOX_FILES,
+    DECISIONS,
+    INVOICE_ALIASES,
+    RAW_INVOICES,
+    COST_LINES,
+    TAX_SPLIT_TOTALS,
+    CLOUD_RESOURCES,
+    FINANCE_RECORDS,
+    FINANCE_ATTEMPTS,
+    STAGE_VERSIONS,
+)
+
+_INVOICES_VIEW = """
+CREATE OR REPLACE VIEW invoices AS
+SELECT
+  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number,
+  totals.currency, totals.amount_gross_minor, totals.amount_net_minor, totals.amount_tax_minor, totals.line_count,
+  totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
+  finance.target, finance.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
+  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
+FROM tax_split_totals AS totals
+LEFT JOIN raw_invoices AS raw
+  ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
+  AND raw.document_sha256 = totals.document_sha256 AND raw.status = 'current'
+LEFT JOIN finance_records AS finance
+  ON finance.source = totals.source AND finance.account_id = totals.account_id
+  AND finance.external_id = totals.external_id
+"""
+
+_VERSION_DDL = "CREATE TABLE schema_version (version INTEGER, migrated_at TIMESTAMP)"
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (_VERSION_DDL, *(table.ddl for table in TABLES), _INVOICES_VIEW),
+}
+"""The statements that bring a warehouse from the version before to each version. When version 2 comes, version 1 is
+frozen as text in its own module, and a test compares a migrated warehouse with a new one."""
+
+
+def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection type is not exported for annotations
+    """The schema version of the attached warehouse; 0 where it is new."""
+    exists = connection.execute(
+        "SELECT count(*) FROM information_schema.tables "
+        "WHERE table_catalog = current_database() AND table_name = 'schema_version'"
+    ).fetchone()[0]
+    if not exists:
+        return 0
+    return int(connection.execute("SELECT max(version) FROM schema_version").fetchone()[0])
+
+
+def migrate(connection: Any, found: int) -> None:  # noqa: ANN401
+    """Bring the attached warehouse forward from version `found`, within the caller's transaction."""
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for statement in MIGRATIONS[version]:
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO schema_version VALUES (?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))", [version]
+        )
