@@ -1,0 +1,43 @@
+"""DuckDB's CSV reader with the options under which it guesses nothing.
+
+`auto_detect=false` with every column VARCHAR: no value is changed, and what a value means is decided by one later cast.
+`strict_mode` stays on: without it `$1,234.00` is read as `$1`. The header line is compared by the formats themselves,
+for DuckDB ignores the names in it: swapped columns would load silently.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+MAX_LINE_BYTES = 2_000_000
+"""A longer record is rejected; DuckDB's own default."""
+
+
+def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, options: str) -> str:
+    """SQL: the records of CSV files that share a header, every column as text, with `filename`.
+
+    Args:
+        paths: The files.
+        columns: A name for each column, in the file's order; the header line itself is skipped.
+        options: Further options of `read_csv`.
+    """
+    files = ", ".join(_literal(str(path)) for path in paths)
+    types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
+    return (
+        f"read_csv([{files}], auto_detect = false, header = true, columns = {{{types}}}, delim = ',', quote = '\"', "
+        f"escape = '\"', strict_mode = true, compression = 'none', max_line_size = {MAX_LINE_BYTES}, "
+        f"filename = true, {options})"
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """SQL: the name as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """The names that occur more than once, in order."""
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,0 +1,276 @@
+"""DigitalOcean's invoice CSV, as its control panel and its API's `/csv` give it.
+
+    product,group_description,description,hours,start,end,USD,project_name,category
+
+Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the
+end is inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one
+invoice.
+Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}/csv`, and its example.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
+from arcadia_dagster.formats.format import Head, NameFacts, Refusal
+
+SOURCE = "digitalocean"
+
+REQUIRED = ("product", "description", "hours", "start", "end")
+OPTIONAL = ("group_description", "project_name", "category")
+
+# What a product bills, as inventories name it. Names as DigitalOcean's API description, its clients' tests and
+# published invoices show them; older and newer names side by side, for they change (Floating IPs became Reserved IPs).
+_RESOURCE_TYPES: dict[str, str] = {
+    "app platform": "app",
+    "apps": "app",
+    "backups": "droplet",
+    "block storage": "volume",
+    "container registry": "registry",
+    "container registry subscription": "registry",
+    "custom images": "image",
+    "database clusters": "database",
+    "databases": "database",
+    "droplet backups": "droplet",
+    "droplet snapshots": "snapshot",
+    "droplets": "droplet",
+    "file storage": "file_storage",
+    "floating ips": "reserved_ip",
+    "functions": "function",
+    "gpu droplets": "droplet",
+    "images": "image",
+    "kubernetes": "kubernetes_cluster",
+    "kubernetes clusters": "kubernetes_cluster",
+    "load balancers": "load_balancer",
+    "managed databases": "database",
+    "monitoring": "uptime_check",
+    "nat gateways": "nat_gateway",
+    "reserved ips": "reserved_ip",
+    "snapshots": "snapshot",
+    "spaces": "space",
+    "spaces subscription": "space",
+    "uptime": "uptime_check",
+    "uptime health check": "uptime_check",
+    "volume snapshots": "snapshot",
+    "volumes": "volume",
+}
+
+_USAGE_WITHOUT_RESOURCE = ("bandwidth", "marketplace", "overages", "spaces bandwidth")
+
+_OTHER_CATEGORIES: dict[str, str] = {
+    "taxes": "Tax",
+    "credits": "Credit",
+    "promotional credits": "Credit",
+    "credits and adjustments": "Credit",
+    "adjustments": "Adjustment",
+    "refunds": "Adjustment",
+    "overages": "Usage",
+    "support": "Purchase",
+    "support plans": "Purchase",
+}
+
+CATEGORIES: dict[str, str] = {
+    **dict.fromkeys((*_RESOURCE_TYPES, *_USAGE_WITHOUT_RESOURCE), "Usage"),
+    **_OTHER_CATEGORIES,
+}
+"""The charge category of each known product, by its name in lower case. An unknown product leaves it to the words."""
+
+_FILE_NAME = re.compile(
+    r"DigitalOcean Invoice (?P<year>(19|20)\d{2}) (?P<month>[A-Z][a-z]{2}) "
+    r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class DigitalOceanCsv:
+    """The format itself."""
+
+    name = "digitalocean_csv"
+
+    def recognise(self, head: Head) -> "DigitalOceanCsvLayout | Refusal | None":
+        """Known by its header: any order, any case, padded, with further columns."""
+        columns = tuple(column.lower() for column in head.header)
+        if not {"product", "description", "start", "end"} <= set(columns):
+            return None
+        if twice := repeated([column for column in columns if column]):
+            return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
+        if missing := [column for column in REQUIRED if column not in columns]:
+            return Refusal(f"line 1: column {', '.join(missing)} is missing; expected {_EXPECTED_HEADER}")
+        currencies = _currency_columns(head.header)
+        if not currencies:
+            return Refusal(
+                "line 1: the amount's column is missing: no column is named by an ISO 4217 currency such as USD "
+                f"(found {','.join(head.header)})"
+            )
+        return DigitalOceanCsvLayout(columns=columns, currencies=currencies)
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:
+        """`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`: month, account and invoice number."""
+        match = _FILE_NAME.fullmatch(file_name)
+        if match is None:
+            return None
+        try:
+            month = datetime.strptime(f"{match['year']} {match['month']}", "%Y %b").replace(tzinfo=UTC).date()
+        except ValueError:
+            return None
+        return NameFacts(account_id=match["account"], invoice_number=match["number"], month=month)
+
+
+_EXPECTED_HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
+
+
+def _currency_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """The amount's columns, by the currency that each is named by.
+
+    A further column may happen to be called like a currency in lower case (`all`, `top`, `try`): where some are in
+    capitals, only those count.
+    """
+    known = {*REQUIRED, *OPTIONAL}
+    codes = [
+        column for column in header if column.isascii() and column.lower() not in known and column.upper() in EXPONENTS
+    ]
+    capitals = [column for column in codes if column.isupper()]
+    return tuple(column.upper() for column in capitals or codes)
+
+
+@dataclass(frozen=True)
+class DigitalOceanCsvLayout:
+    """One order of columns, with one amount column or (where an invoice mixes currencies) several.
+
+    Attributes:
+        columns: The header in lower case.
+        currencies: The currencies that name an amount's column.
+    """
+
+    columns: tuple[str, ...]
+    currencies: tuple[str, ...]
+    source: str = SOURCE
+
+    def lines_sql(self, paths: Sequence[Path], *, options: str) -> str:
+        """See `format.Layout`."""
+        names = [f"c_{column}" if column else f"unnamed_{position}" for position, column in enumerate(self.columns)]
+        records = read_csv_sql(paths, names, options=options)
+        return f"""
+        SELECT
+          filename AS path,
+          1 AS invoice_ordinal,
+          {_lookup_sql(CATEGORIES, "product_key")} AS typed_category,
+          product AS service_name,
+          description,
+          project_name AS project,
+          CAST(NULL AS VARCHAR) AS resource_id,
+          CASE WHEN resource_type IS NOT NULL THEN {_RESOURCE_NAME} END AS resource_name,
+          resource_type,
+          charge_period_start,
+          {timestamps.exclusive_end_sql("stated_end")} AS charge_period_end,
+          quantity,
+          CASE WHEN quantity IS NOT NULL THEN 'Hours' END AS unit,
+          amount,
+          currency,
+          bad.bad_column,
+          bad.bad_value,
+          bad.expected
+        FROM (
+          SELECT *, {self._bad_sql()} AS bad
+          FROM (
+            SELECT
+              *,
+              {_lookup_sql(_RESOURCE_TYPES, "product_key")} AS resource_type,
+              {amounts.quantity_sql("hours")} AS quantity,
+              {timestamps.utc_sql("start_text")} AS charge_period_start,
+              {timestamps.utc_sql("end_text")} AS stated_end,
+              {self._currency_sql()} AS currency,
+              {self._amount_sql()} AS amount
+            FROM (
+              SELECT
+                filename,
+                {", ".join(self._column_sql(code.lower()) for code in self.currencies)},
+                c_product AS product,
+                lower(trim(c_product)) AS product_key,
+                {self._or_null("group_description")},
+                coalesce(c_description, '') AS description,
+                {self._or_null("project_name")},
+                nullif(trim(c_hours), '') AS hours,
+                nullif(trim(c_start), '') AS start_text,
+                nullif(trim(c_end), '') AS end_text
+              FROM {records}
+            )
+          )
+        )
+        """
+
+    def invoices_sql(self, lines: str) -> str | None:  # noqa: ARG002 - the interface's
+        """The file says nothing about its invoice but its lines: account, number and month are in its name."""
+        return None
+
+    def _column_sql(self, name: str) -> str:
+        return f"nullif(trim({identifier(f'c_{name}')}), '') AS {identifier(f'amount_{name}')}"
+
+    def _or_null(self, name: str) -> str:
+        return f"c_{name} AS {name}" if name in self.columns else f"CAST(NULL AS VARCHAR) AS {name}"
+
+    def _currency_sql(self) -> str:
+        """The currency whose column the record fills; the only one's where there is one."""
+        if len(self.currencies) == 1:
+            return f"'{self.currencies[0]}'"
+        arms = " ".join(f"WHEN {_amount_of(code)} IS NOT NULL THEN '{code}'" for code in self.currencies)
+        return f"CASE {arms} END"
+
+    def _amount_sql(self) -> str:
+        arms = [amounts.amount_sql(_amount_of(code), code) for code in self.currencies]
+        if len(arms) == 1:
+            return arms[0]
+        cases = zip(self.currencies, arms, strict=True)
+        return f"CASE {' '.join(f'WHEN {_amount_of(code)} IS NOT NULL THEN {arm}' for code, arm in cases)} END"
+
+    def _bad_sql(self) -> str:
+        """The first value of the record that cannot be read: its column, the value, and what was expected."""
+        stated = "/".join(self.currencies)
+        texts = ", ".join(_amount_of(code) for code in self.currencies)
+        value = f"coalesce({texts}, '')"
+        arms = [
+            _bad("amount IS NULL", stated, value, amounts.EXPECTED),
+            _bad("hours IS NOT NULL AND quantity IS NULL", "hours", "hours", "a number of hours, or nothing"),
+            _bad("start_text IS NOT NULL AND charge_period_start IS NULL", "start", "start_text", timestamps.EXPECTED),
+            _bad("end_text IS NOT NULL AND stated_end IS NULL", "end", "end_text", timestamps.EXPECTED),
+            _bad("stated_end < charge_period_start", "end", "end_text", "a time not before the start"),
+        ]
+        if len(self.currencies) > 1:
+            filled = " + ".join(f"CAST({_amount_of(code)} IS NOT NULL AS INTEGER)" for code in self.currencies)
+            arms.append(_bad(f"{filled} > 1", stated, f"concat_ws(' and ', {texts})", "an amount in one currency"))
+        return f"CASE {' '.join(arms)} END"
+
+
+# A droplet's line reads `web-01 (s-1vcpu-1gb)`, an address' `Unused Floating IP - 1.1.1.1`; clusters and databases have
+# their name in the group.
+_RESOURCE_NAME = (
+    "CASE WHEN resource_type IN ('kubernetes_cluster', 'database') AND group_description IS NOT NULL "
+    "THEN group_description "
+    "WHEN resource_type = 'reserved_ip' THEN regexp_replace(description, '^.* - (\\S+)$', '\\1') "
+    "ELSE regexp_replace(description, '\\s+\\(.*$', '', 's') END"
+)
+
+
+def _amount_of(currency: str) -> str:
+    return identifier(f"amount_{currency.lower()}")
+
+
+def _bad(condition: str, column: str, value: str, expected: str) -> str:
+    return (
+        f"WHEN {condition} THEN {{'bad_column': '{column}', 'bad_value': CAST({value} AS VARCHAR), "
+        f"'expected': '{expected}'}}"
+    )
+
+
+def _lookup_sql(table: dict[str, str], key: str) -> str:
+    """SQL: the table's value for the key, NULL where it has none.
+
+    Never `IN` with many values: DuckDB makes a join of it, and a join does not keep the records' order.
+    """
+    entries = ", ".join(f"'{name}': '{value}'" for name, value in table.items())
+    return f"element_at(MAP {{{entries}}}, {key})[1]"

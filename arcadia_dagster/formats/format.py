@@ -1,0 +1,199 @@
+"""The interface of a format, and what passes through it.
+
+A format knows one kind of file. It recognises a document by its content, says how its records become stated lines (as
+one SELECT for any number of like documents, since many small files are read by one statement), and what the provider's
+own file names tell. A document may state one invoice or many.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from arcadia_dagster.billing.currency import AMOUNT_TYPE
+from arcadia_dagster.warehouse.schema import Column
+
+UNKNOWN_ACCOUNT = "unknown"
+
+STATED_LINE: tuple[Column, ...] = (
+    Column("invoice_ordinal", "INTEGER", "Which of its document's invoices the line is part of, from 1."),
+    Column("typed_category", "VARCHAR", "The charge category that the provider's type stands for; NULL where unknown."),
+    Column("service_name", "VARCHAR", "The provider's product."),
+    Column("description", "VARCHAR", "The line's words."),
+    Column("project", "VARCHAR", "The provider's project."),
+    Column("resource_id", "VARCHAR", "The resource's id."),
+    Column("resource_name", "VARCHAR", "The resource's name."),
+    Column("resource_type", "VARCHAR", "The kind of resource, as inventories name it."),
+    Column("charge_period_start", "TIMESTAMP", "Inclusive start (UTC)."),
+    Column("charge_period_end", "TIMESTAMP", "Exclusive end (UTC)."),
+    Column("quantity", AMOUNT_TYPE, "How much was consumed."),
+    Column("unit", "VARCHAR", "The unit of the quantity."),
+    Column("amount", AMOUNT_TYPE, "The cost in major units of the currency."),
+    Column("currency", "VARCHAR", "ISO 4217 code."),
+    Column("bad_column", "VARCHAR", "The first column of the record whose value cannot be read, else NULL."),
+    Column("bad_value", "VARCHAR", "That value."),
+    Column("expected", "VARCHAR", "What was expected in its place."),
+)
+"""The columns of `Layout.lines_sql`, besides `path`, the file that the record is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The start of a document, from which formats recognise it.
+
+    Attributes:
+        text: The first 64 KiB as text, without a byte order mark.
+        newline: What ends its lines.
+    """
+
+    text: str
+    newline: str
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The fields of the first line as CSV with commas; empty where that line is blank or missing."""
+        return _csv_fields(self.text.partition(self.newline)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A format knows the document for its own, and it cannot be read: why, and what was expected."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameFacts:
+    """What a provider's own file name tells.
+
+    Attributes:
+        account_id: The account at the source.
+        invoice_number: The invoice's number, which is its id where the document has none.
+        month: The invoice's month, its first day.
+    """
+
+    account_id: str
+    invoice_number: str
+    month: date
+
+
+class Layout(Protocol):
+    """How the invoice documents of one shape are read. Equal layouts are read together: a layout is hashable."""
+
+    @property
+    def source(self) -> str:
+        """Who issued them, as finance knows it."""
+
+    def lines_sql(self, paths: Sequence[Path], *, options: str) -> str:
+        """A SELECT of `path` and the columns of STATED_LINE, one row a record, in the files' order.
+
+        Lines are numbered by that order, so it holds no join, and no `IN` with many values (DuckDB makes a join of it).
+
+        Args:
+            paths: The documents.
+            options: Options of DuckDB's reader that the caller needs, such as where structural errors are kept.
+        """
+
+    def invoices_sql(self, lines: str) -> str | None:
+        """What the documents themselves tell about their invoices, from their stated lines; None where nothing.
+
+        A SELECT of `path`, `invoice_ordinal` and any of the fields of StatedInvoice that are None by default.
+        """
+
+
+@runtime_checkable
+class Inventory(Protocol):
+    """How an inventory document is read. Inventories are small: they are read in Python."""
+
+    def rows(self, path: Path) -> "list[InventoryRow]":
+        """The resources that the document lists.
+
+        Raises:
+            UnreadableError: The document is not what it seemed; the message names line, column, value, expectation.
+        """
+
+
+class Format(Protocol):
+    """One kind of file."""
+
+    name: str
+    """How the documents table names it."""
+
+    def recognise(self, head: Head) -> Layout | Inventory | Refusal | None:
+        """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:
+        """What the file name tells where it is the provider's own, else None."""
+
+
+class UnreadableError(ValueError):
+    """A document cannot be read as what it claims to be; the message says where, what, and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRow:
+    """One resource as an inventory lists it.
+
+    Attributes:
+        line_number: The ordinal of the record, from 1.
+    """
+
+    line_number: int
+    resource_id: str
+    resource_name: str | None
+    resource_type: str
+    account_id: str | None
+    project: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInvoice:
+    """One invoice as its document states it. What the document does not tell is None.
+
+    Attributes:
+        ordinal: Which invoice of its document it is, from 1.
+        currencies: The ISO 4217 codes of its lines.
+        lines_month: The month in which most lines that are not tax start (tie: the later).
+        stated_total: The document's own total in major units.
+    """
+
+    ordinal: int
+    source: str
+    line_count: int
+    currencies: tuple[str, ...]
+    lines_month: date | None
+    account_id: str | None = None
+    external_id: str | None = None
+    invoice_number: str | None = None
+    month: date | None = None
+    issued_on: date | None = None
+    stated_total: Decimal | None = None
+    stated_tax: Decimal | None = None
+    is_final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of reading one document: invoices or an inventory, or the reason why not.
+
+    Attributes:
+        format: The format's name; None where none recognised the document.
+        reason: Why it is rejected; None where it is accepted.
+    """
+
+    document_sha256: str
+    format: str | None
+    reason: str | None = None
+    invoices: tuple[StatedInvoice, ...] = ()
+    inventory: tuple[InventoryRow, ...] = ()
+
+
+def _csv_fields(line: str) -> tuple[str, ...]:
+    """The fields of one line of CSV, without the space around them."""
+    try:
+        return tuple(value.strip() for value in next(csv.reader([line], strict=True)))
+    except (StopIteration, csv.Error):
+        return ()

@@ -1,0 +1,126 @@
+"""Inventories of cloud resources: CSV or JSON with id, name, type, account and project.
+
+    id,name,type,account,project
+    [{"id": "...", "name": "...", "type": "...", "account": "...", "project": "..."}]
+
+The JSON may also be an object whose `resources` is that list. Account and project may be absent. Types are compared in
+lower case with underscores: `Load Balancer` is `load_balancer`.
+"""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcadia_dagster.formats.csv_reader import repeated
+from arcadia_dagster.formats.format import Head, InventoryRow, NameFacts, Refusal, UnreadableError
+
+_REQUIRED = ("id", "name", "type")
+_FIELDS = (*_REQUIRED, "account", "project")
+
+
+class InventoryCsv:
+    """An inventory as CSV."""
+
+    name = "inventory_csv"
+
+    def recognise(self, head: Head) -> "_CsvInventory | Refusal | None":
+        """Known by its header."""
+        columns = tuple(column.lower() for column in head.header)
+        if not set(_REQUIRED) <= set(columns):
+            return None
+        if twice := repeated(columns):
+            return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
+        return _CsvInventory()
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
+        """An inventory states no invoice."""
+        return None
+
+
+class InventoryJson:
+    """An inventory as JSON."""
+
+    name = "inventory_json"
+
+    def recognise(self, head: Head) -> "_JsonInventory | None":
+        """Known by its beginning: a list of objects, or an object that begins with its resources."""
+        if re.match(r'\s*(\[\s*\{|\{\s*"resources"\s*:)', head.text) is None:
+            return None
+        return _JsonInventory()
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
+        """An inventory states no invoice."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _CsvInventory:
+    def rows(self, path: Path) -> list[InventoryRow]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            try:
+                columns = [column.strip().lower() for column in next(reader)]
+                return [
+                    _row(ordinal, f"line {reader.line_num}", _record(columns, values, reader.line_num))
+                    for ordinal, values in enumerate((values for values in reader if values), start=1)
+                ]
+            except csv.Error as error:
+                raise UnreadableError(f"line {reader.line_num}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _JsonInventory:
+    def rows(self, path: Path) -> list[InventoryRow]:
+        try:
+            content = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError(f"it is not JSON: {error}") from error
+        records = content.get("resources") if isinstance(content, dict) else content
+        if not isinstance(records, list):
+            raise UnreadableError("expected a list of resources, or an object whose `resources` is one")
+        return [
+            _row(ordinal, f"record {ordinal}", _checked(ordinal, record)) for ordinal, record in enumerate(records, 1)
+        ]
+
+
+def _record(columns: list[str], values: list[str], line: int) -> dict[str, Any]:
+    if len(values) != len(columns):
+        raise UnreadableError(f"line {line}: {len(values)} values; expected {len(columns)}, as the header has columns")
+    return dict(zip(columns, values, strict=True))
+
+
+def _checked(ordinal: int, record: object) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise UnreadableError(f"record {ordinal}: {record!r:.60}; expected an object with {', '.join(_FIELDS)}")
+    return record
+
+
+def _row(ordinal: int, place: str, record: dict[str, Any]) -> InventoryRow:
+    values = {name: _text(place, name, record.get(name)) for name in _FIELDS}
+    for name in ("id", "type"):
+        if values[name] is None:
+            raise UnreadableError(f"{place}, column {name}: blank; expected the resource's {name}")
+    return InventoryRow(
+        line_number=ordinal,
+        resource_id=str(values["id"]),
+        resource_name=values["name"],
+        resource_type=re.sub(r"[\s-]+", "_", str(values["type"]).lower()),
+        account_id=values["account"],
+        project=values["project"],
+    )
+
+
+def _text(place: str, name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UnreadableError(f"{place}, column {name}: {value!r:.60}; expected text")
+    text = str(value).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError(f"{place}, column {name}: {value!r:.60}; expected text, not half a character") from error
+    return text or None

@@ -1,0 +1,104 @@
+"""Where in a file a problem is, in the words of a person who opens it in an editor.
+
+Readers count records; people count lines. Text in quotes may span lines, so the two differ.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.formats.format import UnreadableError
+
+_SHOWN = 3
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document.
+
+    Attributes:
+        text: What: column, value, and what was expected.
+        record: The data record from 1, where that is known.
+        line_offset: The offset in bytes, from 1, at which the line begins, where that is known instead.
+    """
+
+    text: str
+    record: int | None = None
+    line_offset: int | None = None
+
+
+def describe(path: Path, problems: Sequence[Problem], *, newline: str) -> str:
+    """The first problems with their lines, and how many more there are."""
+    shown = [f"{_place(path, problem, newline)}{problem.text}" for problem in problems[:_SHOWN]]
+    more = len(problems) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def records_in(path: Path) -> int:
+    """The records of a CSV file, its header included, as Python's csv module counts them.
+
+    Slower than counting line ends, and right where quotes lie oddly.
+
+    Raises:
+        UnreadableError: A record is too long, or is no CSV.
+    """
+    return sum(1 for _ in _record_lines(path, newline=""))
+
+
+def physical_line(path: Path, record: int, *, newline: str) -> int:
+    """The line of the file, from 1, on which a data record (from 1) begins."""
+    line = 1
+    try:
+        # The header is record 0.
+        for ordinal, line in enumerate(_record_lines(path, newline=newline)):  # noqa: B007 - the last line counts
+            if ordinal == record:
+                break
+    except UnreadableError:
+        # Beyond this line nobody can count: it is the nearest that is known.
+        return line
+    return line
+
+
+def _place(path: Path, problem: Problem, newline: str) -> str:
+    if problem.line_offset is not None:
+        return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
+    if problem.record is not None:
+        return f"line {physical_line(path, problem.record, newline=newline)}, "
+    return ""
+
+
+def _line_at(path: Path, offset: int, newline: bytes) -> int:
+    # Where lines end with CR LF, DuckDB's offsets point between the two: so CR is what is counted.
+    line, left = 1, offset - 1
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+            line += chunk.count(newline[:1])
+            left -= len(chunk)
+    return line
+
+
+def _record_lines(path: Path, *, newline: str) -> Iterator[int]:
+    """The line, from 1, on which each record begins, the header first."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    with path.open(encoding="utf-8-sig", newline=newline) as file:
+        reader = csv.reader(_bounded_lines(file))
+        begins = 1
+        try:
+            for record in reader:
+                if record:
+                    yield begins
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            raise UnreadableError(f"line {begins}: it cannot be read as CSV: {error}") from error
+
+
+def _bounded_lines(file: TextIO) -> Iterator[str]:
+    """The lines of the file; none is held in memory that is longer than a line may be."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise csv.Error(f"the line is longer than {MAX_LINE_BYTES} characters, which is the limit")
+        yield line

@@ -1,0 +1,375 @@
+"""Reading documents: whatever their format, from bytes in the archive to stated lines in a stage.
+
+Documents of one layout are read by one statement into one Parquet file, without holding the warehouse's lock. The stage
+belongs to one run: later steps of the same process take the lines from it, and a step in another process reads the
+archive again. A document is read whole or rejected whole.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.billing import tax
+from arcadia_dagster.formats import registry
+from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.formats.format import (
+    STATED_LINE,
+    Head,
+    Inventory,
+    Layout,
+    Reading,
+    Refusal,
+    StatedInvoice,
+    UnreadableError,
+)
+from arcadia_dagster.formats.problems import Problem, describe, records_in
+from arcadia_dagster.formats.text import BYTE_ORDER_MARK, TextFacts
+
+_REJECTS_KEPT = 100
+_MAX_SUM = 100_000_000_000_000
+"""What an invoice's amounts may sum to in major units, whatever their signs: in minor units that always fits a BIGINT."""
+
+_REJECT_TABLES = "store_rejects = true, rejects_scan = 'reject_scans', rejects_table = 'reject_errors'"
+_OPTIONS = f"{_REJECT_TABLES}, rejects_limit = {_REJECTS_KEPT}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedDocument:
+    """A document in the archive, with what the pass over its bytes found."""
+
+    document_sha256: str
+    path: Path
+    facts: TextFacts
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """Where a document's lines are: a Parquet file, and the number of its first row there."""
+
+    part: Path
+    first_row: int
+
+
+class Reader:
+    """Reads documents and keeps their stated lines for the length of a run.
+
+    Args:
+        folder: Where the stage may lie; a folder of its own is made below it and deleted by `close`.
+        connect: Opens an in-memory database for the stage's work.
+    """
+
+    def __init__(self, folder: Path, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+        """Nothing is made on disk until something is read."""
+        self._parent = folder
+        self._connect = connect
+        self._folder: Path | None = None
+        self._staged: dict[str, _Staged] = {}
+        self._parts = 0
+
+    def close(self) -> None:
+        """Delete the stage."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+        self._staged.clear()
+
+    def has(self, document_sha256: str) -> bool:
+        """Whether the document's lines are staged."""
+        return document_sha256 in self._staged
+
+    def read(self, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
+        """Read documents, each whole or not at all. The lines of the accepted ones are staged.
+
+        Returns:
+            A reading for each document, by its SHA-256. Nothing that a document contains raises.
+
+        Raises:
+            OSError, duckdb.IOException: The archive cannot be read or the stage not be written (disk full).
+        """
+        readings: dict[str, Reading] = {}
+        groups: dict[tuple[str, Layout], list[ArchivedDocument]] = {}
+        for document in documents:
+            name, layout = _recognise(document)
+            if isinstance(layout, Refusal):
+                readings[document.document_sha256] = Reading(document.document_sha256, name, layout.reason)
+            elif isinstance(layout, Inventory):
+                readings[document.document_sha256] = _read_inventory(document, str(name), layout)
+            else:
+                groups.setdefault((str(name), layout), []).append(document)
+        for (name, layout), group in groups.items():
+            readings |= self._read_group(name, layout, group)
+        return readings
+
+    def lines_sql(self, documents: Iterable[str]) -> str:
+        """SQL: the staged lines of the documents, with the charge category and tax basis that `billing.tax` gives each.
+
+        Besides these, the columns are `document_sha256`, `line_number` and those of STATED_LINE.
+
+        Raises:
+            KeyError: A document is not staged.
+        """
+        wanted = [(sha256, self._staged[sha256]) for sha256 in documents]
+        if not wanted:
+            columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in _LINE_COLUMNS)
+            return f"SELECT '' AS document_sha256, 0 AS line_number, {columns} WHERE false"
+        values = ", ".join(f"('{sha256}', {staged.first_row})" for sha256, staged in wanted)
+        parts = ", ".join(f"'{_quoted(part)}'" for part in sorted({staged.part for _, staged in wanted}))
+        columns = ", ".join(f"line.{column.name}" for column in _LINE_COLUMNS)
+        return f"""
+        SELECT line.document_sha256, line.file_row_number - document.first_row + 1 AS line_number, {columns}
+        FROM read_parquet([{parts}], file_row_number = true) AS line
+        JOIN (VALUES {values}) AS document (document_sha256, first_row) USING (document_sha256)
+        """
+
+    def _read_group(self, name: str, layout: Layout, group: Sequence[ArchivedDocument]) -> dict[str, Reading]:
+        part = self._new_part()
+        with self._connect() as connection:
+            # Lines are numbered by their order in the stage. DuckDB makes a join of an `IN` with many values, and a join
+            # does not keep that order.
+            connection.execute("SET disabled_optimizers = 'in_clause'")
+            try:
+                connection.execute(f"COPY ({_staged_lines_sql(layout, group)}) TO '{_quoted(part)}' (FORMAT parquet)")
+            except duckdb.InvalidInputException as error:
+                # The reader gives up on some files as a whole (mixed line ends) without saying which.
+                return self._read_by_halves(name, layout, group, error)
+            structural = _structural_problems(connection)
+            unreadable = _unreadable_values(connection, part)
+            found = _facts(connection, part, layout)
+        readings = {}
+        for document in group:
+            sha256 = document.document_sha256
+            facts = found.get(sha256)
+            problems = structural.get(str(document.path)) or unreadable.get(sha256) or (facts.problems if facts else [])
+            reason = _reason(document, problems, facts)
+            if reason is None and facts is not None:
+                self._staged[sha256] = _Staged(part, facts.first_row)
+                readings[sha256] = Reading(sha256, name, None, facts.invoices)
+            else:
+                readings[sha256] = Reading(sha256, name, reason)
+        return readings
+
+    def _read_by_halves(
+        self, name: str, layout: Layout, group: Sequence[ArchivedDocument], error: duckdb.Error
+    ) -> dict[str, Reading]:
+        if len(group) > 1:
+            half = len(group) // 2
+            return self._read_group(name, layout, group[:half]) | self._read_group(name, layout, group[half:])
+        sha256 = group[0].document_sha256
+        return {sha256: Reading(sha256, name, f"it cannot be read as CSV: {_explained(error)}")}
+
+    def _new_part(self) -> Path:
+        if self._folder is None:
+            self._parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(prefix="stage-", dir=self._parent))
+        self._parts += 1
+        return self._folder / f"{self._parts:04}.parquet"
+
+
+_LINE_COLUMNS = tuple(
+    column for column in STATED_LINE if column.name not in {"typed_category", "bad_column", "bad_value", "expected"}
+) + tuple(
+    type(STATED_LINE[0])(name, type_, "")
+    for name, type_ in (("charge_category", "VARCHAR"), ("tax_basis", "VARCHAR"), ("is_tax_doubtful", "BOOLEAN"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _DocumentFacts:
+    first_row: int
+    line_count: int
+    invoices: tuple[StatedInvoice, ...]
+    problems: list[Problem]
+
+
+def _recognise(document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
+    facts = document.facts
+    if facts.problem is not None:
+        return None, Refusal(facts.problem)
+    # A character cut in half by the end of the head is no fault of the document.
+    text = facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+    name, layout = registry.recognise(Head(text=text, newline=facts.newline))
+    if not isinstance(layout, Refusal) and facts.records <= 1 and not isinstance(layout, Inventory):
+        return name, Refusal("line 1: there is a header and nothing below it; expected at least one line")
+    return name, layout
+
+
+def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory) -> Reading:
+    try:
+        rows = inventory.rows(document.path)
+    except UnreadableError as error:
+        return Reading(document.document_sha256, name, str(error))
+    if not rows:
+        return Reading(document.document_sha256, name, "it lists no resource; expected at least one")
+    return Reading(document.document_sha256, name, None, inventory=tuple(rows))
+
+
+def _staged_lines_sql(layout: Layout, group: Sequence[ArchivedDocument]) -> str:
+    """The layout's lines with their category. Paths in the archive end with the SHA-256, which becomes the document."""
+    stated = layout.lines_sql([document.path for document in group], options=_OPTIONS)
+    category = tax.charge_category_sql(
+        typed="typed_category",
+        description="description",
+        amount="amount",
+        bills_usage="quantity IS NOT NULL OR resource_id IS NOT NULL",
+    )
+    basis = tax.tax_basis_sql(typed="typed_category", category="charge_category")
+    doubtful = tax.doubtful_sql(category="charge_category", description="description")
+    return f"""
+    SELECT right(path, 64) AS document_sha256, * EXCLUDE (path), {basis} AS tax_basis, {doubtful} AS is_tax_doubtful
+    FROM (SELECT *, {category} AS charge_category FROM ({stated}))
+    """
+
+
+def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
+    """What the CSV reader rejected, by path. One unclosed quote swallows the rest: any reject rejects the document."""
+    # A record with too few columns is rejected once for each column that is missing: the first says it all.
+    rows = connection.execute(
+        """
+        SELECT scan.file_path, error.line_byte_position, error.column_idx, error.error_type::VARCHAR,
+          error.error_message, error.csv_line
+        FROM reject_errors AS error JOIN reject_scans AS scan USING (scan_id, file_id)
+        QUALIFY row_number() OVER (
+          PARTITION BY scan.file_path, error.line_byte_position ORDER BY error.column_idx NULLS LAST
+        ) = 1
+        ORDER BY scan.file_path, error.line_byte_position
+        """
+    ).fetchall()
+    problems: dict[str, list[Problem]] = {}
+    for path, offset, column, kind, message, line in rows:
+        text = _structural_text(str(kind), str(message), column)
+        found = problems.setdefault(path, [])
+        found.append(Problem(f"{text} (found {str(line or '').strip()[:80]!r})", line_offset=offset))
+    return problems
+
+
+def _structural_text(kind: str, message: str, column: int | None) -> str:
+    match kind:
+        case "MISSING COLUMNS" | "TOO MANY COLUMNS":
+            return message.replace("Expected Number of Columns:", "expected").replace(" Found:", " columns, found")
+        case "UNQUOTED VALUE":
+            return f"column {column}: a quote that is not closed, or text beside a quoted value; expected RFC 4180"
+        case "LINE SIZE OVER MAXIMUM":
+            return f"the line is longer than {MAX_LINE_BYTES} bytes, which is the limit"
+        case _:
+            return message.partition("\n")[0]
+
+
+def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dict[str, list[Problem]]:
+    """The first values of each document that cannot be read."""
+    rows = connection.execute(
+        f"""
+        WITH bad AS (
+          SELECT document_sha256, file_row_number, bad_column, bad_value, expected
+          FROM read_parquet('{_quoted(part)}', file_row_number = true) WHERE bad_column IS NOT NULL
+        ), document AS (
+          SELECT document_sha256, min(file_row_number) AS first_row
+          FROM read_parquet('{_quoted(part)}', file_row_number = true)
+          WHERE document_sha256 IN (SELECT document_sha256 FROM bad)
+          GROUP BY document_sha256
+        )
+        SELECT document_sha256, file_row_number - first_row + 1 AS line_number, bad_column, bad_value, expected
+        FROM bad JOIN document USING (document_sha256)
+        QUALIFY row_number() OVER (PARTITION BY document_sha256 ORDER BY file_row_number) <= {_REJECTS_KEPT}
+        ORDER BY document_sha256, line_number
+        """
+    ).fetchall()
+    problems: dict[str, list[Problem]] = {}
+    for sha256, line_number, column, value, expected in rows:
+        shown = "blank" if not value else repr(value[:80])
+        problems.setdefault(sha256, []).append(
+            Problem(f"column {column}: {shown}; expected {expected}", record=line_number)
+        )
+    return problems
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) -> dict[str, _DocumentFacts]:
+    """What the staged lines say about each document: its first row there, its lines, and the invoices it states."""
+    lines = f"read_parquet('{_quoted(part)}', file_row_number = true)"
+    told = layout.invoices_sql(lines)
+    told_fields: dict[tuple[str, int], dict[str, Any]] = {}
+    if told is not None:
+        relation = connection.execute(told)
+        names = [column[0] for column in relation.description]
+        for row in relation.fetchall():
+            values = dict(zip(names, row, strict=True))
+            told_fields[values.pop("document_sha256"), values.pop("invoice_ordinal")] = values
+    rows = connection.execute(
+        f"""
+        WITH invoice AS (
+          SELECT document_sha256, invoice_ordinal, min(file_row_number) AS first_row, count(*) AS line_count,
+            list_sort(list(DISTINCT currency)) AS currencies,
+            sum(abs(CAST(amount AS DOUBLE))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row
+          FROM {lines} GROUP BY ALL
+        ), starts AS (
+          SELECT document_sha256, invoice_ordinal,
+            CAST(date_trunc('month', charge_period_start) AS DATE) AS lines_month, count(*) AS line_count
+          FROM {lines} WHERE charge_category <> 'Tax' AND charge_period_start IS NOT NULL GROUP BY ALL
+        ), usual AS (
+          SELECT document_sha256, invoice_ordinal, max_by(lines_month, (line_count, lines_month)) AS lines_month
+          FROM starts GROUP BY ALL
+        )
+        SELECT invoice.*, usual.lines_month FROM invoice LEFT JOIN usual USING (document_sha256, invoice_ordinal)
+        ORDER BY document_sha256, invoice_ordinal
+        """
+    ).fetchall()
+    documents: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        documents.setdefault(row[0], []).append(row)
+    return {
+        sha256: _DocumentFacts(
+            first_row=min(row[2] for row in found),
+            line_count=sum(row[3] for row in found),
+            invoices=tuple(
+                StatedInvoice(
+                    ordinal=ordinal,
+                    source=layout.source,
+                    line_count=count,
+                    currencies=tuple(currencies),
+                    lines_month=lines_month,
+                    **told_fields.get((sha256, ordinal), {}),
+                )
+                for _, ordinal, _, count, currencies, _, _, lines_month in found
+            ),
+            problems=[
+                Problem(
+                    f"amount: with it the amounts come to {magnitude:.3g}; expected less than {_MAX_SUM:,} an invoice",
+                    record=largest_row - min(row[2] for row in found) + 1,
+                )
+                for *_, magnitude, largest_row, _ in found
+                if magnitude is not None and magnitude >= _MAX_SUM
+            ],
+        )
+        for sha256, found in documents.items()
+    }
+
+
+def _reason(document: ArchivedDocument, problems: list[Problem], facts: _DocumentFacts | None) -> str | None:
+    """Why the document is rejected; None where it is not."""
+    if problems:
+        return describe(document.path, problems, newline=document.facts.newline)
+    if facts is None:
+        return "line 1: there is a header and nothing below it; expected at least one line"
+    try:
+        expected = document.facts.records - 1
+        if facts.line_count != expected and facts.line_count != (expected := records_in(document.path) - 1):
+            return f"{facts.line_count} records were read where the file has {expected}; nothing of it was taken"
+    except UnreadableError as error:
+        return str(error)
+    return None
+
+
+def _explained(error: duckdb.Error) -> str:
+    text = str(error)
+    if "state machine reached an invalid state" in text:
+        return "its line ends are mixed; save it with one kind of line end"
+    return text.partition("\n")[0][:200]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

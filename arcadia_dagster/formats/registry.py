@@ -1,0 +1,37 @@
+"""The formats there are. A document belongs to the first that recognises it."""
+
+from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
+from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
+from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
+
+FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), InventoryCsv(), InventoryJson())
+
+_BY_NAME = {format_.name: format_ for format_ in FORMATS}
+
+
+def recognise(head: Head) -> tuple[str | None, Layout | Inventory | Refusal]:
+    """The format's name and how to read the document; no name and a refusal where none recognises it."""
+    for format_ in FORMATS:
+        layout = format_.recognise(head)
+        if layout is not None:
+            return format_.name, layout
+    return None, Refusal(_what_it_seems(head))
+
+
+def facts_from_name(format_name: str | None, file_name: str) -> NameFacts | None:
+    """What the provider's file name tells, None where the name is not the provider's."""
+    format_ = _BY_NAME.get(format_name or "")
+    return None if format_ is None else format_.facts_from_name(file_name)
+
+
+def _what_it_seems(head: Head) -> str:
+    known = ", ".join(format_.name for format_ in FORMATS)
+    start = head.text.lstrip()[:200].lower()
+    if not start:
+        return "the file is empty; expected an invoice"
+    if start.startswith(("<!doctype html", "<html", "<?xml", "<head", "<body")):
+        return "line 1: it is a web page, perhaps a login page, and no invoice; download the invoice again"
+    if start.startswith(("{", "[")):
+        return f"line 1: it is JSON of an unknown shape, perhaps an error answer; expected one of: {known}"
+    first = head.text.partition(head.newline)[0][:120]
+    return f"line 1: {first!r} is the header of no known format; expected one of: {known}"

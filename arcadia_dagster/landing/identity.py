@@ -1,0 +1,88 @@
+"""Which invoice a document states: its account, its id and its month, from the document, its names and its lines.
+
+In this order: what the document itself says; what the provider's own file name says; what the lines or the file's stem
+say.
+"""
+
+import calendar
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
+from arcadia_dagster.formats.registry import facts_from_name
+
+_COPY_NUMBER = re.compile(r" \(\d{1,3}\)$")
+# Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
+_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An invoice, placed.
+
+    Attributes:
+        id_basis: `document`, `file_name` (the provider's), or `derived` from the file's stem.
+        month_basis: `document`, `file_name` or `lines`.
+    """
+
+    source: str
+    account_id: str
+    external_id: str
+    id_basis: str
+    invoice_number: str | None
+    month: date
+    month_basis: str
+
+    @property
+    def period_start(self) -> date:
+        """The first day of the month."""
+        return self.month
+
+    @property
+    def period_end(self) -> date:
+        """The last day of the month, inclusive."""
+        return self.month.replace(day=calendar.monthrange(self.month.year, self.month.month)[1])
+
+
+def best_name(format_name: str | None, names: Sequence[str]) -> str:
+    """The name that tells most: the first that is a provider's own, else the first."""
+    return next((name for name in names if facts_from_name(format_name, name) is not None), names[0])
+
+
+def identify(invoice: StatedInvoice, *, format_name: str, file_name: str) -> Identity | None:
+    """Place an invoice; None where neither document, name nor lines tell its month."""
+    named = facts_from_name(format_name, file_name)
+    month, month_basis = _month(invoice, named)
+    if month is None:
+        return None
+    account = invoice.account_id or (named.account_id if named else UNKNOWN_ACCOUNT)
+    if invoice.external_id is not None:
+        external_id, id_basis = invoice.external_id, "document"
+    elif named is not None:
+        external_id, id_basis = named.invoice_number, "file_name"
+    else:
+        external_id, id_basis = f"{account}-{month:%Y-%m}-{stem(file_name)}", "derived"
+    return Identity(
+        source=invoice.source,
+        account_id=account,
+        external_id=external_id,
+        id_basis=id_basis,
+        invoice_number=invoice.invoice_number or (named.invoice_number if named else None),
+        month=month,
+        month_basis=month_basis,
+    )
+
+
+def stem(file_name: str) -> str:
+    """The file name without its extension and without the ` (1)` of a second download."""
+    return _COPY_NUMBER.sub("", _EXTENSION.sub("", file_name))
+
+
+def _month(invoice: StatedInvoice, named: NameFacts | None) -> tuple[date | None, str]:
+    if invoice.month is not None:
+        return invoice.month, "document"
+    if named is not None:
+        return named.month, "file_name"
+    return invoice.lines_month, "lines"

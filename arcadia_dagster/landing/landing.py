@@ -1,0 +1,281 @@
+"""Landing: every complete file of the inbox is archived, read and registered, once.
+
+One plain function, called first by every run that builds invoices and by the command line, so that it works without the
+sensor. It registers files of whatever month and never changes the inbox.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from arcadia_dagster import __version__
+from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look, look
+from arcadia_dagster.landing.register import Arrival, register, register_facts
+from arcadia_dagster.warehouse import Warehouse, hold, schema
+from arcadia_dagster.warehouse.rows import insert, text_list
+
+Item = TypeVar("Item")
+
+_SLICE_FILES = 5_000
+_SLICE_BYTES = 2 << 30
+_MAX_CONTROL_TOTAL_BYTES = 1_000
+
+
+@dataclass(slots=True)
+class Landed:
+    """What a landing did.
+
+    Attributes:
+        documents: The SHA-256 of each document that was registered for the first time.
+        months: The months whose invoices changed.
+        waiting: Files that are still being written: the next landing takes them.
+        problems: Files that could not be taken, by their path below the inbox: why.
+        seen: How many files lie in the inbox.
+    """
+
+    documents: list[str] = field(default_factory=list)
+    months: set[date] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What earlier landings registered."""
+
+    states: dict[str, FileState]
+    documents: dict[str, str]
+    names: dict[str, set[str]]
+    outdated: list[str]
+
+    @classmethod
+    def of(cls, warehouse: Warehouse) -> "_Known":
+        with warehouse.read() as connection:
+            files = connection.execute(
+                "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode, document_sha256 FROM inbox_files "
+                "WHERE problem IS NULL"
+            ).fetchall()
+            names = connection.execute(
+                "SELECT document_sha256, list(DISTINCT file_name) FROM document_names GROUP BY document_sha256"
+            ).fetchall()
+            # What an older version could not read, this one perhaps can.
+            outdated = connection.execute(
+                "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND read_by <> ?", [__version__]
+            ).fetchall()
+        return cls(
+            states={path: FileState(*state) for path, *state, _ in files},
+            documents={path: sha256 for path, *_, sha256 in files if sha256 is not None},
+            names={sha256: set(found) for sha256, found in names},
+            outdated=[sha256 for (sha256,) in outdated],
+        )
+
+
+def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
+    """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
+
+    Where the warehouse knows no document yet, whatever the archive holds is registered first.
+
+    Args:
+        warehouse: Where documents are registered.
+        archive: Where their bytes are kept.
+        reader: Reads them; it keeps the lines for the steps that follow in this process.
+        inbox: The folder that files are dropped in.
+        settle_seconds: How long a file that was not renamed into place must lie unchanged.
+
+    Raises:
+        InboxError: The inbox is missing or cannot be read.
+        LockTimeoutError: Another landing, or a writer of the warehouse, took longer than the lock's time-out.
+        OSError, WarehouseError: The archive or the warehouse cannot be written.
+    """
+    _wait_until_settled(warehouse, inbox, settle_seconds)
+    landed = Landed()
+    with hold(archive.lock_path, timeout=warehouse.lock_timeout):
+        known = _Known.of(warehouse)
+        if not known.names:
+            _restore(warehouse, archive, reader, landed)
+            known = _Known.of(warehouse)
+        found = look(inbox, known.states, now_ns=time.time_ns(), settle_seconds=settle_seconds)
+        landed.seen = found.seen
+        landed.problems.update(found.problems)
+        landed.waiting += [file.inbox_path for file in found.waiting]
+        for outdated in _slices([(sha256, 0) for sha256 in known.outdated]):
+            _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], landed)
+        documents = [file for file in found.complete if not file.is_control_total]
+        for files in _slices([(file, file.state.byte_size) for file in documents]):
+            _take(warehouse, archive, reader, files, known, landed)
+        _take_control_totals(warehouse, archive, reader, found, known, landed)
+        _note_problems(warehouse, found, landed)
+    return landed
+
+
+def _wait_until_settled(warehouse: Warehouse, inbox: Path, settle_seconds: float) -> None:
+    """Give a file that was dropped just now the time to show that nobody writes to it any more."""
+    deadline = time.monotonic() + settle_seconds
+    states: Mapping[str, FileState] | None = None
+    while (left := deadline - time.monotonic()) > 0:
+        if states is None:
+            with warehouse.read() as connection:
+                rows = connection.execute(
+                    "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
+                ).fetchall()
+            states = {path: FileState(*state) for path, *state in rows}
+        waiting = look(inbox, states, now_ns=time.time_ns(), settle_seconds=settle_seconds).waiting
+        if not waiting:
+            return
+        youngest = max(file.state.changed_ns for file in waiting) / 1e9
+        time.sleep(min(left, max(0.05, youngest + settle_seconds - time.time())))
+
+
+def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, landed: Landed) -> None:
+    """Register what the archive holds: the warehouse is new, or was deleted to be rebuilt."""
+    archived = archive.documents()
+    # Which ids are aliases must be known before the first invoice is placed.
+    for hashes in _slices([(sha256, 0) for sha256 in archived]):
+        with warehouse.write() as connection:
+            register_facts(connection, [archive.record(sha256) for sha256 in hashes])
+    sizes = [(sha256, archive.path_of(sha256).stat().st_size) for sha256 in archived]
+    for hashes in _slices(sizes):
+        documents = [archive.examine(sha256) for sha256 in hashes if any(archive.record(sha256).of("received"))]
+        landed.documents += [document.document_sha256 for document in documents]
+        _register(warehouse, archive, reader, documents, landed)
+
+
+def _take(
+    warehouse: Warehouse, archive: Archive, reader: Reader, files: Sequence[InboxFile], known: _Known, landed: Landed
+) -> None:
+    """Archive a slice of files, and register the documents that are new or have a new name."""
+    taken: list[tuple[InboxFile, ArchivedDocument]] = []
+    for file in files:
+        try:
+            taken.append((file, archive.take(file)))
+        except StillChangingError:
+            landed.waiting.append(file.inbox_path)
+        except NotTakenError as error:
+            landed.problems[file.inbox_path] = str(error)
+    arrived: dict[str, ArchivedDocument] = {}
+    for file, document in taken:
+        sha256 = document.document_sha256
+        names = known.names.setdefault(sha256, set())
+        if not names:
+            landed.documents.append(sha256)
+        if file.name not in names:
+            names.add(file.name)
+            _append_once(archive, sha256, _received(file))
+            arrived[sha256] = document
+    archive.sync()
+    looked_at = [(file, document.document_sha256) for file, document in taken]
+    _register(warehouse, archive, reader, list(arrived.values()), landed, looked_at)
+    known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
+
+
+def _take_control_totals(
+    warehouse: Warehouse, archive: Archive, reader: Reader, found: Look, known: _Known, landed: Landed
+) -> None:
+    """Note the totals that `<file>.total` states with the documents of those files."""
+    changed: dict[str, ArchivedDocument] = {}
+    looked_at = []
+    for file in (file for file in found.complete if file.is_control_total):
+        beside = file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)]
+        sha256 = known.documents.get(beside)
+        if sha256 is None:
+            landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
+            continue
+        text = file.path.read_bytes()[:_MAX_CONTROL_TOTAL_BYTES].decode("utf-8", "replace").strip()
+        if _append_once(archive, sha256, {"event": "control_total", "file_name": file.name, "text": text}):
+            changed[sha256] = archive.examine(sha256)
+        looked_at.append((file, sha256))
+    if looked_at:
+        _register(warehouse, archive, reader, list(changed.values()), landed, looked_at)
+
+
+def _register(
+    warehouse: Warehouse,
+    archive: Archive,
+    reader: Reader,
+    documents: Sequence[ArchivedDocument],
+    landed: Landed,
+    looked_at: Sequence[tuple[InboxFile, str]] = (),
+) -> None:
+    """Read the documents without the lock, then write them and what was looked at in one transaction."""
+    readings = reader.read(documents)
+    with warehouse.write() as connection:
+        arrivals = [
+            Arrival(
+                document.facts.byte_size,
+                archive.record(document.document_sha256),
+                readings[document.document_sha256],
+            )
+            for document in documents
+        ]
+        if arrivals:
+            landed.months |= register(connection, archive, arrivals)
+        paths = text_list([file.inbox_path for file, _ in looked_at])
+        connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
+        insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])
+
+
+def _note_problems(warehouse: Warehouse, found: Look, landed: Landed) -> None:
+    """Keep what could not be taken where a check can show it, and forget what is no longer so."""
+    by_path = {file.inbox_path: file for file in found.complete}
+    with warehouse.read() as connection:
+        noted = dict(
+            connection.execute("SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL").fetchall()
+        )
+    if noted == landed.problems:
+        return
+    with warehouse.write() as connection:
+        connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
+        rows = []
+        for path, problem in landed.problems.items():
+            connection.execute("DELETE FROM inbox_files WHERE inbox_path = ?", [path])
+            file = by_path.get(path)
+            rows.append(_file_row(file, None, problem) if file else {"inbox_path": path, "problem": problem})
+        insert(connection, schema.INBOX_FILES, rows)
+
+
+def _received(file: InboxFile) -> dict[str, Any]:
+    at = datetime.fromtimestamp(file.state.changed_ns / 1e9, UTC)
+    return {"event": "received", "at": at.isoformat(), "file_name": file.name, "inbox_path": file.inbox_path}
+
+
+def _append_once(archive: Archive, sha256: str, event: dict[str, Any]) -> bool:
+    """Append an event unless the record ends with it already, as after a crash between archive and register."""
+    record = archive.record(sha256)
+    timeless = {name: value for name, value in event.items() if name != "at"}
+    same_kind = [{name: value for name, value in known.items() if name != "at"} for known in record.of(event["event"])]
+    is_known = timeless in same_kind if event["event"] == "received" else same_kind[-1:] == [timeless]
+    if not is_known:
+        archive.append(sha256, [{"at": datetime.now(UTC).isoformat(), **event}])
+    return not is_known
+
+
+def _file_row(file: InboxFile, sha256: str | None, problem: str | None) -> dict[str, Any]:
+    return {
+        "inbox_path": file.inbox_path,
+        "byte_size": file.state.byte_size,
+        "modified_ns": file.state.modified_ns,
+        "changed_ns": file.state.changed_ns,
+        "inode": file.state.inode,
+        "document_sha256": sha256,
+        "problem": problem,
+    }
+
+
+def _slices(items: Sequence[tuple[Item, int]]) -> Iterator[list[Item]]:
+    """The items in slices that are bounded in number and in bytes, so that memory is too."""
+    slice_: list[Item] = []
+    size = 0
+    for item, byte_size in items:
+        if slice_ and (len(slice_) >= _SLICE_FILES or size + byte_size > _SLICE_BYTES):
+            yield slice_
+            slice_, size = [], 0
+        slice_.append(item)
+        size += byte_size
+    if slice_:
+        yield slice_

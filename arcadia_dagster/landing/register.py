@@ -1,0 +1,291 @@
+"""The register: which documents there are and which invoices they state, made from the archive's records and readings.
+
+Registering the same document again with the same record changes nothing. Nothing here looks at the inbox, so that the
+register made from the archive alone is the one that was made when the files arrived.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster import __version__
+from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.formats.format import Reading, StatedInvoice
+from arcadia_dagster.landing.archive import Archive, Record
+from arcadia_dagster.landing.identity import Identity, best_name, identify
+from arcadia_dagster.warehouse import months, schema
+from arcadia_dagster.warehouse.rows import insert, text_list
+
+_CONTROL_TOTAL = re.compile(
+    r"(?:(?P<before>[A-Z]{3})\s+)?\$?(?P<total>-?\d{1,20}(?:\.\d{1,18})?)(?:\s+(?P<after>[A-Z]{3}))?"
+)
+
+NO_MONTH = (
+    "neither its name nor its lines tell its month; expected the provider's file name, such as "
+    "`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`, or lines with a start"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A document to register: its size, its record in the archive, and what reading it gave."""
+
+    byte_size: int
+    record: Record
+    reading: Reading
+
+
+def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: Sequence[Arrival]) -> set[date]:
+    """Write what is known of these documents, in place of what was known before, within the caller's transaction.
+
+    Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other
+    becomes its alias, in the archive's record too.
+
+    Returns:
+        The months whose invoices are concerned: they are marked as changed.
+    """
+    wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
+    earlier = _identities(connection, wanted)
+    touched = _months_of(connection, wanted)
+    for table in (schema.DOCUMENTS, schema.DOCUMENT_NAMES, schema.DOCUMENT_INVOICES, schema.INVENTORIES):
+        connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
+    register_facts(connection, [arrival.record for arrival in arrivals])
+    aliases = _aliases(connection)
+    pushed = _pushed(connection)
+    tables = _Tables()
+    for arrival in arrivals:
+        for row in _document_rows(arrival, tables):
+            named = (row["source"], row["account_id"], row["external_id"])
+            before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
+            if before is not None and before != named and before in pushed and named not in aliases:
+                _learn_alias(connection, archive, arrival.record, named=named, kept=before)
+                aliases[named] = before
+            row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
+            tables.invoices.append(row)
+    insert(connection, schema.DOCUMENTS, tables.documents)
+    insert(connection, schema.DOCUMENT_NAMES, tables.names)
+    insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
+    insert(connection, schema.INVENTORIES, tables.inventory)
+    touched |= _months_of(connection, wanted)
+    months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
+    return touched
+
+
+def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
+    """Write the aliases and decisions that the records tell, in place of what they told before."""
+    records = list(records)
+    wanted = text_list([record.document_sha256 for record in records])
+    for table in (schema.INVOICE_ALIASES, schema.DECISIONS):
+        connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
+    insert(
+        connection,
+        schema.INVOICE_ALIASES,
+        [_fact(record, event, "learned_at") for record in records for event in record.of("alias")],
+    )
+    insert(
+        connection,
+        schema.DECISIONS,
+        [_fact(record, event, "decided_at") for record in records for event in record.of("decided")],
+    )
+
+
+class _Tables:
+    def __init__(self) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.names: list[dict[str, Any]] = []
+        self.invoices: list[dict[str, Any]] = []
+        self.inventory: list[dict[str, Any]] = []
+
+
+def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
+    """Add the document's own rows to the tables; return those of the invoices that it states."""
+    record, reading = arrival.record, arrival.reading
+    received = sorted(record.of("received"), key=lambda event: event["at"])
+    names = [event["file_name"] for event in received]
+    name = best_name(reading.format, names)
+    received_at = _time(received[0]["at"])
+    tables.names += [
+        {
+            "document_sha256": record.document_sha256,
+            "file_name": event["file_name"],
+            "inbox_path": event["inbox_path"],
+            "received_at": _time(event["at"]),
+        }
+        for event in received
+    ]
+    status, reason = "accepted", reading.reason
+    identities: list[tuple[StatedInvoice, Identity]] = []
+    if reason is None:
+        placed = [
+            (invoice, identify(invoice, format_name=str(reading.format), file_name=name))
+            for invoice in reading.invoices
+        ]
+        identities = [(invoice, identity) for invoice, identity in placed if identity is not None]
+        if len(identities) < len(placed):
+            reason = NO_MONTH
+    if reason is not None:
+        status, identities = "rejected", []
+    dismissal = next((event for event in record.of("decided") if event["decision"] == "dismiss"), None)
+    if dismissal is not None:
+        status, identities = "dismissed", []
+        reason = f"dismissed by {dismissal['decided_by']}: {dismissal['reason']}" + (f" ({reason})" if reason else "")
+    tables.documents.append(
+        {
+            "document_sha256": record.document_sha256,
+            "file_name": name,
+            "byte_size": arrival.byte_size,
+            "format": reading.format,
+            "received_at": received_at,
+            "invoice_month": min((identity.month for _, identity in identities), default=None),
+            "status": status,
+            "reason": reason,
+            "read_by": __version__,
+        }
+    )
+    if status == "accepted":
+        tables.inventory += [
+            {
+                "document_sha256": record.document_sha256,
+                "line_number": row.line_number,
+                "resource_id": row.resource_id,
+                "resource_name": row.resource_name,
+                "resource_type": row.resource_type,
+                "account_id": row.account_id or "unknown",
+                "project": row.project,
+                "received_at": received_at,
+            }
+            for row in reading.inventory
+        ]
+    total = _ControlTotal.of(record, len(identities))
+    return [_invoice_row(record, invoice, identity, total, received_at) for invoice, identity in identities]
+
+
+def _invoice_row(
+    record: Record, invoice: StatedInvoice, identity: Identity, control: "_ControlTotal", received_at: datetime
+) -> dict[str, Any]:
+    currency = invoice.currencies[0] if len(invoice.currencies) == 1 else None
+    return {
+        "document_sha256": record.document_sha256,
+        "invoice_ordinal": invoice.ordinal,
+        "source": identity.source,
+        "account_id": identity.account_id,
+        "external_id": identity.external_id,
+        "invoice_number": identity.invoice_number,
+        "invoice_month": identity.month,
+        "period_start": identity.period_start,
+        "period_end": identity.period_end,
+        "issued_on": invoice.issued_on,
+        "currency": currency,
+        "stated_total": invoice.stated_total if control.total is None else control.total,
+        "stated_tax": invoice.stated_tax,
+        "stated_problem": control.problem_for(currency),
+        "line_count": invoice.line_count,
+        "id_basis": identity.id_basis,
+        "month_basis": identity.month_basis,
+        "lines_month": invoice.lines_month,
+        "is_final": invoice.is_final,
+        "received_at": received_at,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _ControlTotal:
+    """What the file `<document>.total` states: `86.92`, `USD 86.92` or `86.92 USD`."""
+
+    total: Decimal | None = None
+    currency: str | None = None
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, record: Record, invoices: int) -> "_ControlTotal":
+        event = next(reversed(list(record.of("control_total"))), None)
+        if event is None:
+            return cls()
+        match = _CONTROL_TOTAL.fullmatch(event["text"].strip())
+        codes = [] if match is None else [code for code in (match["before"], match["after"]) if code]
+        if match is None or len(codes) > 1 or any(code not in EXPONENTS for code in codes):
+            return cls(
+                problem=f"{event['file_name']}: {event['text'][:60]!r}; expected a total such as 86.92 or USD 86.92"
+            )
+        if invoices > 1:
+            return cls(
+                problem=f"{event['file_name']}: one total for a document of {invoices} invoices cannot be checked"
+            )
+        return cls(total=Decimal(match["total"]), currency=codes[0] if codes else None)
+
+    def problem_for(self, currency: str | None) -> str | None:
+        if self.currency is not None and currency is not None and self.currency != currency:
+            return f"the control total is in {self.currency}, the invoice in {currency}"
+        return self.problem
+
+
+def _identities(connection: duckdb.DuckDBPyConnection, wanted: str) -> dict[tuple[str, int], tuple[str, str, str]]:
+    rows = connection.execute(
+        "SELECT document_sha256, invoice_ordinal, source, account_id, external_id FROM document_invoices "
+        f"WHERE document_sha256 IN ({wanted})"
+    ).fetchall()
+    return {(sha256, ordinal): (source, account, external_id) for sha256, ordinal, source, account, external_id in rows}
+
+
+def _months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of these documents' invoices, and of every other version of those invoices."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT other.invoice_month
+        FROM document_invoices AS own JOIN document_invoices AS other USING (source, account_id, external_id)
+        WHERE own.document_sha256 IN ({wanted})
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def _aliases(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+    rows = connection.execute(
+        "SELECT source, alias_account_id, alias_external_id, account_id, external_id FROM invoice_aliases"
+    ).fetchall()
+    return {
+        (source, *alias): (source, *kept)
+        for source, *alias, kept_account, kept_id in rows
+        for kept in [(kept_account, kept_id)]
+    }
+
+
+def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
+    """The invoices that finance has, or may have."""
+    return set(connection.execute("SELECT DISTINCT source, account_id, external_id FROM finance_records").fetchall())
+
+
+def _learn_alias(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    record: Record,
+    *,
+    named: tuple[str, str, str],
+    kept: tuple[str, str, str],
+) -> None:
+    event = {
+        "event": "alias",
+        "at": datetime.now(UTC).isoformat(),
+        "source": kept[0],
+        "alias_account_id": named[1],
+        "alias_external_id": named[2],
+        "account_id": kept[1],
+        "external_id": kept[2],
+    }
+    archive.append(record.document_sha256, [event])
+    insert(connection, schema.INVOICE_ALIASES, [_fact(record, event, "learned_at")])
+
+
+def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:
+    values = {name: value for name, value in event.items() if name not in {"event", "at"}}
+    return {**values, "document_sha256": record.document_sha256, time_column: _time(event["at"])}
+
+
+def _time(text: str) -> datetime:
+    """A time of a record, in UTC without the offset, as the warehouse keeps it."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

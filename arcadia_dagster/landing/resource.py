@@ -1,0 +1,48 @@
+"""The landing as a Dagster resource: inbox, archive, and the reader whose stage lives as long as the run."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.landing import Landed, land
+from arcadia_dagster.warehouse import Warehouse
+
+
+class LandingResource(dg.ConfigurableResource["LandingResource"]):
+    """Where files arrive and where their bytes are kept."""
+
+    inbox: str = Field(description="The folder that invoice files are dropped in. It is never changed.")
+    archive: str = Field(description="The folder that keeps every document's bytes.")
+    max_document_bytes: int = Field(default=10 * 2**30, description="A larger file is not taken.")
+    settle_seconds: float = Field(default=5.0, description="How long a file must lie unchanged to count as complete.")
+
+    _reader: Reader | None = PrivateAttr(None)
+
+    def get_archive(self) -> Archive:
+        """The archive."""
+        return Archive(Path(self.archive), max_document_bytes=self.max_document_bytes)
+
+    def get_reader(self, warehouse: Warehouse) -> Reader:
+        """The run's reader: what one step has read, the next need not read again."""
+        if self._reader is None:
+            self._reader = Reader(warehouse.work_folder, warehouse.stage)
+        return self._reader
+
+    def land(self, warehouse: Warehouse) -> Landed:
+        """Take what is new in the inbox; see `landing.land`."""
+        return land(
+            warehouse,
+            self.get_archive(),
+            self.get_reader(warehouse),
+            Path(self.inbox),
+            settle_seconds=self.settle_seconds,
+        )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's interface
+        """Delete the stage when the run ends."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
