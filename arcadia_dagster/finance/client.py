@@ -1,0 +1,538 @@
+"""One invoice to the finance service over HTTP, with retries, and an answer that can be relied on.
+
+What belongs here: the request, what every possible answer means (`errors.py` has the tree), and when to try again.
+What does not: which invoices to send, and the record of what was sent (`delivery.py`).
+
+httpx has time-outs for each read, so a server that sends a byte now and then holds a request for ever. The deadline
+for a whole request is kept below httpx, where the socket is read, so that it holds for headers and body alike.
+"""
+
+import ipaddress
+import json
+import random
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Final, Literal, Self
+
+import httpcore
+import httpx
+
+from arcadia_dagster import __version__
+from arcadia_dagster.finance.errors import (
+    ConfigurationFailure,
+    FinanceError,
+    PayloadRefused,
+    TransientFailure,
+    UnknownOutcome,
+)
+from arcadia_dagster.finance.token import TokenMint
+
+IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
+
+_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_WITH_RETRY_AFTER: Final = frozenset({429, 503})
+_WRONG_SETTING: Final = {
+    401: "it does not accept the token: check SKYAI_FINANCE_SECRET, SKYAI_FINANCE_ISSUER and this machine's clock",
+    403: "it does not accept the role: check SKYAI_FINANCE_ROLES and SKYAI_FINANCE_TENANT_ID",
+    404: "it has no such address: check SKYAI_FINANCE_URL",
+    405: "it takes no invoices at this address: check SKYAI_FINANCE_URL",
+}
+_ANSWER_BYTES: Final = 64 * 1024  # a right answer has about a hundred
+_QUOTED_CHARACTERS: Final = 300
+_ID_CHARACTERS: Final = 255
+_DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_PORTS: Final = range(1, 65536)
+# What httpcore raises when the network or the other side fails.
+_EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Finance has the invoice.
+
+    Attributes:
+        invoice_id: Finance's id of the invoice; a number in the answer becomes text.
+        vendor_id: Finance's id of the vendor; None where the answer has no usable one.
+        action: Whether finance made the invoice or updated the one it had; both are a success.
+        status: The HTTP status, 200 to 299.
+        requests: How many requests it took.
+    """
+
+    invoice_id: str
+    vendor_id: str | None
+    action: Literal["created", "updated"]
+    status: int
+    requests: int
+
+
+def target_of(base_url: str) -> str:
+    """Name the finance service that a base URL leads to, so that records can be kept apart by it.
+
+    Args:
+        base_url: For example `HTTPS://key@Finance.example:443/books/`.
+
+    Returns:
+        The URL without credentials, query, fragment, trailing slash and default port, scheme and host in lower
+        case: `https://finance.example/books`. Naming a target again changes nothing.
+
+    Raises:
+        ValueError: It is no http or https URL with a host. The message does not repeat the URL.
+    """
+    url = _parsed(base_url)
+    if url is None:
+        message = "not an http:// or https:// URL with a host, such as http://localhost:4010"
+        raise ValueError(message)
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Read a `Retry-After` header (RFC 9110 section 10.2.3).
+
+    Args:
+        value: Seconds (`120`) or an HTTP date, which is in UTC (`Wed, 21 Oct 2026 07:28:00 GMT`); None for no header.
+        now: The time, in seconds since 1970-01-01 UTC.
+
+    Returns:
+        Seconds from now, 0 for a date in the past; None where there is no header or it is neither of the two.
+    """
+    if value is None:
+        return None
+    if _DELAY_SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises for one garbage or another
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - now)
+
+
+class FinanceClient:
+    """Sends invoices to the finance service; one for a whole run, safe to use from several threads.
+
+    A context manager: it keeps connections open between invoices, and leaving it closes them. It never follows a
+    redirect (a redirected POST becomes a GET) and uses no proxy or netrc of the environment.
+
+    At worst one invoice takes three requests of `deadline` seconds and the pauses between them. The system's resolver
+    of host names has its own time limits.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        mint: TokenMint,
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 15.0,
+        deadline: float = 60.0,
+        retry_delays: tuple[float, ...] = (1.0, 2.0),
+        jitter: float = 0.1,
+        retry_after_limit: float = 30.0,
+        allow_http: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Check the URL; no connection is made yet.
+
+        Args:
+            base_url: Where finance is, without the path of the import.
+            mint: Makes the token that each request carries.
+            connect_timeout: Seconds for a connection, TLS included.
+            read_timeout: Seconds without a byte from finance, or without taking one of ours.
+            deadline: Seconds for one whole request, from connecting to the last byte of the answer.
+            retry_delays: Seconds before the second request, before the third, and so on.
+            jitter: By how much a pause may be longer, at random, as a share of it: so that many clients that failed
+                together do not come back together.
+            retry_after_limit: The longest `Retry-After` that is waited for, in seconds.
+            allow_http: Whether `http://` may leave this machine, which shows the token to the network.
+            sleep: Waits for so many seconds.
+            clock: The time, in seconds since 1970-01-01 UTC, for a `Retry-After` that is a date.
+
+        Raises:
+            ConfigurationFailure: The URL cannot be used; the message does not repeat it.
+        """
+        self.target = _usable_target(base_url, allow_http=allow_http)
+        self._mint = mint
+        self._read_timeout = read_timeout
+        self._deadline = deadline
+        self._retry_delays = retry_delays
+        self._jitter = jitter
+        self._retry_after_limit = retry_after_limit
+        self._sleep = sleep
+        self._clock = clock
+        self._http = httpx.Client(
+            transport=_DeadlineTransport(_authorities() if self.target.startswith("https:") else None),
+            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
+            follow_redirects=False,
+            trust_env=False,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
+                "Content-Type": "application/json",
+                "User-Agent": f"arcadia-dagster/{__version__}",
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"FinanceClient({self.target!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; no invoice can be sent any more."""
+        self._http.close()
+
+    def import_invoice(self, payload: Mapping[str, object]) -> Imported:
+        """Have finance create or update one invoice.
+
+        Args:
+            payload: The fields of the request's body, as JSON types.
+
+        Returns:
+            What finance answered.
+
+        Raises:
+            TransientFailure: Finance was away or overloaded for all requests; send it again later.
+            UnknownOutcome: A 2xx answer that names no invoice; send it again later.
+            ConfigurationFailure: No invoice would get through; a setting must be changed.
+            PayloadRefused: Finance will not take this payload.
+        """
+        body = _canonical(payload)
+        for request, delay in enumerate(self._retry_delays, start=1):
+            try:
+                return self._send(body, request)
+            except TransientFailure as failure:
+                asked = failure.retry_after or 0.0
+                if asked > self._retry_after_limit:
+                    raise
+            self._sleep(max(delay, asked) * (1 + self._jitter * random.random()))  # noqa: S311 - not a secret
+        return self._send(body, len(self._retry_delays) + 1)
+
+    def _send(self, body: bytes, request: int) -> Imported:
+        exchange = _Exchange(expires=time.monotonic() + self._deadline)
+        running = _EXCHANGE.set(exchange)
+        try:
+            # A token for each request: one that expired during a pause would be a 401, which is not tried again.
+            authorization = {"Authorization": f"Bearer {self._mint.token()}"}
+            with self._http.stream("POST", self.target + IMPORT_PATH, content=body, headers=authorization) as response:
+                content = _beginning_of(response, exchange)
+        except _EXCHANGE_FAILED as error:
+            raise self._exchange_failure(error, exchange, request) from error
+        finally:
+            _EXCHANGE.reset(running)
+        if response.is_success:
+            return self._imported(response.status_code, content, request)
+        raise self._refusal(response, content, request)
+
+    def _imported(self, status: int, content: bytes, request: int) -> Imported:
+        answer = _json_object(content)
+        invoice_id, action = _usable_id(answer.get("invoice_id")), answer.get("action")
+        if invoice_id is None or action not in ("created", "updated"):
+            message = f"finance answered {status} without an invoice_id or without an action: {self._quoted(content)}"
+            raise UnknownOutcome(message, status=status, requests=request)
+        return Imported(
+            invoice_id=invoice_id,
+            vendor_id=_usable_id(answer.get("vendor_id")),
+            action=action,
+            status=status,
+            requests=request,
+        )
+
+    def _refusal(self, response: httpx.Response, content: bytes, request: int) -> FinanceError:
+        status = response.status_code
+        words = self._quoted(content)
+        if status in _RETRIED:
+            asked = response.headers.get("Retry-After") if status in _WITH_RETRY_AFTER else None
+            retry_after = retry_after_seconds(asked, self._clock())
+            wait = "" if retry_after is None else f", try again in {retry_after:.0f} s"
+            return TransientFailure(
+                f"finance answered {status} to request {request}{wait}: {words}",
+                status=status,
+                requests=request,
+                retry_after=retry_after,
+            )
+        if setting := _WRONG_SETTING.get(status):
+            return ConfigurationFailure(
+                f"finance answered {status}, {setting}. It says: {words}", status=status, requests=request
+            )
+        if status in range(400, 600):
+            return PayloadRefused(
+                f"finance answered {status}, it does not take this invoice: {words}", status=status, requests=request
+            )
+        # Without its query, which may carry what is not ours to show.
+        location = re.split(r"[?#]", response.headers.get("Location", ""))[0]
+        elsewhere = f", pointing to {self._quoted(location.encode())}" if location else ""
+        return ConfigurationFailure(
+            f"finance answered {status}{elsewhere}; redirects are not followed: check SKYAI_FINANCE_URL",
+            status=status,
+            requests=request,
+        )
+
+    def _exchange_failure(self, error: Exception, exchange: "_Exchange", request: int) -> FinanceError:
+        """Tell a failure that may pass from one that will not."""
+        # httpcore drops the chain of causes, but keeps what it caught as its error's argument.
+        cause = error.args[0] if error.args else error
+        words = self._quoted(str(cause).encode())
+        if isinstance(cause, socket.gaierror):
+            return ConfigurationFailure(
+                f"the host name of {self.target} does not resolve: check SKYAI_FINANCE_URL ({words})", requests=request
+            )
+        # An end of the stream in the middle of the handshake is a dropped connection, not a disagreement about TLS.
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+            return ConfigurationFailure(
+                f"no TLS connection with {self.target}: check SKYAI_FINANCE_URL, "
+                f"and SSL_CERT_FILE where its certificate is from a private authority ({words})",
+                requests=request,
+            )
+        if isinstance(error, httpcore.TimeoutException):
+            return TransientFailure(f"{self.target} took too long: {self._limit(error, exchange)}", requests=request)
+        if exchange.garbled(error):
+            return ConfigurationFailure(
+                f"what answers at {self.target} does not speak HTTP: check SKYAI_FINANCE_URL ({words})",
+                requests=request,
+            )
+        return TransientFailure(f"no complete answer from {self.target}: {words}", requests=request)
+
+    def _limit(self, error: httpcore.TimeoutException, exchange: "_Exchange") -> str:
+        if exchange.expired():
+            return f"no complete answer within {self._deadline:g} s"
+        if isinstance(error, httpcore.ConnectTimeout):
+            return "no connection in time"
+        return f"silent for {self._read_timeout:g} s (SKYAI_FINANCE_READ_TIMEOUT)"
+
+    def _quoted(self, content: bytes) -> str:
+        """Somebody else's words: without our secrets, short, on one line and harmless to a terminal."""
+        text = self._mint.redact(content.decode(errors="replace")).strip()
+        short = text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short) or "(no words)"
+
+
+def _usable_target(base_url: str, *, allow_http: bool) -> str:
+    """Give the target of a URL that a token may be sent to."""
+    try:
+        target = target_of(base_url)
+    except ValueError as error:
+        message = f"SKYAI_FINANCE_URL is {error}"
+        raise ConfigurationFailure(message) from None
+    if problem := _exposure(httpx.URL(base_url), allow_http=allow_http):
+        message = f"SKYAI_FINANCE_URL {problem}"
+        raise ConfigurationFailure(message)
+    return target
+
+
+def _exposure(url: httpx.URL, *, allow_http: bool) -> str | None:
+    """Say why nothing should be sent to a URL that could be used."""
+    if url.userinfo:
+        return "holds a user or a password: remove it, finance takes a token"
+    if url.query or url.fragment:
+        return "has a query or a fragment: expected the base URL alone"
+    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+        return "would send the token over the network in the clear: use https://, or set SKYAI_FINANCE_ALLOW_HTTP=true"
+    return None
+
+
+def _parsed(base_url: str) -> httpx.URL | None:
+    """Parse an http(s) URL; None where it is none, so that no error that quotes it is left in a chain."""
+    try:
+        url = httpx.URL(base_url)
+        url.raw_host.decode("ascii").encode("idna")  # as the resolver will do
+    except (httpx.InvalidURL, UnicodeError):
+        return None
+    # httpx percent-encodes blanks: a blank after the URL would become part of its path.
+    usable = url.scheme in {"http", "https"} and url.host and not re.search(r"\s", base_url)
+    return url if usable and (url.port is None or url.port in _PORTS) else None
+
+
+def _authorities() -> ssl.SSLContext:
+    """Whose certificates to trust: certifi's list, or what SSL_CERT_FILE or SSL_CERT_DIR name."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # which does not name the file
+        message = f"SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates: {error}"
+        raise ConfigurationFailure(message) from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _canonical(payload: Mapping[str, object]) -> bytes:
+    """Write the body so that the same facts always give the same bytes, whatever the order they come in."""
+    try:
+        text = json.dumps(dict(payload), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+        return text.encode()
+    except ValueError as error:  # NaN, or half of a surrogate pair in a text
+        message = f"the invoice cannot be written as JSON, nothing was sent: {error}"
+        raise PayloadRefused(message) from error
+
+
+def _beginning_of(response: httpx.Response, exchange: "_Exchange") -> bytes:
+    """Read as much of an answer as can matter; one that goes on is cut off.
+
+    A status other than 2xx says enough by itself: where the connection breaks during its words, they are done without.
+    """
+    content = b""
+    try:
+        for part in response.iter_raw():
+            content += part
+            if len(content) > _ANSWER_BYTES:
+                break
+    except _EXCHANGE_FAILED as error:
+        if response.is_success and not exchange.garbled(error):
+            raise
+    return content
+
+
+def _json_object(content: bytes) -> dict[str, object]:
+    """Read an answer; one that is too large or no JSON object is as good as an empty one."""
+    if len(content) > _ANSWER_BYTES:
+        return {}
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _usable_id(value: object) -> str | None:
+    """An id that can be kept and shown: a whole number, or a text that is neither blank nor absurd."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)
+    return text if text.strip() and text.isprintable() and len(text) <= _ID_CHARACTERS else None
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request under way.
+
+    Attributes:
+        expires: When it must be over, on the monotonic clock.
+        ended: Whether the other side has closed the connection, which tells a dropped answer from a malformed one.
+    """
+
+    expires: float
+    ended: bool = False
+
+    def expired(self) -> bool:
+        return time.monotonic() >= self.expires
+
+    def garbled(self, error: Exception) -> bool:
+        """Whether the other side said what is not HTTP, rather than too little of it."""
+        return isinstance(error, httpcore.ProtocolError) and not self.ended
+
+    def limit(self, timeout: float | None) -> float:
+        """Cap the time-out of one step by what is left of the request."""
+        left = self.expires - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left if timeout is None else min(timeout, left)
+
+
+# httpcore reads a connection in the thread that uses it, but does not tell it for which request.
+_EXCHANGE: ContextVar[_Exchange] = ContextVar("exchange")
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose every step ends with the deadline of the request that uses it."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        exchange = _EXCHANGE.get()
+        data = self._stream.read(max_bytes, exchange.limit(timeout))
+        exchange.ended = not data
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _EXCHANGE.get().limit(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        # Python limits a handshake as a whole, and an early error here would leave the connection open.
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+class _DeadlineBackend(httpcore.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = _EXCHANGE.get().limit(timeout)
+        return _DeadlineStream(super().connect_tcp(host, port, limit, local_address, socket_options))
+
+
+class _Answer(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _DeadlineTransport(httpx.BaseTransport):
+    """httpx's own transport, but over connections with a deadline, for which httpx has no option."""
+
+    def __init__(self, ssl_context: ssl.SSLContext | None) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl_context,
+            max_connections=None,  # as many as there are threads
+            keepalive_expiry=5.0,
+            network_backend=_DeadlineBackend(),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        response = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=_Answer(response),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        self._pool.close()

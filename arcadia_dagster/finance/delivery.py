@@ -1,0 +1,390 @@
+"""Delivery: at least once, over an endpoint that is idempotent, with a record of every intent, attempt and answer.
+
+The intents of a batch are committed before any of it is sent, its answers after; no transaction is open in between. A process
+that is killed anywhere leaves attempts without an answer: the next delivery sends the current payload again under the
+same keys, and finance answers `updated` where it had it. One delivery runs at a time for each warehouse, so two payloads
+of one invoice never race.
+"""
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.billing import payload
+from arcadia_dagster.finance.client import FinanceClient, Imported
+from arcadia_dagster.finance.errors import (
+    ConfigurationFailure,
+    FinanceError,
+    PayloadRefused,
+    UnknownOutcome,
+)
+from arcadia_dagster.warehouse import Warehouse, hold, schema
+from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.rows import insert, text_list
+
+BATCH = 50
+"""How many invoices at most are intended and sent between two commits."""
+
+_OUTCOMES: tuple[tuple[type[FinanceError], str, str], ...] = (
+    (ConfigurationFailure, "misconfigured", "deferred"),
+    (PayloadRefused, "refused", "refused"),
+    (UnknownOutcome, "unknown", "deferred"),
+    (FinanceError, "transient", "deferred"),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InvoiceKey:
+    """Which invoice: the key of `tax_split_totals`."""
+
+    source: str
+    account_id: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where invoices go.
+
+    Attributes:
+        target: The finance service's base URL, without credentials.
+        tenant_id: The tenant that invoices are pushed under.
+        is_sandbox: Whether the target is a sandbox: synthetic invoices go there and nowhere else.
+    """
+
+    target: str
+    tenant_id: str
+    is_sandbox: bool
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a delivery did.
+
+    Attributes:
+        created: Invoices that finance made a row for.
+        updated: Invoices whose row finance had and updated.
+        unchanged: Ready invoices that finance had already, with the same payload.
+        deferred: Invoices left for a later delivery: why.
+        refused: Invoices that finance will not take: why.
+        synthetic: Sample invoices that were kept from a target that is no sandbox.
+        failure: The configuration failure that stopped the delivery; None where none did.
+    """
+
+    created: list[InvoiceKey] = field(default_factory=list)
+    updated: list[InvoiceKey] = field(default_factory=list)
+    unchanged: int = 0
+    deferred: dict[InvoiceKey, str] = field(default_factory=dict)
+    refused: dict[InvoiceKey, str] = field(default_factory=dict)
+    synthetic: int = 0
+    failure: ConfigurationFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    attempt_id: str
+    key: InvoiceKey
+    row: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+class Delivery:
+    """Delivers the ready invoices of a warehouse to one recipient.
+
+    Args:
+        warehouse: Where invoices and records are.
+        recipient: Where they go.
+        concurrency: How many invoices are sent at a time.
+        with_optional_fields: See `billing.payload.build`.
+        lock_timeout: Seconds to wait for another delivery at most.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        recipient: Recipient,
+        *,
+        concurrency: int = 8,
+        with_optional_fields: bool = True,
+        lock_timeout: float = 600.0,
+    ) -> None:
+        """Note what to deliver where. Nothing is sent yet."""
+        self._warehouse = warehouse
+        self._recipient = recipient
+        self._concurrency = concurrency
+        self._with_optional_fields = with_optional_fields
+        self._lock_timeout = lock_timeout
+
+    def deliver(
+        self,
+        client: FinanceClient,
+        *,
+        months: Collection[date] | None = None,
+        again: bool = False,
+        progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    ) -> Delivered:
+        """Push what finance does not have yet.
+
+        Args:
+            client: An open client for the recipient's target.
+            months: Only invoices of these months; all where None.
+            again: Push also what finance has already with the same payload; the record says so.
+            progress: Called with the number of invoices dealt with and the number of all, after each batch.
+
+        Returns:
+            What was done. A configuration failure stops the delivery at once; what was answered until then is recorded,
+            and the failure is in the result.
+
+        Raises:
+            LockTimeoutError: Another delivery took longer than the lock's time-out.
+            WarehouseError: See `Warehouse.write`.
+        """
+        done = Delivered()
+        delivery_id = str(uuid.uuid4())
+        with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
+            keys = self._outstanding(months, again=again, done=done)
+            with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
+                for start in range(0, len(keys), BATCH):
+                    intents = self._intend(keys[start : start + BATCH], delivery_id, again=again)
+                    answers = self._send(client, pool, intents)
+                    self._record(intents, answers, done)
+                    progress(min(start + BATCH, len(keys)), len(keys))
+                    if done.failure is not None:
+                        break
+        return done
+
+    def _outstanding(self, months: Collection[date] | None, *, again: bool, done: Delivered) -> list[InvoiceKey]:
+        with self._warehouse.read() as connection:
+            rows = connection.execute(
+                f"SELECT source, account_id, external_id, {_IS_OUTSTANDING} AS is_outstanding "
+                f"FROM ({_ready_sql(self._recipient, months)}) ORDER BY invoice_month, source, external_id"
+            ).fetchall()
+        keys = []
+        for source, account_id, external_id, is_outstanding in rows:
+            key = InvoiceKey(source, account_id, external_id)
+            if account_id == payload.SYNTHETIC_ACCOUNT and not self._recipient.is_sandbox:
+                done.synthetic += 1
+            elif is_outstanding or again:
+                keys.append(key)
+            else:
+                done.unchanged += 1
+        return keys
+
+    def _intend(self, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool) -> list[_Intent]:
+        """Commit what is about to be sent: the payload as it is now, for what is still ready now."""
+        now = _now()
+        with self._warehouse.write() as connection:
+            rows = _rows(
+                connection,
+                f"SELECT *, {_IS_OUTSTANDING} AS is_outstanding FROM ({_ready_sql(self._recipient, None, keys)})",
+            )
+            intents = [
+                _Intent(
+                    str(uuid.uuid4()),
+                    InvoiceKey(row["source"], row["account_id"], row["external_id"]),
+                    row,
+                    payload.build(row, with_optional_fields=self._with_optional_fields),
+                )
+                for row in rows
+                if row["is_outstanding"] or again
+            ]
+            self._replace_records(connection, [self._intended_record(intent) for intent in intents])
+            insert(
+                connection,
+                schema.FINANCE_ATTEMPTS,
+                [
+                    {
+                        **self._identity(intent),
+                        "attempt_id": intent.attempt_id,
+                        "delivery_id": delivery_id,
+                        "document_sha256": intent.row["document_sha256"],
+                        "payload": json.dumps(intent.body, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+                        "is_forced": not intent.row["is_outstanding"],
+                        "intended_at": now,
+                    }
+                    for intent in intents
+                ],
+            )
+        return intents
+
+    def _send(
+        self, client: FinanceClient, pool: ThreadPoolExecutor, intents: Sequence[_Intent]
+    ) -> list[Imported | FinanceError | None]:
+        """The answer to each intent; None where it was not sent because another showed the configuration to be wrong."""
+        stop = threading.Event()
+
+        def send(intent: _Intent) -> Imported | FinanceError | None:
+            if stop.is_set():
+                return None
+            try:
+                return client.import_invoice(intent.body)
+            except ConfigurationFailure as error:
+                stop.set()
+                return error
+            except FinanceError as error:
+                return error
+
+        return list(pool.map(send, intents))
+
+    def _record(
+        self, intents: Sequence[_Intent], answers: Sequence[Imported | FinanceError | None], done: Delivered
+    ) -> None:
+        if not intents:
+            return
+        now = _now()
+        records, updates = [], []
+        for intent, answer in zip(intents, answers, strict=True):
+            outcome, state = _outcome(answer)
+            error = None if isinstance(answer, Imported) else str(answer or "not sent: the delivery was stopped")
+            imported = answer if isinstance(answer, Imported) else None
+            records.append({**self._intended_record(intent), **_answered(intent, answer, state, error, now)})
+            updates.append(
+                {
+                    "attempt_id": intent.attempt_id,
+                    "answered_at": now,
+                    "outcome": outcome,
+                    "requests": 0 if answer is None else answer.requests,
+                    "status_code": None if answer is None else answer.status,
+                    "finance_invoice_id": imported.invoice_id if imported else None,
+                    "finance_vendor_id": imported.vendor_id if imported else None,
+                    "error": error,
+                }
+            )
+            _count(done, intent.key, answer, state, error)
+        with self._warehouse.write() as connection:
+            self._replace_records(connection, records)
+            _answer_attempts(connection, updates)
+
+    def _identity(self, intent: _Intent) -> dict[str, Any]:
+        return {
+            "target": self._recipient.target,
+            "tenant_id": self._recipient.tenant_id,
+            **{
+                name: intent.row[name]
+                for name in ("source", "account_id", "external_id", "invoice_month", "payload_sha256")
+            },
+        }
+
+    def _intended_record(self, intent: _Intent) -> dict[str, Any]:
+        """The record with the intent: what finance answered before stays until it answers anew."""
+        row = intent.row
+        return {
+            **self._identity(intent),
+            "state": "pending",
+            "attempts": (row["attempts"] or 0) + 1,
+            **{name: row[name] for name in ("action", "finance_invoice_id", "finance_vendor_id")},
+            "pushed_to_finance_at": row["pushed_to_finance_at"],
+            "not_before": None,
+            "last_error": row["last_error"],
+        }
+
+    def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
+        keys = [InvoiceKey(row["source"], row["account_id"], row["external_id"]) for row in records]
+        connection.execute(
+            f"DELETE FROM finance_records WHERE target = ? AND tenant_id = ? AND {_key_condition(keys)}",
+            [self._recipient.target, self._recipient.tenant_id],
+        )
+        insert(connection, schema.FINANCE_RECORDS, records)
+
+
+def outstanding_sql(recipient: Recipient) -> str:
+    """SQL: the ready invoices that the recipient does not have as they are now, with their record so far."""
+    synthetic = "true" if recipient.is_sandbox else f"account_id <> '{payload.SYNTHETIC_ACCOUNT}'"
+    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_OUTSTANDING} AND {synthetic}"
+
+
+# Refused is final for that payload: only another payload, or a person, makes it outstanding again.
+_IS_OUTSTANDING = "(state IS NULL OR pushed_sha256 <> payload_sha256 OR state NOT IN ('delivered', 'refused'))"
+
+
+def _ready_sql(recipient: Recipient, months: Collection[date] | None, keys: Sequence[InvoiceKey] | None = None) -> str:
+    """SQL: ready invoices with their payload's fields, and what the recipient's record says of each."""
+    conditions = ["true"]
+    if months is not None:
+        conditions.append(f"ready.invoice_month IN ({month_list(months)})")
+    if keys is not None:
+        conditions.append(_key_condition(keys, "ready."))
+    return f"""
+    SELECT ready.*, record.payload_sha256 AS pushed_sha256, record.state, record.attempts, record.action,
+      record.finance_invoice_id, record.finance_vendor_id, record.pushed_to_finance_at, record.last_error
+    FROM ({payload.ready_invoices_sql()}) AS ready
+    LEFT JOIN finance_records AS record
+      ON record.target = {text_list([recipient.target])} AND record.tenant_id = {text_list([recipient.tenant_id])}
+      AND record.source = ready.source AND record.account_id = ready.account_id
+      AND record.external_id = ready.external_id
+    WHERE {" AND ".join(conditions)}
+    """
+
+
+def _key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:
+    rows = ", ".join(
+        f"({text_list([key.source])}, {text_list([key.account_id])}, {text_list([key.external_id])})" for key in keys
+    )
+    return f"({prefix}source, {prefix}account_id, {prefix}external_id) IN ({rows or '(NULL, NULL, NULL)'})"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = connection.execute(query)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _outcome(answer: Imported | FinanceError | None) -> tuple[str, str]:
+    """The attempt's outcome and the record's state after it."""
+    if isinstance(answer, Imported):
+        return answer.action, "delivered"
+    if answer is None:
+        return "not_sent", "deferred"
+    return next((outcome, state) for kind, outcome, state in _OUTCOMES if isinstance(answer, kind))
+
+
+def _answered(
+    intent: _Intent, answer: Imported | FinanceError | None, state: str, error: str | None, now: datetime
+) -> dict[str, Any]:
+    """What the answer changes in the record."""
+    if isinstance(answer, Imported):
+        return {
+            "state": state,
+            "action": answer.action,
+            "finance_invoice_id": answer.invoice_id,
+            "finance_vendor_id": answer.vendor_id,
+            "pushed_to_finance_at": now,
+            "last_error": None,
+        }
+    attempts = (intent.row["attempts"] or 0) + (0 if answer is None else 1)
+    retry_after = None if answer is None else answer.retry_after
+    not_before = None if retry_after is None else now + timedelta(seconds=retry_after)
+    return {"state": state, "attempts": attempts, "not_before": not_before, "last_error": error}
+
+
+def _count(
+    done: Delivered, key: InvoiceKey, answer: Imported | FinanceError | None, state: str, error: str | None
+) -> None:
+    if isinstance(answer, Imported):
+        (done.created if answer.action == "created" else done.updated).append(key)
+    elif state == "refused":
+        done.refused[key] = str(error)
+    else:
+        done.deferred[key] = str(error)
+    if isinstance(answer, ConfigurationFailure) and done.failure is None:
+        done.failure = answer
+
+
+def _answer_attempts(connection: duckdb.DuckDBPyConnection, updates: Sequence[Mapping[str, Any]]) -> None:
+    """Complete the attempts with their answers: by delete and insert, as everywhere."""
+    attempts = text_list([update["attempt_id"] for update in updates])
+    intended = _rows(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
+    answers = {update["attempt_id"]: update for update in updates}
+    connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
+    insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **answers[row["attempt_id"]]} for row in intended])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

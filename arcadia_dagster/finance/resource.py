@@ -1,0 +1,119 @@
+"""The finance service as a Dagster resource: token, client and delivery under one roof."""
+
+from collections.abc import Callable, Collection
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from arcadia_dagster.finance.client import FinanceClient, target_of
+from arcadia_dagster.finance.delivery import Delivered, Delivery, Recipient, outstanding_sql
+from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
+from arcadia_dagster.settings import SECRET_VARIABLE
+from arcadia_dagster.warehouse import Warehouse
+
+
+class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
+    """The finance service and the identity under which invoices are pushed to it.
+
+    Without a secret finance is not configured: nothing is pushed, and everything else works.
+    """
+
+    base_url: str = Field(default="http://localhost:4010", description="The finance service's base URL.")
+    secret: str = Field(default="", description="The shared secret that tokens are signed with; empty: not configured.")
+    tenant_id: str = Field(default="platform-admin", description="The tenant that invoices are pushed under.")
+    roles: list[str] = Field(default=["admin"], description="The identity's roles.")
+    issuer: str = Field(default="arcadia_cloud", description="The token's issuer.")
+    subject: str = Field(default="", description="The token's subject; empty: the tenant id.")
+    connect_timeout: float = Field(default=5.0, description="Seconds to wait for a connection.")
+    read_timeout: float = Field(default=15.0, description="Seconds to wait for the next bytes of an answer.")
+    deadline: float = Field(default=60.0, description="Seconds that a whole request may take.")
+    retry_delays: list[float] = Field(default=[1.0, 2.0], description="Seconds before each retry, up to 10% longer.")
+    retry_after_limit: float = Field(default=30.0, description="The longest Retry-After (seconds) that is waited for.")
+    concurrency: int = Field(default=8, description="How many invoices are sent at a time.")
+    allow_http: bool = Field(default=False, description="Whether plain http may be used to other machines.")
+    optional_fields: bool = Field(default=True, description="Whether the payload has number, dates and evidence.")
+    sandbox_url: str = Field(default="", description="The base URL that is a sandbox: sample invoices go only there.")
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"FinanceResource(base_url={self.base_url!r}, is_configured={self.is_configured})"
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a secret, right or wrong."""
+        return bool(self.secret)
+
+    @property
+    def remark(self) -> str | None:
+        """What a person should know about the secret, without the secret; None where there is nothing."""
+        return secret_remark(self.secret) if self.is_configured else None
+
+    @property
+    def recipient(self) -> Recipient:
+        """Where invoices go. Nothing goes anywhere without a secret, so samples need no guard then.
+
+        Raises:
+            ConfigurationFailure: The base URL is none.
+        """
+        target = _target(self.base_url, "SKYAI_FINANCE_URL")
+        is_sandbox = bool(self.sandbox_url) and target == _target(self.sandbox_url, "ARCADIA_SANDBOX_URL")
+        return Recipient(target, self.tenant_id, is_sandbox or not self.is_configured)
+
+    def client(self) -> FinanceClient:
+        """A client with one connection pool for a whole delivery; to be closed, or used as a context manager.
+
+        Raises:
+            ConfigurationFailure: The secret or the base URL cannot be right.
+        """
+        if (problem := secret_problem(self.secret)) is not None:
+            raise ConfigurationFailure(f"{SECRET_VARIABLE}: {problem}")
+        identity = Identity(self.tenant_id, tuple(self.roles), self.issuer, self.subject or self.tenant_id)
+        return FinanceClient(
+            self.base_url,
+            TokenMint(self.secret, identity),
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            deadline=self.deadline,
+            retry_delays=tuple(self.retry_delays),
+            retry_after_limit=self.retry_after_limit,
+            allow_http=self.allow_http,
+        )
+
+    def deliver(
+        self,
+        warehouse: Warehouse,
+        *,
+        months: Collection[date] | None = None,
+        again: bool = False,
+        progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    ) -> Delivered:
+        """Push what finance does not have yet; see `Delivery.deliver`.
+
+        Raises:
+            ConfigurationFailure: The secret or the base URL cannot be right; nothing was sent.
+        """
+        delivery = Delivery(
+            warehouse,
+            self.recipient,
+            concurrency=self.concurrency,
+            with_optional_fields=self.optional_fields,
+        )
+        with self.client() as client:
+            return delivery.deliver(client, months=months, again=again, progress=progress)
+
+    def outstanding(self, warehouse: Warehouse) -> dict[date, int]:
+        """How many ready invoices finance does not have as they are now, by month."""
+        with warehouse.read() as connection:
+            rows = connection.execute(
+                f"SELECT invoice_month, count(*) FROM ({outstanding_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
+        return dict(rows)
+
+
+def _target(url: str, setting: str) -> str:
+    try:
+        return target_of(url)
+    except ValueError as error:
+        raise ConfigurationFailure(f"{setting}: {error}") from error

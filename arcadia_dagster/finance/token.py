@@ -1,0 +1,198 @@
+"""The token that shows finance who we are: a short-lived JWT, signed with the shared secret.
+
+The claims are those that Guardian makes, and accepts, on the other side. What belongs here: the secret and
+everything made from it. What does not: where and when a token is sent (`client.py`).
+"""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from jwt import InvalidKeyError, PyJWS
+from jwt.algorithms import HMACAlgorithm
+
+_ALGORITHM: Final = "HS512"
+_RECOMMENDED_KEY_BYTES: Final = 64  # RFC 7518 section 3.2: a key as long as the hash, for HS512 64 bytes
+_BACKDATED_SECONDS: Final = 60
+_ANY_TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){0,2}")
+
+
+class _SharedSecretHS512(HMACAlgorithm):
+    """HS512 that takes a key of any length without a warning.
+
+    PyJWT 2.11 and later warn at every signature with a key under 64 bytes, and have no option to stop that. The
+    other side decides how long the secret is, and `secret_remark` says it once. A filter of `warnings` instead would
+    be global, and is not safe between threads.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(HMACAlgorithm.SHA512)
+
+    def check_key_length(self, key: bytes) -> str | None:  # noqa: ARG002
+        return None
+
+
+def _signer() -> PyJWS:
+    signer = PyJWS(algorithms=[])
+    signer.register_algorithm(_ALGORITHM, _SharedSecretHS512())
+    return signer
+
+
+def secret_problem(secret: str) -> str | None:
+    """Say why a shared secret cannot be right.
+
+    Args:
+        secret: The value of `SKYAI_FINANCE_SECRET`, as it was read.
+
+    Returns:
+        One sentence for the person who set it, without the secret; None where the secret can be used.
+    """
+    if not secret:
+        return "SKYAI_FINANCE_SECRET is empty: expected the secret that is shared with the finance service"
+    if secret != secret.strip():
+        # A newline from a file or a copied blank gives other signatures: finance answers 401 and nobody sees why.
+        return "SKYAI_FINANCE_SECRET begins or ends with whitespace: remove it (a trailing newline counts)"
+    if any("\ud800" <= character <= "\udfff" for character in secret):
+        return "SKYAI_FINANCE_SECRET is not valid UTF-8"
+    try:
+        _SharedSecretHS512().prepare_key(secret)
+    except InvalidKeyError:
+        return "SKYAI_FINANCE_SECRET looks like a public key, a certificate or a JWK: expected a plain shared secret"
+    return None
+
+
+def secret_remark(secret: str) -> str | None:
+    """Say, once at start-up, that a usable secret is shorter than it should be.
+
+    Args:
+        secret: The value of `SKYAI_FINANCE_SECRET`.
+
+    Returns:
+        One sentence for 1 to 63 bytes of UTF-8, without the secret; None otherwise, and for a secret that
+        `secret_problem` refuses.
+    """
+    if secret_problem(secret) or len(secret.encode()) >= _RECOMMENDED_KEY_BYTES:
+        return None
+    return (
+        f"SKYAI_FINANCE_SECRET is shorter than {_RECOMMENDED_KEY_BYTES} bytes: it works, "
+        f"but a key for {_ALGORITHM} should have at least that (RFC 7518 section 3.2)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are for finance.
+
+    Attributes:
+        tenant_id: The tenant that our invoices are stored under.
+        roles: Our roles; finance's write rule accepts `admin` or `user`.
+        issuer: The `iss` and `aud` claims; must be the issuer that finance's Guardian is set up with.
+        subject: The `sub` claim.
+    """
+
+    tenant_id: str
+    roles: tuple[str, ...]
+    issuer: str
+    subject: str
+
+
+class TokenMint:
+    """Makes access tokens, and keeps the current one until half of its life is over.
+
+    So a request never carries a token that is about to expire, however long the run. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        identity: Identity,
+        *,
+        lifetime_seconds: int = 300,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        """Keep the secret; no token is made yet.
+
+        Args:
+            secret: The shared secret. Its UTF-8 bytes are the key, as in Guardian; it is never base64-decoded.
+            identity: Who the tokens speak for.
+            lifetime_seconds: From now to a new token's expiry, in seconds.
+            clock: The time, in seconds since 1970-01-01 UTC.
+            new_id: A new `jti` claim: a lower-case UUID, version 4.
+
+        Raises:
+            ValueError: The secret cannot be right, with `secret_problem`'s sentence.
+        """
+        if problem := secret_problem(secret):
+            raise ValueError(problem)
+        self._secret = secret
+        self._identity = identity
+        self._lifetime = lifetime_seconds
+        self._clock = clock
+        self._new_id = new_id
+        self._signer = _signer()
+        self._lock = threading.Lock()
+        self._token = ""
+        self._expires = 0
+
+    def __repr__(self) -> str:
+        return f"TokenMint(identity={self._identity!r}, lifetime_seconds={self._lifetime})"
+
+    def token(self) -> str:
+        """Give a token with at least half of its life left.
+
+        Returns:
+            The token, for `Authorization: Bearer`.
+        """
+        with self._lock:
+            left = self._expires - self._clock()
+            # More than a whole life left means that the clock was set back: such a token would not be valid yet.
+            if not self._lifetime / 2 <= left <= self._lifetime:
+                self._mint()
+            return self._token
+
+    def refresh(self) -> str:
+        """Make a new token, whatever is left of the current one.
+
+        Returns:
+            The new token, which `token` gives from now on.
+        """
+        with self._lock:
+            self._mint()
+            return self._token
+
+    def redact(self, text: str) -> str:
+        """Take the secret, and whatever looks like a token, out of a text from outside.
+
+        Args:
+            text: For example an error page that repeats our request.
+
+        Returns:
+            The text with `[secret]` and `[token]` in their place.
+        """
+        return _ANY_TOKEN.sub("[token]", text.replace(self._secret, "[secret]"))
+
+    def _mint(self) -> None:
+        now = int(self._clock())
+        expires = now + self._lifetime
+        claims = {
+            "aud": self._identity.issuer,
+            "exp": expires,
+            "iat": now,
+            "iss": self._identity.issuer,
+            "jti": self._new_id(),
+            # Guardian allows no clock drift: a token from a clock two seconds ahead of finance's would be a 401.
+            "nbf": now - _BACKDATED_SECONDS,
+            "roles": list(self._identity.roles),
+            "sub": self._identity.subject,
+            "tenant_id": self._identity.tenant_id,
+            "typ": "access",
+        }
+        payload = json.dumps(claims, separators=(",", ":")).encode()
+        self._token = self._signer.encode(payload, self._secret.encode(), algorithm=_ALGORITHM)
+        self._expires = expires

@@ -1,0 +1,188 @@
+"""Every setting: its environment variable, its default and its meaning, once.
+
+The launcher and the command line load `.env` and validate; definitions read the environment only. The shared secret is never
+kept here: whoever needs it reads it when it is used.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
+HOME_VARIABLE = "ARCADIA_HOME"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be right; the message names it, what was found and what is expected, one line for each."""
+
+
+class Settings(BaseModel):
+    """The settings, from the environment. Times are in seconds; months are their first day (UTC)."""
+
+    model_config = ConfigDict(frozen=True, validate_default=False)
+
+    home: Path = Field(
+        default_factory=lambda: Path("var").absolute(),
+        validation_alias="ARCADIA_HOME",
+        description="Where state lies (default: `var` here); the next four are in it unless set",
+    )
+    inbox: Path = Field(
+        Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
+    )
+    archive: Path = Field(
+        Path("archive"), validation_alias="ARCADIA_ARCHIVE", description="Every document's bytes, kept for ever"
+    )
+    warehouse: str = Field(
+        "arcadia.duckdb", validation_alias="ARCADIA_WAREHOUSE", description="The DuckDB file with all tables"
+    )
+    statements: Path = Field(
+        Path("statements"), validation_alias="ARCADIA_STATEMENTS", description="Where monthly statements are written"
+    )
+    first_month: date = Field(
+        date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
+    )
+    settle_seconds: float = Field(
+        5.0,
+        validation_alias="ARCADIA_SETTLE_SECONDS",
+        ge=0,
+        le=3600,
+        description="How long a file that was not renamed into the inbox must lie unchanged",
+    )
+    max_document_bytes: int = Field(
+        10 * 2**30, validation_alias="ARCADIA_MAX_DOCUMENT_BYTES", gt=0, description="A larger file is not taken"
+    )
+    lock_timeout: float = Field(
+        60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
+    )
+    finance_url: str = Field(
+        "http://localhost:4010", validation_alias="SKYAI_FINANCE_URL", description="The finance service's base URL"
+    )
+    finance_tenant_id: str = Field(
+        "platform-admin", validation_alias="SKYAI_FINANCE_TENANT_ID", min_length=1, description="The identity's tenant"
+    )
+    finance_roles: tuple[str, ...] = Field(
+        ("admin",), validation_alias="SKYAI_FINANCE_ROLES", description="The identity's roles, separated by commas"
+    )
+    finance_issuer: str = Field(
+        "arcadia_cloud", validation_alias="SKYAI_FINANCE_ISSUER", min_length=1, description="Issuer of the token"
+    )
+    finance_subject: str = Field(
+        "", validation_alias="SKYAI_FINANCE_SUBJECT", description="Subject of the token (default: the tenant id)"
+    )
+    finance_read_timeout: float = Field(
+        15.0, validation_alias="SKYAI_FINANCE_READ_TIMEOUT", gt=0, description="How long to wait for an answer's bytes"
+    )
+    finance_concurrency: int = Field(
+        8, validation_alias="SKYAI_FINANCE_CONCURRENCY", ge=1, le=64, description="How many invoices are sent at a time"
+    )
+    finance_allow_http: bool = Field(
+        False,  # noqa: FBT003 - the default of a named field
+        validation_alias="SKYAI_FINANCE_ALLOW_HTTP",
+        description="Whether plain http:// may be used to other machines",
+    )
+    finance_optional_fields: bool = Field(
+        True,  # noqa: FBT003 - the default of a named field
+        validation_alias="SKYAI_FINANCE_OPTIONAL_FIELDS",
+        description="Whether the payload has invoice number, dates and evidence, which a finance service may refuse",
+    )
+    sandbox_url: str = Field(
+        "",
+        validation_alias="ARCADIA_SANDBOX_URL",
+        description="The base URL that is a sandbox: sample invoices go there and nowhere else",
+    )
+
+    @field_validator("first_month", mode="before")
+    @classmethod
+    def _month(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment has
+        return _parsed_month(value) if isinstance(value, str) else value
+
+    @field_validator("first_month")
+    @classmethod
+    def _past_month(cls, value: date) -> date:
+        if value > datetime.now(UTC).date():
+            raise ValueError("expected a month that has begun")
+        return value
+
+    @field_validator("finance_roles", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:  # noqa: ANN401
+        if not isinstance(value, str):
+            return value
+        roles = tuple(role.strip() for role in value.split(",") if role.strip())
+        if not roles:
+            raise ValueError("expected at least one role, such as admin")
+        return roles
+
+    @field_validator("finance_url", "sandbox_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        stripped = value.strip()
+        if stripped and not stripped.lower().startswith(("http://", "https://")):
+            raise ValueError("expected a URL that begins with http:// or https://")
+        return stripped
+
+    @property
+    def inbox_path(self) -> Path:
+        """The inbox, in the home unless it is set to be elsewhere."""
+        return self.home / self.inbox
+
+    @property
+    def archive_path(self) -> Path:
+        """The archive, in the home unless it is set to be elsewhere."""
+        return self.home / self.archive
+
+    @property
+    def warehouse_location(self) -> str:
+        """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
+        return self.warehouse if self.warehouse.startswith("ducklake:") else str(self.home / self.warehouse)
+
+    @property
+    def statements_path(self) -> Path:
+        """The statements, in the home unless they are set to be elsewhere."""
+        return self.home / self.statements
+
+    @property
+    def subject(self) -> str:
+        """The token's subject: the setting, or else the tenant id."""
+        return self.finance_subject or self.finance_tenant_id
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment, validated.
+
+    Raises:
+        SettingsError: A setting cannot be right.
+    """
+    variables = os.environ if environ is None else environ
+    values = {
+        str(field.validation_alias): variables[str(field.validation_alias)]
+        for field in Settings.model_fields.values()
+        if variables.get(str(field.validation_alias), "").strip()
+    }
+    # A path that is set is relative to where the program was started, not to the home.
+    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_STATEMENTS", "ARCADIA_WAREHOUSE"):
+        if name in values and not values[name].startswith("ducklake:"):
+            values[name] = str(Path(values[name]).expanduser().absolute())
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(error))) from None
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in found['loc'])}={found['input']!r}: "
+        f"{found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors()
+    ]
+
+
+def _parsed_month(text: str) -> date:
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ValueError("expected a month such as 2018-01") from None

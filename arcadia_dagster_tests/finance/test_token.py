@@ -1,0 +1,208 @@
+import base64
+import hashlib
+import hmac
+import json
+import re
+import uuid
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
+
+SECRET = "a-shared-secret-of-exactly-sixty-four-bytes-for-the-tests-0123456"[:64]
+SHORT_SECRET = "a-short-shared-secret-of-32-byte"
+IDENTITY = Identity(tenant_id="platform-admin", roles=("admin",), issuer="arcadia_cloud", subject="platform-admin")
+NOW = 1_777_593_600.75  # 2026-05-01 00:00:00.75 UTC
+JTI = "0b4f2c1e-6a53-4d0e-9c7b-2f8e1d3a5b60"
+
+
+class Clock:
+    def __init__(self, now=NOW):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def claims_of(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def signed_by_hand(token, secret):
+    """The signature of RFC 7515, without the library under test."""
+    digest = hmac.new(secret.encode(), token.rpartition(".")[0].encode(), hashlib.sha512).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def test_the_golden_token():
+    mint = TokenMint(SHORT_SECRET, IDENTITY, clock=lambda: NOW, new_id=lambda: JTI)
+    assert mint.token() == (
+        "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9."
+        "eyJhdWQiOiJhcmNhZGlhX2Nsb3VkIiwiZXhwIjoxNzc3NTkzOTAwLCJpYXQiOjE3Nzc1OTM2MDAsImlzcyI6ImFyY2FkaWFf"
+        "Y2xvdWQiLCJqdGkiOiIwYjRmMmMxZS02YTUzLTRkMGUtOWM3Yi0yZjhlMWQzYTViNjAiLCJuYmYiOjE3Nzc1OTM1NDAsInJv"
+        "bGVzIjpbImFkbWluIl0sInN1YiI6InBsYXRmb3JtLWFkbWluIiwidGVuYW50X2lkIjoicGxhdGZvcm0tYWRtaW4iLCJ0eXAi"
+        "OiJhY2Nlc3MifQ."
+        "knws-OoznWmPOjA4W6AKsgtOEOCn9ZzrEnhGL5SJE_chvfNUD0x_nt3Y0r14dF7kMCH48jlW9TBajkfgvwazkA"
+    )
+
+
+def test_the_claims_are_those_of_guardian_and_our_identity():
+    token = TokenMint(SECRET, IDENTITY, clock=lambda: NOW, new_id=lambda: JTI).token()
+    assert claims_of(token) == {
+        "aud": "arcadia_cloud",
+        "exp": 1_777_593_900,
+        "iat": 1_777_593_600,
+        "iss": "arcadia_cloud",
+        "jti": JTI,
+        "nbf": 1_777_593_540,
+        "roles": ["admin"],
+        "sub": "platform-admin",
+        "tenant_id": "platform-admin",
+        "typ": "access",
+    }
+    assert jwt.get_unverified_header(token) == {"alg": "HS512", "typ": "JWT"}
+
+
+def test_another_reader_of_jwt_accepts_the_token():
+    token = TokenMint(SECRET, IDENTITY).token()
+    claims = jwt.decode(token, SECRET, algorithms=["HS512"], audience="arcadia_cloud", issuer="arcadia_cloud")
+    assert claims["exp"] - claims["iat"] == 300
+    assert claims["iat"] - claims["nbf"] == 60
+
+
+def test_the_key_is_the_secret_itself_even_where_it_looks_like_base64():
+    secret = base64.b64encode(bytes(range(48))).decode()
+    token = TokenMint(secret, IDENTITY).token()
+    assert token.rpartition(".")[2] == signed_by_hand(token, secret)
+
+
+def test_every_token_has_an_id_of_its_own():
+    mint = TokenMint(SECRET, IDENTITY)
+    ids = {claims_of(mint.refresh())["jti"] for _ in range(20)}
+    assert len(ids) == 20
+    assert all(str(uuid.UUID(jti, version=4)) == jti for jti in ids)
+
+
+@pytest.mark.parametrize("length", [1, 5, 31, 32, 63, 64, 200])
+def test_a_secret_of_any_length_signs_without_a_warning(length):
+    secret = "s" * length
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        token = TokenMint(secret, IDENTITY).token()
+    assert token.rpartition(".")[2] == signed_by_hand(token, secret)
+
+
+def test_a_token_is_kept_until_half_of_its_life_is_over():
+    clock = Clock(NOW)
+    mint = TokenMint(SECRET, IDENTITY, clock=clock)
+    first = mint.token()
+    clock.now += 149
+    assert mint.token() == first
+    clock.now += 2
+    second = mint.token()
+    assert second != first
+    assert claims_of(second)["exp"] == 1_777_593_600 + 151 + 300
+
+
+def test_a_clock_that_is_set_back_gives_a_new_token():
+    clock = Clock(NOW)
+    mint = TokenMint(SECRET, IDENTITY, clock=clock)
+    first = mint.token()
+    clock.now -= 3600
+    assert claims_of(mint.token())["nbf"] < clock.now
+    assert mint.token() != first
+
+
+@settings(deadline=None)
+@given(steps=st.lists(st.floats(min_value=-10_000, max_value=10_000), max_size=20))
+def test_whatever_the_clock_does_the_token_is_valid_for_another_two_minutes(steps):
+    clock = Clock(NOW)
+    mint = TokenMint(SECRET, IDENTITY, clock=clock)
+    for step in steps:
+        clock.now += step
+        claims = claims_of(mint.token())
+        assert claims["nbf"] <= clock.now
+        assert claims["exp"] - clock.now >= 149
+
+
+def test_refresh_gives_a_new_token_and_keeps_it():
+    mint = TokenMint(SECRET, IDENTITY)
+    first = mint.token()
+    second = mint.refresh()
+    assert second != first
+    assert mint.token() == second
+
+
+def test_many_threads_share_one_token():
+    mint = TokenMint(SECRET, IDENTITY)
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: mint.token(), range(200)))) == 1
+
+
+def test_the_secret_and_the_token_are_not_in_the_repr():
+    mint = TokenMint(SECRET, IDENTITY)
+    token = mint.token()
+    assert "platform-admin" in repr(mint)
+    assert SECRET not in repr(mint)
+    assert token not in repr(mint)
+
+
+def test_redacting_leaves_neither_the_secret_nor_a_token_nor_a_part_of_one():
+    mint = TokenMint(SECRET, IDENTITY)
+    token = mint.token()
+    text = mint.redact(f"bad token {token}, cut {token[:40]}, key {SECRET}.")
+    assert text == "bad token [token], cut [token], key [secret]."
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ("", "empty"),
+        (SECRET + "\n", "whitespace"),
+        (" " + SECRET, "whitespace"),
+        (SECRET + "\u00a0", "whitespace"),
+        (SECRET + "\udcff", "UTF-8"),
+        ("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----", "public key"),
+        ('{"kty": "oct", "k": "c2VjcmV0"}', "JWK"),
+    ],
+)
+def test_a_secret_that_cannot_be_right_is_refused_by_name_and_not_shown(secret, words):
+    problem = secret_problem(secret)
+    assert problem is not None
+    assert words in problem
+    assert "SKYAI_FINANCE_SECRET" in problem
+    assert not secret.strip() or secret.strip() not in problem
+    assert secret_remark(secret) is None
+    with pytest.raises(ValueError, match=re.escape(problem)) as refused:
+        TokenMint(secret, IDENTITY)
+    assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("secret", ["s", SHORT_SECRET, SECRET[:63], "é" * 31])
+def test_a_short_secret_is_legal_and_remarked_on_without_being_shown(secret):
+    assert secret_problem(secret) is None
+    remark = secret_remark(secret)
+    assert remark is not None
+    assert "64 bytes" in remark
+    assert "RFC 7518" in remark
+    assert len(secret) == 1 or secret not in remark
+
+
+@pytest.mark.parametrize("secret", [SECRET, SECRET + "x", "é" * 32])
+def test_a_secret_of_64_bytes_needs_no_remark(secret):
+    assert secret_problem(secret) is None
+    assert secret_remark(secret) is None
+
+
+@settings(deadline=None)
+@given(secret=st.text())
+def test_a_secret_is_either_refused_or_signs(secret):
+    if secret_problem(secret) is None:
+        token = TokenMint(secret, IDENTITY).token()
+        assert token.rpartition(".")[2] == signed_by_hand(token, secret)
