@@ -1,0 +1,79 @@
+"""The asset `raw_invoices`: the inbox is landed, then the months' invoices are taken from the register."""
+
+import dagster as dg
+
+from arcadia_dagster.assets import common, preview
+from arcadia_dagster.billing.stages import build_raw_invoices
+from arcadia_dagster.landing.landing import Landed
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+_PREVIEW = """
+SELECT invoice_month, source, account_id, external_id, status, currency, line_count, file_name,
+  strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM raw_invoices WHERE invoice_month IN ({months}) ORDER BY status, source, external_id, received_at
+"""
+
+_REJECTED = """
+SELECT file_name, status, reason, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM documents AS document
+WHERE status = 'rejected' AND NOT EXISTS (
+  FROM document_names AS name
+  JOIN document_names AS other USING (file_name)
+  JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
+  WHERE name.document_sha256 = document.document_sha256 AND replacement.status = 'accepted')
+ORDER BY received_at DESC
+"""
+
+
+def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset for these months."""
+
+    @dg.asset(
+        partitions_def=partitions,
+        backfill_policy=common.BACKFILL_POLICY,
+        group_name="invoices",
+        kinds={"duckdb", "file"},
+        owners=common.OWNERS,
+        metadata=common.table_metadata(schema.RAW_INVOICES),
+        code_version=str(schema.SCHEMA_VERSION),
+        description=(
+            "The invoices that the files in the inbox state, each version of each. A run first takes every new file of the "
+            "inbox, of whatever month: its bytes are archived and it is accepted, or rejected with the line and the reason. "
+            "Then it lists the invoices of its own months. Where a provider issues an invoice again, the newest file is "
+            "current and the older one superseded."
+        ),
+    )
+    def raw_invoices(context: dg.AssetExecutionContext, warehouse: WarehouseResource, landing: LandingResource) -> None:
+        store = warehouse.get()
+        landed = landing.land(store)
+        _report(context, landed)
+        months = common.months_of(context)
+        build_raw_invoices(store, months, common.range_of(partitions))
+        with store.read() as connection:
+            rejected = connection.execute(_REJECTED).df()
+            by_month = preview.merged(
+                preview.row_counts(connection, "raw_invoices", months),
+                preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
+                {
+                    month: {
+                        "new_documents": len(landed.documents),
+                        "rejected": len(rejected),
+                        **({"rejected_documents": preview.as_table(rejected)} if len(rejected) else {}),
+                        **({"still_being_written": ", ".join(landed.waiting)} if landed.waiting else {}),
+                    }
+                    for month in months
+                },
+            )
+        common.add_month_metadata(context, months, by_month)
+
+    return raw_invoices
+
+
+def _report(context: dg.AssetExecutionContext, landed: Landed) -> None:
+    context.log.info(f"inbox: {landed.seen} files, {len(landed.documents)} new documents")
+    for path in landed.waiting:
+        context.log.info(f"{path}: still being written, left for the next run")
+    for path, problem in landed.problems.items():
+        context.log.warning(f"{path}: not taken: {problem}")

@@ -1,0 +1,47 @@
+"""The asset `tax_split_totals`: gross, net and tax of each invoice, and whether it may be pushed."""
+
+import dagster as dg
+
+from arcadia_dagster.assets import common, preview
+from arcadia_dagster.billing.stages import build_tax_split_totals
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+_PREVIEW = """
+SELECT invoice_month, source, account_id, external_id, currency, amount_gross_minor, amount_net_minor, amount_tax_minor,
+  line_count, status, array_to_string(hold_reasons, '; ') AS held_because
+FROM tax_split_totals WHERE invoice_month IN ({months}) ORDER BY status, source, external_id
+"""
+
+
+def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset for these months."""
+
+    @dg.asset(
+        deps=["cost_lines"],
+        partitions_def=partitions,
+        backfill_policy=common.BACKFILL_POLICY,
+        group_name="finance",
+        kinds={"duckdb"},
+        owners=common.OWNERS,
+        metadata=common.table_metadata(schema.TAX_SPLIT_TOTALS),
+        code_version=str(schema.SCHEMA_VERSION),
+        description=(
+            "One row for each invoice: gross = net + tax, in minor units (cents), rounded once. An invoice is `ready` to be "
+            "pushed to finance, or `held` with reasons that a person can act on: a total that does not add up, a possible "
+            "duplicate, a month that cannot be."
+        ),
+    )
+    def tax_split_totals(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> None:
+        store = warehouse.get()
+        months = common.months_of(context)
+        build_tax_split_totals(store, months, common.range_of(partitions))
+        with store.read() as connection:
+            by_month = preview.merged(
+                preview.row_counts(connection, "tax_split_totals", months),
+                preview.totals_by_month(connection, months),
+                preview.named("invoices_split", preview.tables_by_month(connection, months, _PREVIEW)),
+            )
+        common.add_month_metadata(context, months, by_month)
+
+    return tax_split_totals

@@ -1,0 +1,22 @@
+"""Jobs over the assets."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    # Dagster has no public name for what define_asset_job returns.
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+INGEST = "ingest_invoices"
+
+
+def ingest_invoices() -> "UnresolvedAssetJobDefinition":
+    """Everything for the months of the run, from the inbox to finance, with all checks."""
+    return dg.define_asset_job(
+        INGEST,
+        selection=dg.AssetSelection.all(),
+        description="From the inbox to finance for the run's months: every asset, and every check.",
+        # Light steps: a process for each would take twenty times as long as the work.
+        executor_def=dg.in_process_executor,
+    )

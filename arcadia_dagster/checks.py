@@ -1,0 +1,203 @@
+"""The asset checks. Each looks at the whole warehouse, names the months concerned and says what to do.
+
+Only "totals reconcile" blocks: it can fail by a defect of ours only. Everything else is for people to look at, and the
+other invoices go on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from arcadia_dagster.assets import preview
+from arcadia_dagster.billing.stages import unreconciled
+from arcadia_dagster.finance.delivery import outstanding_sql
+from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+_SHOWN_MONTHS = 12
+
+_NOT_TAKEN = """
+SELECT document.file_name AS file, document.reason AS problem,
+  strftime(document.received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM documents AS document
+WHERE document.status = 'rejected' AND NOT EXISTS (
+  FROM document_names AS name
+  JOIN document_names AS other ON other.file_name = name.file_name
+  JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
+  WHERE name.document_sha256 = document.document_sha256 AND replacement.status = 'accepted')
+UNION ALL
+SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
+ORDER BY received DESC, file
+"""
+
+_HELD = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
+  array_to_string(hold_reasons, '; ') AS held_because
+FROM tax_split_totals WHERE status = 'held' ORDER BY invoice_month DESC, source, external_id
+"""
+
+_DOUBTFUL = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, external_id, line_number, service_name, description,
+  charge_category = 'Tax' AS is_tax, CASE WHEN charge_category = 'Tax' THEN amount ELSE -amount END::VARCHAR
+    AS tax_more_than_by_the_earlier_rule, currency
+FROM cost_lines WHERE is_tax_doubtful ORDER BY invoice_month DESC, external_id, line_number
+"""
+
+# A rate as the tax lines of an invoice state it: `GST (10%)`, `QST (9.975%)`.
+_RATES = """
+WITH rate AS (
+  SELECT source, account_id, external_id, invoice_month, count(*) AS tax_lines,
+    count(*) FILTER (regexp_matches(description, '\\d\\s*%')) AS rated_lines,
+    sum(TRY_CAST(regexp_extract(description, '(\\d{1,2}(?:\\.\\d{1,4})?)\\s*%', 1) AS DECIMAL(9,4))) AS percent
+  FROM cost_lines WHERE charge_category = 'Tax' GROUP BY ALL
+), expected AS (
+  SELECT total.*, rate.percent,
+    CAST(round(CAST(total.amount_net_minor AS DECIMAL(28,4)) * rate.percent / 100, 0) AS BIGINT) AS expected_minor
+  FROM tax_split_totals AS total JOIN rate USING (source, account_id, external_id, invoice_month)
+  WHERE rate.tax_lines = rate.rated_lines AND total.currency IS NOT NULL
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, external_id, currency, amount_net_minor, percent::VARCHAR AS percent,
+  amount_tax_minor, expected_minor
+FROM expected WHERE abs(amount_tax_minor - expected_minor) > 1
+ORDER BY invoice_month DESC, source, external_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A check that is a query: it passes where the query finds nothing."""
+
+    name: str
+    asset: str
+    description: str
+    query: str
+    advice: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+
+
+_CHECKS = (
+    _Check(
+        "nothing_rejected",
+        "raw_invoices",
+        "Every file in the inbox could be read, or a good one has taken its place.",
+        _NOT_TAKEN,
+        "drop a good file under the same name, or dismiss the document",
+    ),
+    _Check(
+        "nothing_held",
+        "tax_split_totals",
+        "No invoice is held back from finance.",
+        _HELD,
+        "look at the reasons; a person may release an invoice, with a reason on record",
+    ),
+    _Check(
+        "no_doubtful_tax_lines",
+        "cost_lines",
+        "On every line this program and the system before it (tax: the description contains gst or tax) agree on what is tax.",
+        _DOUBTFUL,
+        "look at the lines; this program goes by the provider's own type, then by whole words",
+    ),
+    _Check(
+        "tax_rate_is_plausible",
+        "tax_split_totals",
+        "Where the tax lines state a rate, tax is that rate of net, to one minor unit.",
+        _RATES,
+        "compare with the invoice: some services are taxed otherwise, or a line is missing",
+    ),
+)
+
+
+@dg.asset_check(
+    asset="tax_split_totals",
+    blocking=True,
+    description="Gross is net plus tax, and the sums are those of the lines, for every invoice. Blocks the push.",
+)
+def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Fails by a defect of this program only, so nothing is pushed until it is mended."""
+    with warehouse.get().read() as connection:
+        unequal = unreconciled(connection)
+    return dg.AssetCheckResult(
+        passed=not unequal,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(unequal[:3]) or "every total is the sum of its lines",
+        metadata={"invoices_that_do_not_reconcile": len(unequal)},
+    )
+
+
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec(check.name, asset=check.asset, description=check.description) for check in _CHECKS],
+    can_subset=True,
+    description="What people should look at: rejected documents, held invoices, doubtful tax.",
+)
+def invoice_checks(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    """One step for all of them: the warehouse is opened once."""
+    wanted = {key.name for key in context.selected_asset_check_keys}
+    with warehouse.get().read() as connection:
+        for check in _CHECKS:
+            if check.name in wanted:
+                yield _result(check, connection)
+
+
+@dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
+def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
+    """Green where finance is not configured, and says how many wait."""
+    store = warehouse.get()
+    try:
+        recipient = finance.recipient
+    except ConfigurationFailure as failure:
+        return dg.AssetCheckResult(passed=False, description=str(failure))
+    with store.read() as connection:
+        frame = connection.execute(
+            "SELECT strftime(invoice_month, '%Y-%m') AS month, source, external_id, currency, amount_gross_minor, "
+            f"coalesce(state, 'not pushed') AS state, coalesce(last_error, '') AS error FROM ({outstanding_sql(recipient)}) "
+            "ORDER BY invoice_month DESC, source, external_id"
+        ).df()
+        refused = connection.execute(
+            "SELECT strftime(invoice_month, '%Y-%m') AS month, source, external_id, state, last_error AS error "
+            "FROM finance_records WHERE state = 'refused' AND target = ? AND tenant_id = ? ORDER BY ALL",
+            [recipient.target, recipient.tenant_id],
+        ).df()
+    if not finance.is_configured:
+        return dg.AssetCheckResult(
+            passed=True, description=f"finance not configured, {len(frame)} waiting", metadata={"waiting": len(frame)}
+        )
+    missing = pd.concat([frame, refused], ignore_index=True)
+    return dg.AssetCheckResult(
+        passed=missing.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_description(missing, "the next delivery sends them; a refused one needs a person"),
+        metadata={"missing": len(missing), **_table(missing)},
+    )
+
+
+CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
+
+
+def _result(check: _Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+    frame = connection.execute(check.query).df()
+    return dg.AssetCheckResult(
+        passed=frame.empty,
+        check_name=check.name,
+        asset_key=check.asset,
+        severity=check.severity,
+        description=_description(frame, check.advice),
+        metadata={"found": len(frame), **_table(frame)},
+    )
+
+
+def _description(frame: pd.DataFrame, advice: str) -> str:
+    if frame.empty:
+        return "nothing found"
+    months = sorted(set(frame["month"]), reverse=True) if "month" in frame else []
+    named = ", ".join(months[:_SHOWN_MONTHS]) + (" ..." if len(months) > _SHOWN_MONTHS else "")
+    return f"{len(frame)} found{f' in {named}' if named else ''}: {advice}"
+
+
+def _table(frame: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
+    return {} if frame.empty else {"list": preview.as_table(frame.head(preview.PREVIEW_ROWS))}

@@ -1,0 +1,77 @@
+"""The Dagster definitions: wiring, and nothing else. The only module that knows all the others.
+
+Importing it opens no file, no socket and no database.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from arcadia_dagster import checks, settings
+from arcadia_dagster.assets import cloud_resources, common, cost_lines, finance_records, raw_invoices, tax_split_totals
+from arcadia_dagster.automation.jobs import ingest_invoices
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+def build_defs(
+    *, resource_overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> dg.Definitions:
+    """Everything that Dagster needs to know.
+
+    Args:
+        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`) in place of those that the settings make.
+        environ: The environment to read settings from; the process's own where it is not given.
+
+    Raises:
+        SettingsError: A setting cannot be right.
+    """
+    values = settings.load(environ)
+    partitions = common.monthly(values.first_month)
+    return dg.Definitions(
+        assets=[
+            raw_invoices.build(partitions),
+            cloud_resources.cloud_resources,
+            cost_lines.build(partitions),
+            tax_split_totals.build(partitions),
+            finance_records.build(partitions),
+        ],
+        asset_checks=list(checks.CHECKS),
+        jobs=[ingest_invoices()],
+        resources={**build_resources(values, environ), **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def build_resources(values: settings.Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The resources that the settings make. The secret is a reference to its variable, which each run reads."""
+    variables = os.environ if environ is None else environ
+    is_configured = bool(variables.get(settings.SECRET_VARIABLE))
+    return {
+        "warehouse": WarehouseResource(path=values.warehouse_location, lock_timeout=values.lock_timeout),
+        "landing": LandingResource(
+            inbox=str(values.inbox_path),
+            archive=str(values.archive_path),
+            max_document_bytes=values.max_document_bytes,
+            settle_seconds=values.settle_seconds,
+        ),
+        "finance": FinanceResource(
+            base_url=values.finance_url,
+            secret=dg.EnvVar(settings.SECRET_VARIABLE) if is_configured else "",
+            tenant_id=values.finance_tenant_id,
+            roles=list(values.finance_roles),
+            issuer=values.finance_issuer,
+            subject=values.subject,
+            read_timeout=values.finance_read_timeout,
+            concurrency=values.finance_concurrency,
+            allow_http=values.finance_allow_http,
+            optional_fields=values.finance_optional_fields,
+            sandbox_url=values.sandbox_url,
+        ),
+    }
+
+
+defs = build_defs()
