@@ -1,0 +1,187 @@
+"""`make demo`: the sample months from file to finance, in a temporary home, with a finance service of its own.
+
+Everything it prints comes from the sample files and from what the sandbox answered; it succeeds only if what it claims
+held: each invoice once in finance with the sums of its lines, and a second push that makes no second row.
+"""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from arcadia_dagster import settings
+from arcadia_dagster.automation.ingest import ingest
+from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.months import stale
+
+_ID_DIGITS = 8
+SAMPLE = Path(__file__).parent / "sample"
+
+
+class DemoError(Exception):
+    """Something that the demo claims did not hold."""
+
+
+class _Demo:
+    """A home of its own, and the program in it."""
+
+    def __init__(self, home: Path, sandbox: RunningSandbox, secret: str, console: Console) -> None:
+        self._console = console
+        self._sandbox = sandbox
+        environ = {
+            "ARCADIA_HOME": str(home),
+            "ARCADIA_SETTLE_SECONDS": "0",
+            "SKYAI_FINANCE_URL": sandbox.url,
+            "ARCADIA_SANDBOX_URL": sandbox.url,
+        }
+        self._inbox = home / "inbox"
+        self._inbox.mkdir()
+        values = settings.load(environ)
+        self.warehouse = Warehouse(values.warehouse_location)
+        self._finance = FinanceResource(base_url=sandbox.url, secret=secret, sandbox_url=sandbox.url)
+        self._landing = LandingResource(inbox=str(self._inbox), archive=str(values.archive_path), settle_seconds=0)
+        self._definitions = build_defs(environ=environ, resource_overrides={"finance": self._finance})
+
+    def drop(self, folder: Path) -> list[Path]:
+        """Put a folder's files into the inbox, as a person would."""
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        for file in files:
+            shutil.copyfile(file, self._inbox / file.name)
+        return files
+
+    def ingest(self, instance: dg.DagsterInstance) -> None:
+        """What `arcadia ingest` does."""
+        self._landing.land(self.warehouse)
+        with self.warehouse.read() as connection:
+            months = [month for month in stale(connection) if month <= datetime.now(UTC).date()]
+        ingest(self._definitions, instance, months)
+
+    def push_again(self) -> None:
+        """What a forced second push does."""
+        delivered = self._finance.deliver(self.warehouse, again=True)
+        if delivered.created or delivered.deferred or delivered.refused or delivered.failure:
+            raise DemoError(f"a second push was not answered `updated` throughout: {delivered}")
+
+    def invoices(self) -> list[dict[str, Any]]:
+        """The invoices as the warehouse has them."""
+        with self.warehouse.read() as connection:
+            result = connection.execute("SELECT * FROM invoices ORDER BY invoice_month, external_id")
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def rejected(self) -> list[tuple[str, str]]:
+        """The documents that were rejected, and why."""
+        with self.warehouse.read() as connection:
+            return connection.execute(
+                "SELECT file_name, reason FROM documents WHERE status = 'rejected' ORDER BY file_name"
+            ).fetchall()
+
+    def show(self, title: str) -> None:
+        """Print the invoices with what finance answered, and check that finance has just these."""
+        invoices = self.invoices()
+        self._console.print(_table(title, invoices))
+        self._assert_in_finance(invoices)
+
+    def _assert_in_finance(self, invoices: Sequence[dict[str, Any]]) -> None:
+        held = [invoice["external_id"] for invoice in invoices if invoice["status"] != "ready"]
+        if not invoices or held:
+            raise DemoError(f"expected invoices, all ready; held: {held}")
+        expected = {_figures(invoice, invoice["finance_invoice_id"]) for invoice in invoices}
+        found = [_figures(row, row["invoice_id"]) for row in self._sandbox.invoices()]
+        if sorted(found) != sorted(expected):
+            raise DemoError(f"finance has {sorted(found)}; expected {sorted(expected)}")
+
+
+def run(sample: Path = SAMPLE, *, console: Console | None = None) -> None:
+    """Run the demo.
+
+    Args:
+        sample: A folder with `inbox`, `reissued` and `rejected`.
+        console: Where it prints.
+
+    Raises:
+        DemoError: Something that it claims did not hold.
+        IngestError: A run failed.
+    """
+    console = console or Console()
+    with _demo(console) as demo, dg.DagsterInstance.ephemeral() as instance:
+        files = demo.drop(sample / "inbox")
+        demo.ingest(instance)
+        console.print(f"\n{len(files)} sample files were dropped into the inbox and ingested.")
+        demo.show("First push")
+        rows = len(demo.invoices())
+
+        demo.push_again()
+        demo.show("The same pushed again: updated, and no second row")
+
+        for file in demo.drop(sample / "reissued"):
+            console.print(f"\nA provider issues an invoice again: [bold]{file.name}[/bold]", highlight=False)
+        demo.ingest(instance)
+        demo.show("After the re-issue: the same row, with new figures")
+
+        demo.drop(sample / "rejected")
+        demo.ingest(instance)
+        for name, reason in demo.rejected():
+            console.print(f"\nA bad file is rejected, alone: [bold]{name}[/bold]\n  {reason}", highlight=False)
+        if not demo.rejected():
+            raise DemoError("the bad file was not rejected")
+        if len(demo.invoices()) != rows:
+            raise DemoError(f"finance had {rows} invoices, and has {len(demo.invoices())} now")
+        console.print(f"\nFinance has {rows} rows for {rows} invoices. All of this was checked.", style="bold green")
+
+
+@contextmanager
+def _demo(console: Console) -> Iterator[_Demo]:
+    secret = secrets.token_urlsafe(64)
+    with tempfile.TemporaryDirectory(prefix="arcadia-demo-") as folder:
+        home = Path(folder)
+        with RunningSandbox(database=home / "finance.sqlite", secret=secret) as sandbox:
+            yield _Demo(home, sandbox, secret, console)
+
+
+def _figures(row: Mapping[str, Any], finance_id: str) -> tuple[str, str, int, int, int, str]:
+    return (
+        str(row["external_id"]),
+        str(row["currency"]),
+        int(row["amount_gross_minor"]),
+        int(row["amount_net_minor"]),
+        int(row["amount_tax_minor"]),
+        str(finance_id),
+    )
+
+
+def _table(title: str, invoices: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name in ("month", "invoice"):
+        table.add_column(name, no_wrap=True)
+    for name in ("lines", "gross", "net", "tax"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("action", no_wrap=True)
+    table.add_column("finance id", no_wrap=True)
+    for invoice in invoices:
+        amounts = [
+            format_minor(invoice[f"amount_{name}_minor"], invoice["currency"]) for name in ("gross", "net", "tax")
+        ]
+        table.add_row(
+            f"{invoice['invoice_month']:%Y-%m}",
+            invoice["external_id"],
+            str(invoice["line_count"]),
+            *amounts,
+            invoice["action"] or "",
+            f"{(invoice['finance_invoice_id'] or '')[:_ID_DIGITS]}...",
+        )
+    return table

@@ -1,0 +1,34 @@
+"""Fixtures and settings that all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# No setting of the person who runs the tests may reach them, and Dagster must not call home.
+for name in [name for name in os.environ if name.startswith(("ARCADIA_", "SKYAI_", "DAGSTER_", "DIGITALOCEAN_"))]:
+    del os.environ[name]
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
+from arcadia_dagster.sandbox import RunningSandbox  # noqa: E402
+from arcadia_dagster_tests.project import SECRET, Project  # noqa: E402
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project without finance."""
+    return Project(tmp_path / "home")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    """A finance service of the test's own."""
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
+    """A project that pushes to a sandbox."""
+    return Project(tmp_path / "home", sandbox=sandbox)

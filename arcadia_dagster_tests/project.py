@@ -1,0 +1,130 @@
+"""A home of its own for a test: files are dropped into its inbox, and the real job runs on its warehouse."""
+
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from arcadia_dagster.automation.ingest import ingest
+from arcadia_dagster.automation.jobs import INGEST
+from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.months import stale
+
+SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
+HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
+
+
+def digitalocean(
+    *rows: str,
+    header: str = HEADER,
+    newline: str = "\n",
+) -> bytes:
+    """A file of these records below a header."""
+    return (newline.join((header, *rows)) + newline).encode()
+
+
+def line(
+    product: str = "Droplets",
+    description: str = "web-01 (s-1vcpu-1gb)",
+    amount: str = "$6.00",
+    *,
+    hours: str = "720",
+    start: str = "2026-04-01 00:00:00 +0000",
+    end: str = "2026-04-30 23:59:59 +0000",
+) -> str:
+    """One record of a DigitalOcean file."""
+    return f"{product},,{description},{hours},{start},{end},{amount},shop,iaas"
+
+
+def tax(description: str = "GST Australia (10.00%)", amount: str = "$0.60") -> str:
+    """A tax line."""
+    return line("Taxes", description, amount, hours="")
+
+
+def invoice_name(month: str = "2026 Apr", number: str = "1001", account: str = "77") -> str:
+    """The provider's own file name."""
+    return f"DigitalOcean Invoice {month} ({account}-{number}).csv"
+
+
+class Project:
+    """The program in a temporary home."""
+
+    def __init__(self, home: Path, *, sandbox: RunningSandbox | None = None, **environ: str) -> None:
+        self.home = home
+        self.inbox = home / "inbox"
+        self.inbox.mkdir(parents=True, exist_ok=True)
+        self.sandbox = sandbox
+        self.environ = {"ARCADIA_HOME": str(home), "ARCADIA_SETTLE_SECONDS": "0", **environ}
+        self.finance = FinanceResource()
+        if sandbox is not None:
+            self.finance = FinanceResource(
+                base_url=sandbox.url, sandbox_url=sandbox.url, secret=SECRET, retry_delays=[0.01, 0.01]
+            )
+        self.warehouse = Warehouse(home / "arcadia.duckdb", lock_timeout=30)
+
+    def definitions(self) -> dg.Definitions:
+        return build_defs(environ=self.environ, resource_overrides={"finance": self.finance})
+
+    def drop(self, name: str, content: bytes) -> Path:
+        """Put a file into the inbox at once, as a careful program does."""
+        path = self.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_bytes(content)
+        temporary.rename(path)
+        return path
+
+    def drop_copy(self, source: Path, name: str | None = None) -> Path:
+        return self.drop(name or source.name, source.read_bytes())
+
+    def run(
+        self, months: Iterable[date] | None = None, *, instance: dg.DagsterInstance | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Run the job for the months, or for what is new after a first run for the present month."""
+        if instance is None:
+            with dg.DagsterInstance.ephemeral() as own:
+                return self.run(months, instance=own)
+        definitions = self.definitions()
+        if months is not None:
+            return ingest(definitions, instance, months)[-1]
+        present = datetime.now(UTC).date().replace(day=1)
+        result = ingest(definitions, instance, [present])[-1]
+        with self.warehouse.read() as connection:
+            new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
+        return ingest(definitions, instance, new)[-1] if new else result
+
+    def query(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+        with self.warehouse.read() as connection:
+            result = connection.execute(query, parameters or [])
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def document(self, name: str) -> dict[str, Any]:
+        [found] = self.query("SELECT * FROM documents WHERE file_name = ?", [name])
+        return found
+
+    def invoice(self, external_id: str = "1001") -> dict[str, Any]:
+        [found] = self.query("SELECT * FROM tax_split_totals WHERE external_id = ?", [external_id])
+        return found
+
+    def lines(self, external_id: str = "1001") -> list[dict[str, Any]]:
+        return self.query("SELECT * FROM cost_lines WHERE external_id = ? ORDER BY line_number", [external_id])
+
+    def forget_warehouse(self) -> None:
+        """Delete the warehouse and all that lies beside it, as a person who wants to rebuild it does."""
+        for path in self.home.glob("arcadia.duckdb*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks of a run, by name."""
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+JOB = INGEST
