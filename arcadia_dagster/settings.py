@@ -28,7 +28,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next four are in it unless set",
+        description="Where state lies (default: `var` here); the next three are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -38,9 +38,6 @@ class Settings(BaseModel):
     )
     warehouse: str = Field(
         "arcadia.duckdb", validation_alias="ARCADIA_WAREHOUSE", description="The DuckDB file with all tables"
-    )
-    statements: Path = Field(
-        Path("statements"), validation_alias="ARCADIA_STATEMENTS", description="Where monthly statements are written"
     )
     first_month: date = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
@@ -141,11 +138,6 @@ class Settings(BaseModel):
         return self.warehouse if self.warehouse.startswith("ducklake:") else str(self.home / self.warehouse)
 
     @property
-    def statements_path(self) -> Path:
-        """The statements, in the home unless they are set to be elsewhere."""
-        return self.home / self.statements
-
-    @property
     def subject(self) -> str:
         """The token's subject: the setting, or else the tenant id."""
         return self.finance_subject or self.finance_tenant_id
@@ -164,7 +156,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if variables.get(str(field.validation_alias), "").strip()
     }
     # A path that is set is relative to where the program was started, not to the home.
-    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_STATEMENTS", "ARCADIA_WAREHOUSE"):
+    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE"):
         if name in values and not values[name].startswith("ducklake:"):
             values[name] = str(Path(values[name]).expanduser().absolute())
     try:
@@ -186,3 +178,33 @@ def _parsed_month(text: str) -> date:
         return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
         raise ValueError("expected a month such as 2018-01") from None
+
+
+def as_markdown() -> str:
+    """All settings as the README's table shows them."""
+    rows = [
+        (str(found.validation_alias), _shown_default(name, found.default), str(found.description))
+        for name, found in Settings.model_fields.items()
+    ]
+    rows.append(
+        (SECRET_VARIABLE, "unset", "The shared secret that tokens are signed with; unset: finance is not configured")
+    )
+    lines = [f"| `{variable}` | {default} | {meaning} |" for variable, default, meaning in rows]
+    return "\n".join(("| variable | default | meaning |", "|---|---|---|", *lines)) + "\n"
+
+
+def _shown_default(name: str, default: Any) -> str:  # noqa: ANN401 - any setting's default
+    if default == "":
+        return "unset"
+    shown = str(default)
+    if name == "home":
+        shown = "var"
+    elif isinstance(default, date):
+        shown = f"{default:%Y-%m}"
+    elif isinstance(default, bool):
+        shown = str(default).lower()
+    elif isinstance(default, tuple):
+        shown = ",".join(default)
+    elif isinstance(default, float):
+        shown = f"{default:g}"
+    return f"`{shown}`"

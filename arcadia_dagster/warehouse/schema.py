@@ -385,3 +385,16 @@ def migrate(connection: Any, found: int) -> None:  # noqa: ANN401
         connection.execute(
             "INSERT INTO schema_version VALUES (?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))", [version]
         )
+
+
+def as_markdown() -> str:
+    """All tables and columns, as docs/tables.md has them."""
+    parts = ["# Tables", "", "Every TIMESTAMP is in UTC; months are DATEs, the first day of the month.", ""]
+    for table in TABLES:
+        parts += [f"## {table.name}", "", table.description, ""]
+        if table.key:
+            parts += [f"Unique by {', '.join(f'`{name}`' for name in table.key)}.", ""]
+        parts += ["| column | type | meaning |", "|---|---|---|"]
+        parts += [f"| `{column.name}` | {column.type} | {column.description} |" for column in table.columns]
+        parts.append("")
+    return "\n".join(parts)
