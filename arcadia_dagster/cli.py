@@ -131,6 +131,7 @@ def _land(values: "Settings") -> tuple[Any, list[date], list[str]]:
         raise CommandError(str(error)) from error
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
     notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
+    notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
     present = datetime.now(UTC).date()
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
 
@@ -180,29 +181,34 @@ def _print_status(values: "Settings", *, as_json: bool, only: set[date] | None =
 
 
 def _print_months(found: "Sequence[MonthStatus]") -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from arcadia_dagster.billing.currency import format_minor
+    from arcadia_dagster.billing.currency import from_minor
 
     console = Console()
     if not found:
         console.print("nothing yet: drop invoice files into the inbox and run `arcadia ingest`")
         return
-    table = Table()
-    table.add_column("month", no_wrap=True)
-    for name in ("documents", "invoices", "gross", "net", "tax", "pushed", "held", "rejected"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("month", no_wrap=True, min_width=len("no month"))
+    for name in ("docs", "invoices"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("currency")
+    for name in ("gross", "net", "tax", "pushed", "held", "rejected"):
         table.add_column(name, justify="right", no_wrap=True)
     for month in found:
-        sums = [
-            "\n".join(format_minor(getattr(sums, f"{name}_minor"), sums.currency) for sums in month.sums)
+        amounts = [
+            "\n".join(f"{from_minor(getattr(sums, f'{name}_minor'), sums.currency):,}" for sums in month.sums)
             for name in ("gross", "net", "tax")
         ]
         table.add_row(
             "no month" if month.month is None else f"{month.month:%Y-%m}",
             str(month.documents),
             str(month.invoices),
-            *sums,
+            "\n".join(sums.currency for sums in month.sums),
+            *amounts,
             str(month.pushed),
             str(month.held),
             str(month.rejected),
@@ -253,6 +259,7 @@ def _settings() -> "Settings":
     except settings.SettingsError as error:
         raise CommandError(str(error), MISUSED) from error
     os.environ["ARCADIA_HOME"] = str(values.home)
+    os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(_dagster_home()))
     _quiet_beta_notice()
     return values
