@@ -1,0 +1,73 @@
+"""Imports point one way, and only the edge of the program knows Dagster."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "arcadia_dagster"
+
+# From the bottom up: a package may import those before it, and nothing after it.
+LAYERS = ("billing", "warehouse", "formats", "landing", "stages", "settings", "finance", "assets", "automation")
+
+# Besides these, and the resource.py of each package, nothing imports Dagster.
+KNOW_DAGSTER = ("definitions", "checks", "demo", "cli", "assets", "automation")
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+MODULES = dict(_modules())
+
+
+def _parts_of_ours(tree: ast.Module) -> set[str]:
+    own = {name.removeprefix("arcadia_dagster.") for name in _imports(tree) if name.startswith("arcadia_dagster.")}
+    return {name.split(".")[0] for name in own}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_package_imports_only_those_below_it(layer: str) -> None:
+    above = set(LAYERS[LAYERS.index(layer) + 1 :]) | {"definitions", "checks", "cli", "demo"}
+    for name, tree in MODULES.items():
+        if name.split(".")[0] == layer:
+            assert _parts_of_ours(tree) & above == set(), name
+
+
+def test_only_the_edge_of_the_program_imports_dagster() -> None:
+    for name, tree in MODULES.items():
+        knows = any(imported.split(".")[0].startswith("dagster") for imported in _imports(tree))
+        if knows:
+            assert name.split(".")[0] in KNOW_DAGSTER or name.endswith(".resource"), name
+
+
+def test_the_sandbox_and_the_client_share_no_code() -> None:
+    for name, tree in MODULES.items():
+        if name.startswith("sandbox"):
+            assert not {"finance", "settings"} & _parts_of_ours(tree), name
+            assert not any(imported.split(".")[0] == "jwt" for imported in _imports(tree)), name
+
+
+def test_no_float_takes_part_in_the_arithmetic_of_money() -> None:
+    to_float = re.compile(r"(\bAS\s+|::)(DOUBLE|FLOAT|REAL)\s*[),]")
+    for name, tree in MODULES.items():
+        if name.split(".")[0] in {"billing", "formats", "stages"}:
+            nodes = list(ast.walk(tree))
+            calls = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+            texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+            assert "float" not in calls, name
+            assert not any(to_float.search(text.upper()) for text in texts), name

@@ -1,0 +1,179 @@
+"""The command line as a person uses it: real processes in a home of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster import cli
+from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.generate import write_months
+from arcadia_dagster_tests.project import SECRET, invoice_name
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Shell:
+    """Runs `arcadia` in a folder that looks like a checkout. In this process, for importing Dagster takes two seconds."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.inbox = folder / "var" / "inbox"
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+        self.inbox.mkdir(parents=True)
+
+    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
+        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
+        with self._monkeypatch.context() as patch:
+            patch.chdir(self.folder)
+            # A copy: what the command sets itself must not outlive it.
+            patch.setattr(os, "environ", os.environ.copy())
+            os.environ.update(settings)
+            try:
+                returned = cli.main(arguments)
+            except SystemExit as stopped:
+                returned = int(stopped.code or 0)
+        printed = self._capsys.readouterr()
+        assert returned == code, printed.err
+        return Result(returned, printed.out, printed.err)
+
+    def status(self) -> dict[str | None, dict[str, Any]]:
+        return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
+
+
+@pytest.fixture
+def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def test_the_command_itself_ingests_in_a_process_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    write_months(tmp_path / "var" / "inbox", first=date(2024, 11, 1), months=1)
+    result = subprocess.run(
+        [sys.executable, "-m", "arcadia_dagster.cli", "ingest"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (result.returncode, "2024-11" in result.stdout) == (0, True), result.stderr
+    assert "Warning" not in result.stderr
+
+
+def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:
+    assert "run `arcadia ingest`" in arcadia("status").stdout
+    assert json.loads(arcadia("status", "--json").stdout) == {"months": []}
+
+
+def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia: Shell) -> None:
+    invoices = write_months(arcadia.inbox, first=date(2024, 11, 1), months=4)
+    (arcadia.inbox / "broken.csv").write_text("<html>", encoding="utf-8")
+
+    first = arcadia("ingest")
+
+    assert "broken.csv: rejected: line 1: it is a web page" in " ".join(first.stderr.split())
+    found = arcadia.status()
+    assert list(found) == ["2024-11", "2024-12", "2025-01", "2025-02", None]
+    for invoice, month in zip(invoices, found.values(), strict=False):
+        [total] = month["totals"]
+        assert (total["currency"], total["gross"], total["tax"]) == ("USD", str(invoice.gross), str(invoice.tax))
+    assert found[None]["rejected"] == 1
+    assert "nothing new" in arcadia("ingest").stderr
+
+
+def test_the_folder_is_as_before_but_for_the_home(arcadia: Shell) -> None:
+    write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
+    arcadia("ingest")
+    assert {path.name for path in arcadia.folder.iterdir()} == {"dagster.yaml", "var"}
+    assert {path.name for path in (arcadia.folder / "var").iterdir()} == {
+        "arcadia.duckdb",
+        "arcadia.duckdb.lock",
+        "archive",
+        "dagster",
+        "inbox",
+    }
+
+
+def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:
+    write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
+    arcadia("ingest")
+    assert [month["pushed"] for month in arcadia.status().values()] == [0, 0]
+
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        finance = {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": SECRET}
+        arcadia("ingest", **finance)
+        rows = sandbox.invoices()
+        again = arcadia("ingest", **finance)
+
+    assert len(rows) == 2
+    assert "nothing new" in again.stderr
+    assert SECRET not in again.stderr + again.stdout
+
+
+def test_a_wrong_secret_stops_the_run_in_one_line_that_names_the_setting(arcadia: Shell, tmp_path: Path) -> None:
+    write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        finance = {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": "another-secret-" * 5}
+        failed = arcadia("ingest", code=1, **finance)
+    [message] = [line for line in failed.stderr.splitlines() if line.startswith("arcadia: ")]
+    assert "SKYAI_FINANCE_SECRET" in message
+    assert "another-secret" not in failed.stderr
+    assert arcadia.status()["2024-11"]["invoices"] == 1
+
+
+def test_settings_come_from_dot_env_too(arcadia: Shell) -> None:
+    (arcadia.folder / ".env").write_text("ARCADIA_LOCK_TIMEOUT=soon\n", encoding="utf-8")
+    assert "ARCADIA_LOCK_TIMEOUT='soon'" in arcadia("status", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("ingest", "2026-13"), "expected a month such as 2026-04"),
+        (("ingest", "2026-04..2026-01"), "expected a month such as 2026-04"),
+        (("ingest", "2017-12"), "ARCADIA_FIRST_MONTH=2018-01"),
+        (("ingest", "2999-01"), "to the present one"),
+        (("finance-sandbox",), "SKYAI_FINANCE_SECRET is not set"),
+        (("dance",), "invalid choice"),
+    ],
+)
+def test_a_wrong_command_line_gets_one_line_and_exit_code_2(
+    arcadia: Shell, arguments: tuple[str, ...], expected: str
+) -> None:
+    assert expected in arcadia(*arguments, code=2).stderr
+
+
+def test_an_inbox_that_cannot_be_read_gets_one_line_with_the_setting(arcadia: Shell) -> None:
+    file = arcadia.folder / "no-folder"
+    file.touch()
+    message = arcadia("ingest", code=1, ARCADIA_INBOX=str(file)).stderr
+    assert "ARCADIA_INBOX" in message
+
+
+def test_given_months_are_built_even_if_nothing_is_new(arcadia: Shell) -> None:
+    arcadia.inbox.joinpath(invoice_name()).write_bytes(
+        (SAMPLE / "inbox" / "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv").read_bytes()
+    )
+    arcadia("ingest")
+    assert "86.92" in arcadia("ingest", "2026-04").stdout
+    assert "2026-04" in arcadia("ingest", "2026-03..2026-04").stdout
