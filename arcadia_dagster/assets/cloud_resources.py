@@ -3,8 +3,8 @@
 import dagster as dg
 
 from arcadia_dagster.assets import common, preview
-from arcadia_dagster.billing.inventory import build_cloud_resources
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 

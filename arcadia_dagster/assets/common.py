@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from arcadia_dagster.billing.stages import MonthRange
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse.schema import Table
 
 OWNERS = ["team:platform"]

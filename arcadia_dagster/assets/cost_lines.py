@@ -3,8 +3,8 @@
 import dagster as dg
 
 from arcadia_dagster.assets import common, preview
-from arcadia_dagster.billing.stages import build_cost_lines
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource

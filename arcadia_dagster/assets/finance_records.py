@@ -86,7 +86,7 @@ def _show(context: dg.AssetExecutionContext, *, store_months: list[date], wareho
         ).fetchall()
         by_month = preview.merged(
             preview.row_counts(connection, "finance_records", store_months),
-            {month: {state: 0 for state in ("delivered", "deferred", "refused")} for month in store_months},
+            {month: dict.fromkeys(("delivered", "deferred", "refused"), 0) for month in store_months},
             *({month: {state: count}} for month, state, count in states),
             preview.named("records", preview.tables_by_month(connection, store_months, _PREVIEW)),
         )

@@ -69,13 +69,17 @@ def tables_by_month(
 
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
     """A frame as the UI shows it. Its cells are text: the UI shows them as they are and never as markup."""
-    shown = frame.copy()
-    for column in [name for name in shown.columns if name.endswith("_minor")]:
-        shown[column.removesuffix("_minor")] = [
-            format_minor(None if pd.isna(minor) else int(minor), currency)
-            for minor, currency in zip(shown[column], shown["currency"], strict=True)
-        ]
-        shown = shown.drop(columns=column)
+    shown = pd.DataFrame(
+        {
+            name.removesuffix("_minor"): [
+                format_minor(None if pd.isna(minor) else int(minor), currency)
+                for minor, currency in zip(frame[name], frame["currency"], strict=True)
+            ]
+            if name.endswith("_minor")
+            else frame[name]
+            for name in frame.columns
+        }
+    )
     records = [
         dg.TableRecord({str(name): _text(value) for name, value in row.items()})
         for row in shown.to_dict(orient="records")

@@ -3,16 +3,19 @@
 import dagster as dg
 
 from arcadia_dagster.assets import common, preview
-from arcadia_dagster.billing.stages import build_raw_invoices
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
-SELECT invoice_month, source, account_id, external_id, status, currency, line_count, file_name,
+SELECT invoice_month, source, account_id, external_id, status, currency, line_count, lines_total::DECIMAL(38,4)::VARCHAR AS total,
+  (lines_total - lag(lines_total) OVER invoice)::DECIMAL(38,4)::VARCHAR AS change_against_version_before, file_name,
   strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
-FROM raw_invoices WHERE invoice_month IN ({months}) ORDER BY status, source, external_id, received_at
+FROM raw_invoices WHERE invoice_month IN ({months})
+WINDOW invoice AS (PARTITION BY source, account_id, external_id ORDER BY received_at, status DESC)
+ORDER BY status, source, external_id, received_at
 """
 
 _REJECTED = """
@@ -58,7 +61,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
                 {
                     month: {
-                        "new_documents": len(landed.documents),
                         "rejected": len(rejected),
                         **({"rejected_documents": preview.as_table(rejected)} if len(rejected) else {}),
                         **({"still_being_written": ", ".join(landed.waiting)} if landed.waiting else {}),
@@ -75,5 +77,7 @@ def _report(context: dg.AssetExecutionContext, landed: Landed) -> None:
     context.log.info(f"inbox: {landed.seen} files, {len(landed.documents)} new documents")
     for path in landed.waiting:
         context.log.info(f"{path}: still being written, left for the next run")
+    for name, reason in landed.rejected.items():
+        context.log.warning(f"{name}: rejected: {reason}")
     for path, problem in landed.problems.items():
         context.log.warning(f"{path}: not taken: {problem}")

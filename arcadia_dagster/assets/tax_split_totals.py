@@ -3,7 +3,7 @@
 import dagster as dg
 
 from arcadia_dagster.assets import common, preview
-from arcadia_dagster.billing.stages import build_tax_split_totals
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 

@@ -85,7 +85,7 @@ def to_minor_sql(amount: str, exponent: str) -> str:
 
 
 def from_minor_sql(minor: str, exponent: str) -> str:
-    """SQL: minor units as a `DECIMAL(38,4)` in major units, exactly (DuckDB's `/` would divide as DOUBLE)."""
+    """SQL: minor units as a `DECIMAL(38,4)` in major units, exactly (DuckDB's `/` would make a DOUBLE)."""
     arms = " ".join(
         f"WHEN {digits} THEN CAST(CAST({minor} AS DECIMAL(38,0)) * {Decimal(1).scaleb(-digits)} AS DECIMAL(38,4))"
         for digits in sorted(set(EXPONENTS.values()))

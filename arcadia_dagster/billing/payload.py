@@ -33,7 +33,10 @@ SYNTHETIC_ACCOUNT = "0000000"
 
 
 def ready_invoices_sql() -> str:
-    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`."""
+    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`.
+
+    Totals wait where the register says otherwise by now: the document was dismissed, or the invoice has another id or month.
+    """
     names = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in VENDORS.items())
     fields = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS)
     return f"""
@@ -44,7 +47,9 @@ def ready_invoices_sql() -> str:
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
         CASE total.source {names} ELSE total.source END AS vendor_name
       FROM tax_split_totals AS total
-      JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256)
+      JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
+      SEMI JOIN document_invoices AS stated
+        USING (source, account_id, external_id, document_sha256, invoice_month)
       WHERE total.status = 'ready' AND raw.status = 'current'
     )
     """

@@ -6,6 +6,7 @@ record. A *bar* stands whatever a person says: amounts that cannot be summed, a 
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from arcadia_dagster.billing.currency import from_minor_sql, to_minor_sql
 
@@ -120,7 +121,7 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
 def _amount(minor: str) -> str:
     """SQL: minor units as `86.92 USD`, with as many decimals as the currency has."""
     arms = " ".join(
-        f"WHEN {digits} THEN CAST(CAST({minor} AS DECIMAL(38,{digits})) / {10**digits} AS DECIMAL(38,{digits}))::VARCHAR"
+        f"WHEN {digits} THEN CAST(CAST({minor} AS DECIMAL(38,0)) * {Decimal(1).scaleb(-digits)} AS DECIMAL(38,{digits}))::VARCHAR"
         for digits in (0, 2, 3, 4)
     )
     return f"(CASE exponent {arms} END || ' ' || currency)"

@@ -1,117 +1,38 @@
-"""From the register to totals: the three stages of an invoice, each replacing its months in one transaction.
-
-`raw_invoices` says which version of each invoice is current, `cost_lines` has its lines, `tax_split_totals` its totals and
-whether it may be pushed. Running a stage again changes nothing; a crash leaves what was there before.
-"""
+"""The stage `tax_split_totals`: gross, net and tax of each invoice, and whether it may be pushed."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
-from arcadia_dagster.billing.matching import matches_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
-from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
-
-_RESTAGES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class MonthRange:
-    """The months that have a partition.
-
-    Attributes:
-        first: The first one, from ARCADIA_FIRST_MONTH.
-        last: The present month (UTC).
-    """
-
-    first: date
-    last: date
-
-    def __contains__(self, month: date) -> bool:
-        """Whether the month has a partition."""
-        return self.first <= month <= self.last
-
-
-def with_strays(connection: duckdb.DuckDBPyConnection, months: Collection[date], range_: MonthRange) -> set[date]:
-    """The months, and those without a partition that have something new: no run would ever be for them."""
-    return {*months, *(month for month in stale(connection) if month not in range_)}
-
-
-def build_raw_invoices(warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> set[date]:
-    """Replace the months of `raw_invoices` by what the register says now.
-
-    Returns:
-        The months that were built: those asked for, and stray ones.
-
-    Raises:
-        LockTimeoutError, WarehouseError: See `Warehouse.write`.
-    """
-    with warehouse.write() as connection:
-        wanted = with_strays(connection, months, range_)
-        replace(
-            connection,
-            schema.RAW_INVOICES,
-            wanted,
-            _raw_invoices_sql(wanted),
-            built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
-        )
-    return wanted
-
-
-def build_cost_lines(
-    warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], range_: MonthRange
-) -> set[date]:
-    """Replace the months of `cost_lines` by the lines of their current documents.
-
-    Documents are read without the lock. Under it the versions are compared: where another run has replaced one of the
-    months meanwhile, what is missing is read and the comparison made again.
-
-    Returns:
-        The months that were built: those asked for, and stray ones.
-
-    Raises:
-        WarehouseError: A document that was accepted cannot be read any more, or other runs kept replacing the months.
-        LockTimeoutError: See `Warehouse.write`.
-    """
-    for _ in range(_RESTAGES):
-        with warehouse.read() as connection:
-            wanted = with_strays(connection, months, range_)
-            seen = versions(connection, schema.RAW_INVOICES.name, wanted)
-            documents = _current_documents(connection, wanted)
-        _stage(archive, reader, documents)
-        with warehouse.write() as connection:
-            if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
-                continue
-            connection.execute(_staged_lines_sql(reader, documents, wanted))
-            replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(), built_from=seen)
-            connection.execute("DROP TABLE temp.staged_line")
-            return wanted
-    raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 
 
 def build_tax_split_totals(warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> set[date]:
     """Replace the months of `tax_split_totals` by the sums of their lines.
 
     Returns:
-        The months that were built: those asked for, and stray ones.
+        The months that were built: see `due_months`. Where another run is just replacing the lines of a month, it is
+        left as it is: that run will build its totals.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.write`; also where the totals do not add up, which is a defect.
     """
     with warehouse.write() as connection:
-        wanted = with_strays(connection, months, range_)
+        wanted = due_months(connection, schema.TAX_SPLIT_TOTALS.name, months, range_)
+        wanted -= stale(connection, schema.COST_LINES.name)
+        seen = versions(connection, schema.COST_LINES.name, wanted)
         replace(
             connection,
             schema.TAX_SPLIT_TOTALS,
             wanted,
             _totals_sql(wanted, range_),
-            built_from=versions(connection, schema.COST_LINES.name, wanted),
+            # A month without a partition stays stale: it is due by itself on the day that it has one.
+            built_from={month: version if month in range_ else 0 for month, version in seen.items()},
         )
         if unequal := unreconciled(connection, wanted):
             raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
@@ -119,14 +40,19 @@ def build_tax_split_totals(warehouse: Warehouse, months: Collection[date], range
 
 
 def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[str]:
-    """The invoices whose totals do not add up to their lines, each in a sentence; of all months where none are given.
+    """The invoices whose totals do not add up to their lines, each in a sentence.
+
+    Without `months`, of all months but those that a run is just building, or has left half built: there the tables differ
+    until the totals are built too, and nothing of them is pushed before.
 
     They can only differ by a defect of ours: net and tax must sum to gross, lines to the unrounded sums, and the lines be
     as many as the document states.
     """
-    where = (
-        "" if months is None else f"WHERE coalesce(total.invoice_month, line.invoice_month) IN ({month_list(months)})"
-    )
+    if months is None:
+        behind = stale(connection, schema.COST_LINES.name) | stale(connection, schema.TAX_SPLIT_TOTALS.name)
+        only = f"NOT IN ({month_list(behind)})" if behind else "IS NOT NULL"
+    else:
+        only = f"IN ({month_list(months)})"
     rows = connection.execute(
         f"""
         WITH line AS (
@@ -144,74 +70,18 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
         LEFT JOIN stated
           ON stated.source = total.source AND stated.account_id = total.account_id
           AND stated.external_id = total.external_id
-        {where}
-        QUALIFY coalesce(total.line_count, -1) <> coalesce(line.line_count, -1)
+        WHERE coalesce(total.invoice_month, line.invoice_month) {only} AND (
+          coalesce(total.line_count, -1) <> coalesce(line.line_count, -1)
           OR coalesce(total.line_count, -1) <> coalesce(stated.line_count, -1)
           OR (line.currencies = 1 AND total.amount_gross IS DISTINCT FROM line.amount)
-          OR total.amount_gross_minor <> total.amount_net_minor + total.amount_tax_minor
-        """.replace("QUALIFY", "AND" if where else "WHERE")
+          OR total.amount_gross_minor <> total.amount_net_minor + total.amount_tax_minor)
+        """
     ).fetchall()
     return [
         f"invoice {external_id}: gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
         f"cost_lines, {stated} stated; unrounded {unrounded} against {summed}"
         for external_id, gross, net, tax, counted, lines, stated, unrounded, summed in rows
     ]
-
-
-def _raw_invoices_sql(months: Collection[date]) -> str:
-    """Every version of the months' invoices. The newest of an invoice is current, in whatever month it is."""
-    return f"""
-    SELECT invoice.*, document.file_name,
-      CASE WHEN row_number() OVER (
-        PARTITION BY invoice.source, invoice.account_id, invoice.external_id
-        ORDER BY invoice.received_at DESC, length(document.file_name) DESC, document.file_name DESC,
-          invoice.document_sha256 DESC
-      ) = 1 THEN 'current' ELSE 'superseded' END AS status
-    FROM document_invoices AS invoice
-    JOIN documents AS document USING (document_sha256)
-    SEMI JOIN (SELECT * FROM document_invoices WHERE invoice_month IN ({month_list(months)})) AS concerned
-      ON concerned.source = invoice.source AND concerned.account_id = invoice.account_id
-      AND concerned.external_id = invoice.external_id
-    QUALIFY invoice.invoice_month IN ({month_list(months)})
-    """
-
-
-def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[str]:
-    rows = connection.execute(
-        "SELECT DISTINCT document_sha256 FROM raw_invoices "
-        f"WHERE status = 'current' AND invoice_month IN ({month_list(months)}) ORDER BY document_sha256"
-    ).fetchall()
-    return [sha256 for (sha256,) in rows]
-
-
-def _stage(archive: Archive, reader: Reader, documents: Collection[str]) -> None:
-    missing = [archive.examine(sha256) for sha256 in documents if not reader.has(sha256)]
-    for sha256, reading in reader.read(missing).items():
-        if reading.reason is not None:
-            raise WarehouseError(
-                f"document {sha256}, accepted before, cannot be read any more ({reading.reason}); "
-                "move the warehouse away and run `arcadia ingest` to rebuild it from the archive"
-            )
-
-
-def _staged_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
-    """The lines of the months' current invoices, in a table of the connection's own."""
-    return f"""
-    CREATE TEMP TABLE staged_line AS
-    SELECT line.*, raw.source, raw.account_id, raw.external_id, raw.invoice_month
-    FROM ({reader.lines_sql(documents)}) AS line
-    JOIN raw_invoices AS raw
-      ON raw.document_sha256 = line.document_sha256 AND raw.invoice_ordinal = line.invoice_ordinal
-      AND raw.status = 'current' AND raw.invoice_month IN ({month_list(months)})
-    """
-
-
-def _cost_lines_sql() -> str:
-    return f"""
-    SELECT line.* EXCLUDE (invoice_ordinal), match.matched_resource_id, match.match_method
-    FROM temp.staged_line AS line
-    JOIN ({matches_sql("temp.staged_line", "cloud_resources")}) AS match USING (document_sha256, line_number)
-    """
 
 
 def _totals_sql(months: Collection[date], range_: MonthRange) -> str:

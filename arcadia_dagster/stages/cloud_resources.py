@@ -4,12 +4,30 @@ Inventories are snapshots. A resource that the newest one does not list any more
 past lines are still to be matched.
 """
 
+from arcadia_dagster.billing.matching import matches_sql
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import assert_unique
+
+_MATCHED_BY = "account_id, resource_type, resource_id, resource_name"
+
+_CHANGED = f"""
+(SELECT {_MATCHED_BY} FROM cloud_resources EXCEPT SELECT {_MATCHED_BY} FROM temp.resource_before)
+UNION ALL (SELECT {_MATCHED_BY} FROM temp.resource_before EXCEPT SELECT {_MATCHED_BY} FROM cloud_resources) LIMIT 1
+"""
+
+_MATCH_AGAIN = f"""
+UPDATE cost_lines AS line SET matched_resource_id = match.matched_resource_id, match_method = match.match_method
+FROM ({matches_sql("cost_lines", "cloud_resources")}) AS match
+WHERE line.document_sha256 = match.document_sha256 AND line.line_number = match.line_number
+  AND (line.matched_resource_id, line.match_method) IS DISTINCT FROM (match.matched_resource_id, match.match_method)
+"""
 
 
 def build_cloud_resources(warehouse: Warehouse) -> int:
     """Replace `cloud_resources` by what the registered inventories list; the newest word on each resource counts.
+
+    Where that changes anything, the lines of all months are matched anew: which resource a line is for must not depend on
+    whether its month was built before or after an inventory came.
 
     Returns:
         How many resources there are.
@@ -18,6 +36,7 @@ def build_cloud_resources(warehouse: Warehouse) -> int:
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
     """
     with warehouse.write() as connection:
+        connection.execute("CREATE TEMP TABLE resource_before AS FROM cloud_resources")
         connection.execute("DELETE FROM cloud_resources")
         connection.execute(
             """
@@ -33,5 +52,8 @@ def build_cloud_resources(warehouse: Warehouse) -> int:
             """
         )
         assert_unique(connection, schema.CLOUD_RESOURCES, "true")
+        if connection.execute(_CHANGED).fetchone() is not None:
+            connection.execute(_MATCH_AGAIN)
+        connection.execute("DROP TABLE temp.resource_before")
         counted = connection.execute("SELECT count(*) FROM cloud_resources").fetchone()
     return 0 if counted is None else int(counted[0])

@@ -1,0 +1,84 @@
+"""The stage `cost_lines`: the lines of the current invoices, normalised and matched."""
+
+from collections.abc import Collection
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.billing.matching import matches_sql
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.stages.due import MonthRange, due_months
+from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
+from arcadia_dagster.warehouse.months import month_list, replace, versions
+
+_RESTAGES = 10
+
+
+def build_cost_lines(
+    warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], range_: MonthRange
+) -> set[date]:
+    """Replace the months of `cost_lines` by the lines of their current documents.
+
+    Documents are read without the lock. Under it the versions are compared: where another run has replaced one of the
+    months meanwhile, what is missing is read and the comparison made again.
+
+    Returns:
+        The months that were built: see `due_months`.
+
+    Raises:
+        WarehouseError: A document that was accepted cannot be read any more, or other runs kept replacing the months.
+        LockTimeoutError: See `Warehouse.write`.
+    """
+    for _ in range(_RESTAGES):
+        with warehouse.read() as connection:
+            wanted = due_months(connection, schema.COST_LINES.name, months, range_)
+            seen = versions(connection, schema.RAW_INVOICES.name, wanted)
+            documents = _current_documents(connection, wanted)
+        _stage(archive, reader, documents)
+        with warehouse.write() as connection:
+            if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
+                continue
+            connection.execute(_staged_lines_sql(reader, documents, wanted))
+            replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(), built_from=seen)
+            connection.execute("DROP TABLE temp.staged_line")
+            return wanted
+    raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
+
+
+def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[str]:
+    rows = connection.execute(
+        "SELECT DISTINCT document_sha256 FROM raw_invoices "
+        f"WHERE status = 'current' AND invoice_month IN ({month_list(months)}) ORDER BY document_sha256"
+    ).fetchall()
+    return [sha256 for (sha256,) in rows]
+
+
+def _stage(archive: Archive, reader: Reader, documents: Collection[str]) -> None:
+    missing = [archive.examine(sha256) for sha256 in documents if not reader.has(sha256)]
+    for sha256, reading in reader.read(missing).items():
+        if reading.reason is not None:
+            raise WarehouseError(
+                f"document {sha256}, accepted before, cannot be read any more ({reading.reason}); "
+                "move the warehouse away and run `arcadia ingest` to rebuild it from the archive"
+            )
+
+
+def _staged_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
+    """The lines of the months' current invoices, in a table of the connection's own."""
+    return f"""
+    CREATE TEMP TABLE staged_line AS
+    SELECT line.*, raw.source, raw.account_id, raw.external_id, raw.invoice_month
+    FROM ({reader.lines_sql(documents)}) AS line
+    JOIN raw_invoices AS raw
+      ON raw.document_sha256 = line.document_sha256 AND raw.invoice_ordinal = line.invoice_ordinal
+      AND raw.status = 'current' AND raw.invoice_month IN ({month_list(months)})
+    """
+
+
+def _cost_lines_sql() -> str:
+    return f"""
+    SELECT line.* EXCLUDE (invoice_ordinal), match.matched_resource_id, match.match_method
+    FROM temp.staged_line AS line
+    JOIN ({matches_sql("temp.staged_line", "cloud_resources")}) AS match USING (document_sha256, line_number)
+    """

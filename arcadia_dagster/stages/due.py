@@ -1,0 +1,59 @@
+"""Which months a stage has to build: those asked for, and those that must go with them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.warehouse.months import month_list, stale
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRange:
+    """The months that have a partition.
+
+    Attributes:
+        first: The first one, from ARCADIA_FIRST_MONTH.
+        last: The present month (UTC).
+    """
+
+    first: date
+    last: date
+
+    def __contains__(self, month: date) -> bool:
+        """Whether the month has a partition."""
+        return self.first <= month <= self.last
+
+
+def due_months(
+    connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date], range_: MonthRange
+) -> set[date]:
+    """The months, and what has to be built with them because the stage before has something new.
+
+    Those are the months without a partition, for no run would ever be for them, and the months that one of the invoices
+    has moved from or to: it must never be in two months at once.
+    """
+    behind = stale(connection, stage)
+    due = {*months, *(month for month in behind if month not in range_)}
+    while behind - due and (moved := _months_sharing_invoices(connection, due) & (behind - due)):
+        due |= moved
+    return due
+
+
+def _months_sharing_invoices(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> set[date]:
+    """The months that have, or had, another version of one of these months' invoices, under whatever id."""
+    columns = "document_sha256, source, account_id, external_id, invoice_month"
+    rows = connection.execute(
+        f"""
+        WITH known AS (
+          SELECT {columns} FROM document_invoices UNION SELECT {columns} FROM raw_invoices
+          UNION SELECT {columns} FROM tax_split_totals
+        ), own AS (
+          SELECT * FROM known WHERE invoice_month IN ({month_list(months)})
+        )
+        SELECT invoice_month FROM known SEMI JOIN own USING (source, account_id, external_id)
+        UNION SELECT invoice_month FROM known SEMI JOIN own USING (document_sha256)
+        """
+    ).fetchall()
+    return {month for (month,) in rows}

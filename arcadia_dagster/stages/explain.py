@@ -1,0 +1,121 @@
+"""Where a figure comes from: finance's record back to files, hashes, lines, attempts and decisions."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.formats.problems import record_lines
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.warehouse import Warehouse
+
+
+class UnknownInvoiceError(LookupError):
+    """There is no such invoice, or more than one; the message says what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """Which invoice: the key of `tax_split_totals`."""
+
+    source: str
+    account_id: str
+    external_id: str
+
+
+def find(warehouse: Warehouse, text: str) -> Invoice:
+    """The invoice that a person means by its id, its number, another id of it, or `source/account/id`.
+
+    Raises:
+        UnknownInvoiceError: None is, or several are, meant by it.
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            """
+            SELECT DISTINCT source, account_id, external_id FROM document_invoices
+            WHERE external_id = $1 OR invoice_number = $1 OR source || '/' || account_id || '/' || external_id = $1
+            UNION SELECT source, account_id, external_id FROM finance_records WHERE external_id = $1
+            UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = $1
+            ORDER BY ALL
+            """,
+            [text],
+        ).fetchall()
+    if not rows:
+        raise UnknownInvoiceError(f"there is no invoice {text}; `arcadia status` shows the months there are")
+    if len(rows) > 1:
+        names = ", ".join("/".join(row) for row in rows)
+        raise UnknownInvoiceError(f"{text} may be any of {names}; name one of them")
+    return Invoice(*rows[0])
+
+
+def explain(warehouse: Warehouse, archive: Archive, invoice: Invoice) -> dict[str, Any]:
+    """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
+
+    Keys: `invoice`, `totals`, `finance` (a record for each target), `attempts`, `versions` (each with the names that its file
+    came under), `lines` (with the physical line in the file), `decisions`, `aliases`.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    key = [invoice.source, invoice.account_id, invoice.external_id]
+    where = "source = ? AND account_id = ? AND external_id = ?"
+    with warehouse.read() as connection:
+        totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}", key)
+        versions = _rows(
+            connection,
+            "SELECT raw.*, (SELECT list(struct_pack(inbox_path := inbox_path, received_at := received_at) "
+            "ORDER BY received_at) FROM document_names AS name WHERE name.document_sha256 = raw.document_sha256) AS names "
+            f"FROM raw_invoices AS raw WHERE {where} ORDER BY received_at DESC",
+            key,
+        )
+        lines = _rows(connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number", key)
+        found = {
+            "invoice": {"source": key[0], "account_id": key[1], "external_id": key[2]},
+            "totals": totals[0] if totals else None,
+            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {where} ORDER BY target", key),
+            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {where} ORDER BY intended_at", key),
+            "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at", key),
+            "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at", key),
+        }
+    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines)}
+
+
+def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    places: dict[str, dict[int, int]] = {}
+    for line in lines:
+        sha256 = line["document_sha256"]
+        if sha256 not in places:
+            places[sha256] = physical_lines(archive, sha256)
+        line["file_line"] = places[sha256].get(line["line_number"])
+    return lines
+
+
+def physical_lines(archive: Archive, document_sha256: str) -> dict[int, int]:
+    """The line of the archived file on which each record begins, both from 1; empty where the file is gone."""
+    path = archive.path_of(document_sha256)
+    if not path.exists():
+        return {}
+    newline = archive.examine(document_sha256).facts.newline
+    return dict(enumerate(record_lines(path, newline=newline)))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
+    result = connection.execute(query, parameters)
+    names = [column[0] for column in result.description]
+    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the warehouse
+    match value:
+        case Decimal():
+            return f"{value.normalize():f}"
+        case list():
+            return [_plain(part) for part in value]
+        case dict():
+            return {name: _plain(part) for name, part in value.items()}
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return value.isoformat()

@@ -1,0 +1,104 @@
+import duckdb
+import pytest
+
+from arcadia_dagster.billing.matching import matches_sql
+
+LINES = (
+    "document_sha256 VARCHAR, line_number BIGINT, account_id VARCHAR, resource_id VARCHAR, resource_name VARCHAR, "
+    "resource_type VARCHAR"
+)
+RESOURCES = "resource_id VARCHAR, resource_name VARCHAR, resource_type VARCHAR, account_id VARCHAR"
+
+
+def line(name=None, *, id_=None, account="A", type_="droplet"):
+    return (account, id_, name, type_)
+
+
+def resource(id_, name=None, *, account="A", type_="droplet"):
+    return (id_, name, type_, account)
+
+
+@pytest.fixture
+def match():
+    with duckdb.connect() as connection:
+
+        def run(lines, resources):
+            connection.execute(f"CREATE OR REPLACE TABLE lines ({LINES})")
+            connection.execute(f"CREATE OR REPLACE TABLE resources ({RESOURCES})")
+            for number, values in enumerate(lines, 1):
+                connection.execute("INSERT INTO lines VALUES ('d', ?, ?, ?, ?, ?)", [number, *values])
+            for values in resources:
+                connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", values)
+            rows = connection.execute(f"{matches_sql('lines', 'resources')} ORDER BY line_number").fetchall()
+            assert [row[1] for row in rows] == list(range(1, len(lines) + 1))
+            return [row[2:] for row in rows]
+
+        yield run
+
+
+NONE = (None, "none")
+
+
+def test_an_id_comes_before_a_name(match):
+    found = match([line("web", id_="7")], [resource("7", "db"), resource("8", "web")])
+    assert found == [("7", "id")]
+
+
+def test_an_unknown_id_falls_back_on_the_name(match):
+    assert match([line("web", id_="gone")], [resource("8", "web")]) == [("8", "name")]
+
+
+def test_a_name_that_two_resources_share_matches_neither(match):
+    assert match([line("web")], [resource("1", "web"), resource("2", "web")]) == [NONE]
+
+
+def test_a_name_counts_within_its_kind_of_resource_only(match):
+    found = match([line("web"), line("web", type_=None)], [resource("1", "web"), resource("2", "web", type_="volume")])
+    assert found == [("1", "name"), NONE]
+
+
+def test_a_name_counts_within_its_account_only(match):
+    found = match(
+        [line("web", account="A"), line("web", account="B"), line("web", account="C")],
+        [resource("1", "web", account="A"), resource("2", "web", account="B")],
+    )
+    assert found == [("1", "name"), ("2", "name"), NONE]
+
+
+def test_an_inventory_without_an_account_may_belong_to_any(match):
+    found = match([line("web"), line(id_="1", account="B")], [resource("1", "web", account="unknown")])
+    assert found == [("1", "name"), ("1", "id")]
+
+
+def test_a_line_without_an_account_may_be_of_any_and_is_ambiguous_where_two_have_its_name(match):
+    found = match(
+        [line("web", account="unknown"), line("db", account="unknown"), line(id_="3", account="unknown")],
+        [
+            resource("1", "web", account="A"),
+            resource("2", "web", account="B"),
+            resource("3", "db", account="B"),
+        ],
+    )
+    assert found == [NONE, ("3", "name"), ("3", "id")]
+
+
+def test_one_resource_that_two_inventories_list_is_one(match):
+    resources = [resource("1", "web"), resource("1", "web", account="unknown")]
+    assert match([line("web"), line(id_="1")], resources) == [("1", "name"), ("1", "id")]
+
+
+def test_nothing_matches_nothing(match):
+    assert match([line(), line("web")], [resource("1", None)]) == [NONE, NONE]
+    assert match([line("web")], []) == [NONE]
+    assert match([], [resource("1", "web")]) == []
+
+
+def test_every_line_comes_out_once_however_often_its_resource_is_listed(match):
+    resources = [
+        resource(id_, "web", account=account, type_=type_)
+        for id_ in ("1", "2")
+        for account in ("A", "B", "unknown")
+        for type_ in ("droplet", "volume")
+    ]
+    found = match([line("web", id_="1"), line("web"), line("web", account="unknown", id_="2")], resources)
+    assert found == [("1", "id"), NONE, ("2", "id")]

@@ -1,0 +1,127 @@
+"""The split of gross into net and tax, on the warehouse's own tables, against sums made in integers."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals, unreconciled
+from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster_tests.billing.test_currency import rounded
+from arcadia_dagster_tests.properties import from_attos, quickly, to_attos
+
+MONTH = date(2026, 4, 1)
+MONTHS = MonthRange(date(2018, 1, 1), date(2026, 12, 1))
+CURRENCIES = {"USD": 2, "JPY": 0, "KWD": 3, "CLF": 4}
+AMOUNT = st.one_of(
+    st.integers(-(10**31), 10**31).map(from_attos),
+    st.integers(-(10**6), 10**6).map(lambda halves: Decimal(halves) / 2000),
+)
+CATEGORIES = st.sampled_from(("Usage", "Usage", "Tax", "Credit", "Adjustment", "Purchase"))
+INVOICE = st.tuples(
+    st.sampled_from(sorted(CURRENCIES)), st.lists(st.tuples(AMOUNT, CATEGORIES), min_size=1, max_size=8)
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    return Warehouse(tmp_path_factory.mktemp("totals") / "arcadia.duckdb")
+
+
+def totals(warehouse, invoices):
+    """Each invoice's row of the totals, from lines put in as they are given."""
+    raw, lines = [], []
+    for number, (currency, stated) in enumerate(invoices):
+        invoice = {
+            "document_sha256": f"{number:064}",
+            "source": "digitalocean",
+            "account_id": "1",
+            "external_id": str(number),
+            "invoice_month": MONTH,
+        }
+        raw.append(
+            {
+                **invoice,
+                "invoice_ordinal": 1,
+                "currency": currency,
+                "line_count": len(stated),
+                "id_basis": "document",
+                "month_basis": "document",
+                "is_final": True,
+                "received_at": datetime(2026, 5, 1, number % 24),  # noqa: DTZ001 - the warehouse's times are UTC
+                "status": "current",
+            }
+        )
+        lines += [
+            {**invoice, "line_number": line, "amount": amount, "charge_category": category, "currency": currency}
+            for line, (amount, category) in enumerate(stated, 1)
+        ]
+    with warehouse.write() as connection:
+        connection.execute("DELETE FROM raw_invoices")
+        connection.execute("DELETE FROM cost_lines")
+        insert(connection, schema.RAW_INVOICES, raw)
+        insert(connection, schema.COST_LINES, lines)
+    build_tax_split_totals(warehouse, {MONTH}, MONTHS)
+    with warehouse.read() as connection:
+        assert unreconciled(connection) == []
+        rows = connection.execute(
+            "SELECT amount_gross_minor, amount_net_minor, amount_tax_minor, amount_gross, amount_tax, line_count "
+            "FROM tax_split_totals ORDER BY CAST(external_id AS INTEGER)"
+        ).fetchall()
+    assert len(rows) == len(invoices)
+    return rows
+
+
+@quickly(4, shrinks=False)
+@given(st.lists(INVOICE, min_size=10, max_size=30))
+def test_gross_and_tax_are_the_exact_sums_rounded_once_and_net_is_the_rest(warehouse, invoices):
+    for (currency, lines), (gross, net, tax, exact, exact_tax, count) in zip(
+        invoices, totals(warehouse, invoices), strict=True
+    ):
+        amounts = [amount for amount, _ in lines]
+        taxes = [amount for amount, category in lines if category == "Tax"]
+        assert exact == from_attos(sum(map(to_attos, amounts)))
+        assert exact_tax == from_attos(sum(map(to_attos, taxes)))
+        assert gross == rounded(exact, CURRENCIES[currency])
+        assert tax == rounded(exact_tax, CURRENCIES[currency])
+        assert net + tax == gross
+        assert count == len(lines)
+
+
+@quickly(2, shrinks=False)
+@given(st.lists(INVOICE, min_size=10, max_size=30), st.randoms(use_true_random=False))
+def test_the_order_of_the_lines_does_not_matter(warehouse, invoices, random: Random):
+    shuffled = [(currency, random.sample(lines, len(lines))) for currency, lines in invoices]
+    assert totals(warehouse, shuffled) == totals(warehouse, invoices)
+
+
+@quickly(2, shrinks=False)
+@given(st.lists(INVOICE, min_size=10, max_size=30))
+def test_a_credit_note_is_its_invoice_with_the_other_sign(warehouse, invoices):
+    credits_ = [
+        (currency, [(amount.copy_negate(), category) for amount, category in lines]) for currency, lines in invoices
+    ]
+    undone = [
+        (*(figure.copy_negate() if isinstance(figure, Decimal) else -figure for figure in row[:5]), row[5])
+        for row in totals(warehouse, invoices)
+    ]
+    assert totals(warehouse, credits_) == undone
+
+
+def test_rounding_happens_once_an_invoice_and_never_a_line(warehouse):
+    lines = [(Decimal("0.004"), "Usage")] * 10 + [(Decimal("0.0005"), "Tax")] * 10
+    assert totals(warehouse, [("USD", lines)]) == [(5, 4, 1, Decimal("0.045"), Decimal("0.005"), 20)]
+
+
+def test_two_equal_lines_both_count(warehouse):
+    assert totals(warehouse, [("USD", [(Decimal("1.10"), "Usage")] * 2)])[0][0] == 220
+
+
+def test_what_a_reader_lets_through_at_most_still_fits(warehouse):
+    lines = [(Decimal("99999999999999.999999999999999999"), "Usage")]
+    assert totals(warehouse, [("CLF", lines)])[0][0] == 10**18
