@@ -58,7 +58,7 @@ def _plain_sql(text: str, symbol: str) -> str:
     if symbol:
         escaped = f"\\{symbol}" if symbol == _DOLLAR else symbol
         bare = f"regexp_replace({leading}, '^(-?){escaped} ?(-?)', '\\1\\2')"
-    positive = f"regexp_replace({bare}, '^\\+', '')"
+    positive = f"regexp_replace({bare}, '^\\+([0-9.])', '\\1')"
     return (
         f"CASE WHEN regexp_full_match({positive}, '{_GROUPED}') THEN replace({positive}, ',', '') ELSE {positive} END"
     )

@@ -157,6 +157,7 @@ class StatedInvoice:
         ordinal: Which invoice of its document it is, from 1.
         currencies: The ISO 4217 codes of its lines.
         lines_month: The month in which most lines that are not tax start (tie: the later).
+        lines_total: The exact sum of its lines in major units; None where they are in several currencies.
         stated_total: The document's own total in major units.
     """
 
@@ -165,6 +166,7 @@ class StatedInvoice:
     line_count: int
     currencies: tuple[str, ...]
     lines_month: date | None
+    lines_total: Decimal | None = None
     account_id: str | None = None
     external_id: str | None = None
     invoice_number: str | None = None

@@ -38,15 +38,19 @@ def describe(path: Path, problems: Sequence[Problem], *, newline: str) -> str:
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def records_in(path: Path) -> int:
+def records_in(path: Path, *, strict: bool = False) -> int:
     """The records of a CSV file, its header included, as Python's csv module counts them.
 
     Slower than counting line ends, and right where quotes lie oddly.
 
+    Args:
+        path: The file.
+        strict: Whether a quote that is not closed, or text beside a quoted value, is an error.
+
     Raises:
         UnreadableError: A record is too long, or is no CSV.
     """
-    return sum(1 for _ in _record_lines(path, newline=""))
+    return sum(1 for _ in record_lines(path, newline="", strict=strict))
 
 
 def physical_line(path: Path, record: int, *, newline: str) -> int:
@@ -54,7 +58,7 @@ def physical_line(path: Path, record: int, *, newline: str) -> int:
     line = 1
     try:
         # The header is record 0.
-        for ordinal, line in enumerate(_record_lines(path, newline=newline)):  # noqa: B007 - the last line counts
+        for ordinal, line in enumerate(record_lines(path, newline=newline)):  # noqa: B007 - the last line counts
             if ordinal == record:
                 break
     except UnreadableError:
@@ -81,11 +85,11 @@ def _line_at(path: Path, offset: int, newline: bytes) -> int:
     return line
 
 
-def _record_lines(path: Path, *, newline: str) -> Iterator[int]:
+def record_lines(path: Path, *, newline: str, strict: bool = False) -> Iterator[int]:
     """The line, from 1, on which each record begins, the header first."""
     csv.field_size_limit(MAX_LINE_BYTES)
     with path.open(encoding="utf-8-sig", newline=newline) as file:
-        reader = csv.reader(_bounded_lines(file))
+        reader = csv.reader(_bounded_lines(file), strict=strict)
         begins = 1
         try:
             for record in reader:
@@ -93,7 +97,8 @@ def _record_lines(path: Path, *, newline: str) -> Iterator[int]:
                     yield begins
                 begins = reader.line_num + 1
         except csv.Error as error:
-            raise UnreadableError(f"line {begins}: it cannot be read as CSV: {error}") from error
+            what = "a quote is not closed" if str(error) == "unexpected end of data" else error
+            raise UnreadableError(f"line {begins}: it cannot be read as CSV: {what}") from error
 
 
 def _bounded_lines(file: TextIO) -> Iterator[str]:

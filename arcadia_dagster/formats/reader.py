@@ -5,11 +5,14 @@ belongs to one run: later steps of the same process take the lines from it, and 
 archive again. A document is read whole or rejected whole.
 """
 
+import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from arcadia_dagster.formats.format import (
     UnreadableError,
 )
 from arcadia_dagster.formats.problems import Problem, describe, records_in
-from arcadia_dagster.formats.text import BYTE_ORDER_MARK, TextFacts
+from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
 
 _REJECTS_KEPT = 100
 _MAX_SUM = 100_000_000_000_000
@@ -70,21 +73,25 @@ class Reader:
         self._connect = connect
         self._folder: Path | None = None
         self._staged: dict[str, _Staged] = {}
+        self._readings: dict[str, Reading] = {}
         self._parts = 0
 
     def close(self) -> None:
         """Delete the stage."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another run's stage may lie beside it
+                self._parent.rmdir()
         self._folder = None
         self._staged.clear()
+        self._readings.clear()
 
     def has(self, document_sha256: str) -> bool:
         """Whether the document's lines are staged."""
         return document_sha256 in self._staged
 
     def read(self, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
-        """Read documents, each whole or not at all. The lines of the accepted ones are staged.
+        """Read documents, each whole or not at all. The lines of the accepted ones are staged, once each.
 
         Returns:
             A reading for each document, by its SHA-256. Nothing that a document contains raises.
@@ -95,6 +102,10 @@ class Reader:
         readings: dict[str, Reading] = {}
         groups: dict[tuple[str, Layout], list[ArchivedDocument]] = {}
         for document in documents:
+            # Staged a second time, as for a further name or a control total, each line would be there twice.
+            if (known := self._readings.get(document.document_sha256)) is not None:
+                readings[document.document_sha256] = known
+                continue
             name, layout = _recognise(document)
             if isinstance(layout, Refusal):
                 readings[document.document_sha256] = Reading(document.document_sha256, name, layout.reason)
@@ -149,7 +160,7 @@ class Reader:
             reason = _reason(document, problems, facts)
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row)
-                readings[sha256] = Reading(sha256, name, None, facts.invoices)
+                readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, facts.invoices)
             else:
                 readings[sha256] = Reading(sha256, name, reason)
         return readings
@@ -166,7 +177,8 @@ class Reader:
     def _new_part(self) -> Path:
         if self._folder is None:
             self._parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix="stage-", dir=self._parent))
+            _sweep(self._parent)
+            self._folder = Path(tempfile.mkdtemp(prefix=f"stage-{os.getpid()}-", dir=self._parent))
         self._parts += 1
         return self._folder / f"{self._parts:04}.parquet"
 
@@ -196,6 +208,8 @@ def _recognise(document: ArchivedDocument) -> tuple[str | None, Layout | Invento
     name, layout = registry.recognise(Head(text=text, newline=facts.newline))
     if not isinstance(layout, Refusal) and facts.records <= 1 and not isinstance(layout, Inventory):
         return name, Refusal("line 1: there is a header and nothing below it; expected at least one line")
+    if not isinstance(layout, Refusal | Inventory) and facts.newline not in text:
+        return name, Refusal(f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header")
     return name, layout
 
 
@@ -304,7 +318,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         WITH invoice AS (
           SELECT document_sha256, invoice_ordinal, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies,
-            sum(abs(CAST(amount AS DOUBLE))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row
+            sum(abs(CAST(amount AS DECIMAL(38,0)))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row
           FROM {lines} GROUP BY ALL
         ), starts AS (
           SELECT document_sha256, invoice_ordinal,
@@ -318,6 +332,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         ORDER BY document_sha256, invoice_ordinal
         """
     ).fetchall()
+    sums = _sums(connection, lines, [row[0] for row in rows if row[5] is not None and row[5] < _MAX_SUM])
     documents: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
         documents.setdefault(row[0], []).append(row)
@@ -332,13 +347,14 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                     line_count=count,
                     currencies=tuple(currencies),
                     lines_month=lines_month,
+                    lines_total=sums.get((sha256, ordinal)),
                     **told_fields.get((sha256, ordinal), {}),
                 )
                 for _, ordinal, _, count, currencies, _, _, lines_month in found
             ),
             problems=[
                 Problem(
-                    f"amount: with it the amounts come to {magnitude:.3g}; expected less than {_MAX_SUM:,} an invoice",
+                    f"amount: with it the amounts come to {magnitude:.2g}; expected less than {_MAX_SUM:,} an invoice",
                     record=largest_row - min(row[2] for row in found) + 1,
                 )
                 for *_, magnitude, largest_row, _ in found
@@ -349,19 +365,39 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     }
 
 
+def _sums(
+    connection: duckdb.DuckDBPyConnection, lines: str, documents: Sequence[str]
+) -> dict[tuple[str, int], Decimal]:
+    """The exact sum of each invoice's lines, where they are in one currency, of documents whose sums cannot overflow."""
+    rows = connection.execute(
+        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} WHERE document_sha256 IN "
+        "(SELECT unnest(?)) GROUP BY ALL HAVING count(DISTINCT currency) = 1",
+        [list(dict.fromkeys(documents))],
+    ).fetchall()
+    return {(sha256, ordinal): amount for sha256, ordinal, amount in rows}
+
+
 def _reason(document: ArchivedDocument, problems: list[Problem], facts: _DocumentFacts | None) -> str | None:
     """Why the document is rejected; None where it is not."""
     if problems:
         return describe(document.path, problems, newline=document.facts.newline)
-    if facts is None:
-        return "line 1: there is a header and nothing below it; expected at least one line"
+    read, expected = 0 if facts is None else facts.line_count, document.facts.records - 1
     try:
-        expected = document.facts.records - 1
-        if facts.line_count != expected and facts.line_count != (expected := records_in(document.path) - 1):
-            return f"{facts.line_count} records were read where the file has {expected}; nothing of it was taken"
+        if read != expected and read != (expected := records_in(document.path) - 1):
+            # Where the file ends within quotes, this says on which line they begin.
+            records_in(document.path, strict=True)
+            return f"{read} records were read where the file has {expected}; nothing of it was taken"
     except UnreadableError as error:
         return str(error)
-    return None
+    return None if read else "line 1: there is a header and nothing below it; expected at least one line"
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the stages of processes that were killed."""
+    for stage in folder.glob("stage-*-*"):
+        owner = stage.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _explained(error: duckdb.Error) -> str:

@@ -1,5 +1,7 @@
 """The formats there are. A document belongs to the first that recognises it."""
 
+from datetime import date
+
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
@@ -35,3 +37,9 @@ def _what_it_seems(head: Head) -> str:
         return f"line 1: it is JSON of an unknown shape, perhaps an error answer; expected one of: {known}"
     first = head.text.partition(head.newline)[0][:120]
     return f"line 1: {first!r} is the header of no known format; expected one of: {known}"
+
+
+def month_of_name(file_name: str) -> date | None:
+    """The month that a provider's file name tells, whatever its format; None where it tells none."""
+    found = (format_.facts_from_name(file_name) for format_ in FORMATS)
+    return next((facts.month for facts in found if facts is not None), None)

@@ -13,6 +13,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,10 @@ _SHA256_DIGITS = 64
 
 class NotTakenError(Exception):
     """A file of the inbox was not taken; the message says why."""
+
+
+class ArchiveError(OSError):
+    """The archive cannot be written; the message names it, the cause and the setting."""
 
 
 class StillChangingError(NotTakenError):
@@ -74,16 +79,17 @@ class Archive:
         Raises:
             StillChangingError: Somebody wrote to the file meanwhile.
             NotTakenError: The file is too large, or cannot be read.
-            OSError: The archive cannot be written (disk full).
+            ArchiveError: The archive cannot be written (disk full). Nothing of the file is kept.
         """
-        with self._opened(file) as source:
+        with opened(file) as source:
             if file.state.byte_size > self.max_document_bytes:
                 raise NotTakenError(
                     f"it has {file.state.byte_size} bytes, more than "
                     f"ARCADIA_MAX_DOCUMENT_BYTES={self.max_document_bytes}"
                 )
             _assert_unchanged(source, file.state)
-            return self._store(source, file.state)
+            with self._writing():
+                return self._store(source, file.state)
 
     def examine(self, document_sha256: str) -> ArchivedDocument:
         """The archived document again, examined as when it was taken."""
@@ -95,10 +101,14 @@ class Archive:
         return ArchivedDocument(document_sha256, path, examiner.facts())
 
     def append(self, document_sha256: str, events: Iterable[dict[str, Any]]) -> None:
-        """Append events to a document's record."""
+        """Append events to a document's record.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
         lines = "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in events).encode()
         path = self.path_of(document_sha256)
-        with path.with_name(path.name + RECORD_SUFFIX).open("a+b") as record:
+        with self._writing(), path.with_name(path.name + RECORD_SUFFIX).open("a+b") as record:
             if record.tell():
                 # A crash in mid-append leaves a torn last line, which must not swallow the next one.
                 record.seek(-1, os.SEEK_END)
@@ -128,19 +138,15 @@ class Archive:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""
         os.sync()
 
-    def _opened(self, file: InboxFile) -> BinaryIO:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            # Never a link, even one that took the file's place since the look; never waiting for a pipe's other end.
-            descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            raise StillChangingError("it was gone when it was to be read") from error
+            yield
         except OSError as error:
-            reason = "it is a link" if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})"
-            raise NotTakenError(f"{reason}; only plain, readable files are taken") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise NotTakenError("it is no plain file; only plain files are taken")
-        return os.fdopen(descriptor, "rb")
+            raise ArchiveError(
+                f"the archive {self.folder} cannot be written ({error.strerror}): make room or set ARCADIA_ARCHIVE, then run "
+                "again; what was not archived is still in the inbox"
+            ) from error
 
     def _store(self, source: BinaryIO, state: FileState) -> ArchivedDocument:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +155,8 @@ class Archive:
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as copy:
-                while chunk := source.read(_CHUNK):
+                # No more than was seen: a file that grows as fast as it is read has no end.
+                while copy.tell() <= state.byte_size and (chunk := _read(source)):
                     digest.update(chunk)
                     examiner.update(chunk)
                     copy.write(chunk)
@@ -166,6 +173,34 @@ class Archive:
             temporary.unlink(missing_ok=True)
             raise
         return ArchivedDocument(digest.hexdigest(), path, examiner.facts())
+
+
+def opened(file: InboxFile) -> BinaryIO:
+    """A file of the inbox, open for reading.
+
+    Raises:
+        StillChangingError: It is gone.
+        NotTakenError: It is no plain file any more, or cannot be read.
+    """
+    try:
+        # Never a link, even one that took the file's place since the look; never waiting for a pipe's other end.
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise StillChangingError("it was gone when it was to be read") from error
+    except OSError as error:
+        reason = "it is a link" if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})"
+        raise NotTakenError(f"{reason}; only plain, readable files are taken") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotTakenError("it is no plain file; only plain files are taken")
+    return os.fdopen(descriptor, "rb")
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(_CHUNK)
+    except OSError as error:
+        raise NotTakenError(f"it cannot be read ({error.strerror})") from error
 
 
 def _assert_unchanged(source: BinaryIO, state: FileState) -> None:

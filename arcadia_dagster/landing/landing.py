@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from arcadia_dagster import __version__
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
-from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError
+from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, hold, schema
@@ -33,6 +33,7 @@ class Landed:
     Attributes:
         documents: The SHA-256 of each document that was registered for the first time.
         months: The months whose invoices changed.
+        rejected: The new documents that were rejected, by name: why.
         waiting: Files that are still being written: the next landing takes them.
         problems: Files that could not be taken, by their path below the inbox: why.
         seen: How many files lie in the inbox.
@@ -40,6 +41,7 @@ class Landed:
 
     documents: list[str] = field(default_factory=list)
     months: set[date] = field(default_factory=set)
+    rejected: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     seen: int = 0
@@ -79,7 +81,8 @@ class _Known:
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
     """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
 
-    Where the warehouse knows no document yet, whatever the archive holds is registered first.
+    What the archive holds and the warehouse does not know is registered first: a crash came between, or the warehouse was
+    deleted to be rebuilt.
 
     Args:
         warehouse: Where documents are registered.
@@ -97,8 +100,8 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     landed = Landed()
     with hold(archive.lock_path, timeout=warehouse.lock_timeout):
         known = _Known.of(warehouse)
-        if not known.names:
-            _restore(warehouse, archive, reader, landed)
+        if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
+            _restore(warehouse, archive, reader, unknown, landed)
             known = _Known.of(warehouse)
         found = look(inbox, known.states, now_ns=time.time_ns(), settle_seconds=settle_seconds)
         landed.seen = found.seen
@@ -109,8 +112,17 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
         documents = [file for file in found.complete if not file.is_control_total]
         for files in _slices([(file, file.state.byte_size) for file in documents]):
             _take(warehouse, archive, reader, files, known, landed)
-        _take_control_totals(warehouse, archive, reader, found, known, landed)
+        totals = [file for file in found.complete if file.is_control_total]
+        totals += _totals_of_replaced_files(inbox, found, known)
+        _take_control_totals(warehouse, archive, reader, totals, known, landed)
         _note_problems(warehouse, found, landed)
+        with warehouse.read() as connection:
+            landed.rejected = dict(
+                connection.execute(
+                    "SELECT file_name, reason FROM documents WHERE status = 'rejected' "
+                    f"AND document_sha256 IN ({text_list(landed.documents)}) ORDER BY file_name"
+                ).fetchall()
+            )
     return landed
 
 
@@ -132,9 +144,8 @@ def _wait_until_settled(warehouse: Warehouse, inbox: Path, settle_seconds: float
         time.sleep(min(left, max(0.05, youngest + settle_seconds - time.time())))
 
 
-def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, landed: Landed) -> None:
-    """Register what the archive holds: the warehouse is new, or was deleted to be rebuilt."""
-    archived = archive.documents()
+def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], landed: Landed) -> None:
+    """Register archived documents that the warehouse does not know."""
     # Which ids are aliases must be known before the first invoice is placed.
     for hashes in _slices([(sha256, 0) for sha256 in archived]):
         with warehouse.write() as connection:
@@ -174,19 +185,45 @@ def _take(
     known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
 
 
+def _totals_of_replaced_files(inbox: Path, found: Look, known: _Known) -> list[InboxFile]:
+    """Control totals that are as they were, beside a file that holds another document now."""
+    looked_at = {file.inbox_path for file in (*found.complete, *found.waiting)}
+    files = [
+        InboxFile(path, inbox / path, known.states[path])
+        for path, sha256 in known.documents.items()
+        if path.lower().endswith(CONTROL_TOTAL_SUFFIX)
+        and path not in looked_at
+        and known.documents.get(path[: -len(CONTROL_TOTAL_SUFFIX)], sha256) != sha256
+    ]
+    return [file for file in files if file.path.exists()]
+
+
 def _take_control_totals(
-    warehouse: Warehouse, archive: Archive, reader: Reader, found: Look, known: _Known, landed: Landed
+    warehouse: Warehouse,
+    archive: Archive,
+    reader: Reader,
+    files: Sequence[InboxFile],
+    known: _Known,
+    landed: Landed,
 ) -> None:
     """Note the totals that `<file>.total` states with the documents of those files."""
     changed: dict[str, ArchivedDocument] = {}
     looked_at = []
-    for file in (file for file in found.complete if file.is_control_total):
+    for file in files:
         beside = file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)]
         sha256 = known.documents.get(beside)
         if sha256 is None:
             landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
             continue
-        text = file.path.read_bytes()[:_MAX_CONTROL_TOTAL_BYTES].decode("utf-8", "replace").strip()
+        try:
+            with opened(file) as source:
+                text = source.read(_MAX_CONTROL_TOTAL_BYTES).decode("utf-8-sig", "replace").strip()
+        except StillChangingError:
+            landed.waiting.append(file.inbox_path)
+            continue
+        except NotTakenError as error:
+            landed.problems[file.inbox_path] = str(error)
+            continue
         if _append_once(archive, sha256, {"event": "control_total", "file_name": file.name, "text": text}):
             changed[sha256] = archive.examine(sha256)
         looked_at.append((file, sha256))

@@ -22,7 +22,7 @@ from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.rows import insert, text_list
 
 _CONTROL_TOTAL = re.compile(
-    r"(?:(?P<before>[A-Z]{3})\s+)?\$?(?P<total>-?\d{1,20}(?:\.\d{1,18})?)(?:\s+(?P<after>[A-Z]{3}))?"
+    r"(?:(?P<before>[A-Z]{3})\s+)?\$?(?P<total>-?\d{1,14}(?:\.\d{1,18})?)(?:\s+(?P<after>[A-Z]{3}))?"
 )
 
 NO_MONTH = (
@@ -185,6 +185,7 @@ def _invoice_row(
         "stated_tax": invoice.stated_tax,
         "stated_problem": control.problem_for(currency),
         "line_count": invoice.line_count,
+        "lines_total": invoice.lines_total,
         "id_basis": identity.id_basis,
         "month_basis": identity.month_basis,
         "lines_month": invoice.lines_month,
@@ -233,11 +234,11 @@ def _identities(connection: duckdb.DuckDBPyConnection, wanted: str) -> dict[tupl
 
 
 def _months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The months of these documents' invoices, and of every other version of those invoices."""
+    """The months of these documents' invoices, of every other version of those, and of other accounts' with their ids."""
     rows = connection.execute(
         f"""
         SELECT DISTINCT other.invoice_month
-        FROM document_invoices AS own JOIN document_invoices AS other USING (source, account_id, external_id)
+        FROM document_invoices AS own JOIN document_invoices AS other USING (source, external_id)
         WHERE own.document_sha256 IN ({wanted})
         """
     ).fetchall()

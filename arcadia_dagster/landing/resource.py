@@ -21,6 +21,11 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
 
     _reader: Reader | None = PrivateAttr(None)
 
+    @property
+    def inbox_path(self) -> Path:
+        """The inbox."""
+        return Path(self.inbox)
+
     def get_archive(self) -> Archive:
         """The archive."""
         return Archive(Path(self.archive), max_document_bytes=self.max_document_bytes)
@@ -37,7 +42,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
             warehouse,
             self.get_archive(),
             self.get_reader(warehouse),
-            Path(self.inbox),
+            self.inbox_path,
             settle_seconds=self.settle_seconds,
         )
 

@@ -33,7 +33,8 @@ class Warehouse:
     def __init__(self, location: str | Path, *, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
         if str(location).startswith("ducklake:"):
-            raise WarehouseError(f"ARCADIA_WAREHOUSE={location}: DuckLake is not supported yet; name a DuckDB file")
+            # Without the rest of it, which may hold a password.
+            raise WarehouseError("ARCADIA_WAREHOUSE=ducklake:...: DuckLake is not supported yet; name a DuckDB file")
         self.path = Path(location)
         self.lock_timeout = lock_timeout
         self._is_current = False
@@ -86,10 +87,10 @@ class Warehouse:
     @contextmanager
     def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to nothing: an in-memory database for work that must not hold the lock."""
-        self.work_folder.mkdir(parents=True, exist_ok=True)
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
-        # other's. It is made when something is spilled, and deleted when the connection closes.
-        spill = self.work_folder / f"spill-{uuid4().hex}"
+        # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
+        spill = self.path.with_name(f"{self.path.name}.spill-{uuid4().hex}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

@@ -110,9 +110,11 @@ def assert_unique(connection: duckdb.DuckDBPyConnection, table: Table, where: st
         )
 
 
-def stale(connection: duckdb.DuckDBPyConnection) -> set[date]:
-    """The months of which some stage is behind the one before it."""
-    pairs = ", ".join(f"('{before}', '{after}')" for before, after in pairwise(STAGES))
+def stale(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> set[date]:
+    """The months of which the stage is behind the one before it; of which some stage is, where none is named."""
+    pairs = ", ".join(
+        f"('{before}', '{after}')" for before, after in pairwise(STAGES) if stage is None or after == stage
+    )
     rows = connection.execute(
         f"""
         SELECT DISTINCT earlier.invoice_month

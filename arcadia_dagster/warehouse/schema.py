@@ -65,6 +65,7 @@ _STATED_INVOICE = (
     Column("stated_tax", AMOUNT_TYPE, "The tax total that the document states, or NULL."),
     Column("stated_problem", "VARCHAR", "Why the control file beside the document cannot be used, or NULL."),
     Column("line_count", "BIGINT", "How many cost lines the invoice has."),
+    Column("lines_total", AMOUNT_TYPE, "The exact sum of its lines, or NULL where they are in several currencies."),
     Column("id_basis", "VARCHAR", "Where the id is from: `document`, `file_name` (the provider's), or `derived`."),
     Column("month_basis", "VARCHAR", "Where the month is from: `document`, `file_name` or `lines`."),
     Column("lines_month", "DATE", "The month in which most lines that are not tax start, or NULL."),

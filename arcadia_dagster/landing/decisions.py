@@ -1,0 +1,96 @@
+"""What people decide about documents and invoices, on the record: release, dismiss, void.
+
+A decision is kept beside the document that it was made about, in the archive, so that a rebuilt warehouse has it too.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.register import Arrival, register
+from arcadia_dagster.warehouse import Warehouse, hold
+
+Decision = Literal["release", "dismiss", "void"]
+
+
+class DecisionError(ValueError):
+    """The decision cannot be taken; the message says why."""
+
+
+def decide(
+    warehouse: Warehouse,
+    archive: Archive,
+    *,
+    decision: Decision,
+    document_sha256: str,
+    invoice: tuple[str, str, str] | None,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> set[date]:
+    """Put a decision on the document's record and register the document anew, so that its months are built again.
+
+    Taking the same decision again changes nothing but what a crash left undone.
+
+    Args:
+        warehouse: Where the document is registered.
+        archive: Where its record is.
+        decision: `release` and `void` are about an invoice, `dismiss` about a whole document.
+        document_sha256: The document; for an invoice, the one that states its current version.
+        invoice: Source, account and external id; None for a document.
+        reason: Why, in the person's words.
+        by: Who.
+        now: When, with its time zone.
+
+    Returns:
+        The months that the stages must build again.
+
+    Raises:
+        DecisionError: There is no such document, it does not state that invoice, or the reason is blank.
+        LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
+        OSError, WarehouseError: The archive or the warehouse cannot be written.
+    """
+    if not reason.strip():
+        raise DecisionError(f"{decision}: a reason is needed, for the record")
+    if (invoice is None) != (decision == "dismiss"):
+        raise DecisionError(f"{decision}: expected {'a document' if decision == 'dismiss' else 'an invoice'}")
+    source, account_id, external_id = invoice or (None, None, None)
+    event = {
+        "event": "decided",
+        "decision": decision,
+        "decided_by": by,
+        "source": source,
+        "account_id": account_id,
+        "external_id": external_id,
+        "reason": reason.strip(),
+    }
+    with hold(archive.lock_path, timeout=warehouse.lock_timeout):
+        _assert_known(warehouse, document_sha256, invoice)
+        document = archive.examine(document_sha256)
+        reader = Reader(warehouse.work_folder, warehouse.stage)
+        try:
+            reading = reader.read([document])[document_sha256]
+        finally:
+            reader.close()
+        with warehouse.write() as connection:
+            decided = archive.record(document_sha256).of("decided")
+            if event not in [{name: known[name] for name in known if name != "at"} for known in decided]:
+                archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
+                archive.sync()
+            arrival = Arrival(document.facts.byte_size, archive.record(document_sha256), reading)
+            return register(connection, archive, [arrival])
+
+
+def _assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:
+    with warehouse.read() as connection:
+        known = connection.execute(
+            "SELECT count(*) FROM documents WHERE document_sha256 = ?", [document_sha256]
+        ).fetchone()
+        stated = connection.execute(
+            "SELECT source, account_id, external_id FROM document_invoices WHERE document_sha256 = ?", [document_sha256]
+        ).fetchall()
+    if known == (0,):
+        raise DecisionError(f"there is no document {document_sha256}")
+    if invoice is not None and invoice not in stated:
+        raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")

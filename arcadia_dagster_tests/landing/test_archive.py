@@ -1,0 +1,262 @@
+import hashlib
+import json
+import os
+import sys
+import time
+from subprocess import Popen, run
+
+import pytest
+
+from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError
+from arcadia_dagster.landing.inbox import look
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    return inbox
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive", max_document_bytes=LIMIT)
+
+
+def dropped(inbox, content=b"a,b\n1,2\n", name="a.csv"):
+    (inbox / name).write_bytes(content)
+    found = look(inbox, {}, now_ns=time.time_ns() + 10**12, settle_seconds=1)
+    return next(file for file in found.complete if file.name == name)
+
+
+def archived_files(archive):
+    return sorted(path for path in archive.folder.rglob("*") if path.is_file()) if archive.folder.exists() else []
+
+
+@pytest.mark.parametrize("content", [b"", b"x", "é,😀\r\n".encode() * 150_000, b"\x00\xff" * 10])
+def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox, content):
+    archive = Archive(inbox.parent / "archive", max_document_bytes=10_000_000)
+    document = archive.take(dropped(inbox, content))
+    assert document.document_sha256 == hashlib.sha256(content).hexdigest()
+    assert document.path == archive.path_of(document.document_sha256)
+    assert document.path.read_bytes() == content == (inbox / "a.csv").read_bytes()
+    assert document.path.stat().st_mode & 0o777 == 0o444
+    assert document.facts.byte_size == len(content)
+    assert archived_files(archive) == [document.path]
+    assert archive.examine(document.document_sha256) == document
+
+
+def test_case_20_the_same_bytes_under_two_names_are_one_document(inbox, archive):
+    first = archive.take(dropped(inbox, name="a.csv"))
+    before = first.path.stat()
+    second = archive.take(dropped(inbox, name="b.csv"))
+    assert first == second
+    assert second.path.stat() == before
+    assert archived_files(archive) == [first.path]
+
+
+def test_bytes_that_a_power_cut_cut_short_are_replaced(inbox, archive):
+    document = archive.take(dropped(inbox))
+    document.path.chmod(0o644)
+    document.path.write_bytes(b"")
+    again = archive.take(dropped(inbox))
+    assert again.path.read_bytes() == b"a,b\n1,2\n"
+    assert archived_files(archive) == [document.path]
+
+
+def test_case_32_a_file_over_the_limit_is_not_taken_and_says_which_setting(inbox, archive):
+    with pytest.raises(NotTakenError, match=f"it has {LIMIT + 1} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={LIMIT}"):
+        archive.take(dropped(inbox, b"x" * (LIMIT + 1)))
+    assert archived_files(archive) == []
+    assert archive.take(dropped(inbox, b"x" * LIMIT, "b.csv")).facts.byte_size == LIMIT
+
+
+def test_case_31_a_file_that_became_a_link_since_the_look_is_not_followed(inbox, archive, tmp_path):
+    file = dropped(inbox)
+    (tmp_path / "secret").write_text("secret")
+    file.path.unlink()
+    file.path.symlink_to(tmp_path / "secret")
+    with pytest.raises(NotTakenError, match="it is a link; only plain, readable files are taken"):
+        archive.take(file)
+    assert archived_files(archive) == []
+
+
+def test_case_31_a_folder_that_became_a_link_since_the_look_is_not_followed(inbox, archive, tmp_path):
+    (inbox / "folder").mkdir()
+    (inbox / "folder" / "a.csv").write_text("mine")
+    (file,) = look(inbox, {}, now_ns=time.time_ns() + 10**12, settle_seconds=1).complete
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.csv").write_text("evil")
+    (inbox / "folder").rename(tmp_path / "moved")
+    (inbox / "folder").symlink_to(tmp_path / "other")
+    with pytest.raises(StillChangingError):
+        archive.take(file)
+    assert archived_files(archive) == []
+
+
+def test_case_31_a_file_that_became_a_pipe_since_the_look_is_not_waited_for(inbox, archive):
+    file = dropped(inbox)
+    file.path.unlink()
+    os.mkfifo(file.path)
+    with pytest.raises(NotTakenError, match="it is no plain file"):
+        archive.take(file)
+
+
+def test_a_file_that_is_gone_is_left_for_later(inbox, archive):
+    file = dropped(inbox)
+    file.path.unlink()
+    with pytest.raises(StillChangingError):
+        archive.take(file)
+
+
+@pytest.mark.parametrize("change", ["appended", "rewritten", "replaced", "grown_over_the_limit"])
+def test_a_file_that_changed_since_the_look_is_left_for_later_and_nothing_of_it_kept(inbox, archive, change):
+    file = dropped(inbox)
+    before = file.path.stat().st_ctime_ns
+    while file.path.stat().st_ctime_ns == before:
+        match change:
+            case "appended":
+                with file.path.open("a") as more:
+                    more.write("3,4\n")
+            case "rewritten":
+                file.path.write_bytes(b"a,b\n1,3\n")
+            case "replaced":
+                (inbox / "new").write_bytes(b"a,b\n1,3\n")
+                (inbox / "new").rename(file.path)
+            case "grown_over_the_limit":
+                file.path.write_bytes(b"x" * (LIMIT + 1))
+    with pytest.raises(StillChangingError):
+        archive.take(file)
+    assert archived_files(archive) == []
+
+
+GROWING = """
+import sys, time
+end = time.monotonic() + 20
+with open(sys.argv[1], "ab", 0) as file:
+    while time.monotonic() < end and file.tell() < 50_000_000:
+        file.write(b"x" * 100)
+"""
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_for_later(inbox):
+    archive = Archive(inbox.parent / "archive", max_document_bytes=100_000_000)
+    (inbox / "a.csv").write_bytes(b"x" * 100_000)
+    taken = 0
+    with Popen([sys.executable, "-c", GROWING, str(inbox / "a.csv")]) as writer:
+        try:
+            while writer.poll() is None:
+                found = look(inbox, {}, now_ns=time.time_ns() + 10**12, settle_seconds=1)
+                try:
+                    # The writer may well have paused meanwhile: what was taken then is what was seen.
+                    document = archive.take(found.complete[0])
+                except StillChangingError:
+                    break
+                assert document.facts.byte_size == found.complete[0].state.byte_size
+                taken += 1
+            else:
+                pytest.fail("the file was never seen to change")
+        finally:
+            writer.kill()
+    assert len(archived_files(archive)) <= taken
+
+
+EVENTS = [
+    {
+        "event": "received",
+        "at": "2026-05-01T00:00:00+00:00",
+        "file_name": "a\u2028b\u0085\x0b\x1c.csv",
+        "inbox_path": "ü/😀",
+    },
+    {"event": "decided", "at": "2026-05-02T00:00:00+00:00", "reason": 'line\nbreak\r\n"quotes" \\'},
+    {"event": "received", "at": "2026-05-03T00:00:00+00:00", "file_name": "c.csv", "inbox_path": "c.csv"},
+]
+
+
+def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    assert archive.record(sha256).events == ()
+    archive.append(sha256, EVENTS[:2])
+    archive.append(sha256, EVENTS[2:])
+    archive.append(sha256, [])
+    record = archive.record(sha256)
+    assert record.document_sha256 == sha256
+    assert list(record.events) == EVENTS
+    assert list(record.of("received")) == [EVENTS[0], EVENTS[2]]
+    assert list(record.of("alias")) == []
+
+
+def test_a_torn_last_line_costs_that_event_only_and_not_the_next(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.append(sha256, EVENTS)
+    path = archive.path_of(sha256).with_name(sha256 + ".jsonl")
+    whole = path.read_bytes()
+    last = whole[:-1].rindex(b"\n") + 1
+    second = whole.index(b"\n") + 1
+    for end in (*range(second, second + 20), *range(last, len(whole)), whole.index("😀".encode()) + 2):
+        path.write_bytes(whole[:end])
+        complete = whole[:end].count(b"\n") + (whole[end : end + 1] == b"\n")
+        assert list(archive.record(sha256).events) == EVENTS[:complete]
+        archive.append(sha256, EVENTS[2:])
+        assert list(archive.record(sha256).events) == [*EVENTS[:complete], EVENTS[2]]
+
+
+def test_the_record_is_one_json_object_a_line(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.append(sha256, EVENTS)
+    lines = archive.path_of(sha256).with_name(sha256 + ".jsonl").read_bytes().split(b"\n")
+    assert [json.loads(line) for line in lines[:-1]] == EVENTS
+    assert lines[-1] == b""
+
+
+def test_documents_are_those_with_a_record(inbox, archive):
+    assert archive.documents() == []
+    taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(5)]
+    assert archive.documents() == []
+    for sha256 in taken[:3]:
+        archive.append(sha256, EVENTS[:1])
+    (archive.folder / "ab").mkdir(exist_ok=True)
+    (archive.folder / "ab" / "notes.jsonl").write_text("{}")
+    assert archive.documents() == sorted(taken[:3])
+    archive.sync()
+
+
+FULL_DISK = """
+import resource, sys, time
+from pathlib import Path
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import look
+(file,) = look(Path(sys.argv[1]), {}, now_ns=time.time_ns() + 10**12, settle_seconds=1).complete
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    Archive(Path(sys.argv[2]), max_document_bytes=10**9).take(file)
+except OSError as error:
+    print(error)
+"""
+
+
+def test_case_40_where_the_archive_cannot_be_written_nothing_half_written_is_left(inbox, archive):
+    dropped(inbox, b"x" * 100_000)
+    command = [sys.executable, "-c", FULL_DISK, str(inbox), str(archive.folder)]
+    found = run(command, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(f"the archive {archive.folder} cannot be written (File too large)")
+    assert "ARCADIA_ARCHIVE" in found
+    assert archived_files(archive) == []
+
+
+def test_taking_leaves_no_file_open(inbox, archive):
+    def count():
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    before = count()
+    document = archive.take(dropped(inbox))
+    archive.append(document.document_sha256, EVENTS)
+    archive.record(document.document_sha256)
+    file = dropped(inbox, name="b.csv")
+    file.path.unlink()
+    os.mkfifo(file.path)
+    with pytest.raises(NotTakenError):
+        archive.take(file)
+    assert count() == before

@@ -1,0 +1,201 @@
+import os
+import signal
+import sys
+import threading
+import time
+from subprocess import PIPE, Popen
+
+import pytest
+
+from arcadia_dagster.warehouse import LockTimeoutError, hold
+from arcadia_dagster_tests.warehouse.processes import Holder
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "below" / "arcadia.lock"
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def settle(count):
+    """Wait until the thread that waited in vain has closed its descriptor."""
+    deadline = time.monotonic() + 10
+    while descriptors() != count and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return descriptors()
+
+
+def test_the_lock_s_file_is_made_where_it_is_missing_and_never_deleted(path):
+    with hold(path, timeout=0):
+        assert path.exists()
+    assert path.exists()
+
+
+def test_two_processes_cannot_both_hold_it(path):
+    with Holder(path), pytest.raises(LockTimeoutError), hold(path, timeout=0.05):
+        pass
+    with hold(path, timeout=0):
+        pass
+
+
+def test_case_39_the_message_names_the_holder_and_the_setting(path):
+    with Holder(path) as holder, pytest.raises(LockTimeoutError) as raised, hold(path, timeout=0.05):
+        pass
+    message = str(raised.value)
+    assert message.startswith(f"{path} was locked for more than 0.05 s by process {holder.pid} ({sys.executable} -c")
+    assert "ARCADIA_LOCK_TIMEOUT" in message
+
+
+def test_the_message_names_all_who_share_it(path):
+    with Holder(path, shared=True) as one, Holder(path, shared=True) as two:
+        with pytest.raises(LockTimeoutError) as raised, hold(path, timeout=0.05):
+            pass
+        assert all(f"process {holder.pid} (" in str(raised.value) for holder in (one, two))
+
+
+def test_those_who_share_it_do_not_wait_for_each_other(path):
+    with Holder(path, shared=True), hold(path, timeout=0, shared=True), hold(path, timeout=0, shared=True):
+        pass
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(True, False), (False, True)])
+def test_who_wants_it_alone_and_who_shares_it_keep_each_other_out(path, theirs, ours):
+    with Holder(path, shared=theirs), pytest.raises(LockTimeoutError), hold(path, timeout=0.05, shared=ours):
+        pass
+
+
+def test_threads_of_one_process_keep_each_other_out(path):
+    with (
+        hold(path, timeout=0),
+        pytest.raises(LockTimeoutError, match=f"process {os.getpid()} "),
+        hold(path, timeout=0.05),
+    ):
+        pass
+
+
+def test_a_holder_that_is_killed_frees_it(path):
+    with Holder(path) as holder:
+        waiting = threading.Timer(0.05, holder.kill)
+        waiting.start()
+        with hold(path, timeout=20):
+            waiting.join()
+            assert holder.process.returncode == -9
+
+
+def test_who_waits_gets_it_as_soon_as_it_is_free(path):
+    got = threading.Event()
+
+    def wait():
+        with hold(path, timeout=20):
+            got.set()
+
+    thread = threading.Thread(target=wait)
+    with Holder(path) as holder:
+        thread.start()
+        assert not got.wait(0.05)
+        holder.free()
+        assert got.wait(20)
+    thread.join()
+
+
+def test_it_is_freed_when_the_block_raises(path):
+    with pytest.raises(ZeroDivisionError), hold(path, timeout=0):
+        raise ZeroDivisionError
+    with hold(path, timeout=0):
+        pass
+
+
+def test_no_descriptor_is_left_open(path):
+    with hold(path, timeout=0):
+        pass
+    before = descriptors()
+    for _ in range(5):
+        with hold(path, timeout=0, shared=True):
+            pass
+    with Holder(path) as holder:
+        for _ in range(5):
+            with pytest.raises(LockTimeoutError), hold(path, timeout=0.01):
+                pass
+        holder.free()
+    assert settle(before) == before
+    # Those who gave up do not get it after all.
+    with hold(path, timeout=1):
+        pass
+
+
+FORKED = """
+import os, sys, time
+from pathlib import Path
+from arcadia_dagster.warehouse import hold
+with hold(Path(sys.argv[1]), timeout=1):
+    print("held", flush=True)
+    if os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
+print("freed", flush=True)
+os.wait()
+"""
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_it(path):
+    with Holder(path, script=FORKED) as holder:
+        assert holder.read_line() == "freed"
+        with hold(path, timeout=5):
+            assert holder.process.poll() is None
+
+
+INTERRUPTED = """
+import sys, threading
+from pathlib import Path
+from arcadia_dagster.warehouse import hold
+path = Path(sys.argv[1])
+print("waiting", flush=True)
+try:
+    with hold(path, timeout=60):
+        print("not reached")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_is_interrupted_while_waiting_does_not_hold_it_later(path):
+    command = [sys.executable, "-c", INTERRUPTED, str(path)]
+    with Holder(path) as holder, Popen(command, stdin=PIPE, stdout=PIPE, text=True) as waiter:
+        assert waiter.stdout.readline() == "waiting\n"
+        time.sleep(0.1)
+        waiter.send_signal(signal.SIGINT)
+        assert waiter.stdout.readline() == "interrupted\n"
+        holder.free()
+        with hold(path, timeout=5):
+            assert waiter.poll() is None
+        waiter.communicate()
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_of_its_own(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"), hold(tmp_path / "file" / "lock", timeout=0):
+        pass
+
+
+COUNT = """
+import sys
+from pathlib import Path
+from arcadia_dagster.warehouse import hold
+lock, counter = Path(sys.argv[1]), Path(sys.argv[1] + ".count")
+for _ in range(100):
+    with hold(lock, timeout=60):
+        counter.write_text(str(int(counter.read_text()) + 1))
+"""
+
+
+def test_nothing_is_lost_between_processes_that_take_turns(tmp_path):
+    lock = tmp_path / "lock"
+    counter = tmp_path / "lock.count"
+    counter.write_text("0")
+    processes = [Popen([sys.executable, "-c", COUNT, str(lock)]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert counter.read_text() == "300"
