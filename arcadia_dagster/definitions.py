@@ -11,7 +11,8 @@ import dagster as dg
 
 from arcadia_dagster import checks, settings
 from arcadia_dagster.assets import cloud_resources, common, cost_lines, finance_records, raw_invoices, tax_split_totals
-from arcadia_dagster.automation.jobs import ingest_invoices
+from arcadia_dagster.automation import schedules, sensors
+from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -40,7 +41,9 @@ def build_defs(
             finance_records.build(partitions),
         ],
         asset_checks=list(checks.CHECKS),
-        jobs=[ingest_invoices()],
+        jobs=[ingest_invoices(), deliver_invoices()],
+        sensors=[sensors.new_invoice_files(partitions, runs_per_tick=values.runs_per_tick), sensors.failed_runs_to_log],
+        schedules=[schedules.deliver_outstanding],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -5,15 +5,20 @@ kept here: whoever needs it reads it when it is used.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 HOME_VARIABLE = "ARCADIA_HOME"
+
+_EARLIEST_MONTH = date(1970, 1, 1)
+_CREDENTIALS = re.compile(r"//\S*@")
 
 
 class SettingsError(ValueError):
@@ -23,7 +28,7 @@ class SettingsError(ValueError):
 class Settings(BaseModel):
     """The settings, from the environment. Times are in seconds; months are their first day (UTC)."""
 
-    model_config = ConfigDict(frozen=True, validate_default=False)
+    model_config = ConfigDict(frozen=True, validate_default=False, allow_inf_nan=False)
 
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
@@ -51,6 +56,13 @@ class Settings(BaseModel):
     )
     max_document_bytes: int = Field(
         10 * 2**30, validation_alias="ARCADIA_MAX_DOCUMENT_BYTES", gt=0, description="A larger file is not taken"
+    )
+    runs_per_tick: int = Field(
+        4,
+        validation_alias="ARCADIA_RUNS_PER_TICK",
+        ge=1,
+        le=100,
+        description="How many runs the sensor requests at a time (every 30 s); a run has at most 12 months",
     )
     lock_timeout: float = Field(
         60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
@@ -100,8 +112,8 @@ class Settings(BaseModel):
     @field_validator("first_month")
     @classmethod
     def _past_month(cls, value: date) -> date:
-        if value > datetime.now(UTC).date():
-            raise ValueError("expected a month that has begun")
+        if not _EARLIEST_MONTH <= value <= datetime.now(UTC).date():
+            raise ValueError(f"expected a month that has begun, {_EARLIEST_MONTH:%Y-%m} or later")
         return value
 
     @field_validator("finance_roles", mode="before")
@@ -117,10 +129,16 @@ class Settings(BaseModel):
     @field_validator("finance_url", "sandbox_url")
     @classmethod
     def _url(cls, value: str) -> str:
-        stripped = value.strip()
-        if stripped and not stripped.lower().startswith(("http://", "https://")):
-            raise ValueError("expected a URL that begins with http:// or https://")
-        return stripped
+        try:
+            parts = urlsplit(value)
+            has_host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            has_host = False
+        if not has_host:
+            raise ValueError("expected a URL that begins with http:// or https:// and has a host")
+        if "@" in parts.netloc:
+            raise ValueError("expected a URL without a user or a password: finance takes a token")
+        return value
 
     @property
     def inbox_path(self) -> Path:
@@ -151,7 +169,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     variables = os.environ if environ is None else environ
     values = {
-        str(field.validation_alias): variables[str(field.validation_alias)]
+        str(field.validation_alias): variables[str(field.validation_alias)].strip()
         for field in Settings.model_fields.values()
         if variables.get(str(field.validation_alias), "").strip()
     }
@@ -167,7 +185,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _complaints(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in found['loc'])}={found['input']!r}: "
+        f"{'.'.join(str(part) for part in found['loc'])}={_CREDENTIALS.sub('//...@', repr(found['input']))}: "
         f"{found['msg'].removeprefix('Value error, ')}"
         for found in error.errors()
     ]

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
-from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster.automation.work import stretches
 
 MONTHS_PER_RUN = 60
 """A run costs about a second however many months it has; more than this and a failure would cost too much."""
@@ -16,17 +16,6 @@ MONTHS_PER_RUN = 60
 
 class IngestError(Exception):
     """A run failed; the message says which months and why."""
-
-
-def stretches(months: Iterable[date], *, longest: int = MONTHS_PER_RUN) -> list[list[date]]:
-    """The months in stretches of adjacent ones, in order: each stretch is one run."""
-    found: list[list[date]] = []
-    for month in sorted(set(months)):
-        if found and next_month(found[-1][-1]) == month and len(found[-1]) < longest:
-            found[-1].append(month)
-        else:
-            found.append([month])
-    return found
 
 
 def ingest(
@@ -46,7 +35,7 @@ def ingest(
     Raises:
         IngestError: A run failed. The runs before it stand.
     """
-    runs = stretches(months)
+    runs = stretches(months, longest=MONTHS_PER_RUN)
     job = definitions.resolve_job_def(INGEST)
     steps = len(job.graph.node_defs) * len(runs)
     counter = _StepCounter(lambda done: progress(done, steps))
@@ -76,7 +65,8 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
             data = event.step_failure_data
             failure = data.user_failure_data
             error = data.error
-            while error is not None and error.cause is not None:
+            # Dagster's own wrapping says nothing; what we raise names setting and remedy, and its cause does not.
+            while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
                 error = error.cause
             text = failure.description if failure is not None else error.message if error is not None else None
             yield f"{event.step_key}: {(text or '').strip()}"

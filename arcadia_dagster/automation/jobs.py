@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 INGEST = "ingest_invoices"
+DELIVER = "deliver_invoices"
 
 
 def ingest_invoices() -> "UnresolvedAssetJobDefinition":
@@ -18,5 +19,15 @@ def ingest_invoices() -> "UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.all(),
         description="From the inbox to finance for the run's months: every asset, and every check.",
         # Light steps: a process for each would take twenty times as long as the work.
+        executor_def=dg.in_process_executor,
+    )
+
+
+def deliver_invoices() -> "UnresolvedAssetJobDefinition":
+    """Only the last step, for what is ready and not in finance."""
+    return dg.define_asset_job(
+        DELIVER,
+        selection=dg.AssetSelection.assets("finance_records"),
+        description="Pushes what is ready and not in finance for the run's months, and checks that nothing is missing.",
         executor_def=dg.in_process_executor,
     )

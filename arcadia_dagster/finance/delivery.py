@@ -127,6 +127,7 @@ class Delivery:
         client: FinanceClient,
         *,
         months: Collection[date] | None = None,
+        invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
@@ -135,6 +136,7 @@ class Delivery:
         Args:
             client: An open client for the recipient's target.
             months: Only invoices of these months; all where None.
+            invoices: Only these invoices; all where None.
             again: Push also what finance has already with the same payload; the record says so.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
@@ -149,7 +151,7 @@ class Delivery:
         done = Delivered()
         delivery_id = str(uuid.uuid4())
         with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
-            keys = self._outstanding(months, again=again, done=done)
+            keys = self._outstanding(months, invoices, again=again, done=done)
             with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
                 for start in range(0, len(keys), BATCH):
                     intents = self._intend(keys[start : start + BATCH], delivery_id, again=again)
@@ -160,11 +162,18 @@ class Delivery:
                         break
         return done
 
-    def _outstanding(self, months: Collection[date] | None, *, again: bool, done: Delivered) -> list[InvoiceKey]:
+    def _outstanding(
+        self,
+        months: Collection[date] | None,
+        invoices: Sequence[InvoiceKey] | None,
+        *,
+        again: bool,
+        done: Delivered,
+    ) -> list[InvoiceKey]:
         with self._warehouse.read() as connection:
             rows = connection.execute(
                 f"SELECT source, account_id, external_id, {_IS_OUTSTANDING} AS is_outstanding "
-                f"FROM ({_ready_sql(self._recipient, months)}) ORDER BY invoice_month, source, external_id"
+                f"FROM ({_ready_sql(self._recipient, months, invoices)}) ORDER BY invoice_month, source, external_id"
             ).fetchall()
         keys = []
         for source, account_id, external_id, is_outstanding in rows:
@@ -296,12 +305,22 @@ class Delivery:
 
 def outstanding_sql(recipient: Recipient) -> str:
     """SQL: the ready invoices that the recipient does not have as they are now, with their record so far."""
-    synthetic = "true" if recipient.is_sandbox else f"account_id <> '{payload.SYNTHETIC_ACCOUNT}'"
-    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_OUTSTANDING} AND {synthetic}"
+    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_OUTSTANDING} AND {_may_have_sql(recipient)}"
+
+
+def missing_sql(recipient: Recipient) -> str:
+    """SQL: like `outstanding_sql`, with those that the recipient refused and that need a person."""
+    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_MISSING} AND {_may_have_sql(recipient)}"
+
+
+def _may_have_sql(recipient: Recipient) -> str:
+    return "true" if recipient.is_sandbox else f"account_id <> '{payload.SYNTHETIC_ACCOUNT}'"
 
 
 # Refused is final for that payload: only another payload, or a person, makes it outstanding again.
 _IS_OUTSTANDING = "(state IS NULL OR pushed_sha256 <> payload_sha256 OR state NOT IN ('delivered', 'refused'))"
+
+_IS_MISSING = "(state IS NULL OR pushed_sha256 <> payload_sha256 OR state <> 'delivered')"
 
 
 def _ready_sql(recipient: Recipient, months: Collection[date] | None, keys: Sequence[InvoiceKey] | None = None) -> str:

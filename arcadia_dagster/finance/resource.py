@@ -1,13 +1,13 @@
 """The finance service as a Dagster resource: token, client and delivery under one roof."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
 from arcadia_dagster.finance.client import FinanceClient, target_of
-from arcadia_dagster.finance.delivery import Delivered, Delivery, Recipient, outstanding_sql
+from arcadia_dagster.finance.delivery import Delivered, Delivery, InvoiceKey, Recipient, outstanding_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.settings import SECRET_VARIABLE
@@ -21,7 +21,9 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     """
 
     base_url: str = Field(default="http://localhost:4010", description="The finance service's base URL.")
-    secret: str = Field(default="", description="The shared secret that tokens are signed with; empty: not configured.")
+    secret: str = Field(
+        default="", repr=False, description="The shared secret that tokens are signed with; empty: not configured."
+    )
     tenant_id: str = Field(default="platform-admin", description="The tenant that invoices are pushed under.")
     roles: list[str] = Field(default=["admin"], description="The identity's roles.")
     issuer: str = Field(default="arcadia_cloud", description="The token's issuer.")
@@ -86,6 +88,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         warehouse: Warehouse,
         *,
         months: Collection[date] | None = None,
+        invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
@@ -101,7 +104,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             with_optional_fields=self.optional_fields,
         )
         with self.client() as client:
-            return delivery.deliver(client, months=months, again=again, progress=progress)
+            return delivery.deliver(client, months=months, invoices=invoices, again=again, progress=progress)
 
     def outstanding(self, warehouse: Warehouse) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month."""

@@ -1,0 +1,39 @@
+"""Schedules: what could not be delivered to finance is tried again."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from arcadia_dagster.automation.jobs import DELIVER
+from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
+from arcadia_dagster.automation.work import stretches
+from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+@dg.schedule(
+    job_name=DELIVER,
+    cron_schedule="17 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour, requests every month with invoices that are ready and not in finance, however old.",
+)
+def deliver_outstanding(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, finance: FinanceResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run for each stretch of adjacent months."""
+    if not finance.is_configured:
+        yield dg.SkipReason("finance not configured")
+        return
+    try:
+        outstanding = finance.outstanding(warehouse.get())
+    except (ConfigurationFailure, LockTimeoutError, WarehouseError) as error:
+        yield dg.SkipReason(str(error))
+        return
+    if not outstanding:
+        yield dg.SkipReason("finance has every ready invoice")
+    time = context.scheduled_execution_time
+    for months in stretches(outstanding, longest=MONTHS_PER_RUN):
+        yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=range_tags(tuple(months)))

@@ -1,0 +1,118 @@
+"""Sensors: new invoice files start runs by themselves; failed runs are told in the log."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from arcadia_dagster.automation.jobs import INGEST
+from arcadia_dagster.automation.work import Work, known_files, months_of_files, plan, versions_to_build
+from arcadia_dagster.landing.inbox import InboxError, look
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+WORK_TAG = "arcadia/work"
+"""The tag of a run that says what work it was requested for."""
+
+MONTHS_PER_RUN = 12
+FAILURES = 3
+_TICK_LOCK_TIMEOUT = 5.0
+
+
+def new_invoice_files(partitions: dg.MonthlyPartitionsDefinition, *, runs_per_tick: int) -> dg.SensorDefinition:
+    """The sensor: one run for each stretch of months with new files, or with something that was left half built.
+
+    Args:
+        partitions: The months there are.
+        runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
+    """
+
+    @dg.sensor(
+        name="new_invoice_files",
+        job_name=INGEST,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Looks at the inbox every 30 s. Complete new files start a run for their months, adjacent months in one run. "
+            "Work whose run failed three times is left for a person: it is tried again when something about it changes."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, landing: LandingResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        # A tick must be short: what cannot be looked at now is looked at in 30 s.
+        store = Warehouse(warehouse.path, lock_timeout=min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
+        try:
+            works = _works(store, landing, partitions.start.date())
+        except (InboxError, LockTimeoutError, WarehouseError) as error:
+            yield dg.SkipReason(str(error))
+            return
+        requests: list[dg.RunRequest] = []
+        given_up: list[str] = []
+        for work in works:
+            failures = _failures(context.instance, work)
+            if failures >= FAILURES:
+                given_up.append(work.name)
+            elif len(requests) < runs_per_tick:
+                requests.append(_request(work, failures))
+        if given_up:
+            context.log.error(
+                f"{', '.join(given_up)}: {FAILURES} runs failed, no more are started for the same files; "
+                "look at the failed runs, then launch the months by hand"
+            )
+        if not requests:
+            reason = "nothing new in the inbox"
+            yield dg.SkipReason(
+                f"left for a person after {FAILURES} failed runs: {', '.join(given_up)}" if given_up else reason
+            )
+        yield from requests
+
+    return sensor
+
+
+@dg.run_failure_sensor(
+    name="failed_runs_to_log",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes every failed run to the daemon's log, with the steps that failed and why.",
+)
+def failed_runs_to_log(context: dg.RunFailureSensorContext) -> None:
+    """One line for the run, one for each step that failed."""
+    run = context.dagster_run
+    context.log.error(f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}")
+    for event in context.get_step_failure_events():
+        context.log.error(f"{event.step_key}: {event.step_failure_data.error_display_string.splitlines()[0]}")
+
+
+def range_tags(months: tuple[date, ...]) -> dict[str, str]:
+    """The tags that make one run cover these adjacent months."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: months[0].isoformat(),
+        ASSET_PARTITION_RANGE_END_TAG: months[-1].isoformat(),
+    }
+
+
+def _works(warehouse: Warehouse, landing: LandingResource, first: date) -> list[Work]:
+    present = datetime.now(UTC).date().replace(day=1)
+    with warehouse.read() as connection:
+        known = known_files(connection)
+        due = {
+            month: [version] for month, version in versions_to_build(connection).items() if first <= month <= present
+        }
+    found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
+    for month, files in months_of_files(found.complete, first=first, present=present).items():
+        due.setdefault(month, []).extend(files)
+    return plan(due, longest=MONTHS_PER_RUN)
+
+
+def _failures(instance: dg.DagsterInstance, work: Work) -> int:
+    return instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: work.digest}, statuses=[dg.DagsterRunStatus.FAILURE]))
+
+
+def _request(work: Work, failures: int) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{work.name}:{work.digest}:{failures}",
+        tags={**range_tags(work.months), WORK_TAG: work.digest},
+    )

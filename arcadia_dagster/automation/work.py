@@ -1,0 +1,95 @@
+"""What there is to do: which months a run should be for, decided from the inbox and the warehouse, never from run history.
+
+Plain functions, so that they can be tested alone. The sensor asks them what to request; the command line what to run.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.formats.registry import month_of_name
+from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.warehouse.months import STAGES, next_month, stale
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Adjacent months that have something to do, for one run.
+
+    Attributes:
+        months: The months, in order.
+        digest: Stands for just this work: other files or other versions give another digest.
+    """
+
+    months: tuple[date, ...]
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """`2026-04`, or `2026-01..2026-04`."""
+        first, last = f"{self.months[0]:%Y-%m}", f"{self.months[-1]:%Y-%m}"
+        return first if first == last else f"{first}..{last}"
+
+
+def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
+    """The state of each inbox file at the last landing, by its path. Files that could not be taken are looked at again."""
+    rows = connection.execute(
+        "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
+    ).fetchall()
+    return {path: FileState(*state) for path, *state in rows}
+
+
+def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
+    """The stale months, each with the versions of its stages: what a run for it would start from."""
+    behind = stale(connection)
+    rows = connection.execute("SELECT invoice_month, stage, version FROM stage_versions").fetchall()
+    found: dict[date, dict[str, int]] = {month: {} for month in behind}
+    for month, stage, version in rows:
+        if month in found:
+            found[month][stage] = version
+    return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in found.items()}
+
+
+def months_of_files(files: Iterable[InboxFile], *, first: date, present: date) -> dict[date, list[str]]:
+    """The new files by the month that a run for them should have.
+
+    A file whose name does not tell a month with a partition is for the present one: any run registers it, and what it
+    states is built by the run after.
+    """
+    found: dict[date, list[str]] = {}
+    for file in files:
+        month = month_of_name(file.name)
+        wanted = month if month is not None and first <= month <= present else present
+        found.setdefault(wanted, []).append(f"{file.inbox_path}:{file.state}")
+    return found
+
+
+def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:
+    """The months in stretches of adjacent ones, each with a digest of what is due in it.
+
+    Args:
+        due: For each month, whatever tells this work from other work.
+        longest: How many months a stretch may have.
+    """
+    return [
+        Work(tuple(months), _digest([(month.isoformat(), *sorted(due[month])) for month in months]))
+        for months in stretches(due, longest=longest)
+    ]
+
+
+def stretches(months: Iterable[date], *, longest: int) -> list[list[date]]:
+    """The months in stretches of adjacent ones, in order."""
+    found: list[list[date]] = []
+    for month in sorted(set(months)):
+        if found and next_month(found[-1][-1]) == month and len(found[-1]) < longest:
+            found[-1].append(month)
+        else:
+            found.append([month])
+    return found
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

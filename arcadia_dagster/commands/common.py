@@ -1,0 +1,103 @@
+"""What all commands share: settings with `.env`, errors in one line, tables that fit a terminal."""
+
+import contextlib
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from dotenv import load_dotenv
+
+from arcadia_dagster import settings
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+
+OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the message is one line, with the remedy."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        """Keep the exit code with the message."""
+        super().__init__(message)
+        self.code = code
+
+
+def load_settings() -> Settings:
+    """The settings, with `.env` loaded; what Dagster needs of them is put into the environment, where it looks for it.
+
+    Raises:
+        CommandError: A setting cannot be right.
+    """
+    load_dotenv(Path(".env"))
+    try:
+        values = settings.load()
+    except settings.SettingsError as error:
+        raise CommandError(str(error), MISUSED) from error
+    os.environ["ARCADIA_HOME"] = str(values.home)
+    os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
+    os.environ.setdefault("DAGSTER_HOME", str(project_root()))
+    quiet_beta_notice()
+    return values
+
+
+def project_root() -> Path:
+    """Where dagster.yaml and workspace.yaml are: here, or in the project that this program runs from."""
+    return next((folder for folder in (Path.cwd(), PROJECT_ROOT) if (folder / "dagster.yaml").is_file()), PROJECT_ROOT)
+
+
+def quiet_beta_notice() -> None:
+    """Dagster marks `backfill_policy` as beta, once for each asset. We pin Dagster, and use it on purpose."""
+    warnings.filterwarnings("ignore", message=r".*backfill_policy.*", module="dagster")
+
+
+def warehouse_of(values: Settings) -> Warehouse:
+    """The warehouse that the settings name."""
+    with complaints():
+        return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout)
+
+
+@contextlib.contextmanager
+def complaints(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors that a person can do something about become one line: those given, and those of files and the warehouse."""
+    shown: tuple[type[Exception], ...] = (LockTimeoutError, WarehouseError, OSError, *kinds)
+    try:
+        yield
+    except shown as error:
+        raise CommandError(str(error)) from error
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
+    """Print plain values as JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def parse_months(text: str, values: Settings) -> list[date]:
+    """`2026-04` or `2026-01..2026-12`, as months that have a partition.
+
+    Raises:
+        CommandError: It is neither, or lies outside of the months there are.
+    """
+    from arcadia_dagster.warehouse.months import next_month
+
+    parts = text.split("..")
+    try:
+        first, last = (datetime.strptime(part, "%Y-%m").replace(tzinfo=UTC).date() for part in (parts[0], parts[-1]))
+    except ValueError:
+        first, last = date.max, date.min
+    if len(parts) > 2 or last < first:  # noqa: PLR2004 - a range has two ends
+        raise CommandError(f"{text}: expected a month such as 2026-04, or a range such as 2026-01..2026-12", MISUSED)
+    if first < values.first_month or last > datetime.now(UTC).date():
+        raise CommandError(
+            f"{text}: months go from ARCADIA_FIRST_MONTH={values.first_month:%Y-%m} to the present one", MISUSED
+        )
+    months = [first]
+    while months[-1] < last:
+        months.append(next_month(months[-1]))
+    return months

@@ -1,0 +1,307 @@
+"""`arcadia explain`, `push`, `release`, `dismiss`, `void`: what a person does about single invoices and documents."""
+
+import argparse
+import getpass
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from arcadia_dagster.commands.common import (
+    FAILED,
+    MISUSED,
+    OK,
+    CommandError,
+    complaints,
+    load_settings,
+    parse_months,
+    print_json,
+    warehouse_of,
+)
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.decisions import Decision, DecisionError, decide
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.stages.explain import Invoice, UnknownInvoiceError, explain, find
+from arcadia_dagster.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from arcadia_dagster.finance.delivery import Delivered
+
+_LINES_SHOWN = 40
+
+
+def explain_invoice(options: argparse.Namespace) -> int:
+    """Print all that is known of an invoice, from finance's record back to the lines of the file."""
+    values = load_settings()
+    warehouse = warehouse_of(values)
+    with complaints(UnknownInvoiceError):
+        found = explain(warehouse, _archive(values), find(warehouse, options.invoice))
+    if options.json:
+        print_json(found)
+    else:
+        _print_explanation(found)
+    return OK
+
+
+def push(options: argparse.Namespace) -> int:
+    """Push a month's or an invoice's to finance; `--again` also what finance has already."""
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.finance.delivery import InvoiceKey
+    from arcadia_dagster.finance.errors import FinanceError
+
+    values = load_settings()
+    warehouse = warehouse_of(values)
+    finance = build_resources(values)["finance"].process_config_and_initialize()
+    if not finance.is_configured:
+        raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+    with complaints(FinanceError, UnknownInvoiceError):
+        if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
+            delivered = finance.deliver(warehouse, months=parse_months(options.what, values), again=options.again)
+        else:
+            invoice = find(warehouse, options.what)
+            key = InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)
+            delivered = finance.deliver(warehouse, invoices=[key], again=options.again)
+            _assert_was_ready(warehouse, invoice, delivered)
+    return _report(delivered, as_json=options.json)
+
+
+def release(options: argparse.Namespace) -> int:
+    """Let a held invoice go to finance as it is, for this version of it."""
+    return _decide_invoice(options, "release", "it may go to finance")
+
+
+def void(options: argparse.Namespace) -> int:
+    """Stop all further pushes of an invoice."""
+    return _decide_invoice(options, "void", "it is not pushed any more")
+
+
+def dismiss(options: argparse.Namespace) -> int:
+    """Take a document out: its invoices go, and an older version of each is current again."""
+    values = load_settings()
+    warehouse = warehouse_of(values)
+    with complaints(DecisionError):
+        sha256, name = _document(warehouse, options.document)
+        months = _decided(values, warehouse, "dismiss", sha256, None, options.reason)
+    _tell(f"{name} is dismissed", months, as_json=options.json, document_sha256=sha256)
+    return OK
+
+
+def _decide_invoice(options: argparse.Namespace, decision: Decision, effect: str) -> int:
+    values = load_settings()
+    warehouse = warehouse_of(values)
+    with complaints(DecisionError, UnknownInvoiceError):
+        invoice = find(warehouse, options.invoice)
+        sha256, status, has_pushes = _current(warehouse, invoice)
+        if decision == "release" and status == "ready":
+            raise CommandError(f"{invoice.external_id} is not held: there is nothing to release")
+        key = (invoice.source, invoice.account_id, invoice.external_id)
+        months = _decided(values, warehouse, decision, sha256, key, options.reason)
+    message = f"{invoice.external_id}: {effect}"
+    if decision == "void" and has_pushes:
+        message += "; finance has it: remove it there by hand"
+    _tell(message, months, as_json=options.json, document_sha256=sha256)
+    return OK
+
+
+def _decided(
+    values: Settings,
+    warehouse: Warehouse,
+    decision: Decision,
+    document_sha256: str,
+    invoice: tuple[str, str, str] | None,
+    reason: str,
+) -> list[str]:
+    months = decide(
+        warehouse,
+        _archive(values),
+        decision=decision,
+        document_sha256=document_sha256,
+        invoice=invoice,
+        reason=reason,
+        by=getpass.getuser(),
+        now=datetime.now(UTC),
+    )
+    return [f"{month:%Y-%m}" for month in sorted(months)]
+
+
+def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: str) -> None:
+    if as_json:
+        print_json({"message": message, "months": months, "document_sha256": document_sha256})
+        return
+    print(message)
+    print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
+
+
+def _archive(values: Settings) -> Archive:
+    return Archive(values.archive_path, max_document_bytes=values.max_document_bytes)
+
+
+def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, str | None, bool]:
+    """The document of the invoice's current version, the invoice's status, and whether finance may have it."""
+    key = [invoice.source, invoice.account_id, invoice.external_id]
+    where = "source = ? AND account_id = ? AND external_id = ?"
+    with warehouse.read() as connection:
+        current = connection.execute(
+            f"SELECT document_sha256 FROM raw_invoices WHERE status = 'current' AND {where}", key
+        ).fetchone()
+        status = connection.execute(f"SELECT status FROM tax_split_totals WHERE {where}", key).fetchone()
+        pushes = connection.execute(f"SELECT count(*) FROM finance_records WHERE {where}", key).fetchone()
+    if current is None:
+        raise CommandError(
+            f"{invoice.external_id} is registered and its month not built yet: run `arcadia ingest` first"
+        )
+    return current[0], None if status is None else status[0], pushes != (0,)
+
+
+def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
+    """The document that a person means by its file name, or by the beginning of its SHA-256."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            """
+            SELECT DISTINCT document_sha256, document.file_name, document.received_at
+            FROM documents AS document JOIN document_names AS name USING (document_sha256)
+            WHERE name.file_name = $1 OR (length($1) >= 8 AND starts_with(document_sha256, lower($1)))
+            ORDER BY document.received_at
+            """,
+            [text],
+        ).fetchall()
+    if not rows:
+        raise CommandError(f"there is no document {text}; name its file, or the beginning of its SHA-256")
+    if len(rows) > 1:
+        hashes = ", ".join(f"{sha256[:12]} (received {received:%Y-%m-%d %H:%M})" for sha256, _, received in rows)
+        raise CommandError(
+            f"{text} is the name of several documents: {hashes}; name one by the beginning of its SHA-256"
+        )
+    return rows[0][0], rows[0][1]
+
+
+def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delivered") -> None:
+    dealt_with = (delivered.created, delivered.updated, delivered.unchanged, delivered.deferred, delivered.refused)
+    if any(dealt_with) or delivered.synthetic or delivered.failure:
+        return
+    with warehouse.read() as connection:
+        row = connection.execute(
+            "SELECT status, array_to_string(hold_reasons, '; ') FROM tax_split_totals "
+            "WHERE source = ? AND account_id = ? AND external_id = ?",
+            [invoice.source, invoice.account_id, invoice.external_id],
+        ).fetchone()
+    why = f"held: {row[1]}" if row is not None and row[0] == "held" else "not built yet: run `arcadia ingest`"
+    raise CommandError(f"{invoice.external_id} was not pushed: it is {why}")
+
+
+def _report(delivered: "Delivered", *, as_json: bool) -> int:
+    failed = bool(delivered.deferred or delivered.refused or delivered.failure)
+    if as_json:
+        print_json(
+            {
+                "created": [key.external_id for key in delivered.created],
+                "updated": [key.external_id for key in delivered.updated],
+                "unchanged": delivered.unchanged,
+                "deferred": {key.external_id: error for key, error in delivered.deferred.items()},
+                "refused": {key.external_id: error for key, error in delivered.refused.items()},
+                "kept_from_target": delivered.synthetic,
+            }
+        )
+        return FAILED if failed else OK
+    print(
+        f"{len(delivered.created)} created, {len(delivered.updated)} updated, {delivered.unchanged} unchanged and not sent"
+    )
+    if delivered.synthetic:
+        print(f"{delivered.synthetic} sample invoices were kept back: the target is no sandbox (ARCADIA_SANDBOX_URL)")
+    for what, errors in (("left for a later delivery", delivered.deferred), ("refused", delivered.refused)):
+        for key, error in errors.items():
+            print(f"{key.external_id}: {what}: {error}")
+    return FAILED if failed else OK
+
+
+def _print_explanation(found: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for text in (*_invoice_lines(found), *_finance_lines(found), *_file_lines(found)):
+        console.print(text, markup=False, soft_wrap=True)
+    table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("file line", justify="right")
+    table.add_column("amount", justify="right")
+    for name in ("category", "service", "description", "resource"):
+        table.add_column(name, overflow="fold")
+    for line in found["lines"][:_LINES_SHOWN]:
+        category = line["charge_category"] + (f" ({line['tax_basis']})" if line["tax_basis"] else "")
+        cells = (line["service_name"], line["description"], line["matched_resource_id"])
+        table.add_row(
+            str(line["file_line"] or ""),
+            f"{line['amount']} {line['currency']}",
+            *(_literal(cell) for cell in (category, *cells)),
+        )
+    console.print(table)
+    if (more := len(found["lines"]) - _LINES_SHOWN) > 0:
+        console.print(f"and {more} more lines: use --json")
+
+
+def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
+    invoice, totals = found["invoice"], found["totals"]
+    yield f"Invoice {invoice['external_id']} of {invoice['source']}, account {invoice['account_id']}"
+    if totals is None:
+        yield "  it is registered; its month is not built yet: run `arcadia ingest`"
+        return
+    yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
+    yield f"  {_amounts(totals)}"
+    for reason in totals["hold_reasons"]:
+        yield f"  held: {reason}"
+    if totals["hold_reasons"]:
+        yield f"  to let it go to finance as it is: arcadia release {shlex.quote(invoice['external_id'])} --reason ..."
+    for reason in totals["released_reasons"]:
+        yield f"  released though: {reason}"
+
+
+def _finance_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield "Finance"
+    if not found["finance"]:
+        yield "  nothing was pushed"
+    for record in found["finance"]:
+        yield f"  {_finance_line(record)}"
+    for attempt in found["attempts"]:
+        answer = f"{attempt['outcome'] or 'no answer recorded'} {attempt['error'] or ''}".strip()
+        yield f"  {attempt['intended_at'][:19]} UTC, {attempt['requests'] or 0} requests: {answer}"
+
+
+def _file_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield "Files"
+    for version in found["versions"]:
+        yield f"  {version['status']}: {version['file_name']}, received {version['received_at'][:19]} UTC"
+        yield f"    SHA-256 {version['document_sha256']}"
+        yield from (f"    in the inbox as {name['inbox_path']}" for name in version["names"] or [])
+    for alias in found["aliases"]:
+        yield f"  also known as {alias['alias_account_id']}/{alias['alias_external_id']}"
+    for decision in found["decisions"]:
+        when = decision["decided_at"][:19]
+        yield f"{decision['decision']} by {decision['decided_by']} at {when} UTC: {decision['reason']}"
+
+
+def _literal(text: str | None) -> str:
+    """Text of a file as a table cell that is not read as markup."""
+    from rich.markup import escape
+
+    return escape(text or "")
+
+
+def _amounts(totals: dict[str, Any]) -> str:
+    from arcadia_dagster.billing.currency import format_minor
+
+    if totals["amount_gross_minor"] is None:
+        return "no totals: its lines cannot be summed"
+    return ", ".join(
+        f"{name} {format_minor(totals[f'amount_{name}_minor'], totals['currency'])}" for name in ("gross", "net", "tax")
+    )
+
+
+def _finance_line(record: dict[str, Any]) -> str:
+    pushed = f", pushed {record['pushed_to_finance_at'][:19]} UTC" if record["pushed_to_finance_at"] else ""
+    finance_id = (
+        f", finance's id {record['finance_invoice_id']} ({record['action']})" if record["finance_invoice_id"] else ""
+    )
+    error = f": {record['last_error']}" if record["last_error"] else ""
+    return f"{record['state']} at {record['target']}{finance_id}{pushed}{error}"

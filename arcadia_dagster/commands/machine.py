@@ -1,0 +1,197 @@
+"""`arcadia init`, `doctor`, `up`, `finance-sandbox`, `demo`: what concerns the machine."""
+
+import argparse
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from arcadia_dagster import __version__
+from arcadia_dagster.commands.common import (
+    FAILED,
+    MISUSED,
+    OK,
+    CommandError,
+    complaints,
+    load_settings,
+    print_json,
+    project_root,
+    quiet_beta_notice,
+    warehouse_of,
+)
+from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from arcadia_dagster.launcher import Deployment
+
+_LEAST_FREE_BYTES = 1 << 30
+
+
+def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
+    """Make the folders and the warehouse. Doing it again changes nothing."""
+    values = load_settings()
+    with complaints():
+        for folder in (values.home, values.inbox_path, values.archive_path, values.home / "dagster"):
+            folder.mkdir(parents=True, exist_ok=True)
+        with warehouse_of(values).read():
+            pass
+    print(f"inbox      {values.inbox_path}\narchive    {values.archive_path}\nwarehouse  {values.warehouse_location}")
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the doctor says of one thing."""
+
+    what: str
+    verdict: Literal["ok", "note", "failed"]
+    text: str
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at everything that a deployment needs; a verdict each."""
+    verdicts = list(_verdicts(load_settings()))
+    if options.json:
+        print_json([asdict(verdict) for verdict in verdicts])
+    else:
+        for verdict in verdicts:
+            print(f"{verdict.verdict:<7} {verdict.what:<10} {verdict.text}")
+    return FAILED if any(verdict.verdict == "failed" for verdict in verdicts) else OK
+
+
+def up(options: argparse.Namespace) -> int:
+    """Run the whole deployment on this machine until Ctrl-C."""
+    values = load_settings()
+    from arcadia_dagster import launcher
+
+    deployment = launcher.plan(values, os.environ, port=options.port, sandbox_port=options.finance_port)
+    running = launcher.Launcher(deployment, project_root())
+    with complaints(launcher.LaunchError):
+        print("starting ...", flush=True)
+        with running.running():
+            print(_where_to_look(deployment), flush=True)
+            running.watch()
+            print("stopping ...", flush=True)
+    return OK
+
+
+def _where_to_look(deployment: "Deployment") -> str:
+    inbox = deployment.environ.get("ARCADIA_INBOX") or deployment.home / "inbox"
+    lines = [
+        f"  Dagster UI       {deployment.url}",
+        f"  inbox            {inbox}",
+        f"  logs             {deployment.home / 'logs'}",
+    ]
+    if deployment.sandbox_url is not None:
+        lines += [
+            f"  finance sandbox  {deployment.sandbox_url}",
+            "No finance is configured: this is a home of its own, with sample invoices and a finance sandbox.",
+            f"Set SKYAI_FINANCE_URL and {SECRET_VARIABLE} for the real thing.",
+        ]
+    return "\n".join(["running; files dropped into the inbox are taken within a minute. Ctrl-C stops it.", *lines])
+
+
+def finance_sandbox(options: argparse.Namespace) -> int:
+    """Run a finance service for this machine until Ctrl-C."""
+    values = load_settings()
+    secret = os.environ.get(SECRET_VARIABLE, "")
+    if not secret:
+        raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
+    from arcadia_dagster.sandbox import SandboxStartError, serve
+
+    file = options.file or values.home / "sandbox" / "finance.sqlite"
+    with complaints(SandboxStartError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        serve(port=options.port, database=file, secret=secret)
+    return OK
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Show the sample months from file to finance, in a temporary home."""
+    # The demo has a home, a port and a secret of its own, whatever the caller has set.
+    for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_"))]:
+        del os.environ[name]
+    quiet_beta_notice()
+    from arcadia_dagster import demo as sample_run
+    from arcadia_dagster.automation.ingest import IngestError
+
+    try:
+        sample_run.run(options.sample or sample_run.SAMPLE)
+    except (sample_run.DemoError, IngestError) as error:
+        raise CommandError(f"the demo failed: {error}") from error
+    return OK
+
+
+def _verdicts(values: Settings) -> Iterator[Verdict]:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "httpx", "pandas", "PyJWT"))
+    yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
+    yield Verdict("settings", "ok", f"home {values.home}, first month {values.first_month:%Y-%m}")
+    yield _tried("inbox", lambda: _inbox(values.inbox_path))
+    yield _tried("archive", lambda: _archive(values.archive_path))
+    yield _tried("warehouse", lambda: _warehouse(values))
+    yield _tried("disk", lambda: _disk(values.home))
+    yield from _finance(values)
+
+
+def _tried(what: str, look: Callable[[], str]) -> Verdict:
+    try:
+        with complaints():
+            return Verdict(what, "ok", look())
+    except CommandError as error:
+        return Verdict(what, "failed", str(error))
+
+
+def _inbox(inbox: Path) -> str:
+    if not inbox.is_dir():
+        raise CommandError(f"{inbox} is no folder: run `arcadia init`, or set ARCADIA_INBOX")
+    return f"{inbox}, {sum(1 for _ in os.scandir(inbox))} entries"
+
+
+def _archive(archive: Path) -> str:
+    archive.mkdir(parents=True, exist_ok=True)
+    probe = archive / ".doctor"
+    probe.write_bytes(b"")
+    probe.unlink()
+    return f"{archive} can be written"
+
+
+def _warehouse(values: Settings) -> str:
+    from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
+
+    with warehouse_of(values).read() as connection:
+        documents = connection.execute("SELECT count(*) FROM documents").fetchone()
+    return f"{values.warehouse_location}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
+
+
+def _disk(home: Path) -> str:
+    free = shutil.disk_usage(home).free
+    if free < _LEAST_FREE_BYTES:
+        raise CommandError(f"{home} has {free >> 20} MiB left; free some space")
+    return f"{free >> 30} GiB free"
+
+
+def _finance(values: Settings) -> Iterator[Verdict]:
+    """Whether finance answers and takes our token: an empty body is not accepted, but only after the token was."""
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.finance.errors import FinanceError, PayloadRefused
+
+    if not os.environ.get(SECRET_VARIABLE):
+        yield Verdict("finance", "note", f"not configured ({SECRET_VARIABLE} is unset): invoices are kept and wait")
+        return
+    quiet_beta_notice()
+    finance = build_resources(values)["finance"].process_config_and_initialize()
+    if finance.remark is not None:
+        yield Verdict("secret", "note", finance.remark)
+    try:
+        with finance.client() as client:
+            client.import_invoice({})
+    except PayloadRefused:
+        yield Verdict("finance", "ok", f"{finance.recipient.target} answers, and takes the token")
+    except FinanceError as error:
+        yield Verdict("finance", "failed", str(error))
+    else:
+        yield Verdict("finance", "note", f"{finance.recipient.target} answered an empty body as if it were an invoice")

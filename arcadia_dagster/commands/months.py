@@ -1,0 +1,145 @@
+"""`arcadia ingest` and `arcadia status`: bringing months up to date, and how they stand."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from arcadia_dagster.commands.common import (
+    OK,
+    complaints,
+    load_settings,
+    parse_months,
+    print_json,
+    warehouse_of,
+)
+from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from arcadia_dagster.stages.status import MonthStatus
+
+
+def ingest(options: argparse.Namespace) -> int:
+    """Take new files from the inbox, then run the job for the months that have something new, or for the given ones."""
+    from rich.console import Console
+
+    values = load_settings()
+    if not values.inbox_path.exists():
+        with complaints():
+            values.inbox_path.mkdir(parents=True)
+        print(f"made the inbox {values.inbox_path}", file=sys.stderr)
+    console = Console(stderr=True)
+    range_ = parse_months(options.months, values) if options.months else None
+    with console.status("looking at the inbox"):
+        definitions, months, notes = _land(values)
+    for note in notes:
+        console.print(note, style="yellow", highlight=False, markup=False)
+    wanted = range_ or months
+    if not wanted:
+        console.print("nothing new")
+        return OK
+    _run_months(definitions, wanted, console)
+    return _print_status(values, as_json=False, only=set(wanted))
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print how each month stands."""
+    return _print_status(load_settings(), as_json=options.json)
+
+
+def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
+    """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
+    from arcadia_dagster.definitions import build_defs, build_resources
+    from arcadia_dagster.finance.errors import ConfigurationFailure
+    from arcadia_dagster.warehouse.months import stale
+
+    resources = build_resources(values)
+    warehouse, landing = warehouse_of(values), resources["landing"]
+    with complaints(ConfigurationFailure):
+        try:
+            landed = landing.land(warehouse)
+        finally:
+            landing.get_reader(warehouse).close()
+        with warehouse.read() as connection:
+            months = stale(connection)
+        if os.environ.get(SECRET_VARIABLE):
+            months |= set(resources["finance"].outstanding(warehouse))
+    notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
+    notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
+    notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
+    present = datetime.now(UTC).date()
+    return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
+
+
+def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
+    import dagster as dg
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from arcadia_dagster.automation.ingest import IngestError, ingest
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
+    with Progress(*columns, console=console) as progress, dg.DagsterInstance.get() as instance:
+        task = progress.add_task(what)
+        with complaints(IngestError):
+            ingest(
+                definitions, instance, months, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+
+
+def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None) -> int:
+    from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.stages.status import status
+
+    with complaints(ValueError):
+        found = status(warehouse_of(values), target_of(values.finance_url), values.finance_tenant_id)
+    if as_json:
+        print_json({"months": [month.as_json() for month in found]})
+    else:
+        _print_months([month for month in found if only is None or month.month in only or month.rejected])
+    return OK
+
+
+def _print_months(found: "Sequence[MonthStatus]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from arcadia_dagster.billing.currency import from_minor
+
+    console = Console()
+    if not found:
+        console.print("nothing yet: drop invoice files into the inbox and run `arcadia ingest`")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("month", no_wrap=True, min_width=len("no month"))
+    for name in ("docs", "invoices"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("currency")
+    for name in ("gross", "net", "tax", "pushed", "held", "rejected"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    for month in found:
+        amounts = [
+            "\n".join(f"{from_minor(getattr(sums, f'{name}_minor'), sums.currency):,}" for sums in month.sums)
+            for name in ("gross", "net", "tax")
+        ]
+        table.add_row(
+            "no month" if month.month is None else f"{month.month:%Y-%m}",
+            str(month.documents),
+            str(month.invoices),
+            "\n".join(sums.currency for sums in month.sums),
+            *amounts,
+            str(month.pushed),
+            str(month.held),
+            str(month.rejected),
+        )
+    console.print(table)

@@ -1,0 +1,240 @@
+"""`make run`: the whole deployment on one machine, until Ctrl-C: web server, daemon, and where needed the finance sandbox.
+
+It starts what `docs/operations.md` starts by hand, with the same settings. Where no finance is configured, neither address nor
+secret, it runs in a home of its own (`sandbox` in the home) with the sample invoices and a sandbox: what is synthetic
+never meets what is real.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+
+HOST = "127.0.0.1"
+SAMPLE_INBOX = Path(__file__).parent / "sample" / "inbox"
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 15.0
+_LOG_LINES = 12
+
+
+class LaunchError(Exception):
+    """The deployment cannot be started, or a part of it ended; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What to start.
+
+    Attributes:
+        home: The home that it runs in.
+        environ: The environment of all its processes.
+        port: The web server's port.
+        sandbox_port: The finance sandbox's port; None where a finance service is configured.
+    """
+
+    home: Path
+    environ: Mapping[str, str]
+    port: int
+    sandbox_port: int | None
+
+    @property
+    def url(self) -> str:
+        """The Dagster UI's address."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str | None:
+        """The finance sandbox's address."""
+        return None if self.sandbox_port is None else f"http://{HOST}:{self.sandbox_port}"
+
+
+def plan(values: Settings, environ: Mapping[str, str], *, port: int, sandbox_port: int) -> Deployment:
+    """What to start with these settings: with a sandbox only where neither finance's address nor the secret is set."""
+    is_configured = bool(environ.get("SKYAI_FINANCE_URL") or environ.get(SECRET_VARIABLE))
+    home = values.home if is_configured else values.home / "sandbox"
+    own = {"ARCADIA_HOME": str(home), "ARCADIA_DAGSTER_STORAGE": str(home / "dagster")}
+    if is_configured:
+        return Deployment(home, {**environ, **own}, port, None)
+    url = f"http://{HOST}:{sandbox_port}"
+    own |= {"SKYAI_FINANCE_URL": url, "ARCADIA_SANDBOX_URL": url, SECRET_VARIABLE: _sandbox_secret(home)}
+    # Paths that are set are the real ones; the sandbox has its own.
+    rest = {name: value for name, value in environ.items() if name not in _PATHS}
+    return Deployment(home, {**rest, **own}, port, sandbox_port)
+
+
+_PATHS = ("ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE")
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Starts a deployment, watches it, and stops all of it.
+
+    Attributes:
+        deployment: What to start.
+        root: The project's root, where `workspace.yaml` and `dagster.yaml` are.
+    """
+
+    deployment: Deployment
+    root: Path
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Everything is started and answers within the block, and is stopped after it.
+
+        Raises:
+            LaunchError: A port is in use, or a part ended or did not answer in time.
+        """
+        self._check_ports()
+        self._prepare_home()
+        try:
+            if (url := self.deployment.sandbox_url) is not None:
+                self._start("finance-sandbox", self._sandbox_command())
+                self._wait_for("finance-sandbox", f"{url}/api/v1/health")
+            workspace = ("--workspace", str(self.root / "workspace.yaml"))
+            server = (_program("dagster-webserver"), *workspace, "--host", HOST, "--port", str(self.deployment.port))
+            self._start("webserver", server)
+            # The first to start makes Dagster's databases: two at once get in each other's way.
+            self._wait_for("webserver", f"{self.deployment.url}/server_info")
+            self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
+            yield
+        finally:
+            self._stop()
+
+    def watch(self) -> None:
+        """Return when somebody interrupts.
+
+        Raises:
+            LaunchError: A part of the deployment ended by itself.
+        """
+        with _interruptible():
+            while True:
+                self._assert_alive()
+                time.sleep(0.5)
+
+    def _check_ports(self) -> None:
+        ports = {"--port": self.deployment.port, "--finance-port": self.deployment.sandbox_port}
+        for option, port in ports.items():
+            if port is None:
+                continue
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise LaunchError(
+                        f"port {port} is in use; stop what uses it, or choose another with {option}"
+                    ) from error
+
+    def _prepare_home(self) -> None:
+        inbox = Path(self.deployment.environ.get("ARCADIA_INBOX") or self.deployment.home / "inbox")
+        for folder in (inbox, self.deployment.home / "dagster", self.deployment.home / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if self.deployment.sandbox_port is not None:
+            for file in sorted(SAMPLE_INBOX.iterdir()):
+                if not (inbox / file.name).exists():
+                    part = shutil.copyfile(file, inbox / f".{file.name}.part")
+                    part.rename(inbox / file.name)
+
+    def _sandbox_command(self) -> Sequence[str]:
+        file = self.deployment.home / "finance.sqlite"
+        port = str(self.deployment.sandbox_port)
+        return (sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", "--port", port, "--file", str(file))
+
+    def _start(self, name: str, command: Sequence[str]) -> None:
+        with self._log(name).open("ab") as log:
+            # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
+            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
+                command,
+                cwd=self.root,
+                env={**self.deployment.environ, "DAGSTER_HOME": str(self.root), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait_for(self, name: str, url: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            self._assert_alive()
+            try:
+                with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - loopback
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        raise LaunchError(f"{name} did not answer within {_START_SECONDS:g} s; see {self._log(name)}")
+
+    def _assert_alive(self) -> None:
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+                raise LaunchError(f"{name} ended with exit code {process.returncode}:\n" + "\n".join(lines))
+
+    def _log(self, name: str) -> Path:
+        return self.deployment.home / "logs" / f"{name}.log"
+
+    def _stop(self) -> None:
+        """Ask all to end, the daemon first so that it starts nothing more; then make them."""
+        order = ("daemon", "webserver", "finance-sandbox")
+        processes = [self._processes[name] for name in order if name in self._processes]
+        for process in processes:
+            _signal_group(process, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+            # Also what a process left behind: the code server and the runs belong to its session.
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+        self._processes.clear()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM, as systemd sends it, ends the block as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _program(name: str) -> str:
+    """A program of this Python's environment, whether or not that is activated."""
+    return str(Path(sys.executable).parent / name)
+
+
+def _sandbox_secret(home: Path) -> str:
+    """The secret between us and the sandbox: made once, so that restarts know each other."""
+    file = home / "finance-secret"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(64), encoding="ascii")
+    return file.read_text(encoding="ascii")
