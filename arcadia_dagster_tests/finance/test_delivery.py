@@ -1,0 +1,584 @@
+"""Delivery: every intent before its request, every answer after, and nothing lost or sent twice whatever happens."""
+
+import hashlib
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcadia_dagster.billing import payload
+from arcadia_dagster.finance.client import FinanceClient
+from arcadia_dagster.finance.delivery import BATCH, Delivered, Delivery, Recipient
+from arcadia_dagster.finance.token import Identity, TokenMint
+from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster_tests.finance.scripted_server import (
+    Request,
+    ScriptedServer,
+    Step,
+    answer,
+    hang_up,
+    imported,
+    reset,
+    say_nothing,
+)
+from arcadia_dagster_tests.plain import warehouse_of
+from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.worker import Worker
+
+SECRET = "a-shared-secret-that-must-be-seen-nowhere-of-sixty-four-bytes-..."
+TENANT = "platform-admin"
+APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
+
+
+def invoice(number: int | str, **change: Any) -> dict[str, Any]:
+    """A ready invoice: fields of the register and of its totals."""
+    return {
+        "document_sha256": hashlib.sha256(str(number).encode()).hexdigest(),
+        "source": "digitalocean",
+        "account_id": "77",
+        "external_id": str(number),
+        "invoice_number": str(number),
+        "invoice_month": APRIL,
+        "period_start": APRIL,
+        "period_end": date(2026, 4, 30),
+        "issued_on": None,
+        "currency": "USD",
+        "amount_gross_minor": 660,
+        "amount_net_minor": 600,
+        "amount_tax_minor": 60,
+        "line_count": 2,
+        "status": "ready",
+        **change,
+    }
+
+
+def state(connection: duckdb.DuckDBPyConnection, invoices: Sequence[dict[str, Any]]) -> None:
+    """Have the warehouse hold just these invoices."""
+    for table in (schema.DOCUMENT_INVOICES, schema.RAW_INVOICES, schema.TAX_SPLIT_TOTALS):
+        connection.execute(f"DELETE FROM {table.name}")
+        columns = {column.name for column in table.columns}
+        rows = [{name: value for name, value in row.items() if name in columns} for row in invoices]
+        fixed = {"status": "current"} if table is schema.RAW_INVOICES else {}
+        insert(connection, table, [{**row, **fixed} for row in rows])
+
+
+class Books:
+    """A warehouse with ready invoices, and deliveries of them."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+
+    def hold(self, *invoices: dict[str, Any]) -> None:
+        with self.warehouse.write() as connection:
+            state(connection, invoices)
+
+    def deliver(
+        self,
+        url: str,
+        *,
+        concurrency: int = 8,
+        is_sandbox: bool = True,
+        tenant: str = TENANT,
+        read_timeout: float = 15.0,
+        **options: Any,
+    ) -> Delivered:
+        mint = TokenMint(SECRET, Identity(tenant, ("admin",), "arcadia_cloud", tenant))
+        delivery = Delivery(self.warehouse, Recipient(url, tenant, is_sandbox), concurrency=concurrency)
+        with FinanceClient(url, mint, retry_delays=(0.001, 0.001), read_timeout=read_timeout) as client:
+            return delivery.deliver(client, **options)
+
+    def query(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        with self.warehouse.read() as connection:
+            result = connection.execute(query, parameters)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def record(self, number: int | str = 1, target: str = "%") -> dict[str, Any]:
+        [found] = self.query(
+            "SELECT * FROM finance_records WHERE external_id = ? AND target LIKE ?", str(number), target
+        )
+        return found
+
+    def attempts(self, number: int | str = 1) -> list[dict[str, Any]]:
+        return self.query("SELECT * FROM finance_attempts WHERE external_id = ? ORDER BY intended_at", str(number))
+
+
+@pytest.fixture(scope="module")
+def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = Warehouse(tmp_path_factory.mktemp("new") / "arcadia.duckdb")
+    with warehouse.write():
+        pass
+    return warehouse.path
+
+
+@pytest.fixture
+def books(tmp_path: Path, new_warehouse: Path) -> Books:
+    shutil.copy(new_warehouse, tmp_path / "arcadia.duckdb")
+    books = Books(warehouse_of(tmp_path))
+    books.hold(invoice(1))
+    return books
+
+
+def sent(server: ScriptedServer) -> list[str]:
+    return [request.json()["external_id"] for request in server.requests]
+
+
+def by_invoice(handler: Any, request: Request) -> bool:
+    """Answer with an id of the invoice's own."""
+    return imported(f"finance-{request.json()['external_id']}")(handler, request)
+
+
+def test_intents_are_committed_before_anything_is_sent_and_the_warehouse_is_free_meanwhile(books: Books) -> None:
+    """Another process sees them from within the first request, so no lock is held and nothing waits for a commit."""
+    books.hold(*(invoice(number) for number in range(BATCH + 1)))
+    seen: list[Any] = []
+    once = threading.Lock()
+
+    with Worker(books.warehouse.path.with_name("worker.log")) as worker:
+        worker.ask("ready")
+
+        def look_then_answer(handler: Any, request: Request) -> bool:
+            with once:
+                if not seen:
+                    query = "SELECT count(*), count(answered_at), count(outcome), min(payload) FROM finance_attempts"
+                    seen.extend(worker.ask("query", home=str(books.warehouse.path.parent), query=query))
+                    query = "SELECT DISTINCT state, pushed_to_finance_at FROM finance_records"
+                    seen.extend(worker.ask("query", home=str(books.warehouse.path.parent), query=query))
+            return by_invoice(handler, request)
+
+        with ScriptedServer(look_then_answer) as server:
+            done = books.deliver(server.url)
+    assert seen[0][:3] == [BATCH, 0, 0]
+    assert json.loads(seen[0][3])["amount_gross_minor"] == 660
+    assert seen[1] == ["pending", None]
+    assert len(done.created) == BATCH + 1
+
+
+def test_a_process_killed_in_mid_request_leaves_an_open_attempt_and_the_next_delivery_completes_it(
+    books: Books,
+) -> None:
+    home = str(books.warehouse.path.parent)
+    with ScriptedServer(say_nothing, imported(action="updated")) as server:
+        with Worker(books.warehouse.path.with_name("worker.log")) as worker:
+            worker.tell("deliver", home=home, url=server.url, secret=SECRET)
+            until = time.monotonic() + 20
+            while not server.requests and time.monotonic() < until:
+                time.sleep(0.01)
+            worker.kill()
+        assert books.record()["state"] == "pending"
+        [attempt] = books.attempts()
+        assert (attempt["answered_at"], attempt["outcome"], attempt["finance_invoice_id"]) == (None, None, None)
+
+        done = books.deliver(server.url)  # neither the delivery's lock nor the warehouse's is still held
+
+        assert len(done.updated) == 1
+        assert server.requests[0].body == server.requests[1].body
+    assert (books.record()["state"], books.record()["attempts"]) == ("delivered", 2)
+    assert [attempt["outcome"] for attempt in books.attempts()] == [None, "updated"]
+
+
+def test_what_changed_after_a_process_was_killed_is_sent_as_it_is_now(books: Books) -> None:
+    with ScriptedServer(imported()) as server:
+        books.deliver(server.url)
+        with books.warehouse.write() as connection:
+            connection.execute("UPDATE finance_records SET state = 'pending'")
+        books.hold(invoice(1, amount_gross_minor=550, amount_net_minor=500, amount_tax_minor=50))
+        books.deliver(server.url)
+        assert [request.json()["amount_gross_minor"] for request in server.requests] == [660, 550]
+
+
+FAILURES: dict[str, tuple[Step, str, str, int, int | None, str]] = {
+    "408": (answer(408), "transient", "deferred", 3, 408, "answered 408"),
+    "429": (answer(429), "transient", "deferred", 3, 429, "answered 429"),
+    "429 with a long Retry-After": (answer(429, Retry_After=120), "transient", "deferred", 1, 429, "120 s"),
+    "500": (answer(500), "transient", "deferred", 3, 500, "answered 500"),
+    "502": (answer(502), "transient", "deferred", 3, 502, "answered 502"),
+    "503": (answer(503), "transient", "deferred", 3, 503, "answered 503"),
+    "504": (answer(504), "transient", "deferred", 3, 504, "answered 504"),
+    "hung up": (hang_up, "transient", "deferred", 3, None, "no complete answer"),
+    "reset": (reset, "transient", "deferred", 3, None, "no complete answer"),
+    "silent": (say_nothing, "transient", "deferred", 3, None, "SKYAI_FINANCE_READ_TIMEOUT"),
+    "200 with nothing": (answer(200), "unknown", "deferred", 1, 200, "without an invoice_id"),
+    "200 without an id": (answer(200, {"action": "created"}), "unknown", "deferred", 1, 200, "without an invoice_id"),
+    "200 with a strange action": (imported(action="ignored"), "unknown", "deferred", 1, 200, "without an action"),
+    "400": (answer(400, {"error": "currency"}), "refused", "refused", 1, 400, "currency"),
+    "409": (answer(409), "refused", "refused", 1, 409, "answered 409"),
+    "422": (answer(422, {"error": "vendor"}), "refused", "refused", 1, 422, "vendor"),
+    "501": (answer(501), "refused", "refused", 1, 501, "answered 501"),
+}
+MISCONFIGURED: dict[int, tuple[Step, str]] = {
+    401: (answer(401), "SKYAI_FINANCE_SECRET"),
+    403: (answer(403), "SKYAI_FINANCE_ROLES"),
+    404: (answer(404), "SKYAI_FINANCE_URL"),
+    405: (answer(405), "SKYAI_FINANCE_URL"),
+    302: (answer(302, Location="https://elsewhere.example/"), "SKYAI_FINANCE_URL"),
+}
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What a delivery did, and what it left on record, by external id."""
+
+    done: Delivered
+    records: dict[str, dict[str, Any]]
+    attempts: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
+    """One delivery in which each invoice fails in its own way."""
+    books = Books(warehouse_of(tmp_path_factory.mktemp("failed")))
+    books.hold(*(invoice(failure) for failure in FAILURES))
+
+    def fail(handler: Any, request: Request) -> bool:
+        return FAILURES[request.json()["external_id"]][0](handler, request)
+
+    with ScriptedServer(fail) as server:
+        done = books.deliver(server.url, read_timeout=0.3)
+    records, attempts = (
+        {row["external_id"]: row for row in books.query(f"FROM {table}")}
+        for table in ("finance_records", "finance_attempts")
+    )
+    return Failed(done, records, attempts)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_every_failure_is_on_record_with_what_happens_next(failed: Failed, failure: str) -> None:
+    _, outcome, expected_state, requests, status, words = FAILURES[failure]
+    told = {key.external_id: error for key, error in {**failed.done.deferred, **failed.done.refused}.items()}
+    record, attempt = failed.records[failure], failed.attempts[failure]
+    assert (record["state"], record["attempts"]) == (expected_state, 1)
+    assert words in record["last_error"]
+    assert told[failure] == record["last_error"]
+    assert (record["finance_invoice_id"], record["pushed_to_finance_at"]) == (None, None)
+    assert (attempt["outcome"], attempt["requests"], attempt["status_code"]) == (outcome, requests, status)
+    assert attempt["error"] == record["last_error"]
+    assert attempt["answered_at"] >= attempt["intended_at"]
+    is_asked_to_wait = "Retry-After" in failure
+    assert (record["not_before"] is not None) == is_asked_to_wait
+    if is_asked_to_wait:
+        assert timedelta(seconds=110) < record["not_before"] - attempt["answered_at"] <= timedelta(seconds=120)
+
+
+def test_no_failure_keeps_another_invoice_from_its_turn(failed: Failed) -> None:
+    done = failed.done
+    assert (done.created, done.updated, done.failure) == ([], [], None)
+    assert len(done.deferred) + len(done.refused) == len(FAILURES)
+
+
+@pytest.mark.parametrize("status", MISCONFIGURED)
+def test_a_wrong_setting_is_on_record_with_its_name(books: Books, status: int) -> None:
+    step, setting = MISCONFIGURED[status]
+    with ScriptedServer(step) as server:
+        done = books.deliver(server.url)
+    assert setting in str(done.failure)
+    [attempt] = books.attempts()
+    assert (attempt["outcome"], attempt["requests"], attempt["status_code"]) == ("misconfigured", 1, status)
+    assert (books.record()["state"], books.record()["last_error"]) == ("deferred", str(done.failure))
+
+
+def test_a_service_that_is_not_there_leaves_the_invoice_for_later(books: Books) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    done = books.deliver(f"http://127.0.0.1:{port}")
+    assert len(done.deferred) == 1
+    [attempt] = books.attempts()
+    assert (attempt["outcome"], attempt["requests"], attempt["status_code"]) == ("transient", 3, None)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_wrong_setting_stops_the_delivery_at_once(books: Books, concurrency: int) -> None:
+    books.hold(*(invoice(number) for number in range(BATCH + 10)))
+    with ScriptedServer(answer(401)) as server:
+        done = books.deliver(server.url, concurrency=concurrency)
+        assert 1 <= len(server.requests) <= concurrency
+        asked = len(server.requests)
+    assert done.failure is not None
+    assert "SKYAI_FINANCE_SECRET" in str(done.failure)
+    found = books.query(
+        "SELECT outcome, requests, count(*)::INTEGER AS count FROM finance_attempts GROUP BY ALL ORDER BY outcome"
+    )
+    assert found == [
+        {"outcome": "misconfigured", "requests": 1, "count": asked},
+        {"outcome": "not_sent", "requests": 0, "count": BATCH - asked},
+    ]
+    # What was not sent was not attempted; the second batch was not even intended.
+    records = books.query("SELECT sum(attempts)::INTEGER AS attempts, count(*) AS count FROM finance_records")
+    assert records == [{"attempts": asked, "count": BATCH}]
+
+
+def test_the_setting_put_right_everything_is_sent(books: Books) -> None:
+    books.hold(invoice(1), invoice(2))
+    with ScriptedServer(answer(401), by_invoice) as server:
+        assert books.deliver(server.url, concurrency=1).failure is not None
+        assert len(books.deliver(server.url).created) == 2
+    found = books.query("SELECT DISTINCT state, last_error FROM finance_records")
+    assert found == [{"state": "delivered", "last_error": None}]
+
+
+def test_a_refused_invoice_is_not_sent_again_until_it_changes_or_a_person_asks(books: Books) -> None:
+    with ScriptedServer(answer(422), answer(422), answer(422), imported()) as server:
+        books.deliver(server.url)
+        done = books.deliver(server.url)
+        assert (len(server.requests), len(done.refused)) == (1, 0)
+
+        books.deliver(server.url, again=True)
+        assert len(server.requests) == 2
+        assert [attempt["is_forced"] for attempt in books.attempts()] == [False, True]
+
+        books.hold(invoice(1, amount_gross_minor=661, amount_net_minor=601))
+        books.deliver(server.url)
+        assert len(server.requests) == 3
+        assert books.record()["state"] == "refused"
+
+        books.hold(invoice(1))
+        assert len(books.deliver(server.url).created) == 1
+    assert (books.record()["state"], books.record()["last_error"]) == ("delivered", None)
+
+
+@pytest.mark.parametrize(
+    ("first", "times"), [(answer(503), 3), (answer(200, {}), 1)], ids=["deferred", "unknown outcome"]
+)
+def test_what_is_left_for_later_is_sent_again_as_it_was(books: Books, first: Step, times: int) -> None:
+    with ScriptedServer(*[first] * times, imported("inv-9", "updated")) as server:
+        assert len(books.deliver(server.url).deferred) == 1
+        assert len(books.deliver(server.url).updated) == 1
+        assert len(server.requests) == times + 1
+        assert len({request.body for request in server.requests}) == 1
+    record = books.record()
+    assert (record["action"], record["finance_invoice_id"], record["last_error"]) == ("updated", "inv-9", None)
+
+
+def test_an_answer_stays_on_record_while_a_later_push_fails(books: Books) -> None:
+    with ScriptedServer(imported("inv-1"), answer(503)) as server:
+        books.deliver(server.url)
+        before = books.record()
+        books.hold(invoice(1, amount_gross_minor=661, amount_net_minor=601))
+        books.deliver(server.url)
+    record = books.record()
+    kept = ("finance_invoice_id", "finance_vendor_id", "action", "pushed_to_finance_at")
+    assert {name: record[name] for name in kept} == {name: before[name] for name in kept}
+    assert (record["state"], record["attempts"]) == ("deferred", 2)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_many_invoices_are_each_sent_once_in_batches(books: Books, concurrency: int) -> None:
+    books.hold(*(invoice(number) for number in range(2 * BATCH + 20)))
+    steps: list[tuple[int, int]] = []
+    with ScriptedServer(by_invoice) as server:
+        done = books.deliver(
+            server.url, concurrency=concurrency, progress=lambda done, total: steps.append((done, total))
+        )
+        assert sorted(sent(server)) == sorted(str(number) for number in range(2 * BATCH + 20))
+        assert len({request.port for request in server.requests}) <= concurrency  # connections are kept
+        assert books.deliver(server.url).unchanged == 2 * BATCH + 20
+        assert len(server.requests) == 2 * BATCH + 20
+    assert steps == [(50, 120), (100, 120), (120, 120)]
+    assert len(done.created) == 120
+    wrong = books.query(
+        "SELECT * FROM finance_records WHERE finance_invoice_id <> 'finance-' || external_id OR state <> 'delivered'"
+    )
+    assert wrong == []
+
+
+def test_what_is_not_ready_any_more_when_its_batch_comes_is_not_sent(books: Books) -> None:
+    books.hold(*(invoice(number, invoice_month=APRIL if number < BATCH else MAY) for number in range(BATCH + 1)))
+    once = threading.Lock()
+
+    def hold_the_last(handler: Any, request: Request) -> bool:
+        with once, books.warehouse.write() as connection:
+            connection.execute("UPDATE tax_split_totals SET status = 'held' WHERE invoice_month = ?", [MAY])
+        return by_invoice(handler, request)
+
+    with ScriptedServer(hold_the_last, by_invoice) as server:
+        done = books.deliver(server.url)
+        assert str(BATCH) not in sent(server)
+    assert len(done.created) == BATCH
+    assert books.query("SELECT * FROM finance_records WHERE external_id = ?", str(BATCH)) == []
+
+
+def test_only_the_months_asked_for_are_sent(books: Books) -> None:
+    books.hold(invoice(1), invoice(2, invoice_month=MAY))
+    with ScriptedServer(by_invoice) as server:
+        books.deliver(server.url, months=[MAY])
+        assert sent(server) == ["2"]
+        books.deliver(server.url, months=[])
+        assert sent(server) == ["2"]
+
+
+def test_a_forced_push_sends_what_finance_has_and_says_so(books: Books) -> None:
+    with ScriptedServer(imported(), imported(action="updated")) as server:
+        books.deliver(server.url)
+        done = books.deliver(server.url, again=True)
+        assert (len(done.updated), done.unchanged) == (1, 0)
+    assert [attempt["is_forced"] for attempt in books.attempts()] == [False, True]
+
+
+def test_what_went_to_one_target_or_tenant_has_not_gone_to_another(books: Books) -> None:
+    with ScriptedServer(imported("a")) as one, ScriptedServer(imported("b")) as other:
+        books.deliver(one.url)
+        assert len(books.deliver(other.url).created) == 1
+        assert len(books.deliver(one.url, tenant="north").created) == 1
+        assert books.deliver(one.url).unchanged == 1
+        assert (len(one.requests), len(other.requests)) == (2, 1)
+        found = books.query("SELECT target, tenant_id, finance_invoice_id FROM finance_records ORDER BY ALL")
+        assert [tuple(row.values()) for row in found] == sorted(
+            [(one.url, "north", "a"), (one.url, TENANT, "a"), (other.url, TENANT, "b")]
+        )
+
+
+def test_sample_invoices_never_go_to_a_target_that_is_no_sandbox(books: Books) -> None:
+    books.hold(invoice(1, account_id=payload.SYNTHETIC_ACCOUNT), invoice(2))
+    with ScriptedServer(by_invoice) as server:
+        done = books.deliver(server.url, is_sandbox=False)
+        assert (done.synthetic, sent(server)) == (1, ["2"])
+        done = books.deliver(server.url, is_sandbox=False, again=True)
+        assert (done.synthetic, sent(server)) == (1, ["2", "2"])
+        done = books.deliver(server.url, is_sandbox=True)
+        assert (done.synthetic, sent(server)) == (0, ["2", "2", "1"])
+
+
+def test_the_secret_and_the_tokens_are_in_no_table_even_where_finance_repeats_them(books: Books) -> None:
+    def repeat(status: int) -> Step:
+        def step(handler: Any, request: Request) -> bool:
+            said = {"token": request.headers["authorization"], "secret": SECRET, "sent": request.token}
+            return answer(status, said)(handler, request)
+
+        return step
+
+    tokens = []
+    for status in (401, 422, 503, 200, 302):
+        with ScriptedServer(repeat(status)) as server:
+            done = books.deliver(server.url)
+            tokens += [request.token for request in server.requests]
+            assert all(token not in repr(done) for token in tokens)
+            assert SECRET not in repr(done)
+    assert all(token.startswith("eyJ") for token in tokens)
+    with books.warehouse.read() as connection:
+        tables = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        dump = "".join(str(connection.execute(f"FROM {table}").fetchall()) for table in tables)
+    assert "finance_attempts" in tables
+    assert "answered 422" in dump
+    for text in (dump, books.warehouse.path.read_bytes().decode("latin-1")):
+        assert SECRET not in text
+        assert "eyJ" not in text
+
+
+# The hash of the business fields.
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        for table in schema.TABLES:
+            connection.execute(table.ddl)
+        yield connection
+
+
+def ready(connection: duckdb.DuckDBPyConnection, *invoices: dict[str, Any]) -> list[dict[str, Any]]:
+    state(connection, invoices)
+    result = connection.execute(f"{payload.ready_invoices_sql()} ORDER BY external_id")
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def expected_hash(row: dict[str, Any]) -> str:
+    fields = [row["source"], row["external_id"], row["invoice_number"], "DigitalOcean", row["currency"]]
+    fields += [row["amount_gross_minor"], row["amount_net_minor"], row["amount_tax_minor"]]
+    fields += [row["issued_on"], row["period_start"], row["period_end"]]
+    return hashlib.sha256("\x1f".join("" if value is None else str(value) for value in fields).encode()).hexdigest()
+
+
+TEXT = st.text(st.characters(exclude_characters="\x00\x1f", exclude_categories=["Cs"]), max_size=12)
+AMOUNT = st.integers(-(2**62), 2**62)
+DAY = st.dates(date(2018, 1, 1), date(2030, 12, 31))
+
+
+FIELDS = st.fixed_dictionaries(
+    {
+        "external_id": TEXT,
+        "invoice_number": st.none() | TEXT,
+        "currency": st.sampled_from(("USD", "JPY", "KWD")),
+        "amount_gross_minor": AMOUNT,
+        "amount_net_minor": AMOUNT,
+        "amount_tax_minor": AMOUNT,
+        "issued_on": st.none() | DAY,
+        "period_start": DAY,
+        "period_end": DAY,
+    }
+)
+
+
+@quickly(20)
+@given(invoices=st.lists(FIELDS, min_size=1, max_size=10))
+def test_the_hash_is_the_same_in_the_warehouse_and_by_hand(
+    in_memory: duckdb.DuckDBPyConnection, invoices: list[dict[str, Any]]
+) -> None:
+    rows = [invoice("x", document_sha256=f"{number:064}", **fields) for number, fields in enumerate(invoices)]
+    found = {row["document_sha256"]: row["payload_sha256"] for row in ready(in_memory, *rows)}
+    assert found == {row["document_sha256"]: expected_hash(row) for row in rows}
+
+
+CHANGES = {
+    "external_id": "2",
+    "invoice_number": None,
+    "currency": "AUD",
+    "amount_gross_minor": 661,
+    "amount_net_minor": 601,
+    "amount_tax_minor": 61,
+    "issued_on": date(2026, 5, 1),
+    "period_start": date(2026, 4, 2),
+    "period_end": date(2026, 4, 29),
+}
+
+
+def test_any_business_field_changes_the_hash_and_evidence_does_not(in_memory: duckdb.DuckDBPyConnection) -> None:
+    [before] = ready(in_memory, invoice(1))
+    hashes = {before["payload_sha256"]}
+    for name, value in CHANGES.items():
+        [after] = ready(in_memory, invoice(1, **{name: value}))
+        hashes.add(after["payload_sha256"])
+    assert len(hashes) == 1 + len(CHANGES)
+    evidence = {"document_sha256": "f" * 64, "line_count": 99, "account_id": "78", "received_at": datetime(2026, 6, 1)}  # noqa: DTZ001
+    [after] = ready(in_memory, {**invoice(1), **evidence})
+    assert after["payload_sha256"] == before["payload_sha256"]
+
+
+def test_the_hash_covers_all_of_the_body_but_its_evidence(in_memory: duckdb.DuckDBPyConnection) -> None:
+    [row] = ready(in_memory, invoice(1))
+    body = payload.build(row)
+    covered = {name.removesuffix("_name") for name in payload.BUSINESS_FIELDS}
+    assert set(body) - covered == {"line_count", "document_sha256"}
+    assert covered <= set(body)
+
+
+def test_an_evidence_change_alone_is_not_pushed(books: Books) -> None:
+    with ScriptedServer(imported()) as server:
+        books.deliver(server.url)
+        books.hold(invoice(1, document_sha256="e" * 64, line_count=3))
+        assert books.deliver(server.url).unchanged == 1
+        assert len(server.requests) == 1
+
+
+def test_only_the_current_version_of_a_ready_invoice_as_the_register_has_it_is_pushed(
+    in_memory: duckdb.DuckDBPyConnection,
+) -> None:
+    state(in_memory, [invoice(1), invoice(2, status="held"), invoice(3), invoice(4), invoice(5)])
+    in_memory.execute("UPDATE raw_invoices SET status = 'superseded' WHERE external_id = '3'")
+    in_memory.execute("DELETE FROM document_invoices WHERE external_id = '4'")  # dismissed, not yet built
+    in_memory.execute("UPDATE document_invoices SET invoice_month = ? WHERE external_id = '5'", [MAY])  # moved
+    found = in_memory.execute(f"SELECT external_id FROM ({payload.ready_invoices_sql()})").fetchall()
+    assert found == [("1",)]

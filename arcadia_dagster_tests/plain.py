@@ -1,0 +1,60 @@
+"""The stages without Dagster, as a notebook or a command runs them: land the inbox, then build what is stale."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.landing import Landed, land
+from arcadia_dagster.stages.cloud_resources import build_cloud_resources
+from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.stages.raw_invoices import build_raw_invoices
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.months import stale
+
+RANGE = MonthRange(date(2018, 1, 1), datetime.now(UTC).date().replace(day=1))
+
+
+def warehouse_of(home: Path) -> Warehouse:
+    return Warehouse(home / "arcadia.duckdb", lock_timeout=30)
+
+
+def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10**9) -> Archive:
+    return Archive(warehouse.path.parent / "archive", max_document_bytes=max_document_bytes)
+
+
+@contextmanager
+def reader_of(warehouse: Warehouse) -> Iterator[Reader]:
+    reader = Reader(warehouse.work_folder, warehouse.stage)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def land_only(warehouse: Warehouse, *, settle_seconds: float = 0, max_document_bytes: int = 10**9) -> Landed:
+    archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
+    with reader_of(warehouse) as reader:
+        return land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
+
+
+def build(
+    warehouse: Warehouse, months: Collection[date] | None = None, *, settle_seconds: float = 0, resources: bool = False
+) -> Landed:
+    """Everything but finance, for these months or for what is stale after landing."""
+    archive = archive_of(warehouse)
+    with reader_of(warehouse) as reader:
+        landed = land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
+        if months is None:
+            with warehouse.read() as connection:
+                months = {month for month in stale(connection) if month in RANGE}
+        build_raw_invoices(warehouse, months, RANGE)
+        if resources:
+            build_cloud_resources(warehouse)
+        build_cost_lines(warehouse, archive, reader, months, RANGE)
+        build_tax_split_totals(warehouse, months, RANGE)
+    return landed

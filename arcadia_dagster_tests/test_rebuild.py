@@ -1,0 +1,165 @@
+"""The warehouse can be deleted: it comes back from the archive equal in every table but finance's answers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.finance.delivery import Delivered
+from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster_tests.plain import RANGE, archive_of, build, land_only
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+# How often something was built, and when, is another matter than what it says.
+VOLATILE = {"stage_versions": {"version", "built_from", "built_at"}}
+FROM_FINANCE = {"finance_records", "finance_attempts"}
+
+
+def contents(project: Project) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    tables = {}
+    for table in schema.TABLES:
+        columns = [column.name for column in table.columns if column.name not in VOLATILE.get(table.name, ())]
+        tables[table.name] = project.query(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY ALL")
+    return tables
+
+
+@dataclass
+class Rebuilt:
+    """Before, after it was built from the archive alone, and after it was built with the inbox."""
+
+    before: dict[str, list[dict[str, Any]]]
+    from_archive: dict[str, list[dict[str, Any]]]
+    with_inbox: dict[str, list[dict[str, Any]]]
+    first_rows: list[dict[str, Any]]
+    delivered: Delivered
+    rows: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Rebuilt:
+    folder = tmp_path_factory.mktemp("rebuild")
+    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
+        project = Project(folder / "home", sandbox=sandbox)
+        _have_a_past(project)
+        before, first_rows = contents(project), [dict(row) for row in sandbox.invoices()]
+
+        inbox = project.inbox.rename(folder / "inbox of before")
+        project.inbox.mkdir()
+        project.forget_warehouse()
+        build(project.warehouse, resources=True)
+        from_archive = contents(project)
+
+        project.inbox.rmdir()
+        inbox.rename(project.inbox)
+        project.forget_warehouse()
+        build(project.warehouse, resources=True)
+        with_inbox = contents(project)
+        with project.warehouse.read() as connection:
+            assert {month for month in stale(connection) if month in RANGE} == set()
+        delivered = project.finance.deliver(project.warehouse)
+        rows = [dict(row) for row in sandbox.invoices()]
+    return Rebuilt(before, from_archive, with_inbox, first_rows, delivered, rows)
+
+
+def _have_a_past(project: Project) -> None:
+    """Two rounds of files and decisions, so that every table has rows, and of every kind."""
+    project.drop("before it was named.csv", digitalocean(line(), tax()))
+    project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))
+    land_only(project.warehouse)
+    for file in sorted(path for folder in ("inbox", "rejected") for path in (SAMPLE / folder).iterdir()):
+        project.drop_copy(file)
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name("2026 Mar", "3001"), digitalocean(line(amount="$8.00")))  # of another month: held
+    project.drop(invoice_name("2026 Mar", "3002"), digitalocean(line(amount="$9.00")))
+    april = invoice_name(number="4001")
+    project.drop(april, digitalocean(line(amount="$10.00", description="totalled")))
+    project.drop(f"sub/{april}", digitalocean(line(amount="$11.00", description="totalled")))
+    project.drop(f"{april}.total", b"USD 99.00")
+    project.drop("future.csv", digitalocean(line(start="2098-01-01 00:00:00 +0000", end="2098-01-31 23:59:59 +0000")))
+    project.drop("no invoice.txt", b"\x00\x01")
+    build(project.warehouse, resources=True)
+    assert project.finance.deliver(project.warehouse).failure is None
+
+    for file in (SAMPLE / "reissued").iterdir():
+        project.drop_copy(file)
+    project.drop(invoice_name(number="2001"), digitalocean(line(amount="$7.00")))  # a name for one that finance has
+    project.drop(april, digitalocean(line(amount="$12.00", description="totalled")))
+    project.drop("cloud-resources.json", b'[{"id": "1", "name": "web-01", "type": "Droplet", "account": "77"}]')
+    may = "DigitalOcean Invoice 2026 May (0000000-900000005).csv"
+    land_only(project.warehouse)
+    _decide(project, "release", invoice_name("2026 Mar", "3001"), ("digitalocean", "77", "3001"))
+    _decide(project, "void", may, ("digitalocean", "0000000", "900000005"))
+    _decide(project, "dismiss", invoice_name("2026 Mar", "3002"))
+    _decide(project, "dismiss", "no invoice.txt")
+    build(project.warehouse, resources=True)
+    assert project.finance.deliver(project.warehouse).failure is None
+
+
+def _decide(project: Project, decision: Any, name: str, invoice: tuple[str, str, str] | None = None) -> None:
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision=decision,
+        document_sha256=project.document(name)["document_sha256"],
+        invoice=invoice,
+        reason="asked the provider",
+        by="ann",
+        now=NOW,
+    )
+
+
+def test_before_the_rebuild_there_is_something_of_everything(rebuilt: Rebuilt) -> None:
+    assert [name for name, rows in rebuilt.before.items() if not rows] == []
+    of = rebuilt.before
+    assert {row["status"] for row in of["documents"]} == {"accepted", "rejected", "dismissed"}
+    assert {row["status"] for row in of["raw_invoices"]} == {"current", "superseded"}
+    assert {row["status"] for row in of["tax_split_totals"]} == {"ready", "held"}
+    assert {row["decision"] for row in of["decisions"]} == {"release", "dismiss", "void"}
+    assert {row["match_method"] for row in of["cost_lines"]} >= {"name", "none"}
+    assert {row["id_basis"] for row in of["document_invoices"]} == {"file_name", "derived"}
+    assert [row for row in of["document_invoices"] if row["stated_total"] is not None]
+    assert [row for row in of["tax_split_totals"] if row["released_reasons"]]
+
+
+@pytest.mark.parametrize("table", [table.name for table in schema.TABLES if table.name not in FROM_FINANCE])
+def test_every_table_comes_back_as_it_was(rebuilt: Rebuilt, table: str) -> None:
+    assert rebuilt.with_inbox[table] == rebuilt.before[table]
+    if table != "inbox_files":  # the inbox was empty then
+        assert rebuilt.from_archive[table] == rebuilt.before[table]
+
+
+def test_finance_answers_updated_for_every_invoice_and_has_no_second_row(rebuilt: Rebuilt) -> None:
+    delivered = rebuilt.delivered
+    assert (delivered.failure, delivered.created, delivered.deferred, delivered.refused) == (None, [], {}, {})
+    ready = [row for row in rebuilt.before["tax_split_totals"] if row["status"] == "ready"]
+    assert len(delivered.updated) == len(ready)
+
+    def facts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        volatile = {"times_received", "updated_at"}
+        return [{name: row[name] for name in row if name not in volatile} for row in rows]
+
+    assert facts(rebuilt.rows) == facts(rebuilt.first_rows)
+
+
+def test_a_rebuild_takes_the_archive_as_it_is_and_adds_nothing_to_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "home")
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    build(project.warehouse)
+
+    def archived() -> dict[str, bytes]:
+        return {
+            str(path): path.read_bytes() for path in archive_of(project.warehouse).folder.rglob("*") if path.is_file()
+        }
+
+    before = archived()
+    project.forget_warehouse()
+    build(project.warehouse)
+    assert archived() == before

@@ -1,0 +1,199 @@
+"""Settings: the defaults that people rely on, and what a wrong one says."""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.definitions import build_resources
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.settings import Settings, SettingsError, as_markdown, load
+from arcadia_dagster.warehouse import Warehouse, WarehouseError
+
+SECRET = "never-to-be-seen-" * 4
+
+DEFAULTS = {
+    "ARCADIA_HOME": Path("var").absolute(),
+    "ARCADIA_INBOX": Path("inbox"),
+    "ARCADIA_ARCHIVE": Path("archive"),
+    "ARCADIA_WAREHOUSE": "arcadia.duckdb",
+    "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
+    "ARCADIA_SETTLE_SECONDS": 5.0,
+    "ARCADIA_MAX_DOCUMENT_BYTES": 10 * 1024**3,
+    "ARCADIA_RUNS_PER_TICK": 4,
+    "ARCADIA_LOCK_TIMEOUT": 60.0,
+    "SKYAI_FINANCE_URL": "http://localhost:4010",
+    "SKYAI_FINANCE_TENANT_ID": "platform-admin",
+    "SKYAI_FINANCE_ROLES": ("admin",),
+    "SKYAI_FINANCE_ISSUER": "arcadia_cloud",
+    "SKYAI_FINANCE_SUBJECT": "",
+    "SKYAI_FINANCE_READ_TIMEOUT": 15.0,
+    "SKYAI_FINANCE_CONCURRENCY": 8,
+    "SKYAI_FINANCE_ALLOW_HTTP": False,
+    "SKYAI_FINANCE_OPTIONAL_FIELDS": True,
+    "ARCADIA_SANDBOX_URL": "",
+}
+
+WRONG = {
+    "ARCADIA_FIRST_MONTH": ("2018-13", "January", "2018", "2018-01-01", "2999-01", "0001-01"),
+    "ARCADIA_SETTLE_SECONDS": ("-1", "3601", "nan", "5s"),
+    "ARCADIA_MAX_DOCUMENT_BYTES": ("0", "-5", "10GB", "1.5"),
+    "ARCADIA_LOCK_TIMEOUT": ("0", "-1", "nan", "inf", "soon"),
+    "SKYAI_FINANCE_URL": ("localhost:4010", "ftp://finance", "http://", "http://finance:x", "https://key@finance"),
+    "SKYAI_FINANCE_ROLES": (",", " , "),
+    "SKYAI_FINANCE_READ_TIMEOUT": ("0", "inf", "15s"),
+    "SKYAI_FINANCE_CONCURRENCY": ("0", "65", "2.5", "many"),
+    "SKYAI_FINANCE_ALLOW_HTTP": ("perhaps",),
+    "SKYAI_FINANCE_OPTIONAL_FIELDS": ("2",),
+    "ARCADIA_SANDBOX_URL": ("sandbox",),
+}
+
+
+def test_every_setting_has_the_default_that_people_rely_on() -> None:
+    values = load({})
+    found = {str(field.validation_alias): getattr(values, name) for name, field in Settings.model_fields.items()}
+    assert found == DEFAULTS
+
+
+def test_every_setting_has_a_meaning_in_the_table_of_the_readme() -> None:
+    table = as_markdown()
+    for variable in (*DEFAULTS, "SKYAI_FINANCE_SECRET"):
+        assert f"| `{variable}` | " in table
+    assert all(line.count("|") == 4 and not line.endswith("| None |") for line in table.splitlines())
+
+
+def test_what_lies_in_the_home_follows_it_and_the_subject_follows_the_tenant() -> None:
+    values = load({"ARCADIA_HOME": "/srv/arcadia", "SKYAI_FINANCE_TENANT_ID": "north"})
+    assert values.inbox_path == Path("/srv/arcadia/inbox")
+    assert values.archive_path == Path("/srv/arcadia/archive")
+    assert values.warehouse_location == "/srv/arcadia/arcadia.duckdb"
+    assert values.subject == "north"
+    assert load({"SKYAI_FINANCE_SUBJECT": "robot"}).subject == "robot"
+
+
+def test_a_relative_path_is_relative_to_where_the_program_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ann")
+    environ = {"ARCADIA_HOME": "state", "ARCADIA_INBOX": "drop/here", "ARCADIA_ARCHIVE": "~/archive"}
+    values = load({**environ, "ARCADIA_WAREHOUSE": "figures.duckdb"})
+    assert values.home == tmp_path / "state"
+    assert values.inbox_path == tmp_path / "drop" / "here"
+    assert values.archive_path == Path("/home/ann/archive")
+    assert values.warehouse_location == str(tmp_path / "figures.duckdb")
+
+
+def test_a_setting_that_is_blank_is_unset_and_the_blanks_around_one_do_not_count() -> None:
+    assert load(dict.fromkeys(DEFAULTS, " ")) == load({})
+    environ = {"SKYAI_FINANCE_TENANT_ID": " north ", "SKYAI_FINANCE_URL": " https://finance.example ", "OTHER": "x"}
+    values = load(environ)
+    assert (values.finance_tenant_id, values.finance_url) == ("north", "https://finance.example")
+    assert load({"SKYAI_FINANCE_ROLES": " admin, user,"}).finance_roles == ("admin", "user")
+
+
+@pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_one_line_that_names_the_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError) as found:
+        load({variable: value, "SKYAI_FINANCE_SECRET": SECRET})
+    [told] = str(found.value).splitlines()
+    assert told.startswith(f"{variable}=")
+    assert "should" in told or "expected" in told
+    assert SECRET not in told
+
+
+def test_all_wrong_values_are_told_at_once_one_line_each_and_never_the_secret() -> None:
+    wrong = {name: values[0] for name, values in WRONG.items()}
+    with pytest.raises(SettingsError) as found:
+        load({**wrong, "SKYAI_FINANCE_SECRET": SECRET})
+    lines = str(found.value).splitlines()
+    assert sorted(line.partition("=")[0] for line in lines) == sorted(wrong)
+    assert SECRET not in str(found.value)
+    assert found.value.__cause__ is None  # pydantic's own words, which quote every value, do not come along
+
+
+@pytest.mark.parametrize(
+    "url", ["https://ann:pass-word@finance", "ftp://ann:pass-word@finance", "http://pass-word@h:x"]
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as found:
+        load({"SKYAI_FINANCE_URL": url})
+    assert "pass-word" not in str(found.value)
+
+
+def test_a_password_in_the_address_of_a_warehouse_is_not_repeated() -> None:
+    with pytest.raises(WarehouseError, match="ARCADIA_WAREHOUSE") as found:
+        Warehouse("ducklake:postgres:dbname=arcadia password=pass-word")
+    assert "pass-word" not in str(found.value)
+
+
+def test_a_first_month_may_be_the_present_one() -> None:
+    present = datetime.now(UTC).date().replace(day=1)
+    assert load({"ARCADIA_FIRST_MONTH": f"{present:%Y-%m}"}).first_month == present
+
+
+def test_finance_has_the_time_limits_and_retries_of_its_contract() -> None:
+    finance = FinanceResource()
+    assert (finance.connect_timeout, finance.read_timeout, finance.deadline) == (5.0, 15.0, 60.0)
+    assert finance.retry_delays == [1.0, 2.0]
+    assert finance.retry_after_limit == 30.0
+    assert (finance.base_url, finance.tenant_id, finance.roles) == (
+        "http://localhost:4010",
+        "platform-admin",
+        ["admin"],
+    )
+    assert (finance.issuer, finance.concurrency, finance.allow_http) == ("arcadia_cloud", 8, False)
+    assert not finance.is_configured
+
+
+def test_every_setting_reaches_the_resource_that_needs_it() -> None:
+    environ = {
+        "ARCADIA_HOME": "/srv",
+        "ARCADIA_SETTLE_SECONDS": "7",
+        "ARCADIA_MAX_DOCUMENT_BYTES": "1000",
+        "ARCADIA_LOCK_TIMEOUT": "9",
+        "SKYAI_FINANCE_URL": "https://finance.example",
+        "SKYAI_FINANCE_TENANT_ID": "north",
+        "SKYAI_FINANCE_ROLES": "user,admin",
+        "SKYAI_FINANCE_ISSUER": "us",
+        "SKYAI_FINANCE_SUBJECT": "robot",
+        "SKYAI_FINANCE_READ_TIMEOUT": "3",
+        "SKYAI_FINANCE_CONCURRENCY": "2",
+        "SKYAI_FINANCE_ALLOW_HTTP": "true",
+        "SKYAI_FINANCE_OPTIONAL_FIELDS": "false",
+        "ARCADIA_SANDBOX_URL": "http://localhost:4010",
+    }
+    resources = build_resources(load(environ), environ)
+    landing, warehouse, finance = resources["landing"], resources["warehouse"], resources["finance"]
+    assert (landing.inbox, landing.archive) == ("/srv/inbox", "/srv/archive")
+    assert (landing.settle_seconds, landing.max_document_bytes) == (7, 1000)
+    assert (warehouse.path, warehouse.lock_timeout) == ("/srv/arcadia.duckdb", 9)
+    assert (finance.base_url, finance.tenant_id, finance.roles) == (
+        "https://finance.example",
+        "north",
+        ["user", "admin"],
+    )
+    assert (finance.issuer, finance.subject, finance.read_timeout) == ("us", "robot", 3)
+    assert (finance.concurrency, finance.allow_http, finance.optional_fields) == (2, True, False)
+    assert finance.sandbox_url == "http://localhost:4010"
+
+
+def test_the_secret_is_read_from_its_variable_by_each_run_and_kept_nowhere() -> None:
+    environ = {"SKYAI_FINANCE_SECRET": SECRET}
+    resources = build_resources(load(environ), environ)
+    assert all(SECRET not in repr(resource) for resource in resources.values())
+    assert SECRET not in repr(load(environ))
+    assert SECRET not in repr(resources["finance"].secret)
+
+
+def test_nobody_sees_the_secret_in_the_representation_of_the_resource() -> None:
+    finance = FinanceResource(secret=SECRET)
+    assert finance.is_configured
+    assert SECRET not in repr(finance)
+    assert SECRET not in str(finance)
+    assert SECRET not in repr(finance.recipient)
+
+
+def test_the_tests_see_no_setting_of_the_person_who_runs_them() -> None:
+    assert not [name for name in os.environ if name.startswith(("ARCADIA_", "SKYAI_"))]
