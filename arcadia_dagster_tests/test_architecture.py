@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "arcadia_dagster"
 
 # From the bottom up: a package may import those before it, and nothing after it.
-LAYERS = ("billing", "warehouse", "formats", "landing", "stages", "settings", "finance", "assets", "automation", "commands")
+LAYERS = (
+    "billing",
+    "warehouse",
+    "formats",
+    "landing",
+    "stages",
+    "settings",
+    "finance",
+    "assets",
+    "automation",
+    "commands",
+)
 
 # The commands start whatever there is to start.
 KNOW_ALL = {"commands": {"definitions", "demo", "launcher"}}

@@ -9,7 +9,9 @@ NAME = "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv"
 APRIL = date(2026, 4, 1)
 
 
-def test_the_april_2026_invoice_is_in_finance_once_with_33_lines_and_its_tax_apart(project_with_finance: Project) -> None:
+def test_the_april_2026_invoice_is_in_finance_once_with_33_lines_and_its_tax_apart(
+    project_with_finance: Project,
+) -> None:
     project = project_with_finance
     project.drop_copy(SAMPLE / "inbox" / NAME)
 
