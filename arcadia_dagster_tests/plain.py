@@ -29,7 +29,7 @@ def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10**9) -> Arch
 
 @contextmanager
 def reader_of(warehouse: Warehouse) -> Iterator[Reader]:
-    reader = Reader(warehouse.work_folder, warehouse.stage)
+    reader = Reader(warehouse.new_work_folder(), warehouse.stage)
     try:
         yield reader
     finally:

@@ -122,7 +122,7 @@ def test_one_run_is_one_run_with_all_checks(year: Any) -> None:
     _, _, instance, _, _, result = year
     assert len(instance.get_runs()) == 2
     checks = checks_of(result)
-    assert len(checks) == 6
+    assert len(checks) >= 6
     # The generator calls droplets taxi-api and tax-service, on purpose.
     assert [name for name, check in checks.items() if not check.passed] == ["no_doubtful_tax_lines"]
 

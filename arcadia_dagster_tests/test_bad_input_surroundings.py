@@ -41,7 +41,7 @@ from arcadia_dagster.warehouse import Warehouse
 
 def attempt(home):
     warehouse = Warehouse(home / "arcadia.duckdb", lock_timeout=10)
-    reader = Reader(warehouse.work_folder, warehouse.stage)
+    reader = Reader(warehouse.new_work_folder(), warehouse.stage)
     try:
         archive = Archive(home / "archive", max_document_bytes=10**9)
         landed = land(warehouse, archive, reader, home / "inbox", settle_seconds=0)

@@ -5,10 +5,7 @@ belongs to one run: later steps of the same process take the lines from it, and 
 archive again. A document is read whole or rejected whole.
 """
 
-import contextlib
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -63,26 +60,21 @@ class Reader:
     """Reads documents and keeps their stated lines for the length of a run.
 
     Args:
-        folder: Where the stage may lie; a folder of its own is made below it and deleted by `close`.
+        folder: Where the stage lies: the reader's own, made when it is needed and deleted by `close`.
         connect: Opens an in-memory database for the stage's work.
     """
 
     def __init__(self, folder: Path, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
         """Nothing is made on disk until something is read."""
-        self._parent = folder
+        self._folder = folder
         self._connect = connect
-        self._folder: Path | None = None
         self._staged: dict[str, _Staged] = {}
         self._readings: dict[str, Reading] = {}
         self._parts = 0
 
     def close(self) -> None:
         """Delete the stage."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another run's stage may lie beside it
-                self._parent.rmdir()
-        self._folder = None
+        shutil.rmtree(self._folder, ignore_errors=True)
         self._staged.clear()
         self._readings.clear()
 
@@ -175,10 +167,7 @@ class Reader:
         return {sha256: Reading(sha256, name, f"it cannot be read as CSV: {_explained(error)}")}
 
     def _new_part(self) -> Path:
-        if self._folder is None:
-            self._parent.mkdir(parents=True, exist_ok=True)
-            _sweep(self._parent)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"stage-{os.getpid()}-", dir=self._parent))
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._parts += 1
         return self._folder / f"{self._parts:04}.parquet"
 
@@ -390,14 +379,6 @@ def _reason(document: ArchivedDocument, problems: list[Problem], facts: _Documen
     except UnreadableError as error:
         return str(error)
     return None if read else "line 1: there is a header and nothing below it; expected at least one line"
-
-
-def _sweep(folder: Path) -> None:
-    """Delete the stages of processes that were killed."""
-    for stage in folder.glob("stage-*-*"):
-        owner = stage.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _explained(error: duckdb.Error) -> str:

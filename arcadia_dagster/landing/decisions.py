@@ -68,7 +68,7 @@ def decide(
     with hold(archive.lock_path, timeout=warehouse.lock_timeout):
         _assert_known(warehouse, document_sha256, invoice)
         document = archive.examine(document_sha256)
-        reader = Reader(warehouse.work_folder, warehouse.stage)
+        reader = Reader(warehouse.new_work_folder(), warehouse.stage)
         try:
             reading = reader.read([document])[document_sha256]
         finally:

@@ -13,7 +13,7 @@ from datetime import date
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
 from arcadia_dagster.formats.registry import facts_from_name
 
-_COPY_NUMBER = re.compile(r" \(\d{1,3}\)$")
+_COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}$")
 

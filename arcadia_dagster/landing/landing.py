@@ -99,6 +99,7 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     _wait_until_settled(warehouse, inbox, settle_seconds)
     landed = Landed()
     with hold(archive.lock_path, timeout=warehouse.lock_timeout):
+        warehouse.sweep()
         known = _Known.of(warehouse)
         if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
             _restore(warehouse, archive, reader, unknown, landed)

@@ -33,7 +33,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
     def get_reader(self, warehouse: Warehouse) -> Reader:
         """The run's reader: what one step has read, the next need not read again."""
         if self._reader is None:
-            self._reader = Reader(warehouse.work_folder, warehouse.stage)
+            self._reader = Reader(warehouse.new_work_folder(), warehouse.stage)
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:

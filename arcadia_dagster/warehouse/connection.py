@@ -8,14 +8,16 @@ slow belongs between: no file is parsed, no request sent, nothing waited for whi
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.lock import hold
+from arcadia_dagster.warehouse.scratch import scratch_path, sweep
 
 DEFAULT_LOCK_TIMEOUT = 60.0
+
+_WORK, _SPILL = "work", "spill"
 
 
 class WarehouseError(Exception):
@@ -49,10 +51,14 @@ class Warehouse:
         """The lock that keeps two deliveries of one warehouse apart."""
         return self.path.with_name(self.path.name + ".delivery.lock")
 
-    @property
-    def work_folder(self) -> Path:
-        """Where temporary stages lie: beside the warehouse, since they can be as large as a part of it."""
-        return self.path.with_name(self.path.name + ".work")
+    def new_work_folder(self) -> Path:
+        """A new name for temporary files, beside the warehouse, since they can be as large as a part of it."""
+        return scratch_path(self.path, _WORK)
+
+    def sweep(self) -> None:
+        """Delete what killed processes of this machine left beside the warehouse."""
+        for kind in (_WORK, _SPILL):
+            sweep(self.path, kind)
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -89,7 +95,7 @@ class Warehouse:
         """A connection to nothing: an in-memory database for work that must not hold the lock."""
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
         # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
-        spill = self.path.with_name(f"{self.path.name}.spill-{uuid4().hex}")
+        spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
             connection.execute("SET TimeZone = 'UTC'")

@@ -225,7 +225,7 @@ def test_any_path_can_hold_a_warehouse(tmp_path, name):
 
 
 def test_the_program_s_other_files_lie_beside_the_warehouse(warehouse):
-    names = {warehouse.lock_path, warehouse.delivery_lock_path, warehouse.work_folder}
+    names = {warehouse.lock_path, warehouse.delivery_lock_path, warehouse.new_work_folder()}
     assert len(names) == 3
     assert {path.parent for path in names} == {warehouse.path.parent}
 
@@ -246,7 +246,7 @@ def test_stages_that_are_larger_than_memory_do_not_overwrite_each_other(warehous
             connection.execute("SET memory_limit = '30MB'")
             found[salt] = connection.execute(SPILL.format(salt=salt)).fetchone()
             # What does not fit has been somewhere else.
-            assert len(list(warehouse.path.parent.glob("*.spill-*"))) > 0
+            assert len(list(warehouse.path.parent.glob("*.spill.*"))) > 0
 
     threads = [threading.Thread(target=spill, args=(salt,)) for salt in range(2)]
     for thread in threads:

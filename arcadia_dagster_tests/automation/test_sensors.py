@@ -1,0 +1,143 @@
+"""The sensor and the schedule, evaluated with a real instance on a real home."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from arcadia_dagster.automation.sensors import WORK_TAG
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as own:
+        yield own
+
+
+def tick(project: Project, instance: dg.DagsterInstance, cursor: str | None = None) -> list[dg.RunRequest]:
+    return evaluate(project, instance, cursor).run_requests or []
+
+
+def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None = None):
+    definitions = project.definitions()
+    resources = {
+        "warehouse": WarehouseResource(path=str(project.warehouse.path)),
+        "landing": LandingResource(inbox=str(project.inbox), archive=str(project.home / "archive"), settle_seconds=0),
+    }
+    sensor = definitions.resolve_sensor_def("new_invoice_files")
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, definitions=definitions, resources=resources
+    ) as context:
+        return sensor.evaluate_tick(context)
+
+
+def months(request: dg.RunRequest) -> tuple[str, str]:
+    return request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]
+
+
+def invoice(month: str, number: str) -> bytes:
+    start, end = f"{month}-01 00:00:00 +0000", f"{month}-28 00:00:00 +0000"
+    return digitalocean(line(start=start, end=end), tax())
+
+
+def test_adjacent_months_share_a_request_and_others_have_their_own(project: Project, instance) -> None:
+    for name, month in (("2026 Jan", "2026-01"), ("2026 Feb", "2026-02"), ("2026 May", "2026-05")):
+        project.drop(invoice_name(name, number=month.replace("-", "")), invoice(month, name))
+    requests = tick(project, instance)
+    assert [months(request) for request in requests] == [("2026-01-01", "2026-02-01"), ("2026-05-01", "2026-05-01")]
+
+
+def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(project: Project, instance) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    [first], [second] = tick(project, instance), tick(project, instance)
+    assert first.run_key == second.run_key
+    project.run([datetime(2026, 4, 1, tzinfo=UTC).date()], instance=instance)
+    result = evaluate(project, instance)
+    assert not result.run_requests
+    assert "nothing new" in str(result.skip_message)
+
+
+def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(project: Project, instance) -> None:
+    project.drop("login.csv", b"<html>")
+    [request] = tick(project, instance)
+    present = datetime.now(UTC).date().replace(day=1)
+    assert months(request) == (present.isoformat(), present.isoformat())
+    project.run([present], instance=instance)
+    assert tick(project, instance) == []
+    assert project.document("login.csv")["status"] == "rejected"
+
+
+def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_month_asked_for_next(
+    project: Project, instance
+) -> None:
+    project.drop("invoice.csv", digitalocean(line(), tax()))
+    [request] = tick(project, instance)
+    present = datetime.now(UTC).date().replace(day=1)
+    project.run([present], instance=instance)
+    [request] = tick(project, instance)
+    assert months(request) == ("2026-04-01", "2026-04-01")
+
+
+def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(project: Project, instance) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    keys = set()
+    for _ in range(3):
+        [request] = tick(project, instance)
+        keys.add(request.run_key)
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="ingest_invoices",
+                run_id=dg._core.utils.make_new_run_id(),  # noqa: SLF001 - there is no public way to make a run
+                tags=request.tags,
+                status=dg.DagsterRunStatus.FAILURE,
+            )
+        )
+    assert len(keys) == 3
+    result = evaluate(project, instance)
+    assert not result.run_requests
+    assert "left for a person after 3 failed runs: 2026-04" in str(result.skip_message)
+    project.drop(invoice_name(), digitalocean(line(amount="$7.00"), tax("GST (10%)", "$0.70")))
+    [request] = tick(project, instance)
+    assert request.tags[WORK_TAG]
+
+
+def test_a_cursor_of_junk_changes_nothing(project: Project, instance) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    assert [request.run_key for request in tick(project, instance, "junk {")] == [
+        request.run_key for request in tick(project, instance)
+    ]
+
+
+def test_an_inbox_that_is_missing_is_a_reason_to_skip_with_the_setting(project: Project, instance) -> None:
+    project.inbox.rmdir()
+    assert "ARCADIA_INBOX" in str(evaluate(project, instance).skip_message)
+
+
+def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old(
+    project_with_finance: Project, instance
+) -> None:
+    project = project_with_finance
+    schedule = project.definitions().resolve_schedule_def("deliver_outstanding")
+
+    def evaluated() -> list[tuple[str, str]]:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime(2026, 11, 1, 10, 17, tzinfo=UTC),
+            resources={
+                "warehouse": WarehouseResource(path=str(project.warehouse.path)),
+                "finance": project.finance,
+            },
+        )
+        return [months(request) for request in schedule.evaluate_tick(context).run_requests or []]
+
+    assert evaluated() == []
+    for name, month in (("2019 Jan", "2019-01"), ("2019 Feb", "2019-02"), ("2026 Apr", "2026-04")):
+        project.drop(invoice_name(name, number=month.replace("-", "")), invoice(month, name))
+    silent = Project(project.home)
+    silent.run([datetime(2019, 1, 1, tzinfo=UTC).date(), datetime(2019, 2, 1, tzinfo=UTC).date()])
+    silent.run([datetime(2026, 4, 1, tzinfo=UTC).date()])
+    assert evaluated() == [("2019-01-01", "2019-02-01"), ("2026-04-01", "2026-04-01")]
