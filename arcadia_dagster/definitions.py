@@ -42,7 +42,10 @@ def build_defs(
         ],
         asset_checks=list(checks.CHECKS),
         jobs=[ingest_invoices(), deliver_invoices()],
-        sensors=[sensors.new_invoice_files(partitions, runs_per_tick=values.runs_per_tick), sensors.failed_runs_to_log],
+        sensors=[
+            sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
+            sensors.failed_runs_to_log,
+        ],
         schedules=[schedules.deliver_outstanding],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
         executor=dg.in_process_executor,

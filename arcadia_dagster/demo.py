@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from arcadia_dagster import sample as sample_documents
 from arcadia_dagster import settings
 from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.billing.currency import format_minor
@@ -29,7 +30,7 @@ from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
 
 _ID_DIGITS = 8
-SAMPLE = Path(__file__).parent / "sample"
+SAMPLE = sample_documents.FOLDER
 
 
 class DemoError(Exception):

@@ -21,10 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from arcadia_dagster import sample
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
 
 HOST = "127.0.0.1"
-SAMPLE_INBOX = Path(__file__).parent / "sample" / "inbox"
+SAMPLE_INBOX = sample.FOLDER / "inbox"
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0

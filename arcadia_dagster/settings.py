@@ -57,12 +57,19 @@ class Settings(BaseModel):
     max_document_bytes: int = Field(
         10 * 2**30, validation_alias="ARCADIA_MAX_DOCUMENT_BYTES", gt=0, description="A larger file is not taken"
     )
+    sensor_seconds: int = Field(
+        30,
+        validation_alias="ARCADIA_SENSOR_SECONDS",
+        ge=1,
+        le=86400,
+        description="How long from one look of the sensor at the inbox to the next (5 at least in effect)",
+    )
     runs_per_tick: int = Field(
         4,
         validation_alias="ARCADIA_RUNS_PER_TICK",
         ge=1,
         le=100,
-        description="How many runs the sensor requests at a time (every 30 s); a run has at most 12 months",
+        description="How many runs the sensor requests at a time; a run has at most 12 months",
     )
     lock_timeout: float = Field(
         60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"

@@ -122,9 +122,11 @@ def test_one_run_is_one_run_with_all_checks(year: Any) -> None:
     _, _, instance, _, _, result = year
     assert len(instance.get_runs()) == 2
     checks = checks_of(result)
-    assert len(checks) >= 6
+    for name in ("totals_reconcile", "nothing_rejected", "nothing_held", "every_ready_invoice_is_in_finance"):
+        assert checks[name].passed
+    assert checks["tax_rate_is_plausible"].passed
     # The generator calls droplets taxi-api and tax-service, on purpose.
-    assert [name for name, check in checks.items() if not check.passed] == ["no_doubtful_tax_lines"]
+    assert not checks["no_doubtful_tax_lines"].passed
 
 
 def test_running_again_changes_nothing_and_pushes_nothing(year: Any) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +17,7 @@ from arcadia_dagster import cli
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.generate import write_months
-from arcadia_dagster_tests.project import SECRET, invoice_name
+from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -177,3 +179,102 @@ def test_given_months_are_built_even_if_nothing_is_new(arcadia: Shell) -> None:
     arcadia("ingest")
     assert "86.92" in arcadia("ingest", "2026-04").stdout
     assert "2026-04" in arcadia("ingest", "2026-03..2026-04").stdout
+
+
+@pytest.fixture
+def finance(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The settings of a finance service that runs."""
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": SECRET}
+
+
+def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
+    arcadia: Shell, finance: dict[str, str]
+) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
+    arcadia("ingest", **finance)
+    assert (arcadia.status()["2026-04"]["held"], arcadia("push", "2026-04", **finance).stdout[:9]) == (1, "0 created")
+
+    explained = arcadia("explain", "1001").stdout
+    assert "held: its tax of 7.00 USD is more than its net of 1.00 USD" in explained
+    assert "arcadia release 1001 --reason" in explained
+    assert "held" in arcadia("push", "1001", code=1, **finance).stderr
+    assert "1001" in arcadia("release", "1001", "--reason", "checked with the provider", **finance).stdout
+    arcadia("ingest", **finance)
+
+    found = json.loads(arcadia("explain", "digitalocean/77/1001", "--json").stdout)
+    assert (found["totals"]["status"], found["finance"][0]["state"]) == ("ready", "delivered")
+    assert [decision["reason"] for decision in found["decisions"]] == ["checked with the provider"]
+    assert [(one["line_number"], one["file_line"], one["amount"]) for one in found["lines"]] == [
+        (1, 2, "1"),
+        (2, 3, "7"),
+    ]
+    assert [attempt["outcome"] for attempt in found["attempts"]] == ["created"]
+    assert "nothing to release" in arcadia("release", "1001", "--reason", "again", code=1).stderr
+
+
+def test_a_forced_push_is_answered_updated_and_a_void_invoice_is_pushed_no_more(
+    arcadia: Shell, finance: dict[str, str]
+) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia("ingest", **finance)
+    assert "0 created, 0 updated, 1 unchanged" in arcadia("push", "1001", **finance).stdout
+    assert json.loads(arcadia("push", "--again", "--json", "2026-04", **finance).stdout)["updated"] == ["1001"]
+    assert "remove it there by hand" in arcadia("void", "1001", "--reason", "paid twice").stdout
+    arcadia("ingest", **finance)
+    assert "paid twice" in arcadia("push", "--again", "1001", code=1, **finance).stderr
+
+
+def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia("ingest")
+    newer = invoice_name().replace(".csv", " (1).csv")
+    (arcadia.inbox / newer).write_bytes(digitalocean(line(amount="$9.00"), tax(amount="$0.90")))
+    arcadia("ingest")
+    assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "9.90"
+    arcadia("dismiss", newer, "--reason", "a draft")
+    arcadia("ingest")
+    assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "6.60"
+
+
+@pytest.mark.parametrize("command", [("explain",), ("release", "--reason", "x"), ("void", "--reason", "x")])
+def test_an_unknown_invoice_gets_one_line(arcadia: Shell, command: tuple[str, ...]) -> None:
+    assert "there is no invoice 4711" in arcadia(command[0], "4711", *command[1:], code=1).stderr
+
+
+def test_an_unknown_document_gets_one_line(arcadia: Shell) -> None:
+    assert "there is no document x.csv" in arcadia("dismiss", "x.csv", "--reason", "x", code=1).stderr
+
+
+def test_a_decision_needs_a_reason(arcadia: Shell) -> None:
+    assert "--reason" in arcadia("release", "1001", code=2).stderr
+
+
+def test_push_without_finance_says_which_setting_is_missing(arcadia: Shell) -> None:
+    assert "SKYAI_FINANCE_SECRET" in arcadia("push", "2026-04", code=2).stderr
+
+
+def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
+    arcadia: Shell, finance: dict[str, str]
+) -> None:
+    arcadia("init")
+    verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
+    assert {name: one["verdict"] for name, one in verdicts.items()} == dict.fromkeys(
+        ("versions", "settings", "inbox", "archive", "warehouse", "disk", "finance"), "ok"
+    )
+    wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}
+    failed = arcadia("doctor", code=1, **wrong)
+    assert "failed  finance" in failed.stdout
+    assert "not-the-right-secret" not in failed.stdout + failed.stderr
+    assert "not configured" in arcadia("doctor").stdout
+
+
+def test_the_doctor_misses_the_inbox(arcadia: Shell) -> None:
+    arcadia.inbox.rmdir()
+    assert "failed  inbox" in arcadia("doctor", code=1).stdout
+
+
+def test_up_says_in_one_line_that_a_port_is_in_use(arcadia: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = str(used.getsockname()[1])
+        assert f"port {port} is in use" in arcadia("up", "--port", port, code=1).stderr

@@ -28,7 +28,7 @@ def deliver_outstanding(
         yield dg.SkipReason("finance not configured")
         return
     try:
-        outstanding = finance.outstanding(warehouse.get())
+        outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
     except (ConfigurationFailure, LockTimeoutError, WarehouseError) as error:
         yield dg.SkipReason(str(error))
         return

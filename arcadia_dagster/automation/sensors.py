@@ -22,28 +22,31 @@ FAILURES = 3
 _TICK_LOCK_TIMEOUT = 5.0
 
 
-def new_invoice_files(partitions: dg.MonthlyPartitionsDefinition, *, runs_per_tick: int) -> dg.SensorDefinition:
+def new_invoice_files(
+    partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int
+) -> dg.SensorDefinition:
     """The sensor: one run for each stretch of months with new files, or with something that was left half built.
 
     Args:
         partitions: The months there are.
+        seconds: How long from one tick to the next.
         runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
     """
 
     @dg.sensor(
         name="new_invoice_files",
         job_name=INGEST,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Looks at the inbox every 30 s. Complete new files start a run for their months, adjacent months in one run. "
+            f"Looks at the inbox every {seconds} s. Complete new files start a run for their months, adjacent months in one run. "
             "Work whose run failed three times is left for a person: it is tried again when something about it changes."
         ),
     )
     def sensor(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, landing: LandingResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        # A tick must be short: what cannot be looked at now is looked at in 30 s.
+        # A tick must be short: what cannot be looked at now is looked at by the next.
         store = Warehouse(warehouse.path, lock_timeout=min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
             works = _works(store, landing, partitions.start.date())

@@ -35,7 +35,8 @@ SYNTHETIC_ACCOUNT = "0000000"
 def ready_invoices_sql() -> str:
     """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`.
 
-    Totals wait where the register says otherwise by now: the document was dismissed, or the invoice has another id or month.
+    Totals wait where the register says otherwise by now: the document was dismissed, the invoice has another id or month,
+    or was voided.
     """
     names = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in VENDORS.items())
     fields = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS)
@@ -50,6 +51,8 @@ def ready_invoices_sql() -> str:
       JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
       SEMI JOIN document_invoices AS stated
         USING (source, account_id, external_id, document_sha256, invoice_month)
+      ANTI JOIN (SELECT * FROM decisions WHERE decision = 'void') AS voided
+        USING (source, account_id, external_id)
       WHERE total.status = 'ready' AND raw.status = 'current'
     )
     """

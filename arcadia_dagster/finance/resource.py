@@ -1,7 +1,7 @@
 """The finance service as a Dagster resource: token, client and delivery under one roof."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from pydantic import Field
@@ -106,11 +106,18 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         with self.client() as client:
             return delivery.deliver(client, months=months, invoices=invoices, again=again, progress=progress)
 
-    def outstanding(self, warehouse: Warehouse) -> dict[date, int]:
-        """How many ready invoices finance does not have as they are now, by month."""
+    def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
+        """How many ready invoices finance does not have as they are now, by month.
+
+        Args:
+            warehouse: Where they are.
+            due_at: Leave out those that finance asked to be left alone for beyond this time (UTC); count all where None.
+        """
         with warehouse.read() as connection:
             rows = connection.execute(
-                f"SELECT invoice_month, count(*) FROM ({outstanding_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
+                f"SELECT invoice_month, count(*) FROM ({outstanding_sql(self.recipient)}) "
+                "WHERE $1::TIMESTAMP IS NULL OR not_before IS NULL OR not_before <= $1 GROUP BY ALL ORDER BY ALL",
+                [None if due_at is None else due_at.astimezone(UTC).replace(tzinfo=None)],
             ).fetchall()
         return dict(rows)
 

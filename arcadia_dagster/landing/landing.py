@@ -21,6 +21,8 @@ from arcadia_dagster.warehouse.rows import insert, text_list
 
 Item = TypeVar("Item")
 
+# Another landing may have much to read; what it takes need not be taken again.
+_LANDING_SECONDS = 600.0
 _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
 _MAX_CONTROL_TOTAL_BYTES = 1_000
@@ -93,12 +95,13 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
 
     Raises:
         InboxError: The inbox is missing or cannot be read.
-        LockTimeoutError: Another landing, or a writer of the warehouse, took longer than the lock's time-out.
+        LockTimeoutError: Another landing took longer than ten minutes, or a writer of the warehouse longer than its lock's
+            time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
     """
     _wait_until_settled(warehouse, inbox, settle_seconds)
     landed = Landed()
-    with hold(archive.lock_path, timeout=warehouse.lock_timeout):
+    with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
         warehouse.sweep()
         known = _Known.of(warehouse)
         if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:

@@ -22,6 +22,7 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.client import FinanceClient
 from arcadia_dagster.finance.delivery import BATCH, Delivered, Delivery, Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
+from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.finance.scripted_server import (
@@ -438,6 +439,22 @@ def test_what_went_to_one_target_or_tenant_has_not_gone_to_another(books: Books)
         assert [tuple(row.values()) for row in found] == sorted(
             [(one.url, "north", "a"), (one.url, TENANT, "a"), (other.url, TENANT, "b")]
         )
+
+
+def test_a_sample_under_another_name_is_known_by_its_bytes(books: Books) -> None:
+    books.hold(invoice(1, account_id="unknown", document_sha256=min(document_hashes())), invoice(2))
+    with ScriptedServer(imported()) as server:
+        assert (books.deliver(server.url, is_sandbox=False).synthetic, sent(server)) == (1, ["2"])
+
+
+def test_an_invoice_that_was_voided_is_not_pushed_even_before_its_month_is_built_again(books: Books) -> None:
+    books.hold(invoice(1), invoice(2))
+    key = {"source": "digitalocean", "account_id": "77", "external_id": "1"}
+    with books.warehouse.write() as connection:
+        insert(connection, schema.DECISIONS, [{**key, "decision": "void", "reason": "paid twice"}])
+    with ScriptedServer(imported()) as server:
+        books.deliver(server.url, again=True)
+        assert sent(server) == ["2"]
 
 
 def test_sample_invoices_never_go_to_a_target_that_is_no_sandbox(books: Books) -> None:
