@@ -98,6 +98,13 @@ class _Check:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
 
 
+# What finance has and we would not push any more: a document was dismissed after its invoice was delivered.
+_LEFT_OVER = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, target, source, account_id, external_id, finance_invoice_id
+FROM finance_records ANTI JOIN tax_split_totals USING (source, account_id, external_id)
+WHERE finance_invoice_id IS NOT NULL ORDER BY invoice_month DESC, target, source, external_id
+"""
+
 _CHECKS = (
     _Check(
         "nothing_rejected",
@@ -126,6 +133,13 @@ _CHECKS = (
         "No account's month comes to less than half of the month before: a file may have been cut off.",
         _FALLS,
         "compare with the provider's invoice; put its total beside the file as `<file>.total` to have it checked",
+    ),
+    _Check(
+        "finance_has_nothing_else",
+        "finance_records",
+        "Finance has no invoice whose document is gone.",
+        _LEFT_OVER,
+        "its document was dismissed after it was pushed: remove the invoice in finance by hand",
     ),
     _Check(
         "tax_rate_is_plausible",

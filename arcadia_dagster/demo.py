@@ -167,6 +167,7 @@ def _figures(row: Mapping[str, Any], finance_id: str) -> tuple[str, str, int, in
 
 def _table(title: str, invoices: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
     for name in ("month", "invoice"):
         table.add_column(name, no_wrap=True)
     for name in ("lines", "gross", "net", "tax"):

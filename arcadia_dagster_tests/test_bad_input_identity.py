@@ -163,7 +163,7 @@ def test_of_two_accounts_with_one_id_the_later_is_held_since_finance_could_not_t
     [reason] = later["hold_reasons"]
     assert reason == (
         "account 77 has an invoice with the same id, and finance tells invoices of one tenant and source apart by their "
-        "id only"
+        "id only: pushed, this one would overwrite that one"
     )
     assert runs.third.finance("same id")["times_received"] == 1
 

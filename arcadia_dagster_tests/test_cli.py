@@ -197,7 +197,7 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
 
     explained = arcadia("explain", "1001").stdout
     assert "held: its tax of 7.00 USD is more than its net of 1.00 USD" in explained
-    assert "arcadia release 1001 --reason" in explained
+    assert "arcadia release digitalocean/77/1001 --reason" in explained
     assert "held" in arcadia("push", "1001", code=1, **finance).stderr
     assert "1001" in arcadia("release", "1001", "--reason", "checked with the provider", **finance).stdout
     arcadia("ingest", **finance)

@@ -12,6 +12,7 @@ from arcadia_dagster.automation.work import Work, known_files, months_of_files, 
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 WORK_TAG = "arcadia/work"
@@ -20,6 +21,13 @@ WORK_TAG = "arcadia/work"
 MONTHS_PER_RUN = 12
 FAILURES = 3
 _TICK_LOCK_TIMEOUT = 5.0
+_UNDER_WAY = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 def new_invoice_files(
@@ -49,7 +57,8 @@ def new_invoice_files(
         # A tick must be short: what cannot be looked at now is looked at by the next.
         store = Warehouse(warehouse.path, lock_timeout=min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
-            works = _works(store, landing, partitions.start.date())
+            under_way = _months_under_way(context.instance)
+            works = _works(store, landing, partitions.start.date(), without=under_way)
         except (InboxError, LockTimeoutError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
@@ -67,10 +76,10 @@ def new_invoice_files(
                 "look at the failed runs, then launch the months by hand"
             )
         if not requests:
-            reason = "nothing new in the inbox"
-            yield dg.SkipReason(
-                f"left for a person after {FAILURES} failed runs: {', '.join(given_up)}" if given_up else reason
-            )
+            reasons = [f"left for a person after {FAILURES} failed runs: {', '.join(given_up)}"] if given_up else []
+            if under_way:
+                reasons.append(f"runs for {', '.join(f'{month:%Y-%m}' for month in sorted(under_way))} are under way")
+            yield dg.SkipReason("; ".join(reasons) or "nothing new in the inbox")
         yield from requests
 
     return sensor
@@ -97,7 +106,26 @@ def range_tags(months: tuple[date, ...]) -> dict[str, str]:
     }
 
 
-def _works(warehouse: Warehouse, landing: LandingResource, first: date) -> list[Work]:
+def _months_under_way(instance: dg.DagsterInstance) -> set[date]:
+    """The months of runs that have not ended, backfills too: as a run builds, its months look like other work each time.
+
+    Without the runs of `arcadia ingest`: nobody notices where one of them was killed.
+    """
+    months: set[date] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(_UNDER_WAY))):
+        tags = run.tags
+        if run.remote_job_origin is None or ASSET_PARTITION_RANGE_START_TAG not in tags:
+            continue
+        month, last = (
+            date.fromisoformat(tags[tag]) for tag in (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
+        )
+        while month <= last:
+            months.add(month)
+            month = next_month(month)
+    return months
+
+
+def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date]) -> list[Work]:
     present = datetime.now(UTC).date().replace(day=1)
     with warehouse.read() as connection:
         known = known_files(connection)
@@ -107,7 +135,7 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date) -> list[
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
     for month, files in months_of_files(found.complete, first=first, present=present).items():
         due.setdefault(month, []).extend(files)
-    return plan(due, longest=MONTHS_PER_RUN)
+    return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)
 
 
 def _failures(instance: dg.DagsterInstance, work: Work) -> int:

@@ -83,7 +83,18 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             "conflicting_account IS NOT NULL",
             "'account ' || conflicting_account || ' has an invoice with the same id, and finance tells invoices of one "
-            "tenant and source apart by their id only'",
+            "tenant and source apart by their id only: pushed, this one would overwrite that one'",
+            can_release=False,
+        ),
+        Reason(
+            "names_conflict IS NOT NULL",
+            "'the same bytes came under the names of different invoices (' || names_conflict || '): if both are real, ask the "
+            "provider for a file of each'",
+        ),
+        Reason(
+            "replaces_other_lines",
+            "'a file of the same name stated mostly other lines before, and the name is not the provider''s: a new version, or "
+            "another invoice? Give each the provider''s own file name'",
         ),
         Reason(
             "duplicate_of IS NOT NULL",

@@ -40,6 +40,11 @@ def load_settings() -> Settings:
         values = settings.load()
     except settings.SettingsError as error:
         raise CommandError(str(error), MISUSED) from error
+    from arcadia_dagster.finance.token import secret_problem
+
+    secret = os.environ.get(settings.SECRET_VARIABLE, "")
+    if secret and (problem := secret_problem(secret)) is not None:
+        raise CommandError(problem, MISUSED)
     os.environ["ARCADIA_HOME"] = str(values.home)
     os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))

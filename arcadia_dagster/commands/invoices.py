@@ -36,7 +36,8 @@ def explain_invoice(options: argparse.Namespace) -> int:
     values = load_settings()
     warehouse = warehouse_of(values)
     with complaints(UnknownInvoiceError):
-        found = explain(warehouse, _archive(values), find(warehouse, options.invoice))
+        shown = None if options.json else _LINES_SHOWN
+        found = explain(warehouse, _archive(values), find(warehouse, options.invoice), max_lines=shown)
     if options.json:
         print_json(found)
     else:
@@ -46,11 +47,12 @@ def explain_invoice(options: argparse.Namespace) -> int:
 
 def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
+    # Before the definitions are imported, which read the settings too.
+    values = load_settings()
     from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.delivery import InvoiceKey
     from arcadia_dagster.finance.errors import FinanceError
 
-    values = load_settings()
     warehouse = warehouse_of(values)
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if not finance.is_configured:
@@ -82,8 +84,14 @@ def dismiss(options: argparse.Namespace) -> int:
     warehouse = warehouse_of(values)
     with complaints(DecisionError):
         sha256, name = _document(warehouse, options.document)
+        pushed = _pushed_of(warehouse, sha256)
         months = _decided(values, warehouse, "dismiss", sha256, None, options.reason)
-    _tell(f"{name} is dismissed", months, as_json=options.json, document_sha256=sha256)
+    message = f"{name} is dismissed"
+    if pushed:
+        message += (
+            f"; finance has {', '.join(pushed)}: unless an older version takes its place, remove it there by hand"
+        )
+    _tell(message, months, as_json=options.json, document_sha256=sha256)
     return OK
 
 
@@ -176,6 +184,18 @@ def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
     return rows[0][0], rows[0][1]
 
 
+def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
+    """The invoices of a document that finance has."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT external_id FROM document_invoices "
+            "SEMI JOIN (FROM finance_records WHERE finance_invoice_id IS NOT NULL) USING (source, account_id, external_id) "
+            "WHERE document_sha256 = ? ORDER BY ALL",
+            [document_sha256],
+        ).fetchall()
+    return [external_id for (external_id,) in rows]
+
+
 def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delivered") -> None:
     dealt_with = (delivered.created, delivered.updated, delivered.unchanged, delivered.deferred, delivered.refused)
     if any(dealt_with) or delivered.synthetic or delivered.failure:
@@ -228,7 +248,7 @@ def _print_explanation(found: dict[str, Any]) -> None:
     table.add_column("amount", justify="right")
     for name in ("category", "service", "description", "resource"):
         table.add_column(name, overflow="fold")
-    for line in found["lines"][:_LINES_SHOWN]:
+    for line in found["lines"]:
         category = line["charge_category"] + (f" ({line['tax_basis']})" if line["tax_basis"] else "")
         cells = (line["service_name"], line["description"], line["matched_resource_id"])
         table.add_row(
@@ -237,7 +257,7 @@ def _print_explanation(found: dict[str, Any]) -> None:
             *(_literal(cell) for cell in (category, *cells)),
         )
     console.print(table)
-    if (more := len(found["lines"]) - _LINES_SHOWN) > 0:
+    if found["totals"] and (more := found["totals"]["line_count"] - len(found["lines"])) > 0:
         console.print(f"and {more} more lines: use --json")
 
 
@@ -245,14 +265,18 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
     invoice, totals = found["invoice"], found["totals"]
     yield f"Invoice {invoice['external_id']} of {invoice['source']}, account {invoice['account_id']}"
     if totals is None:
-        yield "  it is registered; its month is not built yet: run `arcadia ingest`"
+        yield (
+            "  it is registered; its month is not built yet: run `arcadia ingest`"
+            if found["is_stated"]
+            else "  no document states it any more: it was dismissed"
+        )
         return
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["hold_reasons"]:
-        yield f"  to let it go to finance as it is: arcadia release {shlex.quote(invoice['external_id'])} --reason ..."
+        yield f"  to let it go to finance as it is: arcadia release {shlex.quote('/'.join(invoice.values()))} --reason ..."
     for reason in totals["released_reasons"]:
         yield f"  released though: {reason}"
 

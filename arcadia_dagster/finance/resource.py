@@ -10,7 +10,6 @@ from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery, InvoiceKey, Recipient, outstanding_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
-from arcadia_dagster.settings import SECRET_VARIABLE
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -70,7 +69,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             ConfigurationFailure: The secret or the base URL cannot be right.
         """
         if (problem := secret_problem(self.secret)) is not None:
-            raise ConfigurationFailure(f"{SECRET_VARIABLE}: {problem}")
+            raise ConfigurationFailure(problem)
         identity = Identity(self.tenant_id, tuple(self.roles), self.issuer, self.subject or self.tenant_id)
         return FinanceClient(
             self.base_url,

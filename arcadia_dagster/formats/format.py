@@ -158,6 +158,7 @@ class StatedInvoice:
         currencies: The ISO 4217 codes of its lines.
         lines_month: The month in which most lines that are not tax start (tie: the later).
         lines_total: The exact sum of its lines in major units; None where they are in several currencies.
+        lines_sketch: The smallest hashes of its lines: versions of one invoice share most of them.
         stated_total: The document's own total in major units.
     """
 
@@ -167,6 +168,7 @@ class StatedInvoice:
     currencies: tuple[str, ...]
     lines_month: date | None
     lines_total: Decimal | None = None
+    lines_sketch: tuple[int, ...] = ()
     account_id: str | None = None
     external_id: str | None = None
     invoice_number: str | None = None

@@ -32,6 +32,7 @@ from arcadia_dagster.formats.problems import Problem, describe, records_in
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
 
 _REJECTS_KEPT = 100
+_SKETCH = 64
 _MAX_SUM = 100_000_000_000_000
 """What an invoice's amounts may sum to in major units, whatever their signs: in minor units that always fits a BIGINT."""
 
@@ -307,7 +308,8 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         WITH invoice AS (
           SELECT document_sha256, invoice_ordinal, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies,
-            sum(abs(CAST(amount AS DECIMAL(38,0)))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row
+            sum(abs(CAST(amount AS DECIMAL(38,0)))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row,
+            min(CAST(hash(service_name, description, amount, charge_period_start) // 2 AS BIGINT), {_SKETCH}) AS lines_sketch
           FROM {lines} GROUP BY ALL
         ), starts AS (
           SELECT document_sha256, invoice_ordinal,
@@ -337,16 +339,17 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                     currencies=tuple(currencies),
                     lines_month=lines_month,
                     lines_total=sums.get((sha256, ordinal)),
+                    lines_sketch=tuple(sketch),
                     **told_fields.get((sha256, ordinal), {}),
                 )
-                for _, ordinal, _, count, currencies, _, _, lines_month in found
+                for _, ordinal, _, count, currencies, _, _, sketch, lines_month in found
             ),
             problems=[
                 Problem(
-                    f"amount: with it the amounts come to {magnitude:.2g}; expected less than {_MAX_SUM:,} an invoice",
+                    f"amount: with it the amounts come to {magnitude:,}; expected less than {_MAX_SUM:,} an invoice",
                     record=largest_row - min(row[2] for row in found) + 1,
                 )
-                for *_, magnitude, largest_row, _ in found
+                for *_, magnitude, largest_row, _, _ in found
                 if magnitude is not None and magnitude >= _MAX_SUM
             ],
         )

@@ -32,7 +32,7 @@ class NotTakenError(Exception):
 
 
 class ArchiveError(OSError):
-    """The archive cannot be written; the message names it, the cause and the setting."""
+    """The archive cannot be written, or was changed; the message names it, the cause and what to do."""
 
 
 class StillChangingError(NotTakenError):
@@ -92,12 +92,19 @@ class Archive:
                 return self._store(source, file.state)
 
     def examine(self, document_sha256: str) -> ArchivedDocument:
-        """The archived document again, examined as when it was taken."""
+        """The archived document again, examined as when it was taken.
+
+        Raises:
+            ArchiveError: The archived bytes are not those that were archived any more.
+        """
         path = self.path_of(document_sha256)
-        examiner = TextExaminer()
+        digest, examiner = hashlib.sha256(), TextExaminer()
         with path.open("rb") as source:
             while chunk := source.read(_CHUNK):
+                digest.update(chunk)
                 examiner.update(chunk)
+        if digest.hexdigest() != document_sha256:
+            raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
         return ArchivedDocument(document_sha256, path, examiner.facts())
 
     def append(self, document_sha256: str, events: Iterable[dict[str, Any]]) -> None:

@@ -51,6 +51,14 @@ def best_name(format_name: str | None, names: Sequence[str]) -> str:
     return next((name for name in names if facts_from_name(format_name, name) is not None), names[0])
 
 
+def conflicting_names(format_name: str | None, names: Sequence[str]) -> str | None:
+    """The invoices that a provider's names for the same bytes tell, where they tell different ones; else None."""
+    told = {facts for name in names if (facts := facts_from_name(format_name, name)) is not None}
+    if len(told) < 2:  # noqa: PLR2004 - a conflict takes two
+        return None
+    return ", ".join(sorted(f"{facts.account_id}/{facts.invoice_number} of {facts.month:%Y-%m}" for facts in told))
+
+
 def identify(invoice: StatedInvoice, *, format_name: str, file_name: str) -> Identity | None:
     """Place an invoice; None where neither document, name nor lines tell its month."""
     named = facts_from_name(format_name, file_name)

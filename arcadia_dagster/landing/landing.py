@@ -7,13 +7,13 @@ sensor. It registers files of whatever month and never changes the inbox.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from arcadia_dagster import __version__
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
-from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError, opened
+from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, hold, schema
@@ -57,6 +57,7 @@ class _Known:
     documents: dict[str, str]
     names: dict[str, set[str]]
     outdated: list[str]
+    latest: datetime | None
 
     @classmethod
     def of(cls, warehouse: Warehouse) -> "_Known":
@@ -68,6 +69,7 @@ class _Known:
             names = connection.execute(
                 "SELECT document_sha256, list(DISTINCT file_name) FROM document_names GROUP BY document_sha256"
             ).fetchall()
+            received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             # What an older version could not read, this one perhaps can.
             outdated = connection.execute(
                 "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND read_by <> ?", [__version__]
@@ -77,6 +79,7 @@ class _Known:
             documents={path: sha256 for path, *_, sha256 in files if sha256 is not None},
             names={sha256: set(found) for sha256, found in names},
             outdated=[sha256 for (sha256,) in outdated],
+            latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
 
 
@@ -156,9 +159,19 @@ def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: S
             register_facts(connection, [archive.record(sha256) for sha256 in hashes])
     sizes = [(sha256, archive.path_of(sha256).stat().st_size) for sha256 in archived]
     for hashes in _slices(sizes):
-        documents = [archive.examine(sha256) for sha256 in hashes if any(archive.record(sha256).of("received"))]
+        documents = list(_intact(archive, hashes, landed))
         landed.documents += [document.document_sha256 for document in documents]
         _register(warehouse, archive, reader, documents, landed)
+
+
+def _intact(archive: Archive, hashes: Sequence[str], landed: Landed) -> Iterator[ArchivedDocument]:
+    """The archived documents that have arrived once; one that was changed since is shown, and the others go on."""
+    for sha256 in hashes:
+        if any(archive.record(sha256).of("received")):
+            try:
+                yield archive.examine(sha256)
+            except ArchiveError as error:
+                landed.problems[f"archive/{sha256}"] = str(error)
 
 
 def _take(
@@ -174,14 +187,14 @@ def _take(
         except NotTakenError as error:
             landed.problems[file.inbox_path] = str(error)
     arrived: dict[str, ArchivedDocument] = {}
-    for file, document in taken:
+    for file, document in sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path)):
         sha256 = document.document_sha256
         names = known.names.setdefault(sha256, set())
         if not names:
             landed.documents.append(sha256)
         if file.name not in names:
             names.add(file.name)
-            _append_once(archive, sha256, _received(file))
+            _append_once(archive, sha256, _received(file, known))
             arrived[sha256] = document
     archive.sync()
     looked_at = [(file, document.document_sha256) for file, document in taken]
@@ -280,8 +293,15 @@ def _note_problems(warehouse: Warehouse, found: Look, landed: Landed) -> None:
         insert(connection, schema.INBOX_FILES, rows)
 
 
-def _received(file: InboxFile) -> dict[str, Any]:
+def _received(file: InboxFile, known: _Known) -> dict[str, Any]:
+    """The arrival: by the file's change time, and never before what was received earlier.
+
+    A folder that is moved into the inbox keeps the change times of its files; versions must not change places for that.
+    """
     at = datetime.fromtimestamp(file.state.changed_ns / 1e9, UTC)
+    if known.latest is not None:
+        at = max(at, known.latest + timedelta(microseconds=1))
+    known.latest = at
     return {"event": "received", "at": at.isoformat(), "file_name": file.name, "inbox_path": file.inbox_path}
 
 

@@ -17,7 +17,7 @@ from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.landing.archive import Archive, Record
-from arcadia_dagster.landing.identity import Identity, best_name, identify
+from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.rows import insert, text_list
 
@@ -162,11 +162,17 @@ def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
             for row in reading.inventory
         ]
     total = _ControlTotal.of(record, len(identities))
-    return [_invoice_row(record, invoice, identity, total, received_at) for invoice, identity in identities]
+    conflict = conflicting_names(reading.format, names)
+    return [_invoice_row(record, invoice, identity, total, received_at, conflict) for invoice, identity in identities]
 
 
 def _invoice_row(
-    record: Record, invoice: StatedInvoice, identity: Identity, control: "_ControlTotal", received_at: datetime
+    record: Record,
+    invoice: StatedInvoice,
+    identity: Identity,
+    control: "_ControlTotal",
+    received_at: datetime,
+    names_conflict: str | None,
 ) -> dict[str, Any]:
     currency = invoice.currencies[0] if len(invoice.currencies) == 1 else None
     return {
@@ -186,6 +192,8 @@ def _invoice_row(
         "stated_problem": control.problem_for(currency),
         "line_count": invoice.line_count,
         "lines_total": invoice.lines_total,
+        "lines_sketch": list(invoice.lines_sketch),
+        "names_conflict": names_conflict,
         "id_basis": identity.id_basis,
         "month_basis": identity.month_basis,
         "lines_month": invoice.lines_month,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import duckdb
@@ -50,10 +51,13 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
     return Invoice(*rows[0])
 
 
-def explain(warehouse: Warehouse, archive: Archive, invoice: Invoice) -> dict[str, Any]:
+def explain(
+    warehouse: Warehouse, archive: Archive, invoice: Invoice, *, max_lines: int | None = None
+) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
-    Keys: `invoice`, `totals`, `finance` (a record for each target), `attempts`, `versions` (each with the names that its file
+    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `finance` (a record for each target),
+    `attempts`, `versions` (each with the names that its file
     came under), `lines` (with the physical line in the file), `decisions`, `aliases`.
 
     Raises:
@@ -70,9 +74,14 @@ def explain(warehouse: Warehouse, archive: Archive, invoice: Invoice) -> dict[st
             f"FROM raw_invoices AS raw WHERE {where} ORDER BY received_at DESC",
             key,
         )
-        lines = _rows(connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number", key)
+        limit = "" if max_lines is None else f"LIMIT {max_lines}"
+        lines = _rows(
+            connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number {limit}", key
+        )
+        is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1", key))
         found = {
             "invoice": {"source": key[0], "account_id": key[1], "external_id": key[2]},
+            "is_stated": is_stated,
             "totals": totals[0] if totals else None,
             "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {where} ORDER BY target", key),
             "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {where} ORDER BY intended_at", key),
@@ -83,22 +92,22 @@ def explain(warehouse: Warehouse, archive: Archive, invoice: Invoice) -> dict[st
 
 
 def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    places: dict[str, dict[int, int]] = {}
+    last: dict[str, int] = {}
     for line in lines:
-        sha256 = line["document_sha256"]
-        if sha256 not in places:
-            places[sha256] = physical_lines(archive, sha256)
-        line["file_line"] = places[sha256].get(line["line_number"])
+        last[line["document_sha256"]] = line["line_number"]
+    places = {sha256: physical_lines(archive, sha256, up_to=record) for sha256, record in last.items()}
+    for line in lines:
+        line["file_line"] = places[line["document_sha256"]].get(line["line_number"])
     return lines
 
 
-def physical_lines(archive: Archive, document_sha256: str) -> dict[int, int]:
+def physical_lines(archive: Archive, document_sha256: str, *, up_to: int) -> dict[int, int]:
     """The line of the archived file on which each record begins, both from 1; empty where the file is gone."""
     path = archive.path_of(document_sha256)
     if not path.exists():
         return {}
     newline = archive.examine(document_sha256).facts.newline
-    return dict(enumerate(record_lines(path, newline=newline)))
+    return dict(islice(enumerate(record_lines(path, newline=newline)), up_to + 1))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:

@@ -94,16 +94,29 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         list_sort(list(DISTINCT currency)) AS currencies, sum(amount) AS amount_gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
+    ), pushed AS (
+      SELECT DISTINCT source, account_id, external_id, true AS is_pushed FROM finance_records
     ), first_seen AS (
-      SELECT source, account_id, external_id, min(received_at) AS received_at FROM document_invoices GROUP BY ALL
+      SELECT source, account_id, external_id, min(received_at) AS received_at,
+        NOT coalesce(any_value(is_pushed), false) AS is_new_to_finance
+      FROM document_invoices LEFT JOIN pushed USING (source, account_id, external_id) GROUP BY ALL
     ), conflict AS (
       SELECT own.source, own.account_id, own.external_id, min(other.account_id) AS conflicting_account
       FROM first_seen AS own JOIN first_seen AS other
         ON other.source = own.source AND other.external_id = own.external_id AND other.account_id <> own.account_id
-        AND (other.received_at, other.account_id) < (own.received_at, own.account_id)
+        -- Whoever finance has goes first: its row must not become another account's.
+        AND (other.is_new_to_finance, other.received_at, other.account_id)
+          < (own.is_new_to_finance, own.received_at, own.account_id)
       GROUP BY ALL
     ), raw AS (
       SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({months_})
+    ), replaced AS (
+      SELECT source, account_id, external_id, raw.document_sha256,
+        len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
+          < least(len(raw.lines_sketch), len(arg_max(older.lines_sketch, older.received_at))) AS replaces_other_lines
+      FROM raw JOIN document_invoices AS older USING (source, account_id, external_id)
+      WHERE raw.id_basis = 'derived' AND older.document_sha256 <> raw.document_sha256
+      GROUP BY source, account_id, external_id, raw.document_sha256, raw.lines_sketch
     ), duplicate AS ({_duplicates_sql(months_)}
     ), release AS (
       SELECT DISTINCT source, account_id, external_id, document_sha256 FROM decisions WHERE decision = 'release'
@@ -114,7 +127,9 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax), raw.document_sha256, raw.is_final, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, conflict.conflicting_account,
-        duplicate.duplicate_of, void.void_by, void.void_reason, release.document_sha256 IS NOT NULL AS is_released,
+        duplicate.duplicate_of, raw.names_conflict,
+        coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
+        void.void_by, void.void_reason, release.document_sha256 IS NOT NULL AS is_released,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
@@ -122,6 +137,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       JOIN raw USING (source, account_id, external_id, invoice_month)
       LEFT JOIN conflict USING (source, account_id, external_id)
       LEFT JOIN duplicate USING (source, account_id, external_id)
+      LEFT JOIN replaced USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
       LEFT JOIN release
         ON release.source = line.source AND release.account_id = line.account_id

@@ -15,6 +15,7 @@ from arcadia_dagster.warehouse.schema import Table
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "VARCHAR": pa.string(),
     "VARCHAR[]": pa.list_(pa.string()),
+    "BIGINT[]": pa.list_(pa.int64()),
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us"),
     "BIGINT": pa.int64(),

@@ -63,6 +63,8 @@ _STATED_INVOICE = (
     _CURRENCY,
     Column("stated_total", AMOUNT_TYPE, "The total that the document or its control file states, or NULL."),
     Column("stated_tax", AMOUNT_TYPE, "The tax total that the document states, or NULL."),
+    Column("names_conflict", "VARCHAR", "The different invoices that the names of the same bytes tell, or NULL."),
+    Column("lines_sketch", "BIGINT[]", "The 64 smallest hashes of its lines, to tell whether two versions are alike."),
     Column("stated_problem", "VARCHAR", "Why the control file beside the document cannot be used, or NULL."),
     Column("line_count", "BIGINT", "How many cost lines the invoice has."),
     Column("lines_total", AMOUNT_TYPE, "The exact sum of its lines, or NULL where they are in several currencies."),

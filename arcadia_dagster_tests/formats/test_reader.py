@@ -206,7 +206,7 @@ UNREADABLE = {
     ),
     "a_sum_of_two_signs": (
         csv_text([line(amount="60000000000000"), line(amount="-60000000000000")]),
-        "line 2, amount: with it the amounts come to 1.2",
+        "line 2, amount: with it the amounts come to 120,000,000,000,000",
     ),
 }
 

@@ -147,8 +147,10 @@ def test_a_child_that_was_forked_meanwhile_does_not_keep_it(path):
             assert holder.process.poll() is None
 
 
+# Whoever runs the tests in the background has Ctrl-C switched off for all their children: on again.
 INTERRUPTED = """
-import sys, threading
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from arcadia_dagster.warehouse import hold
 path = Path(sys.argv[1])
