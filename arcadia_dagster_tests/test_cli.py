@@ -34,8 +34,16 @@ class Result:
 class Shell:
     """Runs `arcadia` in a folder that looks like a checkout. In this process, for importing Dagster takes two seconds."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        storage: Path,
+    ) -> None:
         self.folder = folder
+        # One for all tests: making Dagster's databases takes seconds, and nothing is decided from what is in them.
+        self.storage: dict[str, str] = {"ARCADIA_DAGSTER_STORAGE": str(storage)}
         self.inbox = folder / "var" / "inbox"
         self._monkeypatch = monkeypatch
         self._capsys = capsys
@@ -43,7 +51,7 @@ class Shell:
         self.inbox.mkdir(parents=True)
 
     def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
-        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
+        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **self.storage, **environ}
         with self._monkeypatch.context() as patch:
             patch.chdir(self.folder)
             # A copy: what the command sets itself must not outlive it.
@@ -61,9 +69,16 @@ class Shell:
         return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
 
 
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dagster")
+
+
 @pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
+def arcadia(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], storage: Path
+) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys, storage)
 
 
 def test_the_command_itself_ingests_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -105,6 +120,7 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
 
 def test_the_folder_is_as_before_but_for_the_home(arcadia: Shell) -> None:
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
+    arcadia.storage = {}
     arcadia("ingest")
     assert {path.name for path in arcadia.folder.iterdir()} == {"dagster.yaml", "var"}
     assert {path.name for path in (arcadia.folder / "var").iterdir()} == {

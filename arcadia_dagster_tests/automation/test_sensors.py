@@ -1,11 +1,12 @@
 """The sensor and the schedule, evaluated with a real instance on a real home."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
 
+from arcadia_dagster.automation import sensors
 from arcadia_dagster.automation.sensors import WORK_TAG
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -141,3 +142,16 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
     silent.run([datetime(2019, 1, 1, tzinfo=UTC).date(), datetime(2019, 2, 1, tzinfo=UTC).date()])
     silent.run([datetime(2026, 4, 1, tzinfo=UTC).date()])
     assert evaluated() == [("2019-01-01", "2019-02-01"), ("2026-04-01", "2026-04-01")]
+
+
+def test_months_of_a_run_under_way_are_not_requested_again_until_it_ends(
+    project: Project, instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name("2026 May", "1002"), invoice("2026-05", "2026 May"))
+    monkeypatch.setattr(sensors, "_months_under_way", lambda _instance: {date(2026, 4, 1)})
+    assert [months(request) for request in tick(project, instance)] == [("2026-05-01", "2026-05-01")]
+    monkeypatch.setattr(sensors, "_months_under_way", lambda _instance: {date(2026, 4, 1), date(2026, 5, 1)})
+    result = evaluate(project, instance)
+    assert not result.run_requests
+    assert "2026-04, 2026-05 are under way" in str(result.skip_message)

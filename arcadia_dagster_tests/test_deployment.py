@@ -1,0 +1,356 @@
+"""The deployment as a person runs it: the real web server, daemon and sandbox, watched over HTTP. Nothing is run in this process.
+
+One test, for starting and stopping takes longer than most of its steps: a story in the order in which it happens.
+"""
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from arcadia_dagster.launcher import SAMPLE_INBOX, Deployment, Launcher, plan
+from arcadia_dagster.sandbox.store import InvoiceRow
+from arcadia_dagster.settings import load
+from arcadia_dagster.warehouse import Warehouse, hold
+from arcadia_dagster_tests.graphql import GraphQL
+from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent
+# Generous: other tests run beside this one. Idle, each step takes 5 to 15 s, most of it the daemon's own intervals.
+PATIENCE = 120.0
+
+RUNS = """
+query {
+  runsOrError { __typename ... on Error { message } ... on PythonError { stack }
+    ... on Runs { results { runId status jobName parentRunId tags { key value } } } }
+}
+"""
+
+EVENTS = """
+query ($run: ID!) {
+  logsForRun(runId: $run) { __typename ... on Error { message } ... on PythonError { stack }
+    ... on EventConnection { events { __typename ... on MessageEvent { message } } } }
+}
+"""
+
+CHECK = """
+query ($asset: AssetKeyInput!, $check: String!) {
+  assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { status evaluation { success description } }
+}
+"""
+
+BACKFILL = """
+mutation ($assets: [AssetKeyInput!], $months: [String!]) {
+  launchPartitionBackfill(backfillParams: {assetSelection: $assets, partitionNames: $months}) {
+    __typename ... on Error { message } ... on PythonError { stack } ... on LaunchBackfillSuccess { backfillId } }
+}
+"""
+
+BACKFILL_STATUS = """
+query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { __typename ... on Error { message } ... on PythonError { stack }
+    ... on PartitionBackfill { status runs { runId status } error { message stack } } }
+}
+"""
+
+MATERIALIZATIONS = """
+query ($asset: AssetKeyInput!, $months: [String!]) {
+  assetNodeOrError(assetKey: $asset) { __typename
+    ... on AssetNode { assetMaterializations(partitions: $months) { partition runId
+      metadataEntries { label ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } } } } }
+}
+"""
+
+PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
+
+
+class Story:
+    """A running deployment, and what a person can see of it."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.inbox = deployment.home / "inbox"
+        self.warehouse = Warehouse(deployment.home / "arcadia.duckdb", lock_timeout=60)
+        self.graphql = GraphQL(deployment.url)
+
+    def drop(self, name: str, content: bytes) -> None:
+        part = self.inbox / f".{name}.part"
+        part.write_bytes(content)
+        part.rename(self.inbox / name)
+
+    def finance(self) -> dict[str, InvoiceRow]:
+        """Finance's rows by the invoice's id, of which there is one each."""
+        rows: list[InvoiceRow] = httpx.get(f"{self.deployment.sandbox_url}/api/v1/invoices", timeout=30).json()
+        found = {row["external_id"]: row for row in rows}
+        assert len(found) == len(rows), "finance has an invoice twice"
+        return found
+
+    def times_received(self) -> dict[str, int]:
+        return {number: row["times_received"] for number, row in self.finance().items()}
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        with self.warehouse.read() as connection:
+            found = connection.execute("SELECT status, reason FROM documents WHERE file_name = ?", [name]).fetchall()
+        assert len(found) <= 1
+        return dict(zip(("status", "reason"), found[0], strict=True)) if found else None
+
+    def runs(self) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = self.graphql.ask(RUNS)["runsOrError"]["results"]
+        return runs
+
+    def run_of(self, month: str) -> dict[str, Any] | None:
+        """The newest run for the month alone."""
+        for run in self.runs():
+            tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+            if tags.get("dagster/asset_partition_range_start") == month:
+                return run
+        return None
+
+    def messages(self, run: str) -> list[str]:
+        events = self.graphql.ask(EVENTS, run=run)["logsForRun"]["events"]
+        return [str(event.get("message")) for event in events]
+
+    def process_of(self, run: str) -> int | None:
+        for message in self.messages(run):
+            if found := re.search(r"Started process for run \(pid: (\d+)\)", message):
+                return int(found[1])
+        return None
+
+    def check(self, asset: str, name: str) -> dict[str, Any] | None:
+        found = self.graphql.ask(CHECK, asset={"path": [asset]}, check=name)["assetCheckExecutions"]
+        return found[0]["evaluation"] if found else None
+
+    def wait(self, what: str, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
+        """What `look` finds, as soon as it finds something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.2)
+        shown = [f"{run['jobName']} {run['status']} {run['runId']}" for run in self.runs()]
+        raise AssertionError("\n".join([f"not within {seconds:g} s: {what}; the runs:", *shown, *self._log()]))
+
+    def settled(self) -> list[dict[str, Any]]:
+        """All runs, once all have ended."""
+
+        def ended() -> list[dict[str, Any]] | None:
+            runs = self.runs()
+            return runs if all(run["status"] in ENDED for run in runs) else None
+
+        return self.wait("all runs have ended", ended)
+
+    @contextmanager
+    def started_and_held(self, month: str) -> Iterator[dict[str, Any]]:
+        """The month's run, in progress: it waits for the warehouse, which this test has, until the block ends."""
+        self.wait(f"a run for {month} is requested", lambda: self.run_of(month))
+        with hold(self.warehouse.lock_path, timeout=60):
+
+            def started() -> dict[str, Any] | None:
+                run = self.run_of(month)
+                return run if run is not None and run["status"] == "STARTED" else None
+
+            yield self.wait(f"the run for {month} has started", started)
+
+    def _log(self) -> list[str]:
+        log = self.deployment.home / "logs" / "daemon.log"
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:] if log.exists() else []
+
+
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+@pytest.mark.timeout(400)
+def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_path: Path) -> None:
+    deployment = planned(tmp_path / "home")
+    try:
+        with Launcher(deployment, ROOT).running():
+            story = Story(deployment)
+            # Beside the sensor's runs for the same months: the daemon looks after backfills every 30 s only.
+            backfill = launch_backfill(story)
+            new_files_are_pushed_once(story)
+            before = story.times_received()
+            drop_a_correction_a_bad_file_and_another(story)
+            killed = kill_the_run_for_the_other(story)
+            a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story)
+            a_killed_run_is_done_again(story, killed)
+            each_month_was_materialized(story, backfill)
+            story.settled()
+            assert story.times_received() == {**before, "1001": 2, "2001": 1}
+            cut = cut_the_power_during_a_run(story)
+        assert remaining(deployment.home) == []
+        with Launcher(deployment, ROOT).running():
+            story = Story(deployment)
+            what_was_cut_off_is_done_and_nothing_else_is_pushed(story, {**before, "1001": 2, "2001": 1})
+            assert {run["runId"] for run in story.settled() if run["status"] != "SUCCESS"} == {killed, cut}
+    finally:
+        left = remaining(deployment.home)
+        kill(left)
+    assert left == [], "stopping leaves no process behind"
+
+
+def launch_backfill(story: Story) -> str:
+    answer = story.graphql.ask(BACKFILL, assets=[{"path": [name]} for name in PARTITIONED], months=list(AUTUMN))
+    return str(answer["launchPartitionBackfill"]["backfillId"])
+
+
+def new_files_are_pushed_once(story: Story) -> None:
+    story.drop(invoice_name("2026 Jul"), invoice("2026-07"))
+    expected = len(list(SAMPLE_INBOX.glob("DigitalOcean*.csv"))) + 1
+    story.wait("every file is in finance", lambda: len(story.finance()) == expected)
+    assert figures(story, "1001") == (660, 600, 60)
+    assert figures(story, "900000004") == (8692, 7902, 790)
+    assert set(story.times_received().values()) == {1}
+
+
+def drop_a_correction_a_bad_file_and_another(story: Story) -> None:
+    story.drop(invoice_name("2026 Jul"), invoice("2026-07", "$7.00", "$0.70"))
+    story.drop(BAD, invoice("2026-08", "twelve"))
+    story.drop(invoice_name("2024 Jan", "2001"), invoice("2024-01"))
+
+
+def kill_the_run_for_the_other(story: Story) -> str:
+    with story.started_and_held("2024-01-01") as run:
+        process = story.process_of(run["runId"])
+        assert process is not None
+        assert process in processes_of(story.deployment.home)
+        kill([process])
+    return str(run["runId"])
+
+
+def a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story: Story) -> None:
+    story.wait("the correction is in finance", lambda: figures(story, "1001") == (770, 700, 70))
+    rejected = story.wait("the bad file is shown", lambda: story.document(BAD))
+    assert rejected["status"] == "rejected"
+    assert "twelve" in rejected["reason"]
+
+    def failed() -> dict[str, Any] | None:
+        check = story.check("raw_invoices", "nothing_rejected")
+        return check if check is not None and not check["success"] else None
+
+    assert "1 found" in story.wait("the check fails", failed)["description"]
+
+
+def a_killed_run_is_done_again(story: Story, killed: str) -> None:
+    story.wait("the killed run's invoice is in finance", lambda: "2001" in story.finance())
+    assert any("SIGKILL" in message for message in story.messages(killed))
+
+
+def each_month_was_materialized(story: Story, backfill: str) -> None:
+    def completed() -> dict[str, Any] | None:
+        found: dict[str, Any] = story.graphql.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]
+        assert "FAILED" not in found["status"], found
+        return found if found["status"] == "COMPLETED_SUCCESS" else None
+
+    runs = {run["runId"] for run in story.wait("the backfill is complete", completed)["runs"]}
+    assert len(runs) == 1
+    for asset in PARTITIONED:
+        node = story.graphql.ask(MATERIALIZATIONS, asset={"path": [asset]}, months=list(AUTUMN))["assetNodeOrError"]
+        found = {event["partition"]: event for event in node["assetMaterializations"] if event["runId"] in runs}
+        assert set(found) == set(AUTUMN)
+        if asset == "cost_lines":
+            assert {month: rows_of(event) for month, event in found.items()} == AUTUMN
+
+
+def cut_the_power_during_a_run(story: Story) -> str:
+    story.drop(invoice_name("2025 Jan", "3001"), invoice("2025-01"))
+    with story.started_and_held("2025-01-01") as run:
+        kill(processes_of(story.deployment.home))
+    return str(run["runId"])
+
+
+def what_was_cut_off_is_done_and_nothing_else_is_pushed(story: Story, before: dict[str, int]) -> None:
+    story.wait("the invoice that was cut off is in finance", lambda: "3001" in story.finance())
+    story.settled()
+    assert story.times_received() == {**before, "3001": 1}
+    assert figures(story, "1001") == (770, 700, 70)
+    rejected = story.document(BAD)
+    assert rejected is not None
+    assert rejected["status"] == "rejected"
+
+
+BAD = invoice_name("2026 Aug", "1002")
+# The sample's months that are backfilled, and how many cost lines each has.
+AUTUMN = {"2025-10-01": 11, "2025-11-01": 11, "2025-12-01": 16}
+
+
+def invoice(month: str, amount: str = "$6.00", gst: str = "$0.60") -> bytes:
+    start, end = f"{month}-01 00:00:00 +0000", f"{month}-28 23:59:59 +0000"
+    return digitalocean(line(amount=amount, start=start, end=end), tax(amount=gst))
+
+
+def figures(story: Story, number: str) -> tuple[int, int, int]:
+    row = story.finance()[number]
+    return row["amount_gross_minor"], row["amount_net_minor"], row["amount_tax_minor"]
+
+
+def rows_of(event: dict[str, Any]) -> int | None:
+    for entry in event["metadataEntries"]:
+        if entry["label"] == "dagster/partition_row_count":
+            return int(entry["intValue"])
+    return None
+
+
+def planned(home: Path) -> Deployment:
+    """What `make run` starts where no finance is configured, on free ports, with a sensor that looks as often as it can."""
+    environ = {
+        **os.environ,
+        "ARCADIA_HOME": str(home),
+        "ARCADIA_SENSOR_SECONDS": "1",
+        "ARCADIA_SETTLE_SECONDS": "0",
+        "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
+    }
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return plan(load(environ), environ, port=one.getsockname()[1], sandbox_port=other.getsockname()[1])
+
+
+def remaining(home: Path, seconds: float = 10.0) -> list[int]:
+    """What is still there of the deployment after the time that the kernel needs to end what was killed."""
+    deadline = time.monotonic() + seconds
+    while (left := processes_of(home)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def processes_of(home: Path) -> list[int]:
+    """Every process of the deployment, found by its home in its environment."""
+    mark = f"\0ARCADIA_HOME={home}\0".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ, state = (folder / "environ").read_bytes(), (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if mark in b"\0" + environ + b"\0" and state[0] != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def kill(processes: list[int]) -> None:
+    for process in processes:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{process}").exists() and not is_dead(process) for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_dead(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
