@@ -12,7 +12,7 @@ EXAMPLES = 60
 
 def quickly(max_examples: int = EXAMPLES, *, shrinks: bool = True) -> settings:
     return settings(
-        max_examples=max(10, max_examples // 2),  # the whole suite has three minutes
+        max_examples=max(10, max_examples // 3),  # the whole suite has three minutes
         deadline=None,
         derandomize=True,
         database=None,

@@ -293,7 +293,7 @@ class FinanceClient:
                 f"the host name of {self.target} does not resolve: check SKYAI_FINANCE_URL ({words})", requests=request
             )
         # An end of the stream in the middle of the handshake is a dropped connection, not a disagreement about TLS.
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return ConfigurationFailure(
                 f"no TLS connection with {self.target}: check SKYAI_FINANCE_URL, "
                 f"and SSL_CERT_FILE where its certificate is from a private authority ({words})",
