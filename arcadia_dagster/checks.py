@@ -15,21 +15,16 @@ from arcadia_dagster.assets import preview
 from arcadia_dagster.finance.delivery import missing_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
 
-_NOT_TAKEN = """
+_NOT_TAKEN = f"""
 SELECT * FROM (
-SELECT document.file_name AS file, document.reason AS problem,
-  strftime(document.received_at, '%Y-%m-%d %H:%M UTC') AS received
-FROM documents AS document
-WHERE document.status = 'rejected' AND NOT EXISTS (
-  FROM document_names AS name
-  JOIN document_names AS other ON other.file_name = name.file_name
-  JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
-  WHERE name.document_sha256 = document.document_sha256 AND replacement.status = 'accepted')
+SELECT file_name AS file, reason AS problem, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM ({NOT_REPLACED})
 UNION ALL
 SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
 )

@@ -28,6 +28,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster.warehouse.rows import fetch
 
 _ID_DIGITS = 8
 SAMPLE = sample_documents.FOLDER
@@ -80,9 +81,7 @@ class _Demo:
     def invoices(self) -> list[dict[str, Any]]:
         """The invoices as the warehouse has them."""
         with self.warehouse.read() as connection:
-            result = connection.execute("SELECT * FROM invoices ORDER BY invoice_month, external_id")
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return fetch(connection, "SELECT * FROM invoices ORDER BY invoice_month, external_id")
 
     def rejected(self) -> list[tuple[str, str]]:
         """The documents that were rejected, and why."""

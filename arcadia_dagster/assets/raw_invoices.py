@@ -4,6 +4,7 @@ import dagster as dg
 
 from arcadia_dagster.assets import common, preview
 from arcadia_dagster.landing.landing import Landed
+from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.warehouse import schema
@@ -18,15 +19,9 @@ WINDOW invoice AS (PARTITION BY source, account_id, external_id ORDER BY receive
 ORDER BY status, source, external_id, received_at
 """
 
-_REJECTED = """
+_REJECTED = f"""
 SELECT file_name, status, reason, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
-FROM documents AS document
-WHERE status = 'rejected' AND NOT EXISTS (
-  FROM document_names AS name
-  JOIN document_names AS other USING (file_name)
-  JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
-  WHERE name.document_sha256 = document.document_sha256 AND replacement.status = 'accepted')
-ORDER BY received_at DESC
+FROM ({NOT_REPLACED}) ORDER BY received_at DESC
 """
 
 

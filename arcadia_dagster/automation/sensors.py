@@ -8,8 +8,9 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
-from arcadia_dagster.automation.work import Work, known_files, months_of_files, plan, versions_to_build
+from arcadia_dagster.automation.work import Work, months_of_files, plan, versions_to_build
 from arcadia_dagster.landing.inbox import InboxError, look
+from arcadia_dagster.landing.landing import known_files
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.months import next_month

@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 
 from arcadia_dagster.formats.registry import month_of_name
-from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.landing.inbox import InboxFile
 from arcadia_dagster.warehouse.months import STAGES, next_month, stale
 
 
@@ -32,14 +32,6 @@ class Work:
         """`2026-04`, or `2026-01..2026-04`."""
         first, last = f"{self.months[0]:%Y-%m}", f"{self.months[-1]:%Y-%m}"
         return first if first == last else f"{first}..{last}"
-
-
-def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
-    """The state of each inbox file at the last landing, by its path. Files that could not be taken are looked at again."""
-    rows = connection.execute(
-        "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
-    ).fetchall()
-    return {path: FileState(*state) for path, *state in rows}
 
 
 def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:

@@ -28,7 +28,7 @@ from arcadia_dagster.finance.errors import (
 )
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.rows import insert, text_list
+from arcadia_dagster.warehouse.rows import fetch, insert, text_list
 
 BATCH = 50
 """How many invoices at most are intended and sent between two commits."""
@@ -192,7 +192,7 @@ class Delivery:
         """Commit what is about to be sent: the payload as it is now, for what is still ready now."""
         now = _now()
         with self._warehouse.write() as connection:
-            rows = _rows(
+            rows = fetch(
                 connection,
                 f"SELECT *, {_IS_OUTSTANDING} AS is_outstanding FROM ({_ready_sql(self._recipient, None, keys)})",
             )
@@ -355,12 +355,6 @@ def _key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:
     return f"({prefix}source, {prefix}account_id, {prefix}external_id) IN ({rows or '(NULL, NULL, NULL)'})"
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    result = connection.execute(query)
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
 def _outcome(answer: Imported | FinanceError | None) -> tuple[str, str]:
     """The attempt's outcome and the record's state after it."""
     if isinstance(answer, Imported):
@@ -405,7 +399,7 @@ def _count(
 def _answer_attempts(connection: duckdb.DuckDBPyConnection, updates: Sequence[Mapping[str, Any]]) -> None:
     """Complete the attempts with their answers: by delete and insert, as everywhere."""
     attempts = text_list([update["attempt_id"] for update in updates])
-    intended = _rows(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
+    intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
     answers = {update["attempt_id"]: update for update in updates}
     connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
     insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **answers[row["attempt_id"]]} for row in intended])

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
+
 from arcadia_dagster import __version__
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
@@ -62,9 +64,9 @@ class _Known:
     @classmethod
     def of(cls, warehouse: Warehouse) -> "_Known":
         with warehouse.read() as connection:
-            files = connection.execute(
-                "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode, document_sha256 FROM inbox_files "
-                "WHERE problem IS NULL"
+            states = known_files(connection)
+            documents = connection.execute(
+                "SELECT inbox_path, document_sha256 FROM inbox_files WHERE problem IS NULL AND document_sha256 IS NOT NULL"
             ).fetchall()
             names = connection.execute(
                 "SELECT document_sha256, list(DISTINCT file_name) FROM document_names GROUP BY document_sha256"
@@ -75,8 +77,8 @@ class _Known:
                 "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND read_by <> ?", [__version__]
             ).fetchall()
         return cls(
-            states={path: FileState(*state) for path, *state, _ in files},
-            documents={path: sha256 for path, *_, sha256 in files if sha256 is not None},
+            states=states,
+            documents=dict(documents),
             names={sha256: set(found) for sha256, found in names},
             outdated=[sha256 for (sha256,) in outdated],
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
@@ -133,6 +135,14 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     return landed
 
 
+def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
+    """The state of each inbox file at the last landing, by its path. Files that could not be taken are looked at again."""
+    rows = connection.execute(
+        "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
+    ).fetchall()
+    return {path: FileState(*state) for path, *state in rows}
+
+
 def _wait_until_settled(warehouse: Warehouse, inbox: Path, settle_seconds: float) -> None:
     """Give a file that was dropped just now the time to show that nobody writes to it any more."""
     deadline = time.monotonic() + settle_seconds
@@ -140,10 +150,7 @@ def _wait_until_settled(warehouse: Warehouse, inbox: Path, settle_seconds: float
     while (left := deadline - time.monotonic()) > 0:
         if states is None:
             with warehouse.read() as connection:
-                rows = connection.execute(
-                    "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
-                ).fetchall()
-            states = {path: FileState(*state) for path, *state in rows}
+                states = known_files(connection)
         waiting = look(inbox, states, now_ns=time.time_ns(), settle_seconds=settle_seconds).waiting
         if not waiting:
             return

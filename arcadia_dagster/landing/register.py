@@ -31,6 +31,17 @@ NO_MONTH = (
 )
 
 
+NOT_REPLACED = """
+SELECT * FROM documents AS document
+WHERE status = 'rejected' AND NOT EXISTS (
+  FROM document_names AS name
+  JOIN document_names AS other ON other.file_name = name.file_name
+  JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
+  WHERE name.document_sha256 = document.document_sha256 AND replacement.status = 'accepted')
+"""
+"""SQL: the rejected documents whose file name no accepted one has had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A document to register: its size, its record in the archive, and what reading it gave."""

@@ -10,6 +10,7 @@ import duckdb
 from arcadia_dagster.formats.problems import record_lines
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.rows import fetch
 
 
 class UnknownInvoiceError(LookupError):
@@ -111,9 +112,7 @@ def physical_lines(archive: Archive, document_sha256: str, *, up_to: int) -> dic
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    result = connection.execute(query, parameters)
-    names = [column[0] for column in result.description]
-    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()]
+    return [{name: _plain(value) for name, value in row.items()} for row in fetch(connection, query, parameters)]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the warehouse
