@@ -32,3 +32,8 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
 def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
     """A project that pushes to a sandbox."""
     return Project(tmp_path / "home", sandbox=sandbox)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first: it waits for other processes most of the time, and the others run meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_deployment.py")

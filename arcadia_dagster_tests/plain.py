@@ -52,9 +52,11 @@ def build(
         if months is None:
             with warehouse.read() as connection:
                 months = {month for month in stale(connection) if month in RANGE}
-        build_raw_invoices(warehouse, months, RANGE)
+        with warehouse.write() as connection:
+            build_raw_invoices(connection, months, RANGE)
         if resources:
             build_cloud_resources(warehouse)
         build_cost_lines(warehouse, archive, reader, months, RANGE)
-        build_tax_split_totals(warehouse, months, RANGE)
+        with warehouse.write() as connection:
+            build_tax_split_totals(connection, months, RANGE)
     return landed

@@ -10,9 +10,10 @@ import dagster as dg
 
 from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.automation.jobs import INGEST
-from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
 
@@ -86,18 +87,26 @@ class Project:
     def run(
         self, months: Iterable[date] | None = None, *, instance: dg.DagsterInstance | None = None
     ) -> dg.ExecuteInProcessResult:
-        """Run the job for the months, or for what is new after a first run for the present month."""
+        """Run the job for the months; else, as `arcadia ingest` does, land the inbox and run it for what is new.
+
+        Where nothing is new it runs for the present month, so that there is always a run to look at.
+        """
         if instance is None:
             with dg.DagsterInstance.ephemeral() as own:
                 return self.run(months, instance=own)
-        definitions = self.definitions()
-        if months is not None:
-            return ingest(definitions, instance, months)[-1]
+        return ingest(self.definitions(), instance, self.new_months() if months is None else months)[-1]
+
+    def new_months(self) -> list[date]:
+        """The months that have something new once the inbox is landed; the present one where none has."""
+        landing = build_resources(load(self.environ))["landing"]
+        try:
+            landing.land(self.warehouse)
+        finally:
+            landing.get_reader(self.warehouse).close()
         present = datetime.now(UTC).date().replace(day=1)
-        result = ingest(definitions, instance, [present])[-1]
         with self.warehouse.read() as connection:
             new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
-        return ingest(definitions, instance, new)[-1] if new else result
+        return new or [present]
 
     def query(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         with self.warehouse.read() as connection:

@@ -213,7 +213,8 @@ def test_a_future_invoice_is_due_once_its_month_has_begun(runs: Runs) -> None:
     project = runs.third.project
     with project.warehouse.read() as connection:
         assert FUTURE in stale(connection)
-    build_tax_split_totals(project.warehouse, [FUTURE], MonthRange(MARCH, FUTURE))
+    with project.warehouse.write() as connection:
+        build_tax_split_totals(connection, [FUTURE], MonthRange(MARCH, FUTURE))
     assert project.invoice(runs.third.numbers["too late"])["status"] == "ready"
     with project.warehouse.read() as connection:
         assert FUTURE not in stale(connection)

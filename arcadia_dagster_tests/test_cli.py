@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
@@ -32,18 +33,14 @@ class Result:
 
 
 class Shell:
-    """Runs `arcadia` in a folder that looks like a checkout. In this process, for importing Dagster takes two seconds."""
+    """Runs `arcadia` in a folder that looks like a checkout.
 
-    def __init__(
-        self,
-        folder: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-        storage: Path,
-    ) -> None:
+    In this process, for importing Dagster takes two seconds, and with Dagster's storage in memory, for making its databases
+    takes two more: nothing is decided from what is in them. One test below runs the command itself, with both.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        # One for all tests: making Dagster's databases takes seconds, and nothing is decided from what is in them.
-        self.storage: dict[str, str] = {"ARCADIA_DAGSTER_STORAGE": str(storage)}
         self.inbox = folder / "var" / "inbox"
         self._monkeypatch = monkeypatch
         self._capsys = capsys
@@ -51,8 +48,9 @@ class Shell:
         self.inbox.mkdir(parents=True)
 
     def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
-        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **self.storage, **environ}
+        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
         with self._monkeypatch.context() as patch:
+            patch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
             patch.chdir(self.folder)
             # A copy: what the command sets itself must not outlive it.
             patch.setattr(os, "environ", os.environ.copy())
@@ -69,19 +67,12 @@ class Shell:
         return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
 
 
-@pytest.fixture(scope="session")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dagster")
-
-
 @pytest.fixture
-def arcadia(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], storage: Path
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys, storage)
+def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
 
 
-def test_the_command_itself_ingests_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_but_its_home(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     write_months(tmp_path / "var" / "inbox", first=date(2024, 11, 1), months=1)
     result = subprocess.run(
@@ -95,6 +86,14 @@ def test_the_command_itself_ingests_in_a_process_of_its_own(tmp_path: Path) -> N
     )
     assert (result.returncode, "2024-11" in result.stdout) == (0, True), result.stderr
     assert "Warning" not in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"dagster.yaml", "var"}
+    assert {path.name for path in (tmp_path / "var").iterdir()} == {
+        "arcadia.duckdb",
+        "arcadia.duckdb.lock",
+        "archive",
+        "dagster",
+        "inbox",
+    }
 
 
 def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:
@@ -116,20 +115,6 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
         assert (total["currency"], total["gross"], total["tax"]) == ("USD", str(invoice.gross), str(invoice.tax))
     assert found[None]["rejected"] == 1
     assert "nothing new" in arcadia("ingest").stderr
-
-
-def test_the_folder_is_as_before_but_for_the_home(arcadia: Shell) -> None:
-    write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
-    arcadia.storage = {}
-    arcadia("ingest")
-    assert {path.name for path in arcadia.folder.iterdir()} == {"dagster.yaml", "var"}
-    assert {path.name for path in (arcadia.folder / "var").iterdir()} == {
-        "arcadia.duckdb",
-        "arcadia.duckdb.lock",
-        "archive",
-        "dagster",
-        "inbox",
-    }
 
 
 def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:

@@ -130,20 +130,28 @@ def test_a_new_version_between_two_steps_of_a_run_makes_neither_run_fail_nor_los
         with store.read() as connection:
             return unreconciled(connection)
 
+    def build_raw(months: list[date]) -> None:
+        with store.write() as connection:
+            build_raw_invoices(connection, months, RANGE)
+
+    def build_totals(months: list[date]) -> None:
+        with store.write() as connection:
+            build_tax_split_totals(connection, months, RANGE)
+
     with reader_of(store) as ours, reader_of(store) as theirs:
         project.drop(invoice_name(number="1002"), content(300).encode())
         land_only(store)
-        build_raw_invoices(store, months, RANGE)
+        build_raw(months)
         build_cost_lines(store, archive, ours, months, RANGE)
         # The other run brings two lines where there was one.
         project.drop(invoice_name(), content(70, 2).encode())
         land_only(store)
-        build_raw_invoices(store, months, RANGE)
+        build_raw(months)
         assert check_of_any_run() == [], "it would block our push"
-        build_tax_split_totals(store, months, RANGE)
+        build_totals(months)
         build_cost_lines(store, archive, theirs, months, RANGE)
         assert check_of_any_run() == [], "it would block our push"
-        build_tax_split_totals(store, months, RANGE)
+        build_totals(months)
     with store.read() as connection:
         assert (unreconciled(connection), stale(connection)) == ([], set())
     assert (project.invoice()["amount_gross_minor"], project.invoice("1002")["amount_gross_minor"]) == (140, 300)

@@ -136,7 +136,7 @@ class Story:
         while time.monotonic() < deadline:
             if found := look():
                 return found
-            time.sleep(0.2)
+            time.sleep(0.5)
         shown = [f"{run['jobName']} {run['status']} {run['runId']}" for run in self.runs()]
         raise AssertionError("\n".join([f"not within {seconds:g} s: {what}; the runs:", *shown, *self._log()]))
 

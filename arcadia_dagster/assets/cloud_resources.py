@@ -25,10 +25,12 @@ def cloud_resources(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     """Take new inventories from the inbox and list every resource as last seen."""
     store = warehouse.get()
     landing.land(store)
-    count = build_cloud_resources(store)
+    build_cloud_resources(store)
     with store.read() as connection:
         by_type = connection.execute(
             "SELECT resource_type, account_id, count(*) AS resources, "
             "strftime(max(last_seen_at), '%Y-%m-%d') AS last_seen FROM cloud_resources GROUP BY ALL ORDER BY ALL"
         ).df()
-    context.add_asset_metadata({common.ROW_COUNT: count, "resources": preview.as_table(by_type)})
+    context.add_asset_metadata(
+        {common.ROW_COUNT: int(by_type["resources"].sum()), "resources": preview.as_table(by_type)}
+    )

@@ -48,8 +48,8 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         landed = landing.land(store)
         _report(context, landed)
         months = common.months_of(context)
-        build_raw_invoices(store, months, common.range_of(partitions))
-        with store.read() as connection:
+        with store.write() as connection:
+            build_raw_invoices(connection, months, common.range_of(partitions))
             rejected = connection.execute(_REJECTED).df()
             by_month = preview.merged(
                 preview.row_counts(connection, "raw_invoices", months),

@@ -35,8 +35,8 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     def tax_split_totals(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> None:
         store = warehouse.get()
         months = common.months_of(context)
-        build_tax_split_totals(store, months, common.range_of(partitions))
-        with store.read() as connection:
+        with store.write() as connection:
+            build_tax_split_totals(connection, months, common.range_of(partitions))
             by_month = preview.merged(
                 preview.row_counts(connection, "tax_split_totals", months),
                 preview.totals_by_month(connection, months),

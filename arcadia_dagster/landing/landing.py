@@ -5,7 +5,7 @@ sensor. It registers files of whatever month and never changes the inbox.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -56,6 +56,7 @@ class _Known:
     """What earlier landings registered."""
 
     states: dict[str, FileState]
+    problems: dict[str, str]
     documents: dict[str, str]
     names: dict[str, set[str]]
     outdated: list[str]
@@ -65,6 +66,9 @@ class _Known:
     def of(cls, warehouse: Warehouse) -> "_Known":
         with warehouse.read() as connection:
             states = known_files(connection)
+            problems = connection.execute(
+                "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL"
+            ).fetchall()
             documents = connection.execute(
                 "SELECT inbox_path, document_sha256 FROM inbox_files WHERE problem IS NULL AND document_sha256 IS NOT NULL"
             ).fetchall()
@@ -78,6 +82,7 @@ class _Known:
             ).fetchall()
         return cls(
             states=states,
+            problems=dict(problems),
             documents=dict(documents),
             names={sha256: set(found) for sha256, found in names},
             outdated=[sha256 for (sha256,) in outdated],
@@ -104,35 +109,62 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
             time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
     """
-    _wait_until_settled(warehouse, inbox, settle_seconds)
+    deadline = time.monotonic() + settle_seconds
     landed = Landed()
-    with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
-        warehouse.sweep()
-        known = _Known.of(warehouse)
-        if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
-            _restore(warehouse, archive, reader, unknown, landed)
+    while True:
+        with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
+            warehouse.sweep()
             known = _Known.of(warehouse)
-        found = look(inbox, known.states, now_ns=time.time_ns(), settle_seconds=settle_seconds)
-        landed.seen = found.seen
-        landed.problems.update(found.problems)
-        landed.waiting += [file.inbox_path for file in found.waiting]
-        for outdated in _slices([(sha256, 0) for sha256 in known.outdated]):
-            _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], landed)
-        documents = [file for file in found.complete if not file.is_control_total]
-        for files in _slices([(file, file.state.byte_size) for file in documents]):
-            _take(warehouse, archive, reader, files, known, landed)
-        totals = [file for file in found.complete if file.is_control_total]
-        totals += _totals_of_replaced_files(inbox, found, known)
-        _take_control_totals(warehouse, archive, reader, totals, known, landed)
+            if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
+                _restore(warehouse, archive, reader, unknown, landed)
+                known = _Known.of(warehouse)
+            found = look(inbox, known.states, now_ns=time.time_ns(), settle_seconds=settle_seconds)
+            pause = _until_settled(found, settle_seconds, deadline)
+            if not pause:
+                _take_all(warehouse, archive, reader, inbox, found, known, landed)
+                return landed
+        time.sleep(pause)
+
+
+def _until_settled(found: Look, settle_seconds: float, deadline: float) -> float:
+    """Seconds until a file that was dropped just now has shown that nobody writes to it any more; 0 where none is waited for."""
+    left = deadline - time.monotonic()
+    if left <= 0 or not found.waiting:
+        return 0.0
+    youngest = max(file.state.changed_ns for file in found.waiting) / 1e9
+    return min(left, max(0.05, youngest + settle_seconds - time.time()))
+
+
+def _take_all(
+    warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, found: Look, known: _Known, landed: Landed
+) -> None:
+    """Archive, read and register what the look at the inbox found."""
+    landed.seen = found.seen
+    landed.problems.update(found.problems)
+    landed.waiting += [file.inbox_path for file in found.waiting]
+    for outdated in _slices([(sha256, 0) for sha256 in known.outdated]):
+        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], landed)
+    documents = [file for file in found.complete if not file.is_control_total]
+    for files in _slices([(file, file.state.byte_size) for file in documents]):
+        _take(warehouse, archive, reader, files, known, landed)
+    totals = [file for file in found.complete if file.is_control_total]
+    totals += _totals_of_replaced_files(inbox, found, known)
+    _take_control_totals(warehouse, archive, reader, totals, known, landed)
+    if landed.problems != known.problems:
         _note_problems(warehouse, found, landed)
-        with warehouse.read() as connection:
-            landed.rejected = dict(
-                connection.execute(
-                    "SELECT file_name, reason FROM documents WHERE status = 'rejected' "
-                    f"AND document_sha256 IN ({text_list(landed.documents)}) ORDER BY file_name"
-                ).fetchall()
-            )
-    return landed
+    if landed.documents:
+        landed.rejected = _rejected(warehouse, landed.documents)
+
+
+def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
+    """Which of the documents were rejected, by name: why."""
+    with warehouse.read() as connection:
+        return dict(
+            connection.execute(
+                "SELECT file_name, reason FROM documents WHERE status = 'rejected' "
+                f"AND document_sha256 IN ({text_list(documents)}) ORDER BY file_name"
+            ).fetchall()
+        )
 
 
 def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
@@ -141,21 +173,6 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
         "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
     ).fetchall()
     return {path: FileState(*state) for path, *state in rows}
-
-
-def _wait_until_settled(warehouse: Warehouse, inbox: Path, settle_seconds: float) -> None:
-    """Give a file that was dropped just now the time to show that nobody writes to it any more."""
-    deadline = time.monotonic() + settle_seconds
-    states: Mapping[str, FileState] | None = None
-    while (left := deadline - time.monotonic()) > 0:
-        if states is None:
-            with warehouse.read() as connection:
-                states = known_files(connection)
-        waiting = look(inbox, states, now_ns=time.time_ns(), settle_seconds=settle_seconds).waiting
-        if not waiting:
-            return
-        youngest = max(file.state.changed_ns for file in waiting) / 1e9
-        time.sleep(min(left, max(0.05, youngest + settle_seconds - time.time())))
 
 
 def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], landed: Landed) -> None:
@@ -284,12 +301,6 @@ def _register(
 def _note_problems(warehouse: Warehouse, found: Look, landed: Landed) -> None:
     """Keep what could not be taken where a check can show it, and forget what is no longer so."""
     by_path = {file.inbox_path: file for file in found.complete}
-    with warehouse.read() as connection:
-        noted = dict(
-            connection.execute("SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL").fetchall()
-        )
-    if noted == landed.problems:
-        return
     with warehouse.write() as connection:
         connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
         rows = []

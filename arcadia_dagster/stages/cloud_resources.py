@@ -8,6 +8,22 @@ from arcadia_dagster.billing.matching import matches_sql
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import assert_unique
 
+_LISTED = """
+SELECT resource_id, resource_name, resource_type, account_id, project,
+  min(received_at) OVER resource AS first_seen_at, max(received_at) OVER resource AS last_seen_at, document_sha256
+FROM inventories
+WINDOW resource AS (PARTITION BY account_id, resource_type, resource_id)
+QUALIFY row_number() OVER (
+  PARTITION BY account_id, resource_type, resource_id
+  ORDER BY received_at DESC, document_sha256 DESC, line_number DESC
+) = 1
+"""
+
+_OUT_OF_DATE = f"""
+WITH listed AS ({_LISTED})
+(FROM listed EXCEPT FROM cloud_resources) UNION ALL (FROM cloud_resources EXCEPT FROM listed) LIMIT 1
+"""
+
 _MATCHED_BY = "account_id, resource_type, resource_id, resource_name"
 
 _CHANGED = f"""
@@ -23,37 +39,24 @@ WHERE line.document_sha256 = match.document_sha256 AND line.line_number = match.
 """
 
 
-def build_cloud_resources(warehouse: Warehouse) -> int:
+def build_cloud_resources(warehouse: Warehouse) -> None:
     """Replace `cloud_resources` by what the registered inventories list; the newest word on each resource counts.
 
     Where that changes anything, the lines of all months are matched anew: which resource a line is for must not depend on
     whether its month was built before or after an inventory came.
 
-    Returns:
-        How many resources there are.
-
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
     """
+    with warehouse.read() as connection:
+        is_out_of_date = connection.execute(_OUT_OF_DATE).fetchone() is not None
+    if not is_out_of_date:
+        return
     with warehouse.write() as connection:
         connection.execute("CREATE TEMP TABLE resource_before AS FROM cloud_resources")
         connection.execute("DELETE FROM cloud_resources")
-        connection.execute(
-            """
-            INSERT INTO cloud_resources BY NAME
-            SELECT resource_id, resource_name, resource_type, account_id, project, document_sha256,
-              min(received_at) OVER resource AS first_seen_at, max(received_at) OVER resource AS last_seen_at
-            FROM inventories
-            WINDOW resource AS (PARTITION BY account_id, resource_type, resource_id)
-            QUALIFY row_number() OVER (
-              PARTITION BY account_id, resource_type, resource_id
-              ORDER BY received_at DESC, document_sha256 DESC, line_number DESC
-            ) = 1
-            """
-        )
+        connection.execute(f"INSERT INTO cloud_resources BY NAME {_LISTED}")
         assert_unique(connection, schema.CLOUD_RESOURCES, "true")
         if connection.execute(_CHANGED).fetchone() is not None:
             connection.execute(_MATCH_AGAIN)
         connection.execute("DROP TABLE temp.resource_before")
-        counted = connection.execute("SELECT count(*) FROM cloud_resources").fetchone()
-    return 0 if counted is None else int(counted[0])

@@ -3,29 +3,32 @@
 from collections.abc import Collection
 from datetime import date
 
+import duckdb
+
 from arcadia_dagster.stages.due import MonthRange, due_months
-from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
 
 
-def build_raw_invoices(warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> set[date]:
-    """Replace the months of `raw_invoices` by what the register says now.
+def build_raw_invoices(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date], range_: MonthRange
+) -> set[date]:
+    """Replace the months of `raw_invoices` by what the register says now, within the caller's transaction.
 
     Returns:
         The months that were built: see `due_months`.
 
     Raises:
-        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+        WarehouseError: See `replace`.
     """
-    with warehouse.write() as connection:
-        wanted = due_months(connection, schema.RAW_INVOICES.name, months, range_)
-        replace(
-            connection,
-            schema.RAW_INVOICES,
-            wanted,
-            _raw_invoices_sql(wanted),
-            built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
-        )
+    wanted = due_months(connection, schema.RAW_INVOICES.name, months, range_)
+    replace(
+        connection,
+        schema.RAW_INVOICES,
+        wanted,
+        _raw_invoices_sql(wanted),
+        built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
+    )
     return wanted
 
 

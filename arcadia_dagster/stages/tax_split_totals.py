@@ -8,34 +8,35 @@ import duckdb
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
-from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
+from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
 
 
-def build_tax_split_totals(warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> set[date]:
-    """Replace the months of `tax_split_totals` by the sums of their lines.
+def build_tax_split_totals(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date], range_: MonthRange
+) -> set[date]:
+    """Replace the months of `tax_split_totals` by the sums of their lines, within the caller's transaction.
 
     Returns:
         The months that were built: see `due_months`. Where another run is just replacing the lines of a month, it is
         left as it is: that run will build its totals.
 
     Raises:
-        LockTimeoutError, WarehouseError: See `Warehouse.write`; also where the totals do not add up, which is a defect.
+        WarehouseError: See `replace`; also where the totals do not add up, which is a defect.
     """
-    with warehouse.write() as connection:
-        wanted = due_months(connection, schema.TAX_SPLIT_TOTALS.name, months, range_)
-        wanted -= stale(connection, schema.COST_LINES.name)
-        seen = versions(connection, schema.COST_LINES.name, wanted)
-        replace(
-            connection,
-            schema.TAX_SPLIT_TOTALS,
-            wanted,
-            _totals_sql(wanted, range_),
-            # A month without a partition stays stale: it is due by itself on the day that it has one.
-            built_from={month: version if month in range_ else 0 for month, version in seen.items()},
-        )
-        if unequal := unreconciled(connection, wanted):
-            raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
+    wanted = due_months(connection, schema.TAX_SPLIT_TOTALS.name, months, range_)
+    wanted -= stale(connection, schema.COST_LINES.name)
+    seen = versions(connection, schema.COST_LINES.name, wanted)
+    replace(
+        connection,
+        schema.TAX_SPLIT_TOTALS,
+        wanted,
+        _totals_sql(wanted, range_),
+        # A month without a partition stays stale: it is due by itself on the day that it has one.
+        built_from={month: version if month in range_ else 0 for month, version in seen.items()},
+    )
+    if unequal := unreconciled(connection, wanted):
+        raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
     return wanted
 
 

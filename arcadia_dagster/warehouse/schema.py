@@ -8,6 +8,8 @@ Every TIMESTAMP is in UTC. Months are DATEs, the first day of the month.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import duckdb
+
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 
 SCHEMA_VERSION: Final = 1
@@ -371,13 +373,10 @@ frozen as text in its own module, and a test compares a migrated warehouse with 
 
 def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection type is not exported for annotations
     """The schema version of the attached warehouse; 0 where it is new."""
-    exists = connection.execute(
-        "SELECT count(*) FROM information_schema.tables "
-        "WHERE table_catalog = current_database() AND table_name = 'schema_version'"
-    ).fetchone()[0]
-    if not exists:
+    try:
+        return int(connection.execute("SELECT max(version) FROM schema_version").fetchone()[0])
+    except duckdb.CatalogException:
         return 0
-    return int(connection.execute("SELECT max(version) FROM schema_version").fetchone()[0])
 
 
 def migrate(connection: Any, found: int) -> None:  # noqa: ANN401

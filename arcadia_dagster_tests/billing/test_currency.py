@@ -70,7 +70,7 @@ def test_every_code_is_three_capitals_and_listed_once(connection):
     assert all(len(code) == 3 and code.isascii() and code.isupper() for code in EXPONENTS)
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(st.tuples(AMOUNTS | HALVES, EXPONENT), min_size=1, max_size=40))
 def test_sql_and_python_round_half_away_from_zero_alike(connection, given_):
     rows = [(str(amount), digits) for amount, digits in given_]
@@ -80,7 +80,7 @@ def test_sql_and_python_round_half_away_from_zero_alike(connection, given_):
     assert found == [to_minor(amount, codes[digits]) for amount, digits in given_]
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(st.tuples(AMOUNTS | HALVES, EXPONENT), min_size=1, max_size=40))
 def test_a_credit_is_rounded_like_the_charge_it_undoes(connection, given_):
     rows = [(str(amount), str(amount.copy_negate()), digits) for amount, digits in given_]
@@ -88,7 +88,7 @@ def test_a_credit_is_rounded_like_the_charge_it_undoes(connection, given_):
     assert evaluate(connection, sum_, rows, "a DECIMAL(38,18), b DECIMAL(38,18), e INTEGER") == [0] * len(rows)
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), EXPONENT), min_size=1, max_size=40))
 def test_minor_units_become_major_ones_without_losing_a_digit(connection, given_):
     found = evaluate(connection, from_minor_sql("m", "e"), given_, "m BIGINT, e INTEGER")
@@ -97,7 +97,7 @@ def test_minor_units_become_major_ones_without_losing_a_digit(connection, given_
     assert found == [from_minor(minor, codes[digits]) for minor, digits in given_]
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(st.tuples(st.integers(-LARGEST, LARGEST), EXPONENT), min_size=1, max_size=40))
 def test_minor_units_survive_the_way_to_major_ones_and_back(connection, given_):
     there_and_back = to_minor_sql(from_minor_sql("m", "e"), "e")

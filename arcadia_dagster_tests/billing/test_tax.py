@@ -79,7 +79,7 @@ MARKS = st.characters(categories=["M"])
 OTHERS = st.characters(exclude_categories=["L", "M", "Cs"], exclude_characters="\0")
 
 
-@quickly(20)
+@quickly(10)
 @given(
     st.lists(
         st.tuples(WORDS, LETTERS | MARKS | LETTERS.map(lambda letter: unicodedata.normalize("NFD", letter))),
@@ -97,7 +97,7 @@ def test_a_tax_word_that_touches_a_letter_of_any_script_never_counts(connection,
     ]
 
 
-@quickly(20)
+@quickly(10)
 @given(st.lists(st.tuples(OTHERS, WORDS, OTHERS), min_size=1, max_size=30))
 def test_a_tax_word_between_anything_but_letters_counts(connection, given_):
     texts = [("".join(parts),) for parts in given_]

@@ -539,7 +539,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@quickly(20)
+@quickly(10)
 @given(invoices=st.lists(FIELDS, min_size=1, max_size=10))
 def test_the_hash_is_the_same_in_the_warehouse_and_by_hand(
     in_memory: duckdb.DuckDBPyConnection, invoices: list[dict[str, Any]]

@@ -187,7 +187,7 @@ def written(draw):
     return draw(space) + text + draw(space), from_attos(-attos if is_negative else attos)
 
 
-@quickly(40)
+@quickly(13)
 @given(st.lists(written(), min_size=1, max_size=60))
 def test_every_way_to_write_an_amount_gives_exactly_that_amount(connection, given_):
     assert amounts(connection, [text for text, _ in given_]) == [amount for _, amount in given_]
@@ -206,21 +206,21 @@ MISSPELT = written().flatmap(
 )
 
 
-@quickly(40)
+@quickly(13)
 @given(st.lists(LIKE_AMOUNTS | DIGITS | GROUPS | MISSPELT | ANY_TEXT, min_size=1, max_size=60), CURRENCIES)
 def test_any_text_is_read_as_a_strict_reader_reads_it_or_not_at_all(connection, texts, currency):
     for text, amount in zip(texts, amounts(connection, texts, currency), strict=True):
         assert amount is None or amount == meant(text, currency), text
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(LIKE_AMOUNTS | GROUPS | MISSPELT, min_size=1, max_size=60), CURRENCIES)
 def test_what_a_strict_reader_reads_without_an_exponent_is_read(connection, texts, currency):
     plain = [text for text in texts if "e" not in text.lower()] or ["1"]
     assert amounts(connection, plain, currency) == [meant(text, currency) for text in plain]
 
 
-@quickly(40)
+@quickly(13)
 @given(
     st.lists(st.integers(1, 10**40).filter(lambda number: number % 10), min_size=1, max_size=40), st.integers(19, 60)
 )

@@ -215,7 +215,7 @@ FORMAT = DigitalOceanCsv()
 NUMBERS = st.integers(0, 10**12).map(str)
 
 
-@quickly(100)
+@quickly(33)
 @given(
     st.integers(1900, 2099),
     st.integers(1, 12),
@@ -260,7 +260,7 @@ def test_any_other_file_name_tells_nothing(name):
     assert FORMAT.facts_from_name(name) is None
 
 
-@quickly(200)
+@quickly(66)
 @given(st.text())
 def test_no_file_name_raises(name):
     assert FORMAT.facts_from_name(name) is None
@@ -269,7 +269,7 @@ def test_no_file_name_raises(name):
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6), max_size=4)
 
 
-@quickly(2, shrinks=False)
+@quickly(4, shrinks=False)
 @given(st.lists(NAMES, min_size=5, max_size=12, unique_by=tuple))
 def test_no_name_of_a_further_column_keeps_the_file_from_being_read(tmp_path_factory, headers):
     desk = Desk(tmp_path_factory.mktemp("desk"))

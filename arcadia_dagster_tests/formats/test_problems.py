@@ -32,7 +32,7 @@ def documents(draw):
     return text, newline, begins
 
 
-@quickly(70)
+@quickly(23)
 @given(documents())
 def test_the_line_of_a_record_is_the_one_an_editor_shows(tmp_path, document):
     text, newline, begins = document
@@ -42,7 +42,7 @@ def test_the_line_of_a_record_is_the_one_an_editor_shows(tmp_path, document):
     assert records_in(path) == len(begins)
 
 
-@quickly(60)
+@quickly(20)
 @given(documents(), st.data())
 def test_an_offset_is_on_the_line_an_editor_shows(tmp_path, document, data):
     text, newline, begins = document

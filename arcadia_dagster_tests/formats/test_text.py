@@ -20,7 +20,7 @@ def facts(content, *cuts):
     return examiner.facts()
 
 
-@quickly(150)
+@quickly(50)
 @given(
     st.one_of(
         st.binary(max_size=60),
@@ -36,7 +36,7 @@ def test_how_the_bytes_are_cut_into_chunks_does_not_matter(content, cuts):
     assert facts(content, *cuts) == facts(content) == facts(content, *range(len(content)))
 
 
-@quickly(120)
+@quickly(40)
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "ignore")))
 def test_bytes_are_text_exactly_where_python_decodes_them_and_no_control_byte_is_among_them(content):
     problem = facts(content).problem
@@ -94,7 +94,7 @@ CELL = st.text(st.sampled_from('ab",\n\r é'), max_size=6)
 NEWLINES = st.sampled_from(("\n", "\r\n", "\r"))
 
 
-@quickly(120)
+@quickly(40)
 @given(
     st.lists(st.lists(CELL, min_size=2, max_size=3), min_size=1, max_size=6),
     NEWLINES,

@@ -39,21 +39,21 @@ def written(draw):
     return f"{time:%Y-%m-%d}{between}{time:%H:%M:%S}{before}{zone}", time
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(written(), min_size=1, max_size=50))
 def test_a_time_with_its_offset_is_that_moment_in_utc(connection, given_):
     expected = [time.astimezone(UTC).replace(tzinfo=None) for _, time in given_]
     assert times(connection, [text for text, _ in given_]) == expected
 
 
-@quickly(15)
+@quickly(10)
 @given(st.lists(TIMES, min_size=1, max_size=50), st.sampled_from((" ", "T")))
 def test_a_time_without_an_offset_is_no_time(connection, given_, between):
     texts = [f"{time:%Y-%m-%d}{between}{time:%H:%M:%S}" for time in given_]
     assert times(connection, texts) == [None] * len(texts)
 
 
-@quickly(30)
+@quickly(10)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

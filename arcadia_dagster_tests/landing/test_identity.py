@@ -77,7 +77,7 @@ def test_the_stem_is_the_name_without_extension_and_copy_number(name, expected):
     assert stem(name) == expected
 
 
-@quickly(30)
+@quickly(10)
 @given(st.from_regex(r"[a-z][a-z ]{0,10}[a-z]", fullmatch=True), st.integers(1, 99))
 def test_a_second_download_has_the_stem_of_the_first(name, copy):
     assert stem(f"{name} ({copy}).csv") == stem(f"{name}.csv") == name

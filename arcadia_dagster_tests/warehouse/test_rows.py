@@ -20,7 +20,7 @@ def connection(tmp_path_factory):
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
-@quickly(15)
+@quickly(10)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -74,7 +74,7 @@ def test_every_table_takes_a_row_of_nothing(connection, table):
     assert connection.execute(f"SELECT * FROM {table.name}").fetchall() == [(None,) * len(table.columns)]
 
 
-@quickly(30)
+@quickly(10)
 @given(st.lists(TEXT, max_size=5), TEXT)
 def test_texts_are_listed_as_literals_whatever_is_in_them(connection, texts, other):
     found = connection.execute(
