@@ -24,6 +24,8 @@ run: $(READY) ## the Dagster UI, the daemon and, where no finance is configured,
 demo: $(READY) ## the sample months from file to finance, in a temporary home
 	@$(BIN)/arcadia demo
 
+# The tests start a dozen processes: what is compiled once need not be compiled by each.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## all tests
 	@$(BIN)/python -m pytest
 
