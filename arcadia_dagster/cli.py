@@ -70,7 +70,13 @@ def _add(
 
 
 def _add_months(commands: _Commands) -> None:
-    ingest = _add(commands, "ingest", ("months", "ingest"), "take new files from the inbox and bring months up to date")
+    ingest = _add(
+        commands,
+        "ingest",
+        ("months", "ingest"),
+        "take new files from the inbox and bring months up to date",
+        has_json=True,
+    )
     ingest.add_argument(
         "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: what is new"
     )

@@ -97,7 +97,9 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
 
 
 def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:
-    assert "run `arcadia ingest`" in arcadia("status").stdout
+    told = arcadia("status").stdout
+    assert "run `arcadia ingest`" in told
+    assert "arcadia.duckdb" in told
     assert json.loads(arcadia("status", "--json").stdout) == {"months": []}
 
 
@@ -173,6 +175,27 @@ def test_an_inbox_that_cannot_be_read_gets_one_line_with_the_setting(arcadia: Sh
     assert "ARCADIA_INBOX" in message
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("explain", "1001"), ("release", "1001", "--reason", "x"), ("dismiss", "x.csv", "--reason", "x")],
+)
+def test_a_mistyped_warehouse_is_named_and_not_made(arcadia: Shell, command: tuple[str, ...]) -> None:
+    mistyped = arcadia.folder / "mistyped" / "arcadia.duckdb"
+    result = arcadia(*command, code=0 if command == ("status",) else 1, ARCADIA_WAREHOUSE=str(mistyped))
+    assert str(mistyped) in result.stdout + result.stderr
+    assert not mistyped.exists()
+
+
+def test_an_ingest_tells_what_it_newly_holds_once(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
+    told = arcadia("ingest", "--json")
+    assert "digitalocean/77/1001: held: its tax of 7.00 USD" in told.stderr
+    [month] = json.loads(told.stdout)["months"]
+    assert (month["month"], month["held"]) == ("2026-04", 1)
+    again = arcadia("ingest", "--json")
+    assert ("held" in again.stderr, json.loads(again.stdout)) == (False, {"months": []})
+
+
 def test_given_months_are_built_even_if_nothing_is_new(arcadia: Shell) -> None:
     arcadia.inbox.joinpath(invoice_name()).write_bytes(
         (SAMPLE / "inbox" / "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv").read_bytes()
@@ -240,10 +263,12 @@ def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: She
 
 @pytest.mark.parametrize("command", [("explain",), ("release", "--reason", "x"), ("void", "--reason", "x")])
 def test_an_unknown_invoice_gets_one_line(arcadia: Shell, command: tuple[str, ...]) -> None:
+    arcadia("init")
     assert "there is no invoice 4711" in arcadia(command[0], "4711", *command[1:], code=1).stderr
 
 
 def test_an_unknown_document_gets_one_line(arcadia: Shell) -> None:
+    arcadia("init")
     assert "there is no document x.csv" in arcadia("dismiss", "x.csv", "--reason", "x", code=1).stderr
 
 

@@ -68,6 +68,20 @@ def warehouse_of(values: Settings) -> Warehouse:
         return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout)
 
 
+def existing_warehouse_of(values: Settings) -> Warehouse:
+    """The warehouse that the settings name, for commands that have nothing to say without one.
+
+    Raises:
+        CommandError: There is none: a mistyped path must not become a new one.
+    """
+    warehouse = warehouse_of(values)
+    if not warehouse.path.exists():
+        raise CommandError(
+            f"there is no warehouse at {warehouse.path} yet: run `arcadia ingest`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
+        )
+    return warehouse
+
+
 @contextlib.contextmanager
 def complaints(*kinds: type[Exception]) -> Iterator[None]:
     """Errors that a person can do something about become one line: those given, and those of files and the warehouse."""

@@ -14,10 +14,10 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
+    existing_warehouse_of,
     load_settings,
     parse_months,
     print_json,
-    warehouse_of,
 )
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import Decision, DecisionError, decide
@@ -34,7 +34,7 @@ _LINES_SHOWN = 40
 def explain_invoice(options: argparse.Namespace) -> int:
     """Print all that is known of an invoice, from finance's record back to the lines of the file."""
     values = load_settings()
-    warehouse = warehouse_of(values)
+    warehouse = existing_warehouse_of(values)
     with complaints(UnknownInvoiceError):
         shown = None if options.json else _LINES_SHOWN
         found = explain(warehouse, _archive(values), find(warehouse, options.invoice), max_lines=shown)
@@ -53,10 +53,10 @@ def push(options: argparse.Namespace) -> int:
     from arcadia_dagster.finance.delivery import InvoiceKey
     from arcadia_dagster.finance.errors import FinanceError
 
-    warehouse = warehouse_of(values)
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+    warehouse = existing_warehouse_of(values)
     with complaints(FinanceError, UnknownInvoiceError):
         if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
             delivered = finance.deliver(warehouse, months=parse_months(options.what, values), again=options.again)
@@ -81,7 +81,7 @@ def void(options: argparse.Namespace) -> int:
 def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
     values = load_settings()
-    warehouse = warehouse_of(values)
+    warehouse = existing_warehouse_of(values)
     with complaints(DecisionError):
         sha256, name = _document(warehouse, options.document)
         pushed = _pushed_of(warehouse, sha256)
@@ -97,7 +97,7 @@ def dismiss(options: argparse.Namespace) -> int:
 
 def _decide_invoice(options: argparse.Namespace, decision: Decision, effect: str) -> int:
     values = load_settings()
-    warehouse = warehouse_of(values)
+    warehouse = existing_warehouse_of(values)
     with complaints(DecisionError, UnknownInvoiceError):
         invoice = find(warehouse, options.invoice)
         sha256, status, has_pushes = _current(warehouse, invoice)

@@ -36,14 +36,18 @@ def ingest(options: argparse.Namespace) -> int:
     range_ = parse_months(options.months, values) if options.months else None
     with console.status("looking at the inbox"):
         definitions, months, notes = _land(values)
-    for note in notes:
-        console.print(note, style="yellow", highlight=False, markup=False)
+    held_before = _held(values)
     wanted = range_ or months
-    if not wanted:
+    if wanted:
+        _run_months(definitions, wanted, console)
+    else:
         console.print("nothing new")
-        return OK
-    _run_months(definitions, wanted, console)
-    return _print_status(values, as_json=False, only=set(wanted))
+    notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
+    for note in notes:
+        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if wanted or options.json:
+        _print_status(values, as_json=options.json, only=set(wanted))
+    return OK
 
 
 def status(options: argparse.Namespace) -> int:
@@ -75,6 +79,16 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
 
 
+def _held(values: Settings) -> dict[str, str]:
+    """Why each held invoice is held, whatever its month."""
+    with complaints(), warehouse_of(values).read() as connection:
+        rows = connection.execute(
+            "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
+            "FROM tax_split_totals WHERE status = 'held' ORDER BY invoice_month, source, account_id, external_id"
+        ).fetchall()
+    return dict(rows)
+
+
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
     import dagster as dg
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -100,12 +114,18 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
     from arcadia_dagster.finance.client import target_of
     from arcadia_dagster.stages.status import status
 
-    with complaints(ValueError):
-        found = status(warehouse_of(values), target_of(values.finance_url), values.finance_tenant_id)
+    warehouse = warehouse_of(values)
+    found: list[MonthStatus] = []
+    if warehouse.path.exists():
+        with complaints(ValueError):
+            found = status(warehouse, target_of(values.finance_url), values.finance_tenant_id)
+    shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
-        print_json({"months": [month.as_json() for month in found]})
+        print_json({"months": [month.as_json() for month in shown]})
+    elif shown:
+        _print_months(shown)
     else:
-        _print_months([month for month in found if only is None or month.month in only or month.rejected])
+        print(f"nothing in {warehouse.path} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
     return OK
 
 
@@ -117,9 +137,6 @@ def _print_months(found: "Sequence[MonthStatus]") -> None:
     from arcadia_dagster.billing.currency import from_minor
 
     console = Console()
-    if not found:
-        console.print("nothing yet: drop invoice files into the inbox and run `arcadia ingest`")
-        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("month", no_wrap=True, min_width=len("no month"))
     for name in ("docs", "invoices"):
