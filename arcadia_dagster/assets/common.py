@@ -1,5 +1,6 @@
 """What all assets share: partitions, policies, owners, and the months of a run."""
 
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +11,9 @@ from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse.schema import Table
 
 OWNERS = ["team:platform"]
+
+# Dagster marks it as beta, once for each asset, in every process. Its version is pinned, and we use it on purpose.
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 
 # The same on every asset: assets with different policies are backfilled one after another, which takes twice as long.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
-from arcadia_dagster.automation.work import Work, months_of_files, plan, versions_to_build
+from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files
 from arcadia_dagster.landing.resource import LandingResource
@@ -134,17 +134,16 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
             month: [version] for month, version in versions_to_build(connection).items() if first <= month <= present
         }
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
-    for month, files in months_of_files(found.complete, first=first, present=present).items():
-        due.setdefault(month, []).extend(files)
+    add_files(due, found.complete, first=first, present=present)
     return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)
 
 
 def _failures(instance: dg.DagsterInstance, work: Work) -> int:
-    return instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: work.digest}, statuses=[dg.DagsterRunStatus.FAILURE]))
+    return instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: work.key}, statuses=[dg.DagsterRunStatus.FAILURE]))
 
 
 def _request(work: Work, failures: int) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{work.name}:{work.digest}:{failures}",
-        tags={**range_tags(work.months), WORK_TAG: work.digest},
+        run_key=f"{work.key}:{failures}",
+        tags={**range_tags(work.months), WORK_TAG: work.key},
     )

@@ -33,6 +33,11 @@ class Work:
         first, last = f"{self.months[0]:%Y-%m}", f"{self.months[-1]:%Y-%m}"
         return first if first == last else f"{first}..{last}"
 
+    @property
+    def key(self) -> str:
+        """`2026-01..2026-04:0f3a9c...`: people see the months in the list of runs."""
+        return f"{self.name}:{self.digest}"
+
 
 def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     """The stale months, each with the versions of its stages: what a run for it would start from."""
@@ -45,18 +50,22 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in found.items()}
 
 
-def months_of_files(files: Iterable[InboxFile], *, first: date, present: date) -> dict[date, list[str]]:
-    """The new files by the month that a run for them should have.
+def add_files(due: dict[date, list[str]], files: Iterable[InboxFile], *, first: date, present: date) -> None:
+    """Add the new files to what is due, each to the month that a run for it should have.
 
-    A file whose name does not tell a month with a partition is for the present one: any run registers it, and what it
-    states is built by the run after.
+    Any run registers every file of the inbox. So a file whose name does not tell a month with a partition, as an inventory's,
+    goes with the latest month that is due anyway, or with the present one; what it states is built by the run after.
     """
-    found: dict[date, list[str]] = {}
+    monthless = []
     for file in files:
         month = month_of_name(file.name)
-        wanted = month if month is not None and first <= month <= present else present
-        found.setdefault(wanted, []).append(f"{file.inbox_path}:{file.state}")
-    return found
+        part = f"{file.inbox_path}:{file.state}"
+        if month is not None and first <= month <= present:
+            due.setdefault(month, []).append(part)
+        else:
+            monthless.append(part)
+    if monthless:
+        due.setdefault(max(due, default=present), []).extend(monthless)
 
 
 def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:

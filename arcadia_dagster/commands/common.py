@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -48,18 +47,12 @@ def load_settings() -> Settings:
     os.environ["ARCADIA_HOME"] = str(values.home)
     os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))
-    quiet_beta_notice()
     return values
 
 
 def project_root() -> Path:
     """Where dagster.yaml and workspace.yaml are: here, or in the project that this program runs from."""
     return next((folder for folder in (Path.cwd(), PROJECT_ROOT) if (folder / "dagster.yaml").is_file()), PROJECT_ROOT)
-
-
-def quiet_beta_notice() -> None:
-    """Dagster marks `backfill_policy` as beta, once for each asset. We pin Dagster, and use it on purpose."""
-    warnings.filterwarnings("ignore", message=r".*backfill_policy.*", module="dagster")
 
 
 def warehouse_of(values: Settings) -> Warehouse:

@@ -20,7 +20,6 @@ from arcadia_dagster.commands.common import (
     load_settings,
     print_json,
     project_root,
-    quiet_beta_notice,
     warehouse_of,
 )
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
@@ -115,7 +114,6 @@ def demo(options: argparse.Namespace) -> int:
     # The demo has a home, a port and a secret of its own, whatever the caller has set.
     for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_"))]:
         del os.environ[name]
-    quiet_beta_notice()
     from arcadia_dagster import demo as sample_run
     from arcadia_dagster.automation.ingest import IngestError
 
@@ -182,7 +180,6 @@ def _finance(values: Settings) -> Iterator[Verdict]:
     if not os.environ.get(SECRET_VARIABLE):
         yield Verdict("finance", "note", f"not configured ({SECRET_VARIABLE} is unset): invoices are kept and wait")
         return
-    quiet_beta_notice()
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if finance.remark is not None:
         yield Verdict("secret", "note", finance.remark)
