@@ -142,7 +142,8 @@ def test_other_amounts_are_a_new_version_that_is_pushed_again_as_updated(runs: R
     )
     assert versions == [{"status": "superseded", "line_count": 1}, {"status": "current", "line_count": 2}]
     assert runs.second.project.query(
-        "SELECT state, action, attempts FROM finance_records WHERE external_id = ?", [number]
+        "SELECT state, action, attempts FROM finance_records WHERE external_id = ? AND tenant_id = 'platform-admin'",
+        [number],
     ) == [{"state": "delivered", "action": "updated", "attempts": 2}]
 
 
