@@ -45,6 +45,7 @@ def test_rows_come_out_of_a_table_as_they_went_in(connection, rows):
 
 
 def test_times_and_booleans_come_out_as_they_went_in(connection):
+    connection.execute("DELETE FROM document_invoices")
     row = {"is_final": False, "received_at": datetime(2026, 4, 1, 12, 0, 0, 123456), "invoice_ordinal": 3}  # noqa: DTZ001
     insert(connection, schema.DOCUMENT_INVOICES, [row])
     query = "SELECT is_final, received_at, invoice_ordinal FROM document_invoices"
