@@ -6,7 +6,7 @@ is set by every write and every rename and cannot be set back, so a file that wa
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class InboxError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a look at one file sees. Two equal states are the same content.
+    """What a look at one file sees.
 
     Attributes:
         modified_ns: Modification time in nanoseconds since 1970 (UTC).
@@ -92,12 +92,21 @@ class Look:
     seen: int
 
 
-def look(inbox: Path, known: Mapping[str, FileState], *, now_ns: int, settle_seconds: float) -> Look:
+def fingerprint(status: os.stat_result) -> str:
+    """What is compared at every look, of perhaps a hundred thousand files: equal ones are the same content."""
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+
+
+FINGERPRINT_SQL = "concat_ws(':', byte_size, modified_ns, changed_ns, inode)"
+"""The same from a state that was kept, as SQL."""
+
+
+def look(inbox: Path, known: Mapping[str, str], *, now_ns: int, settle_seconds: float) -> Look:
     """Look at every file in the inbox and the folders below it. No link is followed.
 
     Args:
         inbox: The folder.
-        known: The state of each file at the last look, by its path below the inbox.
+        known: The fingerprint of each file at the last look, by its path below the inbox.
         now_ns: The present time in nanoseconds since 1970 (UTC).
         settle_seconds: How long a file must lie unchanged to count as complete.
 
@@ -107,7 +116,7 @@ def look(inbox: Path, known: Mapping[str, FileState], *, now_ns: int, settle_sec
     found = Look([], [], {}, 0)
     settle_ns = int(settle_seconds * 1e9)
     seen = 0
-    for entry, inbox_path in _entries(inbox, found.problems):
+    for entry, inbox_path in _entries(inbox, known, found.problems):
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -119,9 +128,9 @@ def look(inbox: Path, known: Mapping[str, FileState], *, now_ns: int, settle_sec
         if not stat.S_ISREG(status.st_mode):
             found.problems[inbox_path] = f"it is a {_kind(status.st_mode)}; only plain files are taken"
             continue
-        state = FileState.of(status)
-        if known.get(inbox_path) == state:
+        if known.get(inbox_path) == fingerprint(status):
             continue
+        state = FileState.of(status)
         file = InboxFile(inbox_path, Path(entry.path), state)
         is_complete = state.is_complete(now_ns=now_ns, settle_ns=settle_ns)
         (found.complete if is_complete else found.waiting).append(file)
@@ -133,7 +142,7 @@ def is_temporary(name: str) -> bool:
     return name.startswith(TEMPORARY_PREFIXES) or name.lower().endswith(TEMPORARY_SUFFIXES)
 
 
-def _entries(inbox: Path, problems: dict[str, str]) -> Iterator[tuple[os.DirEntry[str], str]]:
+def _entries(inbox: Path, known: Container[str], problems: dict[str, str]) -> Iterator[tuple[os.DirEntry[str], str]]:
     """Every entry that is no folder, with its path below the inbox."""
     folders = [(str(inbox), "")]
     while folders:
@@ -141,9 +150,9 @@ def _entries(inbox: Path, problems: dict[str, str]) -> Iterator[tuple[os.DirEntr
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if is_temporary(entry.name):
-                        continue
                     inbox_path = prefix + _readable(entry.name)
+                    if inbox_path not in known and is_temporary(entry.name):
+                        continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, f"{inbox_path}/"))
                     else:
@@ -157,7 +166,7 @@ def _entries(inbox: Path, problems: dict[str, str]) -> Iterator[tuple[os.DirEntr
 
 
 def _readable(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _kind(mode: int) -> str:

@@ -16,7 +16,7 @@ import duckdb
 from arcadia_dagster import __version__
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look, look
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.rows import insert, text_list
@@ -55,7 +55,7 @@ class Landed:
 class _Known:
     """What earlier landings registered."""
 
-    states: dict[str, FileState]
+    fingerprints: dict[str, str]
     problems: dict[str, str]
     documents: dict[str, str]
     names: dict[str, set[str]]
@@ -65,7 +65,7 @@ class _Known:
     @classmethod
     def of(cls, warehouse: Warehouse) -> "_Known":
         with warehouse.read() as connection:
-            states = known_files(connection)
+            fingerprints = known_files(connection)
             problems = connection.execute(
                 "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL"
             ).fetchall()
@@ -81,7 +81,7 @@ class _Known:
                 "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND read_by <> ?", [__version__]
             ).fetchall()
         return cls(
-            states=states,
+            fingerprints=fingerprints,
             problems=dict(problems),
             documents=dict(documents),
             names={sha256: set(found) for sha256, found in names},
@@ -118,7 +118,7 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
             if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
                 _restore(warehouse, archive, reader, unknown, landed)
                 known = _Known.of(warehouse)
-            found = look(inbox, known.states, now_ns=time.time_ns(), settle_seconds=settle_seconds)
+            found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
             pause = _until_settled(found, settle_seconds, deadline)
             if not pause:
                 _take_all(warehouse, archive, reader, inbox, found, known, landed)
@@ -167,12 +167,17 @@ def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
         )
 
 
-def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, FileState]:
-    """The state of each inbox file at the last landing, by its path. Files that could not be taken are looked at again."""
-    rows = connection.execute(
-        "SELECT inbox_path, byte_size, modified_ns, changed_ns, inode FROM inbox_files WHERE problem IS NULL"
-    ).fetchall()
-    return {path: FileState(*state) for path, *state in rows}
+def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The fingerprint of each inbox file at the last landing, by its path. What could not be taken is looked at again."""
+    # By column: row by row, a hundred thousand of them take ten times as long.
+    paths, fingerprints = (
+        connection.execute(
+            f"SELECT inbox_path, {FINGERPRINT_SQL} AS fingerprint FROM inbox_files WHERE problem IS NULL"
+        )
+        .fetchnumpy()
+        .values()
+    )
+    return dict(zip(paths.tolist(), fingerprints.tolist(), strict=True))
 
 
 def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], landed: Landed) -> None:
@@ -229,14 +234,16 @@ def _take(
 def _totals_of_replaced_files(inbox: Path, found: Look, known: _Known) -> list[InboxFile]:
     """Control totals that are as they were, beside a file that holds another document now."""
     looked_at = {file.inbox_path for file in (*found.complete, *found.waiting)}
-    files = [
-        InboxFile(path, inbox / path, known.states[path])
+    paths = [
+        path
         for path, sha256 in known.documents.items()
         if path.lower().endswith(CONTROL_TOTAL_SUFFIX)
         and path not in looked_at
         and known.documents.get(path[: -len(CONTROL_TOTAL_SUFFIX)], sha256) != sha256
     ]
-    return [file for file in files if file.path.exists()]
+    return [
+        InboxFile(path, inbox / path, FileState.of((inbox / path).lstat())) for path in paths if (inbox / path).exists()
+    ]
 
 
 def _take_control_totals(

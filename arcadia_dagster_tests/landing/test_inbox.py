@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from subprocess import run
 
+import duckdb
 import pytest
 
-from arcadia_dagster.landing.inbox import FileState, InboxError, is_temporary, look
+from arcadia_dagster.landing.inbox import FINGERPRINT_SQL, FileState, InboxError, fingerprint, is_temporary, look
 
 HOUR = 3_600_000_000_000
 
@@ -65,7 +66,7 @@ def test_an_unchanged_file_is_not_reported_again_and_a_changed_one_is(inbox):
     put(inbox / "a.csv")
     put(inbox / "b.csv")
     first = seen(inbox, later=HOUR)
-    known = {file.inbox_path: file.state for file in first.complete}
+    known = {file.inbox_path: fingerprint(file.path.stat()) for file in first.complete}
     again = seen(inbox, known, later=HOUR)
     assert (again.complete, again.waiting, again.seen) == ([], [], 2)
     with (inbox / "a.csv").open("a") as file:
@@ -248,3 +249,16 @@ def test_case_31_folders_without_rights_are_reported_and_the_others_read(tmp_pat
         str([("closed/", "the folder cannot be read (Permission denied)"), ("listed/a.csv", CANNOT_LOOK)]),
         "InboxError",
     ], result.stderr
+
+
+def test_a_kept_state_has_the_fingerprint_of_the_file_itself(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"abc")
+    status = file.stat()
+    with duckdb.connect() as connection:
+        row = connection.execute(
+            f"SELECT {FINGERPRINT_SQL} FROM (SELECT $1::BIGINT AS byte_size, $2::BIGINT AS modified_ns, "
+            "$3::BIGINT AS changed_ns, $4::BIGINT AS inode)",
+            [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino],
+        ).fetchone()
+    assert row == (fingerprint(status),)
