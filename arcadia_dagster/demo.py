@@ -28,7 +28,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster.warehouse.rows import fetch
+from arcadia_dagster.warehouse.query import fetch
 
 _ID_DIGITS = 8
 SAMPLE = sample_documents.FOLDER

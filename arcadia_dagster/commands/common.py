@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from dotenv import load_dotenv
-
 from arcadia_dagster import settings
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
@@ -34,16 +32,19 @@ def load_settings() -> Settings:
     Raises:
         CommandError: A setting cannot be right.
     """
-    load_dotenv(Path(".env"))
+    if Path(".env").is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(Path(".env"))
     try:
         values = settings.load()
     except settings.SettingsError as error:
         raise CommandError(str(error), MISUSED) from error
-    from arcadia_dagster.finance.token import secret_problem
+    if secret := os.environ.get(settings.SECRET_VARIABLE, ""):
+        from arcadia_dagster.finance.token import secret_problem
 
-    secret = os.environ.get(settings.SECRET_VARIABLE, "")
-    if secret and (problem := secret_problem(secret)) is not None:
-        raise CommandError(problem, MISUSED)
+        if (problem := secret_problem(secret)) is not None:
+            raise CommandError(problem, MISUSED)
     os.environ["ARCADIA_HOME"] = str(values.home)
     os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))

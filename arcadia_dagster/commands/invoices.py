@@ -20,13 +20,13 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import Decision, DecisionError, decide
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.explain import Invoice, UnknownInvoiceError, explain, find
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from arcadia_dagster.finance.delivery import Delivered
+    from arcadia_dagster.landing.decisions import Decision
 
 _LINES_SHOWN = 40
 
@@ -80,6 +80,8 @@ def void(options: argparse.Namespace) -> int:
 
 def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
+    from arcadia_dagster.landing.decisions import DecisionError
+
     values = load_settings()
     warehouse = existing_warehouse_of(values)
     with complaints(DecisionError):
@@ -95,7 +97,9 @@ def dismiss(options: argparse.Namespace) -> int:
     return OK
 
 
-def _decide_invoice(options: argparse.Namespace, decision: Decision, effect: str) -> int:
+def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:
+    from arcadia_dagster.landing.decisions import DecisionError
+
     values = load_settings()
     warehouse = existing_warehouse_of(values)
     with complaints(DecisionError, UnknownInvoiceError):
@@ -115,11 +119,13 @@ def _decide_invoice(options: argparse.Namespace, decision: Decision, effect: str
 def _decided(
     values: Settings,
     warehouse: Warehouse,
-    decision: Decision,
+    decision: "Decision",
     document_sha256: str,
     invoice: tuple[str, str, str] | None,
     reason: str,
 ) -> list[str]:
+    from arcadia_dagster.landing.decisions import decide
+
     months = decide(
         warehouse,
         _archive(values),

@@ -28,7 +28,8 @@ from arcadia_dagster.finance.errors import (
 )
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.rows import fetch, insert, text_list
+from arcadia_dagster.warehouse.query import fetch, text_list
+from arcadia_dagster.warehouse.rows import insert
 
 BATCH = 50
 """How many invoices at most are intended and sent between two commits."""

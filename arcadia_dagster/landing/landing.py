@@ -19,7 +19,8 @@ from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, hold, schema
-from arcadia_dagster.warehouse.rows import insert, text_list
+from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.rows import insert
 
 Item = TypeVar("Item")
 

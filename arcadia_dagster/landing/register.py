@@ -19,7 +19,8 @@ from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.landing.archive import Archive, Record
 from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
 from arcadia_dagster.warehouse import months, schema
-from arcadia_dagster.warehouse.rows import insert, text_list
+from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.rows import insert
 
 _CONTROL_TOTAL = re.compile(
     r"(?:(?P<before>[A-Z]{3})\s+)?\$?(?P<total>-?\d{1,14}(?:\.\d{1,18})?)(?:\s+(?P<after>[A-Z]{3}))?"

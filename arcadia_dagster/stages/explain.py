@@ -10,7 +10,7 @@ import duckdb
 from arcadia_dagster.formats.problems import record_lines
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.rows import fetch
+from arcadia_dagster.warehouse.query import fetch, text_literal
 
 
 class UnknownInvoiceError(LookupError):
@@ -34,15 +34,15 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     with warehouse.read() as connection:
+        wanted = text_literal(text)
         rows = connection.execute(
-            """
+            f"""
             SELECT DISTINCT source, account_id, external_id FROM document_invoices
-            WHERE external_id = $1 OR invoice_number = $1 OR source || '/' || account_id || '/' || external_id = $1
-            UNION SELECT source, account_id, external_id FROM finance_records WHERE external_id = $1
-            UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = $1
+            WHERE {wanted} IN (external_id, invoice_number, source || '/' || account_id || '/' || external_id)
+            UNION SELECT source, account_id, external_id FROM finance_records WHERE external_id = {wanted}
+            UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = {wanted}
             ORDER BY ALL
-            """,
-            [text],
+            """
         ).fetchall()
     if not rows:
         raise UnknownInvoiceError(f"there is no invoice {text}; `arcadia status` shows the months there are")
@@ -64,30 +64,29 @@ def explain(
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    key = [invoice.source, invoice.account_id, invoice.external_id]
-    where = "source = ? AND account_id = ? AND external_id = ?"
+    key = {"source": invoice.source, "account_id": invoice.account_id, "external_id": invoice.external_id}
+    where = " AND ".join(f"{name} = {text_literal(value)}" for name, value in key.items())
     with warehouse.read() as connection:
-        totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}", key)
+        totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}")
         versions = _rows(
             connection,
             "SELECT raw.*, (SELECT list(struct_pack(inbox_path := inbox_path, received_at := received_at) "
             "ORDER BY received_at) FROM document_names AS name WHERE name.document_sha256 = raw.document_sha256) AS names "
             f"FROM raw_invoices AS raw WHERE {where} ORDER BY received_at DESC",
-            key,
         )
         limit = "" if max_lines is None else f"LIMIT {max_lines}"
         lines = _rows(
-            connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number {limit}", key
+            connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number {limit}"
         )
-        is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1", key))
+        is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
         found = {
-            "invoice": {"source": key[0], "account_id": key[1], "external_id": key[2]},
+            "invoice": key,
             "is_stated": is_stated,
             "totals": totals[0] if totals else None,
-            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {where} ORDER BY target", key),
-            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {where} ORDER BY intended_at", key),
-            "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at", key),
-            "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at", key),
+            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {where} ORDER BY target"),
+            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {where} ORDER BY intended_at"),
+            "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
+            "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
     return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines)}
 
@@ -111,8 +110,8 @@ def physical_lines(archive: Archive, document_sha256: str, *, up_to: int) -> dic
     return dict(islice(enumerate(record_lines(path, newline=newline)), up_to + 1))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    return [{name: _plain(value) for name, value in row.items()} for row in fetch(connection, query, parameters)]
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    return [{name: _plain(value) for name, value in row.items()} for row in fetch(connection, query)]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the warehouse

@@ -6,6 +6,7 @@ from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.query import text_literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatu
             of(month).sums.append(Sums(*sums))
         for month, pushed in connection.execute(
             "SELECT invoice_month, count(*) FROM finance_records "
-            "WHERE state = 'delivered' AND target = ? AND tenant_id = ? GROUP BY ALL",
-            [target, tenant_id],
+            f"WHERE state = 'delivered' AND target = {text_literal(target)} AND tenant_id = {text_literal(tenant_id)} "
+            "GROUP BY ALL"
         ).fetchall():
             of(month).pushed = pushed
     return sorted(months.values(), key=lambda found: (found.month is None, found.month or date.max))

@@ -44,15 +44,3 @@ def insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[M
         connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM arriving_rows")
     finally:
         connection.unregister("arriving_rows")
-
-
-def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """The rows that a query answers with, each by column name."""
-    result = connection.execute(query, list(parameters))
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def text_list(values: Sequence[str]) -> str:
-    """SQL: texts as literals for `IN (...)`; a list that matches nothing where there are none."""
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "NULL"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.rows import insert, text_list
+from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.properties import from_attos, quickly
 
 
