@@ -18,6 +18,12 @@ from benchmarks.measure import BenchmarkError
 # What the script `arcadia` does that is installed with the program.
 _ARCADIA = "import sys; from arcadia_dagster.cli import main; sys.exit(main())"
 
+_BUILD = (
+    "import sys; from pathlib import Path; from arcadia_dagster_tests.plain import build, warehouse_of; "
+    "build(warehouse_of(Path(sys.argv[1])))"
+)
+_ROOT = Path(__file__).resolve().parents[1]
+
 
 def environ_of(home: Path, **more: str) -> dict[str, str]:
     """Our environment without the settings of whoever runs the benchmarks, and with this home."""
@@ -43,6 +49,11 @@ def python(code: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) ->
 def arcadia(home: Path, *arguments: str, **environ: str) -> str:
     """Run a command of the program; what it printed. It runs in its home, so no `.env` is read."""
     return python(_ARCADIA, *arguments, cwd=home, environ=environ_of(home, **environ))
+
+
+def build_elsewhere(home: Path) -> None:
+    """Land and build a home's inbox in another process: what it needs does not count as our memory, or our children's."""
+    python(_BUILD, str(home), cwd=_ROOT, environ=environ_of(home))
 
 
 @contextmanager
@@ -73,7 +84,10 @@ def finance_sums(folder: Path) -> dict[str, Any]:
 def warehouse_sums(home: Path) -> dict[str, int]:
     """How many invoices and lines the warehouse of this home has, and what they come to."""
     with duckdb.connect(str(home / "arcadia.duckdb"), read_only=True) as connection:
-        query = "SELECT count(*), sum(line_count), sum(amount_gross_minor), (SELECT count(*) FROM cost_lines) FROM tax_split_totals"
+        query = (
+            "SELECT count(*), sum(line_count), sum(amount_gross_minor), (SELECT count(*) FROM cost_lines) "
+            "FROM tax_split_totals"
+        )
         names = ("invoices", "lines", "gross_minor", "cost_lines")
         return {name: int(value) for name, value in zip(names, connection.execute(query).fetchall()[0], strict=True)}
 
