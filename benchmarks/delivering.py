@@ -17,7 +17,7 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.client import IMPORT_PATH, FinanceClient
 from arcadia_dagster.finance.delivery import Delivery, Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
-from arcadia_dagster.warehouse.rows import fetch
+from arcadia_dagster.warehouse.query import fetch
 from arcadia_dagster_tests.generate import write_months
 from arcadia_dagster_tests.plain import warehouse_of
 from benchmarks.home import build_elsewhere, finance_sums, sandbox, stated_sums
