@@ -154,14 +154,22 @@ class Delivery:
         delivery_id = str(uuid.uuid4())
         with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
             keys = self._outstanding(months, invoices, again=again, done=done)
+            batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+            intents: list[_Intent] = []
+            answers: list[Imported | FinanceError | None] = []
+            dealt_with = 0
             with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
-                for start in range(0, len(keys), BATCH):
-                    intents = self._intend(keys[start : start + BATCH], delivery_id, again=again)
-                    answers = self._send(client, pool, intents)
-                    self._record(intents, answers, done)
-                    progress(min(start + BATCH, len(keys)), len(keys))
+                # The answers of one batch and the intents of the next are one commit: half as many as with one for each.
+                for batch in [*batches, []] if batches else []:
+                    with self._warehouse.write() as connection:
+                        self._record(connection, intents, answers, done)
+                        intents = [] if done.failure else self._intend(connection, batch, delivery_id, again=again)
+                    if dealt_with:
+                        progress(dealt_with, len(keys))
                     if done.failure is not None:
                         break
+                    answers = self._send(client, pool, intents)
+                    dealt_with += len(batch)
         return done
 
     def _outstanding(
@@ -189,41 +197,44 @@ class Delivery:
                 done.unchanged += 1
         return keys
 
-    def _intend(self, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool) -> list[_Intent]:
-        """Commit what is about to be sent: the payload as it is now, for what is still ready now."""
+    def _intend(
+        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool
+    ) -> list[_Intent]:
+        """Write what is about to be sent: the payload as it is now, for what is still ready now."""
+        if not keys:
+            return []
         now = _now()
-        with self._warehouse.write() as connection:
-            rows = fetch(
-                connection,
-                f"SELECT *, {_IS_OUTSTANDING} AS is_outstanding FROM ({_ready_sql(self._recipient, None, keys)})",
+        rows = fetch(
+            connection,
+            f"SELECT *, {_IS_OUTSTANDING} AS is_outstanding FROM ({_ready_sql(self._recipient, None, keys)})",
+        )
+        intents = [
+            _Intent(
+                str(uuid.uuid4()),
+                InvoiceKey(row["source"], row["account_id"], row["external_id"]),
+                row,
+                payload.build(row, with_optional_fields=self._with_optional_fields),
             )
-            intents = [
-                _Intent(
-                    str(uuid.uuid4()),
-                    InvoiceKey(row["source"], row["account_id"], row["external_id"]),
-                    row,
-                    payload.build(row, with_optional_fields=self._with_optional_fields),
-                )
-                for row in rows
-                if row["is_outstanding"] or again
-            ]
-            self._replace_records(connection, [self._intended_record(intent) for intent in intents])
-            insert(
-                connection,
-                schema.FINANCE_ATTEMPTS,
-                [
-                    {
-                        **self._identity(intent),
-                        "attempt_id": intent.attempt_id,
-                        "delivery_id": delivery_id,
-                        "document_sha256": intent.row["document_sha256"],
-                        "payload": json.dumps(intent.body, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-                        "is_forced": not intent.row["is_outstanding"],
-                        "intended_at": now,
-                    }
-                    for intent in intents
-                ],
-            )
+            for row in rows
+            if row["is_outstanding"] or again
+        ]
+        self._replace_records(connection, [self._intended_record(intent) for intent in intents])
+        insert(
+            connection,
+            schema.FINANCE_ATTEMPTS,
+            [
+                {
+                    **self._identity(intent),
+                    "attempt_id": intent.attempt_id,
+                    "delivery_id": delivery_id,
+                    "document_sha256": intent.row["document_sha256"],
+                    "payload": json.dumps(intent.body, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+                    "is_forced": not intent.row["is_outstanding"],
+                    "intended_at": now,
+                }
+                for intent in intents
+            ],
+        )
         return intents
 
     def _send(
@@ -246,8 +257,13 @@ class Delivery:
         return list(pool.map(send, intents))
 
     def _record(
-        self, intents: Sequence[_Intent], answers: Sequence[Imported | FinanceError | None], done: Delivered
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        intents: Sequence[_Intent],
+        answers: Sequence[Imported | FinanceError | None],
+        done: Delivered,
     ) -> None:
+        """Write what finance answered."""
         if not intents:
             return
         now = _now()
@@ -270,9 +286,8 @@ class Delivery:
                 }
             )
             _count(done, intent.key, answer, state, error)
-        with self._warehouse.write() as connection:
-            self._replace_records(connection, records)
-            _answer_attempts(connection, updates)
+        self._replace_records(connection, records)
+        _answer_attempts(connection, updates)
 
     def _identity(self, intent: _Intent) -> dict[str, Any]:
         return {
