@@ -60,32 +60,36 @@ def tables_by_month(
     frame = connection.execute(query.format(months=month_list(months))).df()
     if frame.empty:
         return {}
-    frame["invoice_month"] = pd.to_datetime(frame["invoice_month"]).dt.date
-    return {
-        month: as_table(frame[frame["invoice_month"] == month].drop(columns="invoice_month").head(PREVIEW_ROWS))
-        for month in sorted(set(frame["invoice_month"]))
-    }
+    first = frame.groupby("invoice_month").head(PREVIEW_ROWS)
+    shown = _as_text(first.drop(columns="invoice_month"))
+    months_ = pd.to_datetime(first["invoice_month"]).dt.date
+    return {month: _table(shown[months_ == month]) for month in sorted(set(months_))}
 
 
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
     """A frame as the UI shows it. Its cells are text: the UI shows them as they are and never as markup."""
-    shown = pd.DataFrame(
-        {
-            name.removesuffix("_minor"): [
-                format_minor(None if pd.isna(minor) else int(minor), currency)
-                for minor, currency in zip(frame[name], frame["currency"], strict=True)
-            ]
-            if name.endswith("_minor")
-            else frame[name]
-            for name in frame.columns
-        }
-    )
-    records = [
-        dg.TableRecord({str(name): _text(value) for name, value in row.items()})
-        for row in shown.to_dict(orient="records")
-    ]
-    columns = [dg.TableColumn(str(name), type="string") for name in shown.columns]
+    return _table(_as_text(frame))
+
+
+def _table(shown: pd.DataFrame) -> dg.TableMetadataValue:
+    names = [str(name) for name in shown.columns]
+    records = [dg.TableRecord(dict(zip(names, row, strict=True))) for row in shown.itertuples(index=False, name=None)]
+    columns = [dg.TableColumn(name, type="string") for name in names]
     return dg.TableMetadataValue(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as text; columns that end with `_minor` as amounts of the row's `currency`."""
+    cells = {
+        name.removesuffix("_minor"): [
+            format_minor(None if pd.isna(minor) else int(minor), currency)
+            for minor, currency in zip(frame[name], frame["currency"], strict=True)
+        ]
+        if name.endswith("_minor")
+        else [_text(value) for value in frame[name]]
+        for name in frame.columns
+    }
+    return pd.DataFrame(cells, index=frame.index, dtype=object)
 
 
 def merged(*parts: Mapping[date, Mapping[str, Any]]) -> dict[date, dict[str, Any]]:
