@@ -304,3 +304,25 @@ def test_up_says_in_one_line_that_a_port_is_in_use(arcadia: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as used:
         port = str(used.getsockname()[1])
         assert f"port {port} is in use" in arcadia("up", "--port", port, code=1).stderr
+
+
+def test_a_release_is_for_the_doubts_that_were_seen_and_a_new_one_holds_the_invoice_again(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    total = arcadia.inbox / f"{invoice_name()}.total"
+    total.write_text("USD 1.00", encoding="utf-8")
+    arcadia("ingest")
+    arcadia("release", "1001", "--reason", "agreed with the provider")
+    arcadia("ingest")
+    assert arcadia.status()["2026-04"]["held"] == 0
+    total.write_text("USD 55555.00", encoding="utf-8")
+    assert "1001: held: the total that it states, 55555 USD" in arcadia("ingest").stderr
+    assert arcadia.status()["2026-04"]["held"] == 1
+
+
+def test_what_nobody_can_overrule_cannot_be_released(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia("ingest")
+    arcadia("void", "1001", "--reason", "paid twice")
+    arcadia("ingest")
+    assert "1001 cannot be released: voided by" in arcadia("release", "1001", "--reason", "x", code=1).stderr
+    assert "arcadia release" not in arcadia("explain", "1001").stdout

@@ -157,6 +157,7 @@ def test_a_decision_that_makes_no_sense_is_refused_and_leaves_no_trace(project: 
         ({"invoice": ("digitalocean", "77", "1002")}, "does not state the invoice digitalocean 77 1002"),
         ({"invoice": None}, "release: expected an invoice"),
         ({"decision": "dismiss"}, "dismiss: expected a document"),
+        ({}, "1001 is not held: there is nothing to release"),
     ]
     for change, expected in bad:
         with pytest.raises(DecisionError, match=expected):

@@ -2,8 +2,10 @@
 
 from datetime import UTC, date, datetime
 
+import pytest
+
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.landing.decisions import DecisionError, decide
 from arcadia_dagster_tests.project import Project, checks_of, digitalocean, invoice_name, line, tax
 
 APRIL = date(2026, 4, 1)
@@ -67,16 +69,17 @@ def test_nobody_can_release_an_invoice_that_would_overwrite_another_account_s(pr
     project.drop(invoice_name(account="222", number="500"), invoice(2))
     project.run([APRIL])
     [document] = project.query("SELECT document_sha256 FROM raw_invoices WHERE account_id = '222'")
-    decide(
-        project.warehouse,
-        archive_of(project),
-        decision="release",
-        document_sha256=document["document_sha256"],
-        invoice=("digitalocean", "222", "500"),
-        reason="both are real",
-        by="somebody",
-        now=datetime.now(UTC),
-    )
+    with pytest.raises(DecisionError, match="500 cannot be released: account 111 has an invoice with the same id"):
+        decide(
+            project.warehouse,
+            archive_of(project),
+            decision="release",
+            document_sha256=document["document_sha256"],
+            invoice=("digitalocean", "222", "500"),
+            reason="both are real",
+            by="somebody",
+            now=datetime.now(UTC),
+        )
     project.run([APRIL])
     assert totals(project)["222", "500"] == ("held", 2200)
     assert rows_of_finance(project) == {"500": 1100}

@@ -104,9 +104,7 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
     warehouse = existing_warehouse_of(values)
     with complaints(DecisionError, UnknownInvoiceError):
         invoice = find(warehouse, options.invoice)
-        sha256, status, has_pushes = _current(warehouse, invoice)
-        if decision == "release" and status == "ready":
-            raise CommandError(f"{invoice.external_id} is not held: there is nothing to release")
+        sha256, has_pushes = _current(warehouse, invoice)
         key = (invoice.source, invoice.account_id, invoice.external_id)
         months = _decided(values, warehouse, decision, sha256, key, options.reason)
     message = f"{invoice.external_id}: {effect}"
@@ -144,28 +142,28 @@ def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: st
         print_json({"message": message, "months": months, "document_sha256": document_sha256})
         return
     print(message)
-    print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
+    if months:
+        print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
 
 
 def _archive(values: Settings) -> Archive:
     return Archive(values.archive_path, max_document_bytes=values.max_document_bytes)
 
 
-def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, str | None, bool]:
-    """The document of the invoice's current version, the invoice's status, and whether finance may have it."""
+def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, bool]:
+    """The document of the invoice's current version, and whether finance may have it."""
     key = [invoice.source, invoice.account_id, invoice.external_id]
     where = "source = ? AND account_id = ? AND external_id = ?"
     with warehouse.read() as connection:
         current = connection.execute(
             f"SELECT document_sha256 FROM raw_invoices WHERE status = 'current' AND {where}", key
         ).fetchone()
-        status = connection.execute(f"SELECT status FROM tax_split_totals WHERE {where}", key).fetchone()
         pushes = connection.execute(f"SELECT count(*) FROM finance_records WHERE {where}", key).fetchone()
     if current is None:
         raise CommandError(
             f"{invoice.external_id} is registered and its month not built yet: run `arcadia ingest` first"
         )
-    return current[0], None if status is None else status[0], pushes != (0,)
+    return current[0], pushes != (0,)
 
 
 def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
@@ -281,7 +279,7 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"  {_amounts(totals)}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
-    if totals["hold_reasons"]:
+    if totals["can_release"]:
         yield f"  to let it go to finance as it is: arcadia release {shlex.quote('/'.join(invoice.values()))} --reason ..."
     for reason in totals["released_reasons"]:
         yield f"  released though: {reason}"

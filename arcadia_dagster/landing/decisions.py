@@ -4,7 +4,7 @@ A decision is kept beside the document that it was made about, in the archive, s
 """
 
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
@@ -47,7 +47,8 @@ def decide(
         The months that the stages must build again.
 
     Raises:
-        DecisionError: There is no such document, it does not state that invoice, or the reason is blank.
+        DecisionError: There is no such document, it does not state that invoice, the reason is blank, or the invoice is not
+            held or held for what nobody can overrule.
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
     """
@@ -56,7 +57,7 @@ def decide(
     if (invoice is None) != (decision == "dismiss"):
         raise DecisionError(f"{decision}: expected {'a document' if decision == 'dismiss' else 'an invoice'}")
     source, account_id, external_id = invoice or (None, None, None)
-    event = {
+    event: dict[str, Any] = {
         "event": "decided",
         "decision": decision,
         "decided_by": by,
@@ -67,6 +68,8 @@ def decide(
     }
     with hold(archive.lock_path, timeout=warehouse.lock_timeout):
         _assert_known(warehouse, document_sha256, invoice)
+        if decision == "release" and invoice is not None:
+            event["overruled"] = _doubts(warehouse, document_sha256, invoice)
         document = archive.examine(document_sha256)
         reader = Reader(warehouse.new_work_folder(), warehouse.stage)
         try:
@@ -94,3 +97,21 @@ def _assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str
         raise DecisionError(f"there is no document {document_sha256}")
     if invoice is not None and invoice not in stated:
         raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")
+
+
+def _doubts(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str]) -> list[str]:
+    """The doubts for which this version of the invoice is held."""
+    with warehouse.read() as connection:
+        row = connection.execute(
+            "SELECT status, can_release, hold_reasons FROM tax_split_totals "
+            "WHERE source = ? AND account_id = ? AND external_id = ? AND document_sha256 = ?",
+            [*invoice, document_sha256],
+        ).fetchone()
+    if row is None:
+        raise DecisionError(f"{invoice[2]} is not built yet in this version: run `arcadia ingest` first")
+    status, can_release, reasons = row
+    if status == "ready":
+        raise DecisionError(f"{invoice[2]} is not held: there is nothing to release")
+    if not can_release:
+        raise DecisionError(f"{invoice[2]} cannot be released: {'; '.join(reasons)}")
+    return list(reasons)

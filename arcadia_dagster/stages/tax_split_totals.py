@@ -120,7 +120,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       GROUP BY source, account_id, external_id, raw.document_sha256, raw.lines_sketch
     ), duplicate AS ({_duplicates_sql(months_)}
     ), release AS (
-      SELECT DISTINCT source, account_id, external_id, document_sha256 FROM decisions WHERE decision = 'release'
+      SELECT source, account_id, external_id, document_sha256, flatten(list(overruled)) AS overruled
+      FROM decisions WHERE decision = 'release' GROUP BY ALL
     ), void AS (
       SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by,
         arg_max(reason, decided_at) AS void_reason
@@ -130,7 +131,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, conflict.conflicting_account,
         duplicate.duplicate_of, raw.names_conflict,
         coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
-        void.void_by, void.void_reason, release.document_sha256 IS NOT NULL AS is_released,
+        void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
@@ -152,13 +153,17 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
     ), judged AS MATERIALIZED (
       SELECT *, {reasons_sql(found, can_release=False)} AS bars, {reasons_sql(found, can_release=True)} AS doubts
       FROM rounded
+    ), decided AS (
+      -- A release is for the doubts that the person saw: what has come up since holds the invoice again.
+      SELECT *, list_filter(doubts, lambda doubt: NOT list_contains(overruled, doubt)) AS open_doubts,
+        list_filter(doubts, lambda doubt: list_contains(overruled, doubt)) AS released_reasons
+      FROM judged
     )
     SELECT source, account_id, external_id, invoice_month, currency, amount_gross_minor, amount_net_minor,
       amount_tax_minor, amount_gross, amount_tax, line_count, document_sha256,
-      bars || CASE WHEN is_released THEN CAST([] AS VARCHAR[]) ELSE doubts END AS hold_reasons,
-      CASE WHEN is_released THEN doubts ELSE CAST([] AS VARCHAR[]) END AS released_reasons,
+      bars || open_doubts AS hold_reasons, released_reasons, len(bars) = 0 AND len(open_doubts) > 0 AS can_release,
       CASE WHEN len(hold_reasons) = 0 THEN 'ready' ELSE 'held' END AS status
-    FROM judged
+    FROM decided
     """
 
 

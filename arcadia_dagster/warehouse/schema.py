@@ -158,6 +158,9 @@ DECISIONS = Table(
         Column("account_id", "VARCHAR", "The invoice's account, or NULL."),
         Column("external_id", "VARCHAR", "The invoice's id, or NULL."),
         Column("reason", "VARCHAR", "Why, in the person's words."),
+        Column(
+            "overruled", "VARCHAR[]", "`release`: the doubts that the person saw; a new one holds the invoice again."
+        ),
     ),
 )
 
@@ -242,6 +245,7 @@ TAX_SPLIT_TOTALS = Table(
         Column("line_count", "BIGINT", "How many lines were summed."),
         Column("status", "VARCHAR", "`ready` to be pushed, or `held`."),
         Column("hold_reasons", "VARCHAR[]", "Why it is held: each a sentence that a person can act on."),
+        Column("can_release", "BOOLEAN", "Whether it is held for doubts only, which a person may overrule."),
         Column("released_reasons", "VARCHAR[]", "What would hold it, had a person not released this version."),
         _SHA256,
     ),
