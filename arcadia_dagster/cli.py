@@ -53,6 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_MOST_PORT = 65535
+
+
+def _port(text: str) -> int:
+    """A TCP port, as argparse takes it."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text}: expected a port from 1 to {_MOST_PORT}")
+    return int(text)
+
+
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
@@ -124,12 +134,12 @@ def _add_machine(commands: _Commands) -> None:
         has_json=True,
     )
     up = _add(commands, "up", ("machine", "up"), "run the Dagster UI, the daemon and, without finance, a sandbox")
-    up.add_argument("--port", type=int, default=3000, help="of the Dagster UI; default: %(default)s")
-    up.add_argument("--finance-port", type=int, default=4010, help="of the sandbox; default: %(default)s")
+    up.add_argument("--port", type=_port, default=3000, help="of the Dagster UI; default: %(default)s")
+    up.add_argument("--finance-port", type=_port, default=4010, help="of the sandbox; default: %(default)s")
     sandbox = _add(
         commands, "finance-sandbox", ("machine", "finance_sandbox"), "run a finance service for this machine"
     )
-    sandbox.add_argument("--port", type=int, default=4010, help="default: %(default)s")
+    sandbox.add_argument("--port", type=_port, default=4010, help="default: %(default)s")
     sandbox.add_argument(
         "--file", type=Path, help="where it keeps its rows; default: sandbox/finance.sqlite in the home"
     )

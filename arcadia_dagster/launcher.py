@@ -122,13 +122,15 @@ class Launcher:
         Raises:
             LaunchError: A part of the deployment ended by itself.
         """
-        with _interruptible():
+        with contextlib.suppress(KeyboardInterrupt):
             while True:
                 self._assert_alive()
                 time.sleep(0.5)
 
     def _check_ports(self) -> None:
         ports = {"--port": self.deployment.port, "--finance-port": self.deployment.sandbox_port}
+        if self.deployment.port == self.deployment.sandbox_port:
+            raise LaunchError(f"--port and --finance-port are both {self.deployment.port}; they must differ")
         for option, port in ports.items():
             if port is None:
                 continue
@@ -206,19 +208,18 @@ class Launcher:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM, as systemd sends it, ends the block as Ctrl-C does."""
+def interrupted_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM, as systemd sends it, and SIGHUP, as a closed terminal does, are what Ctrl-C is."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
-    except KeyboardInterrupt:
-        return
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

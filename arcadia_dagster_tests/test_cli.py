@@ -326,3 +326,32 @@ def test_what_nobody_can_overrule_cannot_be_released(arcadia: Shell) -> None:
     arcadia("ingest")
     assert "1001 cannot be released: voided by" in arcadia("release", "1001", "--reason", "x", code=1).stderr
     assert "arcadia release" not in arcadia("explain", "1001").stdout
+
+
+def test_an_ingest_tells_what_finance_did_not_take(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    told = arcadia("ingest", code=1, SKYAI_FINANCE_URL=url, SKYAI_FINANCE_SECRET=SECRET)
+    assert "digitalocean/77/1001: not in finance: " in told.stderr
+    assert arcadia.status()["2026-04"]["pushed"] == 0
+
+
+def test_the_doctor_only_looks(arcadia: Shell) -> None:
+    verdicts = {one["what"]: one["verdict"] for one in json.loads(arcadia("doctor", "--json", code=1).stdout)}
+    assert (verdicts["archive"], verdicts["warehouse"]) == ("failed", "failed")
+    assert {path.name for path in (arcadia.folder / "var").iterdir()} == {"inbox"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (("up", "--port", "99999"), 2, "expected a port from 1 to 65535"),
+        (("up", "--port", "3979", "--finance-port", "3979"), 1, "they must differ"),
+        (("demo", "--sample", "nowhere"), 2, "--sample nowhere has no folder inbox, reissued, rejected"),
+    ],
+)
+def test_what_cannot_be_started_is_said_in_one_line(
+    arcadia: Shell, arguments: tuple[str, ...], code: int, expected: str
+) -> None:
+    assert expected in arcadia(*arguments, code=code).stderr

@@ -71,7 +71,7 @@ def existing_warehouse_of(values: Settings) -> Warehouse:
     warehouse = warehouse_of(values)
     if not warehouse.path.exists():
         raise CommandError(
-            f"there is no warehouse at {warehouse.path} yet: run `arcadia ingest`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
+            f"there is no warehouse at {warehouse.path} yet: run `arcadia init`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
         )
     return warehouse
 

@@ -201,8 +201,10 @@ def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
 
 
 def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delivered") -> None:
+    if delivered.synthetic:
+        raise CommandError(f"{invoice.external_id} is a sample: it goes to a sandbox only, see ARCADIA_SANDBOX_URL")
     dealt_with = (delivered.created, delivered.updated, delivered.unchanged, delivered.deferred, delivered.refused)
-    if any(dealt_with) or delivered.synthetic or delivered.failure:
+    if any(dealt_with) or delivered.failure:
         return
     with warehouse.read() as connection:
         row = connection.execute(

@@ -17,6 +17,7 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
+    existing_warehouse_of,
     load_settings,
     print_json,
     project_root,
@@ -67,9 +68,9 @@ def up(options: argparse.Namespace) -> int:
     values = load_settings()
     from arcadia_dagster import launcher
 
-    deployment = launcher.plan(values, os.environ, port=options.port, sandbox_port=options.finance_port)
-    running = launcher.Launcher(deployment, project_root())
-    with complaints(launcher.LaunchError):
+    with complaints(launcher.LaunchError), launcher.interrupted_by_signals():
+        deployment = launcher.plan(values, os.environ, port=options.port, sandbox_port=options.finance_port)
+        running = launcher.Launcher(deployment, project_root())
         print("starting ...", flush=True)
         with running.running():
             print(_where_to_look(deployment), flush=True)
@@ -117,8 +118,11 @@ def demo(options: argparse.Namespace) -> int:
     from arcadia_dagster import demo as sample_run
     from arcadia_dagster.automation.ingest import IngestError
 
+    folder = options.sample or sample_run.SAMPLE
+    if missing := [name for name in ("inbox", "reissued", "rejected") if not (folder / name).is_dir()]:
+        raise CommandError(f"--sample {folder} has no folder {', '.join(missing)}", MISUSED)
     try:
-        sample_run.run(options.sample or sample_run.SAMPLE)
+        sample_run.run(folder)
     except (sample_run.DemoError, IngestError) as error:
         raise CommandError(f"the demo failed: {error}") from error
     return OK
@@ -150,7 +154,8 @@ def _inbox(inbox: Path) -> str:
 
 
 def _archive(archive: Path) -> str:
-    archive.mkdir(parents=True, exist_ok=True)
+    if not archive.is_dir():
+        raise CommandError(f"{archive} is no folder: run `arcadia init`, or set ARCADIA_ARCHIVE")
     probe = archive / ".doctor"
     probe.write_bytes(b"")
     probe.unlink()
@@ -160,7 +165,7 @@ def _archive(archive: Path) -> str:
 def _warehouse(values: Settings) -> str:
     from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
 
-    with warehouse_of(values).read() as connection:
+    with existing_warehouse_of(values).read() as connection:
         documents = connection.execute("SELECT count(*) FROM documents").fetchone()
     return f"{values.warehouse_location}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster.commands.common import (
+    FAILED,
     OK,
     complaints,
     load_settings,
@@ -43,11 +44,13 @@ def ingest(options: argparse.Namespace) -> int:
     else:
         console.print("nothing new")
     notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
+    undelivered = _undelivered(values, wanted) if os.environ.get(SECRET_VARIABLE) else {}
+    notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if wanted or options.json:
         _print_status(values, as_json=options.json, only=set(wanted))
-    return OK
+    return FAILED if undelivered else OK
 
 
 def status(options: argparse.Namespace) -> int:
@@ -85,6 +88,21 @@ def _held(values: Settings) -> dict[str, str]:
         rows = connection.execute(
             "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
             "FROM tax_split_totals WHERE status = 'held' ORDER BY invoice_month, source, account_id, external_id"
+        ).fetchall()
+    return dict(rows)
+
+
+def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
+    """Why finance does not have the months' invoices that were tried."""
+    from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.warehouse.months import month_list
+
+    with complaints(), warehouse_of(values).read() as connection:
+        rows = connection.execute(
+            "SELECT source || '/' || account_id || '/' || external_id, coalesce(last_error, 'no answer is recorded') "
+            f"FROM finance_records WHERE state <> 'delivered' AND invoice_month IN ({month_list(months)}) "
+            "AND target = ? AND tenant_id = ? ORDER BY invoice_month, source, account_id, external_id",
+            [target_of(values.finance_url), values.finance_tenant_id],
         ).fetchall()
     return dict(rows)
 

@@ -135,8 +135,8 @@ class Warehouse:
             connection.execute("USE warehouse")
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); "
-                "move it away and run `arcadia ingest` to rebuild it from the archive"
+                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, "
+                "move the file away and run `arcadia ingest` to rebuild it from the archive"
             ) from error
 
     def _ensure_current(self) -> None:
