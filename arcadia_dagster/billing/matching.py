@@ -5,19 +5,22 @@ or a line that does not tell its account may belong to any. What is not matched 
 """
 
 
-def matches_sql(lines: str, resources: str) -> str:
-    """SQL: `matched_resource_id` and `match_method` (`id`, `name` or `none`) for each line.
+def matched_sql(lines: str, accounts: str, resources: str) -> str:
+    """SQL: the lines, each with `matched_resource_id` and `match_method` (`id`, `name` or `none`).
+
+    What is looked up is small, so that many lines stream past it: no join is of lines with lines.
 
     Args:
-        lines: A relation with document_sha256, line_number, account_id, resource_id, resource_name, resource_type.
+        lines: A relation with account_id, resource_id, resource_name, resource_type, and whatever else.
+        accounts: A relation that has every account_id of the lines.
         resources: A relation like the table cloud_resources.
 
     Returns:
-        A SELECT of document_sha256, line_number, matched_resource_id, match_method; one row for each line.
+        A SELECT of the lines' columns and those two; one row for each line.
     """
     return f"""
     WITH account AS (
-      SELECT DISTINCT account_id FROM {lines}
+      SELECT DISTINCT account_id FROM {accounts}
     ), candidate AS (
       SELECT account.account_id AS line_account, resource.resource_id, resource.resource_name, resource.resource_type
       FROM account
@@ -33,8 +36,7 @@ def matches_sql(lines: str, resources: str) -> str:
       HAVING count(DISTINCT resource_id) = 1
     )
     SELECT
-      line.document_sha256,
-      line.line_number,
+      line.*,
       coalesce(by_id.resource_id, by_name.resource_id) AS matched_resource_id,
       CASE WHEN by_id.resource_id IS NOT NULL THEN 'id'
         WHEN by_name.resource_id IS NOT NULL THEN 'name'

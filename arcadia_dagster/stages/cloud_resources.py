@@ -4,7 +4,7 @@ Inventories are snapshots. A resource that the newest one does not list any more
 past lines are still to be matched.
 """
 
-from arcadia_dagster.billing.matching import matches_sql
+from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import assert_unique
 
@@ -31,9 +31,11 @@ _CHANGED = f"""
 UNION ALL (SELECT {_MATCHED_BY} FROM temp.resource_before EXCEPT SELECT {_MATCHED_BY} FROM cloud_resources) LIMIT 1
 """
 
+_LINES = "(SELECT document_sha256, line_number, account_id, resource_id, resource_name, resource_type FROM cost_lines)"
+
 _MATCH_AGAIN = f"""
 UPDATE cost_lines AS line SET matched_resource_id = match.matched_resource_id, match_method = match.match_method
-FROM ({matches_sql("cost_lines", "cloud_resources")}) AS match
+FROM ({matched_sql(_LINES, "cost_lines", "cloud_resources")}) AS match
 WHERE line.document_sha256 = match.document_sha256 AND line.line_number = match.line_number
   AND (line.matched_resource_id, line.match_method) IS DISTINCT FROM (match.matched_resource_id, match.match_method)
 """

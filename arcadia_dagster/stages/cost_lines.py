@@ -5,7 +5,7 @@ from datetime import date
 
 import duckdb
 
-from arcadia_dagster.billing.matching import matches_sql
+from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.stages.due import MonthRange, due_months
@@ -39,9 +39,7 @@ def build_cost_lines(
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
-            connection.execute(_staged_lines_sql(reader, documents, wanted))
-            replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(), built_from=seen)
-            connection.execute("DROP TABLE temp.staged_line")
+            replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(reader, documents, wanted), built_from=seen)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 
@@ -64,21 +62,11 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str]) -> None
             )
 
 
-def _staged_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
-    """The lines of the months' current invoices, in a table of the connection's own."""
-    return f"""
-    CREATE TEMP TABLE staged_line AS
-    SELECT line.*, raw.source, raw.account_id, raw.external_id, raw.invoice_month
+def _cost_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
+    """The lines of the months' current invoices, from the stage, matched on their way."""
+    current = f"(SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({month_list(months)}))"
+    lines = f"""(
+    SELECT line.* EXCLUDE (invoice_ordinal), raw.source, raw.account_id, raw.external_id, raw.invoice_month
     FROM ({reader.lines_sql(documents)}) AS line
-    JOIN raw_invoices AS raw
-      ON raw.document_sha256 = line.document_sha256 AND raw.invoice_ordinal = line.invoice_ordinal
-      AND raw.status = 'current' AND raw.invoice_month IN ({month_list(months)})
-    """
-
-
-def _cost_lines_sql() -> str:
-    return f"""
-    SELECT line.* EXCLUDE (invoice_ordinal), match.matched_resource_id, match.match_method
-    FROM temp.staged_line AS line
-    JOIN ({matches_sql("temp.staged_line", "cloud_resources")}) AS match USING (document_sha256, line_number)
-    """
+    JOIN {current} AS raw USING (document_sha256, invoice_ordinal))"""
+    return matched_sql(lines, current, "cloud_resources")

@@ -1,7 +1,7 @@
 import duckdb
 import pytest
 
-from arcadia_dagster.billing.matching import matches_sql
+from arcadia_dagster.billing.matching import matched_sql
 
 LINES = (
     "document_sha256 VARCHAR, line_number BIGINT, account_id VARCHAR, resource_id VARCHAR, resource_name VARCHAR, "
@@ -29,9 +29,11 @@ def match():
                 connection.execute("INSERT INTO lines VALUES ('d', ?, ?, ?, ?, ?)", [number, *values])
             for values in resources:
                 connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", values)
-            rows = connection.execute(f"{matches_sql('lines', 'resources')} ORDER BY line_number").fetchall()
-            assert [row[1] for row in rows] == list(range(1, len(lines) + 1))
-            return [row[2:] for row in rows]
+            matched = matched_sql("lines", "lines", "resources")
+            columns = "line_number, matched_resource_id, match_method"
+            rows = connection.execute(f"SELECT {columns} FROM ({matched}) ORDER BY line_number").fetchall()
+            assert [row[0] for row in rows] == list(range(1, len(lines) + 1))
+            return [row[1:] for row in rows]
 
         yield run
 
