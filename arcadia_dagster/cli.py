@@ -56,11 +56,16 @@ def _parser() -> argparse.ArgumentParser:
 _MOST_PORT = 65535
 
 
-def _port(text: str) -> int:
+def _port(text: str, least: int = 1) -> int:
     """A TCP port, as argparse takes it."""
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PORT:
-        raise argparse.ArgumentTypeError(f"{text}: expected a port from 1 to {_MOST_PORT}")
+    if not text.isdecimal() or not least <= int(text) <= _MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text}: expected a port from {least} to {_MOST_PORT}")
     return int(text)
+
+
+def _any_port(text: str) -> int:
+    """The same, or 0 for one that is free."""
+    return _port(text, least=0)
 
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
@@ -139,7 +144,7 @@ def _add_machine(commands: _Commands) -> None:
     sandbox = _add(
         commands, "finance-sandbox", ("machine", "finance_sandbox"), "run a finance service for this machine"
     )
-    sandbox.add_argument("--port", type=_port, default=4010, help="default: %(default)s")
+    sandbox.add_argument("--port", type=_any_port, default=4010, help="0 for any that is free; default: %(default)s")
     sandbox.add_argument(
         "--file", type=Path, help="where it keeps its rows; default: sandbox/finance.sqlite in the home"
     )
