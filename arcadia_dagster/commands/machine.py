@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -89,6 +90,7 @@ def _where_to_look(deployment: "Deployment") -> str:
     if deployment.sandbox_url is not None:
         lines += [
             f"  finance sandbox  {deployment.sandbox_url}",
+            f"  commands         export ARCADIA_HOME={shlex.quote(str(deployment.home))}; arcadia status",
             "No finance is configured: this is a home of its own, with sample invoices and a finance sandbox.",
             f"Set SKYAI_FINANCE_URL and {SECRET_VARIABLE} for the real thing.",
         ]
