@@ -37,15 +37,17 @@ def ingest(options: argparse.Namespace) -> int:
     range_ = parse_months(options.months, values) if options.months else None
     with console.status("looking at the inbox"):
         definitions, months, notes = _land(values)
-    held_before = _held(values)
     wanted = range_ or months
+    undelivered: dict[str, str] = {}
     if wanted:
+        held_before = _held(values)
         _run_months(definitions, wanted, console)
+        notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
+        if os.environ.get(SECRET_VARIABLE):
+            undelivered = _undelivered(values, wanted)
+            notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
     else:
         console.print("nothing new")
-    notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
-    undelivered = _undelivered(values, wanted) if os.environ.get(SECRET_VARIABLE) else {}
-    notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if wanted or options.json:

@@ -8,6 +8,8 @@ for DuckDB ignores the names in it: swapped columns would load silently.
 from collections.abc import Sequence
 from pathlib import Path
 
+from arcadia_dagster.warehouse.query import text_literal
+
 MAX_LINE_BYTES = 2_000_000
 """A longer record is rejected; DuckDB's own default."""
 
@@ -20,17 +22,13 @@ def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, options: str)
         columns: A name for each column, in the file's order; the header line itself is skipped.
         options: Further options of `read_csv`.
     """
-    files = ", ".join(_literal(str(path)) for path in paths)
-    types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
+    files = ", ".join(text_literal(str(path)) for path in paths)
+    types = ", ".join(f"{text_literal(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv([{files}], auto_detect = false, header = true, columns = {{{types}}}, delim = ',', quote = '\"', "
         f"escape = '\"', strict_mode = true, compression = 'none', max_line_size = {MAX_LINE_BYTES}, "
         f"filename = true, {options})"
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:

@@ -30,6 +30,7 @@ from arcadia_dagster.formats.format import (
 )
 from arcadia_dagster.formats.problems import Problem, describe, records_in
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
+from arcadia_dagster.warehouse.query import text_literal
 
 _REJECTS_KEPT = 100
 _SKETCH = 64
@@ -123,7 +124,7 @@ class Reader:
             columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in _LINE_COLUMNS)
             return f"SELECT '' AS document_sha256, 0 AS line_number, {columns} WHERE false"
         values = ", ".join(f"('{sha256}', {staged.first_row})" for sha256, staged in wanted)
-        parts = ", ".join(f"'{_quoted(part)}'" for part in sorted({staged.part for _, staged in wanted}))
+        parts = ", ".join(text_literal(str(part)) for part in sorted({staged.part for _, staged in wanted}))
         columns = ", ".join(f"line.{column.name}" for column in _LINE_COLUMNS)
         return f"""
         SELECT line.document_sha256, line.file_row_number - document.first_row + 1 AS line_number, {columns}
@@ -138,7 +139,9 @@ class Reader:
             # does not keep that order.
             connection.execute("SET disabled_optimizers = 'in_clause'")
             try:
-                connection.execute(f"COPY ({_staged_lines_sql(layout, group)}) TO '{_quoted(part)}' (FORMAT parquet)")
+                connection.execute(
+                    f"COPY ({_staged_lines_sql(layout, group)}) TO {text_literal(str(part))} (FORMAT parquet)"
+                )
             except duckdb.InvalidInputException as error:
                 # The reader gives up on some files as a whole (mixed line ends) without saying which.
                 return self._read_by_halves(name, layout, group, error)
@@ -270,10 +273,10 @@ def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dic
         f"""
         WITH bad AS (
           SELECT document_sha256, file_row_number, bad_column, bad_value, expected
-          FROM read_parquet('{_quoted(part)}', file_row_number = true) WHERE bad_column IS NOT NULL
+          FROM read_parquet({text_literal(str(part))}, file_row_number = true) WHERE bad_column IS NOT NULL
         ), document AS (
           SELECT document_sha256, min(file_row_number) AS first_row
-          FROM read_parquet('{_quoted(part)}', file_row_number = true)
+          FROM read_parquet({text_literal(str(part))}, file_row_number = true)
           WHERE document_sha256 IN (SELECT document_sha256 FROM bad)
           GROUP BY document_sha256
         )
@@ -294,7 +297,7 @@ def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dic
 
 def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) -> dict[str, _DocumentFacts]:
     """What the staged lines say about each document: its first row there, its lines, and the invoices it states."""
-    lines = f"read_parquet('{_quoted(part)}', file_row_number = true)"
+    lines = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
     told = layout.invoices_sql(lines)
     told_fields: dict[tuple[str, int], dict[str, Any]] = {}
     if told is not None:
@@ -389,7 +392,3 @@ def _explained(error: duckdb.Error) -> str:
     if "state machine reached an invalid state" in text:
         return "its line ends are mixed; save it with one kind of line end"
     return text.partition("\n")[0][:200]
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -13,6 +13,7 @@ import duckdb
 
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.lock import hold
+from arcadia_dagster.warehouse.query import text_literal
 from arcadia_dagster.warehouse.scratch import scratch_path, sweep
 
 DEFAULT_LOCK_TIMEOUT = 60.0
@@ -131,7 +132,7 @@ class Warehouse:
         mode = ", READ_ONLY" if read_only else ""
         try:
             # With its type: DuckDB would take a SQLite file for one, and download an extension to read it.
-            connection.execute(f"ATTACH '{_quoted(self.path)}' AS warehouse (TYPE duckdb{mode})")
+            connection.execute(f"ATTACH {text_literal(str(self.path))} AS warehouse (TYPE duckdb{mode})")
             connection.execute("USE warehouse")
         except duckdb.Error as error:
             raise WarehouseError(
@@ -181,10 +182,6 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.TransactionException:
         return
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _first_line(error: Exception) -> str:

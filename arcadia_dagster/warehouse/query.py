@@ -14,9 +14,9 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
 
 
 def text_literal(value: str) -> str:
-    """SQL: a text as a literal.
+    """SQL: a text as a literal, where no parameter can stand, such as a path.
 
-    For commands that must be quick: DuckDB imports pandas, which takes half a second, as soon as a parameter is bound.
+    Also in commands that must be quick: DuckDB imports pandas, which takes half a second, as soon as a parameter is bound.
     """
     return "'" + value.replace("'", "''") + "'"
 
