@@ -6,7 +6,7 @@ archive again. A document is read whole or rejected whole.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,7 +30,7 @@ from arcadia_dagster.formats.format import (
 )
 from arcadia_dagster.formats.problems import Problem, describe, records_in
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.warehouse.query import text_list, text_literal
 
 _REJECTS_KEPT = 100
 _SKETCH = 64
@@ -311,7 +311,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         WITH invoice AS (
           SELECT document_sha256, invoice_ordinal, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies,
-            sum(abs(CAST(amount AS DECIMAL(38,0)))) AS magnitude, arg_max(file_row_number, abs(amount)) AS largest_row,
+            max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min(CAST(hash(service_name, description, amount, charge_period_start) // 2 AS BIGINT), {_SKETCH}) AS lines_sketch
           FROM {lines} GROUP BY ALL
         ), starts AS (
@@ -326,7 +326,9 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         ORDER BY document_sha256, invoice_ordinal
         """
     ).fetchall()
-    sums = _sums(connection, lines, [row[0] for row in rows if row[5] is not None and row[5] < _MAX_SUM])
+    magnitudes = _magnitudes(connection, lines, [row[0] for row in rows if (row[5] or 0) * row[3] >= _MAX_SUM])
+    too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
+    sums = _sums(connection, lines, {row[0] for row in rows} - {document for document, _ in too_large})
     documents: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
         documents.setdefault(row[0], []).append(row)
@@ -349,25 +351,39 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
             ),
             problems=[
                 Problem(
-                    f"amount: with it the amounts come to {magnitude:,}; expected less than {_MAX_SUM:,} an invoice",
+                    f"amount: with it the amounts come to {magnitudes[sha256, ordinal]:,}; "
+                    f"expected less than {_MAX_SUM:,} an invoice",
                     record=largest_row - min(row[2] for row in found) + 1,
                 )
-                for *_, magnitude, largest_row, _, _ in found
-                if magnitude is not None and magnitude >= _MAX_SUM
+                for _, ordinal, *_, largest_row, _, _ in found
+                if (sha256, ordinal) in too_large
             ],
         )
         for sha256, found in documents.items()
     }
 
 
+def _magnitudes(
+    connection: duckdb.DuckDBPyConnection, lines: str, documents: Collection[str]
+) -> dict[tuple[str, int], Decimal]:
+    """What each invoice's amounts come to whatever their signs, in whole units: a sum of decimals may overflow.
+
+    Slow, as casts between decimals are, so only for documents whose largest amount leaves a doubt.
+    """
+    rows = connection.execute(
+        "SELECT document_sha256, invoice_ordinal, sum(abs(CAST(amount AS DECIMAL(38,0)))) "
+        f"FROM {lines} WHERE document_sha256 IN ({text_list(documents)}) GROUP BY ALL"
+    ).fetchall()
+    return {(sha256, ordinal): magnitude or Decimal(0) for sha256, ordinal, magnitude in rows}
+
+
 def _sums(
-    connection: duckdb.DuckDBPyConnection, lines: str, documents: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, lines: str, documents: Collection[str]
 ) -> dict[tuple[str, int], Decimal]:
     """The exact sum of each invoice's lines, where they are in one currency, of documents whose sums cannot overflow."""
     rows = connection.execute(
-        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} WHERE document_sha256 IN "
-        "(SELECT unnest(?)) GROUP BY ALL HAVING count(DISTINCT currency) = 1",
-        [list(dict.fromkeys(documents))],
+        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} "
+        f"WHERE document_sha256 IN ({text_list(documents)}) GROUP BY ALL HAVING count(DISTINCT currency) = 1"
     ).fetchall()
     return {(sha256, ordinal): amount for sha256, ordinal, amount in rows}
 

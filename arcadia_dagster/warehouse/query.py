@@ -1,6 +1,6 @@
 """Small help with queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -21,6 +21,6 @@ def text_literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def text_list(values: Sequence[str]) -> str:
+def text_list(values: Iterable[str]) -> str:
     """SQL: texts as literals for `IN (...)`; a list that matches nothing where there are none."""
     return ", ".join(text_literal(value) for value in values) or "NULL"
