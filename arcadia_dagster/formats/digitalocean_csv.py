@@ -159,7 +159,7 @@ class DigitalOceanCsvLayout:
         SELECT
           filename AS path,
           1 AS invoice_ordinal,
-          {_lookup_sql(CATEGORIES, "product_key")} AS typed_category,
+          {_of_product_sql(CATEGORIES)} AS typed_category,
           product AS service_name,
           description,
           project_name AS project,
@@ -180,7 +180,7 @@ class DigitalOceanCsvLayout:
           FROM (
             SELECT
               *,
-              {_lookup_sql(_RESOURCE_TYPES, "product_key")} AS resource_type,
+              {_of_product_sql(_RESOURCE_TYPES)} AS resource_type,
               {amounts.quantity_sql("hours")} AS quantity,
               {timestamps.utc_sql("start_text")} AS charge_period_start,
               {timestamps.utc_sql("end_text")} AS stated_end,
@@ -191,13 +191,12 @@ class DigitalOceanCsvLayout:
                 filename,
                 {", ".join(self._column_sql(code.lower()) for code in self.currencies)},
                 c_product AS product,
-                lower(trim(c_product)) AS product_key,
                 {self._or_null("group_description")},
                 coalesce(c_description, '') AS description,
                 {self._or_null("project_name")},
-                nullif(trim(c_hours), '') AS hours,
-                nullif(trim(c_start), '') AS start_text,
-                nullif(trim(c_end), '') AS end_text
+                c_hours AS hours,
+                c_start AS start_text,
+                c_end AS end_text
               FROM {records}
             )
           )
@@ -209,7 +208,10 @@ class DigitalOceanCsvLayout:
         return None
 
     def _column_sql(self, name: str) -> str:
-        return f"nullif(trim({identifier(f'c_{name}')}), '') AS {identifier(f'amount_{name}')}"
+        text = identifier(f"c_{name}")
+        # Where there are several, the one that is filled tells the currency.
+        stated = text if len(self.currencies) == 1 else f"nullif(trim({text}), '')"
+        return f"{stated} AS {identifier(f'amount_{name}')}"
 
     def _or_null(self, name: str) -> str:
         return f"c_{name} AS {name}" if name in self.columns else f"CAST(NULL AS VARCHAR) AS {name}"
@@ -233,11 +235,12 @@ class DigitalOceanCsvLayout:
         stated = "/".join(self.currencies)
         texts = ", ".join(_amount_of(code) for code in self.currencies)
         value = f"coalesce({texts}, '')"
+        # The second condition is looked at only where the first holds.
         arms = [
             _bad("amount IS NULL", stated, value, amounts.EXPECTED),
-            _bad("hours IS NOT NULL AND quantity IS NULL", "hours", "hours", "a number of hours, or nothing"),
-            _bad("start_text IS NOT NULL AND charge_period_start IS NULL", "start", "start_text", timestamps.EXPECTED),
-            _bad("end_text IS NOT NULL AND stated_end IS NULL", "end", "end_text", timestamps.EXPECTED),
+            _bad("quantity IS NULL AND trim(hours) <> ''", "hours", "hours", "a number of hours, or nothing"),
+            _bad("charge_period_start IS NULL AND trim(start_text) <> ''", "start", "start_text", timestamps.EXPECTED),
+            _bad("stated_end IS NULL AND trim(end_text) <> ''", "end", "end_text", timestamps.EXPECTED),
             _bad("stated_end < charge_period_start", "end", "end_text", "a time not before the start"),
         ]
         if len(self.currencies) > 1:
@@ -261,16 +264,14 @@ def _amount_of(currency: str) -> str:
 
 
 def _bad(condition: str, column: str, value: str, expected: str) -> str:
-    return (
-        f"WHEN {condition} THEN {{'bad_column': '{column}', 'bad_value': CAST({value} AS VARCHAR), "
-        f"'expected': '{expected}'}}"
-    )
+    return f"WHEN {condition} THEN {{'bad_column': '{column}', 'bad_value': trim({value}), 'expected': '{expected}'}}"
 
 
-def _lookup_sql(table: dict[str, str], key: str) -> str:
-    """SQL: the table's value for the key, NULL where it has none.
+def _of_product_sql(table: dict[str, str]) -> str:
+    """SQL: the table's value for the product, NULL where it has none.
 
     Never `IN` with many values: DuckDB makes a join of it, and a join does not keep the records' order.
     """
     entries = ", ".join(f"'{name}': '{value}'" for name, value in table.items())
-    return f"element_at(MAP {{{entries}}}, {key})[1]"
+    exact, trimmed = (f"element_at(MAP {{{entries}}}, {key})[1]" for key in ("lower(product)", "lower(trim(product))"))
+    return f"coalesce({exact}, {trimmed})"

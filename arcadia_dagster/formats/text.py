@@ -100,8 +100,8 @@ class _RecordCounter:
         return (self._newline or b"\n").decode()
 
     def update(self, chunk: bytes) -> None:
-        chunk = self._carried + chunk
-        self._carried = b""
+        if self._carried:
+            chunk, self._carried = self._carried + chunk, b""
         if self._is_first:
             if len(chunk) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(chunk):
                 self._carried = chunk

@@ -4,19 +4,29 @@ EXPECTED = "a time with its offset such as 2020-07-01 00:00:00 +0000"
 
 # No invoice is from another century, and a year that Python's `datetime` does not know must not come out of the database.
 _DAY_AND_TIME = r"(19|20)\d{2}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}"
+_UTC = r" ?(Z|UTC|[+-]00:?00)"
+_OFFSET = r" ?[+-]([01]\d|2[0-3]):?[0-5]\d"
 
 
 def utc_sql(text: str) -> str:
-    """SQL: the time in the text as TIMESTAMP in UTC; NULL where it is none (31 February) or has no offset."""
-    local = f"TRY_CAST(left({text}, 19) AS TIMESTAMP)"
-    hours = f"TRY_CAST(regexp_extract({text}, '([+-]\\d{{2}}):?\\d{{2}}$', 1) AS INTEGER)"
-    minutes = f"TRY_CAST(regexp_extract({text}, '[+-]\\d{{2}}:?(\\d{{2}})$', 1) AS INTEGER)"
-    sign = f"CASE WHEN regexp_matches({text}, '-\\d{{2}}:?\\d{{2}}$') THEN -1 ELSE 1 END"
+    """SQL: the time in the text as TIMESTAMP in UTC; NULL where it is none (31 February) or has no offset.
+
+    Spaces around it do not matter. Most times have none and are in UTC: trimming those would cost as much as reading them.
+    """
+    trimmed = f"trim({text})"
+    hours = f"TRY_CAST(regexp_extract({trimmed}, '([+-]\\d{{2}}):?\\d{{2}}$', 1) AS INTEGER)"
+    minutes = f"TRY_CAST(regexp_extract({trimmed}, '[+-]\\d{{2}}:?(\\d{{2}})$', 1) AS INTEGER)"
+    sign = f"CASE WHEN regexp_matches({trimmed}, '-\\d{{2}}:?\\d{{2}}$') THEN -1 ELSE 1 END"
+    offset = f"to_hours({hours}) + to_minutes({minutes} * {sign})"
     return (
-        f"CASE WHEN regexp_full_match({text}, '{_DAY_AND_TIME} ?(Z|UTC|[+-]00:?00)') THEN {local} "
-        f"WHEN regexp_full_match({text}, '{_DAY_AND_TIME} ?[+-]([01]\\d|2[0-3]):?[0-5]\\d') "
-        f"THEN {local} - to_hours({hours}) - to_minutes({minutes} * {sign}) END"
+        f"CASE WHEN regexp_full_match({text}, '{_DAY_AND_TIME}{_UTC}') THEN {_local(text)} "
+        f"WHEN regexp_full_match({trimmed}, '{_DAY_AND_TIME}{_UTC}') THEN {_local(trimmed)} "
+        f"WHEN regexp_full_match({trimmed}, '{_DAY_AND_TIME}{_OFFSET}') THEN {_local(trimmed)} - ({offset}) END"
     )
+
+
+def _local(text: str) -> str:
+    return f"TRY_CAST(left({text}, 19) AS TIMESTAMP)"
 
 
 def exclusive_end_sql(end: str) -> str:
