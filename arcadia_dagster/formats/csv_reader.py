@@ -13,6 +13,9 @@ from arcadia_dagster.warehouse.query import text_literal
 MAX_LINE_BYTES = 2_000_000
 """A longer record is rejected; DuckDB's own default."""
 
+_BUFFER_BYTES = 8 * MAX_LINE_BYTES
+"""DuckDB's unit of parallel work: its default is twice as much, which one core alone would read of most files."""
+
 
 def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, options: str) -> str:
     """SQL: the records of CSV files that share a header, every column as text, with `filename`.
@@ -27,7 +30,7 @@ def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, options: str)
     return (
         f"read_csv([{files}], auto_detect = false, header = true, columns = {{{types}}}, delim = ',', quote = '\"', "
         f"escape = '\"', strict_mode = true, compression = 'none', max_line_size = {MAX_LINE_BYTES}, "
-        f"filename = true, {options})"
+        f"buffer_size = {_BUFFER_BYTES}, filename = true, {options})"
     )
 
 
