@@ -1,19 +1,19 @@
 """Delivery: at least once, over an endpoint that is idempotent, with a record of every intent, attempt and answer.
 
-The intents of a batch are committed before any of it is sent, its answers after; no transaction is open in between. A process
-that is killed anywhere leaves attempts without an answer: the next delivery sends the current payload again under the
-same keys, and finance answers `updated` where it had it. One delivery runs at a time for each warehouse, so two payloads
-of one invoice never race.
+The intents of a batch are committed before any of it is sent, its answers after; no transaction is open in between, and two
+batches at most are without recorded answers. A process that is killed anywhere leaves attempts without an answer: the next
+delivery sends the current payload again under the same keys, and finance answers `updated` where it had it. One delivery
+runs at a time for each warehouse, so two payloads of one invoice never race.
 """
 
 import json
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 
@@ -97,6 +97,51 @@ class _Intent:
     body: Mapping[str, Any]
 
 
+_Answer: TypeAlias = Imported | FinanceError | None
+"""What came of an intent; None where it was not sent because another showed the configuration to be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A batch with its answers; `keys` counts also the invoices of which there was nothing to send any more."""
+
+    keys: int = 0
+    intents: Sequence[_Intent] = ()
+    answers: Sequence[_Answer] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch on the wire."""
+
+    keys: int = 0
+    intents: Sequence[_Intent] = ()
+    futures: Sequence[Future[_Answer]] = ()
+
+    def answers(self) -> _Answered:
+        """The batch with its answers, once all have come."""
+        return _Answered(self.keys, self.intents, [future.result() for future in self.futures])
+
+
+def _send(
+    client: FinanceClient, pool: ThreadPoolExecutor, stop: threading.Event, intents: Sequence[_Intent], keys: int
+) -> _Sent:
+    """Put a batch on the wire; nothing of it is sent once `stop` is set, as it is by a configuration failure."""
+
+    def send(intent: _Intent) -> _Answer:
+        if stop.is_set():
+            return None
+        try:
+            return client.import_invoice(intent.body)
+        except ConfigurationFailure as error:
+            stop.set()
+            return error
+        except FinanceError as error:
+            return error
+
+    return _Sent(keys, intents, [pool.submit(send, intent) for intent in intents])
+
+
 class Delivery:
     """Delivers the ready invoices of a warehouse to one recipient.
 
@@ -154,22 +199,22 @@ class Delivery:
         delivery_id = str(uuid.uuid4())
         with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
             keys = self._outstanding(months, invoices, again=again, done=done)
-            batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-            intents: list[_Intent] = []
-            answers: list[Imported | FinanceError | None] = []
+            batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
+            stop = threading.Event()
+            on_the_wire, answered = _Sent(), _Answered()
             dealt_with = 0
             with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
-                # The answers of one batch and the intents of the next are one commit: half as many as with one for each.
-                for batch in [*batches, []] if batches else []:
-                    with self._warehouse.write() as connection:
-                        self._record(connection, intents, answers, done)
-                        intents = [] if done.failure else self._intend(connection, batch, delivery_id, again=again)
-                    if dealt_with:
+                # While a batch is on the wire, the answers of the one before and the intents of the one after are committed.
+                while True:
+                    batch = [] if stop.is_set() else next(batches, [])
+                    intents = self._commit(answered, batch, delivery_id, again=again, done=done)
+                    if answered.keys:
+                        dealt_with += answered.keys
                         progress(dealt_with, len(keys))
-                    if done.failure is not None:
+                    answered = on_the_wire.answers()
+                    on_the_wire = _send(client, pool, stop, intents, len(batch))
+                    if not (batch or answered.keys):
                         break
-                    answers = self._send(client, pool, intents)
-                    dealt_with += len(batch)
         return done
 
     def _outstanding(
@@ -196,6 +241,16 @@ class Delivery:
             else:
                 done.unchanged += 1
         return keys
+
+    def _commit(
+        self, answered: _Answered, batch: Sequence[InvoiceKey], delivery_id: str, *, again: bool, done: Delivered
+    ) -> list[_Intent]:
+        """Write the answers of one batch and the intents of another in one transaction."""
+        if not (answered.intents or batch):
+            return []
+        with self._warehouse.write() as connection:
+            self._record(connection, answered, done)
+            return self._intend(connection, batch, delivery_id, again=again)
 
     def _intend(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool
@@ -237,38 +292,13 @@ class Delivery:
         )
         return intents
 
-    def _send(
-        self, client: FinanceClient, pool: ThreadPoolExecutor, intents: Sequence[_Intent]
-    ) -> list[Imported | FinanceError | None]:
-        """The answer to each intent; None where it was not sent because another showed the configuration to be wrong."""
-        stop = threading.Event()
-
-        def send(intent: _Intent) -> Imported | FinanceError | None:
-            if stop.is_set():
-                return None
-            try:
-                return client.import_invoice(intent.body)
-            except ConfigurationFailure as error:
-                stop.set()
-                return error
-            except FinanceError as error:
-                return error
-
-        return list(pool.map(send, intents))
-
-    def _record(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        intents: Sequence[_Intent],
-        answers: Sequence[Imported | FinanceError | None],
-        done: Delivered,
-    ) -> None:
+    def _record(self, connection: duckdb.DuckDBPyConnection, answered: _Answered, done: Delivered) -> None:
         """Write what finance answered."""
-        if not intents:
+        if not answered.intents:
             return
         now = _now()
         records, updates = [], []
-        for intent, answer in zip(intents, answers, strict=True):
+        for intent, answer in zip(answered.intents, answered.answers, strict=True):
             outcome, state = _outcome(answer)
             error = None if isinstance(answer, Imported) else str(answer or "not sent: the delivery was stopped")
             imported = answer if isinstance(answer, Imported) else None
@@ -371,7 +401,7 @@ def _key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:
     return f"({prefix}source, {prefix}account_id, {prefix}external_id) IN ({rows or '(NULL, NULL, NULL)'})"
 
 
-def _outcome(answer: Imported | FinanceError | None) -> tuple[str, str]:
+def _outcome(answer: _Answer) -> tuple[str, str]:
     """The attempt's outcome and the record's state after it."""
     if isinstance(answer, Imported):
         return answer.action, "delivered"
@@ -380,9 +410,7 @@ def _outcome(answer: Imported | FinanceError | None) -> tuple[str, str]:
     return next((outcome, state) for kind, outcome, state in _OUTCOMES if isinstance(answer, kind))
 
 
-def _answered(
-    intent: _Intent, answer: Imported | FinanceError | None, state: str, error: str | None, now: datetime
-) -> dict[str, Any]:
+def _answered(intent: _Intent, answer: _Answer, state: str, error: str | None, now: datetime) -> dict[str, Any]:
     """What the answer changes in the record."""
     if isinstance(answer, Imported):
         return {
@@ -399,9 +427,7 @@ def _answered(
     return {"state": state, "attempts": attempts, "not_before": not_before, "last_error": error}
 
 
-def _count(
-    done: Delivered, key: InvoiceKey, answer: Imported | FinanceError | None, state: str, error: str | None
-) -> None:
+def _count(done: Delivered, key: InvoiceKey, answer: _Answer, state: str, error: str | None) -> None:
     if isinstance(answer, Imported):
         (done.created if answer.action == "created" else done.updated).append(key)
     elif state == "refused":
