@@ -1,4 +1,9 @@
-"""The floor under a run: four assets in a row that do nothing, with the project's partitions. It imports Dagster alone."""
+"""The floor under a run: four assets in a row that do nothing, with the project's partitions. It imports Dagster alone.
+
+Beside it, the project's own graph with steps that do nothing: what Dagster takes for as many assets and checks.
+"""
+
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -11,8 +16,20 @@ def definitions() -> dg.Definitions:
     """Assets of the project's names, in the project's order, and a job for them."""
     partitions = dg.MonthlyPartitionsDefinition(start_date="2018-01-01", timezone="UTC", end_offset=1)
     job = dg.define_asset_job(_JOB, selection=dg.AssetSelection.all(), executor_def=dg.in_process_executor)
-    assets = [_asset(name, before, partitions) for name, before in zip(_NAMES, (None, *_NAMES), strict=False)]
+    assets = [_asset(name, before, partitions) for name, before in zip(_NAMES, ((), *zip(_NAMES)), strict=False)]
     return dg.Definitions(assets=assets, jobs=[job])
+
+
+def same_graph() -> dg.Definitions:
+    """The project's assets and checks by name, order and partitions, none of which does anything."""
+    from arcadia_dagster.definitions import defs  # noqa: PLC0415 - the floor itself imports Dagster alone
+
+    graph = defs.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+    assets = [_asset(node.key.to_user_string(), node.parent_keys, node.partitions_def) for node in nodes]
+    checks = [_checks(number, found.check_specs) for number, found in enumerate(defs.asset_checks or [])]
+    job = dg.define_asset_job(_JOB, selection=dg.AssetSelection.all(), executor_def=dg.in_process_executor)
+    return dg.Definitions(assets=assets, asset_checks=checks, jobs=[job])
 
 
 def run(empty: dg.Definitions, instance: dg.DagsterInstance, first: str, last: str) -> int:
@@ -28,12 +45,25 @@ def run_here(first: str, last: str) -> None:
         print(run(definitions(), instance, first, last))
 
 
-def _asset(name: str, before: str | None, partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(name=name, deps=[before] if before else [], partitions_def=partitions, backfill_policy=_one_run())
+def _asset(
+    name: str, before: Iterable[dg.AssetKey | str], partitions: dg.PartitionsDefinition | None
+) -> dg.AssetsDefinition:
+    @dg.asset(name=name, deps=list(before), partitions_def=partitions, backfill_policy=_one_run())
     def empty_asset() -> None:
         pass
 
     return empty_asset
+
+
+def _checks(number: int, specs: Iterable[dg.AssetCheckSpec]) -> dg.AssetChecksDefinition:
+    found = list(specs)
+
+    @dg.multi_asset_check(name=f"empty_checks_{number}", specs=found)
+    def empty_checks() -> Iterator[dg.AssetCheckResult]:
+        for spec in found:
+            yield dg.AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name)
+
+    return empty_checks
 
 
 def _one_run() -> dg.BackfillPolicy:

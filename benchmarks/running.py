@@ -50,11 +50,13 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:
 
 def _one_invoice(results: Results, *, runs: int) -> None:
     ours, floor = Side("one invoice", "running:one_invoice"), Side("four empty assets", "running:one_empty_run")
-    found = side_by_side(ours, floor, runs=runs)
+    graph = Side("our assets and checks, empty", "running:one_empty_run", {"same_graph": True})
+    found = side_by_side(ours, floor, graph, runs=runs)
     mine, other = found[ours.label], found[floor.label]
     gross_minor = stated_sums(_stated(_FIRST, 1))["gross_minor"]
     require({ours.label: mine}, {"invoices": 1, "gross_minor": gross_minor, "received": 1})
     require({floor.label: other}, {"materializations": _ASSETS})
+    require({graph.label: found[graph.label]}, {"materializations": _ASSETS + 1})
     ratio = statistics.median(ratios(mine, other))
     more = statistics.median(one - two for one, two in zip(mine.seconds, other.seconds, strict=True))
     results.add(
@@ -67,7 +69,8 @@ def _one_invoice(results: Results, *, runs: int) -> None:
             f"<= {_MOST_RATIO:g}x, or <= {_MOST_SECONDS:g} s more",
             ratio <= _MOST_RATIO or more <= _MOST_SECONDS,
             "The first run of its process, on a warehouse in which an earlier process built one month. "
-            "Importing and making the definitions is not timed on either side.",
+            "Importing and making the definitions is not timed on either side. A run of our own five assets and ten checks "
+            f"with nothing in them takes {found[graph.label].median:.3g} s ({found[graph.label].spread}).",
         )
     )
 
@@ -125,9 +128,14 @@ def one_invoice(stopwatch: Stopwatch, folder: Path) -> dict[str, Any]:
     return finance_sums(folder)
 
 
-def one_empty_run(stopwatch: Stopwatch, folder: Path) -> dict[str, Any]:  # noqa: ARG001 - every side has a folder
-    """One month of four empty assets."""
-    definitions = empty.definitions()
+def one_empty_run(
+    stopwatch: Stopwatch,
+    folder: Path,  # noqa: ARG001 - every side has a folder
+    *,
+    same_graph: bool = False,
+) -> dict[str, Any]:
+    """One month of four empty assets, or of our own graph with nothing in it."""
+    definitions = empty.same_graph() if same_graph else empty.definitions()
     month = _FIRST.isoformat()
     with dg.DagsterInstance.ephemeral() as instance, stopwatch.running():
         materializations = empty.run(definitions, instance, month, month)
