@@ -328,7 +328,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     ).fetchall()
     magnitudes = _magnitudes(connection, lines, [row[0] for row in rows if (row[5] or 0) * row[3] >= _MAX_SUM])
     too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
-    sums = _sums(connection, lines, {row[0] for row in rows} - {document for document, _ in too_large})
+    sums = _sums(connection, lines, {document for document, _ in too_large})
     documents: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
         documents.setdefault(row[0], []).append(row)
@@ -370,6 +370,8 @@ def _magnitudes(
 
     Slow, as casts between decimals are, so only for documents whose largest amount leaves a doubt.
     """
+    if not documents:
+        return {}
     rows = connection.execute(
         "SELECT document_sha256, invoice_ordinal, sum(abs(CAST(amount AS DECIMAL(38,0)))) "
         f"FROM {lines} WHERE document_sha256 IN ({text_list(documents)}) GROUP BY ALL"
@@ -378,12 +380,13 @@ def _magnitudes(
 
 
 def _sums(
-    connection: duckdb.DuckDBPyConnection, lines: str, documents: Collection[str]
+    connection: duckdb.DuckDBPyConnection, lines: str, too_large: Collection[str]
 ) -> dict[tuple[str, int], Decimal]:
-    """The exact sum of each invoice's lines, where they are in one currency, of documents whose sums cannot overflow."""
+    """The exact sum of each invoice's lines, where they are in one currency, but of documents whose sums may overflow."""
+    where = f"WHERE document_sha256 NOT IN ({text_list(too_large)})" if too_large else ""
     rows = connection.execute(
-        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} "
-        f"WHERE document_sha256 IN ({text_list(documents)}) GROUP BY ALL HAVING count(DISTINCT currency) = 1"
+        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} {where} "
+        "GROUP BY ALL HAVING count(DISTINCT currency) = 1"
     ).fetchall()
     return {(sha256, ordinal): amount for sha256, ordinal, amount in rows}
 
