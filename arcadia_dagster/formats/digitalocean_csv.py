@@ -11,7 +11,7 @@ Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoic
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 
 from arcadia_dagster.billing.currency import EXPONENTS
@@ -80,8 +80,11 @@ CATEGORIES: dict[str, str] = {
 }
 """The charge category of each known product, by its name in lower case. An unknown product leaves it to the words."""
 
+# English whatever the machine's language.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
 _FILE_NAME = re.compile(
-    r"DigitalOcean Invoice (?P<year>(19|20)\d{2}) (?P<month>[A-Z][a-z]{2}) "
+    rf"DigitalOcean Invoice (?P<year>(19|20)\d{{2}}) (?P<month>{'|'.join(_MONTHS)}) "
     r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv",
     re.IGNORECASE | re.ASCII,
 )
@@ -114,10 +117,7 @@ class DigitalOceanCsv:
         match = _FILE_NAME.fullmatch(file_name)
         if match is None:
             return None
-        try:
-            month = datetime.strptime(f"{match['year']} {match['month']}", "%Y %b").replace(tzinfo=UTC).date()
-        except ValueError:
-            return None
+        month = date(int(match["year"]), 1 + _MONTHS.index(match["month"].lower()), 1)
         return NameFacts(account_id=match["account"], invoice_number=match["number"], month=month)
 
 

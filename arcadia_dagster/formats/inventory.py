@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.formats.csv_reader import repeated
-from arcadia_dagster.formats.format import Head, InventoryRow, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.formats.format import Head, Inventory, InventoryRow, NameFacts, Refusal, UnreadableError
 
 _REQUIRED = ("id", "name", "type")
 _FIELDS = (*_REQUIRED, "account", "project")
@@ -57,7 +57,7 @@ class InventoryJson:
 
 
 @dataclass(frozen=True, slots=True)
-class _CsvInventory:
+class _CsvInventory(Inventory):
     def rows(self, path: Path) -> list[InventoryRow]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -72,7 +72,7 @@ class _CsvInventory:
 
 
 @dataclass(frozen=True, slots=True)
-class _JsonInventory:
+class _JsonInventory(Inventory):
     def rows(self, path: Path) -> list[InventoryRow]:
         try:
             content = json.loads(path.read_bytes())
