@@ -23,7 +23,7 @@ def warehouse_of(home: Path) -> Warehouse:
     return Warehouse(home / "arcadia.duckdb", lock_timeout=30)
 
 
-def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10**9) -> Archive:
+def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10 * 2**30) -> Archive:
     return Archive(warehouse.path.parent / "archive", max_document_bytes=max_document_bytes)
 
 
@@ -36,7 +36,7 @@ def reader_of(warehouse: Warehouse) -> Iterator[Reader]:
         reader.close()
 
 
-def land_only(warehouse: Warehouse, *, settle_seconds: float = 0, max_document_bytes: int = 10**9) -> Landed:
+def land_only(warehouse: Warehouse, *, settle_seconds: float = 0, max_document_bytes: int = 10 * 2**30) -> Landed:
     archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
     with reader_of(warehouse) as reader:
         return land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
