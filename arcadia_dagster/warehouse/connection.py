@@ -22,6 +22,9 @@ DEFAULT_LOCK_TIMEOUT = 60.0
 # default, which much older versions can read.
 _STORAGE_VERSION = "v1.5.0"
 
+# What is larger goes to disk. With the rest of the process, ten million lines then fit into 1.5 GB.
+_MEMORY_LIMIT = "1GB"
+
 _WORK, _SPILL = "work", "spill"
 
 
@@ -107,7 +110,7 @@ class Warehouse:
         # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
         spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        engine = duckdb.connect(config={"temp_directory": str(spill)})
+        engine = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": _MEMORY_LIMIT})
         engine.execute("SET GLOBAL TimeZone = 'UTC'")
         return engine
 
