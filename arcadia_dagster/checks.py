@@ -15,6 +15,7 @@ from arcadia_dagster.assets import preview
 from arcadia_dagster.finance.delivery import missing_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -197,10 +198,15 @@ def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: Fin
         return dg.AssetCheckResult(
             passed=True, description=f"finance not configured, {len(frame)} waiting", metadata={"waiting": len(frame)}
         )
+    needs_a_person = frame["state"].isin(list(NEEDS_A_PERSON)).any()
     return dg.AssetCheckResult(
         passed=frame.empty,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=_description(frame, "the next delivery sends them; a refused one needs a person"),
+        severity=dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN,
+        description=_description(
+            frame,
+            "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
+            "says, then `arcadia push INVOICE --again`",
+        ),
         metadata={"missing": len(frame), **_table(frame)},
     )
 

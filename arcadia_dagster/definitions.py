@@ -73,6 +73,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             subject=values.subject,
             read_timeout=values.finance_read_timeout,
             concurrency=values.finance_concurrency,
+            abandon_days=values.finance_abandon_days,
             allow_http=values.finance_allow_http,
             optional_fields=values.finance_optional_fields,
             sandbox_url=values.sandbox_url,

@@ -95,6 +95,13 @@ class Settings(BaseModel):
     finance_concurrency: int = Field(
         8, validation_alias="SKYAI_FINANCE_CONCURRENCY", ge=1, le=64, description="How many invoices are sent at a time"
     )
+    finance_abandon_days: float = Field(
+        7.0,
+        validation_alias="SKYAI_FINANCE_ABANDON_DAYS",
+        gt=0,
+        le=365,
+        description="For how many days an invoice that does not get through is tried again; then a person is needed",
+    )
     finance_allow_http: bool = Field(
         False,  # noqa: FBT003 - the default of a named field
         validation_alias="SKYAI_FINANCE_ALLOW_HTTP",

@@ -12,6 +12,8 @@ import dagster as dg
 import pytest
 
 import arcadia_dagster
+from arcadia_dagster.assets.finance_records import DUE_AT_TAG
+from arcadia_dagster.automation.jobs import DELIVER
 from arcadia_dagster.checks import every_ready_invoice_is_in_finance
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.finance.resource import FinanceResource
@@ -392,6 +394,37 @@ def test_a_wrong_secret_fails_the_push_with_the_settings_name_and_the_tables_bef
     project.finance = FinanceResource(base_url=project.sandbox.url, secret=SECRET)
     project.finance.deliver(project.warehouse)
     assert in_finance(project).passed
+
+
+def test_a_scheduled_run_leaves_out_what_is_not_due_and_a_person_is_called_when_an_invoice_is_abandoned(
+    project_with_finance: Project,
+) -> None:
+    project = project_with_finance
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    build(project.warehouse)
+    project.finance.deliver(project.warehouse)
+    with project.warehouse.write() as connection:
+        connection.execute(
+            "UPDATE finance_records SET state = 'deferred', not_before = TIMESTAMP '2026-05-02 10:30:00', last_error = 'away'"
+        )
+    assert in_finance(project).severity == dg.AssetCheckSeverity.WARN
+
+    def attempts_after(due_at: str) -> int:
+        tags = {"dagster/partition": "2026-04-01", DUE_AT_TAG: due_at}
+        with dg.DagsterInstance.ephemeral() as instance:
+            job = project.definitions().resolve_job_def(DELIVER)
+            assert job.execute_in_process(instance=instance, tags=tags, partition_key="2026-04-01").success
+        [record] = project.query("SELECT attempts FROM finance_records")
+        return int(record["attempts"])
+
+    assert attempts_after("2026-05-02T12:17:00+02:00") == 1
+    assert attempts_after("2026-05-02T12:30:00+02:00") == 2
+
+    with project.warehouse.write() as connection:
+        connection.execute("UPDATE finance_records SET state = 'abandoned', last_error = 'away'")
+    check = in_finance(project)
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "--again" in str(check.description)
 
 
 def test_a_refused_invoice_is_missing_once_and_not_any_more_when_it_is_held(project_with_finance: Project) -> None:

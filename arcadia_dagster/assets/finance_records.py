@@ -1,6 +1,6 @@
 """The asset `finance_records`: ready invoices are pushed to finance, and what it answered is kept."""
 
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 
@@ -10,6 +10,9 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
+
+DUE_AT_TAG = "arcadia/due_at"
+"""A run with this tag (a time in ISO 8601) leaves out what is to be left alone for beyond it; any other run tries everything."""
 
 _PREVIEW = """
 SELECT invoice_month, source, external_id, state, action, finance_invoice_id,
@@ -54,7 +57,13 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         try:
             if finance.remark is not None:
                 context.log.info(finance.remark)
-            delivered = finance.deliver(store, months=months)
+            due_at = context.run.tags.get(DUE_AT_TAG)
+            delivered = finance.deliver(
+                store,
+                months=months,
+                due_at=datetime.fromisoformat(due_at) if due_at else None,
+                progress=lambda done, total: context.log.info(f"finance: {done} of {total} invoices dealt with"),
+            )
         except ConfigurationFailure as failure:
             raise dg.Failure(f"nothing was pushed: {failure}", allow_retries=False) from failure
         _log(context, delivered)
@@ -74,7 +83,12 @@ def _log(context: dg.AssetExecutionContext, delivered: Delivered) -> None:
     )
     if delivered.synthetic:
         context.log.warning(f"{delivered.synthetic} sample invoices were not pushed: the target is no sandbox")
-    for what, errors in (("left for a later delivery", delivered.deferred), ("refused by finance", delivered.refused)):
+    for what, errors in (
+        ("left for a later delivery", delivered.deferred),
+        ("refused by finance", delivered.refused),
+        ("abandoned: it needs a person", delivered.abandoned),
+        ("not tried: it was given up and needs a person", delivered.given_up),
+    ):
         for key, error in errors.items():
             context.log.warning(f"{key.source} {key.external_id}: {what}: {error}")
 
@@ -86,7 +100,7 @@ def _show(context: dg.AssetExecutionContext, *, store_months: list[date], wareho
         ).fetchall()
         by_month = preview.merged(
             preview.row_counts(connection, "finance_records", store_months),
-            {month: dict.fromkeys(("delivered", "deferred", "refused"), 0) for month in store_months},
+            {month: dict.fromkeys(("delivered", "deferred", "refused", "abandoned"), 0) for month in store_months},
             *({month: {state: count}} for month, state, count in states),
             preview.named("records", preview.tables_by_month(connection, store_months, _PREVIEW)),
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from arcadia_dagster.assets.finance_records import DUE_AT_TAG
 from arcadia_dagster.automation.jobs import DELIVER
 from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
@@ -18,7 +19,10 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
     cron_schedule="17 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour, requests every month with invoices that are ready and not in finance, however old.",
+    description=(
+        "Every hour, requests every month with invoices that are ready, not in finance, and due. What fails is due again after "
+        "half an hour, then after twice as long each time, up to a day."
+    ),
 )
 def deliver_outstanding(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, finance: FinanceResource
@@ -36,4 +40,5 @@ def deliver_outstanding(
         yield dg.SkipReason("finance has every ready invoice")
     time = context.scheduled_execution_time
     for months in stretches(outstanding, longest=MONTHS_PER_RUN):
-        yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=range_tags(tuple(months)))
+        tags = {**range_tags(tuple(months)), DUE_AT_TAG: time.isoformat()}
+        yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=tags)

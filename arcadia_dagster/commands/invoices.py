@@ -203,8 +203,8 @@ def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
 def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delivered") -> None:
     if delivered.synthetic:
         raise CommandError(f"{invoice.external_id} is a sample: it goes to a sandbox only, see ARCADIA_SANDBOX_URL")
-    dealt_with = (delivered.created, delivered.updated, delivered.unchanged, delivered.deferred, delivered.refused)
-    if any(dealt_with) or delivered.failure:
+    tried = (delivered.created, delivered.updated, delivered.deferred, delivered.refused, delivered.abandoned)
+    if any(tried) or delivered.unchanged or delivered.given_up or delivered.failure:
         return
     with warehouse.read() as connection:
         row = connection.execute(
@@ -217,15 +217,23 @@ def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delive
 
 
 def _report(delivered: "Delivered", *, as_json: bool) -> int:
-    failed = bool(delivered.deferred or delivered.refused or delivered.failure)
+    failures = {
+        "deferred": ("left for a later delivery", delivered.deferred),
+        "refused": ("refused", delivered.refused),
+        "abandoned": ("abandoned", delivered.abandoned),
+        "given_up": ("not tried, for it needs a person; `--again` tries it", delivered.given_up),
+    }
+    failed = bool(delivered.failure) or any(errors for _, errors in failures.values())
     if as_json:
         print_json(
             {
                 "created": [key.external_id for key in delivered.created],
                 "updated": [key.external_id for key in delivered.updated],
                 "unchanged": delivered.unchanged,
-                "deferred": {key.external_id: error for key, error in delivered.deferred.items()},
-                "refused": {key.external_id: error for key, error in delivered.refused.items()},
+                **{
+                    name: {key.external_id: error for key, error in errors.items()}
+                    for name, (_, errors) in failures.items()
+                },
                 "kept_from_target": delivered.synthetic,
             }
         )
@@ -235,7 +243,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
     )
     if delivered.synthetic:
         print(f"{delivered.synthetic} sample invoices were kept back: the target is no sandbox (ARCADIA_SANDBOX_URL)")
-    for what, errors in (("left for a later delivery", delivered.deferred), ("refused", delivered.refused)):
+    for what, errors in failures.values():
         for key, error in errors.items():
             print(f"{key.external_id}: {what}: {error}")
     return FAILED if failed else OK

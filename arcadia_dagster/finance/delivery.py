@@ -19,6 +19,7 @@ import duckdb
 
 from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
+from arcadia_dagster.finance import states
 from arcadia_dagster.finance.client import FinanceClient, Imported
 from arcadia_dagster.finance.errors import (
     ConfigurationFailure,
@@ -26,19 +27,23 @@ from arcadia_dagster.finance.errors import (
     PayloadRefused,
     UnknownOutcome,
 )
+from arcadia_dagster.finance.states import MAY_PASS, NEEDS_A_PERSON, Outcome, State
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import fetch, text_list
+from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 BATCH = 50
 """How many invoices at most are intended and sent between two commits."""
 
-_OUTCOMES: tuple[tuple[type[FinanceError], str, str], ...] = (
-    (ConfigurationFailure, "misconfigured", "deferred"),
-    (PayloadRefused, "refused", "refused"),
-    (UnknownOutcome, "unknown", "deferred"),
-    (FinanceError, "transient", "deferred"),
+ABANDON_AFTER = timedelta(days=7)
+"""For how long what may pass is tried again, unless a setting says otherwise."""
+
+_OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
+    (ConfigurationFailure, Outcome.MISCONFIGURED),
+    (PayloadRefused, Outcome.REFUSED),
+    (UnknownOutcome, Outcome.UNKNOWN),
+    (FinanceError, Outcome.TRANSIENT),
 )
 
 
@@ -76,6 +81,8 @@ class Delivered:
         unchanged: Ready invoices that finance had already, with the same payload.
         deferred: Invoices left for a later delivery: why.
         refused: Invoices that finance will not take: why.
+        abandoned: Invoices that were tried for so long that a person is needed: why.
+        given_up: Invoices that were refused or abandoned before, and were not tried: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
     """
@@ -85,6 +92,8 @@ class Delivered:
     unchanged: int = 0
     deferred: dict[InvoiceKey, str] = field(default_factory=dict)
     refused: dict[InvoiceKey, str] = field(default_factory=dict)
+    abandoned: dict[InvoiceKey, str] = field(default_factory=dict)
+    given_up: dict[InvoiceKey, str] = field(default_factory=dict)
     synthetic: int = 0
     failure: ConfigurationFailure | None = None
 
@@ -150,6 +159,7 @@ class Delivery:
         recipient: Where they go.
         concurrency: How many invoices are sent at a time.
         with_optional_fields: See `billing.payload.build`.
+        abandon_after: For how long what may pass is tried again.
         lock_timeout: Seconds to wait for another delivery at most.
     """
 
@@ -160,6 +170,7 @@ class Delivery:
         *,
         concurrency: int = 8,
         with_optional_fields: bool = True,
+        abandon_after: timedelta = ABANDON_AFTER,
         lock_timeout: float = 600.0,
     ) -> None:
         """Note what to deliver where. Nothing is sent yet."""
@@ -167,6 +178,7 @@ class Delivery:
         self._recipient = recipient
         self._concurrency = concurrency
         self._with_optional_fields = with_optional_fields
+        self._abandon_after = abandon_after
         self._lock_timeout = lock_timeout
 
     def deliver(
@@ -176,6 +188,7 @@ class Delivery:
         months: Collection[date] | None = None,
         invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
+        due_at: datetime | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet.
@@ -184,7 +197,9 @@ class Delivery:
             client: An open client for the recipient's target.
             months: Only invoices of these months; all where None.
             invoices: Only these invoices; all where None.
-            again: Push also what finance has already with the same payload; the record says so.
+            again: Push also what finance has already with the same payload, and what it refused or was abandoned; the record
+                says so.
+            due_at: Leave out what is to be left alone for beyond this time.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
         Returns:
@@ -198,7 +213,7 @@ class Delivery:
         done = Delivered()
         delivery_id = str(uuid.uuid4())
         with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
-            keys = self._outstanding(months, invoices, again=again, done=done)
+            keys = self._outstanding(months, invoices, again=again, due_at=due_at, done=done)
             batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
             stop = threading.Event()
             on_the_wire, answered = _Sent(), _Answered()
@@ -223,21 +238,26 @@ class Delivery:
         invoices: Sequence[InvoiceKey] | None,
         *,
         again: bool,
+        due_at: datetime | None,
         done: Delivered,
     ) -> list[InvoiceKey]:
         with self._warehouse.read() as connection:
-            rows = connection.execute(
-                f"SELECT source, account_id, external_id, {_IS_OUTSTANDING} AS is_outstanding, "
+            rows = fetch(
+                connection,
+                f"SELECT source, account_id, external_id, state, last_error, {_IS_OUTSTANDING} AS is_outstanding, "
                 f"{_may_have_sql(self._recipient)} AS may_have "
-                f"FROM ({_ready_sql(self._recipient, months, invoices)}) ORDER BY invoice_month, source, external_id"
-            ).fetchall()
+                f"FROM ({_ready_sql(self._recipient, months, invoices)}) WHERE {_is_due_sql(due_at)} "
+                "ORDER BY invoice_month, source, external_id",
+            )
         keys = []
-        for source, account_id, external_id, is_outstanding, may_have in rows:
-            key = InvoiceKey(source, account_id, external_id)
-            if not may_have:
+        for row in rows:
+            key = InvoiceKey(row["source"], row["account_id"], row["external_id"])
+            if not row["may_have"]:
                 done.synthetic += 1
-            elif is_outstanding or again:
+            elif row["is_outstanding"] or again:
                 keys.append(key)
+            elif row["state"] in NEEDS_A_PERSON:
+                done.given_up[key] = str(row["last_error"])
             else:
                 done.unchanged += 1
         return keys
@@ -297,17 +317,23 @@ class Delivery:
         if not answered.intents:
             return
         now = _now()
+        failing = self._failing(connection, answered)
         records, updates = [], []
         for intent, answer in zip(answered.intents, answered.answers, strict=True):
-            outcome, state = _outcome(answer)
+            outcome = _outcome(answer)
+            failures, since = failing.get((intent.key, intent.row["payload_sha256"]), (0, now))
+            state = states.state_after(outcome, failing_for=now - since, abandon_after=self._abandon_after)
             error = None if isinstance(answer, Imported) else str(answer or "not sent: the delivery was stopped")
             imported = answer if isinstance(answer, Imported) else None
-            records.append({**self._intended_record(intent), **_answered(intent, answer, state, error, now)})
+            not_before = _not_before(answer, now, failures + 1) if outcome in MAY_PASS else None
+            records.append(
+                {**self._intended_record(intent), **_answered(intent, answer, state, error, now, not_before)}
+            )
             updates.append(
                 {
                     "attempt_id": intent.attempt_id,
                     "answered_at": now,
-                    "outcome": outcome,
+                    "outcome": outcome.value,
                     "requests": 0 if answer is None else answer.requests,
                     "status_code": None if answer is None else answer.status,
                     "finance_invoice_id": imported.invoice_id if imported else None,
@@ -318,6 +344,39 @@ class Delivery:
             _count(done, intent.key, answer, state, error)
         self._replace_records(connection, records)
         _answer_attempts(connection, updates)
+
+    def _failing(
+        self, connection: duckdb.DuckDBPyConnection, answered: _Answered
+    ) -> dict[tuple[InvoiceKey, str], tuple[int, datetime]]:
+        """How often and since when (UTC) the payloads that failed now have failed in a row before.
+
+        A row ends where finance took the invoice, and where a person asked for it.
+        """
+        failed = [
+            intent.key
+            for intent, answer in zip(answered.intents, answered.answers, strict=True)
+            if _outcome(answer) in MAY_PASS
+        ]
+        if not failed:
+            return {}
+        rows = connection.execute(
+            f"""
+            WITH own AS (
+              SELECT * FROM finance_attempts
+              WHERE target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)}
+                AND {_key_condition(failed)}
+            ), begun AS (
+              SELECT source, account_id, external_id, max(intended_at) AS intended_at
+              FROM own WHERE is_forced OR outcome IN ('{Outcome.CREATED}', '{Outcome.UPDATED}') GROUP BY ALL
+            )
+            SELECT own.source, own.account_id, own.external_id, own.payload_sha256, count(*), min(own.intended_at)
+            FROM own LEFT JOIN begun USING (source, account_id, external_id)
+            WHERE own.outcome IN ({text_list(sorted(MAY_PASS))})
+              AND (begun.intended_at IS NULL OR own.intended_at >= begun.intended_at)
+            GROUP BY ALL
+            """
+        ).fetchall()
+        return {(InvoiceKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
     def _identity(self, intent: _Intent) -> dict[str, Any]:
         return {
@@ -334,7 +393,7 @@ class Delivery:
         row = intent.row
         return {
             **self._identity(intent),
-            "state": "pending",
+            "state": State.PENDING.value,
             "attempts": (row["attempts"] or 0) + 1,
             **{name: row[name] for name in ("action", "finance_invoice_id", "finance_vendor_id")},
             "pushed_to_finance_at": row["pushed_to_finance_at"],
@@ -343,21 +402,37 @@ class Delivery:
         }
 
     def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
-        keys = [InvoiceKey(row["source"], row["account_id"], row["external_id"]) for row in records]
-        connection.execute(
-            f"DELETE FROM finance_records WHERE target = ? AND tenant_id = ? AND {_key_condition(keys)}",
-            [self._recipient.target, self._recipient.tenant_id],
+        """Write the records in place of what was known before; the one place that changes a state."""
+        states_after = {
+            InvoiceKey(row["source"], row["account_id"], row["external_id"]): row["state"] for row in records
+        }
+        where = (
+            f"target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)} "
+            f"AND {_key_condition(list(states_after))}"
         )
+        found = connection.execute(
+            f"SELECT source, account_id, external_id, state FROM finance_records WHERE {where}"
+        ).fetchall()
+        states_before = {InvoiceKey(*key): State(state) for *key, state in found}
+        for key, after in states_after.items():
+            states.assert_step(states_before.get(key), State(after))
+        connection.execute(f"DELETE FROM finance_records WHERE {where}")
         insert(connection, schema.FINANCE_RECORDS, records)
 
 
-def outstanding_sql(recipient: Recipient) -> str:
-    """SQL: the ready invoices that the recipient does not have as they are now, with their record so far."""
-    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_OUTSTANDING} AND {_may_have_sql(recipient)}"
+def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> str:
+    """SQL: the ready invoices that a delivery would send, with their record so far.
+
+    Args:
+        recipient: To whom.
+        due_at: Without those that are to be left alone for beyond this time.
+    """
+    conditions = f"{_IS_OUTSTANDING} AND {_may_have_sql(recipient)} AND {_is_due_sql(due_at)}"
+    return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {conditions}"
 
 
 def missing_sql(recipient: Recipient) -> str:
-    """SQL: like `outstanding_sql`, with those that the recipient refused and that need a person."""
+    """SQL: like `outstanding_sql`, with those that were refused or abandoned and need a person."""
     return f"SELECT * FROM ({_ready_sql(recipient, None)}) WHERE {_IS_MISSING} AND {_may_have_sql(recipient)}"
 
 
@@ -369,10 +444,16 @@ def _may_have_sql(recipient: Recipient) -> str:
     return f"(account_id <> '{payload.SYNTHETIC_ACCOUNT}' AND document_sha256 NOT IN ({samples}))"
 
 
-# Refused is final for that payload: only another payload, or a person, makes it outstanding again.
-_IS_OUTSTANDING = "(state IS NULL OR pushed_sha256 <> payload_sha256 OR state NOT IN ('delivered', 'refused'))"
+_PAYLOADS = {"state": "state", "pushed": "pushed_sha256", "payload": "payload_sha256"}
+_IS_OUTSTANDING = states.is_outstanding_sql(**_PAYLOADS)
+_IS_MISSING = states.is_missing_sql(**_PAYLOADS)
 
-_IS_MISSING = "(state IS NULL OR pushed_sha256 <> payload_sha256 OR state <> 'delivered')"
+
+def _is_due_sql(due_at: datetime | None) -> str:
+    """SQL: whether the invoice's turn has come by a time (with its zone); always where it is None."""
+    if due_at is None:
+        return "true"
+    return f"(not_before IS NULL OR not_before <= TIMESTAMP '{due_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}')"
 
 
 def _ready_sql(recipient: Recipient, months: Collection[date] | None, keys: Sequence[InvoiceKey] | None = None) -> str:
@@ -401,20 +482,27 @@ def _key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:
     return f"({prefix}source, {prefix}account_id, {prefix}external_id) IN ({rows or '(NULL, NULL, NULL)'})"
 
 
-def _outcome(answer: _Answer) -> tuple[str, str]:
-    """The attempt's outcome and the record's state after it."""
+def _outcome(answer: _Answer) -> Outcome:
     if isinstance(answer, Imported):
-        return answer.action, "delivered"
+        return Outcome(answer.action)
     if answer is None:
-        return "not_sent", "deferred"
-    return next((outcome, state) for kind, outcome, state in _OUTCOMES if isinstance(answer, kind))
+        return Outcome.NOT_SENT
+    return next(outcome for kind, outcome in _OUTCOMES if isinstance(answer, kind))
 
 
-def _answered(intent: _Intent, answer: _Answer, state: str, error: str | None, now: datetime) -> dict[str, Any]:
+def _not_before(answer: _Answer, now: datetime, failures: int) -> datetime:
+    """When a scheduled delivery may try again, after so many failures in a row: finance's own wish counts where it is later."""
+    asked = 0.0 if answer is None or isinstance(answer, Imported) else answer.retry_after or 0.0
+    return now + max(states.delay(failures), timedelta(seconds=asked))
+
+
+def _answered(
+    intent: _Intent, answer: _Answer, state: State, error: str | None, now: datetime, not_before: datetime | None
+) -> dict[str, Any]:
     """What the answer changes in the record."""
     if isinstance(answer, Imported):
         return {
-            "state": state,
+            "state": state.value,
             "action": answer.action,
             "finance_invoice_id": answer.invoice_id,
             "finance_vendor_id": answer.vendor_id,
@@ -422,18 +510,15 @@ def _answered(intent: _Intent, answer: _Answer, state: str, error: str | None, n
             "last_error": None,
         }
     attempts = (intent.row["attempts"] or 0) + (0 if answer is None else 1)
-    retry_after = None if answer is None else answer.retry_after
-    not_before = None if retry_after is None else now + timedelta(seconds=retry_after)
-    return {"state": state, "attempts": attempts, "not_before": not_before, "last_error": error}
+    return {"state": state.value, "attempts": attempts, "not_before": not_before, "last_error": error}
 
 
-def _count(done: Delivered, key: InvoiceKey, answer: _Answer, state: str, error: str | None) -> None:
+def _count(done: Delivered, key: InvoiceKey, answer: _Answer, state: State, error: str | None) -> None:
     if isinstance(answer, Imported):
         (done.created if answer.action == "created" else done.updated).append(key)
-    elif state == "refused":
-        done.refused[key] = str(error)
     else:
-        done.deferred[key] = str(error)
+        of_state = {State.REFUSED: done.refused, State.ABANDONED: done.abandoned}
+        of_state.get(state, done.deferred)[key] = str(error)
     if isinstance(answer, ConfigurationFailure) and done.failure is None:
         done.failure = answer
 

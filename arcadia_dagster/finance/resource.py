@@ -1,7 +1,7 @@
 """The finance service as a Dagster resource: token, client and delivery under one roof."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -33,6 +33,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     retry_delays: list[float] = Field(default=[1.0, 2.0], description="Seconds before each retry, up to 10% longer.")
     retry_after_limit: float = Field(default=30.0, description="The longest Retry-After (seconds) that is waited for.")
     concurrency: int = Field(default=8, description="How many invoices are sent at a time.")
+    abandon_days: float = Field(default=7.0, description="For how long (days) what may pass is tried again.")
     allow_http: bool = Field(default=False, description="Whether plain http may be used to other machines.")
     optional_fields: bool = Field(default=True, description="Whether the payload has number, dates and evidence.")
     sandbox_url: str = Field(default="", description="The base URL that is a sandbox: sample invoices go only there.")
@@ -89,6 +90,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         months: Collection[date] | None = None,
         invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
+        due_at: datetime | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet; see `Delivery.deliver`.
@@ -101,22 +103,24 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             self.recipient,
             concurrency=self.concurrency,
             with_optional_fields=self.optional_fields,
+            abandon_after=timedelta(days=self.abandon_days),
         )
         with self.client() as client:
-            return delivery.deliver(client, months=months, invoices=invoices, again=again, progress=progress)
+            return delivery.deliver(
+                client, months=months, invoices=invoices, again=again, due_at=due_at, progress=progress
+            )
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month.
 
         Args:
             warehouse: Where they are.
-            due_at: Leave out those that finance asked to be left alone for beyond this time (UTC); count all where None.
+            due_at: Leave out those that are to be left alone for beyond this time; count all where None.
         """
         with warehouse.read() as connection:
             rows = connection.execute(
-                f"SELECT invoice_month, count(*) FROM ({outstanding_sql(self.recipient)}) "
-                "WHERE $1::TIMESTAMP IS NULL OR not_before IS NULL OR not_before <= $1 GROUP BY ALL ORDER BY ALL",
-                [None if due_at is None else due_at.astimezone(UTC).replace(tzinfo=None)],
+                f"SELECT invoice_month, count(*) FROM ({outstanding_sql(self.recipient, due_at=due_at)}) "
+                "GROUP BY ALL ORDER BY ALL"
             ).fetchall()
         return dict(rows)
 

@@ -281,13 +281,15 @@ FINANCE_RECORDS = Table(
     "One row for each target, tenant and invoice: what was pushed and what finance answered. Never deleted.",
     (
         *_PUSHED_INVOICE,
-        Column("state", "VARCHAR", "`pending`, `delivered`, `deferred` or `refused`; see docs/delivery.md."),
+        Column(
+            "state", "VARCHAR", "`pending`, `delivered`, `deferred`, `refused` or `abandoned`; see docs/delivery.md."
+        ),
         Column("attempts", "BIGINT", "How many deliveries were begun."),
         Column("action", "VARCHAR", "What finance did last: `created` or `updated`."),
         Column("finance_invoice_id", "VARCHAR", "Finance's id for the invoice."),
         Column("finance_vendor_id", "VARCHAR", "Finance's id for the vendor."),
         Column("pushed_to_finance_at", "TIMESTAMP", "When finance last accepted it (UTC)."),
-        Column("not_before", "TIMESTAMP", "When a deferred delivery may be tried again (UTC), or NULL."),
+        Column("not_before", "TIMESTAMP", "When a scheduled delivery tries again what was deferred (UTC), or NULL."),
         Column("last_error", "VARCHAR", "Why the last delivery failed, or NULL."),
     ),
     key=("target", "tenant_id", *_INVOICE_KEY),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +224,7 @@ def test_what_changed_after_a_process_was_killed_is_sent_as_it_is_now(books: Boo
 FAILURES: dict[str, tuple[Step, str, str, int, int | None, str]] = {
     "408": (answer(408), "transient", "deferred", 3, 408, "answered 408"),
     "429": (answer(429), "transient", "deferred", 3, 429, "answered 429"),
-    "429 with a long Retry-After": (answer(429, Retry_After=120), "transient", "deferred", 1, 429, "120 s"),
+    "429 with a long Retry-After": (answer(429, Retry_After=7200), "transient", "deferred", 1, 429, "7200 s"),
     "500": (answer(500), "transient", "deferred", 3, 500, "answered 500"),
     "502": (answer(502), "transient", "deferred", 3, 502, "answered 502"),
     "503": (answer(503), "transient", "deferred", 3, 503, "answered 503"),
@@ -288,10 +288,11 @@ def test_every_failure_is_on_record_with_what_happens_next(failed: Failed, failu
     assert (attempt["outcome"], attempt["requests"], attempt["status_code"]) == (outcome, requests, status)
     assert attempt["error"] == record["last_error"]
     assert attempt["answered_at"] >= attempt["intended_at"]
-    is_asked_to_wait = "Retry-After" in failure
-    assert (record["not_before"] is not None) == is_asked_to_wait
-    if is_asked_to_wait:
-        assert timedelta(seconds=110) < record["not_before"] - attempt["answered_at"] <= timedelta(seconds=120)
+    if expected_state == "refused":
+        assert record["not_before"] is None
+    else:
+        asked = timedelta(hours=2) if "Retry-After" in failure else timedelta(minutes=30)
+        assert timedelta(0) <= asked - (record["not_before"] - attempt["answered_at"]) < timedelta(seconds=10)
 
 
 def test_no_failure_keeps_another_invoice_from_its_turn(failed: Failed) -> None:
@@ -396,6 +397,79 @@ def test_an_answer_stays_on_record_while_a_later_push_fails(books: Books) -> Non
     assert (record["state"], record["attempts"]) == ("deferred", 2)
 
 
+def fail_again(books: Books, url: str, *, after: timedelta = timedelta(0), **options: Any) -> dict[str, Any]:
+    """Deliver once more, as if the attempts so far had been made that much earlier; the record then."""
+    with books.warehouse.write() as connection:
+        connection.execute(
+            "UPDATE finance_attempts SET intended_at = intended_at - ?, answered_at = answered_at - ?", [after, after]
+        )
+    books.deliver(url, **options)
+    return books.record()
+
+
+def waits(record: dict[str, Any], attempts: Sequence[dict[str, Any]]) -> timedelta:
+    """For how long scheduled deliveries leave the invoice alone, in whole minutes."""
+    seconds = (record["not_before"] - attempts[-1]["answered_at"]).total_seconds()
+    return timedelta(minutes=round(seconds / 60))
+
+
+def test_scheduled_deliveries_wait_twice_as_long_after_each_failure_up_to_a_day(books: Books) -> None:
+    with ScriptedServer(answer(503)) as server:
+        waited = [waits(fail_again(books, server.url), books.attempts()) for _ in range(8)]
+    assert waited == [timedelta(minutes=30 * 2**n) for n in range(6)] + [timedelta(days=1)] * 2
+
+
+def test_a_success_begins_a_new_row_of_failures(books: Books) -> None:
+    with ScriptedServer(*[answer(503)] * 6, imported(), answer(503)) as server:
+        fail_again(books, server.url)
+        fail_again(books, server.url)
+        assert fail_again(books, server.url)["state"] == "delivered"
+        books.hold(invoice(1, amount_gross_minor=550, amount_net_minor=500, amount_tax_minor=50))
+        record = fail_again(books, server.url, after=timedelta(days=30))
+    assert (record["state"], waits(record, books.attempts())) == ("deferred", timedelta(minutes=30))
+
+
+def test_a_scheduled_delivery_leaves_out_what_is_not_due_and_any_other_tries_it(books: Books) -> None:
+    with ScriptedServer(*[answer(503)] * 3, imported()) as server:
+        due_at = fail_again(books, server.url)["not_before"].replace(tzinfo=UTC)
+        done = books.deliver(server.url, due_at=due_at - timedelta(seconds=1))
+        assert (len(server.requests), done.created, done.deferred, done.unchanged) == (3, [], {}, 0)
+        assert len(books.deliver(server.url, due_at=due_at).created) == 1
+
+
+def test_after_a_week_of_failures_an_invoice_is_abandoned_until_a_person_asks(books: Books) -> None:
+    with ScriptedServer(answer(503)) as server:
+        assert fail_again(books, server.url)["state"] == "deferred"
+        assert fail_again(books, server.url, after=timedelta(days=6, hours=23))["state"] == "deferred"
+        assert fail_again(books, server.url, after=timedelta(hours=1))["state"] == "abandoned"
+        asked = len(server.requests)
+        done = books.deliver(server.url)
+        assert (len(server.requests), list(done.given_up.values()), done.unchanged) == (
+            asked,
+            [books.record()["last_error"]],
+            0,
+        )
+
+        # A person's word begins a new week.
+        assert fail_again(books, server.url, again=True)["state"] == "deferred"
+        assert fail_again(books, server.url, after=timedelta(days=6))["state"] == "deferred"
+
+
+def test_another_payload_of_an_abandoned_invoice_is_sent(books: Books) -> None:
+    with ScriptedServer(*[answer(503)] * 6, imported()) as server:
+        fail_again(books, server.url)
+        assert fail_again(books, server.url, after=timedelta(days=8))["state"] == "abandoned"
+        books.hold(invoice(1, amount_gross_minor=550, amount_net_minor=500, amount_tax_minor=50))
+        assert fail_again(books, server.url)["state"] == "delivered"
+
+
+def test_a_wrong_setting_never_abandons_an_invoice_and_waits_for_nothing_but_the_setting(books: Books) -> None:
+    with ScriptedServer(answer(401)) as server:
+        fail_again(books, server.url)
+        record = fail_again(books, server.url, after=timedelta(days=30))
+    assert (record["state"], record["not_before"]) == ("deferred", None)
+
+
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_many_invoices_are_each_sent_once_in_batches(books: Books, concurrency: int) -> None:
     books.hold(*(invoice(number) for number in range(2 * BATCH + 20)))
@@ -417,7 +491,10 @@ def test_many_invoices_are_each_sent_once_in_batches(books: Books, concurrency: 
 
 
 def test_what_is_not_ready_any_more_when_its_batch_comes_is_not_sent(books: Books) -> None:
-    books.hold(*(invoice(number, invoice_month=APRIL if number < BATCH else MAY) for number in range(BATCH + 1)))
+    # The third batch: the second may have been intended when the first request comes.
+    books.hold(
+        *(invoice(number, invoice_month=APRIL if number < 2 * BATCH else MAY) for number in range(2 * BATCH + 1))
+    )
     once = threading.Lock()
 
     def hold_the_last(handler: Any, request: Request) -> bool:
@@ -427,9 +504,9 @@ def test_what_is_not_ready_any_more_when_its_batch_comes_is_not_sent(books: Book
 
     with ScriptedServer(hold_the_last, by_invoice) as server:
         done = books.deliver(server.url)
-        assert str(BATCH) not in sent(server)
-    assert len(done.created) == BATCH
-    assert books.query("SELECT * FROM finance_records WHERE external_id = ?", str(BATCH)) == []
+        assert str(2 * BATCH) not in sent(server)
+    assert len(done.created) == 2 * BATCH
+    assert books.query("SELECT * FROM finance_records WHERE external_id = ?", str(2 * BATCH)) == []
 
 
 def test_only_the_months_asked_for_are_sent(books: Books) -> None:
