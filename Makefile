@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench bench-full format clean
+.PHONY: help run demo test check bench bench-full crashes format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; u
 
 bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs; most of an hour
 	@$(BIN)/python -m benchmarks --full
+
+crashes: $(READY) ## kill a hundred deliveries at any moment, and check that the next one completes each; four minutes
+	@$(BIN)/python -m benchmarks.crashes
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff format .

@@ -144,7 +144,7 @@ def main() -> None:
         do, at, number = order.pop("do"), order.pop("at"), order.pop("number")
         time.sleep(max(0.0, at - time.time()))
         try:
-            answer = {"result": _ORDERS[do](**order)}
+            answer: dict[str, Any] = {"result": _ORDERS[do](**order)}
         except Exception as error:  # noqa: BLE001 - whatever it is, its starter hears of it
             answer = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps({"number": number, **answer}, default=str) + "\n")

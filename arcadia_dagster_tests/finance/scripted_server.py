@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from io import BufferedReader
+from typing import Any, Self, cast
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ class _Handler(socketserver.StreamRequestHandler):
         return not self.server.stopping.wait(seconds)
 
     def _next_request(self) -> Request | None:
-        if (
-            self.rfile.peek(1)[:1] == b"\x16"
-        ):  # the beginning of a TLS handshake, for which there is no certificate here
+        # The beginning of a TLS handshake, for which there is no certificate here.
+        if cast("BufferedReader", self.rfile).peek(1)[:1] == b"\x16":
             return Request("TLS", "", {}, b"", self.client_address[1])
         method, _, rest = self.rfile.readline().decode("latin-1").partition(" ")
         headers = {}
