@@ -111,6 +111,13 @@ def _add_invoices(commands: _Commands) -> None:
     push = _add(commands, "push", ("invoices", "push"), "push to finance what it does not have yet", has_json=True)
     push.add_argument("what", metavar="INVOICE|MONTH[..MONTH]", help=f"{which}; or a month such as 2026-04")
     push.add_argument("--again", action="store_true", help="also what finance has already; the record says so")
+    _add(
+        commands,
+        "reconcile",
+        ("invoices", "reconcile"),
+        "compare what finance lists with what was pushed, and say what to do where they differ",
+        has_json=True,
+    )
     release = _add(
         commands, "release", ("invoices", "release"), "let a held invoice go to finance as it is", has_json=True
     )

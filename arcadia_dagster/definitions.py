@@ -76,6 +76,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             abandon_days=values.finance_abandon_days,
             allow_http=values.finance_allow_http,
             optional_fields=values.finance_optional_fields,
+            list_path=values.finance_list_path,
             sandbox_url=values.sandbox_url,
         ),
     }

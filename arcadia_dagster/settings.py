@@ -112,6 +112,12 @@ class Settings(BaseModel):
         validation_alias="SKYAI_FINANCE_OPTIONAL_FIELDS",
         description="Whether the payload has invoice number, dates and evidence, which a finance service may refuse",
     )
+    finance_list_path: str = Field(
+        "",
+        validation_alias="SKYAI_FINANCE_LIST_PATH",
+        pattern=r"^(/[!-~]*)?$",
+        description="Where below its URL the finance service lists its invoices, if it can; `arcadia reconcile` needs it",
+    )
     sandbox_url: str = Field(
         "",
         validation_alias="ARCADIA_SANDBOX_URL",

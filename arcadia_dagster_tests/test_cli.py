@@ -249,6 +249,19 @@ def test_a_forced_push_is_answered_updated_and_a_void_invoice_is_pushed_no_more(
     assert "paid twice" in arcadia("push", "--again", "1001", code=1, **finance).stderr
 
 
+def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell, finance: dict[str, str]) -> None:
+    assert "set SKYAI_FINANCE_SECRET" in arcadia("reconcile", code=2).stderr
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia("ingest", **finance)
+    can_list = {**finance, "SKYAI_FINANCE_LIST_PATH": "/api/v1/invoices"}
+    assert "to the minor unit" in arcadia("reconcile", **can_list).stdout
+    assert json.loads(arcadia("reconcile", "--json", **can_list).stdout) == {"differences": []}
+    arcadia("void", "1001", "--reason", "paid twice")
+    assert "remove it in finance by hand" in arcadia("reconcile", code=1, **can_list).stdout
+    unknown = {**can_list, "SKYAI_FINANCE_LIST_PATH": "/nowhere"}
+    assert "SKYAI_FINANCE_LIST_PATH" in arcadia("reconcile", code=1, **unknown).stderr
+
+
 def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: Shell) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     arcadia("ingest")

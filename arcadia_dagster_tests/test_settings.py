@@ -34,6 +34,7 @@ DEFAULTS = {
     "SKYAI_FINANCE_CONCURRENCY": 8,
     "SKYAI_FINANCE_ALLOW_HTTP": False,
     "SKYAI_FINANCE_OPTIONAL_FIELDS": True,
+    "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
 }
 
@@ -50,6 +51,7 @@ WRONG = {
     "SKYAI_FINANCE_CONCURRENCY": ("0", "65", "2.5", "many"),
     "SKYAI_FINANCE_ALLOW_HTTP": ("perhaps",),
     "SKYAI_FINANCE_OPTIONAL_FIELDS": ("2",),
+    "SKYAI_FINANCE_LIST_PATH": ("invoices", "/in voices"),
     "ARCADIA_SANDBOX_URL": ("sandbox",),
 }
 
@@ -167,6 +169,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
         "SKYAI_FINANCE_CONCURRENCY": "2",
         "SKYAI_FINANCE_ALLOW_HTTP": "true",
         "SKYAI_FINANCE_OPTIONAL_FIELDS": "false",
+        "SKYAI_FINANCE_LIST_PATH": "/api/v2/invoices",
         "ARCADIA_SANDBOX_URL": "http://localhost:4010",
     }
     resources = build_resources(load(environ), environ)
@@ -181,6 +184,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
     )
     assert (finance.issuer, finance.subject, finance.read_timeout) == ("us", "robot", 3)
     assert (finance.concurrency, finance.allow_http, finance.optional_fields) == (2, True, False)
+    assert (finance.abandon_days, finance.list_path) == (0.5, "/api/v2/invoices")
     assert finance.sandbox_url == "http://localhost:4010"
 
 

@@ -1,10 +1,11 @@
-"""`arcadia explain`, `push`, `release`, `dismiss`, `void`: what a person does about single invoices and documents."""
+"""`arcadia explain`, `push`, `reconcile`, `release`, `dismiss`, `void`: what people do about invoices."""
 
 import argparse
 import getpass
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,27 @@ def push(options: argparse.Namespace) -> int:
             delivered = finance.deliver(warehouse, invoices=[key], again=options.again)
             _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
+
+
+def reconcile(options: argparse.Namespace) -> int:
+    """Compare what finance lists with what is on record; exit 1 where they differ."""
+    # Before the definitions are imported, which read the settings too.
+    values = load_settings()
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.finance.errors import FinanceError
+
+    finance = build_resources(values)["finance"].process_config_and_initialize()
+    if not finance.is_configured:
+        raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+    with complaints(FinanceError):
+        found = finance.reconcile(existing_warehouse_of(values))
+    if options.json:
+        print_json({"differences": [asdict(difference) for difference in found]})
+    elif not found:
+        print("finance has what is on record here, to the minor unit")
+    for difference in [] if options.json else found:
+        print(f"{difference.source} {difference.external_id}: {difference.what}\n  {difference.advice}")
+    return FAILED if found else OK
 
 
 def release(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import httpcore
 import httpx
@@ -46,12 +46,25 @@ _WRONG_SETTING: Final = {
     405: "it takes no invoices at this address: check SKYAI_FINANCE_URL",
 }
 _ANSWER_BYTES: Final = 64 * 1024  # a right answer has about a hundred
+_LIST_BYTES: Final = 256 * 1024 * 1024  # half a million invoices
+_LISTED: Final = {
+    "source",
+    "external_id",
+    "invoice_id",
+    "currency",
+    "amount_gross_minor",
+    "amount_net_minor",
+    "amount_tax_minor",
+}
 _QUOTED_CHARACTERS: Final = 300
 _ID_CHARACTERS: Final = 255
 _DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _PORTS: Final = range(1, 65536)
 # What httpcore raises when the network or the other side fails.
 _EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,31 +226,81 @@ class FinanceClient:
             PayloadRefused: Finance will not take this payload.
         """
         body = _canonical(payload)
+        return self._with_retries(lambda request: self._send(body, request))
+
+    def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
+        """The rows that finance has of a tenant.
+
+        Args:
+            path: Where below the base URL finance lists them, as a JSON list or as one under `data`.
+            tenant_id: Asked for as the parameter `tenant_id`; rows that name another tenant are left out.
+
+        Returns:
+            Rows with `source`, `external_id`, `invoice_id`, `currency` and the three amounts in minor units.
+
+        Raises:
+            TransientFailure: Finance was away or overloaded for all requests.
+            ConfigurationFailure: It does not list its invoices there, or not so.
+        """
+        rows = self._with_retries(lambda request: self._list(path, tenant_id, request))
+        return [row for row in rows if row.get("tenant_id", tenant_id) == tenant_id]
+
+    def _with_retries(self, send: Callable[[int], Answer]) -> Answer:
+        """Send until an answer comes that is no passing failure; the function gets the request's number, from 1."""
         for request, delay in enumerate(self._retry_delays, start=1):
             try:
-                return self._send(body, request)
+                return send(request)
             except TransientFailure as failure:
                 asked = failure.retry_after or 0.0
                 if asked > self._retry_after_limit:
                     raise
             self._sleep(max(delay, asked) * (1 + self._jitter * random.random()))  # noqa: S311 - not a secret
-        return self._send(body, len(self._retry_delays) + 1)
+        return send(len(self._retry_delays) + 1)
 
     def _send(self, body: bytes, request: int) -> Imported:
+        response, content = self._exchange(request, "POST", IMPORT_PATH, content=body)
+        if response.is_success:
+            return self._imported(response.status_code, content, request)
+        raise self._refusal(response, content, request)
+
+    def _list(self, path: str, tenant_id: str, request: int) -> list[dict[str, Any]]:
+        response, content = self._exchange(request, "GET", path, params={"tenant_id": tenant_id}, most=_LIST_BYTES)
+        if response.status_code in _RETRIED or response.status_code in {401, 403}:
+            raise self._refusal(response, content, request)
+        rows = _json_rows(content) if response.is_success else None
+        if rows is None:
+            raise ConfigurationFailure(
+                f"finance answered {response.status_code} at {path} without a list of invoices: check "
+                f"SKYAI_FINANCE_LIST_PATH. It says: {self._quoted(content)}",
+                status=response.status_code,
+                requests=request,
+            )
+        return rows
+
+    def _exchange(
+        self,
+        request: int,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+        most: int = _ANSWER_BYTES,
+    ) -> tuple[httpx.Response, bytes]:
+        """One request and the beginning of its answer, up to `most` bytes and a part."""
         exchange = _Exchange(expires=time.monotonic() + self._deadline)
         running = _EXCHANGE.set(exchange)
         try:
             # A token for each request: one that expired during a pause would be a 401, which is not tried again.
             authorization = {"Authorization": f"Bearer {self._mint.token()}"}
-            with self._http.stream("POST", self.target + IMPORT_PATH, content=body, headers=authorization) as response:
-                content = _beginning_of(response, exchange)
+            with self._http.stream(
+                method, self.target + path, headers=authorization, content=content, params=params
+            ) as response:
+                return response, _beginning_of(response, exchange, most)
         except _EXCHANGE_FAILED as error:
             raise self._exchange_failure(error, exchange, request) from error
         finally:
             _EXCHANGE.reset(running)
-        if response.is_success:
-            return self._imported(response.status_code, content, request)
-        raise self._refusal(response, content, request)
 
     def _imported(self, status: int, content: bytes, request: int) -> Imported:
         answer = _json_object(content)
@@ -386,21 +449,35 @@ def _canonical(payload: Mapping[str, object]) -> bytes:
         raise PayloadRefused(message) from error
 
 
-def _beginning_of(response: httpx.Response, exchange: "_Exchange") -> bytes:
+def _beginning_of(response: httpx.Response, exchange: "_Exchange", most: int) -> bytes:
     """Read as much of an answer as can matter; one that goes on is cut off.
 
     A status other than 2xx says enough by itself: where the connection breaks during its words, they are done without.
     """
-    content = b""
+    content = bytearray()
     try:
         for part in response.iter_raw():
             content += part
-            if len(content) > _ANSWER_BYTES:
+            if len(content) > most:
                 break
     except _EXCHANGE_FAILED as error:
         if response.is_success and not exchange.garbled(error):
             raise
-    return content
+    return bytes(content)
+
+
+def _json_rows(content: bytes) -> list[dict[str, Any]] | None:
+    """Read a list of invoices; None where it is none, is too large, or lacks what a comparison needs."""
+    if len(content) > _LIST_BYTES:
+        return None
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    rows = answer.get("data") if isinstance(answer, dict) else answer
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _LISTED for row in rows):
+        return None
+    return rows
 
 
 def _json_object(content: bytes) -> dict[str, object]:

@@ -9,8 +9,12 @@ from pydantic import Field
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery, InvoiceKey, Recipient, outstanding_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.reconcile import Difference, differences, taken
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.warehouse import Warehouse
+
+SANDBOX_LIST_PATH = "/api/v1/invoices"
+"""Where the sandbox lists its invoices."""
 
 
 class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
@@ -36,6 +40,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     abandon_days: float = Field(default=7.0, description="For how long (days) what may pass is tried again.")
     allow_http: bool = Field(default=False, description="Whether plain http may be used to other machines.")
     optional_fields: bool = Field(default=True, description="Whether the payload has number, dates and evidence.")
+    list_path: str = Field(default="", description="Where the service lists its invoices; empty: it cannot.")
     sandbox_url: str = Field(default="", description="The base URL that is a sandbox: sample invoices go only there.")
 
     def __repr__(self) -> str:
@@ -109,6 +114,23 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             return delivery.deliver(
                 client, months=months, invoices=invoices, again=again, due_at=due_at, progress=progress
             )
+
+    def reconcile(self, warehouse: Warehouse) -> list[Difference]:
+        """Compare what finance lists with what is on record; see `reconcile.differences`.
+
+        Raises:
+            ConfigurationFailure: The settings cannot be right, or finance cannot list its invoices.
+            TransientFailure: Finance was away for all requests.
+        """
+        recipient = self.recipient
+        path = self.list_path or (SANDBOX_LIST_PATH if recipient.is_sandbox else "")
+        if not path:
+            raise ConfigurationFailure(
+                "nobody knows where finance lists its invoices: set SKYAI_FINANCE_LIST_PATH, if it can"
+            )
+        with self.client() as client:
+            listed = client.list_invoices(path, self.tenant_id)
+        return differences(taken(warehouse, recipient), listed)
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month.

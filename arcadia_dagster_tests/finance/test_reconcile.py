@@ -1,0 +1,178 @@
+"""Reconciliation: what finance lists is compared with what it took, and every difference is told once."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcadia_dagster.finance.delivery import InvoiceKey
+from arcadia_dagster.finance.errors import ConfigurationFailure, TransientFailure
+from arcadia_dagster.finance.reconcile import Difference, Taken, differences
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
+from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up
+
+KEYS = st.tuples(st.sampled_from(("digitalocean", "hetzner")), st.integers(0, 50).map(str))
+AMOUNTS = st.integers(-(2**62), 2**62)
+BODIES = st.fixed_dictionaries(
+    {
+        "currency": st.sampled_from(("USD", "JPY")),
+        "amount_gross_minor": AMOUNTS,
+        "amount_net_minor": AMOUNTS,
+        "amount_tax_minor": AMOUNTS,
+    }
+)
+BOOKS = st.dictionaries(KEYS, BODIES, min_size=1, max_size=12)
+
+
+def ours(books: dict[tuple[str, str], Any], *, is_wanted: bool = True) -> list[Taken]:
+    return [
+        Taken(InvoiceKey(source, "77", external_id), f"id-{source}-{external_id}", body, is_wanted)
+        for (source, external_id), body in books.items()
+    ]
+
+
+def theirs(books: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
+    return [
+        {"source": source, "external_id": external_id, "invoice_id": f"id-{source}-{external_id}", **body}
+        for (source, external_id), body in books.items()
+    ]
+
+
+@given(BOOKS)
+def test_two_sides_that_agree_have_no_difference(books: dict[tuple[str, str], Any]) -> None:
+    assert differences(ours(books), theirs(books)) == []
+
+
+@given(BOOKS, st.data())
+def test_each_row_that_differs_is_told_once_with_both_figures(books: dict[tuple[str, str], Any], data: Any) -> None:
+    rows = theirs(books)
+    changed = data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))
+    name = data.draw(st.sampled_from(("currency", "amount_gross_minor", "amount_net_minor", "amount_tax_minor")))
+    before = {number: rows[number][name] for number in changed}
+    for number in changed:
+        rows[number][name] = "EUR" if name == "currency" else rows[number][name] + 1
+    found = differences(ours(books), rows)
+    assert [(one.source, one.external_id) for one in found] == sorted(
+        (rows[number]["source"], rows[number]["external_id"]) for number in changed
+    )
+    for number in changed:
+        [one] = [
+            one
+            for one in found
+            if (one.source, one.external_id) == (rows[number]["source"], rows[number]["external_id"])
+        ]
+        assert one.what == f"{name} is {rows[number][name]} in finance and {before[number]} here"
+
+
+@given(BOOKS)
+def test_what_is_void_or_dismissed_is_to_be_removed_where_finance_has_it_still(
+    books: dict[tuple[str, str], Any],
+) -> None:
+    found = differences(ours(books, is_wanted=False), theirs(books))
+    assert len(found) == len(books)
+    assert {one.advice for one in found} == {"remove it in finance by hand"}
+    assert differences(ours(books, is_wanted=False), []) == []
+
+
+def test_rows_of_sources_that_were_never_pushed_are_somebody_elses() -> None:
+    body = {"currency": "USD", "amount_gross_minor": 1, "amount_net_minor": 1, "amount_tax_minor": 0}
+    assert differences([], theirs({("payroll", "1"): body})) == []
+    [found] = differences(ours({("digitalocean", "1"): body}), theirs({("digitalocean", n): body for n in "12"}))
+    assert (found.external_id, "no push of it is on record" in found.what) == ("2", True)
+
+
+class Desk:
+    """A delivered warehouse, and the finance that has it."""
+
+    def __init__(self, home: Path, sandbox: RunningSandbox, database: Path) -> None:
+        self.books = Books(Warehouse(home / "arcadia.duckdb", lock_timeout=30))
+        self.books.hold(*(invoice(number) for number in range(4)))
+        self.finance = FinanceResource(base_url=sandbox.url, sandbox_url=sandbox.url, secret=SECRET)
+        self._database = database
+        self.finance.deliver(self.books.warehouse)
+
+    def change(self, statement: str, *parameters: Any) -> None:
+        """Do something in finance that no push did."""
+        with closing(sqlite3.connect(self._database)) as connection, connection:
+            connection.execute(statement, parameters)
+
+    def reconcile(self) -> list[Difference]:
+        return self.finance.reconcile(self.books.warehouse)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    database = tmp_path / "finance.sqlite"
+    with RunningSandbox(database=database, secret=SECRET) as sandbox:
+        yield Desk(tmp_path, sandbox, database)
+
+
+def test_what_was_pushed_is_what_finance_lists(desk: Desk) -> None:
+    assert desk.reconcile() == []
+
+
+def test_what_somebody_changed_in_finance_is_found_and_a_push_puts_it_right(desk: Desk) -> None:
+    desk.change("UPDATE invoices SET amount_tax_minor = 61, amount_net_minor = 599 WHERE external_id = '1'")
+    desk.change("DELETE FROM invoices WHERE external_id = '2'")
+    changed, gone = desk.reconcile()
+    assert (changed.external_id, changed.what) == (
+        "1",
+        "amount_net_minor is 599 in finance and 600 here; amount_tax_minor is 61 in finance and 60 here",
+    )
+    assert (gone.external_id, gone.advice) == ("2", "`arcadia push 2 --again` puts it right")
+    desk.finance.deliver(desk.books.warehouse, again=True)
+    assert desk.reconcile() == []
+
+
+def test_another_tenants_rows_are_not_looked_at(desk: Desk) -> None:
+    desk.change("UPDATE invoices SET tenant_id = 'north' WHERE external_id = '3'")
+    [gone] = desk.reconcile()
+    assert (gone.external_id, "does not list it" in gone.what) == ("3", True)
+
+
+def test_finance_must_be_known_to_list_its_invoices(desk: Desk) -> None:
+    desk.finance = FinanceResource(base_url=desk.finance.base_url, secret=SECRET)
+    with pytest.raises(ConfigurationFailure, match="SKYAI_FINANCE_LIST_PATH"):
+        desk.reconcile()
+
+
+ROW = {"source": "s", "external_id": "1", "invoice_id": "i", "currency": "USD"}
+ROW |= {"amount_gross_minor": 1, "amount_net_minor": 1, "amount_tax_minor": 0}
+
+
+@pytest.mark.parametrize("step", [answer(200, [ROW]), answer(200, {"data": [ROW]})])
+def test_a_list_may_be_the_answer_or_its_data(step: Step) -> None:
+    finance = FinanceResource(secret=SECRET)
+    with ScriptedServer(answer(503), hang_up, step) as server:
+        finance = FinanceResource(base_url=server.url, secret=SECRET, retry_delays=[0.001, 0.001])
+        with finance.client() as client:
+            assert client.list_invoices("/list", TENANT) == [ROW]
+        assert [(request.method, request.path) for request in server.requests] == [
+            ("GET", f"/list?tenant_id={TENANT}")
+        ] * 3
+
+
+@pytest.mark.parametrize(
+    "step", [answer(404), answer(500 + 1), answer(200, b"<html>"), answer(200, {"rows": []}), answer(200, [{"id": 1}])]
+)
+def test_what_is_no_list_of_invoices_is_a_wrong_setting(step: Step) -> None:
+    with ScriptedServer(step) as server, FinanceResource(base_url=server.url, secret=SECRET).client() as client:
+        with pytest.raises(ConfigurationFailure, match="SKYAI_FINANCE_LIST_PATH"):
+            client.list_invoices("/list", TENANT)
+        assert len(server.requests) == 1
+
+
+def test_a_finance_that_stays_away_is_asked_three_times() -> None:
+    with ScriptedServer(answer(503)) as server:
+        finance = FinanceResource(base_url=server.url, secret=SECRET, retry_delays=[0.001, 0.001])
+        with finance.client() as client, pytest.raises(TransientFailure):
+            client.list_invoices("/list", TENANT)
+        assert len(server.requests) == 3
