@@ -15,6 +15,8 @@ class GraphQL:
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/graphql"
+        self.answers: list[str] = []
+        """All that the server ever answered, as it came."""
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data that the query asks for.
@@ -22,6 +24,7 @@ class GraphQL:
         Every union in it should ask for `__typename`, and `... on Error { message }`, `... on PythonError { stack }`.
         """
         response = httpx.post(self._url, json={"query": query, "variables": variables}, timeout=30)
+        self.answers.append(response.text)
         try:
             answer = response.json()
         except ValueError:

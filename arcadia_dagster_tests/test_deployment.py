@@ -21,6 +21,7 @@ from arcadia_dagster.sandbox.store import InvoiceRow
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster_tests.graphql import GraphQL
+from arcadia_dagster_tests.leaks import files_with, tables_with
 from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
 
 T = TypeVar("T")
@@ -40,6 +41,13 @@ EVENTS = """
 query ($run: ID!) {
   logsForRun(runId: $run) { __typename ... on Error { message } ... on PythonError { stack }
     ... on EventConnection { events { __typename ... on MessageEvent { message } } } }
+}
+"""
+
+RUN_CONFIG = """
+query ($run: ID!) {
+  runOrError(runId: $run) { __typename ... on Error { message } ... on PythonError { stack }
+    ... on Run { runConfigYaml tags { key value } eventConnection { events { __typename ... on MessageEvent { message } } } } }
 }
 """
 
@@ -186,6 +194,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             each_month_was_materialized(story, backfill)
             story.settled()
             assert story.times_received() == {**before, "1001": 2, "2001": 1}
+            the_secret_is_nowhere(story)
             cut = cut_the_power_during_a_run(story)
         assert remaining(deployment.home) == []
         with Launcher(deployment, ROOT).running():
@@ -196,6 +205,17 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
         left = remaining(deployment.home)
         kill(left)
     assert left == [], "stopping leaves no process behind"
+
+
+def the_secret_is_nowhere(story: Story) -> None:
+    """Neither in what the server answered about any run, nor in any file or table, but in its own file."""
+    for run in story.runs():
+        story.messages(run["runId"])
+        story.graphql.ask(RUN_CONFIG, run=run["runId"])
+    secret = story.deployment.environ["SKYAI_FINANCE_SECRET"]
+    assert not [answer for answer in story.graphql.answers if secret in answer]
+    assert files_with(story.deployment.home, [secret]) == ["finance-secret"]
+    assert tables_with(story.warehouse, [secret]) == []
 
 
 def launch_backfill(story: Story) -> str:

@@ -9,6 +9,7 @@ for a whole request is kept below httpx, where the socket is read, so that it ho
 
 import ipaddress
 import json
+import logging
 import random
 import re
 import socket
@@ -60,6 +61,9 @@ _QUOTED_CHARACTERS: Final = 300
 _ID_CHARACTERS: Final = 255
 _DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _PORTS: Final = range(1, 65536)
+# At DEBUG it logs the headers of every answer, in which a server may repeat our token.
+logging.getLogger("httpcore.http11").setLevel(logging.INFO)
+
 # What httpcore raises when the network or the other side fails.
 _EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
