@@ -180,14 +180,15 @@ class TokenMint:
     def _mint(self) -> None:
         now = int(self._clock())
         expires = now + self._lifetime
+        # Guardian allows no clock drift: a token from a clock two seconds ahead of finance's would be a 401.
+        begins = now - _BACKDATED_SECONDS
         claims = {
             "aud": self._identity.issuer,
             "exp": expires,
-            "iat": now,
+            "iat": begins,
             "iss": self._identity.issuer,
             "jti": self._new_id(),
-            # Guardian allows no clock drift: a token from a clock two seconds ahead of finance's would be a 401.
-            "nbf": now - _BACKDATED_SECONDS,
+            "nbf": begins,
             "roles": list(self._identity.roles),
             "sub": self._identity.subject,
             "tenant_id": self._identity.tenant_id,
