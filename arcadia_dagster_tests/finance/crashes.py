@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from arcadia_dagster.finance.delivery import BATCH
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests import worker
@@ -32,7 +33,7 @@ IN_COMMIT = "in commit of answers"
 DONE = "all done"
 PHASES = (BEFORE_INTENT, INTENDED, ON_THE_WIRE, UNRECORDED, IN_COMMIT)
 
-INVOICES = 60
+INVOICES = BATCH + 2
 """More than a batch."""
 
 _LONGEST_SECONDS = 60.0
