@@ -4,6 +4,7 @@ The answer is one JSON object a line, on standard output. What a worker does not
 """
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -106,6 +107,16 @@ def build_months(home: str, months: list[str], versions: list[dict[str, str]]) -
     for files in versions:
         _drop(Path(home), files)
         build(warehouse_of(Path(home)), [date.fromisoformat(month) for month in months])
+
+
+def build_within(home: str, months: list[str], most_bytes: int, told: str) -> None:
+    """Build the months where no file can become larger than so many bytes, as on a full disk; write down what went wrong."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+    try:
+        build_months(home, months, [{}])
+    except Exception as error:  # noqa: BLE001 - whatever it is, its starter reads of it
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        Path(told).write_text(f"{type(error).__name__}: {error}")
 
 
 def watch(home: str, stop: str) -> dict[str, list[Any]]:

@@ -34,6 +34,9 @@ from arcadia_dagster.warehouse.query import text_list, text_literal
 
 _REJECTS_KEPT = 100
 _SKETCH = 64
+_MOST_DOCUMENTS = 1_000
+"""How many documents one statement reads: DuckDB keeps a block of 256 KB for each until the statement ends."""
+
 _MAX_SUM = 100_000_000_000_000
 """What an invoice's amounts may sum to in major units, whatever their signs: in minor units that always fits a BIGINT."""
 
@@ -111,7 +114,8 @@ class Reader:
             else:
                 groups.setdefault((str(name), layout), []).append(document)
         for (name, layout), group in groups.items():
-            readings |= self._read_group(name, layout, group)
+            for start in range(0, len(group), _MOST_DOCUMENTS):
+                readings |= self._read_group(name, layout, group[start : start + _MOST_DOCUMENTS])
         return readings
 
     def lines_sql(self, documents: Iterable[str]) -> str:

@@ -49,6 +49,18 @@ def test_documents_of_every_shape_are_read_at_once_and_each_by_itself(desk):
     assert [invoice.currencies for reading in found for invoice in reading.invoices] == [("USD",), ("EUR",), ("USD",)]
 
 
+def test_more_documents_than_one_statement_reads_are_read_each_by_itself(desk):
+    count = 1_203
+    found = desk.read(
+        *(csv_text([line(f"{n}", f"${n}"), line("tax", "oops" if n % 400 == 7 else "$1")]) for n in range(count))
+    )
+    for n, reading in enumerate(found):
+        if n % 400 == 7:
+            assert reading.reason.startswith("line 3, column USD: 'oops'")
+        else:
+            assert (reading.reason, reading.lines) == (None, [(1, f"{n}", Decimal(n)), (2, "tax", Decimal(1))])
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\",'= \t"), max_size=12)
 AMOUNTS = st.integers(-(10**6), 10**6).map(lambda cents: Decimal(cents) / 100)
 
