@@ -12,8 +12,8 @@ import duckdb
 import pandas as pd
 
 from arcadia_dagster.assets import preview
-from arcadia_dagster.finance.delivery import missing_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.outstanding import missing_sql
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from arcadia_dagster.finance.client import FinanceClient
-from arcadia_dagster.finance.delivery import Delivery, Recipient
+from arcadia_dagster.finance.delivery import Delivery
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster_tests.plain import build, warehouse_of
 

@@ -15,7 +15,8 @@ import httpx
 
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.client import IMPORT_PATH, FinanceClient
-from arcadia_dagster.finance.delivery import Delivery, Recipient
+from arcadia_dagster.finance.delivery import Delivery
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.warehouse.query import fetch
 from arcadia_dagster_tests.generate import write_months

@@ -51,8 +51,8 @@ def push(options: argparse.Namespace) -> int:
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
     from arcadia_dagster.definitions import build_resources
-    from arcadia_dagster.finance.delivery import InvoiceKey
     from arcadia_dagster.finance.errors import FinanceError
+    from arcadia_dagster.finance.outstanding import InvoiceKey
 
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if not finance.is_configured:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arcadia_dagster.finance.delivery import InvoiceKey, Recipient
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient
 from arcadia_dagster.finance.states import Outcome
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal

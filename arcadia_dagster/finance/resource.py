@@ -7,8 +7,9 @@ import dagster as dg
 from pydantic import Field
 
 from arcadia_dagster.finance.client import FinanceClient, target_of
-from arcadia_dagster.finance.delivery import Delivered, Delivery, InvoiceKey, Recipient, outstanding_sql
+from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, taken
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.warehouse import Warehouse

@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.finance.client import FinanceClient
-from arcadia_dagster.finance.delivery import Delivered, Delivery, Recipient
+from arcadia_dagster.finance.delivery import Delivered, Delivery
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert

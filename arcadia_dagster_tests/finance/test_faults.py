@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from arcadia_dagster.finance.client import FinanceClient
-from arcadia_dagster.finance.delivery import Delivery, Recipient
+from arcadia_dagster.finance.delivery import Delivery
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.finance.delivery import InvoiceKey
 from arcadia_dagster.finance.errors import ConfigurationFailure, TransientFailure
+from arcadia_dagster.finance.outstanding import InvoiceKey
 from arcadia_dagster.finance.reconcile import Difference, Taken, differences
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox

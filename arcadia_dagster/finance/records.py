@@ -1,0 +1,292 @@
+"""The records of a delivery: what is intended is written before it is sent, what finance answered after.
+
+Everything here runs in a transaction of the caller's.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import duckdb
+
+from arcadia_dagster.billing import payload
+from arcadia_dagster.finance import states
+from arcadia_dagster.finance.client import Imported
+from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, UnknownOutcome
+from arcadia_dagster.finance.outstanding import IS_OUTSTANDING, InvoiceKey, Recipient, key_condition, ready_sql
+from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse.rows import insert
+
+_OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
+    (ConfigurationFailure, Outcome.MISCONFIGURED),
+    (PayloadRefused, Outcome.REFUSED),
+    (UnknownOutcome, Outcome.UNKNOWN),
+    (FinanceError, Outcome.TRANSIENT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be sent.
+
+    Attributes:
+        attempt_id: The attempt's id on record.
+        key: Which invoice.
+        row: The invoice and its record so far, as `outstanding.ready_sql` gives them.
+        body: The request's body.
+    """
+
+    attempt_id: str
+    key: InvoiceKey
+    row: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+Answer: TypeAlias = Imported | FinanceError | None
+"""What came of an intent; None where it was not sent because another showed the configuration to be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the record says of an invoice now.
+
+    Attributes:
+        key: Which invoice.
+        state: How its delivery stands.
+        answer: What came of the attempt.
+        error: Why it did not succeed; None where it did.
+    """
+
+    key: InvoiceKey
+    state: State
+    answer: Answer
+    error: str | None
+
+
+class Records:
+    """The records of one recipient.
+
+    Args:
+        recipient: Whose.
+        with_optional_fields: See `billing.payload.build`.
+        abandon_after: For how long what may pass is tried again.
+    """
+
+    def __init__(self, recipient: Recipient, *, with_optional_fields: bool, abandon_after: timedelta) -> None:
+        """Note whose records. Nothing is written yet."""
+        self._recipient = recipient
+        self._with_optional_fields = with_optional_fields
+        self._abandon_after = abandon_after
+
+    def intend(
+        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool
+    ) -> list[Intent]:
+        """Write what is about to be sent: the payload as it is now, for what is still ready now.
+
+        Args:
+            connection: An open write transaction.
+            keys: Which invoices.
+            delivery_id: The delivery that sends them.
+            again: Also what finance has already.
+        """
+        if not keys:
+            return []
+        now = _now()
+        rows = fetch(
+            connection,
+            f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys)})",
+        )
+        intents = [
+            Intent(
+                str(uuid.uuid4()),
+                InvoiceKey(row["source"], row["account_id"], row["external_id"]),
+                row,
+                payload.build(row, with_optional_fields=self._with_optional_fields),
+            )
+            for row in rows
+            if row["is_outstanding"] or again
+        ]
+        self._replace_records(connection, [self._intended_record(intent) for intent in intents])
+        insert(
+            connection,
+            schema.FINANCE_ATTEMPTS,
+            [
+                {
+                    **self._identity(intent),
+                    "attempt_id": intent.attempt_id,
+                    "delivery_id": delivery_id,
+                    "document_sha256": intent.row["document_sha256"],
+                    "payload": json.dumps(intent.body, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+                    "is_forced": not intent.row["is_outstanding"],
+                    "intended_at": now,
+                }
+                for intent in intents
+            ],
+        )
+        return intents
+
+    def record(
+        self, connection: duckdb.DuckDBPyConnection, intents: Sequence[Intent], answers: Sequence[Answer]
+    ) -> list[Recorded]:
+        """Write what came of the intents.
+
+        Args:
+            connection: An open write transaction.
+            intents: What was to be sent.
+            answers: What came of each.
+
+        Raises:
+            IllegalStepError: A state would follow one that it cannot follow: a defect.
+        """
+        if not intents:
+            return []
+        now = _now()
+        failing = self._failing(
+            connection,
+            [intent.key for intent, answer in zip(intents, answers, strict=True) if _outcome(answer) in MAY_PASS],
+        )
+        recorded, records, updates = [], [], []
+        for intent, answer in zip(intents, answers, strict=True):
+            outcome = _outcome(answer)
+            failures, since = failing.get((intent.key, intent.row["payload_sha256"]), (0, now))
+            state = states.state_after(outcome, failing_for=now - since, abandon_after=self._abandon_after)
+            error = None if isinstance(answer, Imported) else str(answer or "not sent: the delivery was stopped")
+            imported = answer if isinstance(answer, Imported) else None
+            not_before = _not_before(answer, now, failures + 1) if outcome in MAY_PASS else None
+            records.append(
+                {**self._intended_record(intent), **_answered(intent, answer, state, error, now, not_before)}
+            )
+            updates.append(
+                {
+                    "attempt_id": intent.attempt_id,
+                    "answered_at": now,
+                    "outcome": outcome.value,
+                    "requests": 0 if answer is None else answer.requests,
+                    "status_code": None if answer is None else answer.status,
+                    "finance_invoice_id": imported.invoice_id if imported else None,
+                    "finance_vendor_id": imported.vendor_id if imported else None,
+                    "error": error,
+                }
+            )
+            recorded.append(Recorded(intent.key, state, answer, error))
+        self._replace_records(connection, records)
+        _answer_attempts(connection, updates)
+        return recorded
+
+    def _failing(
+        self, connection: duckdb.DuckDBPyConnection, failed: Sequence[InvoiceKey]
+    ) -> dict[tuple[InvoiceKey, str], tuple[int, datetime]]:
+        """How often and since when (UTC) the payloads that failed now have failed in a row before.
+
+        A row ends where finance took the invoice, and where a person asked for it.
+        """
+        if not failed:
+            return {}
+        rows = connection.execute(
+            f"""
+            WITH own AS (
+              SELECT * FROM finance_attempts
+              WHERE target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)}
+                AND {key_condition(failed)}
+            ), begun AS (
+              SELECT source, account_id, external_id, max(intended_at) AS intended_at
+              FROM own WHERE is_forced OR outcome IN ('{Outcome.CREATED}', '{Outcome.UPDATED}') GROUP BY ALL
+            )
+            SELECT own.source, own.account_id, own.external_id, own.payload_sha256, count(*), min(own.intended_at)
+            FROM own LEFT JOIN begun USING (source, account_id, external_id)
+            WHERE own.outcome IN ({text_list(sorted(MAY_PASS))})
+              AND (begun.intended_at IS NULL OR own.intended_at >= begun.intended_at)
+            GROUP BY ALL
+            """
+        ).fetchall()
+        return {(InvoiceKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
+
+    def _identity(self, intent: Intent) -> dict[str, Any]:
+        return {
+            "target": self._recipient.target,
+            "tenant_id": self._recipient.tenant_id,
+            **{
+                name: intent.row[name]
+                for name in ("source", "account_id", "external_id", "invoice_month", "payload_sha256")
+            },
+        }
+
+    def _intended_record(self, intent: Intent) -> dict[str, Any]:
+        """The record with the intent: what finance answered before stays until it answers anew."""
+        row = intent.row
+        return {
+            **self._identity(intent),
+            "state": State.PENDING.value,
+            "attempts": (row["attempts"] or 0) + 1,
+            **{name: row[name] for name in ("action", "finance_invoice_id", "finance_vendor_id")},
+            "pushed_to_finance_at": row["pushed_to_finance_at"],
+            "not_before": None,
+            "last_error": row["last_error"],
+        }
+
+    def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the records in place of what was known before; the one place that changes a state."""
+        states_after = {
+            InvoiceKey(row["source"], row["account_id"], row["external_id"]): row["state"] for row in records
+        }
+        where = (
+            f"target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)} "
+            f"AND {key_condition(list(states_after))}"
+        )
+        found = connection.execute(
+            f"SELECT source, account_id, external_id, state FROM finance_records WHERE {where}"
+        ).fetchall()
+        states_before = {InvoiceKey(*key): State(state) for *key, state in found}
+        for key, after in states_after.items():
+            states.assert_step(states_before.get(key), State(after))
+        connection.execute(f"DELETE FROM finance_records WHERE {where}")
+        insert(connection, schema.FINANCE_RECORDS, records)
+
+
+def _outcome(answer: Answer) -> Outcome:
+    if isinstance(answer, Imported):
+        return Outcome(answer.action)
+    if answer is None:
+        return Outcome.NOT_SENT
+    return next(outcome for kind, outcome in _OUTCOMES if isinstance(answer, kind))
+
+
+def _not_before(answer: Answer, now: datetime, failures: int) -> datetime:
+    """When a scheduled delivery may try again, after so many failures in a row: finance's own wish counts where it is later."""
+    asked = 0.0 if answer is None or isinstance(answer, Imported) else answer.retry_after or 0.0
+    return now + max(states.delay(failures), timedelta(seconds=asked))
+
+
+def _answered(
+    intent: Intent, answer: Answer, state: State, error: str | None, now: datetime, not_before: datetime | None
+) -> dict[str, Any]:
+    """What the answer changes in the record."""
+    if isinstance(answer, Imported):
+        return {
+            "state": state.value,
+            "action": answer.action,
+            "finance_invoice_id": answer.invoice_id,
+            "finance_vendor_id": answer.vendor_id,
+            "pushed_to_finance_at": now,
+            "last_error": None,
+        }
+    attempts = (intent.row["attempts"] or 0) + (0 if answer is None else 1)
+    return {"state": state.value, "attempts": attempts, "not_before": not_before, "last_error": error}
+
+
+def _answer_attempts(connection: duckdb.DuckDBPyConnection, updates: Sequence[Mapping[str, Any]]) -> None:
+    """Complete the attempts with their answers: by delete and insert, as everywhere."""
+    attempts = text_list([update["attempt_id"] for update in updates])
+    intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
+    answers = {update["attempt_id"]: update for update in updates}
+    connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
+    insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **answers[row["attempt_id"]]} for row in intended])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
