@@ -44,8 +44,9 @@ bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; u
 bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs; most of an hour
 	@$(BIN)/python -m benchmarks --full
 
-crashes: $(READY) ## kill a hundred deliveries at any moment, and check that the next one completes each; four minutes
+crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, and check that the next try completes each; six minutes
 	@$(BIN)/python -m benchmarks.crashes
+	@$(BIN)/python -m benchmarks.full_disk
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff format .

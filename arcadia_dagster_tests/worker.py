@@ -110,11 +110,11 @@ def build_months(home: str, months: list[str], versions: list[dict[str, str]]) -
         build(warehouse_of(Path(home)), [date.fromisoformat(month) for month in months])
 
 
-def build_within(home: str, months: list[str], most_bytes: int, told: str) -> None:
-    """Build the months where no file can become larger than so many bytes, as on a full disk; write down what went wrong."""
+def within(most_bytes: int, told: str, do: str, *order: Any) -> None:
+    """Carry out an order where no file can become larger than so many bytes, as on a full disk; write down what went wrong."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
     try:
-        build_months(home, months, [{}])
+        _ORDERS[do](*order)
     except Exception as error:  # noqa: BLE001 - whatever it is, its starter reads of it
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         Path(told).write_text(f"{type(error).__name__}: {error}")

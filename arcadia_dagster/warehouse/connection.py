@@ -126,8 +126,7 @@ class Warehouse:
         try:
             self._attach(connection, read_only=read_only)
             yield connection
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
+            self._detach(connection)
         except BaseException:
             connection.close()
             engine.close()
@@ -145,6 +144,17 @@ class Warehouse:
             raise WarehouseError(
                 f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, "
                 "move the file away and run `arcadia ingest` to rebuild it from the archive"
+            ) from error
+
+    def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let go of the file; after a write its log is merged into it."""
+        try:
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{self.path}: what was committed is kept in its log, but could not be merged into the file; make room and run "
+                f"again: {error}"
             ) from error
 
     def _ensure_current(self) -> None:

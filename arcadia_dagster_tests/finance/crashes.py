@@ -4,14 +4,10 @@ A delivery runs in a process of its own, against a real sandbox behind a gate th
 random moment, or in a phase that somebody asked for. Which phase it died in is read from what it left behind.
 """
 
-import fcntl
 import itertools
-import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,7 @@ from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests import worker
 from arcadia_dagster_tests.finance.books import SECRET, Books, invoice
 from arcadia_dagster_tests.finance.scripted_server import Request, ScriptedServer, answer
-from arcadia_dagster_tests.forked import forked
+from arcadia_dagster_tests.forked import forked, is_held, wait
 
 BEFORE_INTENT = "before intent"
 INTENDED = "intent committed"
@@ -37,7 +33,6 @@ INVOICES = BATCH + 2
 """More than a batch."""
 
 _LONGEST_SECONDS = 60.0
-_POLL_SECONDS = 0.0005
 _TRIES = 30
 
 
@@ -106,7 +101,7 @@ class Story:
             writes_at_death: list[bool] = []
 
             def kill() -> bool:
-                writes_at_death.append(_is_held(self.books.warehouse.lock_path))
+                writes_at_death.append(is_held(self.books.warehouse.lock_path))
                 process.kill()
                 return True
 
@@ -117,7 +112,7 @@ class Story:
                     process.join(chance.uniform(0, 0.6))
                     kill()
                 case "before intent":
-                    _wait(lambda: _is_held(self.books.warehouse.delivery_lock_path), process)
+                    wait(lambda: is_held(self.books.warehouse.delivery_lock_path), process)
                     kill()
                 case "intent committed":
                     self.gate.on_connection = kill
@@ -126,8 +121,8 @@ class Story:
                 case "answered, not recorded":
                     self.gate.on_answer = _from(number, kill)
                 case "in commit of answers":
-                    _wait(lambda: self.gate.passed - received > number, process)
-                    _wait(lambda: _is_held(self.books.warehouse.lock_path), process)
+                    wait(lambda: self.gate.passed - received > number, process)
+                    wait(lambda: is_held(self.books.warehouse.lock_path), process)
                     kill()
             process.join(_LONGEST_SECONDS)
             assert process.exitcode is not None, "the delivery did not end"
@@ -207,27 +202,6 @@ def hit(phase: str, stories: Iterator[Story], chance: random.Random) -> Story:
         if phase in found[-1]:
             return story
     raise NotHitError(f"{phase} was never hit, but {found}")
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether somebody holds the lock alone just now."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _wait(until: Callable[[], bool], process: BaseProcess) -> None:
-    """Until something is so, or the process has ended."""
-    while not until() and process.is_alive():
-        time.sleep(_POLL_SECONDS)
 
 
 def _from(number: int, kill: Callable[[], bool]) -> Callable[[Request], bool]:
