@@ -3,14 +3,17 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster import settings
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -89,6 +92,22 @@ def complaints(*kinds: type[Exception]) -> Iterator[None]:
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
     """Print plain values as JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def progress(what: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told how much is done, of how much; where the console is no terminal, one line at the end."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def parse_months(text: str, values: Settings) -> list[date]:

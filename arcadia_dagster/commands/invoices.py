@@ -19,6 +19,7 @@ from arcadia_dagster.commands.common import (
     load_settings,
     parse_months,
     print_json,
+    progress,
 )
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.settings import Settings
@@ -50,6 +51,8 @@ def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
+    from rich.console import Console
+
     from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError
     from arcadia_dagster.finance.outstanding import InvoiceKey
@@ -58,14 +61,17 @@ def push(options: argparse.Namespace) -> int:
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     warehouse = existing_warehouse_of(values)
-    with complaints(FinanceError, UnknownInvoiceError):
-        if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
-            delivered = finance.deliver(warehouse, months=parse_months(options.what, values), again=options.again)
-        else:
+    months, invoice = None, None
+    if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
+        months = parse_months(options.what, values)
+    else:
+        with complaints(UnknownInvoiceError):
             invoice = find(warehouse, options.what)
-            key = InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)
-            delivered = finance.deliver(warehouse, invoices=[key], again=options.again)
-            _assert_was_ready(warehouse, invoice, delivered)
+    keys = None if invoice is None else [InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)]
+    with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
+        delivered = finance.deliver(warehouse, months=months, invoices=keys, again=options.again, progress=advance)
+    if invoice is not None:
+        _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
 
 

@@ -14,6 +14,7 @@ from arcadia_dagster.commands.common import (
     load_settings,
     parse_months,
     print_json,
+    progress,
     warehouse_of,
 )
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
@@ -111,23 +112,12 @@ def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
 
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
     import dagster as dg
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from arcadia_dagster.automation.ingest import IngestError, ingest
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
-    with Progress(*columns, console=console) as progress, dg.DagsterInstance.get() as instance:
-        task = progress.add_task(what)
-        with complaints(IngestError):
-            ingest(
-                definitions, instance, months, lambda done, total: progress.update(task, completed=done, total=total)
-            )
+    with progress(what, console) as advance, dg.DagsterInstance.get() as instance, complaints(IngestError):
+        ingest(definitions, instance, months, advance)
 
 
 def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None) -> int:
