@@ -82,6 +82,22 @@ ORDER BY invoice_month DESC, source, account_id
 """
 
 
+# Spend on a resource that no inventory has is spend that nobody can assign. Where there is no inventory, nothing is expected.
+_UNMATCHED = """
+WITH share AS (
+  SELECT invoice_month, source, account_id, currency, sum(abs(amount)) AS spend,
+    coalesce(sum(abs(amount)) FILTER (match_method <> 'none'), 0) AS matched
+  FROM cost_lines WHERE charge_category = 'Usage' AND (resource_id IS NOT NULL OR resource_name IS NOT NULL) GROUP BY ALL
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency, round(spend, 2)::VARCHAR AS spend_on_resources,
+  round(matched, 2)::VARCHAR AS matched
+FROM share
+WHERE spend > 0 AND matched * 2 < spend AND EXISTS (
+  FROM cloud_resources AS resource WHERE resource.account_id IN (share.account_id, 'unknown') OR share.account_id = 'unknown')
+ORDER BY invoice_month DESC, source, account_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Check:
     """A check that is a query: it passes where the query finds nothing."""
@@ -102,6 +118,13 @@ WHERE finance_invoice_id IS NOT NULL ORDER BY invoice_month DESC, target, source
 """
 
 _CHECKS = (
+    _Check(
+        "spend_is_matched",
+        "cost_lines",
+        "In each account with an inventory, at least half of the spend on resources is on resources that it lists.",
+        _UNMATCHED,
+        "drop an inventory of that month into the inbox: a later one does not list what was deleted since",
+    ),
     _Check(
         "nothing_rejected",
         "raw_invoices",

@@ -163,3 +163,33 @@ def test_a_rebuild_takes_the_archive_as_it_is_and_adds_nothing_to_it(tmp_path: P
     project.forget_warehouse()
     build(project.warehouse)
     assert archived() == before
+
+
+def test_a_warehouse_that_is_restored_from_a_backup_learns_what_the_archive_has_noted_since(tmp_path: Path) -> None:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        project = Project(tmp_path / "home", sandbox=sandbox)
+        project.drop(invoice_name(), digitalocean(line(), tax()))
+        build(project.warehouse)
+        backup = project.warehouse.path.read_bytes()
+        decide(
+            project.warehouse,
+            archive_of(project.warehouse),
+            decision="void",
+            document_sha256=project.document(invoice_name())["document_sha256"],
+            invoice=("digitalocean", "77", "1001"),
+            reason="fraud",
+            by="somebody",
+            now=NOW,
+        )
+        build(project.warehouse)
+        after = contents(project)
+        (project.inbox / invoice_name()).unlink()
+
+        project.forget_warehouse()
+        project.warehouse.path.write_bytes(backup)
+        build(project.warehouse)
+
+        assert contents(project) == after
+        assert project.invoice()["status"] == "held"
+        project.finance.deliver(project.warehouse)
+        assert sandbox.invoices() == []

@@ -8,8 +8,7 @@ is exported again with other line ends.
 from collections.abc import Mapping
 from typing import Any
 
-VENDORS: dict[str, str] = {"digitalocean": "DigitalOcean"}
-"""The vendor's name for each source; finance creates a vendor that it does not have."""
+from arcadia_dagster.billing.vendors import VENDORS
 
 VENDOR_CATEGORY = "cloud"
 
@@ -46,11 +45,13 @@ def ready_invoices_sql() -> str:
       SELECT total.source, total.account_id, total.external_id, total.invoice_month, total.currency,
         total.amount_gross_minor, total.amount_net_minor, total.amount_tax_minor, total.line_count,
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
-        CASE total.source {names} ELSE total.source END AS vendor_name
+        CASE total.source {names} ELSE coalesce(raw.vendor_name, total.source) END AS vendor_name
       FROM tax_split_totals AS total
       JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
       SEMI JOIN document_invoices AS stated
-        USING (source, account_id, external_id, document_sha256, invoice_month)
+        ON stated.source = total.source AND stated.account_id = total.account_id
+        AND stated.external_id = total.external_id AND stated.document_sha256 = total.document_sha256
+        AND (stated.invoice_month = total.invoice_month OR stated.may_be_part)
       ANTI JOIN (SELECT * FROM decisions WHERE decision = 'void') AS voided
         USING (source, account_id, external_id)
       WHERE total.status = 'ready' AND raw.status = 'current'

@@ -97,6 +97,16 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "another invoice? Give each the provider''s own file name'",
         ),
         Reason(
+            "is_part_or_replacement",
+            "'a lone file states other lines of it than the files before: a part of it, or a replacement? Put the files of one "
+            "delivery into one folder of the inbox; or release it, if the lone file is the whole invoice now'",
+        ),
+        Reason(
+            "has_like_parts",
+            "'two files of its folder state mostly the same lines: parts, or two versions? Put each delivery into a folder of "
+            "its own; or dismiss the document that is out of date'",
+        ),
+        Reason(
             "duplicate_of IS NOT NULL",
             "'it has mostly the same lines as invoice ' || duplicate_of || ' of this month, which came first; dismiss the "
             "document of one of them, or release this one if both are real'",

@@ -176,6 +176,9 @@ class StatedInvoice:
         lines_total: The exact sum of its lines in major units; None where they are in several currencies.
         lines_sketch: The smallest hashes of its lines: versions of one invoice share most of them.
         stated_total: The document's own total in major units.
+        is_final: False for a preview or an invoice without an id: shown, never pushed.
+        vendor_name: The issuer's name, where the source is made from it.
+        may_be_part: Whether the files of one folder may state the invoice together.
     """
 
     ordinal: int
@@ -193,6 +196,8 @@ class StatedInvoice:
     stated_total: Decimal | None = None
     stated_tax: Decimal | None = None
     is_final: bool = True
+    vendor_name: str | None = None
+    may_be_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

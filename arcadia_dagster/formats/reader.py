@@ -70,11 +70,11 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """Where a document's lines are: a Parquet file, the number of its first row there, and its invoices' keys in order."""
+    """Where a document's lines are: a Parquet file, the number of its first row there, and which invoice each key stands for."""
 
     part: Path
     first_row: int
-    invoice_keys: tuple[str, ...]
+    ordinals: Mapping[str, int]
 
 
 class Reader:
@@ -147,7 +147,7 @@ class Reader:
         values = ", ".join(
             f"('{sha256}', {staged.first_row}, {text_literal(key)}, {ordinal})"
             for sha256, staged in wanted
-            for ordinal, key in enumerate(staged.invoice_keys, start=1)
+            for key, ordinal in staged.ordinals.items()
         )
         parts = ", ".join(text_literal(str(part)) for part in sorted({staged.part for _, staged in wanted}))
         columns = ", ".join(f"line.{column.name}" for column in _LINE_COLUMNS)
@@ -185,7 +185,7 @@ class Reader:
         except duckdb.IOException:
             raise
         except duckdb.Error as error:
-            return None, Refusal(f"it cannot be read as Parquet: {_explained(error)}")
+            return None, Refusal(f"it cannot be read as Parquet: {_explained(error, document.path)}")
         return registry.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
 
     def _read_group(self, group: _Group, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
@@ -214,7 +214,7 @@ class Reader:
             problems = structural.get(str(document.path)) or unreadable.get(sha256) or (facts.problems if facts else [])
             reason = _reason(document, group.layout, problems, facts)
             if reason is None and facts is not None:
-                self._staged[sha256] = _Staged(part, facts.first_row, facts.invoice_keys)
+                self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
                 readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, facts.invoices)
             else:
                 readings[sha256] = Reading(sha256, name, reason)
@@ -227,7 +227,8 @@ class Reader:
             half = len(documents) // 2
             return self._read_group(group, documents[:half]) | self._read_group(group, documents[half:])
         sha256 = documents[0].document_sha256
-        return {sha256: Reading(sha256, group.format, f"it cannot be read as {group.format}: {_explained(error)}")}
+        reason = f"it cannot be read as {group.format}: {_explained(error, documents[0].path)}"
+        return {sha256: Reading(sha256, group.format, reason)}
 
     def _new_part(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -249,7 +250,7 @@ _LINE_COLUMNS = tuple(
 class _DocumentFacts:
     first_row: int
     line_count: int
-    invoice_keys: tuple[str, ...]
+    ordinals: Mapping[str, int]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
 
@@ -284,6 +285,9 @@ def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> s
 
 def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
     """What the CSV reader rejected, by path. One unclosed quote swallows the rest: any reject rejects the document."""
+    # Only the CSV reader makes the tables.
+    if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone() == (0,):
+        return {}
     # A record with too few columns is rejected once for each column that is missing: the first says it all.
     rows = connection.execute(
         """
@@ -347,14 +351,17 @@ def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dic
 def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) -> dict[str, _DocumentFacts]:
     """What the staged lines say about each document: its first row there, its lines, and the invoices it states."""
     lines = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
-    told = layout.invoices_sql(lines)
-    told_fields: dict[tuple[str, str], dict[str, Any]] = {}
-    if told is not None:
-        relation = connection.execute(told)
-        names = [column[0] for column in relation.description]
-        for row in relation.fetchall():
-            values = dict(zip(names, row, strict=True))
-            told_fields[values.pop("document_sha256"), values.pop("invoice_key")] = values
+    told = _told(connection, lines, layout)
+    same = _same_invoices(told)
+    if same:
+        pairs = ", ".join(
+            f"('{sha256}', {text_literal(key)}, {text_literal(kept)})" for (sha256, key), kept in same.items()
+        )
+        lines = (
+            "(SELECT line.* REPLACE (coalesce(same.kept, invoice_key) AS invoice_key) "
+            f"FROM {lines} AS line LEFT JOIN (VALUES {pairs}) AS same (document_sha256, invoice_key, kept) "
+            "USING (document_sha256, invoice_key))"
+        )
     rows = connection.execute(
         f"""
         WITH invoice AS (
@@ -388,7 +395,10 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         sha256: _DocumentFacts(
             first_row=min(row[2] for row in found),
             line_count=sum(row[3] for row in found),
-            invoice_keys=tuple(row[1] for row in found),
+            ordinals={
+                **(ordinals := {row[1]: ordinal for ordinal, row in enumerate(found, start=1)}),
+                **{key: ordinals[kept] for (document, key), kept in same.items() if document == sha256},
+            },
             invoices=tuple(
                 StatedInvoice(
                     ordinal=ordinal,
@@ -397,7 +407,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                     lines_month=lines_month,
                     lines_total=sums.get((sha256, key)),
                     lines_sketch=tuple(sketch),
-                    **{"source": layout.source, **told_fields.get((sha256, key), {})},
+                    **{"source": layout.source, **told.get((sha256, key), {})},
                 )
                 for ordinal, (_, key, _, count, currencies, _, _, sketch, lines_month) in enumerate(found, start=1)
             ),
@@ -413,6 +423,32 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         )
         for sha256, found in documents.items()
     }
+
+
+def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the documents tell about their invoices themselves, by document and invoice key."""
+    query = layout.invoices_sql(lines)
+    if query is None:
+        return {}
+    relation = connection.execute(query)
+    names = [column[0] for column in relation.description]
+    rows = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+    return {(row.pop("document_sha256"), row.pop("invoice_key")): row for row in rows}
+
+
+def _same_invoices(told: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """The keys of a document that stand for an invoice that another of its keys stands for: that other key.
+
+    As where an issuer writes its name in two ways.
+    """
+    kept: dict[tuple[Any, ...], str] = {}
+    same = {}
+    for (sha256, key), fields in sorted(told.items()):
+        month = None if fields.get("external_id") else fields.get("month")
+        identity = (sha256, fields.get("source"), fields.get("account_id"), fields.get("external_id"), month)
+        if kept.setdefault(identity, key) != key:
+            same[sha256, key] = kept[identity]
+    return same
 
 
 def _magnitudes(
@@ -474,8 +510,8 @@ def _reason(
     return None if read else "line 1: there is a header and nothing below it; expected at least one line"
 
 
-def _explained(error: duckdb.Error) -> str:
-    text = str(error)
+def _explained(error: duckdb.Error, path: Path) -> str:
+    text = str(error).replace(str(path), "it")
     if "state machine reached an invalid state" in text:
         return "its line ends are mixed; save it with one kind of line end"
     return text.partition("\n")[0][:200]

@@ -3,10 +3,11 @@
 from datetime import date
 
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
+from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 
-FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), InventoryCsv(), InventoryJson())
+FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), Focus(), InventoryCsv(), InventoryJson())
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 
@@ -28,6 +29,8 @@ def facts_from_name(format_name: str | None, file_name: str) -> NameFacts | None
 
 def _what_it_seems(head: Head) -> str:
     known = ", ".join(format_.name for format_ in FORMATS)
+    if head.columns is not None:
+        return f"its columns ({', '.join(head.columns)[:120]}) are those of no known format; expected one of: {known}"
     start = head.text.lstrip()[:200].lower()
     if not start:
         return "the file is empty; expected an invoice"

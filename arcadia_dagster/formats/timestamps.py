@@ -25,6 +25,24 @@ def utc_sql(text: str) -> str:
     )
 
 
+EXPECTED_UTC = "a time such as 2026-04-01T00:00:00Z"
+
+_DAY = r"(19|20)\d{2}-\d{2}-\d{2}"
+_TIME_OR_NONE = r"([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
+
+
+def utc_unless_stated_sql(text: str) -> str:
+    """SQL: like `utc_sql`, where a time without an offset is in UTC, and a day is its midnight (FOCUS, Date/Time Format)."""
+    fast = f"regexp_full_match({text}, '{_DAY_AND_TIME}({_UTC})?')"
+    trimmed = f"trim({text})"
+    return (
+        f"CASE WHEN {fast} THEN {_local(text)} "
+        f"WHEN regexp_full_match({trimmed}, '{_DAY}{_TIME_OR_NONE}({_UTC})?') "
+        f"THEN TRY_CAST(rtrim(regexp_extract({trimmed}, '^{_DAY}[ T]?[0-9:]*(\\.\\d{{1,6}})?'), ' T') AS TIMESTAMP) "
+        f"ELSE {utc_sql(text)} END"
+    )
+
+
 def _local(text: str) -> str:
     return f"TRY_CAST(left({text}, 19) AS TIMESTAMP)"
 

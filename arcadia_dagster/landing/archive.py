@@ -25,6 +25,7 @@ from arcadia_dagster.landing.inbox import FileState, InboxFile
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20
 _SHA256_DIGITS = 64
+_SHELF_DIGITS = 2
 
 
 class NotTakenError(Exception):
@@ -131,15 +132,32 @@ class Archive:
             lines = []
         return Record(document_sha256, tuple(_events(lines)))
 
-    def documents(self) -> list[str]:
-        """The SHA-256 of every document that has a record, in order."""
+    def documents(self) -> dict[str, int]:
+        """The SHA-256 of every document that has a record, in order, with the record's length in bytes.
+
+        A record only ever grows: one that is as long as when it was registered says what it said then.
+        """
         if not self.folder.is_dir():
-            return []
-        return sorted(
-            path.name.removesuffix(RECORD_SUFFIX)
-            for path in self.folder.glob(f"??/*{RECORD_SUFFIX}")
-            if len(path.name) == _SHA256_DIGITS + len(RECORD_SUFFIX)
-        )
+            return {}
+        found: dict[str, int] = {}
+        with os.scandir(self.folder) as shelves:
+            for shelf in shelves:
+                if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
+                    with os.scandir(shelf) as entries:
+                        found.update(
+                            (entry.name[:_SHA256_DIGITS], entry.stat().st_size)
+                            for entry in entries
+                            if entry.name[_SHA256_DIGITS:] == RECORD_SUFFIX
+                        )
+        return dict(sorted(found.items()))
+
+    def record_bytes(self, document_sha256: str) -> int:
+        """The length of the document's record; 0 where there is none."""
+        path = self.path_of(document_sha256)
+        try:
+            return path.with_name(path.name + RECORD_SUFFIX).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""

@@ -13,6 +13,9 @@ from datetime import date
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
 from arcadia_dagster.formats.registry import facts_from_name
 
+UNINVOICED = "uninvoiced"
+"""The last part of the id of what an account has in a month and no invoice states yet."""
+
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
@@ -71,7 +74,9 @@ def identify(invoice: StatedInvoice, *, format_name: str, file_name: str) -> Ide
     elif named is not None:
         external_id, id_basis = named.invoice_number, "file_name"
     else:
-        external_id, id_basis = f"{account}-{month:%Y-%m}-{stem(file_name)}", "derived"
+        # What is not invoiced yet is one thing, whatever file it comes in.
+        name = stem(file_name) if invoice.is_final else UNINVOICED
+        external_id, id_basis = f"{account}-{month:%Y-%m}-{name}", "derived"
     return Identity(
         source=invoice.source,
         account_id=account,

@@ -59,7 +59,8 @@ class _Known:
     fingerprints: dict[str, str]
     problems: dict[str, str]
     documents: dict[str, str]
-    names: dict[str, set[str]]
+    paths: dict[str, set[str]]
+    record_bytes: dict[str, int | None]
     outdated: list[str]
     latest: datetime | None
 
@@ -73,9 +74,10 @@ class _Known:
             documents = connection.execute(
                 "SELECT inbox_path, document_sha256 FROM inbox_files WHERE problem IS NULL AND document_sha256 IS NOT NULL"
             ).fetchall()
-            names = connection.execute(
-                "SELECT document_sha256, list(DISTINCT file_name) FROM document_names GROUP BY document_sha256"
+            paths = connection.execute(
+                "SELECT document_sha256, list(DISTINCT inbox_path) FROM document_names GROUP BY document_sha256"
             ).fetchall()
+            record_bytes = connection.execute("SELECT document_sha256, record_bytes FROM documents").fetchall()
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             # What an older version could not read, this one perhaps can.
             outdated = connection.execute(
@@ -85,7 +87,8 @@ class _Known:
             fingerprints=fingerprints,
             problems=dict(problems),
             documents=dict(documents),
-            names={sha256: set(found) for sha256, found in names},
+            paths={sha256: set(found) for sha256, found in paths},
+            record_bytes=dict(record_bytes),
             outdated=[sha256 for (sha256,) in outdated],
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
@@ -94,8 +97,8 @@ class _Known:
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
     """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
 
-    What the archive holds and the warehouse does not know is registered first: a crash came between, or the warehouse was
-    deleted to be rebuilt.
+    What the archive knows and the warehouse does not is registered first, documents and what was noted of them since: a crash
+    came between, or the warehouse was deleted to be rebuilt, or restored from a backup.
 
     Args:
         warehouse: Where documents are registered.
@@ -116,8 +119,10 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
         with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
             warehouse.sweep()
             known = _Known.of(warehouse)
-            if unknown := [sha256 for sha256 in archive.documents() if sha256 not in known.names]:
-                _restore(warehouse, archive, reader, unknown, landed)
+            # A crash came between archive and register, or the warehouse is a new one or was restored from a backup.
+            behind = [sha for sha, size in archive.documents().items() if known.record_bytes.get(sha) != size]
+            if behind:
+                _restore(warehouse, archive, reader, behind, known, landed)
                 known = _Known.of(warehouse)
             found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
             pause = _until_settled(found, settle_seconds, deadline)
@@ -181,8 +186,10 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(zip(paths.tolist(), fingerprints.tolist(), strict=True))
 
 
-def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], landed: Landed) -> None:
-    """Register archived documents that the warehouse does not know."""
+def _restore(
+    warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
+) -> None:
+    """Register archived documents that the warehouse does not know, or does not know all of."""
     # Which ids are aliases must be known before the first invoice is placed.
     for hashes in _slices([(sha256, 0) for sha256 in archived]):
         with warehouse.write() as connection:
@@ -190,7 +197,9 @@ def _restore(warehouse: Warehouse, archive: Archive, reader: Reader, archived: S
     sizes = [(sha256, archive.path_of(sha256).stat().st_size) for sha256 in archived]
     for hashes in _slices(sizes):
         documents = list(_intact(archive, hashes, landed))
-        landed.documents += [document.document_sha256 for document in documents]
+        landed.documents += [
+            document.document_sha256 for document in documents if document.document_sha256 not in known.record_bytes
+        ]
         _register(warehouse, archive, reader, documents, landed)
 
 
@@ -219,11 +228,11 @@ def _take(
     arrived: dict[str, ArchivedDocument] = {}
     for file, document in sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path)):
         sha256 = document.document_sha256
-        names = known.names.setdefault(sha256, set())
-        if not names:
+        paths = known.paths.setdefault(sha256, set())
+        if not paths:
             landed.documents.append(sha256)
-        if file.name not in names:
-            names.add(file.name)
+        if file.inbox_path not in paths:
+            paths.add(file.inbox_path)
             _append_once(archive, sha256, _received(file, known))
             arrived[sha256] = document
     archive.sync()

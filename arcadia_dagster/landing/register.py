@@ -79,6 +79,9 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
                 aliases[named] = before
             row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
             tables.invoices.append(row)
+    for row in tables.documents:
+        # Last, for an alias that was learned just now is on the record too.
+        row["record_bytes"] = archive.record_bytes(row["document_sha256"])
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
@@ -210,6 +213,8 @@ def _invoice_row(
         "month_basis": identity.month_basis,
         "lines_month": invoice.lines_month,
         "is_final": invoice.is_final,
+        "vendor_name": invoice.vendor_name,
+        "may_be_part": invoice.may_be_part,
         "received_at": received_at,
     }
 

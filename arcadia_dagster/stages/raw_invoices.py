@@ -33,18 +33,60 @@ def build_raw_invoices(
 
 
 def _raw_invoices_sql(months: Collection[date]) -> str:
-    """Every version of the months' invoices. The newest of an invoice is current, in whatever month it is."""
-    return f"""
-    SELECT invoice.*, document.file_name,
-      CASE WHEN row_number() OVER (
-        PARTITION BY invoice.source, invoice.account_id, invoice.external_id
-        ORDER BY invoice.received_at DESC, length(document.file_name) DESC, document.file_name DESC,
-          invoice.document_sha256 DESC
-      ) = 1 THEN 'current' ELSE 'superseded' END AS status
-    FROM document_invoices AS invoice
-    JOIN documents AS document USING (document_sha256)
-    SEMI JOIN (SELECT * FROM document_invoices WHERE invoice_month IN ({month_list(months)})) AS concerned
-      ON concerned.source = invoice.source AND concerned.account_id = invoice.account_id
-      AND concerned.external_id = invoice.external_id
-    QUALIFY invoice.invoice_month IN ({month_list(months)})
+    """Every version of the months' invoices, in whatever month they are. The documents of the newest delivery are current.
+
+    A document that is whole is a delivery of its own. The files of one folder are one delivery where their format may spread
+    an invoice over several of them; there a file takes the place of an earlier one with its path, and
+    the invoice's month is that of most of its lines (tie: the later).
     """
+    return f"""
+    WITH stated AS (
+      SELECT invoice.*, document.file_name
+      FROM document_invoices AS invoice
+      JOIN documents AS document USING (document_sha256)
+      SEMI JOIN (SELECT * FROM document_invoices WHERE invoice_month IN ({month_list(months)})) AS concerned
+        ON concerned.source = invoice.source AND concerned.account_id = invoice.account_id
+        AND concerned.external_id = invoice.external_id
+    ), placed AS (
+      SELECT stated.source, stated.account_id, stated.external_id, stated.document_sha256, stated.file_name,
+        coalesce(name.inbox_path, stated.document_sha256) AS place,
+        coalesce(nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place) AS delivery,
+        coalesce(name.received_at, stated.received_at) AS placed_at
+      FROM stated
+      LEFT JOIN document_names AS name ON stated.may_be_part AND name.document_sha256 = stated.document_sha256
+    ), newest_in_place AS (
+      SELECT * FROM placed
+      QUALIFY row_number() OVER (
+        PARTITION BY source, account_id, external_id, place ORDER BY {_NEWEST_FIRST}
+      ) = 1
+    ), newest_delivery AS (
+      SELECT source, account_id, external_id, delivery FROM placed
+      QUALIFY row_number() OVER (PARTITION BY source, account_id, external_id ORDER BY {_NEWEST_FIRST}) = 1
+    ), invoiced AS (
+      -- What was not invoiced when a document came is on the invoice that came later.
+      SELECT DISTINCT open.source, open.account_id, open.external_id, open.document_sha256
+      FROM stated AS open JOIN document_invoices AS final USING (source, account_id, invoice_month)
+      WHERE NOT open.is_final AND final.is_final AND final.received_at > open.received_at
+    ), current AS (
+      SELECT DISTINCT source, account_id, external_id, document_sha256
+      FROM newest_in_place SEMI JOIN newest_delivery USING (source, account_id, external_id, delivery)
+      ANTI JOIN invoiced USING (source, account_id, external_id, document_sha256)
+    ), month AS (
+      SELECT source, account_id, external_id, invoice_month, sum(line_count) AS lines
+      FROM stated SEMI JOIN current USING (source, account_id, external_id, document_sha256) GROUP BY ALL
+    ), current_month AS (
+      SELECT source, account_id, external_id, max_by(invoice_month, (lines, invoice_month)) AS invoice_month
+      FROM month GROUP BY ALL
+    )
+    SELECT stated.* REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
+      CASE WHEN current.document_sha256 IS NULL THEN 'superseded' ELSE 'current' END AS status
+    FROM stated
+    LEFT JOIN current USING (source, account_id, external_id, document_sha256)
+    LEFT JOIN current_month
+      ON current_month.source = current.source AND current_month.account_id = current.account_id
+      AND current_month.external_id = current.external_id
+    WHERE coalesce(current_month.invoice_month, stated.invoice_month) IN ({month_list(months)})
+    """
+
+
+_NEWEST_FIRST = "placed_at DESC, length(file_name) DESC, file_name DESC, document_sha256 DESC"

@@ -109,14 +109,29 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         AND (other.is_new_to_finance, other.received_at, other.account_id)
           < (own.is_new_to_finance, own.received_at, own.account_id)
       GROUP BY ALL
-    ), raw AS (
+    ), part AS (
       SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({months_})
+    ), raw AS (
+      -- An invoice is the document that states it, or the newest of the files that state it together.
+      SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
+          AS document_sha256,
+        count(*) AS documents, sum(line_count)::BIGINT AS line_count, bool_and(is_final) AS is_final,
+        coalesce(bool_or(may_be_part), false) AS may_be_part, any_value(id_basis) AS id_basis,
+        any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
+        CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END AS stated_total,
+        CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END AS stated_tax,
+        CASE WHEN count(stated_problem) > 0 THEN any_value(stated_problem)
+          WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
+          THEN 'only some of the files that state it together have one' END AS stated_problem,
+        any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch
+      FROM part GROUP BY ALL
+    ), parts AS ({_parts_sql()}
     ), replaced AS (
       SELECT source, account_id, external_id, raw.document_sha256,
         len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
           < least(len(raw.lines_sketch), len(arg_max(older.lines_sketch, older.received_at))) AS replaces_other_lines
       FROM raw JOIN document_invoices AS older USING (source, account_id, external_id)
-      WHERE raw.id_basis = 'derived' AND older.document_sha256 <> raw.document_sha256
+      WHERE raw.id_basis = 'derived' AND NOT raw.may_be_part AND older.document_sha256 <> raw.document_sha256
       GROUP BY source, account_id, external_id, raw.document_sha256, raw.lines_sketch
     ), duplicate AS ({_duplicates_sql(months_)}
     ), release AS (
@@ -131,6 +146,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, conflict.conflicting_account,
         duplicate.duplicate_of, raw.names_conflict,
         coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
+        coalesce(parts.is_part_or_replacement, false) AS is_part_or_replacement,
+        coalesce(parts.has_like_parts, false) AS has_like_parts,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
@@ -140,6 +157,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       LEFT JOIN conflict USING (source, account_id, external_id)
       LEFT JOIN duplicate USING (source, account_id, external_id)
       LEFT JOIN replaced USING (source, account_id, external_id)
+      LEFT JOIN parts USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
       LEFT JOIN release
         ON release.source = line.source AND release.account_id = line.account_id
@@ -167,6 +185,37 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
     """
 
 
+def _parts_sql() -> str:
+    """Of invoices that several files may state together, what makes it doubtful which of them do.
+
+    Whether a lone file with mostly other lines came after others; whether two of its files have mostly the same lines.
+    """
+    return """
+      SELECT current.source, current.account_id, current.external_id,
+        any_value(lone.is_part_or_replacement) AS is_part_or_replacement, any_value(alike.has_like_parts) AS has_like_parts
+      FROM (SELECT DISTINCT source, account_id, external_id FROM part WHERE may_be_part) AS current
+      LEFT JOIN (
+        SELECT newer.source, newer.account_id, newer.external_id,
+          len(list_intersect(any_value(newer.lines_sketch), flatten(list(older.lines_sketch)))) * 2
+            < least(len(any_value(newer.lines_sketch)), len(list_distinct(flatten(list(older.lines_sketch)))))
+            AS is_part_or_replacement
+        FROM (SELECT * FROM part QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id) = 1) AS newer
+        JOIN document_invoices AS older USING (source, account_id, external_id)
+        WHERE older.document_sha256 <> newer.document_sha256 AND older.received_at <= newer.received_at
+          AND NOT EXISTS (FROM document_names AS name
+            WHERE name.document_sha256 = newer.document_sha256 AND contains(name.inbox_path, '/'))
+        GROUP BY newer.source, newer.account_id, newer.external_id
+      ) AS lone USING (source, account_id, external_id)
+      LEFT JOIN (
+        SELECT a.source, a.account_id, a.external_id, true AS has_like_parts
+        FROM part AS a JOIN part AS b USING (source, account_id, external_id)
+        WHERE a.document_sha256 < b.document_sha256
+          AND len(list_intersect(a.lines_sketch, b.lines_sketch)) * 2 > least(len(a.lines_sketch), len(b.lines_sketch))
+        GROUP BY ALL
+      ) AS alike USING (source, account_id, external_id)
+      GROUP BY ALL"""
+
+
 def _duplicates_sql(months: str) -> str:
     """Invoices with mostly the lines of an earlier one of the month, where one of the two has no id of the provider's.
 
@@ -181,7 +230,7 @@ def _duplicates_sql(months: str) -> str:
         FROM raw JOIN first_seen USING (source, account_id, external_id)) AS earlier
         ON earlier.source = later.source AND earlier.invoice_month = later.invoice_month
         AND (earlier.account_id = later.account_id OR 'unknown' IN (earlier.account_id, later.account_id))
-        AND 'derived' IN (earlier.id_basis, later.id_basis)
+        AND 'derived' IN (earlier.id_basis, later.id_basis) AND earlier.is_final AND later.is_final
         AND (earlier.first_received_at, earlier.external_id) < (later.first_received_at, later.external_id)
       JOIN (
         SELECT a.document_sha256 AS earlier_sha256, b.document_sha256 AS later_sha256,

@@ -46,6 +46,17 @@ def test_an_id_comes_before_a_name(match):
     assert found == [("7", "id")]
 
 
+def test_the_last_part_of_an_arn_a_urn_or_a_path_is_an_id_where_one_resource_only_has_it(match):
+    arn, urn = "arn:aws:ec2:eu-west-1:111:instance/i-0abc", "do:droplet:123"
+    path = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/VM-1"
+    resources = [resource("i-0abc"), resource("123"), resource(path.lower()), resource("x/twice"), resource("y/twice")]
+    lines = [line(id_=id_) for id_ in (arn, urn, path, "arn:aws:s3:::twice", "x/twice", "y:i-0ABC")]
+    assert match(lines, resources) == [
+        *(("i-0abc", "id"), ("123", "id"), (path.lower(), "id")),
+        *(NONE, ("x/twice", "id"), ("i-0abc", "id")),
+    ]
+
+
 def test_an_unknown_id_falls_back_on_the_name(match):
     assert match([line("web", id_="gone")], [resource("8", "web")]) == [("8", "name")]
 

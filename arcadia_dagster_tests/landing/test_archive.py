@@ -212,14 +212,16 @@ def test_the_record_is_one_json_object_a_line(inbox, archive):
 
 
 def test_documents_are_those_with_a_record(inbox, archive):
-    assert archive.documents() == []
+    assert archive.documents() == {}
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(5)]
-    assert archive.documents() == []
+    assert archive.documents() == {}
     for sha256 in taken[:3]:
         archive.append(sha256, EVENTS[:1])
     (archive.folder / "ab").mkdir(exist_ok=True)
     (archive.folder / "ab" / "notes.jsonl").write_text("{}")
-    assert archive.documents() == sorted(taken[:3])
+    assert list(archive.documents().items()) == [(sha256, archive.record_bytes(sha256)) for sha256 in sorted(taken[:3])]
+    assert archive.record_bytes(taken[0]) > 0
+    assert archive.record_bytes(taken[3]) == 0
     archive.sync()
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse import Warehouse, schema, version_1
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,22 @@ def test_the_version_is_noted_with_its_time(connection):
     assert rows == [(version, True) for version in range(1, schema.SCHEMA_VERSION + 1)]
     assert set(schema.MIGRATIONS) == set(range(1, schema.SCHEMA_VERSION + 1))
     assert schema.version_of(connection) == schema.SCHEMA_VERSION
+
+
+def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_its_rows(tmp_path, connection):
+    warehouse = Warehouse(tmp_path / "arcadia.duckdb")
+    with warehouse.stage() as old:
+        old.execute(f"ATTACH '{warehouse.path}' AS warehouse")
+        old.execute("USE warehouse")
+        for statement in version_1.STATEMENTS:
+            old.execute(statement)
+        old.execute("INSERT INTO schema_version VALUES (1, TIMESTAMP '2026-04-01 00:00:00')")
+        old.execute("INSERT INTO document_invoices (document_sha256, external_id) VALUES ('a', '1001')")
+    with warehouse.read() as migrated:
+        columns = "SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY ALL"
+        assert migrated.execute(columns).fetchall() == connection.execute(columns).fetchall()
+        rows = migrated.execute("SELECT external_id, vendor_name, may_be_part FROM document_invoices").fetchall()
+        assert rows == [("1001", None, None)]
 
 
 def test_a_crash_in_mid_migration_leaves_a_warehouse_that_can_still_be_migrated(tmp_path):

@@ -1,0 +1,251 @@
+import gzip
+import io
+from datetime import date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcadia_dagster_tests.formats.documents import Desk
+from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.properties import quickly
+
+AMOUNTS = st.decimals(-(10**6), 10**6, places=18).map(lambda amount: f"{amount:f}")
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
+
+
+def stated(document):
+    """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
+    return [
+        (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
+        for one in document.invoices
+    ]
+
+
+APRIL = date(2026, 4, 1)
+USUAL = ("aws", "111", "INV-1", APRIL, True, Decimal("6.60"))
+
+
+@quickly(25)
+@given(
+    st.lists(
+        st.tuples(AMOUNTS, TEXTS, st.sampled_from(("Usage", "Purchase", "Tax", "Credit", "Adjustment"))), min_size=1
+    )
+)
+def test_whatever_is_charged_comes_out_to_the_last_digit_in_csv_and_in_parquet(tmp_path_factory, charges):
+    desk = Desk(tmp_path_factory.mktemp("focus"))
+    rows = [charge(BilledCost=cost, ChargeDescription=text, ChargeCategory=kind) for cost, text, kind in charges]
+    # A blank description, and the word NULL, are no description.
+    expected = [
+        (number, "" if text.strip() in {"", "NULL"} or text == "NULL" else text, Decimal(cost), kind)
+        for number, (cost, text, kind) in enumerate(charges, start=1)
+    ]
+    columns = "line_number, description, amount, charge_category"
+    for document in desk.read(as_csv(*rows), as_parquet(*rows), columns=columns):
+        assert document.reason is None
+        found = [(number, text if text.strip() else "", amount, kind) for number, text, amount, kind in document.lines]
+        assert found == expected
+
+
+def test_the_names_of_every_version_are_known_in_any_order_and_case(desk):
+    versions = {
+        "1.0, without an invoice's id": [name for name in HEADER if name != "InvoiceId"],
+        "1.3, of the service's provider": [*[name for name in HEADER if "Provider" not in name], "ProviderName"],
+        "lower case with underscores": list(HEADER),
+        "reversed": list(reversed(HEADER)),
+    }
+    documents = {label: as_csv(charge(), tax(), header=header) for label, header in versions.items()}
+    lower = ",".join("".join(f"_{c.lower()}" if c.isupper() else c for c in name).strip("_") for name in HEADER)
+    documents["lower case with underscores"] = documents["lower case with underscores"].replace(
+        ",".join(HEADER).encode(), lower.encode()
+    )
+    documents["1.3, of the service's provider"] = (
+        documents["1.3, of the service's provider"]
+        .replace(b"InvoiceIssuerName", b"x_Issuer")
+        .replace(b"ProviderName", b"ServiceProviderName")
+    )
+    found = {label: stated(document) for label, document in desk.read_cases(documents).items()}
+    assert found == {
+        "1.0, without an invoice's id": [("aws", "111", None, APRIL, False, Decimal("6.60"))],
+        "1.3, of the service's provider": [USUAL],
+        "lower case with underscores": [USUAL],
+        "reversed": [USUAL],
+    }
+
+
+@pytest.mark.parametrize("null", ["", "NULL"])
+def test_null_is_empty_or_the_word(desk, null):
+    columns = "resource_id, quantity, unit, project"
+    [document] = desk.read(as_csv(tax(SubAccountName=None, SubAccountId=None), null=null), columns=columns)
+    assert document.reason is None
+    assert document.lines == [(None, None, None, None)]
+
+
+def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
+    [document] = desk.read(
+        as_csv(
+            charge(),
+            charge(InvoiceId="INV-2", BillingAccountId="222", BillingCurrency="EUR", BilledCost="1.81E-8"),
+            charge(InvoiceId="INV-1", BillingAccountId="222", BillingPeriodStart="2026-03-01 00:00:00"),
+            tax(),
+            charge(InvoiceId=None),
+            charge(InvoiceId=None, BillingPeriodStart="2026-05-01"),
+            charge(InvoiceIssuerName="Hetzner Online GmbH"),
+            charge(InvoiceIssuerName="AWS", BilledCost="1"),
+        ),
+        columns="line_number, invoice_ordinal, currency",
+    )
+    assert stated(document) == [
+        ("aws", "111", "INV-1", APRIL, True, Decimal("7.60")),
+        ("aws", "222", "INV-2", APRIL, True, Decimal("0.0000000181")),
+        ("aws", "222", "INV-1", date(2026, 3, 1), True, Decimal("6.00")),
+        ("aws", "111", None, APRIL, False, Decimal("6.00")),
+        ("aws", "111", None, date(2026, 5, 1), False, Decimal("6.00")),
+        ("hetzner-online-gmbh", "111", "INV-1", APRIL, True, Decimal("6.00")),
+    ]
+    assert document.lines == [
+        *((1, 1, "USD"), (2, 2, "EUR"), (3, 3, "USD"), (4, 1, "USD"), (5, 4, "USD"), (6, 5, "USD"), (7, 6, "USD")),
+        (8, 1, "USD"),  # another of the issuer's names
+    ]
+    assert document.invoices[5].vendor_name == "Hetzner Online GmbH"
+
+
+at = datetime.fromisoformat
+
+TIMES = {
+    "2026-04-01T00:00:00Z": at("2026-04-01"),
+    "2026-04-01 00:00:00": at("2026-04-01"),
+    "2026-04-01T00:00:00": at("2026-04-01"),
+    "2026-04-01 00:00:00Z": at("2026-04-01"),
+    "2026-04-01 00:00:00 UTC": at("2026-04-01"),
+    "2026-04-01T02:00:00+02:00": at("2026-04-01"),
+    "2026-04-01T00:00:00.000Z": at("2026-04-01"),
+    "2026-04-01T00:00:00.0000000Z": at("2026-04-01"),
+    "2026-04-01T00:00Z": at("2026-04-01"),
+    "2026-04-01": at("2026-04-01"),
+    " 2026-04-01T00:00:00Z ": at("2026-04-01"),
+    "2026-04-01T12:34:56.789Z": at("2026-04-01 12:34:56.789"),
+}
+
+
+def test_times_are_in_utc_with_and_without_t_and_z(desk):
+    documents = [as_csv(charge(ChargePeriodStart=text, ChargeDescription=text)) for text in TIMES]
+    found = desk.read(*documents, columns="charge_period_start")
+    assert {text: document.lines for text, document in zip(TIMES, found, strict=True)} == {
+        text: [(time,)] for text, time in TIMES.items()
+    }
+
+
+BAD = {
+    "BilledCost": ("", "NULL", "NaN", "Infinity", "1.234,56", "1,234", "0x10", "1.0000000000000000001"),
+    "BillingCurrency": ("", "NULL"),
+    "ChargeCategory": ("", "NULL", "Refund"),
+    "BillingPeriodStart": ("", "NULL", "04/2026", "2026-13-01"),
+    "ChargePeriodStart": ("", "NULL", "2026-02-31T00:00:00Z", "03/04/2026"),
+    "ChargePeriodEnd": ("", "NULL", "2026-03-31T00:00:00Z"),
+    "ConsumedQuantity": ("many", "NaN"),
+    "InvoiceIssuerName": ("", "NULL"),
+    "BillingAccountId": ("", "NULL"),
+}
+
+
+def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk):
+    cases = {
+        f"{column} {value!r}": as_csv(charge(), charge(**{column: value}))
+        for column, values in BAD.items()
+        for value in values
+    }
+    found = desk.read_cases(cases)
+    wrong = {
+        label: document.reason
+        for label, document in found.items()
+        if not (document.reason or "").startswith(f"line 3, column {label.partition(' ')[0]}: ")
+    }
+    assert wrong == {}
+
+
+COSTS = (pa.decimal128(38, 18), pa.decimal128(12, 2), pa.float64(), pa.string())
+MOMENTS = (
+    pa.timestamp("us", tz="UTC"),
+    pa.timestamp("ns"),
+    pa.timestamp("ms", tz="Europe/Berlin"),
+    pa.string(),
+    pa.date32(),
+)
+
+
+def test_parquet_of_any_types_is_read_exactly(desk):
+    rows = [charge(BilledCost="0.10"), charge(BilledCost="-0.30"), tax(BilledCost="123456789.01")]
+    documents = [as_parquet(*rows, cost=cost, times=times) for cost in COSTS for times in MOMENTS]
+    for document in desk.read(*documents, columns="amount, charge_period_start, charge_period_end, quantity"):
+        assert document.reason is None
+        assert document.lines == [
+            (Decimal("0.10"), at("2026-04-01"), at("2026-04-02"), Decimal(24)),
+            (Decimal("-0.30"), at("2026-04-01"), at("2026-04-02"), Decimal(24)),
+            (Decimal("123456789.01"), at("2026-04-01"), at("2026-04-02"), None),
+        ]
+        [(*_, month, _, total)] = stated(document)
+        assert (month, total) == (APRIL, Decimal("123456788.81"))
+
+
+def test_parquet_that_is_damaged_or_no_cost_and_usage_is_rejected(desk):
+    good = as_parquet(charge(), charge())
+    found = desk.read_cases(
+        {
+            "cut off": good[:-9],
+            "only the start": b"PAR1",
+            "no rows": as_parquet(),
+            "other columns": _parquet({"a": [1]}),
+            "NaN": _with_costs([1.0, float("nan")]),
+            "NULL": _with_costs([1.0, None]),
+            "good": good,
+        }
+    )
+    expected = {
+        "cut off": "it cannot be read as Parquet: Invalid Input Error: No magic",
+        "only the start": "it cannot be read as Parquet: Invalid Input Error: File 'it' too small",
+        "no rows": "it has no lines; expected at least one",
+        "other columns": "its columns (a) are those of no known format; expected one of: ",
+        "NaN": "record 2, column BilledCost: 'nan'; expected an amount such as",
+        "NULL": "record 2, column BilledCost: blank; expected an amount such as",
+    }
+    assert found.pop("good").reason is None
+    assert {label: (document.reason or "")[: len(expected[label])] for label, document in found.items()} == expected
+    assert all(str(desk.folder) not in (document.reason or "") for document in found.values())
+
+
+def _parquet(columns):
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def _with_costs(costs):
+    row = charge()
+    columns = {name: pa.array([row[name]] * len(costs), pa.string()) for name in HEADER}
+    return _parquet({**columns, "BilledCost": pa.array(costs, pa.float64())})
+
+
+def test_a_packed_file_gives_what_the_plain_one_does(desk):
+    plain = as_csv(charge(), tax())
+    first, second = desk.read(plain, gzip.compress(plain))
+    assert (first.lines, stated(first)) == (second.lines, stated(second))
+
+
+HEADERS = {
+    "twice": ((*HEADER, "BilledCost"), "line 1: column billedcost occurs more than once; expected each once"),
+    "missing": (
+        tuple(name for name in HEADER if name not in {"ServiceName", "ChargeDescription"}),
+        "line 1: column ChargeDescription, ServiceName is missing, which FOCUS has as mandatory",
+    ),
+}
+
+
+def test_a_header_that_lacks_what_every_version_has_is_named(desk):
+    found = desk.read_cases({label: as_csv(charge(), header=header) for label, (header, _) in HEADERS.items()})
+    assert {label: document.reason for label, document in found.items()} == {
+        label: reason for label, (_, reason) in HEADERS.items()
+    }

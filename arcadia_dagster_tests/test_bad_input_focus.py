@@ -1,0 +1,118 @@
+"""Odd and bad FOCUS documents: what the cases of the list mean where a document states many invoices with types of their own."""
+
+import gzip
+from collections.abc import Iterator
+
+import pytest
+
+from arcadia_dagster_tests.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
+
+GOOD = (charge(InvoiceId="good"), tax(InvoiceId="good"))
+
+ACCEPTED = {
+    "byte order mark": b"\xef\xbb\xbf" + as_csv(*GOOD),
+    "CR LF": as_csv(*GOOD).replace(b"\n", b"\r\n"),
+    "CR only": as_csv(*GOOD).replace(b"\n", b"\r"),
+    "padded, upper case": as_csv(*GOOD).replace(",".join(HEADER).encode(), " , ".join(HEADER).upper().encode()),
+    "gzip": gzip.compress(as_csv(*GOOD)),
+    "Parquet": as_parquet(*GOOD),
+}
+
+REJECTED = {
+    "UTF-16": (as_csv(*GOOD).decode().encode("utf-16"), "byte 0: UTF-16 text"),
+    "header only": (as_csv(), "line 1: there is a header and nothing below it"),
+    "last row short": (as_csv(*GOOD) + b"1,2", "line 4, expected 22 columns, found 2"),
+    "quote not closed": (
+        as_csv(*GOOD, charge(ChargeDescription='"')).replace(b'""', b'"'),
+        "line 4: it cannot be read",
+    ),
+    "amount twice": (as_csv(*GOOD, header=(*HEADER, "BilledCost")), "line 1: column billedcost occurs more than once"),
+    "German amount": (as_csv(charge(BilledCost="1.234,56")), "line 2, column BilledCost: '1.234,56'"),
+    "NaN": (as_csv(charge(BilledCost="NaN")), "line 2, column BilledCost: 'NaN'"),
+    "blank amount": (as_csv(charge(BilledCost=None)), "line 2, column BilledCost: blank"),
+    "19 decimals": (as_csv(charge(BilledCost="0.0000000000000000001")), "line 2, column BilledCost: '0.000"),
+    "31 February": (as_csv(charge(ChargePeriodStart="2026-02-31")), "line 2, column ChargePeriodStart: '2026-02-31'"),
+    "end before start": (as_csv(charge(ChargePeriodEnd="2026-03-01")), "line 2, column ChargePeriodEnd: '2026-03-01'"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_in(tmp_path_factory.mktemp("focus")) as world:
+        for number, (label, content) in enumerate(ACCEPTED.items()):
+            # An invoice of its own in each, for otherwise they would be versions of one.
+            name = f"good-{number}"
+            own = as_parquet(*(row | {"InvoiceId": name} for row in GOOD)) if label == "Parquet" else content
+            if label == "gzip":
+                own = gzip.compress(gzip.decompress(content).replace(b"good", name.encode()))
+            world.put_as(label, f"{label}.csv", own.replace(b",good,", f",{name},".encode()), external_id=name)
+        for label, (content, _) in REJECTED.items():
+            world.put_as(label, f"{label}.csv", content)
+        world.put_as(
+            "open",
+            "open.csv",
+            as_csv(charge(InvoiceId=None, BillingAccountId="222"), tax(InvoiceId="NULL", BillingAccountId="222")),
+        )
+        world.numbers["open"] = "222-2026-04-uninvoiced"
+        several = (
+            charge(InvoiceId="mixed"),
+            charge(InvoiceId="mixed", BillingCurrency="EUR"),
+            charge(InvoiceId="beside"),
+        )
+        world.put_as("mixed", "mixed.csv", as_csv(*several), external_id="mixed")
+        world.put_as(
+            "unknown", "unknown.csv", as_csv(charge(InvoiceId="unknown", BillingCurrency="XXX")), external_id="unknown"
+        )
+        world.put_as(
+            "typed",
+            "typed.csv",
+            as_csv(
+                charge(InvoiceId="typed", ChargeDescription="GST gateway"),
+                tax(InvoiceId="typed", ChargeDescription="Levy"),
+                charge(
+                    InvoiceId="typed", ChargeCategory="Credit", ChargeDescription="Tax-exempt credit", BilledCost="-1"
+                ),
+            ),
+            external_id="typed",
+        )
+        world.run([APRIL])
+        yield world
+
+
+@case("1")
+def test_however_a_good_document_is_written_its_invoice_reaches_finance(world: World) -> None:
+    assert {label: world.pushed(label) for label in ACCEPTED} == dict.fromkeys(ACCEPTED, (660, 600, 60))
+
+
+@case("12")
+def test_what_cannot_be_read_is_rejected_with_its_place(world: World) -> None:
+    found = {label: world.document(label) for label in REJECTED}
+    assert {label: row["status"] for label, row in found.items()} == dict.fromkeys(REJECTED, "rejected")
+    wrong = {label: row["reason"] for label, row in found.items() if not row["reason"].startswith(REJECTED[label][1])}
+    assert wrong == {}
+
+
+@case("24")
+def test_lines_without_an_invoice_are_shown_and_never_pushed(world: World) -> None:
+    assert world.totals("open", account="222") == (660, 600, 60)
+    assert len(world.lines("open", account="222")) == 2
+    assert world.held_because("open", account="222") == "it is a preview or has no id: shown, never pushed"
+    assert not world.invoice("open", account="222")["can_release"]
+
+
+@case("34")
+def test_an_invoice_in_several_currencies_is_held_and_its_neighbour_in_the_file_goes_on(world: World) -> None:
+    assert "its lines are in several currencies (EUR, USD)" in world.held_because("mixed", account="111")
+    world.numbers["beside"] = "beside"
+    assert world.pushed("beside") == (600, 600, 0)
+
+
+@case("34")
+def test_an_unknown_currency_holds_its_invoice(world: World) -> None:
+    assert world.held_because("unknown", account="111") == "its currency XXX is not in ISO 4217"
+
+
+@case("17")
+def test_the_category_decides_what_is_tax_whatever_the_words(world: World) -> None:
+    assert world.pushed("typed") == (560, 500, 60)
