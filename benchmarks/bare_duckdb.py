@@ -69,8 +69,8 @@ def whole(stopwatch: Stopwatch, folder: Path, *, source: str, wide: bool = False
     warehouse = folder / "bare.duckdb"
     with stopwatch.running():
         copy = folder / "copy.csv"
-        sha256 = _archive(path, copy)
-        with _connected(warehouse) as connection:
+        sha256 = archive(path, copy)
+        with connected(warehouse) as connection:
             connection.execute(_RECORDS.format(records=_read_csv([copy])))
             connection.execute(f"CREATE TABLE cost_lines AS {(_WIDE_LINES if wide else _LINES).format(sha256=sha256)}")
             connection.execute("DROP TABLE record")
@@ -83,20 +83,20 @@ def load_only(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, A
     """Read many files, as they are, into a table; what it holds is typed and summed after the stopwatch has stopped."""
     paths = files_in(source)
     warehouse = folder / "bare.duckdb"
-    with stopwatch.running(), _connected(warehouse) as connection:
+    with stopwatch.running(), connected(warehouse) as connection:
         connection.execute(f"CREATE TABLE record AS FROM {_read_csv(paths)}")
-    with _connected(warehouse) as connection:
+    with connected(warehouse) as connection:
         connection.execute(f"CREATE TABLE cost_lines AS {_LINES.format(sha256='')}")
         connection.execute(sums.TOTALS.format(lines="cost_lines"))
     return sums.facts(warehouse)
 
 
-def _connected(warehouse: Path) -> duckdb.DuckDBPyConnection:
+def connected(warehouse: Path) -> duckdb.DuckDBPyConnection:
     """The newest format of the file is the fastest one, and ours."""
     return duckdb.connect(str(warehouse), config={"storage_compatibility_version": "v1.5.0"})
 
 
-def _archive(path: Path, copy: Path) -> str:
+def archive(path: Path, copy: Path) -> str:
     """Copy a file for good and hash it, in one pass."""
     digest = hashlib.sha256()
     with path.open("rb") as source, copy.open("wb") as target:
