@@ -17,6 +17,7 @@ LAYERS = (
     "landing",
     "stages",
     "settings",
+    "transport",
     "finance",
     "assets",
     "automation",
