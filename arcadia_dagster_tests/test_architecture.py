@@ -18,6 +18,7 @@ LAYERS = (
     "stages",
     "settings",
     "transport",
+    "providers",
     "finance",
     "assets",
     "automation",
