@@ -40,8 +40,10 @@ BASE_URL: Final = "https://api.digitalocean.com"
 PAGE: Final = 200
 """Entries a page, the most that the API gives; without asking it gives 20."""
 
+ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+"""What ids look like: nothing that would lead elsewhere in a path."""
+
 _INVOICES: Final = "/v2/customers/my/invoices"
-_UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TOKEN: Final = re.compile(r"[!-~]+")
 _RETRIED: Final = frozenset({408, 429, *range(500, 600)})
 _REFUSED: Final = {
@@ -398,7 +400,7 @@ def _in_path(id_: object) -> str:
     Raises:
         UnusableAnswer: It would lead elsewhere.
     """
-    if not isinstance(id_, str) or _UUID.fullmatch(id_) is None:
+    if not isinstance(id_, str) or ID.fullmatch(id_) is None:
         raise UnusableAnswer(f"{quoted(repr(id_))} is no id; expected a UUID")
     return id_
 
