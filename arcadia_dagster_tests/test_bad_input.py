@@ -6,9 +6,8 @@ from pathlib import Path
 
 CASES = (*map(str, range(1, 15)), "14b", *map(str, range(15, 41)))
 
-# They come with the DigitalOcean API (an invoice by uuid and by number), FOCUS (previews, rows without an id) and
-# compressed files.
-NOT_YET = frozenset({"22", "24", "32"})
+# They come with the DigitalOcean API (an invoice by uuid and by number) and FOCUS (previews, rows without an id).
+NOT_YET = frozenset({"22", "24"})
 
 
 def cases_with_a_test() -> Iterator[str]:

@@ -32,7 +32,9 @@ def main() -> int:
         return 1
     results.comparisons.sort(key=lambda one: one.row)
     print(table(results.comparisons))
-    out = options.out or (None if options.rows else Path(__file__).parent / "RESULTS.md")
+    out = options.out or (
+        None if options.rows else Path(__file__).parent / ("RESULTS-full.md" if options.full else "RESULTS.md")
+    )
     if out is not None:
         command = "make bench-full" if options.full else "make bench"
         text = as_markdown(results, command=command, seconds=time.monotonic() - started)

@@ -29,7 +29,7 @@ def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, options: str)
     types = ", ".join(f"{text_literal(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv([{files}], auto_detect = false, header = true, columns = {{{types}}}, delim = ',', quote = '\"', "
-        f"escape = '\"', strict_mode = true, compression = 'none', max_line_size = {MAX_LINE_BYTES}, "
+        f"escape = '\"', strict_mode = true, max_line_size = {MAX_LINE_BYTES}, "
         f"buffer_size = {_BUFFER_BYTES}, filename = true, {options})"
     )
 

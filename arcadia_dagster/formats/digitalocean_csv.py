@@ -85,7 +85,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 _FILE_NAME = re.compile(
     rf"DigitalOcean Invoice (?P<year>(19|20)\d{{2}}) (?P<month>{'|'.join(_MONTHS)}) "
-    r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv",
+    r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv(\.gz|\.zst)?",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -158,7 +158,7 @@ class DigitalOceanCsvLayout:
         return f"""
         SELECT
           filename AS path,
-          1 AS invoice_ordinal,
+          '' AS invoice_key,
           {_of_product_sql(CATEGORIES)} AS typed_category,
           product AS service_name,
           description,
@@ -205,6 +205,10 @@ class DigitalOceanCsvLayout:
 
     def invoices_sql(self, lines: str) -> str | None:  # noqa: ARG002 - the interface's
         """The file says nothing about its invoice but its lines: account, number and month are in its name."""
+        return None
+
+    def lines_in(self, path: Path) -> int | None:  # noqa: ARG002 - the interface's
+        """It is CSV."""
         return None
 
     def _column_sql(self, name: str) -> str:

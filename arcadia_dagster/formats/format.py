@@ -7,7 +7,7 @@ own file names tell. A document may state one invoice or many.
 
 import csv
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,7 +20,9 @@ from arcadia_dagster.warehouse.schema import Column
 UNKNOWN_ACCOUNT = "unknown"
 
 STATED_LINE: tuple[Column, ...] = (
-    Column("invoice_ordinal", "INTEGER", "Which of its document's invoices the line is part of, from 1."),
+    Column(
+        "invoice_key", "VARCHAR", "Equal for the lines of one of its document's invoices, and different for another's."
+    ),
     Column("typed_category", "VARCHAR", "The charge category that the provider's type stands for; NULL where unknown."),
     Column("service_name", "VARCHAR", "The provider's product."),
     Column("description", "VARCHAR", "The line's words."),
@@ -48,14 +50,18 @@ class Head:
     Attributes:
         text: The first 64 KiB as text, without a byte order mark.
         newline: What ends its lines.
+        columns: The columns of a Parquet document, with their types as DuckDB names them; None for text.
     """
 
     text: str
     newline: str
+    columns: Mapping[str, str] | None = None
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The fields of the first line as CSV with commas; empty where that line is blank or missing."""
+        """The columns: those of Parquet, else the fields of the first line as CSV with commas; empty where there are none."""
+        if self.columns is not None:
+            return tuple(self.columns)
         return _csv_fields(self.text.partition(self.newline)[0])
 
 
@@ -101,7 +107,13 @@ class Layout(Protocol):
     def invoices_sql(self, lines: str) -> str | None:
         """What the documents themselves tell about their invoices, from their stated lines; None where nothing.
 
-        A SELECT of `path`, `invoice_ordinal` and any of the fields of StatedInvoice that are None by default.
+        A SELECT of `document_sha256`, `invoice_key` and any of the fields of StatedInvoice that have a default, or its source.
+        """
+
+    def lines_in(self, path: Path) -> int | None:
+        """How many lines the document must give, counted in another way than `lines_sql` reads them.
+
+        None for CSV: its records were counted while it was archived, and its lines are those of the file.
         """
 
 

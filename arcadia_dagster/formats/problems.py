@@ -4,11 +4,13 @@ Readers count records; people count lines. Text in quotes may span lines, so the
 """
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from arcadia_dagster.formats.content import open_content
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import UnreadableError
 
@@ -31,8 +33,14 @@ class Problem:
     line_offset: int | None = None
 
 
-def describe(path: Path, problems: Sequence[Problem], *, newline: str) -> str:
-    """The first problems with their lines, and how many more there are."""
+def describe(path: Path, problems: Sequence[Problem], *, newline: str | None) -> str:
+    """The first problems with their places, and how many more there are.
+
+    Args:
+        path: The document.
+        problems: At least one.
+        newline: What ends its lines; None where it has none that a person could count, as Parquet.
+    """
     shown = [f"{_place(path, problem, newline)}{problem.text}" for problem in problems[:_SHOWN]]
     more = len(problems) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
@@ -67,7 +75,9 @@ def physical_line(path: Path, record: int, *, newline: str) -> int:
     return line
 
 
-def _place(path: Path, problem: Problem, newline: str) -> str:
+def _place(path: Path, problem: Problem, newline: str | None) -> str:
+    if newline is None:
+        return "" if problem.record is None else f"record {problem.record}, "
     if problem.line_offset is not None:
         return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
     if problem.record is not None:
@@ -78,7 +88,7 @@ def _place(path: Path, problem: Problem, newline: str) -> str:
 def _line_at(path: Path, offset: int, newline: bytes) -> int:
     # Where lines end with CR LF, DuckDB's offsets point between the two: so CR is what is counted.
     line, left = 1, offset - 1
-    with path.open("rb") as file:
+    with open_content(path) as file:
         while left > 0 and (chunk := file.read(min(left, _CHUNK))):
             line += chunk.count(newline[:1])
             left -= len(chunk)
@@ -88,7 +98,7 @@ def _line_at(path: Path, offset: int, newline: bytes) -> int:
 def record_lines(path: Path, *, newline: str, strict: bool = False) -> Iterator[int]:
     """The line, from 1, on which each record begins, the header first."""
     csv.field_size_limit(MAX_LINE_BYTES)
-    with path.open(encoding="utf-8-sig", newline=newline) as file:
+    with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline=newline) as file:
         reader = csv.reader(_bounded_lines(file), strict=strict)
         begins = 1
         try:

@@ -17,6 +17,7 @@ import duckdb
 
 from arcadia_dagster.billing import tax
 from arcadia_dagster.formats import registry
+from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
     STATED_LINE,
@@ -53,15 +54,27 @@ class ArchivedDocument:
 
     document_sha256: str
     path: Path
+    byte_size: int
+    encoding: Encoding
     facts: TextFacts
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """Documents that one statement can read."""
+
+    format: str
+    layout: Layout
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
 class _Staged:
-    """Where a document's lines are: a Parquet file, and the number of its first row there."""
+    """Where a document's lines are: a Parquet file, the number of its first row there, and its invoices' keys in order."""
 
     part: Path
     first_row: int
+    invoice_keys: tuple[str, ...]
 
 
 class Reader:
@@ -100,28 +113,29 @@ class Reader:
             OSError, duckdb.IOException: The archive cannot be read or the stage not be written (disk full).
         """
         readings: dict[str, Reading] = {}
-        groups: dict[tuple[str, Layout], list[ArchivedDocument]] = {}
+        groups: dict[_Group, list[ArchivedDocument]] = {}
         for document in documents:
             # Staged a second time, as for a further name or a control total, each line would be there twice.
             if (known := self._readings.get(document.document_sha256)) is not None:
                 readings[document.document_sha256] = known
                 continue
-            name, layout = _recognise(document)
+            name, layout = self._recognise(document)
             if isinstance(layout, Refusal):
                 readings[document.document_sha256] = Reading(document.document_sha256, name, layout.reason)
             elif isinstance(layout, Inventory):
                 readings[document.document_sha256] = _read_inventory(document, str(name), layout)
             else:
-                groups.setdefault((str(name), layout), []).append(document)
-        for (name, layout), group in groups.items():
-            for start in range(0, len(group), _MOST_DOCUMENTS):
-                readings |= self._read_group(name, layout, group[start : start + _MOST_DOCUMENTS])
+                groups.setdefault(_Group(str(name), layout, document.encoding), []).append(document)
+        for group, members in groups.items():
+            for start in range(0, len(members), _MOST_DOCUMENTS):
+                readings |= self._read_group(group, members[start : start + _MOST_DOCUMENTS])
         return readings
 
     def lines_sql(self, documents: Iterable[str]) -> str:
         """SQL: the staged lines of the documents, with the charge category and tax basis that `billing.tax` gives each.
 
-        Besides these, the columns are `document_sha256`, `line_number` and those of STATED_LINE.
+        Besides these, the columns are `document_sha256`, `line_number`, `invoice_ordinal` and those of STATED_LINE that say
+        what is charged.
 
         Raises:
             KeyError: A document is not staged.
@@ -129,17 +143,52 @@ class Reader:
         wanted = [(sha256, self._staged[sha256]) for sha256 in documents]
         if not wanted:
             columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in _LINE_COLUMNS)
-            return f"SELECT '' AS document_sha256, 0 AS line_number, {columns} WHERE false"
-        values = ", ".join(f"('{sha256}', {staged.first_row})" for sha256, staged in wanted)
+            return f"SELECT '' AS document_sha256, 0 AS line_number, 0 AS invoice_ordinal, {columns} WHERE false"
+        values = ", ".join(
+            f"('{sha256}', {staged.first_row}, {text_literal(key)}, {ordinal})"
+            for sha256, staged in wanted
+            for ordinal, key in enumerate(staged.invoice_keys, start=1)
+        )
         parts = ", ".join(text_literal(str(part)) for part in sorted({staged.part for _, staged in wanted}))
         columns = ", ".join(f"line.{column.name}" for column in _LINE_COLUMNS)
         return f"""
-        SELECT line.document_sha256, line.file_row_number - document.first_row + 1 AS line_number, {columns}
+        SELECT line.document_sha256, line.file_row_number - invoice.first_row + 1 AS line_number,
+          invoice.invoice_ordinal, {columns}
         FROM read_parquet([{parts}], file_row_number = true) AS line
-        JOIN (VALUES {values}) AS document (document_sha256, first_row) USING (document_sha256)
+        JOIN (VALUES {values}) AS invoice (document_sha256, first_row, invoice_key, invoice_ordinal)
+          USING (document_sha256, invoice_key)
         """
 
-    def _read_group(self, name: str, layout: Layout, group: Sequence[ArchivedDocument]) -> dict[str, Reading]:
+    def _recognise(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
+        facts = document.facts
+        if facts.problem is not None:
+            return None, Refusal(facts.problem)
+        if document.encoding is Encoding.PARQUET:
+            return self._recognise_parquet(document)
+        # A character cut in half by the end of the head is no fault of the document.
+        text = facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+        name, layout = registry.recognise(Head(text=text, newline=facts.newline))
+        if isinstance(layout, Refusal | Inventory) or layout.lines_in(document.path) is not None:
+            return name, layout
+        if facts.records <= 1:
+            return name, Refusal("line 1: there is a header and nothing below it; expected at least one line")
+        if facts.newline not in text:
+            return name, Refusal(f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header")
+        return name, layout
+
+    def _recognise_parquet(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
+        try:
+            with self._connect() as connection:
+                described = connection.execute(
+                    f"DESCRIBE SELECT * FROM read_parquet({text_literal(str(document.path))})"
+                ).fetchall()
+        except duckdb.IOException:
+            raise
+        except duckdb.Error as error:
+            return None, Refusal(f"it cannot be read as Parquet: {_explained(error)}")
+        return registry.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
+
+    def _read_group(self, group: _Group, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
         part = self._new_part()
         with self._connect() as connection:
             # Lines are numbered by their order in the stage. DuckDB makes a join of an `IN` with many values, and a join
@@ -147,35 +196,38 @@ class Reader:
             connection.execute("SET disabled_optimizers = 'in_clause'")
             try:
                 connection.execute(
-                    f"COPY ({_staged_lines_sql(layout, group)}) TO {text_literal(str(part))} (FORMAT parquet)"
+                    f"COPY ({_staged_lines_sql(group, documents)}) TO {text_literal(str(part))} (FORMAT parquet)"
                 )
-            except duckdb.InvalidInputException as error:
+            except duckdb.IOException:
+                raise
+            except duckdb.Error as error:
                 # The reader gives up on some files as a whole (mixed line ends) without saying which.
-                return self._read_by_halves(name, layout, group, error)
+                return self._read_by_halves(group, documents, error)
             structural = _structural_problems(connection)
             unreadable = _unreadable_values(connection, part)
-            found = _facts(connection, part, layout)
+            found = _facts(connection, part, group.layout)
         readings = {}
-        for document in group:
+        name = group.format
+        for document in documents:
             sha256 = document.document_sha256
             facts = found.get(sha256)
             problems = structural.get(str(document.path)) or unreadable.get(sha256) or (facts.problems if facts else [])
-            reason = _reason(document, problems, facts)
+            reason = _reason(document, group.layout, problems, facts)
             if reason is None and facts is not None:
-                self._staged[sha256] = _Staged(part, facts.first_row)
+                self._staged[sha256] = _Staged(part, facts.first_row, facts.invoice_keys)
                 readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, facts.invoices)
             else:
                 readings[sha256] = Reading(sha256, name, reason)
         return readings
 
     def _read_by_halves(
-        self, name: str, layout: Layout, group: Sequence[ArchivedDocument], error: duckdb.Error
+        self, group: _Group, documents: Sequence[ArchivedDocument], error: duckdb.Error
     ) -> dict[str, Reading]:
-        if len(group) > 1:
-            half = len(group) // 2
-            return self._read_group(name, layout, group[:half]) | self._read_group(name, layout, group[half:])
-        sha256 = group[0].document_sha256
-        return {sha256: Reading(sha256, name, f"it cannot be read as CSV: {_explained(error)}")}
+        if len(documents) > 1:
+            half = len(documents) // 2
+            return self._read_group(group, documents[:half]) | self._read_group(group, documents[half:])
+        sha256 = documents[0].document_sha256
+        return {sha256: Reading(sha256, group.format, f"it cannot be read as {group.format}: {_explained(error)}")}
 
     def _new_part(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +236,9 @@ class Reader:
 
 
 _LINE_COLUMNS = tuple(
-    column for column in STATED_LINE if column.name not in {"typed_category", "bad_column", "bad_value", "expected"}
+    column
+    for column in STATED_LINE
+    if column.name not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected"}
 ) + tuple(
     type(STATED_LINE[0])(name, type_, "")
     for name, type_ in (("charge_category", "VARCHAR"), ("tax_basis", "VARCHAR"), ("is_tax_doubtful", "BOOLEAN"))
@@ -195,22 +249,9 @@ _LINE_COLUMNS = tuple(
 class _DocumentFacts:
     first_row: int
     line_count: int
+    invoice_keys: tuple[str, ...]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
-
-
-def _recognise(document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
-    facts = document.facts
-    if facts.problem is not None:
-        return None, Refusal(facts.problem)
-    # A character cut in half by the end of the head is no fault of the document.
-    text = facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
-    name, layout = registry.recognise(Head(text=text, newline=facts.newline))
-    if not isinstance(layout, Refusal) and facts.records <= 1 and not isinstance(layout, Inventory):
-        return name, Refusal("line 1: there is a header and nothing below it; expected at least one line")
-    if not isinstance(layout, Refusal | Inventory) and facts.newline not in text:
-        return name, Refusal(f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header")
-    return name, layout
 
 
 def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory) -> Reading:
@@ -223,9 +264,10 @@ def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory)
     return Reading(document.document_sha256, name, None, inventory=tuple(rows))
 
 
-def _staged_lines_sql(layout: Layout, group: Sequence[ArchivedDocument]) -> str:
+def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> str:
     """The layout's lines with their category. Paths in the archive end with the SHA-256, which becomes the document."""
-    stated = layout.lines_sql([document.path for document in group], options=_OPTIONS)
+    options = f"{_OPTIONS}, compression = '{group.encoding}'"
+    stated = group.layout.lines_sql([document.path for document in documents], options=options)
     category = tax.charge_category_sql(
         typed="typed_category",
         description="description",
@@ -306,31 +348,31 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     """What the staged lines say about each document: its first row there, its lines, and the invoices it states."""
     lines = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
     told = layout.invoices_sql(lines)
-    told_fields: dict[tuple[str, int], dict[str, Any]] = {}
+    told_fields: dict[tuple[str, str], dict[str, Any]] = {}
     if told is not None:
         relation = connection.execute(told)
         names = [column[0] for column in relation.description]
         for row in relation.fetchall():
             values = dict(zip(names, row, strict=True))
-            told_fields[values.pop("document_sha256"), values.pop("invoice_ordinal")] = values
+            told_fields[values.pop("document_sha256"), values.pop("invoice_key")] = values
     rows = connection.execute(
         f"""
         WITH invoice AS (
-          SELECT document_sha256, invoice_ordinal, min(file_row_number) AS first_row, count(*) AS line_count,
+          SELECT document_sha256, invoice_key, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min(CAST(hash(service_name, description, amount, charge_period_start) // 2 AS BIGINT), {_SKETCH}) AS lines_sketch
           FROM {lines} GROUP BY ALL
         ), starts AS (
-          SELECT document_sha256, invoice_ordinal,
+          SELECT document_sha256, invoice_key,
             CAST(date_trunc('month', charge_period_start) AS DATE) AS lines_month, count(*) AS line_count
           FROM {lines} WHERE charge_category <> 'Tax' AND charge_period_start IS NOT NULL GROUP BY ALL
         ), usual AS (
-          SELECT document_sha256, invoice_ordinal, max_by(lines_month, (line_count, lines_month)) AS lines_month
+          SELECT document_sha256, invoice_key, max_by(lines_month, (line_count, lines_month)) AS lines_month
           FROM starts GROUP BY ALL
         )
-        SELECT invoice.*, usual.lines_month FROM invoice LEFT JOIN usual USING (document_sha256, invoice_ordinal)
-        ORDER BY document_sha256, invoice_ordinal
+        SELECT invoice.*, usual.lines_month FROM invoice LEFT JOIN usual USING (document_sha256, invoice_key)
+        ORDER BY document_sha256, first_row
         """
     ).fetchall()
     bounds = {row[0]: (row[5] or 0) * row[3] for row in rows}
@@ -346,27 +388,27 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         sha256: _DocumentFacts(
             first_row=min(row[2] for row in found),
             line_count=sum(row[3] for row in found),
+            invoice_keys=tuple(row[1] for row in found),
             invoices=tuple(
                 StatedInvoice(
                     ordinal=ordinal,
-                    source=layout.source,
                     line_count=count,
                     currencies=tuple(currencies),
                     lines_month=lines_month,
-                    lines_total=sums.get((sha256, ordinal)),
+                    lines_total=sums.get((sha256, key)),
                     lines_sketch=tuple(sketch),
-                    **told_fields.get((sha256, ordinal), {}),
+                    **{"source": layout.source, **told_fields.get((sha256, key), {})},
                 )
-                for _, ordinal, _, count, currencies, _, _, sketch, lines_month in found
+                for ordinal, (_, key, _, count, currencies, _, _, sketch, lines_month) in enumerate(found, start=1)
             ),
             problems=[
                 Problem(
-                    f"amount: with it the amounts come to {magnitudes[sha256, ordinal]:,.0f}; "
+                    f"amount: with it the amounts come to {magnitudes[sha256, key]:,.0f}; "
                     f"expected less than {_MAX_SUM:,} an invoice",
                     record=largest_row - min(row[2] for row in found) + 1,
                 )
-                for _, ordinal, *_, largest_row, _, _ in found
-                if (sha256, ordinal) in too_large
+                for _, key, *_, largest_row, _, _ in found
+                if (sha256, key) in too_large
             ],
         )
         for sha256, found in documents.items()
@@ -375,7 +417,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
 
 def _magnitudes(
     connection: duckdb.DuckDBPyConnection, lines: str, bounds: Mapping[str, Decimal]
-) -> dict[tuple[str, int], Decimal]:
+) -> dict[tuple[str, str], Decimal]:
     """What each invoice's amounts come to whatever their signs.
 
     Args:
@@ -388,29 +430,40 @@ def _magnitudes(
     # A sum of decimals may overflow; one of whole units cannot, but the cast takes twenty times as long.
     amount = "amount" if max(bounds.values()) < _MOST_DECIMAL_SUM else "CAST(amount AS DECIMAL(38,0))"
     rows = connection.execute(
-        f"SELECT document_sha256, invoice_ordinal, sum(abs({amount})) "
+        f"SELECT document_sha256, invoice_key, sum(abs({amount})) "
         f"FROM {lines} WHERE document_sha256 IN ({text_list(bounds)}) GROUP BY ALL"
     ).fetchall()
-    return {(sha256, ordinal): magnitude or Decimal(0) for sha256, ordinal, magnitude in rows}
+    return {(sha256, key): magnitude or Decimal(0) for sha256, key, magnitude in rows}
 
 
 def _sums(
     connection: duckdb.DuckDBPyConnection, lines: str, too_large: Collection[str]
-) -> dict[tuple[str, int], Decimal]:
+) -> dict[tuple[str, str], Decimal]:
     """The exact sum of each invoice's lines, where they are in one currency, but of documents whose sums may overflow."""
     where = f"WHERE document_sha256 NOT IN ({text_list(too_large)})" if too_large else ""
     rows = connection.execute(
-        f"SELECT document_sha256, invoice_ordinal, sum(amount) FROM {lines} {where} "
+        f"SELECT document_sha256, invoice_key, sum(amount) FROM {lines} {where} "
         "GROUP BY ALL HAVING count(DISTINCT currency) = 1"
     ).fetchall()
-    return {(sha256, ordinal): amount for sha256, ordinal, amount in rows}
+    return {(sha256, key): amount for sha256, key, amount in rows}
 
 
-def _reason(document: ArchivedDocument, problems: list[Problem], facts: _DocumentFacts | None) -> str | None:
+def _reason(
+    document: ArchivedDocument, layout: Layout, problems: list[Problem], facts: _DocumentFacts | None
+) -> str | None:
     """Why the document is rejected; None where it is not."""
+    expected = layout.lines_in(document.path)
     if problems:
-        return describe(document.path, problems, newline=document.facts.newline)
-    read, expected = 0 if facts is None else facts.line_count, document.facts.records - 1
+        newline = document.facts.newline if expected is None else None
+        return describe(document.path, problems, newline=newline)
+    read = 0 if facts is None else facts.line_count
+    if expected is not None:
+        if not read:
+            return "it has no lines; expected at least one"
+        return (
+            None if read == expected else f"{read} records were read where it has {expected}; nothing of it was taken"
+        )
+    expected = document.facts.records - 1
     try:
         if read != expected and read != (expected := records_in(document.path) - 1):
             # Where the file ends within quotes, this says on which line they begin.

@@ -20,14 +20,12 @@ class TextFacts:
 
     Attributes:
         head: The first 64 KiB.
-        byte_size: How many bytes there are.
         problem: Why it is not text, with the offset in bytes from 0; None where it is.
         newline: What ends its lines: `\n`, `\r\n` or `\r`; the first line end decides.
         records: How many records it has, blank lines and quoting considered; counted independently of the reader.
     """
 
     head: bytes
-    byte_size: int
     problem: str | None
     newline: str
     records: int
@@ -62,9 +60,7 @@ class TextExaminer:
         elif problem is None and self._pending:
             problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
         records = self._counter.finish()
-        return TextFacts(
-            head=self._head, byte_size=self._size, problem=problem, newline=self._counter.newline, records=records
-        )
+        return TextFacts(head=self._head, problem=problem, newline=self._counter.newline, records=records)
 
     def _problem_in(self, chunk: bytes) -> str | None:
         """The first problem in the chunk, if there is one."""

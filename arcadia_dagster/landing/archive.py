@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument
-from arcadia_dagster.formats.text import TextExaminer
 from arcadia_dagster.landing.inbox import FileState, InboxFile
 
 RECORD_SUFFIX = ".jsonl"
@@ -98,14 +98,14 @@ class Archive:
             ArchiveError: The archived bytes are not those that were archived any more.
         """
         path = self.path_of(document_sha256)
-        digest, examiner = hashlib.sha256(), TextExaminer()
+        digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         with path.open("rb") as source:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 examiner.update(chunk)
         if digest.hexdigest() != document_sha256:
             raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
-        return ArchivedDocument(document_sha256, path, examiner.facts())
+        return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
 
     def append(self, document_sha256: str, events: Iterable[dict[str, Any]]) -> None:
         """Append events to a document's record.
@@ -157,7 +157,7 @@ class Archive:
 
     def _store(self, source: BinaryIO, state: FileState) -> ArchivedDocument:
         self.folder.mkdir(parents=True, exist_ok=True)
-        digest, examiner = hashlib.sha256(), TextExaminer()
+        digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self.folder)
         temporary = Path(name)
         try:
@@ -179,7 +179,7 @@ class Archive:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        return ArchivedDocument(digest.hexdigest(), path, examiner.facts())
+        return ArchivedDocument(digest.hexdigest(), path, state.byte_size, *examiner.finish(path))
 
 
 def opened(file: InboxFile) -> BinaryIO:

@@ -81,7 +81,7 @@ def decide(
             if event not in [{name: known[name] for name in known if name != "at"} for known in decided]:
                 archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
                 archive.sync()
-            arrival = Arrival(document.facts.byte_size, archive.record(document_sha256), reading)
+            arrival = Arrival(document.byte_size, archive.record(document_sha256), reading)
             return register(connection, archive, [arrival])
 
 

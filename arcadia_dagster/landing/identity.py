@@ -15,7 +15,7 @@ from arcadia_dagster.formats.registry import facts_from_name
 
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
-_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}$")
+_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,7 +293,7 @@ def _register(
     with warehouse.write() as connection:
         arrivals = [
             Arrival(
-                document.facts.byte_size,
+                document.byte_size,
                 archive.record(document.document_sha256),
                 readings[document.document_sha256],
             )

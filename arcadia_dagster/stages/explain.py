@@ -106,7 +106,11 @@ def physical_lines(archive: Archive, document_sha256: str, *, up_to: int) -> dic
     path = archive.path_of(document_sha256)
     if not path.exists():
         return {}
-    newline = archive.examine(document_sha256).facts.newline
+    facts = archive.examine(document_sha256).facts
+    # Parquet has no lines, and JSON none that are its records'.
+    if facts.problem is not None or not facts.newline or facts.head.lstrip()[:1] in {b"{", b"["}:
+        return {}
+    newline = facts.newline
     return dict(islice(enumerate(record_lines(path, newline=newline)), up_to + 1))
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
-from arcadia_dagster.formats.text import TextExaminer
 from arcadia_dagster.warehouse import Warehouse
 
 HEADER = ("product", "group_description", "description", "hours", "start", "end", "USD", "project_name", "category")
+MAX_BYTES = 100 << 20
 START, END = "2026-04-01 00:00:00 +0000", "2026-04-30 23:59:59 +0000"
 
 
@@ -61,10 +62,10 @@ class Desk:
         sha256 = hashlib.sha256(content).hexdigest()
         path = self.folder / sha256
         path.write_bytes(content)
-        examiner = TextExaminer()
+        examiner = Examiner(max_bytes=MAX_BYTES)
         for start in range(0, len(content), chunk):
             examiner.update(content[start : start + chunk])
-        return ArchivedDocument(sha256, path, examiner.facts())
+        return ArchivedDocument(sha256, path, len(content), *examiner.finish(path))
 
     def read(self, *contents: str | bytes, columns: str = "line_number, description, amount") -> list[Stated]:
         documents = [self.archive(content) for content in contents]

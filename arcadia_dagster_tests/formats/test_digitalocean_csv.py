@@ -222,7 +222,7 @@ NUMBERS = st.integers(0, 10**12).map(str)
     NUMBERS,
     NUMBERS,
     st.sampled_from(("", " (1)", " (12)")),
-    st.sampled_from((".csv", ".CSV")),
+    st.sampled_from((".csv", ".CSV", ".csv.gz", ".csv.zst")),
     st.sampled_from((str, str.upper, str.lower)),
 )
 def test_the_provider_s_file_name_tells_account_number_and_month(year, month, account, number, copy, extension, case):
@@ -237,7 +237,7 @@ def test_the_provider_s_file_name_tells_account_number_and_month(year, month, ac
     [
         "DigitalOcean Invoice 2020 Jul (6173678-418071234)",
         "DigitalOcean Invoice 2020 Jul (6173678-418071234).pdf",
-        "DigitalOcean Invoice 2020 Jul (6173678-418071234).csv.gz",
+        "DigitalOcean Invoice 2020 Jul (6173678-418071234).csv.bz2",
         "DigitalOcean Invoice 2020 July (6173678-418071234).csv",
         "DigitalOcean Invoice 2020 Xyz (6173678-418071234).csv",
         "DigitalOcean Invoice 2020 07 (6173678-418071234).csv",

@@ -43,7 +43,7 @@ def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox, content):
     assert document.path == archive.path_of(document.document_sha256)
     assert document.path.read_bytes() == content == (inbox / "a.csv").read_bytes()
     assert document.path.stat().st_mode & 0o777 == 0o444
-    assert document.facts.byte_size == len(content)
+    assert document.byte_size == len(content)
     assert archived_files(archive) == [document.path]
     assert archive.examine(document.document_sha256) == document
 
@@ -70,7 +70,7 @@ def test_case_32_a_file_over_the_limit_is_not_taken_and_says_which_setting(inbox
     with pytest.raises(NotTakenError, match=f"it has {LIMIT + 1} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={LIMIT}"):
         archive.take(dropped(inbox, b"x" * (LIMIT + 1)))
     assert archived_files(archive) == []
-    assert archive.take(dropped(inbox, b"x" * LIMIT, "b.csv")).facts.byte_size == LIMIT
+    assert archive.take(dropped(inbox, b"x" * LIMIT, "b.csv")).byte_size == LIMIT
 
 
 def test_case_31_a_file_that_became_a_link_since_the_look_is_not_followed(inbox, archive, tmp_path):
@@ -154,7 +154,7 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_later(inbox):
                     document = archive.take(found.complete[0])
                 except StillChangingError:
                     break
-                assert document.facts.byte_size == found.complete[0].state.byte_size
+                assert document.byte_size == found.complete[0].state.byte_size
                 taken += 1
             else:
                 pytest.fail("the file was never seen to change")

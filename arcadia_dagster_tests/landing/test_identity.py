@@ -61,6 +61,7 @@ def test_the_period_is_the_calendar_month(month, last):
         ("invoice.csv", "invoice"),
         ("invoice.CSV", "invoice"),
         ("invoice (1).csv", "invoice"),
+        ("invoice (1).csv.gz", "invoice"),
         ("invoice (12)", "invoice"),
         ("invoice (1) (2).csv", "invoice (1)"),
         ("invoice(1).csv", "invoice(1)"),

@@ -1,0 +1,111 @@
+"""Odd and bad files that are packed: what they hold counts, and what they would unpack into is limited."""
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from arcadia_dagster.formats.content import Examiner
+from arcadia_dagster.stages.explain import explain, find
+from arcadia_dagster_tests.bad_input import World, case, world_in
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import digitalocean, line, tax
+
+GOOD = digitalocean(line(), tax())
+HALVES = GOOD[:100], GOOD[100:]
+LIMIT = 2_000_000
+BOMB_BYTES = 300_000_000
+
+
+def zstd(content: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(content)
+
+
+def bomb(kind: str) -> bytes:
+    """A hundred thousand bytes that unpack into hundreds of millions."""
+    zeros = b"0" * 1_000_000
+    packer = zstandard.ZstdCompressor().compressobj() if kind == "zstd" else zlib.compressobj(9, wbits=31)
+    return b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
+
+
+PACKED = {
+    "gzip": gzip.compress(GOOD),
+    "gzip, several members": b"".join(map(gzip.compress, HALVES)),
+    "gzip, several members, one empty": b"".join(map(gzip.compress, (HALVES[0], b"", HALVES[1]))),
+    "Zstandard": zstd(GOOD),
+    "Zstandard, several frames": b"".join(map(zstd, HALVES)),
+    "gzip of CR LF": gzip.compress(GOOD.replace(b"\n", b"\r\n")),
+    "gzip of a byte order mark": gzip.compress(b"\xef\xbb\xbf" + GOOD),
+}
+
+LONG = digitalocean(*[line(description=f"web-{number}") for number in range(2_000)])
+
+DAMAGED = {
+    "gzip cut off": (gzip.compress(LONG)[:-40], "it cannot be unpacked: its gzip content is damaged or not whole"),
+    "gzip, not its sum": (gzip.compress(GOOD)[:-8] + bytes(8), "it cannot be unpacked: its gzip content is damaged"),
+    "gzip, then something else": (gzip.compress(GOOD) + b"...", "it cannot be unpacked: its gzip content is damaged"),
+    "only the start of gzip": (b"\x1f\x8b", "it cannot be unpacked: its gzip content is damaged or not whole"),
+    "Zstandard damaged": (zstd(LONG)[:-30] + b"\xff" * 30, "it cannot be unpacked: its zstd content is damaged"),
+    "gzip bomb": (bomb("gzip"), f"it unpacks into more than ARCADIA_MAX_DOCUMENT_BYTES={LIMIT} bytes"),
+    "Zstandard bomb": (bomb("zstd"), f"it unpacks into more than ARCADIA_MAX_DOCUMENT_BYTES={LIMIT} bytes"),
+    "gzip of nothing": (gzip.compress(b""), "the file is empty; expected an invoice"),
+    "gzip of UTF-16": (gzip.compress(GOOD.decode().encode("utf-16")), "byte 0: UTF-16 text; save it as UTF-8"),
+    "gzip of a bad amount": (
+        gzip.compress(digitalocean(line(), line(amount="1.2.3"))),
+        "line 3, column USD: '1.2.3'; expected an amount",
+    ),
+    "gzip of a short row": (gzip.compress(GOOD + b"a,b\n"), "line 4, expected 9 columns, found 2"),
+    "gzip of gzip": (gzip.compress(gzip.compress(GOOD)), "byte 0: control character 0x1f; expected text"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_in(tmp_path_factory.mktemp("packed"), ARCADIA_MAX_DOCUMENT_BYTES=str(LIMIT)) as world:
+        for label, content in PACKED.items():
+            world.put(label, content)
+        for label, (content, _) in DAMAGED.items():
+            world.put(label, content)
+        world.run()
+        yield world
+
+
+@case("32")
+def test_a_packed_invoice_is_read_as_what_it_holds(world: World) -> None:
+    assert {label: world.pushed(label) for label in PACKED} == dict.fromkeys(PACKED, (660, 600, 60))
+    assert {len(world.lines(label)) for label in PACKED} == {2}
+
+
+@case("32")
+def test_a_packed_file_that_is_damaged_or_unpacks_into_too_much_is_rejected(world: World) -> None:
+    found = {label: world.rejected_because(label) for label in DAMAGED}
+    assert {label: reason for label, reason in found.items() if not reason.startswith(DAMAGED[label][1])} == {}
+
+
+@case("32")
+def test_a_bomb_costs_neither_memory_nor_disk(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    for kind in ("gzip", "zstd"):
+        path.write_bytes(bomb(kind))
+        tracemalloc.start()
+        examiner = Examiner(max_bytes=LIMIT)
+        examiner.update(path.read_bytes())
+
+        _, facts = examiner.finish(path)
+
+        most_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert str(LIMIT) in str(facts.problem)
+        assert most_bytes < BOMB_BYTES // 10
+        assert list(tmp_path.iterdir()) == [path]
+
+
+@case("32")
+def test_the_line_of_a_packed_file_is_told_by_its_content(world: World) -> None:
+    invoice = find(world.project.warehouse, world.numbers["gzip"])
+    found = explain(world.project.warehouse, archive_of(world.project.warehouse), invoice)
+    assert [line["file_line"] for line in found["lines"]] == [2, 3]
