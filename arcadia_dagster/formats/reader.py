@@ -284,6 +284,9 @@ def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> s
 
 def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
     """What the CSV reader rejected, by path. One unclosed quote swallows the rest: any reject rejects the document."""
+    # Only the CSV reader makes these tables.
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone() is None:
+        return {}
     # A record with too few columns is rejected once for each column that is missing: the first says it all.
     rows = connection.execute(
         """

@@ -3,10 +3,11 @@
 from datetime import date
 
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
+from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 
-FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), InventoryCsv(), InventoryJson())
+FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), DigitalOceanJson(), InventoryCsv(), InventoryJson())
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 
