@@ -6,8 +6,8 @@ from pathlib import Path
 
 CASES = (*map(str, range(1, 15)), "14b", *map(str, range(15, 41)))
 
-# They come with the DigitalOcean API (an invoice by uuid and by number) and FOCUS (previews, rows without an id).
-NOT_YET = frozenset({"22", "24"})
+# It comes with FOCUS: previews, rows without an id.
+NOT_YET = frozenset({"24"})
 
 
 def cases_with_a_test() -> Iterator[str]:
