@@ -301,9 +301,10 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
 ) -> None:
     arcadia("init")
     verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
-    assert {name: one["verdict"] for name, one in verdicts.items()} == dict.fromkeys(
-        ("versions", "settings", "inbox", "archive", "warehouse", "disk", "finance"), "ok"
-    )
+    assert {name: one["verdict"] for name, one in verdicts.items()} == {
+        **dict.fromkeys(("versions", "settings", "inbox", "archive", "warehouse", "disk", "finance"), "ok"),
+        "provider": "note",
+    }
     wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}
     failed = arcadia("doctor", code=1, **wrong)
     assert "failed  finance" in failed.stdout
@@ -406,3 +407,13 @@ def test_fetch_without_a_token_or_with_a_wrong_one_says_which_setting(arcadia: S
         refused = arcadia("fetch", "digitalocean", code=1, **environ)
     assert "check DIGITALOCEAN_TOKEN" in refused.stderr
     assert "another-token" not in refused.stderr + refused.stdout
+
+
+def test_doctor_says_whether_digitalocean_takes_the_token(arcadia: Shell) -> None:
+    arcadia("init")
+    assert "DIGITALOCEAN_TOKEN is unset" in arcadia("doctor").stdout
+    with DigitalOceanApi([api_invoice()]) as api:
+        environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
+        assert "takes the token, and lists 1 invoices" in arcadia("doctor", **environ).stdout
+        refused = arcadia("doctor", code=1, **{**environ, "DIGITALOCEAN_TOKEN": "another"})
+    assert "check DIGITALOCEAN_TOKEN" in refused.stdout
