@@ -70,21 +70,21 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     register_facts(connection, [arrival.record for arrival in arrivals])
     aliases = _aliases(connection)
     pushed = _pushed(connection)
-    numbered = _Numbered.of(connection)
     tables = _Tables()
-    for arrival in arrivals:
-        for row in _document_rows(arrival, tables):
-            named = (row["source"], row["account_id"], row["external_id"])
-            before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
-            if before is not None and before != named and before in pushed and named not in aliases:
-                _learn_alias(connection, archive, arrival.record, named=named, kept=before)
-                aliases[named] = before
-            elif named not in aliases and named not in pushed and (same := numbered.same_as(row)) is not None:
-                _learn_alias(connection, archive, arrival.record, named=named, kept=same)
-                aliases[named] = same
-            row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
-            numbered.add(row)
-            tables.invoices.append(row)
+    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(arrival, tables)]
+    numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
+    for arrival, row in stated:
+        named = (row["source"], row["account_id"], row["external_id"])
+        before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
+        if before is not None and before != named and before in pushed and named not in aliases:
+            _learn_alias(connection, archive, arrival.record, named=named, kept=before)
+            aliases[named] = before
+        elif named not in aliases and named not in pushed and (same := numbered.same_as(row)) is not None:
+            _learn_alias(connection, archive, arrival.record, named=named, kept=same)
+            aliases[named] = same
+        row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
+        numbered.add(row)
+        tables.invoices.append(row)
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
@@ -119,17 +119,20 @@ class _Numbered:
         self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection) -> "_Numbered":
+    def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str]) -> "_Numbered":
+        """Those that were registered with one of these numbers, in the order in which they came."""
         numbered = cls()
         relation = connection.execute(
             "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
-            "WHERE invoice_number IS NOT NULL GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
+            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) "
+            "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
         )
         for source, number, account, external_id in relation.fetchall():
             numbered._known.setdefault((source, number), []).append((account, external_id))
         return numbered
 
     def add(self, row: dict[str, Any]) -> None:
+        """Know one more, by the id that it is kept under."""
         if row["invoice_number"] is not None:
             known = self._known.setdefault((row["source"], row["invoice_number"]), [])
             if (key := (row["account_id"], row["external_id"])) not in known:
