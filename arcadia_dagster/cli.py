@@ -95,6 +95,20 @@ def _add_months(commands: _Commands) -> None:
     ingest.add_argument(
         "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: what is new"
     )
+    fetch = _add(
+        commands,
+        "fetch",
+        ("fetch", "fetch"),
+        "download new and changed invoices into the inbox, and what the account runs",
+        has_json=True,
+    )
+    fetch.add_argument("provider", choices=["digitalocean"], help="whose API to ask")
+    fetch.add_argument(
+        "months",
+        nargs="?",
+        metavar="MONTH[..MONTH]",
+        help="only the invoices of these months; default: all that is new",
+    )
     _add(commands, "status", ("months", "status"), "show how each month stands", has_json=True)
 
 

@@ -12,9 +12,11 @@ import dagster as dg
 from arcadia_dagster import checks, settings
 from arcadia_dagster.assets import cloud_resources, common, cost_lines, finance_records, raw_invoices, tax_split_totals
 from arcadia_dagster.automation import schedules, sensors
+from arcadia_dagster.automation.fetch import fetch_from_providers
 from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
@@ -24,7 +26,8 @@ def build_defs(
     """Everything that Dagster needs to know.
 
     Args:
-        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`) in place of those that the settings make.
+        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`) in place of those that the
+            settings make.
         environ: The environment to read settings from; the process's own where it is not given.
 
     Raises:
@@ -41,19 +44,19 @@ def build_defs(
             finance_records.build(partitions),
         ],
         asset_checks=list(checks.CHECKS),
-        jobs=[ingest_invoices(), deliver_invoices()],
+        jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers],
         sensors=[
             sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
             sensors.failed_runs_to_log,
         ],
-        schedules=[schedules.deliver_outstanding],
+        schedules=[schedules.deliver_outstanding, schedules.fetch_providers],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
 
 
 def build_resources(values: settings.Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The resources that the settings make. The secret is a reference to its variable, which each run reads."""
+    """The resources that the settings make. The secrets are references to their variables, which each run reads."""
     variables = os.environ if environ is None else environ
     is_configured = bool(variables.get(settings.SECRET_VARIABLE))
     return {
@@ -78,6 +81,11 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             optional_fields=values.finance_optional_fields,
             list_path=values.finance_list_path,
             sandbox_url=values.sandbox_url,
+        ),
+        "digitalocean": DigitalOceanResource(
+            base_url=values.digitalocean_url,
+            token=dg.EnvVar(settings.TOKEN_VARIABLE) if variables.get(settings.TOKEN_VARIABLE) else "",
+            first_month=values.first_month.isoformat(),
         ),
     }
 

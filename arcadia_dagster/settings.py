@@ -1,7 +1,7 @@
 """Every setting: its environment variable, its default and its meaning, once.
 
-The launcher and the command line load `.env` and validate; definitions read the environment only. The shared secret is never
-kept here: whoever needs it reads it when it is used.
+The launcher and the command line load `.env` and validate; definitions read the environment only. The secrets are never
+kept here: whoever needs one reads it when it is used.
 """
 
 import os
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
+TOKEN_VARIABLE = "DIGITALOCEAN_TOKEN"  # noqa: S105 - the variable's name
 HOME_VARIABLE = "ARCADIA_HOME"
 
 _EARLIEST_MONTH = date(1970, 1, 1)
@@ -123,6 +124,11 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_SANDBOX_URL",
         description="The base URL that is a sandbox: sample invoices go there and nowhere else",
     )
+    digitalocean_url: str = Field(
+        "https://api.digitalocean.com",
+        validation_alias="ARCADIA_DIGITALOCEAN_URL",
+        description="Where DigitalOcean's API is",
+    )
 
     @field_validator("first_month", mode="before")
     @classmethod
@@ -146,7 +152,7 @@ class Settings(BaseModel):
             raise ValueError("expected at least one role, such as admin")
         return roles
 
-    @field_validator("finance_url", "sandbox_url")
+    @field_validator("finance_url", "sandbox_url", "digitalocean_url")
     @classmethod
     def _url(cls, value: str) -> str:
         try:
@@ -157,7 +163,7 @@ class Settings(BaseModel):
         if not has_host:
             raise ValueError("expected a URL that begins with http:// or https:// and has a host")
         if "@" in parts.netloc:
-            raise ValueError("expected a URL without a user or a password: finance takes a token")
+            raise ValueError("expected a URL without a user or a password: a token is sent instead")
         return value
 
     @property
@@ -224,9 +230,10 @@ def as_markdown() -> str:
         (str(found.validation_alias), _shown_default(name, found.default), str(found.description))
         for name, found in Settings.model_fields.items()
     ]
-    rows.append(
-        (SECRET_VARIABLE, "unset", "The shared secret that tokens are signed with; unset: finance is not configured")
-    )
+    rows += [
+        (SECRET_VARIABLE, "unset", "The shared secret that tokens are signed with; unset: finance is not configured"),
+        (TOKEN_VARIABLE, "unset", "The token that DigitalOcean's API is read with; unset: nothing is fetched"),
+    ]
     lines = [f"| `{variable}` | {default} | {meaning} |" for variable, default, meaning in rows]
     return "\n".join(("| variable | default | meaning |", "|---|---|---|", *lines)) + "\n"
 

@@ -17,6 +17,8 @@ LAYERS = (
     "landing",
     "stages",
     "settings",
+    "transport",
+    "providers",
     "finance",
     "assets",
     "automation",

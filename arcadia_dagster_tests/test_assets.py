@@ -254,7 +254,7 @@ def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
     assert definitions.resources is not None
     assert definitions.resources["warehouse"] is other
     assert definitions.resources["landing"].inbox == str(tmp_path / "inbox")
-    assert sorted(definitions.resources) == ["finance", "landing", "warehouse"]
+    assert sorted(definitions.resources) == ["digitalocean", "finance", "landing", "warehouse"]
 
 
 # Checks.

@@ -17,8 +17,11 @@ import pytest
 from arcadia_dagster import cli
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.generate import write_months
 from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
+from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -298,9 +301,10 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
 ) -> None:
     arcadia("init")
     verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
-    assert {name: one["verdict"] for name, one in verdicts.items()} == dict.fromkeys(
-        ("versions", "settings", "inbox", "archive", "warehouse", "disk", "finance"), "ok"
-    )
+    assert {name: one["verdict"] for name, one in verdicts.items()} == {
+        **dict.fromkeys(("versions", "settings", "inbox", "archive", "warehouse", "disk", "finance"), "ok"),
+        "provider": "note",
+    }
     wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}
     failed = arcadia("doctor", code=1, **wrong)
     assert "failed  finance" in failed.stdout
@@ -368,3 +372,48 @@ def test_what_cannot_be_started_is_said_in_one_line(
     arcadia: Shell, arguments: tuple[str, ...], code: int, expected: str
 ) -> None:
     assert expected in arcadia(*arguments, code=code).stderr
+
+
+def test_fetch_puts_new_invoices_into_the_inbox_and_says_what_to_do_next(arcadia: Shell) -> None:
+    with DigitalOceanApi([api_invoice(1, "2026-03"), api_invoice(2)]) as api:
+        environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
+        fetched = arcadia("fetch", "digitalocean", "2026-03", **environ)
+        assert "1 new in" in fetched.stdout
+        assert "arcadia ingest" in fetched.stdout
+        rest = json.loads(arcadia("fetch", "digitalocean", "--json", **environ).stdout)
+        again = arcadia("fetch", "digitalocean", **environ)
+    assert [name[21:28] for name in rest["files"]] == ["2026-04"]
+    assert (rest["known"], rest["older"], rest["left"]) == (1, 0, {})
+    assert "0 new in" in again.stdout
+    assert len(list(arcadia.inbox.iterdir())) == 2
+
+
+def test_fetch_names_what_it_left_and_exits_with_1(arcadia: Shell) -> None:
+    def gone(request: Request) -> Step | None:
+        return answer(404, {"message": "no longer here"}) if request.path.endswith("/summary") else None
+
+    with DigitalOceanApi([api_invoice()], before=gone) as api:
+        environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
+        fetched = arcadia("fetch", "digitalocean", code=1, **environ)
+    assert "of 2026-04: left: DigitalOcean answered 404" in fetched.stderr
+    assert "no longer here" in fetched.stderr
+
+
+def test_fetch_without_a_token_or_with_a_wrong_one_says_which_setting(arcadia: Shell) -> None:
+    assert "set DIGITALOCEAN_TOKEN" in arcadia("fetch", "digitalocean", code=2).stderr
+    assert "expected a month" in arcadia("fetch", "digitalocean", "April", code=2, DIGITALOCEAN_TOKEN=TOKEN).stderr
+    with DigitalOceanApi() as api:
+        environ = {"DIGITALOCEAN_TOKEN": "another-token", "ARCADIA_DIGITALOCEAN_URL": api.url}
+        refused = arcadia("fetch", "digitalocean", code=1, **environ)
+    assert "check DIGITALOCEAN_TOKEN" in refused.stderr
+    assert "another-token" not in refused.stderr + refused.stdout
+
+
+def test_doctor_says_whether_digitalocean_takes_the_token(arcadia: Shell) -> None:
+    arcadia("init")
+    assert "DIGITALOCEAN_TOKEN is unset" in arcadia("doctor").stdout
+    with DigitalOceanApi([api_invoice()]) as api:
+        environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
+        assert "takes the token, and lists 1 invoices" in arcadia("doctor", **environ).stdout
+        refused = arcadia("doctor", code=1, **{**environ, "DIGITALOCEAN_TOKEN": "another"})
+    assert "check DIGITALOCEAN_TOKEN" in refused.stdout

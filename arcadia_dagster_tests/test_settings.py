@@ -36,6 +36,7 @@ DEFAULTS = {
     "SKYAI_FINANCE_OPTIONAL_FIELDS": True,
     "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
+    "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
 }
 
 WRONG = {
@@ -53,6 +54,11 @@ WRONG = {
     "SKYAI_FINANCE_OPTIONAL_FIELDS": ("2",),
     "SKYAI_FINANCE_LIST_PATH": ("invoices", "/in voices"),
     "ARCADIA_SANDBOX_URL": ("sandbox",),
+    "ARCADIA_DIGITALOCEAN_URL": (
+        "api.digitalocean.com",
+        "ftp://api.digitalocean.com",
+        "https://token@api.digitalocean.com",
+    ),
 }
 
 

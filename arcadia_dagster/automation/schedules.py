@@ -1,15 +1,17 @@
-"""Schedules: what could not be delivered to finance is tried again."""
+"""Schedules: what could not be delivered to finance is tried again; what is new at the providers is fetched."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from arcadia_dagster.assets.finance_records import DUE_AT_TAG
+from arcadia_dagster.automation.fetch import FETCH
 from arcadia_dagster.automation.jobs import DELIVER
 from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -42,3 +44,19 @@ def deliver_outstanding(
     for months in stretches(outstanding, longest=MONTHS_PER_RUN):
         tags = {**range_tags(tuple(months)), DUE_AT_TAG: time.isoformat()}
         yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=tags)
+
+
+@dg.schedule(
+    job_name=FETCH,
+    cron_schedule="37 5 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day, fetches new and changed invoices, and what the account runs, into the inbox.",
+)
+def fetch_providers(
+    context: dg.ScheduleEvaluationContext, digitalocean: DigitalOceanResource
+) -> dg.RunRequest | dg.SkipReason:
+    """One run a day, for whichever providers are configured."""
+    if not digitalocean.is_configured:
+        return dg.SkipReason("no provider is configured: set DIGITALOCEAN_TOKEN")
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")

@@ -24,7 +24,7 @@ from arcadia_dagster.commands.common import (
     project_root,
     warehouse_of,
 )
-from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+from arcadia_dagster.settings import SECRET_VARIABLE, TOKEN_VARIABLE, Settings
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -115,7 +115,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     """Show the sample months from file to finance, in a temporary home."""
     # The demo has a home, a port and a secret of its own, whatever the caller has set.
-    for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_"))]:
+    for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_", "DIGITALOCEAN_"))]:
         del os.environ[name]
     from arcadia_dagster import demo as sample_run
     from arcadia_dagster.automation.ingest import IngestError
@@ -139,6 +139,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("warehouse", lambda: _warehouse(values))
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
+    yield _digitalocean(values)
 
 
 def _tried(what: str, look: Callable[[], str]) -> Verdict:
@@ -199,3 +200,19 @@ def _finance(values: Settings) -> Iterator[Verdict]:
         yield Verdict("finance", "failed", str(error))
     else:
         yield Verdict("finance", "note", f"{finance.recipient.target} answered an empty body as if it were an invoice")
+
+
+def _digitalocean(values: Settings) -> Verdict:
+    """Whether DigitalOcean's API takes our token."""
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.providers.errors import ProviderError
+
+    resource = build_resources(values)["digitalocean"].process_config_and_initialize()
+    if not resource.is_configured:
+        return Verdict("provider", "note", f"not configured ({TOKEN_VARIABLE} is unset): nothing is fetched")
+    try:
+        with resource.client() as client:
+            count = len(client.invoices())
+    except ProviderError as error:
+        return Verdict("provider", "failed", str(error))
+    return Verdict("provider", "ok", f"{values.digitalocean_url} takes the token, and lists {count} invoices")

@@ -2,24 +2,15 @@
 
 What belongs here: the request, what every possible answer means (`errors.py` has the tree), and when to try again.
 What does not: which invoices to send, and the record of what was sent (`delivery.py`).
-
-httpx has time-outs for each read, so a server that sends a byte now and then holds a request for ever. The deadline
-for a whole request is kept below httpx, where the socket is read, so that it holds for headers and body alike.
 """
 
-import ipaddress
 import json
-import logging
 import random
 import re
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -35,6 +26,19 @@ from arcadia_dagster.finance.errors import (
     UnknownOutcome,
 )
 from arcadia_dagster.finance.token import TokenMint
+from arcadia_dagster.transport import (
+    EXCHANGE_FAILED,
+    DeadlineTransport,
+    Exchange,
+    authorities,
+    beginning_of,
+    breakage,
+    exchange,
+    is_loopback,
+    parsed_url,
+    quoted,
+    retry_after_seconds,
+)
 
 IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
 
@@ -57,16 +61,7 @@ _LISTED: Final = {
     "amount_net_minor",
     "amount_tax_minor",
 }
-_QUOTED_CHARACTERS: Final = 300
 _ID_CHARACTERS: Final = 255
-_DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
-_PORTS: Final = range(1, 65536)
-# At DEBUG it logs the headers of every answer, in which a server may repeat our token.
-logging.getLogger("httpcore.http11").setLevel(logging.INFO)
-
-# What httpcore raises when the network or the other side fails.
-_EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
-
 
 Answer = TypeVar("Answer")
 
@@ -103,34 +98,11 @@ def target_of(base_url: str) -> str:
     Raises:
         ValueError: It is no http or https URL with a host. The message does not repeat the URL.
     """
-    url = _parsed(base_url)
+    url = parsed_url(base_url)
     if url is None:
         message = "not an http:// or https:// URL with a host, such as http://localhost:4010"
         raise ValueError(message)
     return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
-
-
-def retry_after_seconds(value: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header (RFC 9110 section 10.2.3).
-
-    Args:
-        value: Seconds (`120`) or an HTTP date, which is in UTC (`Wed, 21 Oct 2026 07:28:00 GMT`); None for no header.
-        now: The time, in seconds since 1970-01-01 UTC.
-
-    Returns:
-        Seconds from now, 0 for a date in the past; None where there is no header or it is neither of the two.
-    """
-    if value is None:
-        return None
-    if _DELAY_SECONDS.fullmatch(value):
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises for one garbage or another
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
 
 
 class FinanceClient:
@@ -187,7 +159,7 @@ class FinanceClient:
         self._sleep = sleep
         self._clock = clock
         self._http = httpx.Client(
-            transport=_DeadlineTransport(_authorities() if self.target.startswith("https:") else None),
+            transport=DeadlineTransport(_trusted() if self.target.startswith("https:") else None),
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
             follow_redirects=False,
             trust_env=False,
@@ -292,19 +264,16 @@ class FinanceClient:
         most: int = _ANSWER_BYTES,
     ) -> tuple[httpx.Response, bytes]:
         """One request and the beginning of its answer, up to `most` bytes and a part."""
-        exchange = _Exchange(expires=time.monotonic() + self._deadline)
-        running = _EXCHANGE.set(exchange)
-        try:
-            # A token for each request: one that expired during a pause would be a 401, which is not tried again.
-            authorization = {"Authorization": f"Bearer {self._mint.token()}"}
-            with self._http.stream(
-                method, self.target + path, headers=authorization, content=content, params=params
-            ) as response:
-                return response, _beginning_of(response, exchange, most)
-        except _EXCHANGE_FAILED as error:
-            raise self._exchange_failure(error, exchange, request) from error
-        finally:
-            _EXCHANGE.reset(running)
+        with exchange(self._deadline) as begun:
+            try:
+                # A token for each request: one that expired during a pause would be a 401, which is not tried again.
+                authorization = {"Authorization": f"Bearer {self._mint.token()}"}
+                with self._http.stream(
+                    method, self.target + path, headers=authorization, content=content, params=params
+                ) as response:
+                    return response, beginning_of(response, begun, most)
+            except EXCHANGE_FAILED as error:
+                raise self._exchange_failure(error, begun, request) from error
 
     def _imported(self, status: int, content: bytes, request: int) -> Imported:
         answer = _json_object(content)
@@ -350,43 +319,32 @@ class FinanceClient:
             requests=request,
         )
 
-    def _exchange_failure(self, error: Exception, exchange: "_Exchange", request: int) -> FinanceError:
+    def _exchange_failure(self, error: Exception, begun: Exchange, request: int) -> FinanceError:
         """Tell a failure that may pass from one that will not."""
-        # httpcore drops the chain of causes, but keeps what it caught as its error's argument.
-        cause = error.args[0] if error.args else error
-        words = self._quoted(str(cause).encode())
-        if isinstance(cause, socket.gaierror):
-            return ConfigurationFailure(
-                f"the host name of {self.target} does not resolve: check SKYAI_FINANCE_URL ({words})", requests=request
-            )
-        # An end of the stream in the middle of the handshake is a dropped connection, not a disagreement about TLS.
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return ConfigurationFailure(
-                f"no TLS connection with {self.target}: check SKYAI_FINANCE_URL, "
-                f"and SSL_CERT_FILE where its certificate is from a private authority ({words})",
-                requests=request,
-            )
-        if isinstance(error, httpcore.TimeoutException):
-            return TransientFailure(f"{self.target} took too long: {self._limit(error, exchange)}", requests=request)
-        if exchange.garbled(error):
-            return ConfigurationFailure(
-                f"what answers at {self.target} does not speak HTTP: check SKYAI_FINANCE_URL ({words})",
-                requests=request,
-            )
+        kind, cause = breakage(error, begun)
+        words = self._quoted(cause.encode())
+        wrong_setting = {
+            "unresolved": f"the host name of {self.target} does not resolve: check SKYAI_FINANCE_URL ({words})",
+            "no TLS": f"no TLS connection with {self.target}: check SKYAI_FINANCE_URL, "
+            f"and SSL_CERT_FILE where its certificate is from a private authority ({words})",
+            "no HTTP": f"what answers at {self.target} does not speak HTTP: check SKYAI_FINANCE_URL ({words})",
+        }
+        if kind in wrong_setting:
+            return ConfigurationFailure(wrong_setting[kind], requests=request)
+        if kind == "too slow":
+            return TransientFailure(f"{self.target} took too long: {self._limit(error, begun)}", requests=request)
         return TransientFailure(f"no complete answer from {self.target}: {words}", requests=request)
 
-    def _limit(self, error: httpcore.TimeoutException, exchange: "_Exchange") -> str:
-        if exchange.expired():
+    def _limit(self, error: Exception, begun: Exchange) -> str:
+        if begun.expired():
             return f"no complete answer within {self._deadline:g} s"
         if isinstance(error, httpcore.ConnectTimeout):
             return "no connection in time"
         return f"silent for {self._read_timeout:g} s (SKYAI_FINANCE_READ_TIMEOUT)"
 
     def _quoted(self, content: bytes) -> str:
-        """Somebody else's words: without our secrets, short, on one line and harmless to a terminal."""
-        text = self._mint.redact(content.decode(errors="replace")).strip()
-        short = text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short) or "(no words)"
+        """Somebody else's words, without our secrets."""
+        return quoted(self._mint.redact(content.decode(errors="replace")))
 
 
 def _usable_target(base_url: str, *, allow_http: bool) -> str:
@@ -408,39 +366,16 @@ def _exposure(url: httpx.URL, *, allow_http: bool) -> str | None:
         return "holds a user or a password: remove it, finance takes a token"
     if url.query or url.fragment:
         return "has a query or a fragment: expected the base URL alone"
-    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+    if url.scheme == "http" and not allow_http and not is_loopback(url.host):
         return "would send the token over the network in the clear: use https://, or set SKYAI_FINANCE_ALLOW_HTTP=true"
     return None
 
 
-def _parsed(base_url: str) -> httpx.URL | None:
-    """Parse an http(s) URL; None where it is none, so that no error that quotes it is left in a chain."""
+def _trusted() -> ssl.SSLContext:
     try:
-        url = httpx.URL(base_url)
-        url.raw_host.decode("ascii").encode("idna")  # as the resolver will do
-    except (httpx.InvalidURL, UnicodeError):
-        return None
-    # httpx percent-encodes blanks: a blank after the URL would become part of its path.
-    usable = url.scheme in {"http", "https"} and url.host and not re.search(r"\s", base_url)
-    return url if usable and (url.port is None or url.port in _PORTS) else None
-
-
-def _authorities() -> ssl.SSLContext:
-    """Whose certificates to trust: certifi's list, or what SSL_CERT_FILE or SSL_CERT_DIR name."""
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:  # which does not name the file
-        message = f"SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates: {error}"
-        raise ConfigurationFailure(message) from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return authorities()
+    except ValueError as error:
+        raise ConfigurationFailure(str(error)) from error
 
 
 def _canonical(payload: Mapping[str, object]) -> bytes:
@@ -451,23 +386,6 @@ def _canonical(payload: Mapping[str, object]) -> bytes:
     except ValueError as error:  # NaN, or half of a surrogate pair in a text
         message = f"the invoice cannot be written as JSON, nothing was sent: {error}"
         raise PayloadRefused(message) from error
-
-
-def _beginning_of(response: httpx.Response, exchange: "_Exchange", most: int) -> bytes:
-    """Read as much of an answer as can matter; one that goes on is cut off.
-
-    A status other than 2xx says enough by itself: where the connection breaks during its words, they are done without.
-    """
-    content = bytearray()
-    try:
-        for part in response.iter_raw():
-            content += part
-            if len(content) > most:
-                break
-    except _EXCHANGE_FAILED as error:
-        if response.is_success and not exchange.garbled(error):
-            raise
-    return bytes(content)
 
 
 def _json_rows(content: bytes) -> list[dict[str, Any]] | None:
@@ -501,119 +419,3 @@ def _usable_id(value: object) -> str | None:
         return None
     text = str(value)
     return text if text.strip() and text.isprintable() and len(text) <= _ID_CHARACTERS else None
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One request under way.
-
-    Attributes:
-        expires: When it must be over, on the monotonic clock.
-        ended: Whether the other side has closed the connection, which tells a dropped answer from a malformed one.
-    """
-
-    expires: float
-    ended: bool = False
-
-    def expired(self) -> bool:
-        return time.monotonic() >= self.expires
-
-    def garbled(self, error: Exception) -> bool:
-        """Whether the other side said what is not HTTP, rather than too little of it."""
-        return isinstance(error, httpcore.ProtocolError) and not self.ended
-
-    def limit(self, timeout: float | None) -> float:
-        """Cap the time-out of one step by what is left of the request."""
-        left = self.expires - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout
-        return left if timeout is None else min(timeout, left)
-
-
-# httpcore reads a connection in the thread that uses it, but does not tell it for which request.
-_EXCHANGE: ContextVar[_Exchange] = ContextVar("exchange")
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every step ends with the deadline of the request that uses it."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        exchange = _EXCHANGE.get()
-        data = self._stream.read(max_bytes, exchange.limit(timeout))
-        exchange.ended = not data
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _EXCHANGE.get().limit(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        # Python limits a handshake as a whole, and an early error here would leave the connection open.
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
-
-
-class _DeadlineBackend(httpcore.SyncBackend):
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = _EXCHANGE.get().limit(timeout)
-        return _DeadlineStream(super().connect_tcp(host, port, limit, local_address, socket_options))
-
-
-class _Answer(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class _DeadlineTransport(httpx.BaseTransport):
-    """httpx's own transport, but over connections with a deadline, for which httpx has no option."""
-
-    def __init__(self, ssl_context: ssl.SSLContext | None) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=None,  # as many as there are threads
-            keepalive_expiry=5.0,
-            network_backend=_DeadlineBackend(),
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        response = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(
-            status_code=response.status,
-            headers=response.headers,
-            stream=_Answer(response),
-            extensions=response.extensions,
-        )
-
-    def close(self) -> None:
-        self._pool.close()

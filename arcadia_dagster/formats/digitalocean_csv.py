@@ -17,68 +17,18 @@ from pathlib import Path
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
+from arcadia_dagster.formats.digitalocean import (
+    CATEGORIES,
+    RESOURCE_NAME,
+    RESOURCE_TYPES,
+    SOURCE,
+    bad_sql,
+    of_product_sql,
+)
 from arcadia_dagster.formats.format import Head, NameFacts, Refusal
-
-SOURCE = "digitalocean"
 
 REQUIRED = ("product", "description", "hours", "start", "end")
 OPTIONAL = ("group_description", "project_name", "category")
-
-# What a product bills, as inventories name it. Names as DigitalOcean's API description, its clients' tests and
-# published invoices show them; older and newer names side by side, for they change (Floating IPs became Reserved IPs).
-_RESOURCE_TYPES: dict[str, str] = {
-    "app platform": "app",
-    "apps": "app",
-    "backups": "droplet",
-    "block storage": "volume",
-    "container registry": "registry",
-    "container registry subscription": "registry",
-    "custom images": "image",
-    "database clusters": "database",
-    "databases": "database",
-    "droplet backups": "droplet",
-    "droplet snapshots": "snapshot",
-    "droplets": "droplet",
-    "file storage": "file_storage",
-    "floating ips": "reserved_ip",
-    "functions": "function",
-    "gpu droplets": "droplet",
-    "images": "image",
-    "kubernetes": "kubernetes_cluster",
-    "kubernetes clusters": "kubernetes_cluster",
-    "load balancers": "load_balancer",
-    "managed databases": "database",
-    "monitoring": "uptime_check",
-    "nat gateways": "nat_gateway",
-    "reserved ips": "reserved_ip",
-    "snapshots": "snapshot",
-    "spaces": "space",
-    "spaces subscription": "space",
-    "uptime": "uptime_check",
-    "uptime health check": "uptime_check",
-    "volume snapshots": "snapshot",
-    "volumes": "volume",
-}
-
-_USAGE_WITHOUT_RESOURCE = ("bandwidth", "marketplace", "overages", "spaces bandwidth")
-
-_OTHER_CATEGORIES: dict[str, str] = {
-    "taxes": "Tax",
-    "credits": "Credit",
-    "promotional credits": "Credit",
-    "credits and adjustments": "Credit",
-    "adjustments": "Adjustment",
-    "refunds": "Adjustment",
-    "overages": "Usage",
-    "support": "Purchase",
-    "support plans": "Purchase",
-}
-
-CATEGORIES: dict[str, str] = {
-    **dict.fromkeys((*_RESOURCE_TYPES, *_USAGE_WITHOUT_RESOURCE), "Usage"),
-    **_OTHER_CATEGORIES,
-}
-"""The charge category of each known product, by its name in lower case. An unknown product leaves it to the words."""
 
 # English whatever the machine's language.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -151,20 +101,20 @@ class DigitalOceanCsvLayout:
     currencies: tuple[str, ...]
     source: str = SOURCE
 
-    def lines_sql(self, paths: Sequence[Path], *, options: str) -> str:
+    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
         names = [f"c_{column}" if column else f"unnamed_{position}" for position, column in enumerate(self.columns)]
-        records = read_csv_sql(paths, names, options=options)
+        records = read_csv_sql(paths, names, compression=compression, options=options)
         return f"""
         SELECT
           filename AS path,
           '' AS invoice_key,
-          {_of_product_sql(CATEGORIES)} AS typed_category,
+          {of_product_sql(CATEGORIES)} AS typed_category,
           product AS service_name,
           description,
           project_name AS project,
           CAST(NULL AS VARCHAR) AS resource_id,
-          CASE WHEN resource_type IS NOT NULL THEN {_RESOURCE_NAME} END AS resource_name,
+          CASE WHEN resource_type IS NOT NULL THEN {RESOURCE_NAME} END AS resource_name,
           resource_type,
           charge_period_start,
           {timestamps.exclusive_end_sql("stated_end")} AS charge_period_end,
@@ -180,7 +130,7 @@ class DigitalOceanCsvLayout:
           FROM (
             SELECT
               *,
-              {_of_product_sql(_RESOURCE_TYPES)} AS resource_type,
+              {of_product_sql(RESOURCE_TYPES)} AS resource_type,
               {amounts.quantity_sql("hours")} AS quantity,
               {timestamps.utc_sql("start_text")} AS charge_period_start,
               {timestamps.utc_sql("end_text")} AS stated_end,
@@ -241,41 +191,19 @@ class DigitalOceanCsvLayout:
         value = f"coalesce({texts}, '')"
         # The second condition is looked at only where the first holds.
         arms = [
-            _bad("amount IS NULL", stated, value, amounts.EXPECTED),
-            _bad("quantity IS NULL AND trim(hours) <> ''", "hours", "hours", "a number of hours, or nothing"),
-            _bad("charge_period_start IS NULL AND trim(start_text) <> ''", "start", "start_text", timestamps.EXPECTED),
-            _bad("stated_end IS NULL AND trim(end_text) <> ''", "end", "end_text", timestamps.EXPECTED),
-            _bad("stated_end < charge_period_start", "end", "end_text", "a time not before the start"),
+            bad_sql("amount IS NULL", stated, value, amounts.EXPECTED),
+            bad_sql("quantity IS NULL AND trim(hours) <> ''", "hours", "hours", "a number of hours, or nothing"),
+            bad_sql(
+                "charge_period_start IS NULL AND trim(start_text) <> ''", "start", "start_text", timestamps.EXPECTED
+            ),
+            bad_sql("stated_end IS NULL AND trim(end_text) <> ''", "end", "end_text", timestamps.EXPECTED),
+            bad_sql("stated_end < charge_period_start", "end", "end_text", "a time not before the start"),
         ]
         if len(self.currencies) > 1:
             filled = " + ".join(f"CAST({_amount_of(code)} IS NOT NULL AS INTEGER)" for code in self.currencies)
-            arms.append(_bad(f"{filled} > 1", stated, f"concat_ws(' and ', {texts})", "an amount in one currency"))
+            arms.append(bad_sql(f"{filled} > 1", stated, f"concat_ws(' and ', {texts})", "an amount in one currency"))
         return f"CASE {' '.join(arms)} END"
-
-
-# A droplet's line reads `web-01 (s-1vcpu-1gb)`, an address' `Unused Floating IP - 1.1.1.1`; clusters and databases have
-# their name in the group.
-_RESOURCE_NAME = (
-    "CASE WHEN resource_type IN ('kubernetes_cluster', 'database') AND group_description IS NOT NULL "
-    "THEN group_description "
-    "WHEN resource_type = 'reserved_ip' THEN regexp_replace(description, '^.* - (\\S+)$', '\\1') "
-    "ELSE regexp_replace(description, '\\s+\\(.*$', '', 's') END"
-)
 
 
 def _amount_of(currency: str) -> str:
     return identifier(f"amount_{currency.lower()}")
-
-
-def _bad(condition: str, column: str, value: str, expected: str) -> str:
-    return f"WHEN {condition} THEN {{'bad_column': '{column}', 'bad_value': trim({value}), 'expected': '{expected}'}}"
-
-
-def _of_product_sql(table: dict[str, str]) -> str:
-    """SQL: the table's value for the product, NULL where it has none.
-
-    Never `IN` with many values: DuckDB makes a join of it, and a join does not keep the records' order.
-    """
-    entries = ", ".join(f"'{name}': '{value}'" for name, value in table.items())
-    exact, trimmed = (f"element_at(MAP {{{entries}}}, {key})[1]" for key in ("lower(product)", "lower(trim(product))"))
-    return f"coalesce({exact}, {trimmed})"

@@ -112,7 +112,7 @@ class FocusLayout:
     types: tuple[tuple[str, str], ...] | None
     source: str = "unknown"
 
-    def lines_sql(self, paths: Sequence[Path], *, options: str) -> str:
+    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
         fields = dict(self.found)
         entries = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
@@ -153,7 +153,7 @@ class FocusLayout:
               {self._time("charge_end")} AS charge_period_end,
               CAST(date_trunc('month', {self._time("billing_start")}) AS DATE) AS billing_month
             FROM (SELECT filename AS path, {", ".join(self._field_sql(field, fields.get(field)) for field in COLUMNS)}
-              FROM {self._records_sql(paths, options)})
+              FROM {self._records_sql(paths, compression, options)})
           )
         )
         """
@@ -182,9 +182,9 @@ class FocusLayout:
             ).fetchone()
         return 0 if found is None else int(found[0])
 
-    def _records_sql(self, paths: Sequence[Path], options: str) -> str:
+    def _records_sql(self, paths: Sequence[Path], compression: str, options: str) -> str:
         if self.types is None:
-            return read_csv_sql(paths, self._names(), options=options)
+            return read_csv_sql(paths, self._names(), compression=compression, options=options)
         files = ", ".join(text_literal(str(path)) for path in paths)
         return f"read_parquet([{files}], filename = true)"
 

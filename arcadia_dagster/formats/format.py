@@ -94,14 +94,15 @@ class Layout(Protocol):
     def source(self) -> str:
         """Who issued them, as finance knows it."""
 
-    def lines_sql(self, paths: Sequence[Path], *, options: str) -> str:
+    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """A SELECT of `path` and the columns of STATED_LINE, one row a record, in the files' order.
 
         Lines are numbered by that order, so it holds no join, and no `IN` with many values (DuckDB makes a join of it).
 
         Args:
             paths: The documents.
-            options: Options of DuckDB's reader that the caller needs, such as where structural errors are kept.
+            compression: How they are packed: `none`, `gzip` or `zstd`; all alike.
+            options: Options of DuckDB's CSV reader that the caller needs, such as where structural errors are kept.
         """
 
     def invoices_sql(self, lines: str) -> str | None:

@@ -267,8 +267,8 @@ def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory)
 
 def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> str:
     """The layout's lines with their category. Paths in the archive end with the SHA-256, which becomes the document."""
-    options = f"{_OPTIONS}, compression = '{group.encoding}'"
-    stated = group.layout.lines_sql([document.path for document in documents], options=options)
+    paths = [document.path for document in documents]
+    stated = group.layout.lines_sql(paths, compression=group.encoding, options=_OPTIONS)
     category = tax.charge_category_sql(
         typed="typed_category",
         description="description",
@@ -285,8 +285,8 @@ def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> s
 
 def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
     """What the CSV reader rejected, by path. One unclosed quote swallows the rest: any reject rejects the document."""
-    # Only the CSV reader makes the tables.
-    if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone() == (0,):
+    # Only the CSV reader makes these tables.
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone() is None:
         return {}
     # A record with too few columns is rejected once for each column that is missing: the first says it all.
     rows = connection.execute(

@@ -3,11 +3,12 @@
 from datetime import date
 
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
+from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 
-FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), Focus(), InventoryCsv(), InventoryJson())
+FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), DigitalOceanJson(), Focus(), InventoryCsv(), InventoryJson())
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 

@@ -15,7 +15,7 @@ import duckdb
 
 from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS
-from arcadia_dagster.formats.format import Reading, StatedInvoice
+from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
 from arcadia_dagster.landing.archive import Archive, Record
 from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
 from arcadia_dagster.warehouse import months, schema
@@ -56,7 +56,8 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     """Write what is known of these documents, in place of what was known before, within the caller's transaction.
 
     Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other
-    becomes its alias, in the archive's record too.
+    becomes its alias, in the archive's record too. Where a document tells both id and number of an invoice that is known by one
+    of them alone, that one stays.
 
     Returns:
         The months whose invoices are concerned: they are marked as changed.
@@ -70,15 +71,20 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     aliases = _aliases(connection)
     pushed = _pushed(connection)
     tables = _Tables()
-    for arrival in arrivals:
-        for row in _document_rows(arrival, tables):
-            named = (row["source"], row["account_id"], row["external_id"])
-            before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
-            if before is not None and before != named and before in pushed and named not in aliases:
-                _learn_alias(connection, archive, arrival.record, named=named, kept=before)
-                aliases[named] = before
-            row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
-            tables.invoices.append(row)
+    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(arrival, tables)]
+    numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
+    for arrival, row in stated:
+        named = (row["source"], row["account_id"], row["external_id"])
+        before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
+        if before is not None and before != named and before in pushed and named not in aliases:
+            _learn_alias(connection, archive, arrival.record, named=named, kept=before)
+            aliases[named] = before
+        elif named not in aliases and named not in pushed and (same := numbered.same_as(row)) is not None:
+            _learn_alias(connection, archive, arrival.record, named=named, kept=same)
+            aliases[named] = same
+        row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
+        numbered.add(row)
+        tables.invoices.append(row)
     for row in tables.documents:
         # Last, for an alias that was learned just now is on the record too.
         row["record_bytes"] = archive.record_bytes(row["document_sha256"])
@@ -107,6 +113,47 @@ def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Reco
         schema.DECISIONS,
         [_fact(record, event, "decided_at") for record in records for event in record.of("decided")],
     )
+
+
+class _Numbered:
+    """The invoices that have a number: an API knows one by an id of its own, and a file's name by the number alone."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str]) -> "_Numbered":
+        """Those that were registered with one of these numbers, in the order in which they came."""
+        numbered = cls()
+        relation = connection.execute(
+            "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
+            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) "
+            "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
+        )
+        for source, number, account, external_id in relation.fetchall():
+            numbered._known.setdefault((source, number), []).append((account, external_id))
+        return numbered
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Know one more, by the id that it is kept under."""
+        if row["invoice_number"] is not None:
+            known = self._known.setdefault((row["source"], row["invoice_number"]), [])
+            if (key := (row["account_id"], row["external_id"])) not in known:
+                known.append(key)
+
+    def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
+        """The invoice that was known first by the other of its two names; None where there is none.
+
+        One of the two is named by the number: two ids that share a number are two invoices.
+        """
+        source, number, own_id, own_account = (
+            row[name] for name in ("source", "invoice_number", "external_id", "account_id")
+        )
+        for account, external_id in self._known.get((source, number), []):
+            is_by_number = (own_id == number) != (external_id == number)
+            if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
+                return source, account, external_id
+        return None
 
 
 class _Tables:

@@ -60,6 +60,11 @@ class Warehouse:
         """The lock that keeps two deliveries of one warehouse apart."""
         return self.path.with_name(self.path.name + ".delivery.lock")
 
+    @property
+    def fetch_lock_path(self) -> Path:
+        """The lock that keeps two downloads for one warehouse apart."""
+        return self.path.with_name(self.path.name + ".fetch.lock")
+
     def new_work_folder(self) -> Path:
         """A new name for temporary files, beside the warehouse, since they can be as large as a part of it."""
         return scratch_path(self.path, _WORK)

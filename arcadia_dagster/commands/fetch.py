@@ -1,0 +1,54 @@
+"""`arcadia fetch`: downloading what is new at a provider into the inbox."""
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+
+from arcadia_dagster.commands.common import (
+    FAILED,
+    MISUSED,
+    OK,
+    CommandError,
+    complaints,
+    load_settings,
+    parse_months,
+    print_json,
+    progress,
+    warehouse_of,
+)
+from arcadia_dagster.settings import TOKEN_VARIABLE
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Put new and changed invoices into the inbox, and without months also what the account runs; exit 1 where some are left."""
+    # Before the definitions are imported, which read the settings too.
+    values = load_settings()
+    if not os.environ.get(TOKEN_VARIABLE, "").strip():
+        raise CommandError(f"DigitalOcean is not configured: set {TOKEN_VARIABLE}", MISUSED)
+    from rich.console import Console
+
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.providers.errors import ProviderError
+
+    months = parse_months(options.months, values) if options.months else None
+    digitalocean = build_resources(values)["digitalocean"].process_config_and_initialize()
+    if not values.inbox_path.exists():
+        with complaints():
+            values.inbox_path.mkdir(parents=True)
+        print(f"made the inbox {values.inbox_path}", file=sys.stderr)
+    console = Console(stderr=True)
+    with complaints(ProviderError), progress("fetch from DigitalOcean", console) as advance:
+        fetched = digitalocean.fetch(warehouse_of(values), values.inbox_path, months=months, progress=advance)
+    for what, why in fetched.left.items():
+        console.print(f"{what}: left: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if options.json:
+        print_json(asdict(fetched))
+    else:
+        for name in fetched.files:
+            print(name)
+        older = f", {fetched.older} older than ARCADIA_FIRST_MONTH" if fetched.older else ""
+        print(f"{len(fetched.files)} new in {values.inbox_path}; {fetched.known} invoices were there already{older}")
+        if fetched.files:
+            print("run `arcadia ingest` to take them; a running deployment does it by itself")
+    return FAILED if fetched.left else OK
