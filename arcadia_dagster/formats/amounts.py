@@ -24,6 +24,8 @@ _DOLLAR = "$"
 
 # Plain amounts that fit 9 digits on each side: the narrow type casts six times faster than the wide one.
 _NARROW = r"-?\d{1,9}(\.\d{1,9})?"
+# The same for the small amounts with many decimals that usage is billed in by the hour.
+_FINE = r"-?\d{1,4}\.\d{10,14}"
 _GROUPED = r"-?\d{1,3}(,\d{3})+\.\d+"
 _NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 
@@ -40,6 +42,7 @@ def amount_sql(text: str, currency: str | None = None) -> str:
     bare = f"ltrim({text}, '{symbol}')" if symbol else text
     return (
         f"CASE WHEN {fast} THEN CAST(TRY_CAST({bare} AS DECIMAL(18,9)) AS {AMOUNT_TYPE}) "
+        f"WHEN regexp_full_match({text}, '{_FINE}') THEN CAST(TRY_CAST({text} AS DECIMAL(18,14)) AS {AMOUNT_TYPE}) "
         f"ELSE {_number_sql(_plain_sql(text, symbol))} END"
     )
 

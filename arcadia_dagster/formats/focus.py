@@ -115,8 +115,9 @@ class FocusLayout:
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
         fields = dict(self.found)
+        exact = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
         entries = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
-        category = f"element_at(MAP {{{entries}}}, lower(category))[1]"
+        category = f"CASE category {exact} ELSE element_at(MAP {{{entries}}}, lower(trim(category)))[1] END"
         return f"""
         SELECT
           path,
@@ -146,7 +147,7 @@ class FocusLayout:
               path, service, description, sub_account, sub_account_name, resource_id, resource_name, resource_type, unit,
               issuer, account, invoice, amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
               category, {category} AS typed_category,
-              upper(currency) AS currency,
+              upper(trim(currency)) AS currency,
               {self._amount("amount")} AS amount,
               {self._amount("quantity")} AS quantity,
               {self._time("charge_start")} AS charge_period_start,
@@ -208,8 +209,6 @@ class FocusLayout:
         type_ = self._type(field)
         if name == field:
             text = column if type_ == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-            # What a person reads is kept as it is; ids and names are compared.
-            text = text if field == "description" else f"trim({text})"
             return f"CASE WHEN {text} NOT IN ('', 'NULL') THEN {text} END AS {name}"
         return f"{column} AS {name}"
 

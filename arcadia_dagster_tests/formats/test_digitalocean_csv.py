@@ -287,6 +287,8 @@ def test_lines_are_read_without_a_join_which_would_not_keep_their_order(tmp_path
     path.write_text(csv_text([], header=header))
     layout = FORMAT.recognise(Head(text=path.read_text(), newline="\n"))
     with duckdb.connect() as connection:
-        plan = connection.execute(f"EXPLAIN {layout.lines_sql([path], compression='none', options='sample_size = 1')}").fetchone()[1]
+        plan = connection.execute(
+            f"EXPLAIN {layout.lines_sql([path], compression='none', options='sample_size = 1')}"
+        ).fetchone()[1]
     assert "READ_CSV" in plan
     assert "JOIN" not in plan
