@@ -61,6 +61,17 @@ def records_in(path: Path, *, strict: bool = False) -> int:
     return sum(1 for _ in record_lines(path, newline="", strict=strict))
 
 
+def assert_columns(path: Path, columns: int) -> None:
+    """Check that every record of a CSV file has as many values as there are columns.
+
+    Raises:
+        UnreadableError: One has not.
+    """
+    for line, values in _records(path, newline="", strict=True):
+        if len(values) != columns:
+            raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as the header has columns")
+
+
 def physical_line(path: Path, record: int, *, newline: str) -> int:
     """The line of the file, from 1, on which a data record (from 1) begins."""
     line = 1
@@ -97,6 +108,10 @@ def _line_at(path: Path, offset: int, newline: bytes) -> int:
 
 def record_lines(path: Path, *, newline: str, strict: bool = False) -> Iterator[int]:
     """The line, from 1, on which each record begins, the header first."""
+    return (line for line, _ in _records(path, newline=newline, strict=strict))
+
+
+def _records(path: Path, *, newline: str, strict: bool) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(MAX_LINE_BYTES)
     with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline=newline) as file:
         reader = csv.reader(_bounded_lines(file), strict=strict)
@@ -104,7 +119,7 @@ def record_lines(path: Path, *, newline: str, strict: bool = False) -> Iterator[
         try:
             for record in reader:
                 if record:
-                    yield begins
+                    yield begins, record
                 begins = reader.line_num + 1
         except csv.Error as error:
             what = "a quote is not closed" if str(error) == "unexpected end of data" else error

@@ -29,7 +29,7 @@ from arcadia_dagster.formats.format import (
     StatedInvoice,
     UnreadableError,
 )
-from arcadia_dagster.formats.problems import Problem, describe, records_in
+from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
 from arcadia_dagster.warehouse.query import text_list, text_literal
 
@@ -165,8 +165,7 @@ class Reader:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
-        # A character cut in half by the end of the head is no fault of the document.
-        text = facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+        text = _text(facts)
         name, layout = registry.recognise(Head(text=text, newline=facts.newline))
         if isinstance(layout, Refusal | Inventory) or layout.lines_in(document.path) is not None:
             return name, layout
@@ -182,9 +181,8 @@ class Reader:
                 described = connection.execute(
                     f"DESCRIBE SELECT * FROM read_parquet({text_literal(str(document.path))})"
                 ).fetchall()
-        except duckdb.IOException:
-            raise
         except duckdb.Error as error:
+            _raise_unless_damaged(error)
             return None, Refusal(f"it cannot be read as Parquet: {_explained(error, document.path)}")
         return registry.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
 
@@ -198,9 +196,8 @@ class Reader:
                 connection.execute(
                     f"COPY ({_staged_lines_sql(group, documents)}) TO {text_literal(str(part))} (FORMAT parquet)"
                 )
-            except duckdb.IOException:
-                raise
             except duckdb.Error as error:
+                _raise_unless_damaged(error)
                 # The reader gives up on some files as a whole (mixed line ends) without saying which.
                 return self._read_by_halves(group, documents, error)
             structural = _structural_problems(connection)
@@ -253,6 +250,11 @@ class _DocumentFacts:
     ordinals: Mapping[str, int]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
+
+
+def _text(facts: TextFacts) -> str:
+    """The head as text. A character that its end cuts in half is no fault of the document."""
+    return facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
 
 
 def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory) -> Reading:
@@ -505,9 +507,19 @@ def _reason(
             # Where the file ends within quotes, this says on which line they begin.
             records_in(document.path, strict=True)
             return f"{read} records were read where the file has {expected}; nothing of it was taken"
+        # DuckDB passes over a comma too many where nothing but commas follows: it would move values into other columns.
+        columns = len(Head(_text(document.facts), document.facts.newline).header)
+        if document.facts.commas != document.facts.records * (columns - 1):
+            assert_columns(document.path, columns)
     except UnreadableError as error:
         return str(error)
     return None if read else "line 1: there is a header and nothing below it; expected at least one line"
+
+
+def _raise_unless_damaged(error: duckdb.Error) -> None:
+    """Raise what is no fault of a document: the archive cannot be read, or the stage not be written."""
+    if isinstance(error, duckdb.IOException) and "Could not read enough bytes" not in str(error):
+        raise error
 
 
 def _explained(error: duckdb.Error, path: Path) -> str:

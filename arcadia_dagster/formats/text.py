@@ -11,7 +11,7 @@ BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The control characters of ASCII, without tab, line feed and carriage return.
-_QUOTE = ord('"')
+_QUOTE, _COMMA = ord('"'), ord(",")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
 
 
@@ -24,12 +24,14 @@ class TextFacts:
         problem: Why it is not text, with the offset in bytes from 0; None where it is.
         newline: What ends its lines: `\n`, `\r\n` or `\r`; the first line end decides.
         records: How many records it has, blank lines and quoting considered; counted independently of the reader.
+        commas: How many commas it has outside of quotes: as many as separate the values of its records, if it is CSV.
     """
 
     head: bytes
     problem: str | None
     newline: str
     records: int
+    commas: int = 0
 
 
 class TextExaminer:
@@ -61,7 +63,13 @@ class TextExaminer:
         elif problem is None and self._pending:
             problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
         records = self._counter.finish()
-        return TextFacts(head=self._head, problem=problem, newline=self._counter.newline, records=records)
+        return TextFacts(
+            head=self._head,
+            problem=problem,
+            newline=self._counter.newline,
+            records=records,
+            commas=self._counter.commas,
+        )
 
     def _problem_in(self, chunk: bytes) -> str | None:
         """The first problem in the chunk, if there is one."""
@@ -87,6 +95,7 @@ class _RecordCounter:
         self._newline: bytes | None = None
         self._ends = 0
         self._blank = 0
+        self.commas = 0
         self._is_quoted = False
         self._line_has_bytes = False
         self._carried = b""
@@ -129,6 +138,9 @@ class _RecordCounter:
 
         data = np.frombuffer(chunk, np.uint8)
         quotes = np.flatnonzero(data == _QUOTE)
+        # Between two quotes, in turn: outside and inside.
+        commas = np.add.reduceat(data == _COMMA, np.concatenate(([0], quotes)), dtype=np.uint32)
+        self.commas += int(commas[int(self._is_quoted) :: 2].sum())
         ends = data == newline[0]
         if len(newline) > 1:
             ends[:-1] &= data[1:] == newline[1]
@@ -146,6 +158,7 @@ class _RecordCounter:
         self._line_has_bytes = int(positions[-1]) + len(newline) < len(chunk)
 
     def _count(self, part: bytes, newline: bytes) -> None:
+        self.commas += part.count(b",")
         ends = part.count(newline)
         if not ends:
             self._line_has_bytes = True

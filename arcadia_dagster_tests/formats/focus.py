@@ -87,7 +87,7 @@ def as_parquet(
     times = times or pa.timestamp("us", tz="UTC")
     columns = {name: _column([row[name] for row in rows], name, cost, times) for name in HEADER}
     file = io.BytesIO()
-    pq.write_table(pa.table(columns), file)
+    pq.write_table(pa.table(columns), file, store_schema=False)
     return file.getvalue()
 
 
