@@ -23,6 +23,7 @@ import httpx
 
 _QUOTED_CHARACTERS: Final = 300
 _DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_LONGEST_PAUSE_SECONDS: Final = 86_400.0
 _PORTS: Final = range(1, 65536)
 # At DEBUG it logs the headers of every answer, in which a server may repeat our token.
 logging.getLogger("httpcore.http11").setLevel(logging.INFO)
@@ -42,19 +43,19 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         now: The time, in seconds since 1970-01-01 UTC.
 
     Returns:
-        Seconds from now, 0 for a date in the past; None where there is no header or it is neither of the two.
+        Seconds from now, 0 for a date in the past, a day at most: who asks for more is asked again after a day. None where
+        there is no header or it is neither of the two.
     """
     if value is None:
         return None
     if _DELAY_SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), _LONGEST_PAUSE_SECONDS)
     try:
         date = parsedate_to_datetime(value)
+        at = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises for one garbage or another
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
+    return min(max(0.0, at - now), _LONGEST_PAUSE_SECONDS)
 
 
 def parsed_url(base_url: str) -> httpx.URL | None:
@@ -113,7 +114,8 @@ def breakage(error: Exception, begun: "Exchange") -> tuple[Breakage, str]:
     # httpcore drops the chain of causes, but keeps what it caught as its error's argument.
     cause = error.args[0] if error.args else error
     kind: Breakage = "dropped"
-    if isinstance(cause, socket.gaierror):
+    # A resolver that is away for a while says nothing about the name.
+    if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
         kind = "unresolved"
     # An end of the stream in the middle of the handshake is a dropped connection, not a disagreement about TLS.
     elif isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):

@@ -277,13 +277,13 @@ class FinanceClient:
 
     def _imported(self, status: int, content: bytes, request: int) -> Imported:
         answer = _json_object(content)
-        invoice_id, action = _usable_id(answer.get("invoice_id")), answer.get("action")
+        invoice_id, action = self._harmless_id(answer.get("invoice_id")), answer.get("action")
         if invoice_id is None or action not in ("created", "updated"):
             message = f"finance answered {status} without an invoice_id or without an action: {self._quoted(content)}"
             raise UnknownOutcome(message, status=status, requests=request)
         return Imported(
             invoice_id=invoice_id,
-            vendor_id=_usable_id(answer.get("vendor_id")),
+            vendor_id=self._harmless_id(answer.get("vendor_id")),
             action=action,
             status=status,
             requests=request,
@@ -341,6 +341,11 @@ class FinanceClient:
         if isinstance(error, httpcore.ConnectTimeout):
             return "no connection in time"
         return f"silent for {self._read_timeout:g} s (SKYAI_FINANCE_READ_TIMEOUT)"
+
+    def _harmless_id(self, value: object) -> str | None:
+        """An id that can be kept and shown; None where it repeats our secret or a token."""
+        found = _usable_id(value)
+        return found if found is not None and self._mint.redact(found) == found else None
 
     def _quoted(self, content: bytes) -> str:
         """Somebody else's words, without our secrets."""

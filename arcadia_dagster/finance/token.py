@@ -4,6 +4,8 @@ The claims are those that Guardian makes, and accepts, on the other side. What b
 everything made from it. What does not: where and when a token is sent (`client.py`).
 """
 
+import base64
+import html
 import json
 import re
 import threading
@@ -12,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from jwt import InvalidKeyError, PyJWS
 from jwt.algorithms import HMACAlgorithm
@@ -19,6 +22,8 @@ from jwt.algorithms import HMACAlgorithm
 _ALGORITHM: Final = "HS512"
 _RECOMMENDED_KEY_BYTES: Final = 64  # RFC 7518 section 3.2: a key as long as the hash, for HS512 64 bytes
 _BACKDATED_SECONDS: Final = 60
+_PIECE_CHARACTERS: Final = 20
+_PIECE_OF_TOKEN: Final = re.compile(rf"[A-Za-z0-9_.-]{{{_PIECE_CHARACTERS},}}")
 _ANY_TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){0,2}")
 
 
@@ -139,6 +144,8 @@ class TokenMint:
         self._lock = threading.Lock()
         self._token = ""
         self._expires = 0
+        self._spellings = _spellings(secret)
+        self._pieces: set[str] = set()
 
     def __repr__(self) -> str:
         return f"TokenMint(identity={self._identity!r}, lifetime_seconds={self._lifetime})"
@@ -170,12 +177,18 @@ class TokenMint:
         """Take the secret, and whatever looks like a token, out of a text from outside.
 
         Args:
-            text: For example an error page that repeats our request.
+            text: For example an error page that repeats our request, as it is or escaped for JSON, HTML or a URL.
 
         Returns:
             The text with `[secret]` and `[token]` in their place.
         """
-        return _ANY_TOKEN.sub("[token]", text.replace(self._secret, "[secret]"))
+        for spelling in self._spellings:
+            text = text.replace(spelling, "[secret]")
+        return _PIECE_OF_TOKEN.sub(self._redacted_piece, _ANY_TOKEN.sub("[token]", text))
+
+    def _redacted_piece(self, piece: re.Match[str]) -> str:
+        """A token may be wrapped, cut off, or have something before it."""
+        return piece[0] if self._pieces.isdisjoint(_pieces(piece[0])) else "[token]"
 
     def _mint(self) -> None:
         now = int(self._clock())
@@ -197,3 +210,28 @@ class TokenMint:
         payload = json.dumps(claims, separators=(",", ":")).encode()
         self._token = self._signer.encode(payload, self._secret.encode(), algorithm=_ALGORITHM)
         self._expires = expires
+        self._pieces |= _pieces(self._token)
+
+
+def _spellings(secret: str) -> list[str]:
+    """How a text from outside may write the secret, the longest first."""
+    raw = secret.encode()
+    found = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        raw.decode("latin-1"),
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+    }
+    return sorted(found, key=len, reverse=True)
+
+
+def _pieces(text: str) -> set[str]:
+    """Every stretch of so many characters as no other text has by chance."""
+    return {text[start : start + _PIECE_CHARACTERS] for start in range(len(text) - _PIECE_CHARACTERS + 1)}

@@ -45,7 +45,8 @@ class Warehouse:
         if str(location).startswith("ducklake:"):
             # Without the rest of it, which may hold a password.
             raise WarehouseError("ARCADIA_WAREHOUSE=ducklake:...: DuckLake is not supported yet; name a DuckDB file")
-        self.path = Path(location)
+        # Where a link leads: the locks beside it are then the same under all of its names.
+        self.path = Path(location).resolve()
         self.lock_timeout = lock_timeout
         self._is_current = False
         self._idle: list[duckdb.DuckDBPyConnection] = []

@@ -33,6 +33,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
 SECRET = "a-short-shared-secret-of-32-byte"
 IDENTITY = Identity(tenant_id="platform-admin", roles=("admin",), issuer="arcadia_cloud", subject="platform-admin")
 NOW = 1_777_593_600.0  # 2026-05-01 00:00:00 UTC
+DAY = 86_400
 PAYLOAD = {
     "source": "digitalocean",
     "external_id": "418071234",
@@ -211,7 +212,9 @@ def test_an_unusable_vendor_id_does_not_spoil_a_success(push, vendor_id):
     assert push(imported(vendor_id=vendor_id))[0].vendor_id is None
 
 
-@pytest.mark.parametrize("invoice_id", [None, True, False, "", "  ", {}, [], 1.5, "a\nb", "x" * 256])
+@pytest.mark.parametrize(
+    "invoice_id", [None, True, False, "", "  ", {}, [], 1.5, "a\nb", "x" * 256, SECRET, f"key {SECRET}"]
+)
 def test_a_2xx_without_a_usable_invoice_id_has_an_unknown_outcome(push, invoice_id):
     outcome, requests = push(imported(invoice_id))
     assert isinstance(outcome, UnknownOutcome)
@@ -656,11 +659,16 @@ def test_a_retry_after_date_is_in_utc_whatever_it_says_of_its_zone(zone):
 
 @settings(deadline=None)
 @given(st.integers(min_value=0, max_value=999_999_999))
-def test_retry_after_in_seconds_is_taken_as_it_is(seconds):
-    assert retry_after_seconds(str(seconds), NOW) == seconds
+def test_retry_after_in_seconds_is_taken_as_it_is_up_to_a_day(seconds):
+    assert retry_after_seconds(str(seconds), NOW) == min(seconds, DAY)
 
 
 @settings(deadline=None)
 @given(st.integers(min_value=0, max_value=4_000_000_000))
-def test_retry_after_as_a_date_is_the_time_until_then(when):
-    assert retry_after_seconds(formatdate(when, usegmt=True), NOW) == max(0, when - NOW)
+def test_retry_after_as_a_date_is_the_time_until_then_up_to_a_day(when):
+    assert retry_after_seconds(formatdate(when, usegmt=True), NOW) == min(max(0, when - NOW), DAY)
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 -0100", "Mon, 01 Jan 0001 00:00:00 +2300"])
+def test_a_date_at_the_end_of_all_calendars_is_no_error(date):
+    assert retry_after_seconds(date, NOW) in {None, 0, DAY}

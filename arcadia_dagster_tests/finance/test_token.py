@@ -1,11 +1,13 @@
 import base64
 import hashlib
 import hmac
+import html
 import json
 import re
 import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlencode
 
 import jwt
 import pytest
@@ -206,3 +208,38 @@ def test_a_secret_is_either_refused_or_signs(secret):
     if secret_problem(secret) is None:
         token = TokenMint(secret, IDENTITY).token()
         assert token.rpartition(".")[2] == signed_by_hand(token, secret)
+
+
+SECRETS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=16, max_size=40).filter(
+    lambda secret: secret_problem(secret) is None
+)
+SPELLINGS = {
+    "JSON": lambda secret: json.dumps({"key": secret}),
+    "JSON, not escaped": lambda secret: json.dumps({"key": secret}, ensure_ascii=False),
+    "HTML": lambda secret: f"<b>{html.escape(secret)}</b>",
+    "URL": lambda secret: f"/?key={quote(secret, safe='')}&more",
+    "form": lambda secret: urlencode({"key": secret}),
+    "Latin-1": lambda secret: secret.encode().decode("latin-1"),
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+}
+
+
+@settings(deadline=None, max_examples=50)
+@given(SECRETS, st.sampled_from(sorted(SPELLINGS)))
+def test_the_secret_is_redacted_however_a_text_from_outside_writes_it(secret, spelling):
+    text = SPELLINGS[spelling](secret)
+    redacted = TokenMint(secret, IDENTITY).redact(text)
+    assert "[secret]" in redacted
+    assert len(redacted) <= len(text) - len(secret) + len("[secret]") + 2
+
+
+@pytest.mark.parametrize("width", [20, 64, 76])
+def test_a_token_is_redacted_where_it_is_wrapped_cut_off_or_has_something_before_it(width):
+    mint = TokenMint(SECRET, IDENTITY, clock=Clock(), new_id=lambda: JTI)
+    token = mint.token()
+    lines = [token[start : start + width] for start in range(0, len(token), width)]
+    redacted = mint.redact("\n".join([*lines, f"prefix{token[5:60]}", f"cut.{token[-40:]}"]))
+    whole = [line for line in lines if len(line) >= 20]
+    assert [line for line in whole if line in redacted] == []
+    assert token[5:25] not in redacted
+    assert token[-20:] not in redacted

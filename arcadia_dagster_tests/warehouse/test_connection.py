@@ -271,3 +271,10 @@ def test_opening_leaves_no_file_open(warehouse):
         with pytest.raises(ZeroDivisionError), warehouse.write():
             raise ZeroDivisionError
     assert count() == before
+
+
+def test_a_warehouse_has_the_same_locks_under_all_of_its_names(warehouse, tmp_path):
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(warehouse.path)
+    other = Warehouse(link)
+    assert (other.lock_path, other.delivery_lock_path) == (warehouse.lock_path, warehouse.delivery_lock_path)
