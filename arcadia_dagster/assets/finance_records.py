@@ -81,6 +81,8 @@ def _log(context: dg.AssetExecutionContext, delivered: Delivered) -> None:
         f"finance: {len(delivered.created)} created, {len(delivered.updated)} updated, "
         f"{delivered.unchanged} unchanged and not sent"
     )
+    if delivered.stopped is not None:
+        context.log.warning(f"the delivery was ended early, finance is away: {delivered.stopped}")
     if delivered.synthetic:
         context.log.warning(f"{delivered.synthetic} sample invoices were not pushed: the target is no sandbox")
     for what, errors in (

@@ -10,11 +10,12 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from arcadia_dagster.finance.client import FinanceClient, Imported
-from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError
+from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, TransientFailure
 from arcadia_dagster.finance.outstanding import (
     IS_OUTSTANDING,
     InvoiceKey,
@@ -30,6 +31,12 @@ from arcadia_dagster.warehouse.query import fetch
 
 BATCH = 50
 """How many invoices at most are intended and sent between two commits."""
+
+OUTAGE_FAILURES = 10
+"""After so many passing failures in a row a delivery ends: finance is away, and each further one may take minutes."""
+
+_OF_ONE_INVOICE = frozenset({*range(300, 400), 403, 404, 405})
+"""What tells of a wrong setting where no invoice gets through, and of the invoice where others do."""
 
 ABANDON_AFTER = timedelta(days=7)
 """For how long what may pass is tried again, unless a setting says otherwise."""
@@ -49,6 +56,7 @@ class Delivered:
         given_up: Invoices that were refused or abandoned before, and were not tried: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
+        stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
     """
 
     created: list[InvoiceKey] = field(default_factory=list)
@@ -60,6 +68,7 @@ class Delivered:
     given_up: dict[InvoiceKey, str] = field(default_factory=dict)
     synthetic: int = 0
     failure: ConfigurationFailure | None = None
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +92,58 @@ class _Sent:
         """The batch with its answers, once all have come."""
         return _Answered(self.keys, self.intents, [future.result() for future in self.futures])
 
+    def cancelled(self) -> _Answered:
+        """The batch with the answers to what is on the wire already; the rest is not sent."""
+        are_cancelled = [future.cancel() for future in self.futures]
+        answers = [None if gone else future.result() for gone, future in zip(are_cancelled, self.futures, strict=True)]
+        return _Answered(self.keys, self.intents, answers)
+
+
+class _Course:
+    """Whether a delivery goes on, by the answers so far. Its threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._has_success = False
+        self._failures_in_a_row = 0
+        self.is_stopped = threading.Event()
+        self.outage: str | None = None
+
+    def judged(self, answer: Answer) -> Answer:
+        """The answer, as it is to be understood beside the others."""
+        with self._lock:
+            if isinstance(answer, TransientFailure):
+                self._failures_in_a_row += 1
+                if self._failures_in_a_row >= OUTAGE_FAILURES:
+                    self.outage = self.outage or str(answer)
+                    self.is_stopped.set()
+                return answer
+            self._failures_in_a_row = 0
+            if isinstance(answer, Imported):
+                self._has_success = True
+            elif isinstance(answer, ConfigurationFailure):
+                if self._has_success and answer.status in _OF_ONE_INVOICE:
+                    return PayloadRefused(
+                        f"others got through, so it is this invoice: {answer}",
+                        status=answer.status,
+                        requests=answer.requests,
+                    )
+                self.is_stopped.set()
+            return answer
+
 
 def _send(
-    client: FinanceClient, pool: ThreadPoolExecutor, stop: threading.Event, intents: Sequence[Intent], keys: int
+    client: FinanceClient, pool: ThreadPoolExecutor, course: _Course, intents: Sequence[Intent], keys: int
 ) -> _Sent:
-    """Put a batch on the wire; nothing of it is sent once `stop` is set, as it is by a configuration failure."""
+    """Put a batch on the wire; nothing of it is sent once the course is stopped."""
 
     def send(intent: Intent) -> Answer:
-        if stop.is_set():
+        if course.is_stopped.is_set():
             return None
         try:
-            return client.import_invoice(intent.body)
-        except ConfigurationFailure as error:
-            stop.set()
-            return error
+            return course.judged(client.import_invoice(intent.body))
         except FinanceError as error:
-            return error
+            return course.judged(error)
 
     return _Sent(keys, intents, [pool.submit(send, intent) for intent in intents])
 
@@ -165,23 +210,49 @@ class Delivery:
         delivery_id = str(uuid.uuid4())
         with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
             keys = self._outstanding(months, invoices, again=again, due_at=due_at, done=done)
-            batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
-            stop = threading.Event()
-            on_the_wire, answered = _Sent(), _Answered()
-            dealt_with = 0
-            with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
+            course = _Course()
+            self._send_all(client, keys, course, delivery_id, again=again, done=done, progress=progress)
+        if course.outage is not None:
+            done.stopped = course.outage
+        return done
+
+    def _send_all(
+        self,
+        client: FinanceClient,
+        keys: Sequence[InvoiceKey],
+        course: _Course,
+        delivery_id: str,
+        *,
+        again: bool,
+        done: Delivered,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Send the invoices in batches, until all are dealt with or the course is stopped."""
+        batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
+        on_the_wire, answered = _Sent(), _Answered()
+        dealt_with = 0
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
+            try:
                 # While a batch is on the wire, the answers of the one before and the intents of the one after are committed.
                 while True:
-                    batch = [] if stop.is_set() else next(batches, [])
+                    batch = [] if course.is_stopped.is_set() else next(batches, [])
                     intents = self._commit(answered, batch, delivery_id, again=again, done=done)
                     if answered.keys:
                         dealt_with += answered.keys
                         progress(dealt_with, len(keys))
+                    is_last = not (batch or on_the_wire.keys)
+                    answered = _Answered()
                     answered = on_the_wire.answers()
-                    on_the_wire = _send(client, pool, stop, intents, len(batch))
-                    if not (batch or answered.keys):
+                    on_the_wire = _send(client, pool, course, intents, len(batch))
+                    if is_last:
                         break
-        return done
+            except BaseException:
+                # Ctrl-C, or a full disk: nothing more is sent, and what has been answered is recorded as far as it can be.
+                course.is_stopped.set()
+                for batch_answered in (answered, on_the_wire.cancelled()):
+                    with suppress(Exception):
+                        self._commit(batch_answered, [], delivery_id, again=again, done=done)
+                raise
 
     def _outstanding(
         self,
@@ -198,7 +269,8 @@ class Delivery:
                 f"SELECT source, account_id, external_id, state, last_error, {IS_OUTSTANDING} AS is_outstanding, "
                 f"{may_have_sql(self._recipient)} AS may_have "
                 f"FROM ({ready_sql(self._recipient, months, invoices)}) WHERE {is_due_sql(due_at)} "
-                "ORDER BY invoice_month, source, external_id",
+                # What has been tried least goes first: one that stops each delivery must not keep the others from their turn.
+                "ORDER BY coalesce(attempts, 0), invoice_month, source, external_id",
             )
         keys = []
         for row in rows:

@@ -122,7 +122,7 @@ class Records:
                     "delivery_id": delivery_id,
                     "document_sha256": intent.row["document_sha256"],
                     "payload": json.dumps(intent.body, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-                    "is_forced": not intent.row["is_outstanding"],
+                    "is_forced": again,
                     "intended_at": now,
                 }
                 for intent in intents
@@ -154,7 +154,9 @@ class Records:
         for intent, answer in zip(intents, answers, strict=True):
             outcome = _outcome(answer)
             failures, since = failing.get((intent.key, intent.row["payload_sha256"]), (0, now))
-            state = states.state_after(outcome, failing_for=now - since, abandon_after=self._abandon_after)
+            state = states.state_after(
+                outcome, failures=failures + 1, failing_for=now - since, abandon_after=self._abandon_after
+            )
             error = None if isinstance(answer, Imported) else str(answer or "not sent: the delivery was stopped")
             imported = answer if isinstance(answer, Imported) else None
             not_before = _not_before(answer, now, failures + 1) if outcome in MAY_PASS else None
@@ -183,7 +185,8 @@ class Records:
     ) -> dict[tuple[InvoiceKey, str], tuple[int, datetime]]:
         """How often and since when (UTC) the payloads that failed now have failed in a row before.
 
-        A row ends where finance took the invoice, and where a person asked for it.
+        A row begins after an attempt of another payload or with an outcome that time does not mend, and where a person asked;
+        what was not sent is no attempt.
         """
         if not failed:
             return {}
@@ -193,15 +196,20 @@ class Records:
               SELECT * FROM finance_attempts
               WHERE target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)}
                 AND {key_condition(failed)}
-            ), begun AS (
-              SELECT source, account_id, external_id, max(intended_at) AS intended_at
-              FROM own WHERE is_forced OR outcome IN ('{Outcome.CREATED}', '{Outcome.UPDATED}') GROUP BY ALL
+                AND outcome IS DISTINCT FROM '{Outcome.NOT_SENT}'
+            ), numbered AS (
+              SELECT *, count(*) FILTER (is_forced OR NOT may_pass OR payload_sha256 <> payload_before) OVER
+                (PARTITION BY source, account_id, external_id ORDER BY intended_at) AS row_number
+              FROM (
+                SELECT *, outcome IN ({text_list(sorted(MAY_PASS))}) AS may_pass,
+                  lag(payload_sha256) OVER (PARTITION BY source, account_id, external_id ORDER BY intended_at) AS payload_before
+                FROM own)
+            ), latest AS (
+              SELECT source, account_id, external_id, max(row_number) AS row_number FROM numbered GROUP BY ALL
             )
-            SELECT own.source, own.account_id, own.external_id, own.payload_sha256, count(*), min(own.intended_at)
-            FROM own LEFT JOIN begun USING (source, account_id, external_id)
-            WHERE own.outcome IN ({text_list(sorted(MAY_PASS))})
-              AND (begun.intended_at IS NULL OR own.intended_at >= begun.intended_at)
-            GROUP BY ALL
+            SELECT source, account_id, external_id, payload_sha256, count(*), min(intended_at)
+            FROM numbered SEMI JOIN latest USING (source, account_id, external_id, row_number)
+            WHERE may_pass GROUP BY ALL
             """
         ).fetchall()
         return {(InvoiceKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}

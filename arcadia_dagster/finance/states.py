@@ -84,12 +84,17 @@ def assert_step(before: State | None, after: State) -> None:
         )
 
 
-def state_after(outcome: Outcome, *, failing_for: timedelta, abandon_after: timedelta) -> State:
+_FEWEST_FAILURES: Final = 3
+"""How often it must have failed before a person is needed, however long that took: it may not have been tried in between."""
+
+
+def state_after(outcome: Outcome, *, failures: int, failing_for: timedelta, abandon_after: timedelta) -> State:
     """The state that an answer leads to.
 
     Args:
         outcome: What came of the attempt.
-        failing_for: How long attempts of this payload have failed in a row, this one included.
+        failures: How often attempts of this payload have failed in a row, this one included.
+        failing_for: How long they have.
         abandon_after: After how long of that a person is needed.
     """
     match outcome:
@@ -97,7 +102,7 @@ def state_after(outcome: Outcome, *, failing_for: timedelta, abandon_after: time
             return State.DELIVERED
         case Outcome.REFUSED:
             return State.REFUSED
-        case _ if outcome in MAY_PASS and failing_for >= abandon_after:
+        case _ if outcome in MAY_PASS and failures >= _FEWEST_FAILURES and failing_for >= abandon_after:
             return State.ABANDONED
         case _:
             return State.DEFERRED

@@ -320,7 +320,7 @@ FINANCE_ATTEMPTS = Table(
         *_PUSHED_INVOICE,
         Column("document_sha256", "VARCHAR", "The document that the payload was made from."),
         Column("payload", "VARCHAR", "The body that was sent, as canonical JSON."),
-        Column("is_forced", "BOOLEAN", "Whether a person asked to push it again though finance had it."),
+        Column("is_forced", "BOOLEAN", "Whether a person asked for it to be pushed again."),
         Column("intended_at", "TIMESTAMP", "When the intent was committed (UTC)."),
         Column("answered_at", "TIMESTAMP", "When the answer was recorded (UTC); NULL where the process died before."),
         Column(

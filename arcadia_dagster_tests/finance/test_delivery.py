@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -378,9 +379,10 @@ def test_after_a_week_of_failures_an_invoice_is_abandoned_until_a_person_asks(bo
 
 
 def test_another_payload_of_an_abandoned_invoice_is_sent(books: Books) -> None:
-    with ScriptedServer(*[answer(503)] * 6, imported()) as server:
+    with ScriptedServer(*[answer(503)] * 9, imported()) as server:
         fail_again(books, server.url)
-        assert fail_again(books, server.url, after=timedelta(days=8))["state"] == "abandoned"
+        assert fail_again(books, server.url, after=timedelta(days=8))["state"] == "deferred", "not tried meanwhile"
+        assert fail_again(books, server.url)["state"] == "abandoned"
         books.hold(invoice(1, amount_gross_minor=550, amount_net_minor=500, amount_tax_minor=50))
         assert fail_again(books, server.url)["state"] == "delivered"
 
@@ -390,6 +392,97 @@ def test_a_wrong_setting_never_abandons_an_invoice_and_waits_for_nothing_but_the
         fail_again(books, server.url)
         record = fail_again(books, server.url, after=timedelta(days=30))
     assert (record["state"], record["not_before"]) == ("deferred", None)
+
+
+@pytest.mark.parametrize(
+    "between",
+    {
+        "a wrong setting": [answer(401)],
+        "a refusal of another payload": [answer(422)],
+        "a person": [*[answer(503)] * 3],
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_a_row_of_failures_begins_anew_after_anything_else(books: Books, between: tuple[str, list[Step]]) -> None:
+    what, steps = between
+    other = invoice(1, amount_gross_minor=550, amount_net_minor=500, amount_tax_minor=50)
+    with ScriptedServer(*[answer(503)] * 6, *steps, answer(503)) as server:
+        fail_again(books, server.url)
+        fail_again(books, server.url)
+        books.hold(other if "payload" in what else invoice(1))
+        fail_again(books, server.url, again=what == "a person", after=timedelta(days=6))
+        books.hold(invoice(1))
+        record = fail_again(books, server.url, after=timedelta(days=6))
+    assert record["state"] == "deferred"
+
+
+@pytest.mark.parametrize("asked", ["999999999", "Fri, 31 Dec 9999 23:59:59 -0100", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_what_finance_asks_for_is_a_day_at_most_and_costs_no_other_answer(books: Books, asked: str) -> None:
+    books.hold(*(invoice(number) for number in range(3)))
+
+    def answer_one(handler: Any, request: Request) -> bool:
+        is_first = request.json()["external_id"] == "0"
+        return (answer(503, Retry_After=asked) if is_first else imported())(handler, request)
+
+    with ScriptedServer(answer_one) as server:
+        done = books.deliver(server.url)
+    assert (len(done.created), len(done.deferred)) == (2, 1)
+    [record] = books.query("FROM finance_records WHERE external_id = '0'")
+    [attempt] = books.query("FROM finance_attempts WHERE external_id = '0'")
+    assert timedelta(hours=23) < record["not_before"] - attempt["answered_at"] <= timedelta(days=1, seconds=1)
+
+
+def test_while_finance_is_away_a_delivery_ends_after_ten_failures_in_a_row_and_the_rest_is_due_at_once(
+    books: Books,
+) -> None:
+    books.hold(*(invoice(number) for number in range(200)))
+    with ScriptedServer(answer(500)) as server:
+        done = books.deliver(server.url, concurrency=4)
+        assert len({request.json()["external_id"] for request in server.requests}) < 10 + 4
+    assert "answered 500" in str(done.stopped)
+    assert (done.failure, done.refused) == (None, {})
+    with ScriptedServer(imported()) as server:
+        again = books.deliver(server.url)
+    assert (len(again.created), again.stopped) == (200, None)
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 302])
+def test_one_invoice_that_alone_is_answered_as_a_wrong_setting_is_refused_and_the_others_go_on(
+    books: Books, status: int
+) -> None:
+    books.hold(*(invoice(number) for number in range(120)))
+
+    def answer_one(handler: Any, request: Request) -> bool:
+        return (answer(status) if request.json()["external_id"] == "0" else imported())(handler, request)
+
+    with ScriptedServer(answer_one) as server:
+        first = books.deliver(server.url, concurrency=1)
+        second = books.deliver(server.url, concurrency=1)
+    assert (len(first.created), first.failure is None) == (0, False), "while nothing gets through it is the setting"
+    assert (len(second.created), second.failure) == (119, None)
+    [(key, reason)] = second.refused.items()
+    assert (key.external_id, reason.startswith("others got through, so it is this invoice: finance")) == ("0", True)
+
+
+def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answered(books: Books) -> None:
+    books.hold(*(invoice(number) for number in range(4 * BATCH)))
+
+    def answer_slowly(handler: Any, request: Request) -> bool:
+        time.sleep(0.02)
+        return imported()(handler, request)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with ScriptedServer(answer_slowly) as server:
+        with pytest.raises(KeyboardInterrupt):
+            books.deliver(server.url, concurrency=4, progress=interrupt)
+        sent = len(server.requests)
+        time.sleep(0.1)
+        assert len(server.requests) == sent, "nobody goes on sending"
+    assert BATCH <= sent < 2 * BATCH
+    states = Counter(row["state"] for row in books.query("FROM finance_records"))
+    assert states == {"delivered": sent, "deferred": 2 * BATCH - sent, "pending": BATCH}
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])

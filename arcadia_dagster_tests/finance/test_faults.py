@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from arcadia_dagster.finance.client import FinanceClient
-from arcadia_dagster.finance.delivery import Delivery
-from arcadia_dagster.finance.outstanding import Recipient
+from arcadia_dagster.finance.delivery import OUTAGE_FAILURES, Delivery
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
@@ -142,7 +142,7 @@ class Faulty(ScriptedServer):
     def __init__(self, url: str, faults: dict[str, Fault]) -> None:
         super().__init__(self._break)
         self._client = httpx.Client(base_url=url, trust_env=False)
-        self._faults = faults
+        self.faults = faults
         self.is_healed = False
 
     def __exit__(self, *error: object) -> None:
@@ -154,7 +154,7 @@ class Faulty(ScriptedServer):
         return sum(request.json()["external_id"] == name for request in self.requests)
 
     def _break(self, handler: Any, request: Request) -> bool:
-        fault = self._faults[request.json()["external_id"]]
+        fault = self.faults[request.json()["external_id"]]
         if not self.is_healed and not fault.is_stored:
             return fault.step(handler, request)
         headers = {name: request.headers[name] for name in ("authorization", "content-type")}
@@ -165,7 +165,10 @@ class Faulty(ScriptedServer):
 
 
 class Case:
-    """Invoices, each with its fault; delivered once into it, and once when finance is healed."""
+    """Invoices, each with its fault; delivered once into it, and once when finance is healed.
+
+    Few at a time, for finance would seem to be away.
+    """
 
     def __init__(self, folder: Path, faults: dict[str, Fault], stack: ExitStack) -> None:
         self.books = Books(Warehouse(folder / "arcadia.duckdb", lock_timeout=30))
@@ -186,7 +189,10 @@ class Case:
         with FinanceClient(
             self.server.url, mint, retry_delays=(0.01, 0.01), read_timeout=READ_TIMEOUT, deadline=DEADLINE
         ) as client:
-            Delivery(self.books.warehouse, Recipient(self.server.url, TENANT, True)).deliver(client, **options)
+            delivery = Delivery(self.books.warehouse, Recipient(self.server.url, TENANT, True))
+            keys = [InvoiceKey("digitalocean", "77", name) for name in self.server.faults]
+            for start in range(0, len(keys), OUTAGE_FAILURES - 1):
+                delivery.deliver(client, invoices=keys[start : start + OUTAGE_FAILURES - 1], **options)
 
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
         rows: dict[str, list[dict[str, Any]]] = {}

@@ -12,22 +12,25 @@ from arcadia_dagster.finance.states import MAY_PASS, SETTLED, IllegalStepError, 
 
 WEEK = timedelta(days=7)
 OUTCOMES = st.sampled_from(list(Outcome))
+FAILURES = st.integers(1, 6)
 SPANS = st.timedeltas(timedelta(0), timedelta(days=400))
 
 
-@given(OUTCOMES, SPANS)
+@given(OUTCOMES, FAILURES, SPANS)
 def test_every_answer_leads_from_pending_to_a_state_that_may_follow_it(
-    outcome: Outcome, failing_for: timedelta
+    outcome: Outcome, failures: int, failing_for: timedelta
 ) -> None:
-    after = states.state_after(outcome, failing_for=failing_for, abandon_after=WEEK)
+    after = states.state_after(outcome, failures=failures, failing_for=failing_for, abandon_after=WEEK)
     states.assert_step(State.PENDING, after)
     assert after is not State.PENDING
 
 
-@given(OUTCOMES, SPANS)
-def test_only_what_may_pass_is_abandoned_and_only_after_its_time(outcome: Outcome, failing_for: timedelta) -> None:
-    after = states.state_after(outcome, failing_for=failing_for, abandon_after=WEEK)
-    assert (after is State.ABANDONED) == (outcome in MAY_PASS and failing_for >= WEEK)
+@given(OUTCOMES, FAILURES, SPANS)
+def test_only_what_may_pass_is_abandoned_and_only_after_its_time_and_three_tries(
+    outcome: Outcome, failures: int, failing_for: timedelta
+) -> None:
+    after = states.state_after(outcome, failures=failures, failing_for=failing_for, abandon_after=WEEK)
+    assert (after is State.ABANDONED) == (outcome in MAY_PASS and failures >= 3 and failing_for >= WEEK)
 
 
 @pytest.mark.parametrize("state", [None, *State])
