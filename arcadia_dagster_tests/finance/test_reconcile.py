@@ -17,7 +17,7 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up
+from arcadia_dagster_tests.finance.scripted_server import Endless, Request, ScriptedServer, Step, answer, hang_up, head
 
 KEYS = st.tuples(st.sampled_from(("digitalocean", "hetzner")), st.integers(0, 50).map(str))
 AMOUNTS = st.integers(-(2**62), 2**62)
@@ -164,10 +164,88 @@ def test_a_list_may_be_the_answer_or_its_data(step: Step) -> None:
     "step", [answer(404), answer(500 + 1), answer(200, b"<html>"), answer(200, {"rows": []}), answer(200, [{"id": 1}])]
 )
 def test_what_is_no_list_of_invoices_is_a_wrong_setting(step: Step) -> None:
-    with ScriptedServer(step) as server, FinanceResource(base_url=server.url, secret=SECRET).client() as client:
-        with pytest.raises(ConfigurationFailure, match="SKYAI_FINANCE_LIST_PATH"):
-            client.list_invoices("/list", TENANT)
+    with ScriptedServer(step) as server:
+        assert "SKYAI_FINANCE_LIST_PATH" in refused(server)
         assert len(server.requests) == 1
+
+
+def test_a_row_that_is_no_invoice_is_shown_shortly_and_without_the_secret() -> None:
+    with ScriptedServer(answer(200, [ROW, {"source": "\x1b[2J", "note": SECRET + "A" * 100_000}])) as server:
+        message = refused(server)
+    assert "it lists something that is no invoice, without external_id, invoice_id, currency" in message
+    assert (len(message) < 600, SECRET in message, "\x1b" in message) == (True, False, False)
+
+
+def rows(*numbers: int) -> list[dict[str, Any]]:
+    return [{**ROW, "external_id": str(number)} for number in numbers]
+
+
+def with_a_whole_address(handler: Any, request: Request) -> bool:
+    link = f"http://{request.headers['host']}/list?page=2"
+    return answer(200, {"data": rows(1, 2), "meta": {"total_count": 3}, "links": {"next": link}})(handler, request)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        answer(200, {"data": rows(1, 2), "next": "/list?page=2", "total": 3}),
+        answer(200, {"data": rows(1, 2), "has_more": True, "next": "?page=2"}),
+        answer(200, {"data": rows(1, 2), "_links": {"next": {"href": "/list?page=2"}}}),
+        answer(200, rows(1, 2), Link='</list?page=2>; rel="next"'),
+        with_a_whole_address,
+    ],
+)
+def test_a_list_in_pages_is_read_to_its_end_with_the_token_and_retries(first: Step) -> None:
+    last = answer(200, {"data": rows(3), "next": None, "links": {"next": None}, "has_more": False, "total": 3})
+    with ScriptedServer(first, answer(503), last) as server:
+        assert listed(server) == rows(1, 2, 3)
+        paths = [f"/list?tenant_id={TENANT}", "/list?page=2", "/list?page=2"]
+        assert [request.path for request in server.requests] == paths
+        assert all(request.token for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"next": "b2Zmc2V0PTI="}, "does not say where"),
+        ({"meta": {"next_cursor": "b2Zmc2V0PTI="}}, "does not say where"),
+        ({"next_page": 2}, "does not say where"),
+        ({"has_more": True}, "does not say where"),
+        ({"total": 3}, "it counts 3 and lists 2"),
+        ({"meta": {"total_entries": 3}}, "it counts 3 and lists 2"),
+        ({"next": "/list?page=1"}, "it goes on after"),
+    ],
+)
+def test_a_list_that_is_not_whole_is_not_compared(more: dict[str, Any], why: str) -> None:
+    with ScriptedServer(answer(200, {"data": rows(1, 2), **more})) as server:
+        message = refused(server)
+    assert ("in pages" in message, why in message) == (True, True)
+
+
+@pytest.mark.parametrize("link", ["http://127.0.0.1:9/list?page=2", "//127.0.0.1:9/list", "http://[broken"])
+def test_no_token_goes_to_a_next_page_elsewhere(link: str) -> None:
+    with ScriptedServer(answer(200, {"data": rows(1), "links": {"next": link}})) as server:
+        assert f"its next page is elsewhere: {link}" in refused(server)
+        assert len(server.requests) == 1
+
+
+def test_a_page_beyond_the_limit_is_not_read_to_its_end() -> None:
+    endless = Endless(head(200) + b"[", b" " * 1024**2)
+    with ScriptedServer(endless) as server:
+        assert "larger than 64 MiB" in refused(server)
+    assert endless.sent < 100
+
+
+def listed(server: ScriptedServer) -> list[dict[str, Any]]:
+    finance = FinanceResource(base_url=server.url, secret=SECRET, retry_delays=[0.001, 0.001])
+    with finance.client() as client:
+        return client.list_invoices("/list", TENANT)
+
+
+def refused(server: ScriptedServer) -> str:
+    with pytest.raises(ConfigurationFailure, match="SKYAI_FINANCE_LIST_PATH") as raised:
+        listed(server)
+    return str(raised.value)
 
 
 def test_a_finance_that_stays_away_is_asked_three_times() -> None:
