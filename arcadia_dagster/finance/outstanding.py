@@ -58,6 +58,11 @@ def missing_sql(recipient: Recipient) -> str:
     return f"SELECT * FROM ({ready_sql(recipient, None)}) WHERE {_IS_MISSING} AND {may_have_sql(recipient)}"
 
 
+def ready_here_sql(recipient: Recipient) -> str:
+    """SQL: every ready invoice that the recipient may have, with its record, and whether it `is_missing` there."""
+    return f"SELECT *, {_IS_MISSING} AS is_missing FROM ({ready_sql(recipient, None)}) WHERE {may_have_sql(recipient)}"
+
+
 def may_have_sql(recipient: Recipient) -> str:
     """SQL: whether the recipient may have the invoice: samples, under whatever name, go to a sandbox only."""
     if recipient.is_sandbox:
