@@ -9,7 +9,7 @@ from pydantic import Field
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, outstanding_sql
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, missing_sql, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.warehouse import Warehouse, hold
@@ -151,6 +151,17 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
                 "GROUP BY ALL ORDER BY ALL"
             ).fetchall()
         return dict(rows)
+
+    def lacking(self, warehouse: Warehouse) -> list[tuple[str, int, datetime | None]]:
+        """The ready invoices that finance does not have as they are now: state, how many, and when (UTC) the first is due.
+
+        The state is `not pushed` where there is no record; there is no time where none waits for one.
+        """
+        with warehouse.read() as connection:
+            return connection.execute(
+                "SELECT coalesce(state, 'not pushed') AS state, count(*), min(not_before) "
+                f"FROM ({missing_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
 
 
 def _target(url: str, setting: str) -> str:
