@@ -102,7 +102,10 @@ ORDER BY invoice_month DESC, source, account_id
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """A check that is a query: it passes where the query finds nothing."""
+    """A check that is a query: it passes where the query finds nothing.
+
+    `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up.
+    """
 
     name: str
     asset: str
@@ -112,11 +115,22 @@ class _Check:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
 
 
-# What finance has and we would not push any more: a document was dismissed after its invoice was delivered.
+# What finance has and we would not push any more, until `arcadia reconcile` sees that it is gone. What went to another
+# target, such as a sandbox, is nobody's concern here.
 _LEFT_OVER = """
-SELECT strftime(invoice_month, '%Y-%m') AS month, target, source, account_id, external_id, finance_invoice_id
-FROM finance_records ANTI JOIN tax_split_totals USING (source, account_id, external_id)
-WHERE finance_invoice_id IS NOT NULL ORDER BY invoice_month DESC, target, source, external_id
+WITH record AS (
+  SELECT * FROM finance_records WHERE {is_recipients} AND finance_invoice_id IS NOT NULL
+), left_over AS (
+  SELECT record.*, 'its document was dismissed' AS why
+  FROM record ANTI JOIN tax_split_totals USING (source, account_id, external_id)
+  UNION ALL
+  SELECT record.*, 'it is void' AS why
+  FROM record
+  SEMI JOIN tax_split_totals USING (source, account_id, external_id)
+  SEMI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, finance_invoice_id, why
+FROM left_over ORDER BY invoice_month DESC, source, external_id
 """
 
 _CHECKS = (
@@ -158,9 +172,9 @@ _CHECKS = (
     _Check(
         "finance_has_nothing_else",
         "finance_records",
-        "Finance has no invoice whose document is gone.",
+        "Finance has no invoice that is void or whose document is gone.",
         _LEFT_OVER,
-        "its document was dismissed after it was pushed: remove the invoice in finance by hand",
+        "remove the invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone",
     ),
     _Check(
         "tax_rate_is_plausible",
@@ -195,14 +209,14 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     description="What people should look at: rejected documents, held invoices, doubtful tax.",
 )
 def invoice_checks(
-    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, finance: FinanceResource
 ) -> Iterator[dg.AssetCheckResult]:
     """One step for all of them: the warehouse is opened once."""
     wanted = {key.name for key in context.selected_asset_check_keys}
     with warehouse.get().read() as connection:
         for check in _CHECKS:
             if check.name in wanted:
-                yield _result(check, connection)
+                yield _result(check, connection, finance)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
@@ -239,8 +253,16 @@ def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: Fin
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
 
 
-def _result(check: _Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    frame = connection.execute(check.query).df()
+def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: FinanceResource) -> dg.AssetCheckResult:
+    query = check.query
+    if "{is_recipients}" in query:
+        try:
+            query = query.replace("{is_recipients}", finance.recipient.is_recipients_sql)
+        except ConfigurationFailure as failure:
+            return dg.AssetCheckResult(
+                passed=False, check_name=check.name, asset_key=check.asset, description=str(failure)
+            )
+    frame = connection.execute(query).df()
     return dg.AssetCheckResult(
         passed=frame.empty,
         check_name=check.name,

@@ -8,7 +8,7 @@ from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.query import text_list, text_literal
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +33,11 @@ class Recipient:
     target: str
     tenant_id: str
     is_sandbox: bool
+
+    @property
+    def is_recipients_sql(self) -> str:
+        """SQL: whether a record or an attempt is about this recipient."""
+        return f"(target = {text_literal(self.target)} AND tenant_id = {text_literal(self.tenant_id)})"
 
 
 _PAYLOADS = {"state": "state", "pushed": "pushed_sha256", "payload": "payload_sha256"}

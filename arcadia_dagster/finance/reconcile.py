@@ -1,7 +1,8 @@
 """Reconciliation: what finance lists beside what is on record and what is ready, and what to do where they differ.
 
 Deliveries trust finance's answers. This looks at finance itself: rows that are gone, rows that somebody changed, rows that we
-never pushed, and invoices that it does not have as they are now. It changes nothing on either side.
+never pushed, and invoices that it does not have as they are now. It changes nothing in finance, and on record only that finance
+does not have any more what it should not have.
 """
 
 import json
@@ -12,13 +13,16 @@ from typing import Any
 
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, ready_here_sql
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, key_condition, ready_here_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 
 _COMPARED = ("currency", *COMPARED)
 _IDS_SHOWN = 5
+
+NOT_LISTED = "finance does not list it any more, as it should be"
+"""What the record of an invoice says that finance should not have, once its row there is gone."""
 
 # What leaves open whether finance has it: no answer on record, one that did not say, none that came in time.
 _UNCERTAIN = text_list([Outcome.UNKNOWN.value, Outcome.TRANSIENT.value])
@@ -73,7 +77,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    to = f"target = {text_literal(recipient.target)} AND tenant_id = {text_literal(recipient.tenant_id)}"
+    to = recipient.is_recipients_sql
     with warehouse.read() as connection:
         rows = fetch(
             connection,
@@ -91,7 +95,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             ), record AS (
               SELECT source, account_id, external_id, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
-              SELECT source, account_id, external_id FROM stated UNION SELECT source, account_id, external_id FROM record
+              SELECT source, account_id, external_id FROM stated UNION SELECT source, account_id, external_id FROM sent
             )
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
               coalesce(stated.is_stated, false) AND NOT coalesce(void.is_void, false) AS is_wanted,
@@ -175,8 +179,51 @@ def _normal(row: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**row, **{name: str(value) for name, value in ids.items()}} if is_comparable else None
 
 
+def by_row(ours: Iterable[OnRecord]) -> dict[tuple[str, str], OnRecord]:
+    """Our invoices by what finance tells them apart by, which is not the account: of several, the one that is to be there."""
+    return {
+        (invoice.key.source, invoice.key.external_id): invoice
+        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.is_wanted, one.body is not None, one.key))
+    }
+
+
+def settle(
+    warehouse: Warehouse,
+    recipient: Recipient,
+    ours: Sequence[OnRecord],
+    theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+) -> None:
+    """Put on record that invoices which finance should not have any more are gone there.
+
+    Their payloads' hash goes too: should one be wanted again, it is pushed again.
+
+    Args:
+        warehouse: Where the records are; the caller keeps deliveries away.
+        recipient: Whose list it is.
+        ours: What is on record.
+        theirs: What the recipient lists, see `listed`.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+    """
+    unwanted = [one for one in ours if not one.is_wanted and one.finance_invoice_id is not None]
+    known = by_row(ours)
+    gone = [
+        one.key
+        for one in unwanted
+        if (row := (one.key.source, one.key.external_id)) not in theirs or known[row] is not one
+    ]
+    if not gone:
+        return
+    with warehouse.write() as connection:
+        connection.execute(
+            "UPDATE finance_records SET finance_invoice_id = NULL, payload_sha256 = '', "
+            f"last_error = {text_literal(NOT_LISTED)} WHERE {recipient.is_recipients_sql} AND {key_condition(gone)}"
+        )
+
+
 def differences(
-    ours: Iterable[OnRecord],
+    ours: Sequence[OnRecord],
     theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
     show: Callable[[str], str] = str,
 ) -> list[Difference]:
@@ -187,11 +234,7 @@ def differences(
         theirs: What finance lists, see `listed`.
         show: Makes somebody else's words fit to be shown.
     """
-    # Finance tells invoices apart without the account: of several that would be one there, the one to be there counts.
-    known = {
-        (invoice.key.source, invoice.key.external_id): invoice
-        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.is_wanted, one.body is not None, one.key))
-    }
+    known = by_row(ours)
     found = [
         Difference(*key, *told)
         for key, invoice in known.items()

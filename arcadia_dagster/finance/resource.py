@@ -10,7 +10,7 @@ from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, missing_sql, outstanding_sql
-from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record
+from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.warehouse import Warehouse, hold
 
@@ -119,7 +119,8 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     def reconcile(self, warehouse: Warehouse) -> list[Difference]:
         """Compare what finance lists with what is on record and what is ready; see `reconcile.differences`.
 
-        No delivery runs meanwhile: what it did in between would be told as a difference.
+        No delivery runs meanwhile: what it did in between would be told as a difference. What finance should not have and
+        does not list any more is put on record as gone.
 
         Raises:
             LockTimeoutError: A delivery took longer than the warehouse's lock's time-out.
@@ -136,6 +137,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             theirs = client.list_invoices(path, self.tenant_id)
             ours = on_record(warehouse, recipient)
             rows = listed(theirs, {one.key.source for one in ours}, client.quoted)
+            settle(warehouse, recipient, ours, rows)
             return differences(ours, rows, client.quoted)
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
