@@ -222,6 +222,10 @@ def invoice_checks(
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
 def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
     """Green where finance is not configured, and says how many wait."""
+    return _missing(warehouse, finance)
+
+
+def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
     store = warehouse.get()
     try:
         recipient = finance.recipient
@@ -251,6 +255,35 @@ def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: Fin
 
 
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
+
+
+_OF_PEOPLE = frozenset({"nothing_rejected", "nothing_held", "finance_has_nothing_else"})
+
+
+def report(instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource) -> None:
+    """Have the UI show now what those checks say that a person's command may have settled: no run would tell before the next.
+
+    Args:
+        instance: Where evaluations are recorded; each belongs to no run.
+        warehouse: Where everything is known.
+        finance: The finance service.
+    """
+    results = {("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance)}
+    with warehouse.get().read() as connection:
+        for check in _CHECKS:
+            if check.name in _OF_PEOPLE:
+                results[check.asset, check.name] = _result(check, connection, finance)
+    for (asset, name), result in results.items():
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(asset),
+                check_name=name,
+                passed=bool(result.passed),
+                metadata=result.metadata,
+                severity=result.severity,
+                description=result.description,
+            )
+        )
 
 
 def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: FinanceResource) -> dg.AssetCheckResult:

@@ -1,19 +1,31 @@
 """The checks reflect what a person did: what is settled does not keep failing."""
 
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from arcadia_dagster import cli
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.decisions import Decision, decide
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer, imported
 from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import SECRET, Project, checks_of, digitalocean, invoice_name, line, tax
 
+ROOT = Path(__file__).resolve().parent.parent
 APRIL = date(2026, 4, 1)
+DELIVERED, NOTHING_ELSE, NOTHING_REJECTED = SHOWN = (
+    dg.AssetCheckKey(dg.AssetKey("finance_records"), "every_ready_invoice_is_in_finance"),
+    dg.AssetCheckKey(dg.AssetKey("finance_records"), "finance_has_nothing_else"),
+    dg.AssetCheckKey(dg.AssetKey("raw_invoices"), "nothing_rejected"),
+)
 
 
 def decided(project: Project, decision: Decision, number: str = "1001") -> None:
@@ -109,3 +121,89 @@ def test_what_went_to_another_finance_service_is_not_held_against_this_one(proje
     there = project.finance.base_url
     project.finance = FinanceResource(base_url=there, sandbox_url=there, secret=SECRET, tenant_id="north")
     assert checks_of(project.run([APRIL]))["finance_has_nothing_else"].passed
+
+
+class Desk:
+    """Runs `arcadia` in this process, with Dagster's own storage on disk."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.inbox = folder / "var" / "inbox"
+        self.inbox.mkdir(parents=True)
+        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: str, url: str, code: int = 0) -> None:
+        with self._settings(url):
+            assert cli.main(arguments) == code
+
+    def failing(self, url: str) -> set[dg.AssetCheckKey]:
+        """The checks that the UI shows as failed, by their latest evaluation."""
+        with self._settings(url), dg.DagsterInstance.get() as instance:
+            latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(SHOWN)
+        assert len(latest) == len(SHOWN)
+        return {key for key, execution in latest.items() if not (execution.evaluation and execution.evaluation.passed)}
+
+    @contextmanager
+    def _settings(self, url: str) -> Iterator[None]:
+        settings = {
+            "ARCADIA_SETTLE_SECONDS": "0",
+            "ARCADIA_HOME": str(self.folder / "var"),
+            "ARCADIA_DAGSTER_STORAGE": str(self.folder / "var" / "dagster"),
+            "DAGSTER_HOME": str(self.folder),
+            "SKYAI_FINANCE_URL": url,
+            "SKYAI_FINANCE_SECRET": SECRET,
+            "SKYAI_FINANCE_LIST_PATH": "/api/v1/invoices",
+        }
+        with self._monkeypatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(os, "environ", {**os.environ, **settings})
+            yield
+
+
+def test_the_ui_shows_what_a_command_settled_without_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, monkeypatch)
+    (desk.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    (desk.inbox / "broken.csv").write_bytes(b"nothing,that,anybody,knows\n1,2,3,4\n")
+    with ScriptedServer(answer(422, b"no such vendor"), imported("inv-1")) as server:
+        desk("ingest", url=server.url, code=1)
+        assert desk.failing(server.url) == {DELIVERED, NOTHING_REJECTED}
+        desk("push", "--again", "1001", url=server.url)
+        assert desk.failing(server.url) == {NOTHING_REJECTED}
+        desk("dismiss", "broken.csv", "--reason", "not an invoice", url=server.url)
+        assert desk.failing(server.url) == set()
+
+
+def test_a_comparison_that_settles_a_check_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path, monkeypatch)
+    (desk.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        desk("ingest", url=sandbox.url)
+        desk("void", "1001", "--reason", "paid twice", url=sandbox.url)
+        desk("ingest", url=sandbox.url)
+        assert desk.failing(sandbox.url) == {NOTHING_ELSE}
+        removed_by_hand(tmp_path)
+        desk("reconcile", url=sandbox.url)
+        assert desk.failing(sandbox.url) == set()
+
+
+def test_a_push_stands_where_the_ui_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk(tmp_path, monkeypatch)
+    build_one(tmp_path)
+    (tmp_path / "var" / "dagster").write_text("no folder", encoding="utf-8")
+    with ScriptedServer(imported("inv-1")) as server:
+        desk("push", "1001", url=server.url)
+    printed = capsys.readouterr()
+    assert "1 created" in printed.out
+    assert "the UI shows the checks as they were until the next run" in printed.err
+
+
+def build_one(tmp_path: Path) -> None:
+    """Land and build an invoice without Dagster's storage."""
+    project = Project(tmp_path / "var")
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.run([APRIL])

@@ -20,6 +20,7 @@ from arcadia_dagster.commands.common import (
     parse_months,
     print_json,
     progress,
+    report_checks,
 )
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.settings import Settings
@@ -70,6 +71,7 @@ def push(options: argparse.Namespace) -> int:
     keys = None if invoice is None else [InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)]
     with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
         delivered = finance.deliver(warehouse, months=months, invoices=keys, again=options.again, progress=advance)
+    report_checks(values)
     if invoice is not None:
         _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
@@ -87,6 +89,7 @@ def reconcile(options: argparse.Namespace) -> int:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     with complaints(FinanceError):
         found = finance.reconcile(existing_warehouse_of(values))
+    report_checks(values)
     if options.json:
         print_json({"differences": [asdict(difference) for difference in found]})
     elif not found:
@@ -122,6 +125,9 @@ def dismiss(options: argparse.Namespace) -> int:
             f"; finance has {', '.join(pushed)}: unless an older version takes its place, remove it there by hand"
         )
     _tell(message, months, as_json=options.json, document_sha256=sha256)
+    if not months:
+        # Else the run that builds them evaluates the checks.
+        report_checks(values)
     return OK
 
 
@@ -139,6 +145,9 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
     if decision == "void" and has_pushes:
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
+    if not months:
+        # Else the run that builds them evaluates the checks.
+        report_checks(values)
     return OK
 
 
