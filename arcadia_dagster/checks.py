@@ -32,10 +32,12 @@ SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
 ORDER BY received <> '', received DESC, file
 """
 
+# What is void is held for ever, because a person said so: nothing is left to do about it here.
 _HELD = """
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
   array_to_string(hold_reasons, '; ') AS held_because
-FROM tax_split_totals WHERE status = 'held' ORDER BY invoice_month DESC, source, external_id
+FROM tax_split_totals ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+WHERE status = 'held' ORDER BY invoice_month DESC, source, external_id
 """
 
 _DOUBTFUL = """
@@ -100,7 +102,10 @@ ORDER BY invoice_month DESC, source, account_id
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """A check that is a query: it passes where the query finds nothing."""
+    """A check that is a query: it passes where the query finds nothing.
+
+    `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up.
+    """
 
     name: str
     asset: str
@@ -110,11 +115,22 @@ class _Check:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
 
 
-# What finance has and we would not push any more: a document was dismissed after its invoice was delivered.
+# What finance has and we would not push any more, until `arcadia reconcile` sees that it is gone. What went to another
+# target, such as a sandbox, is nobody's concern here.
 _LEFT_OVER = """
-SELECT strftime(invoice_month, '%Y-%m') AS month, target, source, account_id, external_id, finance_invoice_id
-FROM finance_records ANTI JOIN tax_split_totals USING (source, account_id, external_id)
-WHERE finance_invoice_id IS NOT NULL ORDER BY invoice_month DESC, target, source, external_id
+WITH record AS (
+  SELECT * FROM finance_records WHERE {is_recipients} AND finance_invoice_id IS NOT NULL
+), left_over AS (
+  SELECT record.*, 'its document was dismissed' AS why
+  FROM record ANTI JOIN tax_split_totals USING (source, account_id, external_id)
+  UNION ALL
+  SELECT record.*, 'it is void' AS why
+  FROM record
+  SEMI JOIN tax_split_totals USING (source, account_id, external_id)
+  SEMI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, finance_invoice_id, why
+FROM left_over ORDER BY invoice_month DESC, source, external_id
 """
 
 _CHECKS = (
@@ -135,7 +151,7 @@ _CHECKS = (
     _Check(
         "nothing_held",
         "tax_split_totals",
-        "No invoice is held back from finance.",
+        "No invoice is held back from finance, but for those that a person has voided.",
         _HELD,
         "look at the reasons; a person may release an invoice, with a reason on record",
     ),
@@ -156,9 +172,9 @@ _CHECKS = (
     _Check(
         "finance_has_nothing_else",
         "finance_records",
-        "Finance has no invoice whose document is gone.",
+        "Finance has no invoice that is void or whose document is gone.",
         _LEFT_OVER,
-        "its document was dismissed after it was pushed: remove the invoice in finance by hand",
+        "remove the invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone",
     ),
     _Check(
         "tax_rate_is_plausible",
@@ -193,19 +209,23 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     description="What people should look at: rejected documents, held invoices, doubtful tax.",
 )
 def invoice_checks(
-    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, finance: FinanceResource
 ) -> Iterator[dg.AssetCheckResult]:
     """One step for all of them: the warehouse is opened once."""
     wanted = {key.name for key in context.selected_asset_check_keys}
     with warehouse.get().read() as connection:
         for check in _CHECKS:
             if check.name in wanted:
-                yield _result(check, connection)
+                yield _result(check, connection, finance)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
 def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
     """Green where finance is not configured, and says how many wait."""
+    return _missing(warehouse, finance)
+
+
+def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
     store = warehouse.get()
     try:
         recipient = finance.recipient
@@ -237,8 +257,45 @@ def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: Fin
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
 
 
-def _result(check: _Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    frame = connection.execute(check.query).df()
+_OF_PEOPLE = frozenset({"nothing_rejected", "nothing_held", "finance_has_nothing_else"})
+
+
+def report(instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource) -> None:
+    """Have the UI show now what those checks say that a person's command may have settled: no run would tell before the next.
+
+    Args:
+        instance: Where evaluations are recorded; each belongs to no run.
+        warehouse: Where everything is known.
+        finance: The finance service.
+    """
+    results = {("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance)}
+    with warehouse.get().read() as connection:
+        for check in _CHECKS:
+            if check.name in _OF_PEOPLE:
+                results[check.asset, check.name] = _result(check, connection, finance)
+    for (asset, name), result in results.items():
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(asset),
+                check_name=name,
+                passed=bool(result.passed),
+                metadata=result.metadata,
+                severity=result.severity,
+                description=result.description,
+            )
+        )
+
+
+def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: FinanceResource) -> dg.AssetCheckResult:
+    query = check.query
+    if "{is_recipients}" in query:
+        try:
+            query = query.replace("{is_recipients}", finance.recipient.is_recipients_sql)
+        except ConfigurationFailure as failure:
+            return dg.AssetCheckResult(
+                passed=False, check_name=check.name, asset_key=check.asset, description=str(failure)
+            )
+    frame = connection.execute(query).df()
     return dg.AssetCheckResult(
         passed=frame.empty,
         check_name=check.name,

@@ -26,7 +26,7 @@ LAYERS = (
 )
 
 # The commands start whatever there is to start.
-KNOW_ALL = {"commands": {"definitions", "demo", "launcher"}}
+KNOW_ALL = {"commands": {"checks", "definitions", "demo", "launcher"}}
 
 # Besides these, and the resource.py of each package, nothing imports Dagster.
 KNOW_DAGSTER = ("definitions", "checks", "demo", "commands", "assets", "automation")

@@ -1,6 +1,7 @@
 """What the documents say is what the code does."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from arcadia_dagster import settings
@@ -41,3 +42,19 @@ def test_every_make_command_in_the_readme_exists() -> None:
 def test_constraints_name_packages_and_versions_only() -> None:
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
+
+
+def environment_lines() -> Iterator[tuple[str, str]]:
+    """The lines of environment files in the documents: indented, a name, and whatever follows the equals sign."""
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        lines = document.read_text(encoding="utf-8").splitlines()
+        yield from (found.groups() for line in lines if (found := re.fullmatch(r" {4}([A-Z][A-Z0-9_]*)=(.*)", line)))
+
+
+def test_environment_files_in_the_documents_name_settings_and_have_no_comment_that_would_become_a_value() -> None:
+    known = {name for field in settings.Settings.model_fields.values() if (name := str(field.validation_alias))}
+    known |= {settings.SECRET_VARIABLE, "ARCADIA_DAGSTER_STORAGE", "DAGSTER_HOME"}
+    found = list(environment_lines())
+    assert len(found) >= 5
+    assert [name for name, _ in found if name not in known] == []
+    assert [value for _, value in found if not re.fullmatch(r"[^\s#'\"]+|'[^']*'", value)] == []

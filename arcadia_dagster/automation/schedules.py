@@ -1,6 +1,7 @@
 """Schedules: what could not be delivered to finance is tried again; what is new at the providers is fetched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -35,15 +37,28 @@ def deliver_outstanding(
         return
     try:
         outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
+        lacking = [] if outstanding else finance.lacking(warehouse.get())
     except (ConfigurationFailure, LockTimeoutError, WarehouseError) as error:
         yield dg.SkipReason(str(error))
         return
     if not outstanding:
-        yield dg.SkipReason("finance has every ready invoice")
+        yield dg.SkipReason(_why_none(lacking))
     time = context.scheduled_execution_time
     for months in stretches(outstanding, longest=MONTHS_PER_RUN):
         tags = {**range_tags(tuple(months)), DUE_AT_TAG: time.isoformat()}
         yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=tags)
+
+
+def _why_none(lacking: Sequence[tuple[str, int, datetime | None]]) -> str:
+    """Why there is nothing to deliver now, from `FinanceResource.lacking`."""
+    if not lacking:
+        return "finance has every ready invoice"
+    counts = [
+        f"{count} {state}" + (f" (the first is due at {due:%Y-%m-%d %H:%M} UTC)" if due is not None else "")
+        for state, count, due in lacking
+    ]
+    person = "; what is refused or abandoned needs a person" if any(one[0] in NEEDS_A_PERSON for one in lacking) else ""
+    return f"nothing is due; finance does not have {', '.join(counts)}{person}"
 
 
 @dg.schedule(

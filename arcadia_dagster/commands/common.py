@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -87,6 +88,26 @@ def complaints(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except shown as error:
         raise CommandError(str(error)) from error
+
+
+def report_checks(values: Settings) -> None:
+    """Have the UI show what the checks say after what a person did, where Dagster has run here before.
+
+    The command has done its work by then: what goes wrong is told, and changes nothing about it.
+    """
+    if not Path(os.environ["ARCADIA_DAGSTER_STORAGE"]).exists():
+        return
+    import dagster as dg
+
+    from arcadia_dagster import checks
+    from arcadia_dagster.definitions import build_resources
+
+    resources = build_resources(values)
+    try:
+        with dg.DagsterInstance.get() as instance:
+            checks.report(instance, resources["warehouse"], resources["finance"].process_config_and_initialize())
+    except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
+        print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain values

@@ -20,6 +20,7 @@ from arcadia_dagster.commands.common import (
     parse_months,
     print_json,
     progress,
+    report_checks,
 )
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.settings import Settings
@@ -70,6 +71,7 @@ def push(options: argparse.Namespace) -> int:
     keys = None if invoice is None else [InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)]
     with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
         delivered = finance.deliver(warehouse, months=months, invoices=keys, again=options.again, progress=advance)
+    report_checks(values)
     if invoice is not None:
         _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
@@ -87,6 +89,7 @@ def reconcile(options: argparse.Namespace) -> int:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     with complaints(FinanceError):
         found = finance.reconcile(existing_warehouse_of(values))
+    report_checks(values)
     if options.json:
         print_json({"differences": [asdict(difference) for difference in found]})
     elif not found:
@@ -122,6 +125,9 @@ def dismiss(options: argparse.Namespace) -> int:
             f"; finance has {', '.join(pushed)}: unless an older version takes its place, remove it there by hand"
         )
     _tell(message, months, as_json=options.json, document_sha256=sha256)
+    if not months:
+        # Else the run that builds them evaluates the checks.
+        report_checks(values)
     return OK
 
 
@@ -139,6 +145,9 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
     if decision == "void" and has_pushes:
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
+    if not months:
+        # Else the run that builds them evaluates the checks.
+        report_checks(values)
     return OK
 
 
@@ -263,6 +272,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
                     for name, (_, errors) in failures.items()
                 },
                 "kept_from_target": delivered.synthetic,
+                "stopped": delivered.stopped,
             }
         )
         return FAILED if failed else OK
@@ -271,6 +281,8 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
     )
     if delivered.synthetic:
         print(f"{delivered.synthetic} sample invoices were kept back: the target is no sandbox (ARCADIA_SANDBOX_URL)")
+    if delivered.stopped is not None:
+        print(f"ended early, the rest is due at once, for finance is away: {delivered.stopped}")
     for what, errors in failures.values():
         for key, error in errors.items():
             print(f"{key.external_id}: {what}: {error}")

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from arcadia_dagster import __version__
+from arcadia_dagster.finance import listing
 from arcadia_dagster.finance.errors import (
     ConfigurationFailure,
     FinanceError,
@@ -51,16 +52,6 @@ _WRONG_SETTING: Final = {
     405: "it takes no invoices at this address: check SKYAI_FINANCE_URL",
 }
 _ANSWER_BYTES: Final = 64 * 1024  # a right answer has about a hundred
-_LIST_BYTES: Final = 256 * 1024 * 1024  # half a million invoices
-_LISTED: Final = {
-    "source",
-    "external_id",
-    "invoice_id",
-    "currency",
-    "amount_gross_minor",
-    "amount_net_minor",
-    "amount_tax_minor",
-}
 _ID_CHARACTERS: Final = 255
 
 Answer = TypeVar("Answer")
@@ -205,21 +196,44 @@ class FinanceClient:
         return self._with_retries(lambda request: self._send(body, request))
 
     def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
-        """The rows that finance has of a tenant.
+        """The rows that finance has of a tenant, of all pages where its list has several.
 
         Args:
-            path: Where below the base URL finance lists them, as a JSON list or as one under `data`.
+            path: Where below the base URL finance lists them, as a JSON list or as one under `data`. A link to the next page
+                is followed below the base URL and nowhere else.
             tenant_id: Asked for as the parameter `tenant_id`; rows that name another tenant are left out.
 
         Returns:
-            Rows with `source`, `external_id`, `invoice_id`, `currency` and the three amounts in minor units.
+            Rows with `listing.FIELDS`, as finance states them.
 
         Raises:
-            TransientFailure: Finance was away or overloaded for all requests.
-            ConfigurationFailure: It does not list its invoices there, or not so.
+            TransientFailure: Finance was away or overloaded for all requests, or slow for the list as a whole.
+            ConfigurationFailure: It does not list its invoices there, or not so, or not all of them.
         """
-        rows = self._with_retries(lambda request: self._list(path, tenant_id, request))
-        return [row for row in rows if row.get("tenant_id", tenant_id) == tenant_id]
+        until = time.monotonic() + listing.MOST_SECONDS
+        rows: list[dict[str, Any]] = []
+        here: str = path
+        params: dict[str, str] | None = {"tenant_id": tenant_id}
+        for _ in range(listing.MOST_PAGES):
+            page = self._page(here, params)
+            rows += page.rows
+            if not page.goes_on:
+                if page.count > len(rows):
+                    raise self._not_whole(path, f"it counts {page.count} and lists {len(rows)}")
+                return [row for row in rows if row.get("tenant_id", tenant_id) == tenant_id]
+            if page.link is None:
+                raise self._not_whole(path, "it goes on, and does not say where in a way that is known here")
+            here, params = self._below(path, here, page.link), None
+            if len(rows) > listing.MOST_ROWS:
+                break
+            if time.monotonic() > until:
+                raise TransientFailure(f"finance took more than {listing.MOST_SECONDS:g} s to list its invoices")
+        raise self._not_whole(path, f"it goes on after {len(rows)} rows")
+
+    def quoted(self, text: str, most: int = 80) -> str:
+        """Somebody else's words, fit to be shown: without our secrets, short, on one line and harmless to a terminal."""
+        words = self._quoted(text.encode(errors="replace"))
+        return words if len(words) <= most else words[:most] + "..."
 
     def _with_retries(self, send: Callable[[int], Answer]) -> Answer:
         """Send until an answer comes that is no passing failure; the function gets the request's number, from 1."""
@@ -239,19 +253,41 @@ class FinanceClient:
             return self._imported(response.status_code, content, request)
         raise self._refusal(response, content, request)
 
-    def _list(self, path: str, tenant_id: str, request: int) -> list[dict[str, Any]]:
-        response, content = self._exchange(request, "GET", path, params={"tenant_id": tenant_id}, most=_LIST_BYTES)
+    def _page(self, path: str, params: Mapping[str, str] | None) -> listing.Page:
+        return self._with_retries(lambda request: self._one_page(path, params, request))
+
+    def _one_page(self, path: str, params: Mapping[str, str] | None, request: int) -> listing.Page:
+        response, content = self._exchange(request, "GET", path, params=params, most=listing.PAGE_BYTES)
         if response.status_code in _RETRIED or response.status_code in {401, 403}:
             raise self._refusal(response, content, request)
-        rows = _json_rows(content) if response.is_success else None
-        if rows is None:
-            raise ConfigurationFailure(
-                f"finance answered {response.status_code} at {path} without a list of invoices: check "
-                f"SKYAI_FINANCE_LIST_PATH. It says: {self._quoted(content)}",
-                status=response.status_code,
-                requests=request,
-            )
-        return rows
+        why = f"it says: {self._quoted(content)}"
+        try:
+            if response.is_success:
+                return listing.page_of(response, content)
+        except listing.NotAListError as error:
+            why = self._quoted(str(error).encode(errors="replace"))
+        raise ConfigurationFailure(
+            f"finance answered {response.status_code} at {self.quoted(path)} without a list of invoices: check "
+            f"SKYAI_FINANCE_LIST_PATH; {why}",
+            status=response.status_code,
+            requests=request,
+        )
+
+    def _below(self, path: str, here: str, link: str) -> str:
+        """Where a link to the next page leads, below the base URL: nothing else gets our token."""
+        try:
+            url = str(httpx.URL(self.target + here).join(link).copy_with(fragment=None))
+        except httpx.InvalidURL:
+            url = ""
+        if not url.startswith(self.target + "/"):
+            raise self._not_whole(path, f"its next page is elsewhere: {self.quoted(link)}")
+        return url.removeprefix(self.target)
+
+    def _not_whole(self, path: str, why: str) -> ConfigurationFailure:
+        return ConfigurationFailure(
+            f"finance lists its invoices in pages at {self.quoted(path)}, and what came is not all: {why}. Half a list cannot be "
+            "compared: name one that is whole, or has links to its pages, in SKYAI_FINANCE_LIST_PATH"
+        )
 
     def _exchange(
         self,
@@ -391,20 +427,6 @@ def _canonical(payload: Mapping[str, object]) -> bytes:
     except ValueError as error:  # NaN, or half of a surrogate pair in a text
         message = f"the invoice cannot be written as JSON, nothing was sent: {error}"
         raise PayloadRefused(message) from error
-
-
-def _json_rows(content: bytes) -> list[dict[str, Any]] | None:
-    """Read a list of invoices; None where it is none, is too large, or lacks what a comparison needs."""
-    if len(content) > _LIST_BYTES:
-        return None
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    rows = answer.get("data") if isinstance(answer, dict) else answer
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _LISTED for row in rows):
-        return None
-    return rows
 
 
 def _json_object(content: bytes) -> dict[str, object]:

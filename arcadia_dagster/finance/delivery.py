@@ -208,7 +208,9 @@ class Delivery:
         """
         done = Delivered()
         delivery_id = str(uuid.uuid4())
-        with hold(self._warehouse.delivery_lock_path, timeout=self._lock_timeout):
+        # Its time-out is no setting, so the message must not name one.
+        lock = self._warehouse.delivery_lock_path
+        with hold(lock, timeout=self._lock_timeout, advice="wait for it to end, then deliver again"):
             keys = self._outstanding(months, invoices, again=again, due_at=due_at, done=done)
             course = _Course()
             self._send_all(client, keys, course, delivery_id, again=again, done=done, progress=progress)

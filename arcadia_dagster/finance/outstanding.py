@@ -8,7 +8,7 @@ from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.query import text_list, text_literal
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +34,11 @@ class Recipient:
     tenant_id: str
     is_sandbox: bool
 
+    @property
+    def is_recipients_sql(self) -> str:
+        """SQL: whether a record or an attempt is about this recipient."""
+        return f"(target = {text_literal(self.target)} AND tenant_id = {text_literal(self.tenant_id)})"
+
 
 _PAYLOADS = {"state": "state", "pushed": "pushed_sha256", "payload": "payload_sha256"}
 IS_OUTSTANDING = states.is_outstanding_sql(**_PAYLOADS)
@@ -56,6 +61,11 @@ def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> 
 def missing_sql(recipient: Recipient) -> str:
     """SQL: like `outstanding_sql`, with those that were refused or abandoned and need a person."""
     return f"SELECT * FROM ({ready_sql(recipient, None)}) WHERE {_IS_MISSING} AND {may_have_sql(recipient)}"
+
+
+def ready_here_sql(recipient: Recipient) -> str:
+    """SQL: every ready invoice that the recipient may have, with its record, and whether it `is_missing` there."""
+    return f"SELECT *, {_IS_MISSING} AS is_missing FROM ({ready_sql(recipient, None)}) WHERE {may_have_sql(recipient)}"
 
 
 def may_have_sql(recipient: Recipient) -> str:

@@ -1,23 +1,31 @@
-"""Reconciliation: what finance lists beside what we recorded, and what to do where the two differ.
+"""Reconciliation: what finance lists beside what is on record and what is ready, and what to do where they differ.
 
 Deliveries trust finance's answers. This looks at finance itself: rows that are gone, rows that somebody changed, rows that we
-never pushed. It changes nothing on either side.
+never pushed, and invoices that it does not have as they are now. It changes nothing in finance, and on record only that finance
+does not have any more what it should not have.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient
-from arcadia_dagster.finance.states import Outcome
+from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.listing import COMPARED
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, key_condition, ready_here_sql
+from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 
-AMOUNTS = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor")
-_COMPARED = ("currency", *AMOUNTS)
+_COMPARED = ("currency", *COMPARED)
+_IDS_SHOWN = 5
 
-_AGAIN = "arcadia push {id} --again"
+NOT_LISTED = "finance does not list it any more, as it should be"
+"""What the record of an invoice says that finance should not have, once its row there is gone."""
+
+# What leaves open whether finance has it: no answer on record, one that did not say, none that came in time.
+_UNCERTAIN = text_list([Outcome.UNKNOWN.value, Outcome.TRANSIENT.value])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,109 +46,270 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """An invoice that finance took, as it was sent last.
+class OnRecord:
+    """An invoice that we have, or that finance took from us.
 
     Attributes:
         key: Which invoice.
-        finance_invoice_id: Finance's id for it.
-        body: The fields of the payload.
-        is_wanted: Whether finance should have it still: it is neither void nor is its document dismissed.
+        finance_invoice_id: Finance's id for it; None where finance gave none.
+        body: The fields of the payload as finance should have it: as it is now where it is ready, else as finance took it last;
+            None where it is not ready and finance never took it.
+        missing: Why finance does not have it as it is now; None where it has, or need not have it.
+        needs_a_person: Whether it stays missing until a person does something.
+        is_ready: Whether it is to be in finance as it is now.
+        is_wanted: Whether finance may have it: it is neither void nor is its document dismissed.
+        is_uncertain: Whether the outcome of some push of it is not certain.
     """
 
     key: InvoiceKey
-    finance_invoice_id: str
-    body: Mapping[str, Any]
-    is_wanted: bool
+    finance_invoice_id: str | None
+    body: Mapping[str, Any] | None
+    missing: str | None = None
+    needs_a_person: bool = False
+    is_ready: bool = True
+    is_wanted: bool = True
+    is_uncertain: bool = False
 
 
-def taken(warehouse: Warehouse, recipient: Recipient) -> list[Taken]:
-    """What finance has, as far as its answers tell.
+def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
+    """Every invoice that we have or that went to the recipient.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    to = f"target = {text_literal(recipient.target)} AND tenant_id = {text_literal(recipient.tenant_id)}"
+    to = recipient.is_recipients_sql
     with warehouse.read() as connection:
         rows = fetch(
             connection,
             f"""
-            WITH sent AS (
-              SELECT source, account_id, external_id, arg_max(payload, answered_at) AS payload
-              FROM finance_attempts
-              WHERE {to} AND outcome IN ({text_list([Outcome.CREATED.value, Outcome.UPDATED.value])})
-              GROUP BY ALL
+            WITH ready AS ({ready_here_sql(recipient)}), sent AS (
+              SELECT source, account_id, external_id,
+                arg_max(payload, answered_at) FILTER (outcome IN ({text_list([Outcome.CREATED.value, Outcome.UPDATED.value])}))
+                  AS payload,
+                bool_or(outcome IS NULL OR outcome IN ({_UNCERTAIN})) AS is_uncertain
+              FROM finance_attempts WHERE {to} GROUP BY ALL
             ), stated AS (
               SELECT DISTINCT source, account_id, external_id, true AS is_stated FROM document_invoices
             ), void AS (
               SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
+            ), record AS (
+              SELECT source, account_id, external_id, finance_invoice_id FROM finance_records WHERE {to}
+            ), known AS (
+              SELECT source, account_id, external_id FROM stated UNION SELECT source, account_id, external_id FROM sent
             )
-            SELECT record.source, record.account_id, record.external_id, record.finance_invoice_id, sent.payload,
-              coalesce(stated.is_stated, false) AND NOT coalesce(void.is_void, false) AS is_wanted
-            FROM (SELECT * FROM finance_records WHERE {to} AND finance_invoice_id IS NOT NULL) AS record
-            JOIN sent USING (source, account_id, external_id)
+            SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
+              coalesce(stated.is_stated, false) AND NOT coalesce(void.is_void, false) AS is_wanted,
+              ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing,
+              ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
+            FROM known
+            LEFT JOIN record USING (source, account_id, external_id)
+            LEFT JOIN sent USING (source, account_id, external_id)
             LEFT JOIN stated USING (source, account_id, external_id)
             LEFT JOIN void USING (source, account_id, external_id)
-            ORDER BY ALL
+            LEFT JOIN ready USING (source, account_id, external_id)
+            ORDER BY known.source, known.account_id, known.external_id
             """,
         )
-    return [
-        Taken(
-            InvoiceKey(row["source"], row["account_id"], row["external_id"]),
-            row["finance_invoice_id"],
-            json.loads(row["payload"]),
-            row["is_wanted"],
-        )
-        for row in rows
+    return [_on_record(row) for row in rows]
+
+
+def _on_record(row: Mapping[str, Any]) -> OnRecord:
+    is_ready = row["payload_sha256"] is not None
+    taken = json.loads(row["payload"]) if row["payload"] else None
+    is_same = row["pushed_sha256"] == row["payload_sha256"]
+    return OnRecord(
+        InvoiceKey(row["source"], row["account_id"], row["external_id"]),
+        row["finance_invoice_id"],
+        {name: row[name] for name in _COMPARED} if is_ready else taken,
+        missing=_missing(row["state"], row["last_error"], is_same=is_same) if row["is_missing"] else None,
+        needs_a_person=is_same and row["state"] in NEEDS_A_PERSON,
+        is_ready=is_ready,
+        is_wanted=row["is_wanted"],
+        is_uncertain=row["is_uncertain"],
+    )
+
+
+def _missing(state: str | None, error: str | None, *, is_same: bool) -> str:
+    """Why finance does not have an invoice as it is now, as far as the record tells."""
+    if state is None:
+        return "no push of it is on record"
+    if not is_same:
+        return "it changed, and was not pushed since"
+    if state == State.PENDING:
+        return "its last push has no answer on record"
+    return f"{state}: {error}"
+
+
+def listed(
+    rows: Iterable[Mapping[str, Any]], sources: Collection[str], show: Callable[[str], str] = str
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Finance's rows of these sources, by source and external id, their ids as text. Rows of other sources are somebody else's.
+
+    Args:
+        rows: Rows with `listing.FIELDS`.
+        sources: Whose rows.
+        show: Makes somebody else's words fit to be shown.
+
+    Raises:
+        ConfigurationFailure: Something among them is no invoice.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        source = row["source"]
+        if isinstance(source, str) and source in sources:
+            normal = _normal(row)
+            if normal is None:
+                raise ConfigurationFailure(
+                    "finance lists something that is no invoice, ids being text or integers and amounts integers: "
+                    f"{show(json.dumps(row, ensure_ascii=False))}; check SKYAI_FINANCE_LIST_PATH"
+                )
+            found.setdefault((source, normal["external_id"]), []).append(normal)
+    return found
+
+
+def _normal(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A row with its ids as text; None where it cannot be compared."""
+    ids = {name: row[name] for name in ("external_id", "invoice_id")}
+    # By their very types: for Python true is an integer.
+    is_comparable = (
+        all(type(value) in {str, int} for value in ids.values())
+        and isinstance(row["currency"], str)
+        and all(type(row[name]) is int for name in COMPARED)
+    )
+    return {**row, **{name: str(value) for name, value in ids.items()}} if is_comparable else None
+
+
+def by_row(ours: Iterable[OnRecord]) -> dict[tuple[str, str], OnRecord]:
+    """Our invoices by what finance tells them apart by, which is not the account: of several, the one that is to be there."""
+    return {
+        (invoice.key.source, invoice.key.external_id): invoice
+        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.is_wanted, one.body is not None, one.key))
+    }
+
+
+def settle(
+    warehouse: Warehouse,
+    recipient: Recipient,
+    ours: Sequence[OnRecord],
+    theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+) -> None:
+    """Put on record that invoices which finance should not have any more are gone there.
+
+    Their payloads' hash goes too: should one be wanted again, it is pushed again.
+
+    Args:
+        warehouse: Where the records are; the caller keeps deliveries away.
+        recipient: Whose list it is.
+        ours: What is on record.
+        theirs: What the recipient lists, see `listed`.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+    """
+    unwanted = [one for one in ours if not one.is_wanted and one.finance_invoice_id is not None]
+    known = by_row(ours)
+    gone = [
+        one.key
+        for one in unwanted
+        if (row := (one.key.source, one.key.external_id)) not in theirs or known[row] is not one
     ]
+    if not gone:
+        return
+    with warehouse.write() as connection:
+        connection.execute(
+            "UPDATE finance_records SET finance_invoice_id = NULL, payload_sha256 = '', "
+            f"last_error = {text_literal(NOT_LISTED)} WHERE {recipient.is_recipients_sql} AND {key_condition(gone)}"
+        )
 
 
-def differences(ours: Iterable[Taken], theirs: Sequence[Mapping[str, Any]]) -> list[Difference]:
+def differences(
+    ours: Sequence[OnRecord],
+    theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+    show: Callable[[str], str] = str,
+) -> list[Difference]:
     """Where the two sides do not agree, in order.
 
     Args:
-        ours: What finance took.
-        theirs: Finance's rows of our tenant, each with `source`, `external_id`, `invoice_id`, `currency` and the amounts in
-            minor units. Rows of sources that we never pushed are somebody else's.
+        ours: What we have, and what finance took.
+        theirs: What finance lists, see `listed`.
+        show: Makes somebody else's words fit to be shown.
     """
-    listed: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in theirs:
-        listed.setdefault((row["source"], row["external_id"]), []).append(row)
-    found: list[Difference] = []
-    known = {(invoice.key.source, invoice.key.external_id): invoice for invoice in ours}
-    for (source, external_id), invoice in known.items():
-        rows = listed.get((source, external_id), [])
-        found += [Difference(source, external_id, *told) for told in _told(invoice, rows)]
-    sources = {source for source, _ in known}
+    known = by_row(ours)
+    found = [
+        Difference(*key, *told)
+        for key, invoice in known.items()
+        if (told := _told(invoice, theirs.get(key, []), show)) is not None
+    ]
     found += [
         Difference(
-            source,
-            external_id,
-            f"finance has it as {rows[0]['invoice_id']}, and no push of it is on record here",
+            show(source),
+            show(external_id),
+            f"finance has it as {_ids(rows, show)}, and no push of it is on record here",
             "if its file is in the archive, `arcadia ingest` pushes it and records that; else it is to be looked at there",
         )
-        for (source, external_id), rows in listed.items()
-        if source in sources and (source, external_id) not in known
+        for (source, external_id), rows in theirs.items()
+        if (source, external_id) not in known
     ]
     return sorted(found)
 
 
-def _told(invoice: Taken, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    again = f"`{_AGAIN.format(id=invoice.key.external_id)}` puts it right"
+def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[str], str]) -> tuple[str, str] | None:
+    """What differs and what to do about it."""
     if not rows:
-        gone = f"finance does not list it; it had answered with {invoice.finance_invoice_id}"
-        return [(gone, again)] if invoice.is_wanted else []
+        return _told_unlisted(invoice)
+    ids = _ids(rows, show)
     if not invoice.is_wanted:
-        return [("finance has it, though it is void or its document was dismissed", "remove it in finance by hand")]
+        return (
+            f"finance has it as {ids}, though it is void or its document was dismissed",
+            "remove it in finance by hand",
+        )
     if len(rows) > 1:
-        ids = ", ".join(str(row["invoice_id"]) for row in rows)
-        return [(f"finance has {len(rows)} rows of it: {ids}", "finance must keep one of them: tell those who run it")]
+        return f"finance has {len(rows)} rows of it: {ids}", "finance must keep one of them: tell those who run it"
+    if invoice.body is None:
+        pushed = "the outcome of a push of it is not certain" if invoice.is_uncertain else "no push of it is on record"
+        return (
+            f"finance has it as {ids}; {pushed} here, and it is not ready to be pushed",
+            f"`arcadia explain {_name(invoice)}` says why",
+        )
     (row,) = rows
     found = [
-        f"{name} is {row[name]} in finance and {invoice.body[name]} here"
-        for name in _COMPARED
-        if row[name] != invoice.body[name]
+        f"{field} is {show(str(row[field]))} in finance and {invoice.body[field]} here"
+        for field in _COMPARED
+        if row[field] != invoice.body[field]
     ]
-    if str(row["invoice_id"]) != invoice.finance_invoice_id:
-        found.append(f"its id is {row['invoice_id']} in finance and {invoice.finance_invoice_id} here")
-    return [("; ".join(found), again)] if found else []
+    if invoice.finance_invoice_id not in {None, row["invoice_id"]}:
+        found.append(f"its id is {ids} in finance and {invoice.finance_invoice_id} here")
+    there = "; ".join(found)
+    if invoice.missing is not None:
+        there = there or "its amounts are the same there"
+        return f"finance has it as {ids}, but did not confirm it as it is now: {invoice.missing}; {there}", _push(
+            invoice
+        )
+    return (there, _again(invoice)) if found else None
+
+
+def _told_unlisted(invoice: OnRecord) -> tuple[str, str] | None:
+    if invoice.missing is not None:
+        return f"finance does not list it: {invoice.missing}", _push(invoice)
+    if invoice.is_wanted and invoice.body is not None:
+        return f"finance does not list it; it had answered with {invoice.finance_invoice_id}", _again(invoice)
+    return None
+
+
+def _push(invoice: OnRecord) -> str:
+    if invoice.needs_a_person:
+        return f"put right what its error says, then `arcadia push {_name(invoice)} --again`"
+    return f"`arcadia push {_name(invoice)}` sends it, if no schedule does before"
+
+
+def _again(invoice: OnRecord) -> str:
+    return f"`arcadia push {_name(invoice)} --again` puts it right"
+
+
+def _name(invoice: OnRecord) -> str:
+    return shlex.quote(invoice.key.external_id)
+
+
+def _ids(rows: Sequence[Mapping[str, Any]], show: Callable[[str], str]) -> str:
+    more = f" and {len(rows) - _IDS_SHOWN} more" if len(rows) > _IDS_SHOWN else ""
+    return ", ".join(show(row["invoice_id"]) for row in rows[:_IDS_SHOWN]) + more

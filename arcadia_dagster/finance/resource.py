@@ -9,10 +9,10 @@ from pydantic import Field
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, outstanding_sql
-from arcadia_dagster.finance.reconcile import Difference, differences, taken
+from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, missing_sql, outstanding_sql
+from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
-from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse import Warehouse, hold
 
 SANDBOX_LIST_PATH = "/api/v1/invoices"
 """Where the sandbox lists its invoices."""
@@ -117,9 +117,13 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             )
 
     def reconcile(self, warehouse: Warehouse) -> list[Difference]:
-        """Compare what finance lists with what is on record; see `reconcile.differences`.
+        """Compare what finance lists with what is on record and what is ready; see `reconcile.differences`.
+
+        No delivery runs meanwhile: what it did in between would be told as a difference. What finance should not have and
+        does not list any more is put on record as gone.
 
         Raises:
+            LockTimeoutError: A delivery took longer than the warehouse's lock's time-out.
             ConfigurationFailure: The settings cannot be right, or finance cannot list its invoices.
             TransientFailure: Finance was away for all requests.
         """
@@ -129,9 +133,12 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             raise ConfigurationFailure(
                 "nobody knows where finance lists its invoices: set SKYAI_FINANCE_LIST_PATH, if it can"
             )
-        with self.client() as client:
-            listed = client.list_invoices(path, self.tenant_id)
-        return differences(taken(warehouse, recipient), listed)
+        with hold(warehouse.delivery_lock_path, timeout=warehouse.lock_timeout), self.client() as client:
+            theirs = client.list_invoices(path, self.tenant_id)
+            ours = on_record(warehouse, recipient)
+            rows = listed(theirs, {one.key.source for one in ours}, client.quoted)
+            settle(warehouse, recipient, ours, rows)
+            return differences(ours, rows, client.quoted)
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month.
@@ -146,6 +153,17 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
                 "GROUP BY ALL ORDER BY ALL"
             ).fetchall()
         return dict(rows)
+
+    def lacking(self, warehouse: Warehouse) -> list[tuple[str, int, datetime | None]]:
+        """The ready invoices that finance does not have as they are now: state, how many, and when (UTC) the first is due.
+
+        The state is `not pushed` where there is no record; there is no time where none waits for one.
+        """
+        with warehouse.read() as connection:
+            return connection.execute(
+                "SELECT coalesce(state, 'not pushed') AS state, count(*), min(not_before) "
+                f"FROM ({missing_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
 
 
 def _target(url: str, setting: str) -> str:

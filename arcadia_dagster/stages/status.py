@@ -98,7 +98,8 @@ def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatu
             of(month).sums.append(Sums(*sums))
         for month, pushed in connection.execute(
             "SELECT invoice_month, count(*) FROM finance_records "
-            f"WHERE state = 'delivered' AND target = {text_literal(target)} AND tenant_id = {text_literal(tenant_id)} "
+            "WHERE state = 'delivered' AND finance_invoice_id IS NOT NULL "
+            f"AND target = {text_literal(target)} AND tenant_id = {text_literal(tenant_id)} "
             "GROUP BY ALL"
         ).fetchall():
             of(month).pushed = pushed

@@ -17,13 +17,20 @@ class LockTimeoutError(TimeoutError):
 
 
 @contextmanager
-def hold(path: Path, *, timeout: float, shared: bool = False) -> Iterator[None]:
+def hold(
+    path: Path,
+    *,
+    timeout: float,
+    shared: bool = False,
+    advice: str = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT",
+) -> Iterator[None]:
     """Hold the lock on `path` (made where missing), alone or with other `shared` holders.
 
     Args:
         path: The lock's own file. It is never deleted: deleting a lock file is how two holders come to be.
         timeout: Seconds to wait at most.
         shared: Whether others may hold it shared at the same time.
+        advice: What the message says to do; to be given where the time-out is not that setting's.
 
     Raises:
         LockTimeoutError: Somebody else held it for longer than `timeout`.
@@ -35,8 +42,7 @@ def hold(path: Path, *, timeout: float, shared: bool = False) -> Iterator[None]:
     if not _acquire(descriptor, operation, timeout):
         # The waiting thread owns the descriptor now and closes it when it wakes.
         raise LockTimeoutError(
-            f"{path} was locked for more than {timeout:g} s by {_holders(path) or 'another process'}; "
-            "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
+            f"{path} was locked for more than {timeout:g} s by {_holders(path) or 'another process'}; {advice}"
         )
     try:
         yield

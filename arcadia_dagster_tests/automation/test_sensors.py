@@ -1,15 +1,22 @@
 """The sensor and the schedule, evaluated with a real instance on a real home."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from arcadia_dagster.automation import sensors
 from arcadia_dagster.automation.sensors import WORK_TAG
+from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.finance.books import SECRET, Books
+from arcadia_dagster_tests.finance.books import invoice as totals
+from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, imported
+from arcadia_dagster_tests.plain import warehouse_of
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
 
@@ -142,6 +149,36 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
     silent.run([datetime(2019, 1, 1, tzinfo=UTC).date(), datetime(2019, 2, 1, tzinfo=UTC).date()])
     silent.run([datetime(2026, 4, 1, tzinfo=UTC).date()])
     assert evaluated() == [("2019-01-01", "2019-02-01"), ("2026-04-01", "2026-04-01")]
+
+
+@pytest.mark.parametrize(
+    ("answered", "reason"),
+    [
+        (imported("inv-1"), r"finance has every ready invoice"),
+        (
+            answer(422, b"no such vendor"),
+            r"nothing is due; finance does not have 2 refused; what is refused or abandoned needs a person",
+        ),
+        (
+            answer(503),
+            r"nothing is due; finance does not have 2 deferred \(the first is due at \d{4}-\d\d-\d\d \d\d:\d\d UTC\)",
+        ),
+    ],
+)
+def test_the_schedule_says_truly_why_there_is_nothing_to_deliver(tmp_path: Path, answered: Step, reason: str) -> None:
+    books = Books(warehouse_of(tmp_path))
+    books.hold(totals(1), totals(2))
+    with ScriptedServer(answered) as server:
+        books.deliver(server.url)
+        resources = {
+            "warehouse": WarehouseResource(path=str(books.warehouse.path)),
+            "finance": FinanceResource(base_url=server.url, sandbox_url=server.url, secret=SECRET),
+        }
+        now = datetime.now(UTC)
+        with dg.build_schedule_context(scheduled_execution_time=now, resources=resources) as context:
+            result = Project(tmp_path).definitions().resolve_schedule_def("deliver_outstanding").evaluate_tick(context)
+    assert not result.run_requests
+    assert re.fullmatch(reason, str(result.skip_message))
 
 
 def test_months_of_a_run_under_way_are_not_requested_again_until_it_ends(
