@@ -53,6 +53,7 @@ _WRONG_SETTING: Final = {
 }
 _ANSWER_BYTES: Final = 64 * 1024  # a right answer has about a hundred
 _ID_CHARACTERS: Final = 255
+_READ_OF_WORDS: Final = 8_000  # bytes: many more than are shown, so that no part of a secret is among those that are
 
 Answer = TypeVar("Answer")
 
@@ -385,7 +386,7 @@ class FinanceClient:
 
     def _quoted(self, content: bytes) -> str:
         """Somebody else's words, without our secrets."""
-        return quoted(self._mint.redact(content.decode(errors="replace")))
+        return quoted(self._mint.redact(content[:_READ_OF_WORDS].decode(errors="replace")))
 
 
 def _usable_target(base_url: str, *, allow_http: bool) -> str:

@@ -188,7 +188,9 @@ class TokenMint:
 
     def _redacted_piece(self, piece: re.Match[str]) -> str:
         """A token may be wrapped, cut off, or have something before it."""
-        return piece[0] if self._pieces.isdisjoint(_pieces(piece[0])) else "[token]"
+        starts = range(len(piece[0]) - _PIECE_CHARACTERS + 1)
+        has_part = any(piece[0][start : start + _PIECE_CHARACTERS] in self._pieces for start in starts)
+        return "[token]" if has_part else piece[0]
 
     def _mint(self) -> None:
         now = int(self._clock())

@@ -345,7 +345,7 @@ def test_finances_own_words_are_short_on_one_line_and_without_the_secret(counter
         counter.books.deliver(server.url)
         counter.rows = [
             counter.row(1, invoice_id=hostile, currency=SECRET),
-            *[counter.row(2, invoice_id=hostile)] * 1000,
+            *[counter.row(2, invoice_id=hostile)] * 100,
             counter.row(3, external_id=hostile, invoice_id=SECRET),
         ]
         found = counter.reconcile(server.url)
