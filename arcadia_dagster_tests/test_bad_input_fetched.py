@@ -64,7 +64,7 @@ def test_a_summary_that_the_items_do_not_come_to_holds_the_invoice(world: World)
         items = [item(description=f"web-{number}"), GST]
         document = {"invoice": entry, "items": items, "summary": summary(entry, taxes={"amount": stated_tax})}
         world.project.drop(f"{number}.json", json.dumps(document).encode())
-    world.run()
+    world.build()
     totals = world.project.query("SELECT status, hold_reasons FROM tax_split_totals ORDER BY external_id")
     assert [total["status"] for total in totals] == ["held", "held"]
     assert "6.61" in str(totals[0]["hold_reasons"])
@@ -75,10 +75,10 @@ def test_a_summary_that_the_items_do_not_come_to_holds_the_invoice(world: World)
 def test_a_changed_invoice_is_a_new_version(world: World) -> None:
     with Api() as api:
         fetch(world, api)
-        world.run()
+        world.build()
     with Api("7.60", "7.00", updated_at="2026-05-03T00:00:00Z") as api:
         fetch(world, api)
-    world.run()
+    world.build()
     assert rows_of_finance(world) == {uuid(1): 760}
     statuses = world.project.query("SELECT status FROM raw_invoices ORDER BY status")
     assert [row["status"] for row in statuses] == ["current", "superseded"]
@@ -87,17 +87,17 @@ def test_a_changed_invoice_is_a_new_version(world: World) -> None:
 def test_items_as_doctl_writes_them_are_an_invoice_of_the_month_of_their_lines(world: World) -> None:
     content = {"invoice_items": [item(), GST], "links": None, "meta": None}
     world.project.drop("april.json", json.dumps(content, indent=2).encode())
-    world.run()
+    world.build()
     assert rows_of_finance(world) == {"unknown-2026-04-april": 660}
 
 
 @case("22")
 def test_an_invoice_by_its_number_and_then_by_its_uuid_is_one_invoice(world: World) -> None:
     world.project.drop(invoice_name(number=NUMBER), digitalocean(line(), tax()))
-    world.run()
+    world.build()
     with Api() as api:
         fetch(world, api)
-    world.run()
+    world.build()
     assert rows_of_finance(world) == {NUMBER: 660}
     assert world.received == 1, "the same figures are not pushed again"
     raw = world.project.query("SELECT account_id, external_id, status FROM raw_invoices ORDER BY status")
@@ -110,9 +110,9 @@ def test_an_invoice_by_its_number_and_then_by_its_uuid_is_one_invoice(world: Wor
 def test_an_invoice_by_its_uuid_and_then_by_its_number_is_one_invoice(world: World) -> None:
     with Api() as api:
         fetch(world, api)
-    world.run()
+    world.build()
     world.project.drop(invoice_name(number=NUMBER), digitalocean(line(amount="$7.00"), tax()))
-    world.run()
+    world.build()
     assert rows_of_finance(world) == {uuid(1): 760}
 
 
@@ -121,11 +121,11 @@ def test_both_names_in_one_landing_are_one_invoice_also_after_a_rebuild(world: W
     world.project.drop(invoice_name(number=NUMBER), digitalocean(line(), tax()))
     with Api() as api:
         fetch(world, api)
-    world.run()
+    world.build()
     before = world.project.query("SELECT * EXCLUDE (received_at) FROM document_invoices ORDER BY ALL")
     assert len(rows_of_finance(world)) == 1
     world.project.forget_warehouse()
-    world.run()
+    world.build()
     assert world.project.query("SELECT * EXCLUDE (received_at) FROM document_invoices ORDER BY ALL") == before
     assert len(rows_of_finance(world)) == 1
     assert len({(row["account_id"], row["external_id"]) for row in before}) == 1
@@ -137,6 +137,6 @@ def test_two_ids_that_share_a_number_are_two_invoices(world: World) -> None:
         items = [item(description=f"web-{number}"), GST]
         document = {"invoice": entry, "items": items, "summary": summary(entry, taxes={"amount": "0.60"})}
         world.project.drop(f"{number}.json", json.dumps(document).encode())
-    world.run()
+    world.build()
     assert rows_of_finance(world).keys() <= {uuid(1), uuid(2)}
     assert len(world.project.query("SELECT DISTINCT external_id FROM raw_invoices")) == 2

@@ -23,7 +23,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IngestStory]:
     return ingest_stories(tmp_path_factory.mktemp("ingests"))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_an_ingest_killed_at_any_moment_leaves_whole_months_and_is_completed_by_the_next(
     stories: Iterator[IngestStory], seed: int
 ) -> None:
@@ -41,7 +41,7 @@ def test_an_ingest_killed_in_a_phase_leaves_whole_months_and_is_completed_by_the
     hit_ingest(phase, stories, random.Random(phase))
 
 
-@pytest.mark.parametrize("more_bytes", [0, 20_000, 60_000, 120_000])
+@pytest.mark.parametrize("more_bytes", [0, 20_000, 120_000])
 def test_a_disk_that_is_full_leaves_whole_months_and_one_clear_error(tmp_path: Path, more_bytes: int) -> None:
     """Nothing can become larger than the warehouse is, or than it is and a little more, so it fills up at different steps."""
     story = IngestStory.prepared(tmp_path, new_lines=20 * LINES)

@@ -101,15 +101,12 @@ class Records:
             connection,
             f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys)})",
         )
+        ready = {InvoiceKey(row["source"], row["account_id"], row["external_id"]): row for row in rows}
+        # In the order of the keys: whose turn it is.
         intents = [
-            Intent(
-                str(uuid.uuid4()),
-                InvoiceKey(row["source"], row["account_id"], row["external_id"]),
-                row,
-                payload.build(row, with_optional_fields=self._with_optional_fields),
-            )
-            for row in rows
-            if row["is_outstanding"] or again
+            Intent(str(uuid.uuid4()), key, row, payload.build(row, with_optional_fields=self._with_optional_fields))
+            for key in keys
+            if (row := ready.get(key)) is not None and (row["is_outstanding"] or again)
         ]
         self._replace_records(connection, [self._intended_record(intent) for intent in intents])
         insert(

@@ -435,7 +435,7 @@ def test_what_finance_asks_for_is_a_day_at_most_and_costs_no_other_answer(books:
 def test_while_finance_is_away_a_delivery_ends_after_ten_failures_in_a_row_and_the_rest_is_due_at_once(
     books: Books,
 ) -> None:
-    books.hold(*(invoice(number) for number in range(200)))
+    books.hold(*(invoice(number) for number in range(2 * BATCH)))
     with ScriptedServer(answer(500)) as server:
         done = books.deliver(server.url, concurrency=4)
         assert len({request.json()["external_id"] for request in server.requests}) < 10 + 4
@@ -443,14 +443,14 @@ def test_while_finance_is_away_a_delivery_ends_after_ten_failures_in_a_row_and_t
     assert (done.failure, done.refused) == (None, {})
     with ScriptedServer(imported()) as server:
         again = books.deliver(server.url)
-    assert (len(again.created), again.stopped) == (200, None)
+    assert (len(again.created), again.stopped) == (2 * BATCH, None)
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 302])
 def test_one_invoice_that_alone_is_answered_as_a_wrong_setting_is_refused_and_the_others_go_on(
     books: Books, status: int
 ) -> None:
-    books.hold(*(invoice(number) for number in range(120)))
+    books.hold(*(invoice(number) for number in range(20)))
 
     def answer_one(handler: Any, request: Request) -> bool:
         return (answer(status) if request.json()["external_id"] == "0" else imported())(handler, request)
@@ -459,7 +459,7 @@ def test_one_invoice_that_alone_is_answered_as_a_wrong_setting_is_refused_and_th
         first = books.deliver(server.url, concurrency=1)
         second = books.deliver(server.url, concurrency=1)
     assert (len(first.created), first.failure is None) == (0, False), "while nothing gets through it is the setting"
-    assert (len(second.created), second.failure) == (119, None)
+    assert (len(second.created), second.failure) == (19, None)
     [(key, reason)] = second.refused.items()
     assert (key.external_id, reason.startswith("others got through, so it is this invoice: finance")) == ("0", True)
 

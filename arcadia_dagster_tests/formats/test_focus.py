@@ -31,7 +31,7 @@ APRIL = date(2026, 4, 1)
 USUAL = ("aws", "111", "INV-1", APRIL, True, Decimal("6.60"))
 
 
-@quickly(25)
+@quickly(8)
 @given(
     st.lists(
         st.tuples(AMOUNTS, TEXTS, st.sampled_from(("Usage", "Purchase", "Tax", "Credit", "Adjustment"))), min_size=1
@@ -181,7 +181,8 @@ MOMENTS = (
 
 def test_parquet_of_any_types_is_read_exactly(desk):
     rows = [charge(BilledCost="0.10"), charge(BilledCost="-0.30"), tax(BilledCost="123456789.01")]
-    documents = [as_parquet(*rows, cost=cost, times=times) for cost in COSTS for times in MOMENTS]
+    kinds = [*zip(COSTS, MOMENTS, strict=False), (COSTS[0], MOMENTS[-1])]
+    documents = [as_parquet(*rows, cost=cost, times=times) for cost, times in kinds]
     for document in desk.read(*documents, columns="amount, charge_period_start, charge_period_end, quantity"):
         assert document.reason is None
         assert document.lines == [

@@ -26,7 +26,7 @@ from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document
 from arcadia_dagster_tests.generate import digitalocean_invoice
 from arcadia_dagster_tests.providers.digitalocean_api import item
 
-MUTANTS = 60
+MUTANTS = 25
 APRIL = date(2026, 4, 1)
 
 _ITEMS = [item(description=f"web-{number}", amount=f"{number}.25") for number in range(6)]
