@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.plain import build
 from arcadia_dagster_tests.project import SECRET, Project, checks_of, invoice_name
 
 APRIL = date(2026, 4, 1)
@@ -62,8 +61,7 @@ class World:
 
     def build(self) -> None:
         """The same without Dagster, where its checks do not matter: a third of the time."""
-        build(self.project.warehouse)
-        self.project.finance.deliver(self.project.warehouse)
+        self.project.build()
         self.look()
 
     def look(self) -> None:

@@ -34,6 +34,9 @@ def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
     return Project(tmp_path / "home", sandbox=sandbox)
 
 
+_LONGEST = ("test_deployment.py", "test_cli.py", "test_delivery.py", "test_assets.py", "test_crashes.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first: it waits for other processes most of the time, and the others run meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_deployment.py")
+    """The modules that take longest first, the deployment above all: it waits for other processes most of the time."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))

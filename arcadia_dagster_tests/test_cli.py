@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.generate import write_months
+from arcadia_dagster_tests.plain import build, warehouse_of
 from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
 from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
 
+FIRST = date(2018, 1, 1)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +67,12 @@ class Shell:
         printed = self._capsys.readouterr()
         assert returned == code, printed.err
         return Result(returned, printed.out, printed.err)
+
+    def build(self, **finance: str) -> None:
+        """What `ingest` does, without its run: for tests of other commands."""
+        build(warehouse_of(self.folder / "var"))
+        if finance:
+            self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", **finance)
 
     def status(self) -> dict[str | None, dict[str, Any]]:
         return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
@@ -124,7 +132,7 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
 
 def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
-    arcadia("ingest")
+    arcadia.build()
     assert [month["pushed"] for month in arcadia.status().values()] == [0, 0]
 
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
@@ -203,7 +211,7 @@ def test_given_months_are_built_even_if_nothing_is_new(arcadia: Shell) -> None:
     arcadia.inbox.joinpath(invoice_name()).write_bytes(
         (SAMPLE / "inbox" / "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv").read_bytes()
     )
-    arcadia("ingest")
+    arcadia.build()
     assert "86.92" in arcadia("ingest", "2026-04").stdout
     assert "2026-04" in arcadia("ingest", "2026-03..2026-04").stdout
 
@@ -219,7 +227,7 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
     arcadia: Shell, finance: dict[str, str]
 ) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
-    arcadia("ingest", **finance)
+    arcadia.build(**finance)
     assert (arcadia.status()["2026-04"]["held"], arcadia("push", "2026-04", **finance).stdout[:9]) == (1, "0 created")
 
     explained = arcadia("explain", "1001").stdout
@@ -227,7 +235,7 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
     assert "arcadia release digitalocean/77/1001 --reason" in explained
     assert "held" in arcadia("push", "1001", code=1, **finance).stderr
     assert "1001" in arcadia("release", "1001", "--reason", "checked with the provider", **finance).stdout
-    arcadia("ingest", **finance)
+    arcadia.build(**finance)
 
     found = json.loads(arcadia("explain", "digitalocean/77/1001", "--json").stdout)
     assert (found["totals"]["status"], found["finance"][0]["state"]) == ("ready", "delivered")
@@ -244,18 +252,18 @@ def test_a_forced_push_is_answered_updated_and_a_void_invoice_is_pushed_no_more(
     arcadia: Shell, finance: dict[str, str]
 ) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
-    arcadia("ingest", **finance)
+    arcadia.build(**finance)
     assert "0 created, 0 updated, 1 unchanged" in arcadia("push", "1001", **finance).stdout
     assert json.loads(arcadia("push", "--again", "--json", "2026-04", **finance).stdout)["updated"] == ["1001"]
     assert "remove it there by hand" in arcadia("void", "1001", "--reason", "paid twice").stdout
-    arcadia("ingest", **finance)
+    arcadia.build(**finance)
     assert "paid twice" in arcadia("push", "--again", "1001", code=1, **finance).stderr
 
 
 def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell, finance: dict[str, str]) -> None:
     assert "set SKYAI_FINANCE_SECRET" in arcadia("reconcile", code=2).stderr
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
-    arcadia("ingest", **finance)
+    arcadia.build(**finance)
     can_list = {**finance, "SKYAI_FINANCE_LIST_PATH": "/api/v1/invoices"}
     assert "to the minor unit" in arcadia("reconcile", **can_list).stdout
     assert json.loads(arcadia("reconcile", "--json", **can_list).stdout) == {"differences": []}
@@ -267,13 +275,13 @@ def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell,
 
 def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: Shell) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
-    arcadia("ingest")
+    arcadia.build()
     newer = invoice_name().replace(".csv", " (1).csv")
     (arcadia.inbox / newer).write_bytes(digitalocean(line(amount="$9.00"), tax(amount="$0.90")))
-    arcadia("ingest")
+    arcadia.build()
     assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "9.90"
     arcadia("dismiss", newer, "--reason", "a draft")
-    arcadia("ingest")
+    arcadia.build()
     assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "6.60"
 
 
@@ -327,9 +335,9 @@ def test_a_release_is_for_the_doubts_that_were_seen_and_a_new_one_holds_the_invo
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     total = arcadia.inbox / f"{invoice_name()}.total"
     total.write_text("USD 1.00", encoding="utf-8")
-    arcadia("ingest")
+    arcadia.build()
     arcadia("release", "1001", "--reason", "agreed with the provider")
-    arcadia("ingest")
+    arcadia.build()
     assert arcadia.status()["2026-04"]["held"] == 0
     total.write_text("USD 55555.00", encoding="utf-8")
     assert "1001: held: the total that it states, 55555 USD" in arcadia("ingest").stderr
@@ -338,9 +346,9 @@ def test_a_release_is_for_the_doubts_that_were_seen_and_a_new_one_holds_the_invo
 
 def test_what_nobody_can_overrule_cannot_be_released(arcadia: Shell) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
-    arcadia("ingest")
+    arcadia.build()
     arcadia("void", "1001", "--reason", "paid twice")
-    arcadia("ingest")
+    arcadia.build()
     assert "1001 cannot be released: voided by" in arcadia("release", "1001", "--reason", "x", code=1).stderr
     assert "arcadia release" not in arcadia("explain", "1001").stdout
 

@@ -36,12 +36,12 @@ def test_a_file_of_the_same_plain_name_with_other_lines_is_held_and_one_with_mos
     lines = [line(description=f"web-{number}", amount="$1.00") for number in range(9)]
     project.drop("bill.csv", digitalocean(*lines, tax(amount="$0.90")))
     project.drop("invoice.csv", invoice(1))
-    project.run([APRIL])
+    project.build()
     project.drop(
         "bill (1).csv", digitalocean(*lines[:8], line(description="web-8", amount="$2.00"), tax(amount="$1.00"))
     )
     project.drop("elsewhere/invoice (1).csv", invoice(2))
-    project.run([APRIL])
+    project.build()
 
     assert totals(project)["unknown", "unknown-2026-04-bill"] == ("ready", 1100)
     [held] = project.query("SELECT * FROM tax_split_totals WHERE status = 'held'")
@@ -54,7 +54,7 @@ def test_the_same_bytes_under_the_names_of_two_invoices_are_held(project_with_fi
     project = project_with_finance
     project.drop(invoice_name(account="111", number="600"), invoice(1))
     project.drop(invoice_name(account="222", number="601"), invoice(1))
-    project.run([APRIL])
+    project.build()
 
     [held] = project.query("SELECT * FROM tax_split_totals")
     assert held["status"] == "held"
@@ -65,9 +65,9 @@ def test_the_same_bytes_under_the_names_of_two_invoices_are_held(project_with_fi
 def test_nobody_can_release_an_invoice_that_would_overwrite_another_account_s(project_with_finance: Project) -> None:
     project = project_with_finance
     project.drop(invoice_name(account="111", number="500"), invoice(1))
-    project.run([APRIL])
+    project.build()
     project.drop(invoice_name(account="222", number="500"), invoice(2))
-    project.run([APRIL])
+    project.build()
     [document] = project.query("SELECT document_sha256 FROM raw_invoices WHERE account_id = '222'")
     with pytest.raises(DecisionError, match="500 cannot be released: account 111 has an invoice with the same id"):
         decide(
@@ -80,7 +80,7 @@ def test_nobody_can_release_an_invoice_that_would_overwrite_another_account_s(pr
             by="somebody",
             now=datetime.now(UTC),
         )
-    project.run([APRIL])
+    project.build()
     assert totals(project)["222", "500"] == ("held", 2200)
     assert rows_of_finance(project) == {"500": 1100}
 
@@ -95,9 +95,9 @@ def test_a_folder_moved_into_the_inbox_does_not_bring_its_files_before_what_fina
     (outside / invoice_name(account="111", number="701")).write_bytes(invoice(5) + line(amount="$1.00").encode())
     project.drop(invoice_name(account="111", number="700"), invoice(6))
     project.drop(invoice_name(account="111", number="701"), invoice(7))
-    project.run([APRIL])
+    project.build()
     outside.rename(project.inbox / "moved")
-    project.run([APRIL])
+    project.build()
 
     assert totals(project)["111", "700"] == ("ready", 6600)
     assert totals(project)["222", "700"] == ("held", 5500)
@@ -108,7 +108,7 @@ def test_a_folder_moved_into_the_inbox_does_not_bring_its_files_before_what_fina
 def test_archived_bytes_that_were_changed_are_shown_and_never_read_under_the_old_hash(project: Project) -> None:
     project.drop(invoice_name(), invoice(1))
     project.drop(invoice_name(number="1002"), invoice(2))
-    project.run([APRIL])
+    project.build()
     path = archive_of(project).path_of(project.document(invoice_name())["document_sha256"])
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b"$10.00", b"$90.00"))
