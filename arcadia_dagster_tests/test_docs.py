@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arcadia_dagster import settings
+from arcadia_dagster.formats import registry
 from arcadia_dagster.warehouse import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,6 +14,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_readme_lists_every_setting_with_its_default() -> None:
     assert settings.as_markdown() in README
+
+
+def test_the_description_of_the_formats_is_current() -> None:
+    assert (ROOT / "docs" / "formats.md").read_text(encoding="utf-8") == registry.as_markdown()
 
 
 def test_the_description_of_the_tables_is_current() -> None:

@@ -89,7 +89,7 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:
                 totals = write(Path(folder) / f"focus.{kind}", lines=lines)
                 found = side_by_side(
                     *(Side(label, function, {"source": folder}, {}) for label, function in _sides(kind).items()),
-                    runs=5 if full else 2,
+                    runs=5 if full else 1,
                 )
             require(found, sums.expected([totals]))
             label = f"{lines // 1_000_000}M" if lines >= _LARGE else f"{lines // 1_000}k"

@@ -1,14 +1,16 @@
 """The formats there are. A document belongs to the first that recognises it."""
 
+import inspect
+import sys
 from datetime import date
 
+from arcadia_dagster.formats import focus
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
-from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 
-FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), DigitalOceanJson(), Focus(), InventoryCsv(), InventoryJson())
+FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), DigitalOceanJson(), focus.Focus(), InventoryCsv(), InventoryJson())
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 
@@ -47,3 +49,28 @@ def month_of_name(file_name: str) -> date | None:
     """The month that a provider's file name tells, whatever its format; None where it tells none."""
     found = (format_.facts_from_name(file_name) for format_ in FORMATS)
     return next((facts.month for facts in found if facts is not None), None)
+
+
+def as_markdown() -> str:
+    """All formats, as docs/formats.md has them: what their modules say of them."""
+    parts = [
+        "# Formats",
+        "",
+        "A document is known by its content, never by its name. Any of them may be packed with gzip or Zstandard. Which format a",
+        "document was recognised as is in the column `format` of the table `documents`.",
+        "",
+    ]
+    modules: dict[str, list[str]] = {}
+    for format_ in FORMATS:
+        modules.setdefault(type(format_).__module__, []).append(format_.name)
+    for module, names in modules.items():
+        parts += [f"## {', '.join(f'`{name}`' for name in names)}", "", inspect.getdoc(sys.modules[module]) or "", ""]
+        if module == focus.__name__:
+            parts += ["| what is read | its column | mandatory |", "|---|---|---|"]
+            parts += [
+                f"| {field.replace('_', ' ')} | {' or '.join(f'`{name}`' for name in columns)} | "
+                f"{'yes' if field in focus.REQUIRED else ''} |"
+                for field, columns in focus.COLUMNS.items()
+            ]
+            parts.append("")
+    return "\n".join(parts)
