@@ -14,9 +14,8 @@ from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
-from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import build
+from arcadia_dagster_tests.plain import build, new_warehouse
 
 SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
 HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
@@ -68,7 +67,7 @@ class Project:
             self.finance = FinanceResource(
                 base_url=sandbox.url, sandbox_url=sandbox.url, secret=SECRET, retry_delays=[0.01, 0.01]
             )
-        self.warehouse = Warehouse(home / "arcadia.duckdb", lock_timeout=30)
+        self.warehouse = new_warehouse(home)
 
     def definitions(self) -> dg.Definitions:
         return build_defs(environ=self.environ, resource_overrides={"finance": self.finance})

@@ -16,7 +16,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.books import SECRET, Books
 from arcadia_dagster_tests.finance.books import invoice as totals
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, imported
-from arcadia_dagster_tests.plain import warehouse_of
+from arcadia_dagster_tests.plain import new_warehouse
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
 
@@ -166,7 +166,7 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
     ],
 )
 def test_the_schedule_says_truly_why_there_is_nothing_to_deliver(tmp_path: Path, answered: Step, reason: str) -> None:
-    books = Books(warehouse_of(tmp_path))
+    books = Books(new_warehouse(tmp_path))
     books.hold(totals(1), totals(2))
     with ScriptedServer(answered) as server:
         books.deliver(server.url)

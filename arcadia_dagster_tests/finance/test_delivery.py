@@ -1,8 +1,8 @@
 """Delivery: every intent before its request, every answer after, and nothing lost or sent twice whatever happens."""
 
 import hashlib
+import itertools
 import json
-import shutil
 import socket
 import threading
 import time
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.delivery import BATCH, Delivered
 from arcadia_dagster.sample import document_hashes
-from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.finance.books import APRIL, MAY, SECRET, TENANT, Books, invoice, state
 from arcadia_dagster_tests.finance.scripted_server import (
@@ -35,23 +35,14 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
-from arcadia_dagster_tests.plain import warehouse_of
+from arcadia_dagster_tests.plain import new_warehouse
 from arcadia_dagster_tests.properties import quickly
 from arcadia_dagster_tests.worker import Worker
 
 
-@pytest.fixture(scope="module")
-def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    warehouse = Warehouse(tmp_path_factory.mktemp("new") / "arcadia.duckdb")
-    with warehouse.write():
-        pass
-    return warehouse.path
-
-
 @pytest.fixture
-def books(tmp_path: Path, new_warehouse: Path) -> Books:
-    shutil.copy(new_warehouse, tmp_path / "arcadia.duckdb")
-    books = Books(warehouse_of(tmp_path))
+def books(tmp_path: Path) -> Books:
+    books = Books(new_warehouse(tmp_path))
     books.hold(invoice(1))
     return books
 
@@ -184,7 +175,7 @@ class Failed:
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
     """One delivery in which each invoice fails in its own way."""
-    books = Books(warehouse_of(tmp_path_factory.mktemp("failed")))
+    books = Books(new_warehouse(tmp_path_factory.mktemp("failed")))
     books.hold(*(invoice(failure) for failure in FAILURES))
 
     def fail(handler: Any, request: Request) -> bool:
@@ -467,8 +458,11 @@ def test_one_invoice_that_alone_is_answered_as_a_wrong_setting_is_refused_and_th
 def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answered(books: Books) -> None:
     books.hold(*(invoice(number) for number in range(4 * BATCH)))
 
+    begun = itertools.count()
+
     def answer_slowly(handler: Any, request: Request) -> bool:
-        time.sleep(0.02)
+        # The second batch takes long: it is on the wire when the answers of the first have been recorded.
+        time.sleep(0.3 if next(begun) >= BATCH else 0)
         return imported()(handler, request)
 
     def interrupt(done: int, total: int) -> None:
@@ -478,7 +472,7 @@ def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answere
         with pytest.raises(KeyboardInterrupt):
             books.deliver(server.url, concurrency=4, progress=interrupt)
         sent = len(server.requests)
-        time.sleep(0.1)
+        time.sleep(0.5)
         assert len(server.requests) == sent, "nobody goes on sending"
     assert BATCH <= sent < 2 * BATCH
     states = Counter(row["state"] for row in books.query("FROM finance_records"))

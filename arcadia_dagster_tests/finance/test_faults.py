@@ -20,7 +20,6 @@ from arcadia_dagster.finance.delivery import OUTAGE_FAILURES, Delivery
 from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
 from arcadia_dagster_tests.finance.crashes import Gate
 from arcadia_dagster_tests.finance.scripted_server import (
@@ -34,6 +33,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
+from arcadia_dagster_tests.plain import new_warehouse
 
 # Generous to a busy machine: what should be answered must be, what should time out does.
 READ_TIMEOUT, DEADLINE = 1.5, 3.0
@@ -171,7 +171,7 @@ class Case:
     """
 
     def __init__(self, folder: Path, faults: dict[str, Fault], stack: ExitStack) -> None:
-        self.books = Books(Warehouse(folder / "arcadia.duckdb", lock_timeout=30))
+        self.books = Books(new_warehouse(folder))
         self.books.hold(*(invoice(name) for name in faults))
         self.sandbox = stack.enter_context(RunningSandbox(database=folder / "finance.sqlite", secret=SECRET))
         self.server = stack.enter_context(Faulty(self.sandbox.url, faults))
@@ -240,7 +240,7 @@ def assert_left_and_healed(case: Case, name: str, fault: Fault) -> None:
 
 
 def test_a_connection_closed_between_two_invoices_is_opened_again(tmp_path: Path) -> None:
-    books = Books(Warehouse(tmp_path / "arcadia.duckdb", lock_timeout=30))
+    books = Books(new_warehouse(tmp_path))
     books.hold(*(invoice(number) for number in range(5)))
 
     def answer_then_close(handler: Any, request: Request) -> bool:
@@ -260,7 +260,7 @@ def test_a_connection_closed_between_two_invoices_is_opened_again(tmp_path: Path
 
 def delivered(tmp_path: Path, secret: str, clock: Callable[[], float] = time.time) -> dict[str, Any]:
     """One invoice to a real finance with this secret, by a client whose clock is this one; its record then."""
-    books = Books(Warehouse(tmp_path / "arcadia.duckdb", lock_timeout=30))
+    books = Books(new_warehouse(tmp_path))
     books.hold(invoice(1))
     mint = TokenMint(secret, Identity(TENANT, ("admin",), "arcadia_cloud", TENANT), clock=clock)
     with (
@@ -283,7 +283,7 @@ def test_secrets_of_every_usual_length_work_without_a_warning(tmp_path: Path, le
 
 def test_a_token_that_would_expire_within_a_run_is_replaced_before(tmp_path: Path) -> None:
     """Each look at the clock is 40 s later, from four minutes ago on: a single token would have expired long before the end."""
-    books = Books(Warehouse(tmp_path / "arcadia.duckdb", lock_timeout=30))
+    books = Books(new_warehouse(tmp_path))
     books.hold(*(invoice(number) for number in range(8)))
     past = iter(range(-240, 10_000, 40))
     mint = TokenMint(

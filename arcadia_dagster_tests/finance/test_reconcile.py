@@ -17,7 +17,7 @@ from arcadia_dagster.finance.reconcile import Difference, OnRecord, differences
 from arcadia_dagster.finance.reconcile import listed as normalised
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.warehouse import LockTimeoutError, Warehouse
+from arcadia_dagster.warehouse import LockTimeoutError
 from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
 from arcadia_dagster_tests.finance.scripted_server import (
     Endless,
@@ -29,6 +29,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
     head,
     imported,
 )
+from arcadia_dagster_tests.plain import new_warehouse
 from arcadia_dagster_tests.warehouse.processes import Holder
 
 KEYS = st.tuples(st.sampled_from(("digitalocean", "hetzner")), st.integers(0, 50).map(str))
@@ -109,7 +110,7 @@ class Desk:
     """A delivered warehouse, and the finance that has it."""
 
     def __init__(self, home: Path, sandbox: RunningSandbox, database: Path) -> None:
-        self.books = Books(Warehouse(home / "arcadia.duckdb", lock_timeout=30))
+        self.books = Books(new_warehouse(home))
         self.books.hold(*(invoice(number) for number in range(4)))
         self.finance = FinanceResource(base_url=sandbox.url, sandbox_url=sandbox.url, secret=SECRET)
         self._database = database
@@ -168,7 +169,7 @@ class Counter:
     """A finance service that lists and answers what it is told to, and a warehouse that delivers to it."""
 
     def __init__(self, home: Path) -> None:
-        self.books = Books(Warehouse(home / "arcadia.duckdb", lock_timeout=30))
+        self.books = Books(new_warehouse(home))
         self.rows: list[dict[str, Any]] = []
         self.answers: dict[str, Step] = {}
         self.while_listing: Callable[[], None] = lambda: None
