@@ -13,7 +13,7 @@ import pandas as pd
 
 from arcadia_dagster.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import missing_sql
+from arcadia_dagster.finance.outstanding import LED_ELSEWHERE, elsewhere_sql, missing_sql
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED
@@ -100,11 +100,24 @@ ORDER BY invoice_month DESC, source, account_id
 """
 
 
+# A route that matches nothing may be misspelt, and what it is for is then borne by somebody else.
+_UNUSED_ROUTES = """
+WITH known AS (SELECT DISTINCT source, account_id, project FROM cost_lines)
+SELECT route_number, source, coalesce(account_id, '(any)') AS account, coalesce(project, '(any)') AS project, tenant_id
+FROM tenant_routes AS route
+WHERE NOT EXISTS (
+  FROM known WHERE known.source = route.source AND (route.account_id IS NULL OR known.account_id = route.account_id)
+    AND (route.project IS NULL OR known.project = route.project))
+ORDER BY route_number
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Check:
     """A check that is a query: it passes where the query finds nothing.
 
-    `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up.
+    `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up, and
+    `{elsewhere}` for the records there of what routes lead to other tenants.
     """
 
     name: str
@@ -118,19 +131,21 @@ class _Check:
 # What finance has and we would not push any more, until `arcadia reconcile` sees that it is gone. What went to another
 # target, such as a sandbox, is nobody's concern here.
 _LEFT_OVER = """
-WITH record AS (
-  SELECT * FROM finance_records WHERE {is_recipients} AND finance_invoice_id IS NOT NULL
-), left_over AS (
-  SELECT record.*, 'its document was dismissed' AS why
-  FROM record ANTI JOIN tax_split_totals USING (source, account_id, external_id)
-  UNION ALL
-  SELECT record.*, 'it is void' AS why
-  FROM record
-  SEMI JOIN tax_split_totals USING (source, account_id, external_id)
-  SEMI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
-)
-SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, finance_invoice_id, why
-FROM left_over ORDER BY invoice_month DESC, source, external_id
+WITH invoice AS (
+  SELECT source, account_id, external_id AS invoice_external_id, bool_or(decided.is_void) AS is_void
+  FROM tax_split_totals
+  LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void') AS decided
+    USING (source, account_id, external_id)
+  GROUP BY ALL
+), elsewhere AS (SELECT DISTINCT tenant_id, source, account_id, external_id, true AS is_elsewhere FROM ({elsewhere}))
+SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id,
+  CASE WHEN invoice.source IS NULL THEN 'its document was dismissed' WHEN invoice.is_void THEN 'it is void'
+    ELSE 'its route leads to another tenant' END AS why
+FROM finance_records AS record
+LEFT JOIN invoice USING (source, account_id, invoice_external_id)
+LEFT JOIN elsewhere USING (tenant_id, source, account_id, external_id)
+WHERE {is_recipients} AND finance_invoice_id IS NOT NULL AND (invoice.source IS NULL OR invoice.is_void OR is_elsewhere)
+ORDER BY invoice_month DESC, source, external_id, tenant_id
 """
 
 _CHECKS = (
@@ -170,9 +185,16 @@ _CHECKS = (
         "compare with the provider's invoice; put its total beside the file as `<file>.total` to have it checked",
     ),
     _Check(
+        "every_route_is_used",
+        "tax_split_totals",
+        "Every route to a tenant matches some line.",
+        _UNUSED_ROUTES,
+        "compare it with `source`, `account_id` and `project` in cost_lines; a misspelt one leaves its lines to another tenant",
+    ),
+    _Check(
         "finance_has_nothing_else",
         "finance_records",
-        "Finance has no invoice that is void or whose document is gone.",
+        "Finance has no invoice that is void, whose document is gone, or which a route leads to another tenant.",
         _LEFT_OVER,
         "remove the invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone",
     ),
@@ -233,22 +255,24 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
         return dg.AssetCheckResult(passed=False, description=str(failure))
     with store.read() as connection:
         frame = connection.execute(
-            "SELECT strftime(invoice_month, '%Y-%m') AS month, source, external_id, currency, amount_gross_minor, "
-            f"coalesce(state, 'not pushed') AS state, coalesce(last_error, '') AS error FROM ({missing_sql(recipient)}) "
-            "ORDER BY invoice_month DESC, source, external_id"
+            "SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, external_id, currency, amount_gross_minor, "
+            f"CASE WHEN elsewhere IS NOT NULL THEN '{LED_ELSEWHERE}' ELSE coalesce(state, 'not pushed') END AS state, "
+            "coalesce(elsewhere, last_error, '') AS error "
+            f"FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id"
         ).df()
     if not finance.is_configured:
         return dg.AssetCheckResult(
             passed=True, description=f"finance not configured, {len(frame)} waiting", metadata={"waiting": len(frame)}
         )
-    needs_a_person = frame["state"].isin(list(NEEDS_A_PERSON)).any()
+    needs_a_person = frame["state"].isin([*NEEDS_A_PERSON, LED_ELSEWHERE]).any()
     return dg.AssetCheckResult(
         passed=frame.empty,
         severity=dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN,
         description=_description(
             frame,
             "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
-            "says, then `arcadia push INVOICE --again`",
+            "says, then `arcadia push INVOICE --again`; where a route leads to another tenant, remove the invoice in finance by "
+            "hand where it is now, then `arcadia reconcile` sees that it is gone",
         ),
         metadata={"missing": len(frame), **_table(frame)},
     )
@@ -290,7 +314,9 @@ def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: Finan
     query = check.query
     if "{is_recipients}" in query:
         try:
-            query = query.replace("{is_recipients}", finance.recipient.is_recipients_sql)
+            recipient = finance.recipient
+            query = query.replace("{is_recipients}", recipient.is_recipients_sql)
+            query = query.replace("{elsewhere}", elsewhere_sql(recipient, with_settled=True))
         except ConfigurationFailure as failure:
             return dg.AssetCheckResult(
                 passed=False, check_name=check.name, asset_key=check.asset, description=str(failure)

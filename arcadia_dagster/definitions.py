@@ -66,6 +66,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             archive=str(values.archive_path),
             max_document_bytes=values.max_document_bytes,
             settle_seconds=values.settle_seconds,
+            tenants=str(values.tenants_path),
         ),
         "finance": FinanceResource(
             base_url=values.finance_url,
@@ -73,7 +74,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             tenant_id=values.finance_tenant_id,
             roles=list(values.finance_roles),
             issuer=values.finance_issuer,
-            subject=values.subject,
+            subject=values.finance_subject,
             read_timeout=values.finance_read_timeout,
             concurrency=values.finance_concurrency,
             abandon_days=values.finance_abandon_days,

@@ -34,7 +34,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next three are in it unless set",
+        description="Where state lies (default: `var` here); the next four are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -44,6 +44,11 @@ class Settings(BaseModel):
     )
     warehouse: str = Field(
         "arcadia.duckdb", validation_alias="ARCADIA_WAREHOUSE", description="The DuckDB file with all tables"
+    )
+    tenants: Path = Field(
+        Path("tenants.toml"),
+        validation_alias="ARCADIA_TENANTS",
+        description="The routing table, where there is one: which tenant bears what",
     )
     first_month: date = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
@@ -177,14 +182,14 @@ class Settings(BaseModel):
         return self.home / self.archive
 
     @property
+    def tenants_path(self) -> Path:
+        """The routing table, in the home unless it is set to be elsewhere."""
+        return self.home / self.tenants
+
+    @property
     def warehouse_location(self) -> str:
         """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
         return self.warehouse if self.warehouse.startswith("ducklake:") else str(self.home / self.warehouse)
-
-    @property
-    def subject(self) -> str:
-        """The token's subject: the setting, or else the tenant id."""
-        return self.finance_subject or self.finance_tenant_id
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -200,7 +205,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if variables.get(str(field.validation_alias), "").strip()
     }
     # A path that is set is relative to where the program was started, not to the home.
-    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE"):
+    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE", "ARCADIA_TENANTS"):
         if name in values and not values[name].startswith("ducklake:"):
             values[name] = str(Path(values[name]).expanduser().absolute())
     try:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landed, land
+from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
@@ -66,6 +67,7 @@ def build(
     """Everything but finance, for these months or for what is stale after landing."""
     archive = archive_of(warehouse)
     with reader_of(warehouse) as reader:
+        take_routes(warehouse, read_routes(warehouse.path.parent / "tenants.toml"))
         landed = land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
         if months is None:
             with warehouse.read() as connection:

@@ -18,6 +18,7 @@ DEFAULTS = {
     "ARCADIA_INBOX": Path("inbox"),
     "ARCADIA_ARCHIVE": Path("archive"),
     "ARCADIA_WAREHOUSE": "arcadia.duckdb",
+    "ARCADIA_TENANTS": Path("tenants.toml"),
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,
     "ARCADIA_MAX_DOCUMENT_BYTES": 10 * 1024**3,
@@ -75,13 +76,12 @@ def test_every_setting_has_a_meaning_in_the_table_of_the_readme() -> None:
     assert all(line.count("|") == 4 and not line.endswith("| None |") for line in table.splitlines())
 
 
-def test_what_lies_in_the_home_follows_it_and_the_subject_follows_the_tenant() -> None:
-    values = load({"ARCADIA_HOME": "/srv/arcadia", "SKYAI_FINANCE_TENANT_ID": "north"})
+def test_what_lies_in_the_home_follows_it() -> None:
+    values = load({"ARCADIA_HOME": "/srv/arcadia"})
+    assert values.tenants_path == Path("/srv/arcadia/tenants.toml")
     assert values.inbox_path == Path("/srv/arcadia/inbox")
     assert values.archive_path == Path("/srv/arcadia/archive")
     assert values.warehouse_location == "/srv/arcadia/arcadia.duckdb"
-    assert values.subject == "north"
-    assert load({"SKYAI_FINANCE_SUBJECT": "robot"}).subject == "robot"
 
 
 def test_a_relative_path_is_relative_to_where_the_program_was_started(

@@ -79,7 +79,7 @@ def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
     project.drop(invoice_name(), digitalocean(line(), tax()))
     assert checks_after_a_run(project)["finance_has_nothing_else"].passed
     decided(project, decision)
-    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand"]
+    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
     check = checks_after_a_run(project)["finance_has_nothing_else"]
     assert (check.passed, "arcadia reconcile" in str(check.description)) == (False, True)
 
@@ -120,7 +120,7 @@ def test_a_row_that_comes_back_after_it_was_settled_is_told(project_with_finance
         connection.commit()
         assert reconciled(project) == []
         connection.execute("UPDATE invoices SET tenant_id = 'platform-admin'")
-    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand"]
+    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
 
 
 def test_what_went_to_another_finance_service_is_not_held_against_this_one(project_with_finance: Project) -> None:
@@ -129,8 +129,8 @@ def test_what_went_to_another_finance_service_is_not_held_against_this_one(proje
     checks_after_a_run(project)
     decided(project, "dismiss")
     assert not checks_after_a_run(project)["finance_has_nothing_else"].passed
-    there = project.finance.base_url
-    project.finance = FinanceResource(base_url=there, sandbox_url=there, secret=SECRET, tenant_id="north")
+    there = "http://127.0.0.1:1"
+    project.finance = FinanceResource(base_url=there, sandbox_url=there, secret=SECRET)
     assert checks_after_a_run(project)["finance_has_nothing_else"].passed
 
 

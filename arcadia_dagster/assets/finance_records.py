@@ -15,7 +15,7 @@ DUE_AT_TAG = "arcadia/due_at"
 """A run with this tag (a time in ISO 8601) leaves out what is to be left alone for beyond it; any other run tries everything."""
 
 _PREVIEW = """
-SELECT invoice_month, source, external_id, state, action, finance_invoice_id,
+SELECT invoice_month, tenant_id, source, external_id, state, action, finance_invoice_id,
   strftime(pushed_to_finance_at, '%Y-%m-%d %H:%M:%S UTC') AS pushed_at, attempts, target, coalesce(last_error, '') AS error
 FROM finance_records WHERE invoice_month IN ({months}) ORDER BY source, external_id
 """

@@ -13,6 +13,12 @@ SELECT invoice_month, source, account_id, external_id, currency, amount_gross_mi
 FROM tax_split_totals WHERE invoice_month IN ({months}) ORDER BY status, source, external_id
 """
 
+_ALLOCATED = """
+SELECT invoice_month, coalesce(tenant_id, '(the identity''s own)') AS tenant, source, external_id, currency, amount_gross_minor,
+  amount_net_minor, amount_tax_minor, line_count
+FROM allocations WHERE invoice_month IN ({months}) ORDER BY source, external_id, tenant_id
+"""
+
 
 def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
@@ -41,6 +47,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.row_counts(connection, "tax_split_totals", months),
                 preview.totals_by_month(connection, months),
                 preview.named("invoices_split", preview.tables_by_month(connection, months, _PREVIEW)),
+                preview.named("borne_by_tenants", preview.tables_by_month(connection, months, _ALLOCATED)),
             )
         common.add_month_metadata(context, months, by_month)
 

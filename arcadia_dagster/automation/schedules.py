@@ -11,6 +11,7 @@ from arcadia_dagster.automation.jobs import DELIVER
 from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.outstanding import LED_ELSEWHERE
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.providers.resource import DigitalOceanResource
@@ -57,7 +58,8 @@ def _why_none(lacking: Sequence[tuple[str, int, datetime | None]]) -> str:
         f"{count} {state}" + (f" (the first is due at {due:%Y-%m-%d %H:%M} UTC)" if due is not None else "")
         for state, count, due in lacking
     ]
-    person = "; what is refused or abandoned needs a person" if any(one[0] in NEEDS_A_PERSON for one in lacking) else ""
+    of_people = {state for state, _, _ in lacking} & {*NEEDS_A_PERSON, LED_ELSEWHERE}
+    person = f"; what is {' or '.join(sorted(of_people))} needs a person" if of_people else ""
     return f"nothing is due; finance does not have {', '.join(counts)}{person}"
 
 

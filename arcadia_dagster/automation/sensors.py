@@ -12,6 +12,7 @@ from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_b
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -60,7 +61,7 @@ def new_invoice_files(
         try:
             under_way = _months_under_way(context.instance)
             works = _works(store, landing, partitions.start.date(), without=under_way)
-        except (InboxError, LockTimeoutError, WarehouseError) as error:
+        except (InboxError, LockTimeoutError, RoutesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         requests: list[dg.RunRequest] = []
@@ -130,8 +131,12 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
     present = datetime.now(UTC).date().replace(day=1)
     with warehouse.read() as connection:
         known = known_files(connection)
+        routes = landing.get_routes()
+        rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
         due = {
-            month: [version] for month, version in versions_to_build(connection).items() if first <= month <= present
+            month: [version]
+            for month, version in {**versions_to_build(connection), **rerouted}.items()
+            if first <= month <= present
         }
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
     add_files(due, found.complete, first=first, present=present)

@@ -8,6 +8,7 @@ is exported again with other line ends.
 from collections.abc import Mapping
 from typing import Any
 
+from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
 from arcadia_dagster.billing.vendors import VENDORS
 
 VENDOR_CATEGORY = "cloud"
@@ -31,29 +32,45 @@ SYNTHETIC_ACCOUNT = "0000000"
 """The account of sample documents, which no real account has: they may go to a sandbox only."""
 
 
-def ready_invoices_sql() -> str:
-    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`.
+def ready_invoices_sql(own_tenant: str) -> str:
+    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`; a row for each part.
+
+    `tenant_id` is who bears it, `external_id` what finance knows it by, and `invoice_external_id` the invoice's own id, which
+    differs where the invoice is split.
 
     Totals wait where the register says otherwise by now: the document was dismissed, the invoice has another id or month,
-    or was voided.
+    or was voided; and where their month is not built yet from the lines, or by the routes, as they are now.
+
+    Args:
+        own_tenant: SQL: the identity's own tenant, which bears what no route leads elsewhere.
     """
     names = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in VENDORS.items())
     fields = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS)
     return f"""
     SELECT *, sha256(concat_ws(chr(31), {fields})) AS payload_sha256
     FROM (
-      SELECT total.source, total.account_id, total.external_id, total.invoice_month, total.currency,
-        total.amount_gross_minor, total.amount_net_minor, total.amount_tax_minor, total.line_count,
+      SELECT total.source, total.account_id, total.external_id AS invoice_external_id, total.invoice_month, total.currency,
+        {tenant_sql(own_tenant)} AS tenant_id, {finance_id_sql("total.external_id", own_tenant)} AS external_id,
+        coalesce(part.amount_gross_minor, total.amount_gross_minor) AS amount_gross_minor,
+        coalesce(part.amount_net_minor, total.amount_net_minor) AS amount_net_minor,
+        coalesce(part.amount_tax_minor, total.amount_tax_minor) AS amount_tax_minor,
+        coalesce(part.line_count, total.line_count) AS line_count,
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
         CASE total.source {names} ELSE coalesce(raw.vendor_name, total.source) END AS vendor_name
       FROM tax_split_totals AS total
       JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
+      LEFT JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
       SEMI JOIN document_invoices AS stated
         ON stated.source = total.source AND stated.account_id = total.account_id
         AND stated.external_id = total.external_id AND stated.document_sha256 = total.document_sha256
         AND (stated.invoice_month = total.invoice_month OR stated.may_be_part)
       ANTI JOIN (SELECT * FROM decisions WHERE decision = 'void') AS voided
         USING (source, account_id, external_id)
+      ANTI JOIN (
+        SELECT lines.invoice_month FROM (FROM stage_versions WHERE stage = 'cost_lines') AS lines
+        LEFT JOIN (FROM stage_versions WHERE stage = 'tax_split_totals') AS totals USING (invoice_month)
+        WHERE totals.built_from IS NULL OR totals.built_from < lines.version
+      ) AS behind USING (invoice_month)
       WHERE total.status = 'ready' AND raw.status = 'current'
     )
     """

@@ -29,6 +29,7 @@ from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from arcadia_dagster.finance.delivery import Delivered
+    from arcadia_dagster.finance.reconcile import Difference
     from arcadia_dagster.landing.decisions import Decision
 
 _LINES_SHOWN = 40
@@ -56,7 +57,6 @@ def push(options: argparse.Namespace) -> int:
 
     from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError
-    from arcadia_dagster.finance.outstanding import InvoiceKey
 
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if not finance.is_configured:
@@ -68,9 +68,9 @@ def push(options: argparse.Namespace) -> int:
     else:
         with complaints(UnknownInvoiceError):
             invoice = find(warehouse, options.what)
-    keys = None if invoice is None else [InvoiceKey(invoice.source, invoice.account_id, invoice.external_id)]
+    invoices = None if invoice is None else [invoice]
     with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
-        delivered = finance.deliver(warehouse, months=months, invoices=keys, again=options.again, progress=advance)
+        delivered = finance.deliver(warehouse, months=months, invoices=invoices, again=options.again, progress=advance)
     report_checks(values)
     if invoice is not None:
         _assert_was_ready(warehouse, invoice, delivered)
@@ -95,8 +95,12 @@ def reconcile(options: argparse.Namespace) -> int:
     elif not found:
         print("finance has what is on record here, to the minor unit")
     for difference in [] if options.json else found:
-        print(f"{difference.source} {difference.external_id}: {difference.what}\n  {difference.advice}")
+        print(f"{_of_tenant(difference)}: {difference.what}\n  {difference.advice}")
     return FAILED if found else OK
+
+
+def _of_tenant(difference: "Difference") -> str:
+    return f"{difference.source} {difference.external_id} of tenant {difference.tenant_id}"
 
 
 def release(options: argparse.Namespace) -> int:
@@ -190,12 +194,15 @@ def _archive(values: Settings) -> Archive:
 def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, bool]:
     """The document of the invoice's current version, and whether finance may have it."""
     key = [invoice.source, invoice.account_id, invoice.external_id]
-    where = "source = ? AND account_id = ? AND external_id = ?"
     with warehouse.read() as connection:
         current = connection.execute(
-            f"SELECT document_sha256 FROM raw_invoices WHERE status = 'current' AND {where}", key
+            "SELECT document_sha256 FROM raw_invoices WHERE status = 'current' "
+            "AND source = ? AND account_id = ? AND external_id = ?",
+            key,
         ).fetchone()
-        pushes = connection.execute(f"SELECT count(*) FROM finance_records WHERE {where}", key).fetchone()
+        pushes = connection.execute(
+            "SELECT count(*) FROM finance_records WHERE source = ? AND account_id = ? AND invoice_external_id = ?", key
+        ).fetchone()
     if current is None:
         raise CommandError(
             f"{invoice.external_id} is registered and its month not built yet: run `arcadia ingest` first"
@@ -229,9 +236,10 @@ def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
     """The invoices of a document that finance has."""
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT external_id FROM document_invoices "
-            "SEMI JOIN (FROM finance_records WHERE finance_invoice_id IS NOT NULL) USING (source, account_id, external_id) "
-            "WHERE document_sha256 = ? ORDER BY ALL",
+            "SELECT DISTINCT external_id FROM document_invoices SEMI JOIN ("
+            "  SELECT source, account_id, invoice_external_id AS external_id FROM finance_records"
+            "  WHERE finance_invoice_id IS NOT NULL"
+            ") USING (source, account_id, external_id) WHERE document_sha256 = ? ORDER BY ALL",
             [document_sha256],
         ).fetchall()
     return [external_id for (external_id,) in rows]
@@ -327,6 +335,9 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         return
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
+    for part in found["allocations"]:
+        tenant = part["tenant_id"] or "the tenant of SKYAI_FINANCE_TENANT_ID"
+        yield f"  borne by {tenant}: {_amounts(part)}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["can_release"]:
@@ -382,4 +393,5 @@ def _finance_line(record: dict[str, Any]) -> str:
         f", finance's id {record['finance_invoice_id']} ({record['action']})" if record["finance_invoice_id"] else ""
     )
     error = f": {record['last_error']}" if record["last_error"] else ""
-    return f"{record['state']} at {record['target']}{finance_id}{pushed}{error}"
+    part = f" as {record['external_id']}" if record["external_id"] != record["invoice_external_id"] else ""
+    return f"{record['state']} at {record['target']}, tenant {record['tenant_id']}{part}{finance_id}{pushed}{error}"

@@ -137,6 +137,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("inbox", lambda: _inbox(values.inbox_path))
     yield _tried("archive", lambda: _archive(values.archive_path))
     yield _tried("warehouse", lambda: _warehouse(values))
+    yield _tried("tenants", lambda: _tenants(values))
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
     yield _digitalocean(values)
@@ -163,6 +164,17 @@ def _archive(archive: Path) -> str:
     probe.write_bytes(b"")
     probe.unlink()
     return f"{archive} can be written"
+
+
+def _tenants(values: Settings) -> str:
+    from arcadia_dagster.landing.routes import RoutesError, read_routes
+
+    with complaints(RoutesError):
+        routes = read_routes(values.tenants_path).routes
+    if not routes:
+        return f"no routes in {values.tenants_path}: {values.finance_tenant_id} bears everything"
+    tenants = sorted({route.tenant_id for route in routes})
+    return f"{len(routes)} routes in {values.tenants_path}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
 
 
 def _warehouse(values: Settings) -> str:

@@ -65,11 +65,12 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
     from arcadia_dagster.definitions import build_defs, build_resources
     from arcadia_dagster.finance.errors import ConfigurationFailure
+    from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.warehouse.months import stale
 
     resources = build_resources(values)
     warehouse, landing = warehouse_of(values), resources["landing"]
-    with complaints(ConfigurationFailure):
+    with complaints(ConfigurationFailure, RoutesError):
         try:
             landed = landing.land(warehouse)
         finally:
@@ -96,18 +97,24 @@ def _held(values: Settings) -> dict[str, str]:
 
 
 def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
-    """Why finance does not have the months' invoices that were tried."""
-    from arcadia_dagster.finance.client import target_of
+    """Why finance does not have those of the months' invoices that it should have."""
+    from arcadia_dagster.definitions import build_resources
+    from arcadia_dagster.finance.outstanding import ELSEWHERE_ADVICE, missing_sql
     from arcadia_dagster.warehouse.months import month_list
+    from arcadia_dagster.warehouse.query import fetch
 
     with complaints(), warehouse_of(values).read() as connection:
-        rows = connection.execute(
-            "SELECT source || '/' || account_id || '/' || external_id, coalesce(last_error, 'no answer is recorded') "
-            f"FROM finance_records WHERE state <> 'delivered' AND invoice_month IN ({month_list(months)}) "
-            "AND target = ? AND tenant_id = ? ORDER BY invoice_month, source, account_id, external_id",
-            [target_of(values.finance_url), values.finance_tenant_id],
-        ).fetchall()
-    return dict(rows)
+        rows = fetch(
+            connection,
+            "SELECT source || '/' || account_id || '/' || external_id AS name, tenant_id, elsewhere, "
+            "coalesce(last_error, 'no answer is recorded') AS last_error "
+            f"FROM ({missing_sql(build_resources(values)['finance'].recipient)}) "
+            f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR elsewhere IS NOT NULL) "
+            "ORDER BY invoice_month, name",
+        )
+    return {
+        row["name"]: row["last_error"] if row["elsewhere"] is None else ELSEWHERE_ADVICE.format_map(row) for row in rows
+    }
 
 
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401

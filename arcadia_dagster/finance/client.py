@@ -178,11 +178,12 @@ class FinanceClient:
         """Close the connections; no invoice can be sent any more."""
         self._http.close()
 
-    def import_invoice(self, payload: Mapping[str, object]) -> Imported:
+    def import_invoice(self, payload: Mapping[str, object], *, tenant_id: str | None = None) -> Imported:
         """Have finance create or update one invoice.
 
         Args:
             payload: The fields of the request's body, as JSON types.
+            tenant_id: The tenant that it is pushed under; the identity's own where None.
 
         Returns:
             What finance answered.
@@ -194,7 +195,7 @@ class FinanceClient:
             PayloadRefused: Finance will not take this payload.
         """
         body = _canonical(payload)
-        return self._with_retries(lambda request: self._send(body, request))
+        return self._with_retries(lambda request: self._send(body, tenant_id, request))
 
     def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
         """The rows that finance has of a tenant, of all pages where its list has several.
@@ -202,7 +203,7 @@ class FinanceClient:
         Args:
             path: Where below the base URL finance lists them, as a JSON list or as one under `data`. A link to the next page
                 is followed below the base URL and nowhere else.
-            tenant_id: Asked for as the parameter `tenant_id`; rows that name another tenant are left out.
+            tenant_id: Whose identity asks, with the parameter `tenant_id` too; rows that name another tenant are left out.
 
         Returns:
             Rows with `listing.FIELDS`, as finance states them.
@@ -216,7 +217,7 @@ class FinanceClient:
         here: str = path
         params: dict[str, str] | None = {"tenant_id": tenant_id}
         for _ in range(listing.MOST_PAGES):
-            page = self._page(here, params)
+            page = self._page(here, params, tenant_id)
             rows += page.rows
             if not page.goes_on:
                 if page.count > len(rows):
@@ -248,17 +249,17 @@ class FinanceClient:
             self._sleep(max(delay, asked) * (1 + self._jitter * random.random()))  # noqa: S311 - not a secret
         return send(len(self._retry_delays) + 1)
 
-    def _send(self, body: bytes, request: int) -> Imported:
-        response, content = self._exchange(request, "POST", IMPORT_PATH, content=body)
+    def _send(self, body: bytes, tenant_id: str | None, request: int) -> Imported:
+        response, content = self._exchange(request, "POST", IMPORT_PATH, tenant_id, content=body)
         if response.is_success:
             return self._imported(response.status_code, content, request)
         raise self._refusal(response, content, request)
 
-    def _page(self, path: str, params: Mapping[str, str] | None) -> listing.Page:
-        return self._with_retries(lambda request: self._one_page(path, params, request))
+    def _page(self, path: str, params: Mapping[str, str] | None, tenant_id: str) -> listing.Page:
+        return self._with_retries(lambda request: self._one_page(path, params, tenant_id, request))
 
-    def _one_page(self, path: str, params: Mapping[str, str] | None, request: int) -> listing.Page:
-        response, content = self._exchange(request, "GET", path, params=params, most=listing.PAGE_BYTES)
+    def _one_page(self, path: str, params: Mapping[str, str] | None, tenant_id: str, request: int) -> listing.Page:
+        response, content = self._exchange(request, "GET", path, tenant_id, params=params, most=listing.PAGE_BYTES)
         if response.status_code in _RETRIED or response.status_code in {401, 403}:
             raise self._refusal(response, content, request)
         why = f"it says: {self._quoted(content)}"
@@ -295,6 +296,7 @@ class FinanceClient:
         request: int,
         method: str,
         path: str,
+        tenant_id: str | None,
         *,
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
@@ -304,7 +306,7 @@ class FinanceClient:
         with exchange(self._deadline) as begun:
             try:
                 # A token for each request: one that expired during a pause would be a 401, which is not tried again.
-                authorization = {"Authorization": f"Bearer {self._mint.token()}"}
+                authorization = {"Authorization": f"Bearer {self._mint.token(tenant_id)}"}
                 with self._http.stream(
                     method, self.target + path, headers=authorization, content=content, params=params
                 ) as response:

@@ -17,7 +17,9 @@ from datetime import date, datetime, timedelta
 from arcadia_dagster.finance.client import FinanceClient, Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, TransientFailure
 from arcadia_dagster.finance.outstanding import (
+    ELSEWHERE_ADVICE,
     IS_OUTSTANDING,
+    KEY_COLUMNS,
     InvoiceKey,
     Recipient,
     is_due_sql,
@@ -26,6 +28,7 @@ from arcadia_dagster.finance.outstanding import (
 )
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
+from arcadia_dagster.stages.explain import Invoice
 from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster.warehouse.query import fetch
 
@@ -53,7 +56,8 @@ class Delivered:
         deferred: Invoices left for a later delivery: why.
         refused: Invoices that finance will not take: why.
         abandoned: Invoices that were tried for so long that a person is needed: why.
-        given_up: Invoices that were refused or abandoned before, and were not tried: why.
+        given_up: Invoices that were not tried, for they need a person: refused or abandoned before, or led to another tenant
+            than finance has them under: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
         stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
@@ -141,7 +145,7 @@ def _send(
         if course.is_stopped.is_set():
             return None
         try:
-            return course.judged(client.import_invoice(intent.body))
+            return course.judged(client.import_invoice(intent.body, tenant_id=intent.key.tenant_id))
         except FinanceError as error:
             return course.judged(error)
 
@@ -182,7 +186,7 @@ class Delivery:
         client: FinanceClient,
         *,
         months: Collection[date] | None = None,
-        invoices: Sequence[InvoiceKey] | None = None,
+        invoices: Sequence[Invoice] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
@@ -192,9 +196,9 @@ class Delivery:
         Args:
             client: An open client for the recipient's target.
             months: Only invoices of these months; all where None.
-            invoices: Only these invoices; all where None.
-            again: Push also what finance has already with the same payload, and what it refused or was abandoned; the record
-                says so.
+            invoices: Only these invoices, with all their parts; all where None.
+            again: Push also what finance has already with the same payload, what it refused or was abandoned, and what it has
+                under another tenant by an earlier route; the record says so.
             due_at: Leave out what is to be left alone for beyond this time.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
@@ -259,7 +263,7 @@ class Delivery:
     def _outstanding(
         self,
         months: Collection[date] | None,
-        invoices: Sequence[InvoiceKey] | None,
+        invoices: Sequence[Invoice] | None,
         *,
         again: bool,
         due_at: datetime | None,
@@ -268,19 +272,21 @@ class Delivery:
         with self._warehouse.read() as connection:
             rows = fetch(
                 connection,
-                f"SELECT source, account_id, external_id, state, last_error, {IS_OUTSTANDING} AS is_outstanding, "
+                f"SELECT {KEY_COLUMNS}, state, last_error, elsewhere, {IS_OUTSTANDING} AS is_outstanding, "
                 f"{may_have_sql(self._recipient)} AS may_have "
-                f"FROM ({ready_sql(self._recipient, months, invoices)}) WHERE {is_due_sql(due_at)} "
+                f"FROM ({ready_sql(self._recipient, months, invoices=invoices)}) WHERE {is_due_sql(due_at)} "
                 # What has been tried least goes first: one that stops each delivery must not keep the others from their turn.
                 "ORDER BY coalesce(attempts, 0), invoice_month, source, external_id",
             )
         keys = []
         for row in rows:
-            key = InvoiceKey(row["source"], row["account_id"], row["external_id"])
+            key = InvoiceKey.of(row)
             if not row["may_have"]:
                 done.synthetic += 1
             elif row["is_outstanding"] or again:
                 keys.append(key)
+            elif row["elsewhere"] is not None:
+                done.given_up[key] = ELSEWHERE_ADVICE.format_map(row)
             elif row["state"] in NEEDS_A_PERSON:
                 done.given_up[key] = str(row["last_error"])
             else:

@@ -11,9 +11,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, key_condition, ready_here_sql
+from arcadia_dagster.finance.outstanding import (
+    ELSEWHERE_ADVICE,
+    KEY_COLUMNS,
+    SETTLED_PAYLOAD,
+    UNCERTAIN,
+    InvoiceKey,
+    Recipient,
+    key_condition,
+    ready_here_sql,
+)
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
@@ -24,21 +34,20 @@ _IDS_SHOWN = 5
 NOT_LISTED = "finance does not list it any more, as it should be"
 """What the record of an invoice says that finance should not have, once its row there is gone."""
 
-# What leaves open whether finance has it: no answer on record, one that did not say, none that came in time.
-_UNCERTAIN = text_list([Outcome.UNKNOWN.value, Outcome.TRANSIENT.value])
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Difference:
     """One invoice on which the two sides do not agree.
 
     Attributes:
+        tenant_id: Who bears it.
         source: Who issued it.
-        external_id: The invoice's id there.
+        external_id: What finance knows it by.
         what: What differs, with both figures.
         advice: What to do.
     """
 
+    tenant_id: str
     source: str
     external_id: str
     what: str
@@ -57,8 +66,10 @@ class OnRecord:
         missing: Why finance does not have it as it is now; None where it has, or need not have it.
         needs_a_person: Whether it stays missing until a person does something.
         is_ready: Whether it is to be in finance as it is now.
-        is_wanted: Whether finance may have it: it is neither void nor is its document dismissed.
+        unwanted: Why finance should not have it: it is void, its document was dismissed, or its route leads elsewhere; None where
+            it may.
         is_uncertain: Whether the outcome of some push of it is not certain.
+        invoice_external_id: The invoice's own id, where it is not what finance knows it by.
     """
 
     key: InvoiceKey
@@ -67,8 +78,9 @@ class OnRecord:
     missing: str | None = None
     needs_a_person: bool = False
     is_ready: bool = True
-    is_wanted: bool = True
+    unwanted: str | None = None
     is_uncertain: bool = False
+    invoice_external_id: str | None = None
 
 
 def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
@@ -78,36 +90,49 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     to = recipient.is_recipients_sql
+    own = text_literal(recipient.tenant_id)
     with warehouse.read() as connection:
         rows = fetch(
             connection,
             f"""
             WITH ready AS ({ready_here_sql(recipient)}), sent AS (
-              SELECT source, account_id, external_id,
+              SELECT {KEY_COLUMNS}, any_value(invoice_external_id) AS invoice_external_id,
                 arg_max(payload, answered_at) FILTER (outcome IN ({text_list([Outcome.CREATED.value, Outcome.UPDATED.value])}))
                   AS payload,
-                bool_or(outcome IS NULL OR outcome IN ({_UNCERTAIN})) AS is_uncertain
+                bool_or({UNCERTAIN}) AS is_uncertain
               FROM finance_attempts WHERE {to} GROUP BY ALL
             ), stated AS (
-              SELECT DISTINCT source, account_id, external_id, true AS is_stated FROM document_invoices
+              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_stated FROM document_invoices
+            ), part AS (
+              SELECT {tenant_sql(own)} AS tenant_id, stated.source, stated.account_id, stated.invoice_external_id,
+                {finance_id_sql("stated.invoice_external_id", own)} AS external_id, true AS is_part
+              FROM stated LEFT JOIN allocations AS part
+                ON part.source = stated.source AND part.account_id = stated.account_id
+                AND part.external_id = stated.invoice_external_id
             ), void AS (
-              SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
+              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_void
+              FROM decisions WHERE decision = 'void'
             ), record AS (
-              SELECT source, account_id, external_id, finance_invoice_id FROM finance_records WHERE {to}
+              SELECT {KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
-              SELECT source, account_id, external_id FROM stated UNION SELECT source, account_id, external_id FROM sent
+              SELECT {KEY_COLUMNS}, invoice_external_id FROM part UNION SELECT {KEY_COLUMNS}, invoice_external_id FROM sent
             )
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
-              coalesce(stated.is_stated, false) AND NOT coalesce(void.is_void, false) AS is_wanted,
-              ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing,
+              CASE
+                WHEN stated.is_stated IS NULL THEN 'its document was dismissed'
+                WHEN void.is_void THEN 'it is void'
+                WHEN part.is_part IS NULL THEN 'its route leads elsewhere'
+              END AS unwanted,
+              ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.elsewhere,
               ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
             FROM known
-            LEFT JOIN record USING (source, account_id, external_id)
-            LEFT JOIN sent USING (source, account_id, external_id)
-            LEFT JOIN stated USING (source, account_id, external_id)
-            LEFT JOIN void USING (source, account_id, external_id)
-            LEFT JOIN ready USING (source, account_id, external_id)
-            ORDER BY known.source, known.account_id, known.external_id
+            LEFT JOIN record USING ({KEY_COLUMNS})
+            LEFT JOIN sent USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN stated USING (source, account_id, invoice_external_id)
+            LEFT JOIN part USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN void USING (source, account_id, invoice_external_id)
+            LEFT JOIN ready USING ({KEY_COLUMNS}, invoice_external_id)
+            ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,
         )
     return [_on_record(row) for row in rows]
@@ -117,15 +142,17 @@ def _on_record(row: Mapping[str, Any]) -> OnRecord:
     is_ready = row["payload_sha256"] is not None
     taken = json.loads(row["payload"]) if row["payload"] else None
     is_same = row["pushed_sha256"] == row["payload_sha256"]
+    missing = _missing(row["state"], row["last_error"], is_same=is_same) if row["is_missing"] else None
     return OnRecord(
-        InvoiceKey(row["source"], row["account_id"], row["external_id"]),
+        InvoiceKey.of(row),
         row["finance_invoice_id"],
         {name: row[name] for name in _COMPARED} if is_ready else taken,
-        missing=_missing(row["state"], row["last_error"], is_same=is_same) if row["is_missing"] else None,
+        missing=missing if row["elsewhere"] is None else ELSEWHERE_ADVICE.format_map(row),
         needs_a_person=is_same and row["state"] in NEEDS_A_PERSON,
         is_ready=is_ready,
-        is_wanted=row["is_wanted"],
+        unwanted=row["unwanted"],
         is_uncertain=row["is_uncertain"],
+        invoice_external_id=row["invoice_external_id"],
     )
 
 
@@ -183,7 +210,7 @@ def by_row(ours: Iterable[OnRecord]) -> dict[tuple[str, str], OnRecord]:
     """Our invoices by what finance tells them apart by, which is not the account: of several, the one that is to be there."""
     return {
         (invoice.key.source, invoice.key.external_id): invoice
-        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.is_wanted, one.body is not None, one.key))
+        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.unwanted is None, one.body is not None, one.key))
     }
 
 
@@ -199,14 +226,14 @@ def settle(
 
     Args:
         warehouse: Where the records are; the caller keeps deliveries away.
-        recipient: Whose list it is.
-        ours: What is on record.
-        theirs: What the recipient lists, see `listed`.
+        recipient: Who was asked.
+        ours: What is on record of a tenant.
+        theirs: What it lists of that tenant, see `listed`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
     """
-    unwanted = [one for one in ours if not one.is_wanted and one.finance_invoice_id is not None]
+    unwanted = [one for one in ours if one.unwanted and (one.finance_invoice_id is not None or one.is_uncertain)]
     known = by_row(ours)
     gone = [
         one.key
@@ -217,12 +244,13 @@ def settle(
         return
     with warehouse.write() as connection:
         connection.execute(
-            "UPDATE finance_records SET finance_invoice_id = NULL, payload_sha256 = '', "
+            f"UPDATE finance_records SET finance_invoice_id = NULL, payload_sha256 = '{SETTLED_PAYLOAD}', "
             f"last_error = {text_literal(NOT_LISTED)} WHERE {recipient.is_recipients_sql} AND {key_condition(gone)}"
         )
 
 
 def differences(
+    tenant_id: str,
     ours: Sequence[OnRecord],
     theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
     show: Callable[[str], str] = str,
@@ -230,18 +258,20 @@ def differences(
     """Where the two sides do not agree, in order.
 
     Args:
-        ours: What we have, and what finance took.
-        theirs: What finance lists, see `listed`.
+        tenant_id: Of which tenant.
+        ours: What we have of it, and what finance took.
+        theirs: What finance lists of it, see `listed`.
         show: Makes somebody else's words fit to be shown.
     """
     known = by_row(ours)
     found = [
-        Difference(*key, *told)
+        Difference(tenant_id, *key, *told)
         for key, invoice in known.items()
         if (told := _told(invoice, theirs.get(key, []), show)) is not None
     ]
     found += [
         Difference(
+            tenant_id,
             show(source),
             show(external_id),
             f"finance has it as {_ids(rows, show)}, and no push of it is on record here",
@@ -258,10 +288,10 @@ def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[
     if not rows:
         return _told_unlisted(invoice)
     ids = _ids(rows, show)
-    if not invoice.is_wanted:
+    if invoice.unwanted is not None:
         return (
-            f"finance has it as {ids}, though it is void or its document was dismissed",
-            "remove it in finance by hand",
+            f"finance has it as {ids}, though {invoice.unwanted}",
+            "remove it in finance by hand, then run this again",
         )
     if len(rows) > 1:
         return f"finance has {len(rows)} rows of it: {ids}", "finance must keep one of them: tell those who run it"
@@ -291,7 +321,7 @@ def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[
 def _told_unlisted(invoice: OnRecord) -> tuple[str, str] | None:
     if invoice.missing is not None:
         return f"finance does not list it: {invoice.missing}", _push(invoice)
-    if invoice.is_wanted and invoice.body is not None:
+    if invoice.unwanted is None and invoice.body is not None:
         return f"finance does not list it; it had answered with {invoice.finance_invoice_id}", _again(invoice)
     return None
 
@@ -307,7 +337,7 @@ def _again(invoice: OnRecord) -> str:
 
 
 def _name(invoice: OnRecord) -> str:
-    return shlex.quote(invoice.key.external_id)
+    return shlex.quote(invoice.invoice_external_id or invoice.key.external_id)
 
 
 def _ids(rows: Sequence[Mapping[str, Any]], show: Callable[[str], str]) -> str:

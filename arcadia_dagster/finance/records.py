@@ -16,7 +16,16 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.finance.client import Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, UnknownOutcome
-from arcadia_dagster.finance.outstanding import IS_OUTSTANDING, InvoiceKey, Recipient, key_condition, ready_sql
+from arcadia_dagster.finance.outstanding import (
+    IS_OUTSTANDING,
+    KEY_COLUMNS,
+    SETTLED_PAYLOAD,
+    InvoiceKey,
+    Recipient,
+    elsewhere_sql,
+    key_condition,
+    ready_sql,
+)
 from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
@@ -99,15 +108,16 @@ class Records:
         now = _now()
         rows = fetch(
             connection,
-            f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys)})",
+            f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys=keys)})",
         )
-        ready = {InvoiceKey(row["source"], row["account_id"], row["external_id"]): row for row in rows}
+        ready = {InvoiceKey.of(row): row for row in rows}
         # In the order of the keys: whose turn it is.
         intents = [
             Intent(str(uuid.uuid4()), key, row, payload.build(row, with_optional_fields=self._with_optional_fields))
             for key in keys
             if (row := ready.get(key)) is not None and (row["is_outstanding"] or again)
         ]
+        self._settle_elsewhere(connection, [intent for intent in intents if intent.row["elsewhere"] is not None])
         self._replace_records(connection, [self._intended_record(intent) for intent in intents])
         insert(
             connection,
@@ -191,21 +201,20 @@ class Records:
             f"""
             WITH own AS (
               SELECT * FROM finance_attempts
-              WHERE target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)}
-                AND {key_condition(failed)}
+              WHERE {self._recipient.is_recipients_sql} AND {key_condition(failed)}
                 AND outcome IS DISTINCT FROM '{Outcome.NOT_SENT}'
             ), numbered AS (
               SELECT *, count(*) FILTER (is_forced OR NOT may_pass OR payload_sha256 <> payload_before) OVER
-                (PARTITION BY source, account_id, external_id ORDER BY intended_at) AS row_number
+                (PARTITION BY {KEY_COLUMNS} ORDER BY intended_at) AS row_number
               FROM (
                 SELECT *, outcome IN ({text_list(sorted(MAY_PASS))}) AS may_pass,
-                  lag(payload_sha256) OVER (PARTITION BY source, account_id, external_id ORDER BY intended_at) AS payload_before
+                  lag(payload_sha256) OVER (PARTITION BY {KEY_COLUMNS} ORDER BY intended_at) AS payload_before
                 FROM own)
             ), latest AS (
-              SELECT source, account_id, external_id, max(row_number) AS row_number FROM numbered GROUP BY ALL
+              SELECT {KEY_COLUMNS}, max(row_number) AS row_number FROM numbered GROUP BY ALL
             )
-            SELECT source, account_id, external_id, payload_sha256, count(*), min(intended_at)
-            FROM numbered SEMI JOIN latest USING (source, account_id, external_id, row_number)
+            SELECT {KEY_COLUMNS}, payload_sha256, count(*), min(intended_at)
+            FROM numbered SEMI JOIN latest USING ({KEY_COLUMNS}, row_number)
             WHERE may_pass GROUP BY ALL
             """
         ).fetchall()
@@ -214,11 +223,8 @@ class Records:
     def _identity(self, intent: Intent) -> dict[str, Any]:
         return {
             "target": self._recipient.target,
-            "tenant_id": self._recipient.tenant_id,
-            **{
-                name: intent.row[name]
-                for name in ("source", "account_id", "external_id", "invoice_month", "payload_sha256")
-            },
+            **{name: intent.row[name] for name in (*KEY_COLUMNS.split(", "), "invoice_external_id")},
+            **{name: intent.row[name] for name in ("invoice_month", "payload_sha256")},
         }
 
     def _intended_record(self, intent: Intent) -> dict[str, Any]:
@@ -234,18 +240,26 @@ class Records:
             "last_error": row["last_error"],
         }
 
+    def _settle_elsewhere(self, connection: duckdb.DuckDBPyConnection, intents: Sequence[Intent]) -> None:
+        """A person has an invoice pushed though finance has it under another tenant: that is theirs to remove from now on."""
+        for intent in intents:
+            row = intent.row
+            rows = connection.execute(
+                f"SELECT {KEY_COLUMNS} FROM ({elsewhere_sql(self._recipient)}) "
+                "WHERE (source, account_id, invoice_external_id) = (?, ?, ?)",
+                [row["source"], row["account_id"], row["invoice_external_id"]],
+            ).fetchall()
+            why = f"pushed under tenant {row['tenant_id']} since, as a person asked: to be removed here by hand"
+            connection.execute(
+                f"UPDATE finance_records SET payload_sha256 = '{SETTLED_PAYLOAD}', last_error = {text_literal(why)} "
+                f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([InvoiceKey(*key) for key in rows])}"
+            )
+
     def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records in place of what was known before; the one place that changes a state."""
-        states_after = {
-            InvoiceKey(row["source"], row["account_id"], row["external_id"]): row["state"] for row in records
-        }
-        where = (
-            f"target = {text_literal(self._recipient.target)} AND tenant_id = {text_literal(self._recipient.tenant_id)} "
-            f"AND {key_condition(list(states_after))}"
-        )
-        found = connection.execute(
-            f"SELECT source, account_id, external_id, state FROM finance_records WHERE {where}"
-        ).fetchall()
+        states_after = {InvoiceKey.of(row): row["state"] for row in records}
+        where = f"{self._recipient.is_recipients_sql} AND {key_condition(list(states_after))}"
+        found = connection.execute(f"SELECT {KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
         states_before = {InvoiceKey(*key): State(state) for *key, state in found}
         for key, after in states_after.items():
             states.assert_step(states_before.get(key), State(after))

@@ -9,9 +9,10 @@ from pydantic import Field
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient, missing_sql, outstanding_sql
+from arcadia_dagster.finance.outstanding import LED_ELSEWHERE, Recipient, missing_sql, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
+from arcadia_dagster.stages.explain import Invoice
 from arcadia_dagster.warehouse import Warehouse, hold
 
 SANDBOX_LIST_PATH = "/api/v1/invoices"
@@ -28,7 +29,10 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     secret: str = Field(
         default="", repr=False, description="The shared secret that tokens are signed with; empty: not configured."
     )
-    tenant_id: str = Field(default="platform-admin", description="The tenant that invoices are pushed under.")
+    tenant_id: str = Field(
+        default="platform-admin",
+        description="The tenant that invoices are pushed under where no route leads to another.",
+    )
     roles: list[str] = Field(default=["admin"], description="The identity's roles.")
     issuer: str = Field(default="arcadia_cloud", description="The token's issuer.")
     subject: str = Field(default="", description="The token's subject; empty: the tenant id.")
@@ -77,7 +81,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         """
         if (problem := secret_problem(self.secret)) is not None:
             raise ConfigurationFailure(problem)
-        identity = Identity(self.tenant_id, tuple(self.roles), self.issuer, self.subject or self.tenant_id)
+        identity = Identity(self.tenant_id, tuple(self.roles), self.issuer, self.subject)
         return FinanceClient(
             self.base_url,
             TokenMint(self.secret, identity),
@@ -94,7 +98,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         warehouse: Warehouse,
         *,
         months: Collection[date] | None = None,
-        invoices: Sequence[InvoiceKey] | None = None,
+        invoices: Sequence[Invoice] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
@@ -134,11 +138,15 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
                 "nobody knows where finance lists its invoices: set SKYAI_FINANCE_LIST_PATH, if it can"
             )
         with hold(warehouse.delivery_lock_path, timeout=warehouse.lock_timeout), self.client() as client:
-            theirs = client.list_invoices(path, self.tenant_id)
             ours = on_record(warehouse, recipient)
-            rows = listed(theirs, {one.key.source for one in ours}, client.quoted)
-            settle(warehouse, recipient, ours, rows)
-            return differences(ours, rows, client.quoted)
+            sources = {one.key.source for one in ours}
+            found: list[Difference] = []
+            for tenant_id in sorted({self.tenant_id, *(one.key.tenant_id for one in ours)}):
+                of_tenant = [one for one in ours if one.key.tenant_id == tenant_id]
+                rows = listed(client.list_invoices(path, tenant_id), sources, client.quoted)
+                settle(warehouse, recipient, of_tenant, rows)
+                found += differences(tenant_id, of_tenant, rows, client.quoted)
+            return found
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month.
@@ -157,11 +165,13 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     def lacking(self, warehouse: Warehouse) -> list[tuple[str, int, datetime | None]]:
         """The ready invoices that finance does not have as they are now: state, how many, and when (UTC) the first is due.
 
-        The state is `not pushed` where there is no record; there is no time where none waits for one.
+        The state is `not pushed` where there is no record, and `led elsewhere by its route` where finance has the invoice under
+        another tenant; there is no time where none waits for one.
         """
         with warehouse.read() as connection:
             return connection.execute(
-                "SELECT coalesce(state, 'not pushed') AS state, count(*), min(not_before) "
+                f"SELECT CASE WHEN elsewhere IS NOT NULL THEN '{LED_ELSEWHERE}' ELSE coalesce(state, 'not pushed') END "
+                "AS state, count(*), min(not_before) "
                 f"FROM ({missing_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
             ).fetchall()
 

@@ -94,10 +94,10 @@ class Identity:
     """Who we are for finance.
 
     Attributes:
-        tenant_id: The tenant that our invoices are stored under.
+        tenant_id: The tenant that our invoices are stored under, unless a route leads to another.
         roles: Our roles; finance's write rule accepts `admin` or `user`.
         issuer: The `iss` and `aud` claims; must be the issuer that finance's Guardian is set up with.
-        subject: The `sub` claim.
+        subject: The `sub` claim; empty: the tenant's id.
     """
 
     tenant_id: str
@@ -107,7 +107,7 @@ class Identity:
 
 
 class TokenMint:
-    """Makes access tokens, and keeps the current one until half of its life is over.
+    """Makes access tokens, and keeps each tenant's current one until half of its life is over.
 
     So a request never carries a token that is about to expire, however long the run. Safe to use from several threads.
     """
@@ -142,36 +142,37 @@ class TokenMint:
         self._new_id = new_id
         self._signer = _signer()
         self._lock = threading.Lock()
-        self._token = ""
-        self._expires = 0
+        self._current: dict[str, tuple[str, int]] = {}
         self._spellings = _spellings(secret)
         self._pieces: set[str] = set()
 
     def __repr__(self) -> str:
         return f"TokenMint(identity={self._identity!r}, lifetime_seconds={self._lifetime})"
 
-    def token(self) -> str:
+    def token(self, tenant_id: str | None = None) -> str:
         """Give a token with at least half of its life left.
+
+        Args:
+            tenant_id: The tenant that it speaks for; the identity's own where None.
 
         Returns:
             The token, for `Authorization: Bearer`.
         """
+        tenant_id = tenant_id or self._identity.tenant_id
         with self._lock:
-            left = self._expires - self._clock()
+            token, expires = self._current.get(tenant_id, ("", 0))
+            left = expires - self._clock()
             # More than a whole life left means that the clock was set back: such a token would not be valid yet.
-            if not self._lifetime / 2 <= left <= self._lifetime:
-                self._mint()
-            return self._token
+            return token if self._lifetime / 2 <= left <= self._lifetime else self._mint(tenant_id)
 
     def refresh(self) -> str:
-        """Make a new token, whatever is left of the current one.
+        """Make a new token of the identity's own tenant, whatever is left of the current one.
 
         Returns:
             The new token, which `token` gives from now on.
         """
         with self._lock:
-            self._mint()
-            return self._token
+            return self._mint(self._identity.tenant_id)
 
     def redact(self, text: str) -> str:
         """Take the secret, and whatever looks like a token, out of a text from outside.
@@ -192,7 +193,7 @@ class TokenMint:
         has_part = any(piece[0][start : start + _PIECE_CHARACTERS] in self._pieces for start in starts)
         return "[token]" if has_part else piece[0]
 
-    def _mint(self) -> None:
+    def _mint(self, tenant_id: str) -> str:
         now = int(self._clock())
         expires = now + self._lifetime
         # Guardian allows no clock drift: a token from a clock two seconds ahead of finance's would be a 401.
@@ -205,14 +206,15 @@ class TokenMint:
             "jti": self._new_id(),
             "nbf": begins,
             "roles": list(self._identity.roles),
-            "sub": self._identity.subject,
-            "tenant_id": self._identity.tenant_id,
+            "sub": self._identity.subject or tenant_id,
+            "tenant_id": tenant_id,
             "typ": "access",
         }
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        self._token = self._signer.encode(payload, self._secret.encode(), algorithm=_ALGORITHM)
-        self._expires = expires
-        self._pieces |= _pieces(self._token)
+        token = self._signer.encode(payload, self._secret.encode(), algorithm=_ALGORITHM)
+        self._current[tenant_id] = (token, expires)
+        self._pieces |= _pieces(token)
+        return token
 
 
 def _spellings(secret: str) -> list[str]:

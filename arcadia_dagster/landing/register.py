@@ -330,7 +330,9 @@ def _aliases(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str]
 
 def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
     """The invoices that finance has, or may have."""
-    return set(connection.execute("SELECT DISTINCT source, account_id, external_id FROM finance_records").fetchall())
+    return set(
+        connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
+    )
 
 
 def _learn_alias(

@@ -5,9 +5,11 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landed, land
+from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -17,6 +19,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
     inbox: str = Field(description="The folder that invoice files are dropped in. It is never changed.")
     archive: str = Field(description="The folder that keeps every document's bytes.")
     max_document_bytes: int = Field(default=10 * 2**30, description="A larger file is not taken.")
+    tenants: str = Field(default="", description="The file with the routing table: which tenant bears what.")
     settle_seconds: float = Field(default=5.0, description="How long a file must lie unchanged to count as complete.")
 
     _reader: Reader | None = PrivateAttr(None)
@@ -37,14 +40,29 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:
-        """Take what is new in the inbox; see `landing.land`."""
-        return land(
+        """Take the routing table, and what is new in the inbox; see `take_routes` and `landing.land`.
+
+        Raises:
+            RoutesError: The routing table cannot be right; nothing was taken.
+        """
+        months = take_routes(warehouse, self.get_routes())
+        landed = land(
             warehouse,
             self.get_archive(),
             self.get_reader(warehouse),
             self.inbox_path,
             settle_seconds=self.settle_seconds,
         )
+        landed.months |= months
+        return landed
+
+    def get_routes(self) -> Routes:
+        """The routing table, as the file has it now; empty where there is no file.
+
+        Raises:
+            RoutesError: It cannot be right.
+        """
+        return read_routes(Path(self.tenants)) if self.tenants else Routes()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's interface
         """Delete the stage when the run ends."""

@@ -39,7 +39,8 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
             f"""
             SELECT DISTINCT source, account_id, external_id FROM document_invoices
             WHERE {wanted} IN (external_id, invoice_number, source || '/' || account_id || '/' || external_id)
-            UNION SELECT source, account_id, external_id FROM finance_records WHERE external_id = {wanted}
+            UNION SELECT source, account_id, invoice_external_id FROM finance_records
+              WHERE {wanted} IN (external_id, invoice_external_id)
             UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = {wanted}
             ORDER BY ALL
             """
@@ -57,15 +58,17 @@ def explain(
 ) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
-    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `finance` (a record for each target),
-    `attempts`, `versions` (each with the names that its file
+    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `allocations` (what each tenant bears, where
+    routes concern it), `finance` (a record for each target and tenant), `attempts`, `versions` (each with the names that its file
     came under), `lines` (with the physical line in the file), `decisions`, `aliases`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     key = {"source": invoice.source, "account_id": invoice.account_id, "external_id": invoice.external_id}
-    where = " AND ".join(f"{name} = {text_literal(value)}" for name, value in key.items())
+    of_account = f"source = {text_literal(invoice.source)} AND account_id = {text_literal(invoice.account_id)}"
+    where = f"{of_account} AND external_id = {text_literal(invoice.external_id)}"
+    pushed = f"{of_account} AND invoice_external_id = {text_literal(invoice.external_id)}"
     with warehouse.read() as connection:
         totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}")
         versions = _rows(
@@ -83,8 +86,9 @@ def explain(
             "invoice": key,
             "is_stated": is_stated,
             "totals": totals[0] if totals else None,
-            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {where} ORDER BY target"),
-            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {where} ORDER BY intended_at"),
+            "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id NULLS FIRST"),
+            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
+            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {pushed} ORDER BY intended_at"),
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
@@ -66,7 +67,7 @@ def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatu
     Args:
         warehouse: Where it is known.
         target: The finance service that `pushed` is about.
-        tenant_id: The tenant there.
+        tenant_id: The identity's own tenant, which bears what no route leads elsewhere.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -96,11 +97,25 @@ def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatu
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall():
             of(month).sums.append(Sums(*sums))
-        for month, pushed in connection.execute(
-            "SELECT invoice_month, count(*) FROM finance_records "
-            "WHERE state = 'delivered' AND finance_invoice_id IS NOT NULL "
-            f"AND target = {text_literal(target)} AND tenant_id = {text_literal(tenant_id)} "
-            "GROUP BY ALL"
-        ).fetchall():
+        for month, pushed in connection.execute(_pushed_sql(target, tenant_id)).fetchall():
             of(month).pushed = pushed
     return sorted(months.values(), key=lambda found: (found.month is None, found.month or date.max))
+
+
+def _pushed_sql(target: str, tenant_id: str) -> str:
+    """SQL: how many invoices of each month finance has; of one that is split, all parts."""
+    own = text_literal(tenant_id)
+    return f"""
+    SELECT invoice_month, count(*) FROM (
+      SELECT total.invoice_month, bool_and(coalesce(record.is_there, false)) AS is_pushed
+      FROM tax_split_totals AS total
+      LEFT JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
+      LEFT JOIN (
+        SELECT tenant_id, source, account_id, external_id, true AS is_there FROM finance_records
+        WHERE target = {text_literal(target)} AND state = 'delivered' AND finance_invoice_id IS NOT NULL
+      ) AS record
+        ON record.source = total.source AND record.account_id = total.account_id AND record.tenant_id = {tenant_sql(own)}
+        AND record.external_id = {finance_id_sql("total.external_id", own)}
+      GROUP BY total.source, total.account_id, total.external_id, total.invoice_month
+    ) WHERE is_pushed GROUP BY ALL
+    """

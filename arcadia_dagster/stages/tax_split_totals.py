@@ -7,6 +7,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
+from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
@@ -15,7 +16,7 @@ from arcadia_dagster.warehouse.months import month_list, replace, stale, version
 def build_tax_split_totals(
     connection: duckdb.DuckDBPyConnection, months: Collection[date], range_: MonthRange
 ) -> set[date]:
-    """Replace the months of `tax_split_totals` by the sums of their lines, within the caller's transaction.
+    """Replace the months of `tax_split_totals`, and of `allocations`, within the caller's transaction.
 
     Returns:
         The months that were built: see `due_months`. Where another run is just replacing the lines of a month, it is
@@ -37,6 +38,7 @@ def build_tax_split_totals(
     )
     if unequal := unreconciled(connection, wanted):
         raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
+    build_allocations(connection, wanted)
     return wanted
 
 
@@ -96,17 +98,28 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), pushed AS (
-      SELECT DISTINCT source, account_id, external_id, true AS is_pushed FROM finance_records
+      SELECT DISTINCT source, account_id, invoice_external_id AS external_id, true AS is_pushed FROM finance_records
     ), first_seen AS (
       SELECT source, account_id, external_id, min(received_at) AS received_at,
         NOT coalesce(any_value(is_pushed), false) AS is_new_to_finance
       FROM document_invoices LEFT JOIN pushed USING (source, account_id, external_id) GROUP BY ALL
+    ), account AS (
+      -- The tenants that may bear lines of an account; the identity's own is the empty one.
+      SELECT known.source, known.account_id, list(coalesce(route.tenant_id, '')) || CASE
+        WHEN count(*) FILTER (route.tenant_id IS NOT NULL AND route.project IS NULL) = 0 THEN [''] ELSE [] END AS tenants
+      FROM (SELECT DISTINCT source, account_id FROM first_seen) AS known
+      LEFT JOIN tenant_routes AS route
+        ON route.source = known.source AND (route.account_id IS NULL OR route.account_id = known.account_id)
+      GROUP BY ALL
     ), conflict AS (
       SELECT own.source, own.account_id, own.external_id, min(other.account_id) AS conflicting_account
       FROM first_seen AS own JOIN first_seen AS other
         ON other.source = own.source AND other.external_id = own.external_id AND other.account_id <> own.account_id
-        -- Whoever finance has goes first: its row must not become another account's.
-        AND (other.is_new_to_finance, other.received_at, other.account_id)
+      JOIN account AS own_account ON own_account.source = own.source AND own_account.account_id = own.account_id
+      JOIN account AS other_account ON other_account.source = own.source AND other_account.account_id = other.account_id
+        AND list_has_any(own_account.tenants, other_account.tenants)
+      -- Whoever finance has goes first: its row must not become another account's.
+      WHERE (other.is_new_to_finance, other.received_at, other.account_id)
           < (own.is_new_to_finance, own.received_at, own.account_id)
       GROUP BY ALL
     ), part AS (

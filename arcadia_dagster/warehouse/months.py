@@ -54,6 +54,14 @@ def touch(
     )
 
 
+def renew(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
+    """Have the stages after this one be built again for these months: what they are built by has changed, not from what."""
+    connection.execute(
+        f"UPDATE stage_versions SET version = version + 1 WHERE stage = ? AND invoice_month IN ({month_list(months)})",
+        [stage],
+    )
+
+
 def replace(
     connection: duckdb.DuckDBPyConnection,
     table: Table,

@@ -13,7 +13,7 @@ import duckdb
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.warehouse import version_1
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +268,41 @@ TAX_SPLIT_TOTALS = Table(
     key=_INVOICE_KEY,
 )
 
+TENANT_ROUTES = Table(
+    "tenant_routes",
+    "The routing table: which tenant bears what. The first route that matches a line decides.",
+    (
+        Column("route_number", "INTEGER", "Its place in the table, from 1."),
+        _SOURCE,
+        Column("account_id", "VARCHAR", "The account at the source; NULL: any."),
+        Column("project", "VARCHAR", "The provider's project; NULL: any, or none."),
+        Column("tenant_id", "VARCHAR", "Who bears the lines."),
+    ),
+    key=("route_number",),
+)
+
+ALLOCATIONS = Table(
+    "allocations",
+    "What each tenant bears of each invoice that routes concern, in parts that sum to it. Any other invoice is all borne by "
+    "the tenant of SKYAI_FINANCE_TENANT_ID.",
+    (
+        *_INVOICE,
+        _MONTH,
+        Column("tenant_id", "VARCHAR", "Who bears it; NULL: the tenant of SKYAI_FINANCE_TENANT_ID."),
+        Column(
+            "is_split",
+            "BOOLEAN",
+            "Whether the account's invoices are split by project: finance then knows each part as `<external_id>:<tenant>`.",
+        ),
+        _CURRENCY,
+        Column("amount_gross_minor", "BIGINT", "The tenant's part of gross, in minor units of `currency`."),
+        Column("amount_net_minor", "BIGINT", "Gross less tax, in minor units."),
+        Column("amount_tax_minor", "BIGINT", "The tenant's part of tax, in minor units."),
+        Column("line_count", "BIGINT", "How many lines are its own; tax that all share is nobody's."),
+    ),
+    key=(*_INVOICE_KEY, "tenant_id"),
+)
+
 CLOUD_RESOURCES = Table(
     "cloud_resources",
     "What the company runs at its providers: the inventory that cost lines are matched to.",
@@ -292,6 +327,14 @@ _PUSHED_INVOICE = (
     Column("payload_sha256", "VARCHAR", "SHA-256 of the business fields of the payload; evidence does not count."),
 )
 
+_PUSHED_SINCE_3 = (
+    Column(
+        "invoice_external_id",
+        "VARCHAR",
+        "The invoice that it is, or is a part of, by its own id; `external_id` is that under which finance knows it.",
+    ),
+)
+
 FINANCE_RECORDS = Table(
     "finance_records",
     "One row for each target, tenant and invoice: what was pushed and what finance answered. Never deleted.",
@@ -307,6 +350,7 @@ FINANCE_RECORDS = Table(
         Column("pushed_to_finance_at", "TIMESTAMP", "When finance last accepted it (UTC)."),
         Column("not_before", "TIMESTAMP", "When a scheduled delivery tries again what was deferred (UTC), or NULL."),
         Column("last_error", "VARCHAR", "Why the last delivery failed, or NULL."),
+        *_PUSHED_SINCE_3,
     ),
     key=("target", "tenant_id", *_INVOICE_KEY),
 )
@@ -333,6 +377,7 @@ FINANCE_ATTEMPTS = Table(
         Column("finance_invoice_id", "VARCHAR", "Finance's id for the invoice, or NULL."),
         Column("finance_vendor_id", "VARCHAR", "Finance's id for the vendor, or NULL."),
         Column("error", "VARCHAR", "What went wrong, or NULL."),
+        *_PUSHED_SINCE_3,
     ),
     key=("attempt_id",),
 )
@@ -361,22 +406,51 @@ TABLES: tuple[Table, ...] = (
     RAW_INVOICES,
     COST_LINES,
     TAX_SPLIT_TOTALS,
+    TENANT_ROUTES,
+    ALLOCATIONS,
     CLOUD_RESOURCES,
     FINANCE_RECORDS,
     FINANCE_ATTEMPTS,
     STAGE_VERSIONS,
 )
 
+_VIEW_INVOICES = """
+CREATE OR REPLACE VIEW invoices AS
+SELECT
+  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number,
+  totals.currency, totals.amount_gross_minor, totals.amount_net_minor, totals.amount_tax_minor, totals.line_count,
+  totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
+  finance.target, finance.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
+  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
+FROM tax_split_totals AS totals
+LEFT JOIN raw_invoices AS raw
+  ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
+  AND raw.document_sha256 = totals.document_sha256 AND raw.status = 'current'
+LEFT JOIN finance_records AS finance
+  ON finance.source = totals.source AND finance.account_id = totals.account_id
+  AND finance.invoice_external_id = totals.external_id
+"""
+
+
+def _added(table: Table, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    return tuple(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}" for column in columns)
+
+
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: version_1.STATEMENTS,
-    2: tuple(
-        f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}"
-        for table, columns in (
-            (DOCUMENTS, _DOCUMENTS_SINCE_2),
-            (DOCUMENT_INVOICES, _STATED_SINCE_2),
-            (RAW_INVOICES, _STATED_SINCE_2),
-        )
-        for column in columns
+    2: (
+        *_added(DOCUMENTS, _DOCUMENTS_SINCE_2),
+        *_added(DOCUMENT_INVOICES, _STATED_SINCE_2),
+        *_added(RAW_INVOICES, _STATED_SINCE_2),
+    ),
+    3: (
+        TENANT_ROUTES.ddl,
+        ALLOCATIONS.ddl,
+        *_added(FINANCE_RECORDS, _PUSHED_SINCE_3),
+        *_added(FINANCE_ATTEMPTS, _PUSHED_SINCE_3),
+        "UPDATE finance_records SET invoice_external_id = external_id",
+        "UPDATE finance_attempts SET invoice_external_id = external_id",
+        _VIEW_INVOICES,
     ),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version

@@ -157,7 +157,7 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
         (imported("inv-1"), r"finance has every ready invoice"),
         (
             answer(422, b"no such vendor"),
-            r"nothing is due; finance does not have 2 refused; what is refused or abandoned needs a person",
+            r"nothing is due; finance does not have 2 refused; what is refused needs a person",
         ),
         (
             answer(503),

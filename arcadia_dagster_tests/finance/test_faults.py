@@ -190,7 +190,7 @@ class Case:
             self.server.url, mint, retry_delays=(0.01, 0.01), read_timeout=READ_TIMEOUT, deadline=DEADLINE
         ) as client:
             delivery = Delivery(self.books.warehouse, Recipient(self.server.url, TENANT, True))
-            keys = [InvoiceKey("digitalocean", "77", name) for name in self.server.faults]
+            keys = [InvoiceKey(TENANT, "digitalocean", "77", name) for name in self.server.faults]
             for start in range(0, len(keys), OUTAGE_FAILURES - 1):
                 delivery.deliver(client, invoices=keys[start : start + OUTAGE_FAILURES - 1], **options)
 
