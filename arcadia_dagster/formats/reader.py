@@ -32,6 +32,7 @@ from arcadia_dagster.formats.format import (
 from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
 from arcadia_dagster.warehouse.query import text_list, text_literal
+from arcadia_dagster.warehouse.threads import use_threads_for
 
 _REJECTS_KEPT = 100
 _SKETCH = 64
@@ -43,6 +44,9 @@ _MAX_SUM = 100_000_000_000_000
 
 _MOST_DECIMAL_SUM = 10**20
 """What a sum of DECIMAL(38,18) can hold."""
+
+_EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encoding.PARQUET: 8}
+"""About how much text a byte stands for."""
 
 _REJECT_TABLES = "store_rejects = true, rejects_scan = 'reject_scans', rejects_table = 'reject_errors'"
 _OPTIONS = f"{_REJECT_TABLES}, rejects_limit = {_REJECTS_KEPT}"
@@ -131,6 +135,15 @@ class Reader:
                 readings |= self._read_group(group, members[start : start + _MOST_DOCUMENTS])
         return readings
 
+    def text_bytes(self, documents: Iterable[str]) -> int:
+        """About how large the staged lines of the documents would be as text.
+
+        Raises:
+            KeyError: A document is not staged.
+        """
+        parts = {self._staged[sha256].part for sha256 in documents}
+        return sum(part.stat().st_size for part in parts) * _EXPANSION[Encoding.PARQUET]
+
     def lines_sql(self, documents: Iterable[str]) -> str:
         """SQL: the staged lines of the documents, with the charge category and tax basis that `billing.tax` gives each.
 
@@ -189,6 +202,7 @@ class Reader:
     def _read_group(self, group: _Group, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
         part = self._new_part()
         with self._connect() as connection:
+            use_threads_for(connection, sum(document.byte_size * _EXPANSION[group.encoding] for document in documents))
             # Lines are numbered by their order in the stage. DuckDB makes a join of an `IN` with many values, and a join
             # does not keep that order.
             connection.execute("SET disabled_optimizers = 'in_clause'")

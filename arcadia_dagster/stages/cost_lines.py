@@ -11,6 +11,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
+from arcadia_dagster.warehouse.threads import SMALL_BYTES, use_threads_for
 
 _RESTAGES = 10
 
@@ -39,6 +40,8 @@ def build_cost_lines(
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
+            if (size := reader.text_bytes(documents)) > SMALL_BYTES:
+                use_threads_for(connection, size)
             replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(reader, documents, wanted), built_from=seen)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")

@@ -15,6 +15,7 @@ from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.lock import hold
 from arcadia_dagster.warehouse.query import text_literal
 from arcadia_dagster.warehouse.scratch import scratch_path, sweep
+from arcadia_dagster.warehouse.threads import use_threads_for
 
 DEFAULT_LOCK_TIMEOUT = 60.0
 
@@ -131,6 +132,7 @@ class Warehouse:
         connection = engine.cursor()
         try:
             self._attach(connection, read_only=read_only)
+            use_threads_for(connection, self.path.stat().st_size)
             yield connection
             self._detach(connection)
         except BaseException:
