@@ -99,6 +99,12 @@ def test_an_invoice_of_several_projects_is_split_into_parts_that_sum_to_it(compa
     found = explain(company.warehouse, archive_of(company.warehouse), find(company.warehouse, "1001:zenith"))
     assert (found["invoice"]["external_id"], len(found["finance"]), len(found["attempts"])) == ("1001", 3, 3)
     assert [part["amount_gross_minor"] for part in found["allocations"]] == [441, 6601, 1650]
+    view = company.query("SELECT tenant_id, amount_gross_minor, finance_state FROM invoices ORDER BY tenant_id")
+    assert [tuple(row.values()) for row in view] == [
+        ("acme", 6601, "delivered"),
+        (TENANT, 441, "delivered"),
+        ("zenith", 1650, "delivered"),
+    ]
 
 
 def test_running_again_sends_nothing_and_a_new_version_updates_the_same_parts(company: Company) -> None:

@@ -414,21 +414,34 @@ TABLES: tuple[Table, ...] = (
     STAGE_VERSIONS,
 )
 
+# A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed; and for each target. The
+# identity's own part has no tenant here: it is the one that is no other part's.
 _VIEW_INVOICES = """
 CREATE OR REPLACE VIEW invoices AS
 SELECT
-  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number,
-  totals.currency, totals.amount_gross_minor, totals.amount_net_minor, totals.amount_tax_minor, totals.line_count,
+  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number, totals.currency,
+  coalesce(part.amount_gross_minor, totals.amount_gross_minor) AS amount_gross_minor,
+  coalesce(part.amount_net_minor, totals.amount_net_minor) AS amount_net_minor,
+  coalesce(part.amount_tax_minor, totals.amount_tax_minor) AS amount_tax_minor,
+  coalesce(part.line_count, totals.line_count) AS line_count,
   totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
-  finance.target, finance.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
-  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
+  finance.target, coalesce(part.tenant_id, finance.tenant_id) AS tenant_id, finance.state AS finance_state, finance.action,
+  finance.attempts, finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
 FROM tax_split_totals AS totals
 LEFT JOIN raw_invoices AS raw
   ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
   AND raw.document_sha256 = totals.document_sha256 AND raw.status = 'current'
+LEFT JOIN allocations AS part
+  ON part.source = totals.source AND part.account_id = totals.account_id AND part.external_id = totals.external_id
+LEFT JOIN (
+  SELECT source, account_id, external_id, list(tenant_id) AS tenants FROM allocations GROUP BY source, account_id, external_id
+) AS routed
+  ON routed.source = totals.source AND routed.account_id = totals.account_id AND routed.external_id = totals.external_id
 LEFT JOIN finance_records AS finance
   ON finance.source = totals.source AND finance.account_id = totals.account_id
-  AND finance.invoice_external_id = totals.external_id
+  AND finance.invoice_external_id = totals.external_id AND finance.payload_sha256 <> ''
+  AND CASE WHEN part.tenant_id IS NULL THEN NOT list_contains(coalesce(routed.tenants, []), finance.tenant_id)
+    ELSE part.tenant_id = finance.tenant_id END
 """
 
 

@@ -1,0 +1,38 @@
+"""The notebook in docs/ answers what it says, from the sample invoices, and changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.sample import FOLDER as SAMPLE
+from arcadia_dagster_tests import notebook
+from arcadia_dagster_tests.plain import build
+from arcadia_dagster_tests.project import Project
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "docs" / "questions.ipynb"
+
+
+@pytest.fixture
+def sampled(project_with_finance: Project) -> Project:
+    project = project_with_finance
+    for file in (SAMPLE / "inbox").iterdir():
+        project.drop_copy(file)
+    build(project.warehouse, resources=True)
+    assert project.finance.deliver(project.warehouse).failure is None
+    return project
+
+
+def test_every_cell_shows_what_is_stored_in_the_notebook(sampled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCADIA_HOME", str(sampled.home))
+    before = sampled.warehouse.path.read_bytes()
+    cells = notebook.cells_of(NOTEBOOK)
+    assert notebook.run(cells) == [cell.stored for cell in cells]
+    assert sampled.warehouse.path.read_bytes() == before
+    assert sum(bool(cell.stored) for cell in cells) == 4
+
+
+def test_its_figures_are_those_of_the_reference_case(sampled: Project) -> None:
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    april = sampled.invoice("900000004")
+    assert (april["amount_gross_minor"], april["amount_tax_minor"]) == (8692, 790)
+    assert "2026-04  ready  delivered         1   86.92 USD   79.02 USD   7.90 USD" in text
