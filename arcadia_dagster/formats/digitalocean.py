@@ -69,11 +69,6 @@ RESOURCE_NAME = (
 """SQL: the resource's name, from resource_type, group_description and description."""
 
 
-def bad_sql(condition: str, column: str, value: str, expected: str) -> str:
-    """SQL: an arm of the CASE that finds the first value of a record that cannot be read: column, value, expectation."""
-    return f"WHEN {condition} THEN {{'bad_column': '{column}', 'bad_value': trim({value}), 'expected': '{expected}'}}"
-
-
 def of_product_sql(table: dict[str, str]) -> str:
     """SQL: the table's value for the product, NULL where it has none.
 

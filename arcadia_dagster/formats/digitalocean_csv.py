@@ -16,13 +16,13 @@ from pathlib import Path
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.digitalocean import (
     CATEGORIES,
     RESOURCE_NAME,
     RESOURCE_TYPES,
     SOURCE,
-    bad_sql,
     of_product_sql,
 )
 from arcadia_dagster.formats.format import Head, NameFacts, Refusal
@@ -202,7 +202,7 @@ class DigitalOceanCsvLayout:
         if len(self.currencies) > 1:
             filled = " + ".join(f"CAST({_amount_of(code)} IS NOT NULL AS INTEGER)" for code in self.currencies)
             arms.append(bad_sql(f"{filled} > 1", stated, f"concat_ws(' and ', {texts})", "an amount in one currency"))
-        return f"CASE {' '.join(arms)} END"
+        return first_bad_sql(arms)
 
 
 def _amount_of(currency: str) -> str:

@@ -18,13 +18,13 @@ from typing import Any
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.content import DAMAGED, open_content
 from arcadia_dagster.formats.digitalocean import (
     CATEGORIES,
     RESOURCE_NAME,
     RESOURCE_TYPES,
     SOURCE,
-    bad_sql,
     of_product_sql,
 )
 from arcadia_dagster.formats.format import Head, NameFacts
@@ -240,7 +240,7 @@ class DigitalOceanJsonLayout:
                     amounts.EXPECTED,
                 ),
             ]
-        return f"CASE {' '.join(arms)} END"
+        return first_bad_sql(arms)
 
 
 def _field_sql(name: str) -> str:

@@ -16,6 +16,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.tax import CATEGORIES
 from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.format import Head, NameFacts, Refusal
 from arcadia_dagster.warehouse.query import text_literal
@@ -242,7 +243,7 @@ class FocusLayout:
             self._bad("issuer", "issuer IS NULL", "the name of who issued the invoice"),
             self._bad("account", "account IS NULL", "the billing account's id"),
         ]
-        return f"CASE {' '.join(arms)} END"
+        return first_bad_sql(arms)
 
     def _is_null(self, field: str) -> str:
         text = f"{field}_text"
@@ -252,7 +253,4 @@ class FocusLayout:
         position = dict(self.found).get(field)
         column = COLUMNS[field][0] if position is None else self.columns[position]
         value = f"CAST({field}_text AS VARCHAR)" if field in _READ_LATER else field
-        return (
-            f"WHEN {condition} THEN {{'bad_column': {text_literal(column)}, 'bad_value': coalesce(trim({value}), ''), "
-            f"'expected': {text_literal(expected)}}}"
-        )
+        return bad_sql(condition, column, value, expected)
