@@ -13,7 +13,7 @@ import pandas as pd
 
 from arcadia_dagster.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import LED_ELSEWHERE, elsewhere_sql, missing_sql
+from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, rerouted_sql
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED
@@ -102,11 +102,14 @@ ORDER BY invoice_month DESC, source, account_id
 
 # A route that matches nothing may be misspelt, and what it is for is then borne by somebody else.
 _UNUSED_ROUTES = """
-WITH known AS (SELECT DISTINCT source, account_id, project FROM cost_lines)
+WITH known AS (
+  SELECT source, account_id, trim(project) AS project, max(invoice_month) AS last_month FROM cost_lines GROUP BY ALL
+)
 SELECT route_number, source, coalesce(account_id, '(any)') AS account, coalesce(project, '(any)') AS project, tenant_id
 FROM tenant_routes AS route
-WHERE NOT EXISTS (
+WHERE route.source IS NOT NULL AND NOT EXISTS (
   FROM known WHERE known.source = route.source AND (route.account_id IS NULL OR known.account_id = route.account_id)
+    AND (route.first_month IS NULL OR known.last_month >= route.first_month)
     AND (route.project IS NULL OR known.project = route.project))
 ORDER BY route_number
 """
@@ -117,7 +120,7 @@ class _Check:
     """A check that is a query: it passes where the query finds nothing.
 
     `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up, and
-    `{elsewhere}` for the records there of what routes lead to other tenants.
+    `{rerouted}` for the records there of what is routed otherwise since.
     """
 
     name: str
@@ -137,10 +140,12 @@ WITH invoice AS (
   LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void') AS decided
     USING (source, account_id, external_id)
   GROUP BY ALL
-), elsewhere AS (SELECT DISTINCT tenant_id, source, account_id, external_id, true AS is_elsewhere FROM ({elsewhere}))
+), elsewhere AS (
+  SELECT DISTINCT tenant_id, source, account_id, external_id, true AS is_elsewhere FROM ({rerouted}) WHERE is_elsewhere
+)
 SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id,
   CASE WHEN invoice.source IS NULL THEN 'its document was dismissed' WHEN invoice.is_void THEN 'it is void'
-    ELSE 'its route leads to another tenant' END AS why
+    ELSE 'no route leads to this tenant any more' END AS why
 FROM finance_records AS record
 LEFT JOIN invoice USING (source, account_id, invoice_external_id)
 LEFT JOIN elsewhere USING (tenant_id, source, account_id, external_id)
@@ -256,23 +261,23 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
     with store.read() as connection:
         frame = connection.execute(
             "SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, external_id, currency, amount_gross_minor, "
-            f"CASE WHEN elsewhere IS NOT NULL THEN '{LED_ELSEWHERE}' ELSE coalesce(state, 'not pushed') END AS state, "
-            "coalesce(elsewhere, last_error, '') AS error "
+            f"CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, 'not pushed') END AS state, "
+            "coalesce(rerouted, last_error, '') AS error "
             f"FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id"
         ).df()
     if not finance.is_configured:
         return dg.AssetCheckResult(
             passed=True, description=f"finance not configured, {len(frame)} waiting", metadata={"waiting": len(frame)}
         )
-    needs_a_person = frame["state"].isin([*NEEDS_A_PERSON, LED_ELSEWHERE]).any()
+    needs_a_person = frame["state"].isin([*NEEDS_A_PERSON, REROUTED]).any()
     return dg.AssetCheckResult(
         passed=frame.empty,
         severity=dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN,
         description=_description(
             frame,
             "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
-            "says, then `arcadia push INVOICE --again`; where a route leads to another tenant, remove the invoice in finance by "
-            "hand where it is now, then `arcadia reconcile` sees that it is gone",
+            "says, then `arcadia push INVOICE --again`; one whose routes have changed since it was pushed is told about by "
+            "`arcadia push INVOICE`",
         ),
         metadata={"missing": len(frame), **_table(frame)},
     )
@@ -316,7 +321,7 @@ def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: Finan
         try:
             recipient = finance.recipient
             query = query.replace("{is_recipients}", recipient.is_recipients_sql)
-            query = query.replace("{elsewhere}", elsewhere_sql(recipient, with_settled=True))
+            query = query.replace("{rerouted}", rerouted_sql(recipient))
         except ConfigurationFailure as failure:
             return dg.AssetCheckResult(
                 passed=False, check_name=check.name, asset_key=check.asset, description=str(failure)

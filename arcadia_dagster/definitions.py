@@ -10,7 +10,15 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster import checks, settings
-from arcadia_dagster.assets import cloud_resources, common, cost_lines, finance_records, raw_invoices, tax_split_totals
+from arcadia_dagster.assets import (
+    cloud_resources,
+    common,
+    cost_lines,
+    finance_records,
+    focus_export,
+    raw_invoices,
+    tax_split_totals,
+)
 from arcadia_dagster.automation import schedules, sensors
 from arcadia_dagster.automation.fetch import fetch_from_providers
 from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
@@ -42,6 +50,7 @@ def build_defs(
             cost_lines.build(partitions),
             tax_split_totals.build(partitions),
             finance_records.build(partitions),
+            focus_export.build(partitions, values.focus_path),
         ],
         asset_checks=list(checks.CHECKS),
         jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers],
@@ -67,6 +76,8 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             max_document_bytes=values.max_document_bytes,
             settle_seconds=values.settle_seconds,
             tenants=str(values.tenants_path),
+            tenants_named="tenants" in values.model_fields_set,
+            own_tenant=values.finance_tenant_id,
         ),
         "finance": FinanceResource(
             base_url=values.finance_url,

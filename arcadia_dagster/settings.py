@@ -34,7 +34,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next four are in it unless set",
+        description="Where state lies (default: `var` here); the next five are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -44,6 +44,11 @@ class Settings(BaseModel):
     )
     warehouse: str = Field(
         "arcadia.duckdb", validation_alias="ARCADIA_WAREHOUSE", description="The DuckDB file with all tables"
+    )
+    focus: Path = Field(
+        Path("focus"),
+        validation_alias="ARCADIA_FOCUS",
+        description="The folder that each month is written to as FOCUS files",
     )
     tenants: Path = Field(
         Path("tenants.toml"),
@@ -182,6 +187,11 @@ class Settings(BaseModel):
         return self.home / self.archive
 
     @property
+    def focus_path(self) -> Path:
+        """Where FOCUS files are written, in the home unless it is set to be elsewhere."""
+        return self.home / self.focus
+
+    @property
     def tenants_path(self) -> Path:
         """The routing table, in the home unless it is set to be elsewhere."""
         return self.home / self.tenants
@@ -205,7 +215,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if variables.get(str(field.validation_alias), "").strip()
     }
     # A path that is set is relative to where the program was started, not to the home.
-    for name in ("ARCADIA_HOME", "ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE", "ARCADIA_TENANTS"):
+    for name in (
+        "ARCADIA_HOME",
+        "ARCADIA_INBOX",
+        "ARCADIA_ARCHIVE",
+        "ARCADIA_WAREHOUSE",
+        "ARCADIA_FOCUS",
+        "ARCADIA_TENANTS",
+    ):
         if name in values and not values[name].startswith("ducklake:"):
             values[name] = str(Path(values[name]).expanduser().absolute())
     try:

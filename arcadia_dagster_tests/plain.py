@@ -67,7 +67,8 @@ def build(
     """Everything but finance, for these months or for what is stale after landing."""
     archive = archive_of(warehouse)
     with reader_of(warehouse) as reader:
-        take_routes(warehouse, read_routes(warehouse.path.parent / "tenants.toml"))
+        tenants = warehouse.path.parent / "tenants.toml"
+        take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
         landed = land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
         if months is None:
             with warehouse.read() as connection:

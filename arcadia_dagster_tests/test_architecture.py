@@ -16,6 +16,7 @@ LAYERS = (
     "formats",
     "landing",
     "stages",
+    "focus",
     "settings",
     "transport",
     "providers",

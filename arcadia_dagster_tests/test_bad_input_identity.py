@@ -11,13 +11,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse.months import next_month, stale
 from arcadia_dagster_tests.bad_input import APRIL, World, case, world_in
 from arcadia_dagster_tests.generate import MONTH_NAMES
-from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
 
 GOOD = digitalocean(line(), tax())
 MARCH = date(2026, 3, 1)
@@ -172,16 +171,14 @@ def test_of_two_accounts_with_one_id_the_later_is_held_since_finance_could_not_t
 @case("38")
 def test_two_tenants_with_the_same_invoice_do_not_collide(runs: Runs) -> None:
     world = copy(runs.third)
-    project = world.project
-    assert project.sandbox is not None
-    elsewhere = FinanceResource(
-        base_url=project.sandbox.url, sandbox_url=project.sandbox.url, secret=SECRET, tenant_id="another-tenant"
-    )
+    route = '[[route]]\nsource = "digitalocean"\naccount = "77"\ntenant = "another-tenant"\n'
+    (world.project.home / "tenants.toml").write_text(route)
+    world.build()
     # By itself nothing goes to a second tenant; a person may want it to.
-    assert elsewhere.deliver(project.warehouse, months=[APRIL]).created == []
-    delivered = elsewhere.deliver(project.warehouse, months=[APRIL], again=True)
+    assert world.pushed("good", tenant="another-tenant") is None
+    delivered = world.project.finance.deliver(world.project.warehouse, months=[APRIL], again=True)
     world.look()
-    assert (len(delivered.updated), delivered.deferred, delivered.refused) == (0, {}, {})
+    assert (delivered.deferred, delivered.refused) == ({}, {})
     assert world.pushed("good", tenant="another-tenant") == world.pushed("good") == (660, 600, 60)
     assert (
         world.finance("good")["times_received"] == world.finance("good", tenant="another-tenant")["times_received"] == 1

@@ -103,6 +103,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         "arcadia.duckdb.lock",
         "archive",
         "dagster",
+        "focus",
         "inbox",
     }
 

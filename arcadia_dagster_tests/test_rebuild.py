@@ -71,7 +71,7 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Rebuilt:
 
 def _have_a_past(project: Project) -> None:
     """Two rounds of files and decisions, so that every table has rows, and of every kind."""
-    route = '[[route]]\nsource = "digitalocean"\naccount = "77"\nproject = "shop"\ntenant = "acme"\n'
+    route = '[[route]]\nsource = "digitalocean"\nproject = "shop"\ntenant = "acme"\n'
     (project.home / "tenants.toml").write_text(route)
     project.drop("before it was named.csv", digitalocean(line(), tax()))
     project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))

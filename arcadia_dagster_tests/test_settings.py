@@ -18,6 +18,7 @@ DEFAULTS = {
     "ARCADIA_INBOX": Path("inbox"),
     "ARCADIA_ARCHIVE": Path("archive"),
     "ARCADIA_WAREHOUSE": "arcadia.duckdb",
+    "ARCADIA_FOCUS": Path("focus"),
     "ARCADIA_TENANTS": Path("tenants.toml"),
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,

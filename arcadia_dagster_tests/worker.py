@@ -136,7 +136,7 @@ def watch(home: str, stop: str) -> dict[str, list[Any]]:
 def deliver(home: str, url: str, secret: str, concurrency: int = 8, read_timeout: float = 15.0) -> dict[str, int]:
     """One delivery of everything that is ready."""
     mint = TokenMint(secret, Identity("platform-admin", ("admin",), "arcadia_cloud", "platform-admin"))
-    delivery = Delivery(warehouse_of(Path(home)), Recipient(url, "platform-admin", True), concurrency=concurrency)
+    delivery = Delivery(warehouse_of(Path(home)), Recipient(url, True), concurrency=concurrency)
     with FinanceClient(url, mint, retry_delays=(0.01, 0.01), read_timeout=read_timeout) as client:
         done = delivery.deliver(client)
     return {"created": len(done.created), "updated": len(done.updated), "deferred": len(done.deferred)}

@@ -18,7 +18,7 @@ from arcadia_dagster.finance.client import IMPORT_PATH, FinanceClient
 from arcadia_dagster.finance.delivery import Delivery
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
-from arcadia_dagster.warehouse.query import fetch, text_literal
+from arcadia_dagster.warehouse.query import fetch
 from arcadia_dagster_tests.generate import write_months
 from arcadia_dagster_tests.plain import warehouse_of
 from benchmarks.home import build_elsewhere, finance_sums, sandbox, stated_sums
@@ -94,7 +94,7 @@ def delivery(stopwatch: Stopwatch, folder: Path, *, template: str) -> dict[str, 
 
     warehouse = warehouse_of(_copied(template, folder))
     with sandbox(folder) as (url, secret), FinanceClient(url, _mint(secret)) as client:
-        recipient = Recipient(client.target, _TENANT, is_sandbox=True)
+        recipient = Recipient(client.target, is_sandbox=True)
         with stopwatch.running():
             Delivery(warehouse, recipient, concurrency=_CONCURRENCY).deliver(client)
     return finance_sums(folder)
@@ -129,7 +129,7 @@ async def _send_some(client: httpx.AsyncClient, bodies: Iterator[bytes]) -> None
 
 def _bodies(home: Path) -> list[bytes]:
     with warehouse_of(home).read() as connection:
-        rows = fetch(connection, payload.ready_invoices_sql(text_literal(_TENANT)))
+        rows = fetch(connection, payload.ready_invoices_sql())
     return [
         json.dumps(payload.build(row), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         for row in rows

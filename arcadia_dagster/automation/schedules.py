@@ -11,9 +11,11 @@ from arcadia_dagster.automation.jobs import DELIVER
 from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import LED_ELSEWHERE
+from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -30,16 +32,20 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
     ),
 )
 def deliver_outstanding(
-    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, finance: FinanceResource
+    context: dg.ScheduleEvaluationContext,
+    warehouse: WarehouseResource,
+    landing: LandingResource,
+    finance: FinanceResource,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run for each stretch of adjacent months."""
     if not finance.is_configured:
         yield dg.SkipReason("finance not configured")
         return
     try:
+        landing.assert_routes_taken(warehouse.get())
         outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
         lacking = [] if outstanding else finance.lacking(warehouse.get())
-    except (ConfigurationFailure, LockTimeoutError, WarehouseError) as error:
+    except (ConfigurationFailure, LockTimeoutError, RoutesError, WarehouseError) as error:
         yield dg.SkipReason(str(error))
         return
     if not outstanding:
@@ -58,7 +64,7 @@ def _why_none(lacking: Sequence[tuple[str, int, datetime | None]]) -> str:
         f"{count} {state}" + (f" (the first is due at {due:%Y-%m-%d %H:%M} UTC)" if due is not None else "")
         for state, count, due in lacking
     ]
-    of_people = {state for state, _, _ in lacking} & {*NEEDS_A_PERSON, LED_ELSEWHERE}
+    of_people = {state for state, _, _ in lacking} & {*NEEDS_A_PERSON, REROUTED}
     person = f"; what is {' or '.join(sorted(of_people))} needs a person" if of_people else ""
     return f"nothing is due; finance does not have {', '.join(counts)}{person}"
 

@@ -1,12 +1,12 @@
 """Which tenant bears what: routes from a line to a tenant, and an invoice split into parts that sum to it exactly.
 
 An allocation in the accounting sense: nothing is computed anew, each minor unit of the invoice goes to one tenant. Parts that
-do not come out even are rounded by the largest remainder (Hamilton's method), so each is less than one minor unit from its exact
-share, and all of them together are the invoice.
+do not come out even are rounded by the largest remainder (Hamilton's method), and all of them together are the invoice.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,42 +22,58 @@ class Route:
         account_id: Of which account; None: of any.
         project: Lines of which project; None: whatever their project, if any.
         tenant_id: Who bears them.
+        first_month: From which month on, its first day (UTC); None: always.
     """
 
     source: str
     account_id: str | None
     project: str | None
     tenant_id: str
+    first_month: date | None = None
 
     def covers(self, other: "Route") -> bool:
         """Whether every line that the other matches is matched by this one too."""
+        begins = self.first_month is None or (other.first_month is not None and self.first_month <= other.first_month)
         return (
             self.source == other.source
             and self.account_id in {None, other.account_id}
             and self.project in {None, other.project}
+            and begins
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All routes, in order: the first that matches decides. A line that none matches is borne by the identity's own tenant."""
+    """All routes, in order: the first that matches decides.
 
-    routes: Sequence[Route] = ()
+    Attributes:
+        routes: The routes.
+        own_tenant: The identity's own tenant, which bears what no route matches.
+    """
 
-    def of_account(self, source: str, account_id: str) -> "Routes":
-        """The routes that may match lines of an account."""
-        return Routes(
-            [route for route in self.routes if route.source == source and route.account_id in {None, account_id}]
-        )
+    routes: tuple[Route, ...]
+    own_tenant: str
+
+    def of(self, source: str, account_id: str, month: date) -> "Routes":
+        """The routes that may match lines of an account's invoices of a month."""
+        found = [
+            route
+            for route in self.routes
+            if route.source == source
+            and route.account_id in {None, account_id}
+            and (route.first_month is None or route.first_month <= month)
+        ]
+        return Routes(tuple(found), self.own_tenant)
 
     @property
     def splits(self) -> bool:
         """Whether invoices are split by project."""
         return any(route.project is not None for route in self.routes)
 
-    def tenant_of(self, project: str | None) -> str | None:
-        """The tenant of an account's lines of a project; None: the identity's own."""
-        return next((route.tenant_id for route in self.routes if route.project in {None, project}), None)
+    def tenant_of(self, project: str | None) -> str:
+        """The tenant of an account's lines of a project."""
+        found = (route.tenant_id for route in self.routes if route.project in {None, project})
+        return next(found, self.own_tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +83,20 @@ class Charges:
     Attributes:
         net: The lines that are not tax.
         tax: The tax lines.
+        charged: The lines that are not tax and above zero: what tax was charged on, whatever credits take off.
         line_count: How many lines.
     """
 
     net: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
+    charged: Decimal = Decimal(0)
     line_count: int = 0
 
     def __add__(self, other: "Charges") -> "Charges":
         """Both together."""
-        return Charges(self.net + other.net, self.tax + other.tax, self.line_count + other.line_count)
+        return Charges(
+            self.net + other.net, self.tax + other.tax, self.charged + other.charged, self.line_count + other.line_count
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +104,21 @@ class Part:
     """What a tenant bears of an invoice, in minor units.
 
     Attributes:
-        amount_gross_minor: Net and tax.
-        amount_tax_minor: The tax in it.
+        amount_net_minor: Without tax.
+        amount_tax_minor: The tax.
         line_count: How many lines are its own; tax that all share is nobody's.
+        projects: The projects whose lines it bears; an empty text stands for the lines without one.
     """
 
-    amount_gross_minor: int
+    amount_net_minor: int
     amount_tax_minor: int
     line_count: int
+    projects: tuple[str, ...] = ()
 
     @property
-    def amount_net_minor(self) -> int:
-        """Gross less tax."""
-        return self.amount_gross_minor - self.amount_tax_minor
+    def amount_gross_minor(self) -> int:
+        """Net and tax."""
+        return self.amount_net_minor + self.amount_tax_minor
 
 
 def split(
@@ -104,85 +126,86 @@ def split(
     by_project: Mapping[str | None, Charges],
     common_tax: Decimal,
     *,
-    gross_minor: int,
+    net_minor: int,
     tax_minor: int,
     currency: str,
-) -> dict[str | None, Part]:
+) -> dict[str, Part]:
     """Split an invoice by project.
 
     A line goes to the tenant of its project. Tax that names no project was charged on all of the invoice, so each tenant bears it
-    in proportion to its net; where nothing is taxed, it goes where lines without a project go.
+    in proportion to its charges, credits left aside; where nothing is charged, it goes where lines without a project go.
 
     Args:
-        routes: Those of the invoice's account.
+        routes: Those of the invoice's account and month.
         by_project: What the lines of each project come to; those without one, but for their tax, under None.
         common_tax: The tax lines that name no project, in major units.
-        gross_minor: The invoice's gross, in minor units.
+        net_minor: The invoice's net, in minor units.
         tax_minor: Its tax, in minor units.
         currency: Its currency, of ISO 4217.
 
     Returns:
-        Each tenant's part, None being the identity's own tenant. Gross, net and tax of the parts sum to those of the invoice.
+        Each tenant's part. Gross, net and tax of the parts sum to those of the invoice.
     """
-    borne: dict[str | None, Charges] = {}
+    borne: dict[str, Charges] = {}
+    projects: dict[str, list[str]] = {}
     for project, charges in by_project.items():
         tenant = routes.tenant_of(project)
         borne[tenant] = borne.get(tenant, Charges()) + charges
+        projects.setdefault(tenant, []).append(project or "")
     taxes = _with_share(borne, Fraction(common_tax), routes.tenant_of(None))
     # In an order of their own, so that equal remainders go to the same tenants whatever the order of the lines.
-    tenants = sorted(taxes, key=lambda tenant: (tenant is not None, tenant or ""))
+    tenants = sorted(taxes)
     unit = 10 ** EXPONENTS[currency]
-    exact_tax = [taxes[tenant] * unit for tenant in tenants]
-    exact_net = [Fraction(borne.get(tenant, Charges()).net) * unit for tenant in tenants]
-    gross = largest_remainder(gross_minor, [net + tax for net, tax in zip(exact_net, exact_tax, strict=True)])
-    tax = largest_remainder(tax_minor, exact_tax)
+    net = apportioned(net_minor, [Fraction(borne.get(tenant, Charges()).net) * unit for tenant in tenants])
+    tax = apportioned(tax_minor, [taxes[tenant] * unit for tenant in tenants])
     return {
-        tenant: Part(gross[place], tax[place], borne.get(tenant, Charges()).line_count)
+        tenant: Part(
+            net[place],
+            tax[place],
+            borne.get(tenant, Charges()).line_count,
+            tuple(sorted(projects.get(tenant, ()))),
+        )
         for place, tenant in enumerate(tenants)
     }
 
 
-def _with_share(
-    borne: Mapping[str | None, Charges], common_tax: Fraction, otherwise: str | None
-) -> dict[str | None, Fraction]:
+def _with_share(borne: Mapping[str, Charges], common_tax: Fraction, otherwise: str) -> dict[str, Fraction]:
     """Each tenant's tax, with its share of what names no project."""
     taxes = {tenant: Fraction(charges.tax) for tenant, charges in borne.items()}
-    net = sum((Fraction(charges.net) for charges in borne.values()), Fraction(0))
-    if net:
-        return {tenant: tax + common_tax * Fraction(borne[tenant].net) / net for tenant, tax in taxes.items()}
+    charged = sum((Fraction(charges.charged) for charges in borne.values()), Fraction(0))
+    if charged:
+        return {tenant: tax + common_tax * Fraction(borne[tenant].charged) / charged for tenant, tax in taxes.items()}
     return {**taxes, otherwise: taxes.get(otherwise, Fraction(0)) + common_tax} if common_tax or not taxes else taxes
 
 
-def tenant_sql(own_tenant: str) -> str:
-    """SQL: the tenant of a row `part` of `allocations`, outer-joined.
+def apportioned(total: int, exact: Sequence[Fraction]) -> list[int]:
+    """Whole numbers that sum to the total, each less than one from its exact share, by the largest remainder.
+
+    A total may have been rounded otherwise than its shares' sum, as net is, which is gross less tax: what it differs by goes to
+    the largest share.
 
     Args:
-        own_tenant: SQL: the identity's own tenant.
-    """
-    return f"coalesce(part.tenant_id, {own_tenant})"
-
-
-def finance_id_sql(external_id: str, own_tenant: str) -> str:
-    """SQL: the id by which finance knows an invoice, or its row `part` of `allocations`, outer-joined.
-
-    It hangs on nothing but the invoice's id, whether its account is split, and the tenant: not on how many parts there are.
-
-    Args:
-        external_id: SQL: the invoice's own id.
-        own_tenant: SQL: the identity's own tenant.
-    """
-    return f"CASE WHEN part.is_split THEN {external_id} || ':' || {tenant_sql(own_tenant)} ELSE {external_id} END"
-
-
-def largest_remainder(total: int, exact: Sequence[Fraction]) -> list[int]:
-    """Whole numbers that sum to the total, each less than one from its exact share.
-
-    Args:
-        total: The sum of the shares, rounded.
+        total: What the whole numbers sum to.
         exact: The shares. Of those with equal remainders the first is rounded up first.
     """
+    if not exact:
+        return []
     whole = [share.numerator // share.denominator for share in exact]
-    largest = sorted(range(len(exact)), key=lambda place: (whole[place] - exact[place], place))
-    for place in largest[: total - sum(whole)]:
+    exact_sum = sum(exact, Fraction(0))
+    nearest = min(
+        max(total, exact_sum.numerator // exact_sum.denominator), -(-exact_sum.numerator // exact_sum.denominator)
+    )
+    by_remainder = sorted(range(len(exact)), key=lambda place: (whole[place] - exact[place], place))
+    for place in by_remainder[: nearest - sum(whole)]:
         whole[place] += 1
+    largest = max(range(len(exact)), key=lambda place: abs(exact[place]))
+    whole[largest] += total - nearest
     return whole
+
+
+def finance_id(external_id: str, tenant_id: str, *, is_split: bool) -> str:
+    """The id by which finance knows an invoice, or a tenant's part of it.
+
+    It hangs on nothing but the invoice's id, whether its account is split, and the tenant: not on how many parts there are.
+    """
+    return f"{external_id}:{tenant_id}" if is_split else external_id

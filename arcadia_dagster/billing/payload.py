@@ -8,8 +8,7 @@ is exported again with other line ends.
 from collections.abc import Mapping
 from typing import Any
 
-from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
-from arcadia_dagster.billing.vendors import VENDORS
+from arcadia_dagster.billing.vendors import vendor_sql
 
 VENDOR_CATEGORY = "cloud"
 
@@ -32,34 +31,27 @@ SYNTHETIC_ACCOUNT = "0000000"
 """The account of sample documents, which no real account has: they may go to a sandbox only."""
 
 
-def ready_invoices_sql(own_tenant: str) -> str:
+def ready_invoices_sql() -> str:
     """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`; a row for each part.
 
-    `tenant_id` is who bears it, `external_id` what finance knows it by, and `invoice_external_id` the invoice's own id, which
-    differs where the invoice is split.
+    `tenant_id` is who bears it, `external_id` what finance knows it by, `invoice_external_id` the invoice's own id, and
+    `projects` what the part bears.
 
     Totals wait where the register says otherwise by now: the document was dismissed, the invoice has another id or month,
     or was voided; and where their month is not built yet from the lines, or by the routes, as they are now.
-
-    Args:
-        own_tenant: SQL: the identity's own tenant, which bears what no route leads elsewhere.
     """
-    names = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in VENDORS.items())
     fields = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS)
     return f"""
     SELECT *, sha256(concat_ws(chr(31), {fields})) AS payload_sha256
     FROM (
       SELECT total.source, total.account_id, total.external_id AS invoice_external_id, total.invoice_month, total.currency,
-        {tenant_sql(own_tenant)} AS tenant_id, {finance_id_sql("total.external_id", own_tenant)} AS external_id,
-        coalesce(part.amount_gross_minor, total.amount_gross_minor) AS amount_gross_minor,
-        coalesce(part.amount_net_minor, total.amount_net_minor) AS amount_net_minor,
-        coalesce(part.amount_tax_minor, total.amount_tax_minor) AS amount_tax_minor,
-        coalesce(part.line_count, total.line_count) AS line_count,
+        part.tenant_id, part.finance_external_id AS external_id, part.projects, part.amount_gross_minor,
+        part.amount_net_minor, part.amount_tax_minor, part.line_count,
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
-        CASE total.source {names} ELSE coalesce(raw.vendor_name, total.source) END AS vendor_name
+        {vendor_sql("total.source", "raw.vendor_name")} AS vendor_name
       FROM tax_split_totals AS total
       JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
-      LEFT JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
+      JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
       SEMI JOIN document_invoices AS stated
         ON stated.source = total.source AND stated.account_id = total.account_id
         AND stated.external_id = total.external_id AND stated.document_sha256 = total.document_sha256

@@ -81,10 +81,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"{_amount('amount_net_minor')}",
         ),
         Reason(
-            "conflicting_account IS NOT NULL",
-            "'account ' || conflicting_account || ' has an invoice with the same id, and finance tells invoices of one "
-            "tenant and source apart by their id only: pushed, this one would overwrite that one'",
-            can_release=False,
+            "is_routed_by_account AND account_id = 'unknown'",
+            "'its account is not known, and routes lead invoices of its source by account; release it, if it may be routed as "
+            "one of no account that they name'",
         ),
         Reason(
             "names_conflict IS NOT NULL",

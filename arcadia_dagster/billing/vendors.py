@@ -59,12 +59,24 @@ _LEGAL_FORM = (
 )
 
 
+def vendor_sql(source: str, stated: str) -> str:
+    """SQL: the vendor's name.
+
+    Args:
+        source: SQL: the source.
+        stated: SQL: the issuer's name as the document states it, or NULL.
+    """
+    names = " ".join(f"WHEN '{known}' THEN '{name}'" for known, name in VENDORS.items())
+    return f"CASE {source} {names} ELSE coalesce({stated}, {source}) END"
+
+
 def source_sql(issuer: str) -> str:
     """SQL: the source for an issuer's name: of a well-known one its own, else the name in lower case with hyphens.
 
     NULL where the name is NULL or has no letter or digit.
     """
-    entries = ", ".join(f"'{name}': '{source}'" for name, source in _ISSUERS.items())
+    issuers = {**_ISSUERS, **{name.lower(): source for source, name in VENDORS.items()}}
+    entries = ", ".join(f"'{name}': '{source}'" for name, source in issuers.items())
     plain = f"regexp_replace(lower(trim({issuer})), '{_LEGAL_FORM}', '')"
     slug = f"trim(regexp_replace(lower(trim({issuer})), '[^\\p{{L}}\\p{{N}}]+', '-', 'g'), '-')"
     known = f"MAP {{{entries}}}"

@@ -57,11 +57,15 @@ def push(options: argparse.Namespace) -> int:
 
     from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError
+    from arcadia_dagster.landing.routes import RoutesError
 
-    finance = build_resources(values)["finance"].process_config_and_initialize()
+    resources = build_resources(values)
+    finance = resources["finance"].process_config_and_initialize()
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     warehouse = existing_warehouse_of(values)
+    with complaints(RoutesError):
+        resources["landing"].assert_routes_taken(warehouse)
     months, invoice = None, None
     if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
         months = parse_months(options.what, values)
@@ -336,8 +340,7 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
     for part in found["allocations"]:
-        tenant = part["tenant_id"] or "the tenant of SKYAI_FINANCE_TENANT_ID"
-        yield f"  borne by {tenant}: {_amounts(part)}"
+        yield f"  borne by {part['tenant_id']}: {_amounts(part)}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["can_release"]:

@@ -170,7 +170,9 @@ def _tenants(values: Settings) -> str:
     from arcadia_dagster.landing.routes import RoutesError, read_routes
 
     with complaints(RoutesError):
-        routes = read_routes(values.tenants_path).routes
+        routes = read_routes(
+            values.tenants_path, values.finance_tenant_id, must_exist="tenants" in values.model_fields_set
+        ).routes
     if not routes:
         return f"no routes in {values.tenants_path}: {values.finance_tenant_id} bears everything"
     tenants = sorted({route.tenant_id for route in routes})

@@ -99,21 +99,21 @@ def _held(values: Settings) -> dict[str, str]:
 def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
     """Why finance does not have those of the months' invoices that it should have."""
     from arcadia_dagster.definitions import build_resources
-    from arcadia_dagster.finance.outstanding import ELSEWHERE_ADVICE, missing_sql
+    from arcadia_dagster.finance.outstanding import REROUTED_ADVICE, missing_sql
     from arcadia_dagster.warehouse.months import month_list
     from arcadia_dagster.warehouse.query import fetch
 
     with complaints(), warehouse_of(values).read() as connection:
         rows = fetch(
             connection,
-            "SELECT source || '/' || account_id || '/' || external_id AS name, tenant_id, elsewhere, "
+            "SELECT source || '/' || account_id || '/' || external_id AS name, invoice_external_id, rerouted, "
             "coalesce(last_error, 'no answer is recorded') AS last_error "
             f"FROM ({missing_sql(build_resources(values)['finance'].recipient)}) "
-            f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR elsewhere IS NOT NULL) "
+            f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR rerouted IS NOT NULL) "
             "ORDER BY invoice_month, name",
         )
     return {
-        row["name"]: row["last_error"] if row["elsewhere"] is None else ELSEWHERE_ADVICE.format_map(row) for row in rows
+        row["name"]: row["last_error"] if row["rerouted"] is None else REROUTED_ADVICE.format_map(row) for row in rows
     }
 
 
@@ -135,7 +135,7 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
     found: list[MonthStatus] = []
     if warehouse.path.exists():
         with complaints(ValueError):
-            found = status(warehouse, target_of(values.finance_url), values.finance_tenant_id)
+            found = status(warehouse, target_of(values.finance_url))
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
         print_json({"months": [month.as_json() for month in shown]})

@@ -17,9 +17,9 @@ from datetime import date, datetime, timedelta
 from arcadia_dagster.finance.client import FinanceClient, Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, TransientFailure
 from arcadia_dagster.finance.outstanding import (
-    ELSEWHERE_ADVICE,
     IS_OUTSTANDING,
     KEY_COLUMNS,
+    REROUTED_ADVICE,
     InvoiceKey,
     Recipient,
     is_due_sql,
@@ -56,8 +56,8 @@ class Delivered:
         deferred: Invoices left for a later delivery: why.
         refused: Invoices that finance will not take: why.
         abandoned: Invoices that were tried for so long that a person is needed: why.
-        given_up: Invoices that were not tried, for they need a person: refused or abandoned before, or led to another tenant
-            than finance has them under: why.
+        given_up: Invoices that were not tried, for they need a person: refused or abandoned before, or routed otherwise since
+            their push: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
         stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
@@ -197,8 +197,8 @@ class Delivery:
             client: An open client for the recipient's target.
             months: Only invoices of these months; all where None.
             invoices: Only these invoices, with all their parts; all where None.
-            again: Push also what finance has already with the same payload, what it refused or was abandoned, and what it has
-                under another tenant by an earlier route; the record says so.
+            again: Push also what finance has already with the same payload, what it refused or was abandoned, and what
+                is routed otherwise since its push; the record says so.
             due_at: Leave out what is to be left alone for beyond this time.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
@@ -272,7 +272,7 @@ class Delivery:
         with self._warehouse.read() as connection:
             rows = fetch(
                 connection,
-                f"SELECT {KEY_COLUMNS}, state, last_error, elsewhere, {IS_OUTSTANDING} AS is_outstanding, "
+                f"SELECT {KEY_COLUMNS}, invoice_external_id, state, last_error, rerouted, {IS_OUTSTANDING} AS is_outstanding, "
                 f"{may_have_sql(self._recipient)} AS may_have "
                 f"FROM ({ready_sql(self._recipient, months, invoices=invoices)}) WHERE {is_due_sql(due_at)} "
                 # What has been tried least goes first: one that stops each delivery must not keep the others from their turn.
@@ -285,8 +285,8 @@ class Delivery:
                 done.synthetic += 1
             elif row["is_outstanding"] or again:
                 keys.append(key)
-            elif row["elsewhere"] is not None:
-                done.given_up[key] = ELSEWHERE_ADVICE.format_map(row)
+            elif row["rerouted"] is not None:
+                done.given_up[key] = REROUTED_ADVICE.format_map(row)
             elif row["state"] in NEEDS_A_PERSON:
                 done.given_up[key] = str(row["last_error"])
             else:

@@ -49,12 +49,10 @@ class Recipient:
 
     Attributes:
         target: The finance service's base URL, without credentials.
-        tenant_id: The identity's own tenant, which bears what no route leads elsewhere.
         is_sandbox: Whether the target is a sandbox: synthetic invoices go there and nowhere else.
     """
 
     target: str
-    tenant_id: str
     is_sandbox: bool
 
     @property
@@ -64,7 +62,7 @@ class Recipient:
 
 
 _PAYLOADS = {"state": "state", "pushed": "pushed_sha256", "payload": "payload_sha256"}
-IS_OUTSTANDING = f"(elsewhere IS NULL AND {states.is_outstanding_sql(**_PAYLOADS)})"
+IS_OUTSTANDING = f"(rerouted IS NULL AND {states.is_outstanding_sql(**_PAYLOADS)})"
 """SQL over `ready_sql`: whether a delivery should send the invoice."""
 
 _IS_MISSING = states.is_missing_sql(**_PAYLOADS)
@@ -89,7 +87,7 @@ def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> 
 
 
 def missing_sql(recipient: Recipient) -> str:
-    """SQL: like `outstanding_sql`, with those that need a person: refused, abandoned, or led elsewhere by a route."""
+    """SQL: like `outstanding_sql`, with those that need a person: refused, abandoned, or routed otherwise since their push."""
     return f"SELECT * FROM ({ready_sql(recipient, None)}) WHERE {_IS_MISSING} AND {may_have_sql(recipient)}"
 
 
@@ -122,8 +120,7 @@ def ready_sql(
 ) -> str:
     """SQL: ready invoices with their payload's fields, and what the recipient's record says of each.
 
-    `elsewhere` says where finance has, or may have, the invoice by an earlier route; NULL where it does not. Pushed now, it
-    would be there twice.
+    `rerouted` says what has changed in an invoice's routes since it was pushed, or may have been; NULL where nothing has.
 
     Args:
         recipient: Where they go.
@@ -132,14 +129,12 @@ def ready_sql(
         invoices: Only these invoices, each with all of its parts.
     """
     conditions = ["true"]
-    of_invoices = "true"
+    accounts = "true"
     if months is not None:
         conditions.append(f"ready.invoice_month IN ({month_list(months)})")
     if keys is not None:
         conditions.append(key_condition(keys, "ready."))
-        of_invoices = (
-            f"(source, account_id) IN ({_rows((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
-        )
+        accounts = f"(source, account_id) IN ({_rows((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
     if invoices is not None:
         rows = _rows((one.source, one.account_id, one.external_id) for one in invoices)
         named = rows or "(NULL, NULL, NULL)"
@@ -147,64 +142,72 @@ def ready_sql(
     return f"""
     SELECT ready.*, record.payload_sha256 AS pushed_sha256, record.state, record.attempts, record.action,
       record.finance_invoice_id, record.finance_vendor_id, record.pushed_to_finance_at, record.not_before, record.last_error,
-      other.elsewhere
-    FROM ({payload.ready_invoices_sql(text_literal(recipient.tenant_id))}) AS ready
+      changed.rerouted
+    FROM ({payload.ready_invoices_sql()}) AS ready
     LEFT JOIN finance_records AS record
       ON record.target = {text_literal(recipient.target)} AND record.tenant_id = ready.tenant_id
       AND record.source = ready.source AND record.account_id = ready.account_id
       AND record.external_id = ready.external_id
     LEFT JOIN (
-      SELECT source, account_id, invoice_external_id,
-        string_agg('tenant ' || tenant_id || ' as ' || coalesce(finance_invoice_id, 'an unknown id'), ', ' ORDER BY tenant_id)
-          AS elsewhere
-      FROM ({elsewhere_sql(recipient)}) WHERE {of_invoices} GROUP BY ALL
-    ) AS other
-      ON other.source = ready.source AND other.account_id = ready.account_id
-      AND other.invoice_external_id = ready.invoice_external_id
+      SELECT source, account_id, invoice_external_id, string_agg(change, '; ' ORDER BY change) AS rerouted
+      FROM ({rerouted_sql(recipient, accounts)}) WHERE payload_sha256 <> '{SETTLED_PAYLOAD}' GROUP BY ALL
+    ) AS changed
+      ON changed.source = ready.source AND changed.account_id = ready.account_id
+      AND changed.invoice_external_id = ready.invoice_external_id
     WHERE {" AND ".join(conditions)}
     """
 
 
-def elsewhere_sql(recipient: Recipient, *, with_settled: bool = False) -> str:
-    """SQL: the records of what finance has, or may have, under a tenant to which no route leads any more.
+def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
+    """SQL: the records whose invoice's routes have changed since its push, with what has: `change`, and `is_elsewhere`.
 
-    Those are also records of a whole invoice that is split now, or of a part of one that is whole.
+    Either finance has, or may have, the invoice under a tenant or an id to which no route leads any more: pushed now, it would be
+    there twice. Or it has the part of a tenant that bore a project which another bears now: pushed now, amounts would move. An
+    invoice that has no totals now, and so no tenant, has not been rerouted.
 
     Args:
         recipient: Whose records.
-        with_settled: Also of what a person has seen to: it keeps nothing from being pushed.
+        accounts: SQL: a condition on `source` and `account_id`, to look at some only.
     """
-    own = text_literal(recipient.tenant_id)
-    unsettled = "true" if with_settled else f"payload_sha256 <> '{SETTLED_PAYLOAD}'"
+    invoice = "source, account_id, invoice_external_id"
     return f"""
-    SELECT record.* FROM (
-      FROM finance_records WHERE {recipient.is_recipients_sql} AND {unsettled}
-    ) AS record
-    LEFT JOIN (SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_routed FROM allocations)
-      AS routed USING (source, account_id, invoice_external_id)
-    LEFT JOIN (
-      SELECT source, account_id, external_id AS invoice_external_id, coalesce(tenant_id, {own}) AS tenant_id, is_split,
-        true AS is_its_tenant
-      FROM allocations
-    ) AS part USING (source, account_id, invoice_external_id, tenant_id)
-    LEFT JOIN (
+    WITH record AS (
+      SELECT * FROM finance_records WHERE {recipient.is_recipients_sql} AND {accounts}
+    ), part AS (
+      SELECT source, account_id, external_id AS invoice_external_id, tenant_id, finance_external_id AS external_id, projects
+      FROM allocations WHERE {accounts}
+    ), moved AS (
+      SELECT before.tenant_id, {invoice}, string_agg(DISTINCT before.project, ', ' ORDER BY before.project) AS projects
+      FROM (SELECT tenant_id, {invoice}, unnest(projects) AS project FROM record) AS before
+      JOIN (SELECT tenant_id, {invoice}, unnest(projects) AS project FROM part) AS after USING ({invoice}, project)
+      WHERE before.tenant_id <> after.tenant_id GROUP BY ALL
+    ), uncertain AS (
       SELECT DISTINCT {KEY_COLUMNS}, true AS is_uncertain FROM finance_attempts
-      WHERE {recipient.is_recipients_sql} AND {UNCERTAIN}
-    ) AS attempt USING ({KEY_COLUMNS})
-    WHERE (record.finance_invoice_id IS NOT NULL OR attempt.is_uncertain) AND CASE
-      WHEN routed.is_routed THEN part.is_its_tenant IS NULL OR part.is_split <> (record.external_id <> invoice_external_id)
-      ELSE record.tenant_id <> {own} OR record.external_id <> invoice_external_id END
+      WHERE {recipient.is_recipients_sql} AND {accounts} AND {UNCERTAIN}
+    )
+    SELECT record.*, here.is_here IS NULL AS is_elsewhere, CASE
+      WHEN here.is_here IS NULL
+      THEN 'finance has it under tenant ' || tenant_id || ' as ' || coalesce(finance_invoice_id, 'an unknown id')
+      ELSE 'tenant ' || tenant_id || ' bore project ' || moved.projects || ' when it was pushed' END AS change
+    FROM record
+    SEMI JOIN part USING ({invoice})
+    LEFT JOIN (SELECT {invoice}, tenant_id, external_id, true AS is_here FROM part) AS here
+      USING ({invoice}, tenant_id, external_id)
+    LEFT JOIN moved USING ({invoice}, tenant_id)
+    LEFT JOIN uncertain USING ({KEY_COLUMNS})
+    WHERE (finance_invoice_id IS NOT NULL OR is_uncertain) AND (here.is_here IS NULL OR moved.projects IS NOT NULL)
     """
 
 
-LED_ELSEWHERE = "led elsewhere by its route"
-"""How the delivery of an invoice stands where `elsewhere` is set."""
+REROUTED = "routed otherwise since"
+"""How the delivery of an invoice stands where `rerouted` is set."""
 
-ELSEWHERE_ADVICE = (
-    "its route leads to tenant {tenant_id} now, and finance has it under {elsewhere}: remove that there by hand, then run "
-    "`arcadia reconcile`, which sees that it is gone; where finance cannot list its invoices, `arcadia push INVOICE --again`"
+REROUTED_ADVICE = (
+    "its routes have changed since it was pushed: {rerouted}. Undo that; or remove in finance by hand what is under another "
+    "tenant and run `arcadia reconcile`, which sees that it is gone; or have it pushed as it is routed now, with `arcadia "
+    "push {invoice_external_id} --again`"
 )
-"""What a person does where `elsewhere` is set; to be formatted with the row."""
+"""What a person does where `rerouted` is set; to be formatted with the row."""
 
 
 def key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
 from arcadia_dagster.finance.outstanding import (
-    ELSEWHERE_ADVICE,
     KEY_COLUMNS,
+    REROUTED_ADVICE,
     SETTLED_PAYLOAD,
     UNCERTAIN,
     InvoiceKey,
@@ -70,6 +69,7 @@ class OnRecord:
             it may.
         is_uncertain: Whether the outcome of some push of it is not certain.
         invoice_external_id: The invoice's own id, where it is not what finance knows it by.
+        rerouted: What a person does where its routes have changed since its push, which keeps it from being pushed.
     """
 
     key: InvoiceKey
@@ -81,6 +81,7 @@ class OnRecord:
     unwanted: str | None = None
     is_uncertain: bool = False
     invoice_external_id: str | None = None
+    rerouted: str | None = None
 
 
 def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
@@ -90,7 +91,6 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     to = recipient.is_recipients_sql
-    own = text_literal(recipient.tenant_id)
     with warehouse.read() as connection:
         rows = fetch(
             connection,
@@ -103,33 +103,34 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
               FROM finance_attempts WHERE {to} GROUP BY ALL
             ), stated AS (
               SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_stated FROM document_invoices
-            ), part AS (
-              SELECT {tenant_sql(own)} AS tenant_id, stated.source, stated.account_id, stated.invoice_external_id,
-                {finance_id_sql("stated.invoice_external_id", own)} AS external_id, true AS is_part
-              FROM stated LEFT JOIN allocations AS part
-                ON part.source = stated.source AND part.account_id = stated.account_id
-                AND part.external_id = stated.invoice_external_id
+            ), allocated AS (
+              SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id,
+                true AS is_part
+              FROM allocations
             ), void AS (
               SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_void
               FROM decisions WHERE decision = 'void'
             ), record AS (
               SELECT {KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
-              SELECT {KEY_COLUMNS}, invoice_external_id FROM part UNION SELECT {KEY_COLUMNS}, invoice_external_id FROM sent
-            )
+              SELECT {KEY_COLUMNS}, invoice_external_id FROM allocated SEMI JOIN stated
+                USING (source, account_id, invoice_external_id)
+              UNION SELECT {KEY_COLUMNS}, invoice_external_id FROM sent
+            ), has_parts AS (SELECT DISTINCT source, account_id, invoice_external_id, true AS has_parts FROM allocated)
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
               CASE
                 WHEN stated.is_stated IS NULL THEN 'its document was dismissed'
                 WHEN void.is_void THEN 'it is void'
-                WHEN part.is_part IS NULL THEN 'its route leads elsewhere'
+                WHEN has_parts.has_parts AND allocated.is_part IS NULL THEN 'no route leads to this tenant any more'
               END AS unwanted,
-              ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.elsewhere,
+              ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.rerouted,
               ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
             FROM known
             LEFT JOIN record USING ({KEY_COLUMNS})
             LEFT JOIN sent USING ({KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN stated USING (source, account_id, invoice_external_id)
-            LEFT JOIN part USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN allocated USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN has_parts USING (source, account_id, invoice_external_id)
             LEFT JOIN void USING (source, account_id, invoice_external_id)
             LEFT JOIN ready USING ({KEY_COLUMNS}, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
@@ -147,7 +148,8 @@ def _on_record(row: Mapping[str, Any]) -> OnRecord:
         InvoiceKey.of(row),
         row["finance_invoice_id"],
         {name: row[name] for name in _COMPARED} if is_ready else taken,
-        missing=missing if row["elsewhere"] is None else ELSEWHERE_ADVICE.format_map(row),
+        missing=missing,
+        rerouted=None if row["rerouted"] is None else REROUTED_ADVICE.format_map(row),
         needs_a_person=is_same and row["state"] in NEEDS_A_PERSON,
         is_ready=is_ready,
         unwanted=row["unwanted"],
@@ -327,6 +329,8 @@ def _told_unlisted(invoice: OnRecord) -> tuple[str, str] | None:
 
 
 def _push(invoice: OnRecord) -> str:
+    if invoice.rerouted is not None:
+        return invoice.rerouted
     if invoice.needs_a_person:
         return f"put right what its error says, then `arcadia push {_name(invoice)} --again`"
     return f"`arcadia push {_name(invoice)}` sends it, if no schedule does before"

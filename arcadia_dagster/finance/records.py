@@ -22,13 +22,13 @@ from arcadia_dagster.finance.outstanding import (
     SETTLED_PAYLOAD,
     InvoiceKey,
     Recipient,
-    elsewhere_sql,
     key_condition,
     ready_sql,
+    rerouted_sql,
 )
 from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse.query import fetch, text_list
 from arcadia_dagster.warehouse.rows import insert
 
 _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
@@ -117,7 +117,7 @@ class Records:
             for key in keys
             if (row := ready.get(key)) is not None and (row["is_outstanding"] or again)
         ]
-        self._settle_elsewhere(connection, [intent for intent in intents if intent.row["elsewhere"] is not None])
+        self._settle_elsewhere(connection, [intent.row for intent in intents if intent.row["rerouted"] is not None])
         self._replace_records(connection, [self._intended_record(intent) for intent in intents])
         insert(
             connection,
@@ -233,6 +233,7 @@ class Records:
         return {
             **self._identity(intent),
             "state": State.PENDING.value,
+            "projects": row["projects"],
             "attempts": (row["attempts"] or 0) + 1,
             **{name: row[name] for name in ("action", "finance_invoice_id", "finance_vendor_id")},
             "pushed_to_finance_at": row["pushed_to_finance_at"],
@@ -240,20 +241,22 @@ class Records:
             "last_error": row["last_error"],
         }
 
-    def _settle_elsewhere(self, connection: duckdb.DuckDBPyConnection, intents: Sequence[Intent]) -> None:
-        """A person has an invoice pushed though finance has it under another tenant: that is theirs to remove from now on."""
-        for intent in intents:
-            row = intent.row
-            rows = connection.execute(
-                f"SELECT {KEY_COLUMNS} FROM ({elsewhere_sql(self._recipient)}) "
-                "WHERE (source, account_id, invoice_external_id) = (?, ?, ?)",
-                [row["source"], row["account_id"], row["invoice_external_id"]],
-            ).fetchall()
-            why = f"pushed under tenant {row['tenant_id']} since, as a person asked: to be removed here by hand"
-            connection.execute(
-                f"UPDATE finance_records SET payload_sha256 = '{SETTLED_PAYLOAD}', last_error = {text_literal(why)} "
-                f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([InvoiceKey(*key) for key in rows])}"
-            )
+    def _settle_elsewhere(self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """A person has invoices pushed that finance has under other tenants: those rows are theirs to remove from now on."""
+        if not rows:
+            return
+        invoices = ", ".join(
+            f"({text_list([row['source'], row['account_id'], row['invoice_external_id']])})" for row in rows
+        )
+        keys = connection.execute(
+            f"SELECT {KEY_COLUMNS} FROM ({rerouted_sql(self._recipient)}) WHERE is_elsewhere "
+            f"AND (source, account_id, invoice_external_id) IN ({invoices})"
+        ).fetchall()
+        connection.execute(
+            f"UPDATE finance_records SET payload_sha256 = '{SETTLED_PAYLOAD}', "
+            "last_error = 'pushed as it is routed now, as a person asked: this one is to be removed in finance by hand' "
+            f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([InvoiceKey(*key) for key in keys])}"
+        )
 
     def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records in place of what was known before; the one place that changes a state."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import LED_ELSEWHERE, Recipient, missing_sql, outstanding_sql
+from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.stages.explain import Invoice
@@ -31,7 +31,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     )
     tenant_id: str = Field(
         default="platform-admin",
-        description="The tenant that invoices are pushed under where no route leads to another.",
+        description="The identity's own tenant; each invoice is pushed under that of its route.",
     )
     roles: list[str] = Field(default=["admin"], description="The identity's roles.")
     issuer: str = Field(default="arcadia_cloud", description="The token's issuer.")
@@ -71,7 +71,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
         """
         target = _target(self.base_url, "SKYAI_FINANCE_URL")
         is_sandbox = bool(self.sandbox_url) and target == _target(self.sandbox_url, "ARCADIA_SANDBOX_URL")
-        return Recipient(target, self.tenant_id, is_sandbox or not self.is_configured)
+        return Recipient(target, is_sandbox or not self.is_configured)
 
     def client(self) -> FinanceClient:
         """A client with one connection pool for a whole delivery; to be closed, or used as a context manager.
@@ -165,12 +165,12 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
     def lacking(self, warehouse: Warehouse) -> list[tuple[str, int, datetime | None]]:
         """The ready invoices that finance does not have as they are now: state, how many, and when (UTC) the first is due.
 
-        The state is `not pushed` where there is no record, and `led elsewhere by its route` where finance has the invoice under
-        another tenant; there is no time where none waits for one.
+        The state is `not pushed` where there is no record, and `routed otherwise since` where its routes have changed since its
+        push; there is no time where none waits for one.
         """
         with warehouse.read() as connection:
             return connection.execute(
-                f"SELECT CASE WHEN elsewhere IS NOT NULL THEN '{LED_ELSEWHERE}' ELSE coalesce(state, 'not pushed') END "
+                f"SELECT CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, 'not pushed') END "
                 "AS state, count(*), min(not_before) "
                 f"FROM ({missing_sql(self.recipient)}) GROUP BY ALL ORDER BY ALL"
             ).fetchall()

@@ -9,7 +9,7 @@ from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landed, land
-from arcadia_dagster.landing.routes import read_routes, take_routes
+from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -20,6 +20,12 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
     archive: str = Field(description="The folder that keeps every document's bytes.")
     max_document_bytes: int = Field(default=10 * 2**30, description="A larger file is not taken.")
     tenants: str = Field(default="", description="The file with the routing table: which tenant bears what.")
+    tenants_named: bool = Field(
+        default=False, description="Whether a person has named that file, so that it must exist."
+    )
+    own_tenant: str = Field(
+        default="platform-admin", description="The tenant that bears what no route leads elsewhere."
+    )
     settle_seconds: float = Field(default=5.0, description="How long a file must lie unchanged to count as complete.")
 
     _reader: Reader | None = PrivateAttr(None)
@@ -45,7 +51,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
         Raises:
             RoutesError: The routing table cannot be right; nothing was taken.
         """
-        months = take_routes(warehouse, self.get_routes())
+        months = take_routes(warehouse, Path(self.tenants), self.get_routes())
         landed = land(
             warehouse,
             self.get_archive(),
@@ -62,7 +68,25 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
         Raises:
             RoutesError: It cannot be right.
         """
-        return read_routes(Path(self.tenants)) if self.tenants else Routes()
+        if not self.tenants:
+            return Routes((), self.own_tenant)
+        return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
+
+    def assert_routes_taken(self, warehouse: Warehouse) -> None:
+        """Check that the warehouse goes by the routing table as it is now.
+
+        Raises:
+            RoutesError: It does not yet, or the table cannot be right.
+        """
+        routes = self.get_routes()
+        with warehouse.read() as connection:
+            known = known_routes(connection)
+            # Before the first landing there is nothing that could be led anywhere.
+            if known.own_tenant and known != routes:
+                raise RoutesError(
+                    f"{self.tenants} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
+                    "deployment does it by itself"
+                )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's interface
         """Delete the stage when the run ends."""

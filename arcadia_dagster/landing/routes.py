@@ -6,15 +6,16 @@ It is a TOML file of routes; the first that matches a line decides:
     source = "digitalocean"
     account = "6173678"     # may be left out: any account of the source
     project = "shop"        # may be left out: all lines, whatever their project
+    from = "2026-05"        # may be left out: whatever the invoice's month
     tenant = "acme"
 
-The warehouse keeps the table that was landed last, so that everything is built and delivered by one and the same. A changed
-table makes those months stale whose invoices it concerns, and nothing else.
+The warehouse keeps the table that was landed last, with the identity's own tenant as its last route, so that everything is built
+and delivered by one and the same. A changed table makes those months stale whose invoices it concerns, and nothing else.
 """
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew
 from arcadia_dagster.warehouse.rows import insert
 
-_KEYS: Final = ("source", "account", "project", "tenant")
+_KEYS: Final = ("source", "account", "project", "from", "tenant")
 _NEEDED: Final = ("source", "tenant")
 _MOST_CHARACTERS: Final = 200
 
@@ -34,19 +35,26 @@ class RoutesError(ValueError):
     """The routing table cannot be right; the message names the file, the route and the key. Nothing is routed by half a table."""
 
 
-def read_routes(path: Path) -> Routes:
+def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Routes:
     """The routes of a file; none where there is no such file.
+
+    Args:
+        path: The file.
+        own_tenant: The identity's own tenant, which bears what no route matches.
+        must_exist: Whether a person has named the file: that it is missing is then a mistake.
 
     Raises:
         RoutesError: It is not what it should be.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return Routes()
+    except FileNotFoundError as error:
+        if must_exist:
+            raise RoutesError(f"{path} does not exist; ARCADIA_TENANTS names it") from error
+        return Routes((), own_tenant)
     except OSError as error:
         raise RoutesError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RoutesError(f"{path} is not TOML: {error}") from error
     if unknown := sorted(table.keys() - {"route"}):
         raise RoutesError(f"{path}: {', '.join(unknown)}: expected nothing but [[route]]")
@@ -59,7 +67,7 @@ def read_routes(path: Path) -> Routes:
         raise RoutesError(
             f"{path}, route {later}: no line is left for it, route {earlier} before it has them all; put the narrower one first"
         )
-    return Routes(routes)
+    return Routes(tuple(routes), own_tenant)
 
 
 def _route(stated: Mapping[str, Any], where: str) -> Route:
@@ -72,7 +80,22 @@ def _route(stated: Mapping[str, Any], where: str) -> Route:
             raise RoutesError(f"{where}: {key} = {value!r}: expected text in quotes")
         if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > _MOST_CHARACTERS:
             raise RoutesError(f"{where}: {key} = {value!r}: expected text without blanks around it")
-    return Route(stated["source"], stated.get("account"), stated.get("project"), stated["tenant"])
+    return Route(
+        stated["source"],
+        stated.get("account"),
+        stated.get("project"),
+        stated["tenant"],
+        _month(stated.get("from"), where),
+    )
+
+
+def _month(text: str | None, where: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError as error:
+        raise RoutesError(f"{where}: from = {text!r}: expected a month such as 2026-05") from error
 
 
 def _shadowed(routes: Sequence[Route]) -> Iterator[tuple[int, int]]:
@@ -84,45 +107,56 @@ def _shadowed(routes: Sequence[Route]) -> Iterator[tuple[int, int]]:
 
 
 def known_routes(connection: duckdb.DuckDBPyConnection) -> Routes:
-    """The routes that the warehouse has."""
+    """The routes that the warehouse has; before the first landing none, and nobody's."""
     rows = connection.execute(
-        "SELECT source, account_id, project, tenant_id FROM tenant_routes ORDER BY route_number"
+        "SELECT source, account_id, project, tenant_id, first_month FROM tenant_routes ORDER BY route_number"
     ).fetchall()
-    return Routes([Route(*row) for row in rows])
+    routes = tuple(Route(*row) for row in rows if row[0] is not None)
+    return Routes(routes, next((tenant_id for source, _, _, tenant_id, _ in rows if source is None), ""))
 
 
 def months_concerned(connection: duckdb.DuckDBPyConnection, routes: Routes) -> set[date]:
-    """The months with an invoice of an account for which these routes are others than those that the warehouse has."""
+    """The months with an invoice for which these routes are others than those that the warehouse has."""
     known = known_routes(connection)
     if known == routes:
         return set()
-    accounts = connection.execute(
-        "SELECT source, account_id, list(DISTINCT invoice_month) FROM raw_invoices WHERE status = 'current' GROUP BY ALL"
+    invoices = connection.execute(
+        "SELECT DISTINCT source, account_id, invoice_month FROM raw_invoices WHERE status = 'current'"
     ).fetchall()
-    return {
-        month
-        for source, account_id, months in accounts
-        if known.of_account(source, account_id) != routes.of_account(source, account_id)
-        for month in months
-    }
+    return {invoice[2] for invoice in invoices if known.of(*invoice) != routes.of(*invoice)}
 
 
-def take_routes(warehouse: Warehouse, routes: Routes) -> set[date]:
-    """Have the warehouse go by these routes.
+def assert_not_lost(connection: duckdb.DuckDBPyConnection, path: Path, routes: Routes) -> None:
+    """Check that a table which is gone is not taken for one without routes: everything would be led elsewhere.
+
+    Raises:
+        RoutesError: There is no file, and the warehouse has routes.
+    """
+    if not routes.routes and not path.exists() and known_routes(connection).routes:
+        raise RoutesError(
+            f"{path} is gone, and there were routes in it; an empty file says that there are none any more"
+        )
+
+
+def take_routes(warehouse: Warehouse, path: Path, routes: Routes) -> set[date]:
+    """Have the warehouse go by the routes of a file.
 
     Returns:
         The months whose totals must be built again; nothing of them is pushed before.
 
     Raises:
+        RoutesError: The file is gone.
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
     """
     with warehouse.read() as connection:
         if known_routes(connection) == routes:
             return set()
+        assert_not_lost(connection, path, routes)
     with warehouse.write() as connection:
         months = months_concerned(connection, routes)
         connection.execute("DELETE FROM tenant_routes")
-        insert(connection, schema.TENANT_ROUTES, [_row(n, one) for n, one in enumerate(routes.routes, start=1)])
+        own = {"route_number": len(routes.routes) + 1, "tenant_id": routes.own_tenant}
+        insert(connection, schema.TENANT_ROUTES, [*(_row(n, one) for n, one in enumerate(routes.routes, start=1)), own])
         renew(connection, schema.COST_LINES.name, months)
     return months
 
@@ -134,4 +168,5 @@ def _row(number: int, route: Route) -> dict[str, Any]:
         "account_id": route.account_id,
         "project": route.project,
         "tenant_id": route.tenant_id,
+        "first_month": route.first_month,
     }

@@ -1,4 +1,8 @@
-"""What each tenant bears of the invoices that routes concern: made with their totals, in the same transaction."""
+"""What each tenant bears of each invoice: made with the totals, in the same transaction.
+
+Here alone it is decided under which tenant, and by which id, finance knows an invoice or a part of one. Two invoices that it
+would take for one are told here too, over all months.
+"""
 
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -7,11 +11,11 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.billing.allocation import Charges, Part, Routes, split
+from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id, split
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.warehouse import WarehouseError, schema
-from arcadia_dagster.warehouse.months import assert_unique, month_list
+from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
 from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
@@ -21,8 +25,7 @@ _Key = tuple[str, str, str]
 def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
     """Replace the months of `allocations`, from totals that stand already, within the caller's transaction.
 
-    An invoice that no route concerns has no row: all of it is borne by the identity's own tenant. Nor has one without totals,
-    which is held.
+    An invoice without totals, which is held, has none. Then hold what finance would take for another invoice.
 
     Raises:
         WarehouseError: The parts do not sum to their invoice, which is a defect.
@@ -30,18 +33,32 @@ def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[
     in_months = f"invoice_month IN ({month_list(months)})"
     connection.execute(f"DELETE FROM allocations WHERE {in_months}")
     routes = known_routes(connection)
-    accounts: dict[tuple[str, str], Routes] = {
-        (source, account_id): routes.of_account(source, account_id)
-        for source, account_id in connection.execute(
-            f"SELECT DISTINCT source, account_id FROM tax_split_totals WHERE {in_months}"
+    routed = {
+        (source, account_id, month)
+        for source, account_id, month in connection.execute(
+            f"SELECT DISTINCT source, account_id, invoice_month FROM tax_split_totals WHERE {in_months}"
         ).fetchall()
+        if routes.of(source, account_id, month).routes
     }
-    for (source, account_id), own in accounts.items():
-        if own.routes:
-            where = f"{in_months} AND source = {text_literal(source)} AND account_id = {text_literal(account_id)}"
-            insert(connection, schema.ALLOCATIONS, list(_rows(connection, own, where)))
+    for source, account_id, month in sorted(routed):
+        where = f"invoice_month = DATE '{month}' AND source = {text_literal(source)} AND account_id = {text_literal(account_id)}"
+        insert(connection, schema.ALLOCATIONS, list(_rows(connection, routes.of(source, account_id, month), where)))
+    # What no route concerns is all borne by the identity's own tenant: by one statement, for there may be a million.
+    connection.execute(
+        f"""
+        INSERT INTO allocations BY NAME
+        SELECT source, account_id, external_id, invoice_month, {text_literal(routes.own_tenant)} AS tenant_id,
+          external_id AS finance_external_id, CAST([] AS VARCHAR[]) AS projects, currency, amount_gross_minor,
+          amount_net_minor, amount_tax_minor, line_count
+        FROM tax_split_totals AS total
+        WHERE {in_months} AND amount_gross_minor IS NOT NULL
+          AND NOT EXISTS (FROM allocations AS part WHERE part.source = total.source AND part.account_id = total.account_id
+            AND part.invoice_month = total.invoice_month)
+        """
+    )
     assert_unique(connection, schema.ALLOCATIONS, in_months)
     _assert_sums(connection, in_months)
+    _hold_conflicts(connection)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, routes: Routes, where: str) -> Iterator[dict[str, Any]]:
@@ -49,17 +66,18 @@ def _rows(connection: duckdb.DuckDBPyConnection, routes: Routes, where: str) -> 
     for total in fetch(connection, f"SELECT * FROM tax_split_totals WHERE {where}"):
         if total["currency"] not in EXPONENTS:
             continue
-        gross, tax = total["amount_gross_minor"], total["amount_tax_minor"]
+        net, tax = total["amount_net_minor"], total["amount_tax_minor"]
         if routes.splits:
             by_project, common_tax = charges[total["source"], total["account_id"], total["external_id"]]
-            parts = split(routes, by_project, common_tax, gross_minor=gross, tax_minor=tax, currency=total["currency"])
+            parts = split(routes, by_project, common_tax, net_minor=net, tax_minor=tax, currency=total["currency"])
         else:
-            parts = {routes.tenant_of(None): Part(gross, tax, total["line_count"])}
+            parts = {routes.tenant_of(None): Part(net, tax, total["line_count"])}
         for tenant_id, part in parts.items():
             yield {
                 **{name: total[name] for name in ("source", "account_id", "external_id", "invoice_month", "currency")},
                 "tenant_id": tenant_id,
-                "is_split": routes.splits,
+                "finance_external_id": finance_id(total["external_id"], tenant_id, is_split=routes.splits),
+                "projects": list(part.projects),
                 "amount_gross_minor": part.amount_gross_minor,
                 "amount_net_minor": part.amount_net_minor,
                 "amount_tax_minor": part.amount_tax_minor,
@@ -73,15 +91,20 @@ def _charges(
     """Of each invoice, what the lines of each project come to, and the tax that names no project."""
     found: dict[_Key, tuple[dict[str | None, Charges], Decimal]] = {}
     rows = connection.execute(
-        "SELECT source, account_id, external_id, project, charge_category = 'Tax' AS is_tax, sum(amount), count(*) "
+        "SELECT source, account_id, external_id, nullif(trim(project), '') AS project, charge_category = 'Tax' AS is_tax, "
+        "sum(amount), coalesce(sum(amount) FILTER (amount > 0), 0), count(*) "
         f"FROM cost_lines WHERE {where} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    for *key, project, is_tax, amount, line_count in rows:
+    for *key, project, is_tax, amount, charged, line_count in rows:
         by_project, common_tax = found.get((key[0], key[1], key[2]), ({}, Decimal(0)))
         if is_tax and project is None:
             common_tax += amount
         else:
-            own = Charges(tax=amount, line_count=line_count) if is_tax else Charges(amount, line_count=line_count)
+            own = (
+                Charges(tax=amount, line_count=line_count)
+                if is_tax
+                else Charges(amount, charged=charged, line_count=line_count)
+            )
             by_project[project] = by_project.get(project, Charges()) + own
         found[key[0], key[1], key[2]] = (by_project, common_tax)
     return found
@@ -90,8 +113,8 @@ def _charges(
 def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:
     unequal = connection.execute(
         f"""
-        SELECT total.external_id FROM (FROM tax_split_totals WHERE {in_months}) AS total
-        JOIN (
+        SELECT total.external_id FROM (FROM tax_split_totals WHERE {in_months} AND amount_gross_minor IS NOT NULL) AS total
+        LEFT JOIN (
           SELECT source, account_id, external_id, sum(amount_gross_minor) AS gross, sum(amount_net_minor) AS net,
             sum(amount_tax_minor) AS tax
           FROM allocations WHERE {in_months} GROUP BY ALL
@@ -101,6 +124,57 @@ def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:
     ).fetchone()
     if unequal is not None:
         raise WarehouseError(
-            f"allocations: the parts of invoice {unequal[0]} are not the invoice; nothing was written. This is a defect: report "
-            "it"
+            f"allocations: the parts of invoice {unequal[0]} are not the invoice; nothing was written. This is a defect: "
+            "report it"
         )
+
+
+_CONFLICTS = """
+WITH contested AS (
+  SELECT tenant_id, source, finance_external_id FROM allocations GROUP BY ALL
+  HAVING count(DISTINCT account_id || chr(31) || external_id) > 1
+), claim AS (
+  SELECT part.tenant_id, part.source, part.finance_external_id, part.account_id, part.external_id,
+    -- Whoever finance has under this very id goes first: its row must not become another invoice's.
+    NOT EXISTS (
+      FROM finance_records AS record
+      WHERE record.tenant_id = part.tenant_id AND record.source = part.source AND record.payload_sha256 <> ''
+        AND record.external_id = part.finance_external_id AND record.account_id = part.account_id
+        AND record.invoice_external_id = part.external_id
+    ) AS is_new_to_finance,
+    (SELECT min(received_at) FROM document_invoices AS stated WHERE stated.source = part.source
+      AND stated.account_id = part.account_id AND stated.external_id = part.external_id) AS received_at
+  FROM allocations AS part SEMI JOIN contested USING (tenant_id, source, finance_external_id)
+), ranked AS (
+  SELECT *, first_value(account_id) OVER claims AS first_account_id, row_number() OVER claims AS place
+  FROM claim
+  WINDOW claims AS (PARTITION BY tenant_id, source, finance_external_id
+    ORDER BY is_new_to_finance, received_at, account_id, external_id)
+)
+SELECT source, account_id, external_id,
+  'account ' || min(first_account_id) || ' has an invoice with the same id, and finance tells invoices of one tenant and source '
+  || 'apart by their id only: pushed, this one would overwrite that one' AS conflict
+FROM ranked WHERE place > 1 GROUP BY ALL
+"""
+"""The invoices that finance would take for another one, of whatever month."""
+
+
+def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Hold what is in conflict now; what is not any more is built again, which finds whether anything else holds it."""
+    connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE conflicts AS {_CONFLICTS}")
+    settled = connection.execute(
+        "SELECT DISTINCT invoice_month FROM tax_split_totals ANTI JOIN conflicts USING (source, account_id, external_id) "
+        "WHERE conflict IS NOT NULL"
+    ).fetchall()
+    renew(connection, schema.COST_LINES.name, [month for (month,) in settled])
+    connection.execute(
+        """
+        UPDATE tax_split_totals SET status = 'held', can_release = false, conflict = found.conflict,
+          hold_reasons = list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
+            || [found.conflict]
+        FROM conflicts AS found
+        WHERE found.source = tax_split_totals.source AND found.account_id = tax_split_totals.account_id
+          AND found.external_id = tax_split_totals.external_id AND tax_split_totals.conflict IS DISTINCT FROM found.conflict
+        """
+    )
+    connection.execute("DROP TABLE conflicts")

@@ -58,9 +58,9 @@ def explain(
 ) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
-    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `allocations` (what each tenant bears, where
-    routes concern it), `finance` (a record for each target and tenant), `attempts`, `versions` (each with the names that its file
-    came under), `lines` (with the physical line in the file), `decisions`, `aliases`.
+    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `allocations` (what each tenant bears), `finance`
+    (a record for each target and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with
+    the physical line in the file), `decisions`, `aliases`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -86,7 +86,7 @@ def explain(
             "invoice": key,
             "is_stated": is_stated,
             "totals": totals[0] if totals else None,
-            "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id NULLS FIRST"),
+            "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id"),
             "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
             "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {pushed} ORDER BY intended_at"),
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),

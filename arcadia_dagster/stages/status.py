@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from arcadia_dagster.billing.allocation import finance_id_sql, tenant_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
@@ -61,13 +60,12 @@ class MonthStatus:
         }
 
 
-def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatus]:
+def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
     """How every month stands, in order; what belongs to no month comes last.
 
     Args:
         warehouse: Where it is known.
         target: The finance service that `pushed` is about.
-        tenant_id: The identity's own tenant, which bears what no route leads elsewhere.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -97,25 +95,23 @@ def status(warehouse: Warehouse, target: str, tenant_id: str) -> list[MonthStatu
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall():
             of(month).sums.append(Sums(*sums))
-        for month, pushed in connection.execute(_pushed_sql(target, tenant_id)).fetchall():
+        for month, pushed in connection.execute(_pushed_sql(target)).fetchall():
             of(month).pushed = pushed
     return sorted(months.values(), key=lambda found: (found.month is None, found.month or date.max))
 
 
-def _pushed_sql(target: str, tenant_id: str) -> str:
+def _pushed_sql(target: str) -> str:
     """SQL: how many invoices of each month finance has; of one that is split, all parts."""
-    own = text_literal(tenant_id)
     return f"""
     SELECT invoice_month, count(*) FROM (
-      SELECT total.invoice_month, bool_and(coalesce(record.is_there, false)) AS is_pushed
-      FROM tax_split_totals AS total
-      LEFT JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
+      SELECT part.invoice_month, bool_and(coalesce(record.is_there, false)) AS is_pushed
+      FROM allocations AS part
       LEFT JOIN (
         SELECT tenant_id, source, account_id, external_id, true AS is_there FROM finance_records
         WHERE target = {text_literal(target)} AND state = 'delivered' AND finance_invoice_id IS NOT NULL
       ) AS record
-        ON record.source = total.source AND record.account_id = total.account_id AND record.tenant_id = {tenant_sql(own)}
-        AND record.external_id = {finance_id_sql("total.external_id", own)}
-      GROUP BY total.source, total.account_id, total.external_id, total.invoice_month
+        ON record.source = part.source AND record.account_id = part.account_id AND record.tenant_id = part.tenant_id
+        AND record.external_id = part.finance_external_id
+      GROUP BY part.source, part.account_id, part.external_id, part.invoice_month
     ) WHERE is_pushed GROUP BY ALL
     """

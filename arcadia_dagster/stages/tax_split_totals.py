@@ -97,31 +97,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         list_sort(list(DISTINCT currency)) AS currencies, sum(amount) AS amount_gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
-    ), pushed AS (
-      SELECT DISTINCT source, account_id, invoice_external_id AS external_id, true AS is_pushed FROM finance_records
     ), first_seen AS (
-      SELECT source, account_id, external_id, min(received_at) AS received_at,
-        NOT coalesce(any_value(is_pushed), false) AS is_new_to_finance
-      FROM document_invoices LEFT JOIN pushed USING (source, account_id, external_id) GROUP BY ALL
-    ), account AS (
-      -- The tenants that may bear lines of an account; the identity's own is the empty one.
-      SELECT known.source, known.account_id, list(coalesce(route.tenant_id, '')) || CASE
-        WHEN count(*) FILTER (route.tenant_id IS NOT NULL AND route.project IS NULL) = 0 THEN [''] ELSE [] END AS tenants
-      FROM (SELECT DISTINCT source, account_id FROM first_seen) AS known
-      LEFT JOIN tenant_routes AS route
-        ON route.source = known.source AND (route.account_id IS NULL OR route.account_id = known.account_id)
-      GROUP BY ALL
-    ), conflict AS (
-      SELECT own.source, own.account_id, own.external_id, min(other.account_id) AS conflicting_account
-      FROM first_seen AS own JOIN first_seen AS other
-        ON other.source = own.source AND other.external_id = own.external_id AND other.account_id <> own.account_id
-      JOIN account AS own_account ON own_account.source = own.source AND own_account.account_id = own.account_id
-      JOIN account AS other_account ON other_account.source = own.source AND other_account.account_id = other.account_id
-        AND list_has_any(own_account.tenants, other_account.tenants)
-      -- Whoever finance has goes first: its row must not become another account's.
-      WHERE (other.is_new_to_finance, other.received_at, other.account_id)
-          < (own.is_new_to_finance, own.received_at, own.account_id)
-      GROUP BY ALL
+      SELECT source, account_id, external_id, min(received_at) AS received_at FROM document_invoices GROUP BY ALL
     ), part AS (
       SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({months_})
     ), raw AS (
@@ -155,9 +132,10 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         arg_max(reason, decided_at) AS void_reason
       FROM decisions WHERE decision = 'void' GROUP BY ALL
     ), exact AS MATERIALIZED (
-      SELECT line.* EXCLUDE (amount_gross, amount_tax), raw.document_sha256, raw.is_final, raw.month_basis,
-        raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, conflict.conflicting_account,
-        duplicate.duplicate_of, raw.names_conflict,
+      SELECT line.* EXCLUDE (amount_gross, amount_tax),
+        line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
+        raw.document_sha256, raw.is_final, raw.month_basis,
+        raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, duplicate.duplicate_of, raw.names_conflict,
         coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
         coalesce(parts.is_part_or_replacement, false) AS is_part_or_replacement,
         coalesce(parts.has_like_parts, false) AS has_like_parts,
@@ -167,7 +145,6 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
       FROM line
       JOIN raw USING (source, account_id, external_id, invoice_month)
-      LEFT JOIN conflict USING (source, account_id, external_id)
       LEFT JOIN duplicate USING (source, account_id, external_id)
       LEFT JOIN replaced USING (source, account_id, external_id)
       LEFT JOIN parts USING (source, account_id, external_id)

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
-from arcadia_dagster.warehouse.schema import Table
+from arcadia_dagster.warehouse.schema import Column, Table
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "VARCHAR": pa.string(),
@@ -37,10 +37,18 @@ def insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[M
     known = {column.name for column in table.columns}
     if unknown := {name for row in rows for name in row} - known:
         raise KeyError(f"{table.name} has no column {', '.join(sorted(unknown))}")
-    schema = pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
-    batch = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    connection.register("arriving_rows", batch)
+    connection.register("arriving_rows", arrow_table(table.columns, rows))
     try:
         connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM arriving_rows")
     finally:
         connection.unregister("arriving_rows")
+
+
+def arrow_table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table of these columns; one that a row does not name is NULL.
+
+    Raises:
+        pyarrow.ArrowException: A value does not fit its column's type.
+    """
+    schema = pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in columns])
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)

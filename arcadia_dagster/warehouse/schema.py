@@ -246,6 +246,10 @@ COST_LINES = Table(
     key=("document_sha256", "line_number"),
 )
 
+_TOTALS_SINCE_3 = (
+    Column("conflict", "VARCHAR", "Which other invoice finance would take it for, which holds it; or NULL."),
+)
+
 TAX_SPLIT_TOTALS = Table(
     "tax_split_totals",
     "One row for each invoice: gross = net + tax in minor units, and whether it may be pushed.",
@@ -264,35 +268,45 @@ TAX_SPLIT_TOTALS = Table(
         Column("can_release", "BOOLEAN", "Whether it is held for doubts only, which a person may overrule."),
         Column("released_reasons", "VARCHAR[]", "What would hold it, had a person not released this version."),
         _SHA256,
+        *_TOTALS_SINCE_3,
     ),
     key=_INVOICE_KEY,
 )
 
 TENANT_ROUTES = Table(
     "tenant_routes",
-    "The routing table: which tenant bears what. The first route that matches a line decides.",
+    "The routing table as it was landed last: which tenant bears what. The first route that matches a line decides.",
     (
         Column("route_number", "INTEGER", "Its place in the table, from 1."),
-        _SOURCE,
+        Column(
+            "source",
+            "VARCHAR",
+            "Who issued the invoice; NULL on the last route: the identity's own tenant bears the rest.",
+        ),
         Column("account_id", "VARCHAR", "The account at the source; NULL: any."),
         Column("project", "VARCHAR", "The provider's project; NULL: any, or none."),
         Column("tenant_id", "VARCHAR", "Who bears the lines."),
+        Column("first_month", "DATE", "From which invoice month on, its first day (UTC); NULL: always."),
     ),
     key=("route_number",),
 )
 
 ALLOCATIONS = Table(
     "allocations",
-    "What each tenant bears of each invoice that routes concern, in parts that sum to it. Any other invoice is all borne by "
-    "the tenant of SKYAI_FINANCE_TENANT_ID.",
+    "What each tenant bears of each invoice that has totals: the invoice, or parts that sum to it; and how finance knows it.",
     (
         *_INVOICE,
         _MONTH,
-        Column("tenant_id", "VARCHAR", "Who bears it; NULL: the tenant of SKYAI_FINANCE_TENANT_ID."),
+        Column("tenant_id", "VARCHAR", "Who bears it."),
         Column(
-            "is_split",
-            "BOOLEAN",
-            "Whether the account's invoices are split by project: finance then knows each part as `<external_id>:<tenant>`.",
+            "finance_external_id",
+            "VARCHAR",
+            "The id by which finance knows it: the invoice's own, or `<external_id>:<tenant>` where its account is split.",
+        ),
+        Column(
+            "projects",
+            "VARCHAR[]",
+            "Of a split invoice, the projects that the tenant bears; empty text: lines without one.",
         ),
         _CURRENCY,
         Column("amount_gross_minor", "BIGINT", "The tenant's part of gross, in minor units of `currency`."),
@@ -335,6 +349,10 @@ _PUSHED_SINCE_3 = (
     ),
 )
 
+_RECORDS_SINCE_3 = (
+    Column("projects", "VARCHAR[]", "Of a part, the projects that it bore when it was pushed; see `allocations`."),
+)
+
 FINANCE_RECORDS = Table(
     "finance_records",
     "One row for each target, tenant and invoice: what was pushed and what finance answered. Never deleted.",
@@ -351,6 +369,7 @@ FINANCE_RECORDS = Table(
         Column("not_before", "TIMESTAMP", "When a scheduled delivery tries again what was deferred (UTC), or NULL."),
         Column("last_error", "VARCHAR", "Why the last delivery failed, or NULL."),
         *_PUSHED_SINCE_3,
+        *_RECORDS_SINCE_3,
     ),
     key=("target", "tenant_id", *_INVOICE_KEY),
 )
@@ -414,8 +433,7 @@ TABLES: tuple[Table, ...] = (
     STAGE_VERSIONS,
 )
 
-# A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed; and for each target. The
-# identity's own part has no tenant here: it is the one that is no other part's.
+# A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed; and for each target.
 _VIEW_INVOICES = """
 CREATE OR REPLACE VIEW invoices AS
 SELECT
@@ -425,23 +443,17 @@ SELECT
   coalesce(part.amount_tax_minor, totals.amount_tax_minor) AS amount_tax_minor,
   coalesce(part.line_count, totals.line_count) AS line_count,
   totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
-  finance.target, coalesce(part.tenant_id, finance.tenant_id) AS tenant_id, finance.state AS finance_state, finance.action,
-  finance.attempts, finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
+  finance.target, part.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
+  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
 FROM tax_split_totals AS totals
 LEFT JOIN raw_invoices AS raw
   ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
   AND raw.document_sha256 = totals.document_sha256 AND raw.status = 'current'
 LEFT JOIN allocations AS part
   ON part.source = totals.source AND part.account_id = totals.account_id AND part.external_id = totals.external_id
-LEFT JOIN (
-  SELECT source, account_id, external_id, list(tenant_id) AS tenants FROM allocations GROUP BY source, account_id, external_id
-) AS routed
-  ON routed.source = totals.source AND routed.account_id = totals.account_id AND routed.external_id = totals.external_id
 LEFT JOIN finance_records AS finance
-  ON finance.source = totals.source AND finance.account_id = totals.account_id
-  AND finance.invoice_external_id = totals.external_id AND finance.payload_sha256 <> ''
-  AND CASE WHEN part.tenant_id IS NULL THEN NOT list_contains(coalesce(routed.tenants, []), finance.tenant_id)
-    ELSE part.tenant_id = finance.tenant_id END
+  ON finance.source = part.source AND finance.account_id = part.account_id
+  AND finance.tenant_id = part.tenant_id AND finance.external_id = part.finance_external_id
 """
 
 
@@ -459,10 +471,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     3: (
         TENANT_ROUTES.ddl,
         ALLOCATIONS.ddl,
-        *_added(FINANCE_RECORDS, _PUSHED_SINCE_3),
+        *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_3),
+        *_added(FINANCE_RECORDS, (*_PUSHED_SINCE_3, *_RECORDS_SINCE_3)),
         *_added(FINANCE_ATTEMPTS, _PUSHED_SINCE_3),
         "UPDATE finance_records SET invoice_external_id = external_id",
         "UPDATE finance_attempts SET invoice_external_id = external_id",
+        # Totals are built again, for what tenants bear is made with them.
+        "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
         _VIEW_INVOICES,
     ),
 }

@@ -137,10 +137,12 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
             scheduled_execution_time=datetime(2026, 11, 1, 10, 17, tzinfo=UTC),
             resources={
                 "warehouse": WarehouseResource(path=str(project.warehouse.path)),
+                "landing": LandingResource(inbox=str(project.inbox), archive=str(project.home / "archive")),
                 "finance": project.finance,
             },
         )
-        return [months(request) for request in schedule.evaluate_tick(context).run_requests or []]
+        with context:
+            return [months(request) for request in schedule.evaluate_tick(context).run_requests or []]
 
     assert evaluated() == []
     for name, month in (("2019 Jan", "2019-01"), ("2019 Feb", "2019-02"), ("2026 Apr", "2026-04")):
@@ -172,6 +174,7 @@ def test_the_schedule_says_truly_why_there_is_nothing_to_deliver(tmp_path: Path,
         books.deliver(server.url)
         resources = {
             "warehouse": WarehouseResource(path=str(books.warehouse.path)),
+            "landing": LandingResource(inbox=str(tmp_path), archive=str(tmp_path)),
             "finance": FinanceResource(base_url=server.url, sandbox_url=server.url, secret=SECRET),
         }
         now = datetime.now(UTC)

@@ -43,7 +43,10 @@ def invoice(number: int | str, **change: Any) -> dict[str, Any]:
 
 def state(connection: duckdb.DuckDBPyConnection, invoices: Sequence[dict[str, Any]]) -> None:
     """Have the warehouse hold just these invoices."""
-    for table in (schema.DOCUMENT_INVOICES, schema.RAW_INVOICES, schema.TAX_SPLIT_TOTALS):
+    invoices = [
+        {"tenant_id": TENANT, "finance_external_id": one["external_id"], "projects": [], **one} for one in invoices
+    ]
+    for table in (schema.DOCUMENT_INVOICES, schema.RAW_INVOICES, schema.TAX_SPLIT_TOTALS, schema.ALLOCATIONS):
         connection.execute(f"DELETE FROM {table.name}")
         columns = {column.name for column in table.columns}
         rows = [{name: value for name, value in row.items() if name in columns} for row in invoices]
@@ -72,7 +75,7 @@ class Books:
         **options: Any,
     ) -> Delivered:
         mint = TokenMint(SECRET, Identity(tenant, ("admin",), "arcadia_cloud", tenant))
-        delivery = Delivery(self.warehouse, Recipient(url, tenant, is_sandbox), concurrency=concurrency)
+        delivery = Delivery(self.warehouse, Recipient(url, is_sandbox), concurrency=concurrency)
         with FinanceClient(url, mint, retry_delays=(0.001, 0.001), read_timeout=read_timeout) as client:
             return delivery.deliver(client, **options)
 

@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:9"
 def test_a_delivery_that_waits_in_vain_advises_no_setting_that_would_not_help(tmp_path: Path) -> None:
     warehouse = warehouse_of(tmp_path)
     mint = TokenMint(SECRET, Identity(TENANT, ("admin",), "arcadia_cloud", TENANT))
-    delivery = Delivery(warehouse, Recipient(URL, TENANT, is_sandbox=True), lock_timeout=0.05)
+    delivery = Delivery(warehouse, Recipient(URL, is_sandbox=True), lock_timeout=0.05)
     with Holder(warehouse.delivery_lock_path) as holder, FinanceClient(URL, mint) as client:
         with pytest.raises(LockTimeoutError) as raised:
             delivery.deliver(client)

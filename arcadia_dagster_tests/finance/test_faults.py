@@ -189,7 +189,7 @@ class Case:
         with FinanceClient(
             self.server.url, mint, retry_delays=(0.01, 0.01), read_timeout=READ_TIMEOUT, deadline=DEADLINE
         ) as client:
-            delivery = Delivery(self.books.warehouse, Recipient(self.server.url, TENANT, True))
+            delivery = Delivery(self.books.warehouse, Recipient(self.server.url, True))
             keys = [InvoiceKey(TENANT, "digitalocean", "77", name) for name in self.server.faults]
             for start in range(0, len(keys), OUTAGE_FAILURES - 1):
                 delivery.deliver(client, invoices=keys[start : start + OUTAGE_FAILURES - 1], **options)
@@ -267,7 +267,7 @@ def delivered(tmp_path: Path, secret: str, clock: Callable[[], float] = time.tim
         RunningSandbox(database=tmp_path / "finance.sqlite", secret=secret) as sandbox,
         FinanceClient(sandbox.url, mint, retry_delays=()) as client,
     ):
-        Delivery(books.warehouse, Recipient(sandbox.url, TENANT, True)).deliver(client)
+        Delivery(books.warehouse, Recipient(sandbox.url, True)).deliver(client)
     return books.record()
 
 
@@ -294,6 +294,6 @@ def test_a_token_that_would_expire_within_a_run_is_replaced_before(tmp_path: Pat
         Gate(sandbox.url) as gate,
         FinanceClient(gate.url, mint, retry_delays=()) as client,
     ):
-        done = Delivery(books.warehouse, Recipient(gate.url, TENANT, True), concurrency=1).deliver(client)
+        done = Delivery(books.warehouse, Recipient(gate.url, True), concurrency=1).deliver(client)
         assert len({request.token for request in gate.requests}) > 1
     assert (len(done.created), done.failure) == (8, None)
