@@ -1,0 +1,302 @@
+"""A month as FOCUS: its lines as Cost and Usage 1.2, its invoices as Invoice Detail 1.4, each as Parquet and as CSV.
+
+An invoice says what is billed, and nothing of list or contracted prices: those costs are what is billed, and unit prices are left
+out. Nothing is rounded in Cost and Usage. Invoice Detail has the invoice's amounts as they are pushed: a row for each charge
+category, in whole minor units that sum to gross, the tax row being the invoice's tax.
+
+Source: the FinOps Open Cost and Usage Specification, versions 1.2 and 1.4, https://focus.finops.org.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.billing.allocation import apportioned
+from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor
+from arcadia_dagster.billing.services import OTHER, services_sql
+from arcadia_dagster.billing.vendors import vendor_sql
+from arcadia_dagster.warehouse.query import fetch, text_literal
+from arcadia_dagster.warehouse.rows import arrow_table
+from arcadia_dagster.warehouse.schema import Column
+
+COST_AND_USAGE: Final = "focus_1_2_cost_and_usage"
+"""The name of a month's files with its lines, without their suffix."""
+
+INVOICE_DETAIL: Final = "focus_1_4_invoice_detail"
+"""The name of a month's files with its invoices, without their suffix."""
+
+_NOT_STATED: Final = "Not stated"
+
+_UNKNOWN_TEXTS: Final = (
+    "AvailabilityZone",
+    "BillingAccountName",
+    "CapacityReservationId",
+    "CapacityReservationStatus",
+    "ChargeClass",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "CommitmentDiscountUnit",
+    "PricingCategory",
+    "PricingUnit",
+    "RegionId",
+    "RegionName",
+    "SkuId",
+    "SkuMeter",
+    "SkuPriceDetails",
+    "SkuPriceId",
+    "SubAccountType",
+    "Tags",
+)
+_UNKNOWN_NUMBERS: Final = (
+    "CommitmentDiscountQuantity",
+    "ContractedUnitPrice",
+    "ListUnitPrice",
+    "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyListUnitPrice",
+    "PricingQuantity",
+)
+
+INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("BilledCost", AMOUNT_TYPE, "The charges of this category, in major units."),
+    Column("BillingAccountId", "VARCHAR", "The account at the provider."),
+    Column("BillingCurrency", "VARCHAR", "ISO 4217 code."),
+    Column("BillingPeriodEnd", "TIMESTAMP", "The end of the invoice's month, exclusive (UTC)."),
+    Column("BillingPeriodStart", "TIMESTAMP", "The beginning of the invoice's month (UTC)."),
+    Column("ChargeCategory", "VARCHAR", "What the row sums."),
+    Column("InvoiceDetailCreated", "TIMESTAMP", "When the invoice was first known here (UTC)."),
+    Column("InvoiceDetailDescription", "VARCHAR", "The invoice's number and category."),
+    Column("InvoiceDetailGrain", "VARCHAR", "NULL: charges are grouped by nothing but their category."),
+    Column("InvoiceDetailId", "VARCHAR", "Invoice and category."),
+    Column("InvoiceDetailLastUpdated", "TIMESTAMP", "When its current version arrived (UTC)."),
+    Column("InvoiceId", "VARCHAR", "The invoice's id."),
+    Column("InvoiceIssueDate", "TIMESTAMP", "The day of issue, where the document states it."),
+    Column("InvoiceIssueStatus", "VARCHAR", "`Issued`, or `Voided` by a person here."),
+    Column("InvoiceIssuerName", "VARCHAR", "Who issued it."),
+    Column("PaymentDueDate", "TIMESTAMP", "NULL: the documents do not say."),
+    Column("PaymentTerms", "VARCHAR", "`Not stated`: the documents do not say, and the column must not be null."),
+    Column("ReferenceInvoiceId", "VARCHAR", "The invoice itself: its documents name no other."),
+)
+"""Invoice Detail, in the specification's order; the conditional columns are left out, for their conditions do not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written of a month.
+
+    Attributes:
+        files: The files, in order.
+        lines: Rows of Cost and Usage.
+        details: Rows of Invoice Detail.
+    """
+
+    files: tuple[Path, ...]
+    lines: int
+    details: int
+
+
+def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: date) -> Exported:
+    """Write a month's files, each whole or not at all; those of an earlier export are replaced.
+
+    Args:
+        connection: An open warehouse.
+        folder: Where the months' folders are; this one's is `2026-04`.
+        month: Its first day (UTC).
+
+    Raises:
+        OSError, duckdb.Error: The files cannot be written; what was there stays.
+    """
+    into = folder / f"{month:%Y-%m}"
+    into.mkdir(parents=True, exist_ok=True)
+    details = arrow_table(INVOICE_DETAIL_COLUMNS, list(_details(connection, month)))
+    connection.register("invoice_details", details)
+    try:
+        columns = ", ".join(column.name for column in INVOICE_DETAIL_COLUMNS)
+        invoices = f"SELECT {columns} FROM invoice_details ORDER BY InvoiceDetailId"
+        files = (*_write(connection, into / COST_AND_USAGE, cost_and_usage_sql(month)),)
+        files += (*_write(connection, into / INVOICE_DETAIL, invoices),)
+        [(lines,)] = connection.execute("SELECT count(*) FROM cost_lines WHERE invoice_month = ?", [month]).fetchall()
+    finally:
+        connection.unregister("invoice_details")
+    return Exported(files, lines, details.num_rows)
+
+
+def cost_and_usage_sql(month: date) -> str:
+    """SQL: the month's lines with the columns of Cost and Usage 1.2, in the order of their names, and where each line comes from.
+
+    What no invoice tells of (commitments, capacity, regions, SKUs, unit prices) is NULL; what must not be NULL is said to be not
+    stated. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether a
+    charge recurs is not known either: what is not usage counts as charged once.
+    """
+    is_usage = "line.charge_category = 'Usage' AND line.quantity IS NOT NULL AND line.unit IS NOT NULL"
+    resource = "coalesce(line.resource_id, line.matched_resource_id)"
+    issuer = vendor_sql("line.source", "raw.vendor_name")
+    month_end = "line.invoice_month + INTERVAL 1 MONTH"
+    month_start = "CAST(line.invoice_month AS TIMESTAMP)"
+    other_category, other_subcategory = OTHER
+    known = {
+        "BilledCost": "line.amount",
+        "BillingAccountId": "line.account_id",
+        "BillingAccountType": f"'{_NOT_STATED}'",
+        "BillingCurrency": "line.currency",
+        "BillingPeriodEnd": month_end,
+        "BillingPeriodStart": month_start,
+        "ChargeCategory": "line.charge_category",
+        "ChargeDescription": "line.description",
+        "ChargeFrequency": "CASE line.charge_category WHEN 'Usage' THEN 'Usage-Based' ELSE 'One-Time' END",
+        # What states no period of its own is charged for the invoice's.
+        "ChargePeriodEnd": f"coalesce(line.charge_period_end, {month_end})",
+        "ChargePeriodStart": f"coalesce(line.charge_period_start, {month_start})",
+        "ConsumedQuantity": f"CASE WHEN {is_usage} THEN line.quantity END",
+        "ConsumedUnit": f"CASE WHEN {is_usage} THEN line.unit END",
+        "ContractedCost": "line.amount",
+        "EffectiveCost": "line.amount",
+        "InvoiceId": "CASE WHEN raw.is_final THEN line.external_id END",
+        "InvoiceIssuerName": issuer,
+        "ListCost": "line.amount",
+        "ProviderName": issuer,
+        "PublisherName": issuer,
+        "ResourceId": resource,
+        "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN line.resource_name END",
+        "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN line.resource_type END",
+        "ServiceCategory": f"coalesce(kind.service_category, '{other_category}')",
+        "ServiceName": "line.service_name",
+        "ServiceSubcategory": f"coalesce(kind.service_subcategory, '{other_subcategory}')",
+        "SubAccountId": "line.project",
+        "SubAccountName": "line.project",
+    }
+    unknown = {**dict.fromkeys(_UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(_UNKNOWN_NUMBERS, AMOUNT_TYPE)}
+    columns = {**known, **{name: f"CAST(NULL AS {type_})" for name, type_ in unknown.items()}}
+    selected = ", ".join(f"{expression} AS {name}" for name, expression in sorted(columns.items()))
+    return f"""
+    SELECT {selected}, line.document_sha256 AS x_DocumentSha256, line.line_number AS x_LineNumber
+    FROM cost_lines AS line
+    JOIN (
+      SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, is_final
+      FROM raw_invoices WHERE status = 'current'
+    ) AS raw USING (document_sha256, source, account_id, external_id)
+    LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
+    WHERE line.invoice_month = DATE '{month}'
+    ORDER BY line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
+    """
+
+
+def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dict[str, Any]]:
+    """The rows of Invoice Detail: of each final invoice that can be summed, one for each charge category."""
+    rows = fetch(
+        connection,
+        f"""
+        WITH charged AS (
+          SELECT source, account_id, external_id, list({{'category': charge_category, 'amount': amount}} ORDER BY charge_category)
+            AS categories
+          FROM (
+            SELECT source, account_id, external_id, charge_category, sum(amount) AS amount
+            FROM cost_lines WHERE invoice_month = DATE '{month}' GROUP BY ALL
+          ) GROUP BY ALL
+        ), stated AS (
+          SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name, bool_and(is_final) AS is_final,
+            max(issued_on) AS issued_on, max(received_at) AS received_at
+          FROM raw_invoices WHERE status = 'current' AND invoice_month = DATE '{month}' GROUP BY ALL
+        ), first AS (
+          SELECT source, account_id, external_id, min(received_at) AS first_received_at FROM document_invoices GROUP BY ALL
+        ), void AS (
+          SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
+        )
+        SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
+          total.amount_tax_minor, charged.categories, {vendor_sql("total.source", "stated.vendor_name")} AS issuer,
+          stated.issued_on, stated.received_at, first.first_received_at, coalesce(void.is_void, false) AS is_void
+        FROM tax_split_totals AS total
+        JOIN charged USING (source, account_id, external_id)
+        JOIN stated USING (source, account_id, external_id)
+        JOIN first USING (source, account_id, external_id)
+        LEFT JOIN void USING (source, account_id, external_id)
+        WHERE total.invoice_month = DATE '{month}' AND stated.is_final AND total.amount_gross_minor IS NOT NULL
+        ORDER BY ALL
+        """,
+    )
+    begins = datetime(month.year, month.month, 1)  # noqa: DTZ001 - in UTC, as everything in the warehouse
+    ends = datetime(month.year + month.month // 12, month.month % 12 + 1, 1)  # noqa: DTZ001
+    for row in rows:
+        for category, amount in _amounts(row):
+            yield {
+                "BilledCost": amount,
+                "BillingAccountId": row["account_id"],
+                "BillingCurrency": row["currency"],
+                "BillingPeriodEnd": ends,
+                "BillingPeriodStart": begins,
+                "ChargeCategory": category,
+                "InvoiceDetailCreated": row["first_received_at"],
+                "InvoiceDetailDescription": f"{category} on invoice {row['external_id']}",
+                "InvoiceDetailGrain": None,
+                "InvoiceDetailId": "/".join((row["source"], row["account_id"], row["external_id"], category)),
+                "InvoiceDetailLastUpdated": row["received_at"],
+                "InvoiceId": row["external_id"],
+                "InvoiceIssueDate": row["issued_on"] and datetime.combine(row["issued_on"], datetime.min.time()),
+                "InvoiceIssueStatus": "Voided" if row["is_void"] else "Issued",
+                "InvoiceIssuerName": row["issuer"],
+                "PaymentDueDate": None,
+                "PaymentTerms": _NOT_STATED,
+                "ReferenceInvoiceId": row["external_id"],
+            }
+
+
+def _amounts(row: dict[str, Any]) -> list[tuple[str, Decimal]]:
+    """The amounts by category, each in whole minor units: tax as it is pushed, the others shares of net."""
+    unit = 10 ** EXPONENTS[row["currency"]]
+    gross, tax = row["amount_gross_minor"], row["amount_tax_minor"]
+    others = [one for one in row["categories"] if one["category"] != "Tax"]
+    shares = apportioned(gross - tax, [Fraction(one["amount"]) * unit for one in others])
+    by_category = dict(zip((one["category"] for one in others), shares, strict=True))
+    if len(others) < len(row["categories"]):
+        by_category["Tax"] = tax
+    return [(category, from_minor(minor, row["currency"])) for category, minor in sorted(by_category.items())]
+
+
+def _write(connection: duckdb.DuckDBPyConnection, path: Path, rows: str) -> Iterator[Path]:
+    parquet, csv = path.with_suffix(".parquet"), path.with_suffix(".csv")
+    described = connection.execute(f"DESCRIBE {rows}").fetchall()
+    utc = ", ".join(
+        f"make_timestamptz(epoch_us({name})) AS {name}" for name, type_, *_ in described if type_ == "TIMESTAMP"
+    )
+    with _replacing(parquet) as temporary:
+        connection.execute(
+            f"COPY (SELECT * REPLACE ({utc}) FROM ({rows})) TO {text_literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+    yield parquet
+    with _replacing(csv) as temporary:
+        columns = ", ".join(_as_text(name, type_) for name, type_, *_ in described)
+        connection.execute(
+            f"COPY (SELECT {columns} FROM ({rows})) TO {text_literal(str(temporary))} (FORMAT csv, HEADER)"
+        )
+    yield csv
+
+
+def _as_text(name: str, type_: str) -> str:
+    """A column as CSV has it: times as the specification writes them, numbers without the zeros that only their type gives."""
+    if type_ == "TIMESTAMP":
+        return f"strftime({name}, '%Y-%m-%dT%H:%M:%SZ') AS {name}"
+    if type_ == AMOUNT_TYPE:
+        return f"rtrim(rtrim({name}::VARCHAR, '0'), '.') AS {name}"
+    return name
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name beside the path to write to; it takes the path's place once it is written."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 - over what is there
+    finally:
+        temporary.unlink(missing_ok=True)
