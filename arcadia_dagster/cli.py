@@ -110,6 +110,16 @@ def _add_months(commands: _Commands) -> None:
         help="only the invoices of these months; default: all that is new",
     )
     _add(commands, "status", ("months", "status"), "show how each month stands", has_json=True)
+    statement = _add(
+        commands, "statement", ("statement", "statement"), "write a month's statement, a page to read and to print"
+    )
+    statement.add_argument(
+        "months",
+        nargs="?",
+        metavar="MONTH[..MONTH]",
+        help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
+    )
+    statement.add_argument("--open", action="store_true", help="show it in the browser")
 
 
 def _add_invoices(commands: _Commands) -> None:

@@ -16,6 +16,7 @@ from arcadia_dagster.assets import (
     cost_lines,
     finance_records,
     focus_export,
+    monthly_statement,
     raw_invoices,
     tax_split_totals,
 )
@@ -25,6 +26,7 @@ from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
@@ -34,8 +36,8 @@ def build_defs(
     """Everything that Dagster needs to know.
 
     Args:
-        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`) in place of those that the
-            settings make.
+        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`, `statements`) in place of those
+            that the settings make.
         environ: The environment to read settings from; the process's own where it is not given.
 
     Raises:
@@ -51,6 +53,7 @@ def build_defs(
             tax_split_totals.build(partitions),
             finance_records.build(partitions),
             focus_export.build(partitions, values.focus_path),
+            monthly_statement.build(partitions),
         ],
         asset_checks=list(checks.CHECKS),
         jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers],
@@ -99,6 +102,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             token=dg.EnvVar(settings.TOKEN_VARIABLE) if variables.get(settings.TOKEN_VARIABLE) else "",
             first_month=values.first_month.isoformat(),
         ),
+        "statements": StatementsResource(folder=str(values.statements_path), tenant_id=values.finance_tenant_id),
     }
 
 

@@ -55,6 +55,11 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_TENANTS",
         description="The routing table, where there is one: which tenant bears what",
     )
+    statements: Path = Field(
+        Path("statements"),
+        validation_alias="ARCADIA_STATEMENTS",
+        description="The folder that the monthly statements are written to",
+    )
     first_month: date = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
     )
@@ -197,6 +202,11 @@ class Settings(BaseModel):
         return self.home / self.tenants
 
     @property
+    def statements_path(self) -> Path:
+        """The folder of the statements, in the home unless it is set to be elsewhere."""
+        return self.home / self.statements
+
+    @property
     def warehouse_location(self) -> str:
         """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
         return self.warehouse if self.warehouse.startswith("ducklake:") else str(self.home / self.warehouse)
@@ -222,6 +232,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         "ARCADIA_WAREHOUSE",
         "ARCADIA_FOCUS",
         "ARCADIA_TENANTS",
+        "ARCADIA_STATEMENTS",
     ):
         if name in values and not values[name].startswith("ducklake:"):
             values[name] = str(Path(values[name]).expanduser().absolute())

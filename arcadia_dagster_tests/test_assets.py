@@ -27,8 +27,9 @@ from arcadia_dagster_tests.project import SECRET, Project, checks_of, digitaloce
 
 APRIL = date(2026, 4, 1)
 YEAR = [date(2025, month, 1) for month in range(1, 13)]
-PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
-ASSETS = (*PARTITIONED, "cloud_resources")
+TABLED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
+PARTITIONED = (*TABLED, "monthly_statement")
+ASSETS = (*TABLED, "cloud_resources")
 TABLES = {table.name: table for table in schema.TABLES}
 
 
@@ -118,6 +119,19 @@ def test_each_month_shows_its_own_rows_and_previews_in_exact_text(year: Any) -> 
     lines = [dict(record.data) for record in shown(instance, "cost_lines", YEAR[4])["largest_lines"].records]
     amounts = [abs(Decimal(line["amount"])) for line in lines]
     assert amounts == sorted(amounts, reverse=True)
+
+
+def test_each_month_links_to_its_statement_with_its_headline_figures(year: Any) -> None:
+    project, invoices, instance, *_ = year
+    for invoice in invoices:
+        figures = shown(instance, "monthly_statement", invoice.month)
+        path = project.home / "statements" / f"{invoice.month:%Y-%m}.html"
+        assert (figures["path"], figures["statement"]) == (str(path), path.as_uri())
+        assert (figures["invoices"], figures["held"], figures["gross_USD"]) == (1, 0, float(invoice.gross))
+        # Made after the push: finance's id is on it.
+        [record] = project.query("SELECT * FROM finance_records WHERE external_id = ?", [invoice.number])
+        assert record["finance_invoice_id"] in path.read_text(encoding="utf-8")
+        assert figures["as_of"] >= f"{record['pushed_to_finance_at']:%Y-%m-%d %H:%M:%S}"
 
 
 def test_one_run_is_one_run_with_all_checks(year: Any) -> None:
@@ -254,7 +268,7 @@ def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
     assert definitions.resources is not None
     assert definitions.resources["warehouse"] is other
     assert definitions.resources["landing"].inbox == str(tmp_path / "inbox")
-    assert sorted(definitions.resources) == ["digitalocean", "finance", "landing", "warehouse"]
+    assert sorted(definitions.resources) == ["digitalocean", "finance", "landing", "statements", "warehouse"]
 
 
 # Checks.
@@ -419,6 +433,7 @@ def test_a_scheduled_run_leaves_out_what_is_not_due_and_a_person_is_called_when_
 
     assert attempts_after("2026-05-02T12:17:00+02:00") == 1
     assert attempts_after("2026-05-02T12:30:00+02:00") == 2
+    assert "1001" in (project.home / "statements" / "2026-04.html").read_text(encoding="utf-8")
 
     with project.warehouse.write() as connection:
         connection.execute("UPDATE finance_records SET state = 'abandoned', last_error = 'away'")

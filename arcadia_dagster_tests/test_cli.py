@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -105,6 +106,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         "dagster",
         "focus",
         "inbox",
+        "statements",
     }
 
 
@@ -284,6 +286,40 @@ def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: She
     arcadia("dismiss", newer, "--reason", "a draft")
     arcadia.build()
     assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "6.60"
+
+
+def test_a_months_statement_is_written_and_its_path_printed_and_a_push_is_on_it(
+    arcadia: Shell, finance: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "run `arcadia init`" in arcadia("statement", code=1).stderr
+    arcadia("init")
+    assert "there is no invoice yet" in arcadia("statement", code=1).stderr
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    (arcadia.inbox / invoice_name("2026 Mar", "1000")).write_bytes(
+        digitalocean(line(start="2026-03-01 00:00:00 +0000"))
+    )
+    arcadia.build()
+    folder = arcadia.folder / "var" / "statements"
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda uri: opened.append(uri) or True)
+    assert arcadia("statement", "--open").stdout == f"{folder / '2026-04.html'}\n"
+    assert opened == [(folder / "2026-04.html").as_uri()]
+    assert "6.60" in (folder / "2026-04.html").read_text(encoding="utf-8")
+    two = arcadia("statement", "2026-03..2026-04").stdout
+    assert two == f"{folder / '2026-03.html'}\n{folder / '2026-04.html'}\n"
+    arcadia("push", "2026-04", **finance)
+    assert finance["SKYAI_FINANCE_URL"] in (folder / "2026-04.html").read_text(encoding="utf-8")
+    arcadia("void", "1001", "--reason", "paid twice")
+    assert "2026-04: something new is not in it yet: run `arcadia ingest`" in arcadia("statement").stderr
+    assert "expected a month" in arcadia("statement", "April", code=2).stderr
+
+
+def test_a_statement_of_half_built_figures_is_refused(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia.build()
+    with warehouse_of(arcadia.folder / "var").write() as connection:
+        connection.execute("UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'")
+    assert "2026-04: the figures are just being built" in arcadia("statement", code=1).stderr
 
 
 @pytest.mark.parametrize("command", [("explain",), ("release", "--reason", "x"), ("void", "--reason", "x")])

@@ -79,7 +79,7 @@ query ($asset: AssetKeyInput!, $months: [String!]) {
 }
 """
 
-PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
+PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records", "monthly_statement")
 
 
 class Story:

@@ -20,6 +20,7 @@ DEFAULTS = {
     "ARCADIA_WAREHOUSE": "arcadia.duckdb",
     "ARCADIA_FOCUS": Path("focus"),
     "ARCADIA_TENANTS": Path("tenants.toml"),
+    "ARCADIA_STATEMENTS": Path("statements"),
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,
     "ARCADIA_MAX_DOCUMENT_BYTES": 10 * 1024**3,
@@ -95,6 +96,7 @@ def test_a_relative_path_is_relative_to_where_the_program_was_started(
     assert values.home == tmp_path / "state"
     assert values.inbox_path == tmp_path / "drop" / "here"
     assert values.archive_path == Path("/home/ann/archive")
+    assert values.statements_path == tmp_path / "state" / "statements"
     assert values.warehouse_location == str(tmp_path / "figures.duckdb")
 
 

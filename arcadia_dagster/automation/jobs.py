@@ -24,10 +24,13 @@ def ingest_invoices() -> "UnresolvedAssetJobDefinition":
 
 
 def deliver_invoices() -> "UnresolvedAssetJobDefinition":
-    """Only the last step, for what is ready and not in finance."""
+    """The last steps only, for what is ready and not in finance; the statement shows what finance holds."""
     return dg.define_asset_job(
         DELIVER,
-        selection=dg.AssetSelection.assets("finance_records"),
-        description="Pushes what is ready and not in finance for the run's months, and checks that nothing is missing.",
+        selection=dg.AssetSelection.assets("finance_records", "monthly_statement"),
+        description=(
+            "Pushes what is ready and not in finance for the run's months, checks that nothing is missing, and writes the "
+            "months' statements."
+        ),
         executor_def=dg.in_process_executor,
     )

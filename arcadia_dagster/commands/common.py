@@ -110,6 +110,23 @@ def report_checks(values: Settings) -> None:
         print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
 
 
+def refresh_statements(values: Settings, warehouse: Warehouse) -> None:
+    """Make the statements anew that show what a person just changed, where there are statements.
+
+    The command has done its work by then: what goes wrong is told, and changes nothing about it.
+    """
+    if not values.statements_path.is_dir():
+        return
+    from arcadia_dagster.stages.due import MonthRange
+    from arcadia_dagster.statement.pages import make_pages
+
+    months = MonthRange(values.first_month, datetime.now(UTC).date().replace(day=1))
+    try:
+        make_pages(warehouse, values.statements_path, (), months, tenant_id=values.finance_tenant_id)
+    except (LockTimeoutError, WarehouseError, OSError) as error:
+        print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
     """Print plain values as JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

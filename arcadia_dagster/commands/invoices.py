@@ -20,6 +20,7 @@ from arcadia_dagster.commands.common import (
     parse_months,
     print_json,
     progress,
+    refresh_statements,
     report_checks,
 )
 from arcadia_dagster.landing.archive import Archive
@@ -76,6 +77,7 @@ def push(options: argparse.Namespace) -> int:
     with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
         delivered = finance.deliver(warehouse, months=months, invoices=invoices, again=options.again, progress=advance)
     report_checks(values)
+    refresh_statements(values, warehouse)
     if invoice is not None:
         _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
@@ -91,9 +93,11 @@ def reconcile(options: argparse.Namespace) -> int:
     finance = build_resources(values)["finance"].process_config_and_initialize()
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+    warehouse = existing_warehouse_of(values)
     with complaints(FinanceError):
-        found = finance.reconcile(existing_warehouse_of(values))
+        found = finance.reconcile(warehouse)
     report_checks(values)
+    refresh_statements(values, warehouse)
     if options.json:
         print_json({"differences": [asdict(difference) for difference in found]})
     elif not found:
@@ -134,8 +138,9 @@ def dismiss(options: argparse.Namespace) -> int:
         )
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
-        # Else the run that builds them evaluates the checks.
+        # Else the run that builds them evaluates the checks, and makes the statements.
         report_checks(values)
+        refresh_statements(values, warehouse)
     return OK
 
 
@@ -154,8 +159,9 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
-        # Else the run that builds them evaluates the checks.
+        # Else the run that builds them evaluates the checks, and makes the statements.
         report_checks(values)
+        refresh_statements(values, warehouse)
     return OK
 
 

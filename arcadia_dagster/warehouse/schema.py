@@ -405,10 +405,14 @@ STAGE_VERSIONS = Table(
     "stage_versions",
     "How often each stage of each month was rebuilt, and from which version of the stage before: this tells what is stale.",
     (
-        Column("stage", "VARCHAR", "The table that was rebuilt."),
+        Column("stage", "VARCHAR", "The table that was rebuilt, or `monthly_statement` for the month's page."),
         _MONTH,
         Column("version", "BIGINT", "How often its content was replaced."),
-        Column("built_from", "BIGINT", "The version of the stage before that it was built from."),
+        Column(
+            "built_from",
+            "BIGINT",
+            "The version of the stage before that it was built from; of a page, a number that stands for all it shows.",
+        ),
         Column("built_at", "TIMESTAMP", "When (UTC)."),
     ),
     key=("stage", "invoice_month"),

@@ -1,0 +1,59 @@
+"""The asset `monthly_statement`: the month as a page that a person reads."""
+
+from typing import Any
+
+import dagster as dg
+
+from arcadia_dagster.assets import common
+from arcadia_dagster.billing.currency import from_minor
+from arcadia_dagster.statement.pages import Page
+from arcadia_dagster.statement.resource import StatementsResource
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset for these months."""
+
+    @dg.asset(
+        deps=["finance_records"],
+        partitions_def=partitions,
+        backfill_policy=common.BACKFILL_POLICY,
+        group_name="finance",
+        kinds={"html"},
+        owners=common.OWNERS,
+        description=(
+            "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
+            "provider, service, project and resource; tax, credits and movers; what is held or rejected and what to do; what "
+            "finance holds; every invoice with its document's hash. A run also makes the pages of other months that show "
+            "something that has changed. `arcadia statement 2026-04` makes a page anew at any time."
+        ),
+    )
+    def monthly_statement(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, statements: StatementsResource
+    ) -> None:
+        months = common.months_of(context)
+        pages = statements.make(warehouse.get(), months, common.range_of(partitions))
+        for month in months:
+            if month not in pages:
+                context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
+        common.add_month_metadata(context, months, {month: _metadata(page) for month, page in pages.items()})
+
+    return monthly_statement
+
+
+def _metadata(page: Page) -> dict[str, Any]:
+    """The link, and the headline figures: floats, which the UI plots and nothing is computed from."""
+    metadata: dict[str, Any] = {
+        "statement": dg.MetadataValue.url(page.path.absolute().as_uri()),
+        "path": dg.MetadataValue.path(str(page.path.absolute())),
+        "invoices": len(page.standing.invoices),
+        "held": len(page.standing.held),
+        "rejected": len(page.standing.rejected),
+    }
+    if page.standing.as_of is not None:
+        metadata["as_of"] = f"{page.standing.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    for figures in page.currencies:
+        for what in ("gross", "net", "tax"):
+            amount = from_minor(getattr(figures.totals, what), figures.currency)
+            metadata[f"{what}_{figures.currency}"] = dg.MetadataValue.float(float(amount))
+    return metadata

@@ -1,0 +1,67 @@
+"""`arcadia statement`: a month as a page, made anew."""
+
+import argparse
+import sys
+from datetime import UTC, date, datetime
+
+from arcadia_dagster.commands.common import (
+    OK,
+    CommandError,
+    complaints,
+    existing_warehouse_of,
+    load_settings,
+    parse_months,
+)
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement.pages import latest_month, make_pages
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.months import stale
+
+
+def statement(options: argparse.Namespace) -> int:
+    """Make the statements of the months, or of the latest with data, and print where they are."""
+    values = load_settings()
+    warehouse = existing_warehouse_of(values)
+    range_ = months_of(values)
+    with complaints():
+        months = parse_months(options.months, values) if options.months else [_latest(warehouse, range_)]
+        pages = make_pages(
+            warehouse, values.statements_path, months, range_, tenant_id=values.finance_tenant_id, others=False
+        )
+    for page in pages.values():
+        print(page.path)
+    if missing := [f"{month:%Y-%m}" for month in months if month not in pages]:
+        raise CommandError(
+            f"{', '.join(missing)}: the figures are just being built, or a run that built them was killed; "
+            "run `arcadia ingest`, then this again"
+        )
+    with complaints(), warehouse.read() as connection:
+        unbuilt = sorted({f"{month:%Y-%m}" for month in stale(connection) if month in pages})
+    if unbuilt:
+        print(f"{', '.join(unbuilt)}: something new is not in it yet: run `arcadia ingest`", file=sys.stderr)
+    if options.open:
+        _open([page.path.absolute().as_uri() for page in pages.values()])
+    return OK
+
+
+def months_of(values: Settings) -> MonthRange:
+    """The months that have a partition."""
+    return MonthRange(values.first_month, datetime.now(UTC).date().replace(day=1))
+
+
+def _latest(warehouse: Warehouse, range_: MonthRange) -> date:
+    with warehouse.read() as connection:
+        month = latest_month(connection, range_)
+    if month is None:
+        raise CommandError("there is no invoice yet: drop invoice files into the inbox and run `arcadia ingest`")
+    return month
+
+
+def _open(uris: list[str]) -> None:
+    import webbrowser
+
+    for uri in uris:
+        if not webbrowser.open(uri):
+            print(f"no browser was found here: open {uri} yourself", file=sys.stderr)
+            return

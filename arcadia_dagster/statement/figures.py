@@ -1,0 +1,378 @@
+"""The figures of a month in each currency: totals, breakdowns, tax, credits, movers, twelve months.
+
+Only invoices that are ready count as spend: that is what finance has or will have. What is held stands beside it and is never
+added. Amounts of different currencies are never added either: each currency has figures of its own.
+
+Totals are sums of invoices, which were rounded once each. A breakdown sums exact lines instead: each of its rows is rounded
+by itself, half away from zero, and the difference to the total is a row of its own, so that what is printed adds up.
+All amounts are integers in minor units of the currency.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+
+from arcadia_dagster.billing.currency import EXPONENTS, to_minor
+from arcadia_dagster.billing.vendors import VENDORS
+from arcadia_dagster.warehouse.months import month_list, next_month
+from arcadia_dagster.warehouse.query import fetch, text_list
+
+ROWS_SHOWN = 10
+"""How many rows of a breakdown are shown; the rest are summed in one."""
+
+MOVERS_SHOWN = 8
+TREND_MONTHS = 12
+
+VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over invoices, in minor units."""
+
+    invoices: int = 0
+    gross: int = 0
+    net: int = 0
+    tax: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a breakdown, in minor units.
+
+    Attributes:
+        name: What it is; None where the lines state none.
+        source: The provider; empty where the row is of all of them.
+        kind: What kind of thing it is, such as the resource's type; may be empty.
+        amount: This month's.
+        before: The month's before.
+        others: How many further things the row sums; 0 for a thing of its own.
+    """
+
+    name: str | None
+    source: str
+    kind: str
+    amount: int
+    before: int
+    others: int = 0
+
+    @property
+    def change(self) -> int:
+        """This month's amount less that of the month before."""
+        return self.amount - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Rows that, with the rounding, add up to a total.
+
+    Attributes:
+        rows: The largest first; the last may be the sum of the others.
+        amount: The total that they come to.
+        before: The same of the month before.
+    """
+
+    rows: tuple[Row, ...]
+    amount: int
+    before: int
+
+    @property
+    def rounding(self) -> int:
+        """The total less the printed rows."""
+        return self.amount - sum(row.amount for row in self.rows)
+
+    @property
+    def rounding_before(self) -> int:
+        """The same of the month before."""
+        return self.before - sum(row.before for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider's month, in minor units."""
+
+    source: str
+    name: str
+    totals: Totals
+    before: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyFigures:
+    """A month in one currency.
+
+    Attributes:
+        currency: ISO 4217.
+        totals: Ready invoices.
+        held: Held invoices, which `totals` leaves out; without void ones.
+        month_before: The ready invoices of the month before.
+        year_before: The ready invoices of the same month a year before.
+        trend: The twelve months that end with this one, in order.
+        providers: Each provider's ready invoices; they add up to `totals` without rounding.
+        categories: Net by FOCUS ChargeCategory.
+        services: Net by service.
+        projects: Net by project.
+        resources: Net by resource.
+        taxes: Tax by its description.
+        credits_: The lines of the category Credit by their description; their total is that category's.
+        movers: What changed most since the month before, by resource, or by service where a line states none.
+    """
+
+    currency: str
+    totals: Totals
+    held: Totals
+    month_before: Totals
+    year_before: Totals
+    trend: tuple[tuple[date, Totals], ...]
+    providers: tuple[Provider, ...]
+    categories: Breakdown
+    services: Breakdown
+    projects: Breakdown
+    resources: Breakdown
+    taxes: Breakdown
+    credits_: Breakdown
+    movers: tuple[Row, ...]
+
+
+def previous_month(month: date) -> date:
+    """The first day of the month before."""
+    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
+
+
+def year_before(month: date) -> date:
+    """The same month of the year before."""
+    return month.replace(year=month.year - 1)
+
+
+def trend_months(month: date) -> list[date]:
+    """The twelve months that end with this one, in order."""
+    months = [next_month(year_before(month))]
+    while len(months) < TREND_MONTHS:
+        months.append(next_month(months[-1]))
+    return months
+
+
+def shown_on(month: date) -> list[date]:
+    """The months whose invoices a month's statement shows: the same a year before, and all from there to it."""
+    return [year_before(month), *trend_months(month)]
+
+
+def currency_figures(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date]
+) -> dict[date, tuple[CurrencyFigures, ...]]:
+    """The figures of each of the months, in each currency that it, the month before or the year before has.
+
+    The currency with the most invoices comes first.
+
+    Args:
+        connection: An open warehouse.
+        months: The months.
+    """
+    if not months:
+        return {}
+    totals = _totals(connection, months)
+    providers = _providers(connection, months)
+    rows = _rows(connection, months)
+    return {month: tuple(_of_month(month, totals, providers, rows)) for month in months}
+
+
+def standing_sql(total: str) -> str:
+    """SQL: `ready`, `held`, or `void` where a person decided that it must not go to finance, of a row of `tax_split_totals`."""
+    key = f"({total}.source, {total}.account_id, {total}.external_id)"
+    voided = "(SELECT (source, account_id, external_id) FROM decisions WHERE decision = 'void')"
+    return f"CASE WHEN {total}.status = 'held' AND {key} IN {voided} THEN '{VOID}' ELSE {total}.status END"
+
+
+_TotalsBy = dict[tuple[date, str, str], Totals]
+_RowsBy = dict[tuple[date, str, str], list[Row]]
+
+
+def _of_month(
+    month: date,
+    totals: Mapping[tuple[date, str, str], Totals],
+    providers: Mapping[tuple[date, str], Mapping[str, tuple[str, Totals]]],
+    rows: Mapping[tuple[date, str, str], Sequence[Row]],
+) -> Iterator[CurrencyFigures]:
+    before, last_year = previous_month(month), year_before(month)
+    currencies = {currency for found, currency, _ in totals if found in {month, before, last_year}}
+
+    def of(which: date, status: str, currency: str) -> Totals:
+        return totals.get((which, currency, status), Totals())
+
+    def invoices(currency: str) -> int:
+        return of(month, "ready", currency).invoices + of(month, "held", currency).invoices
+
+    for currency in sorted(currencies, key=lambda one: (-invoices(one), one)):
+        now, then = of(month, "ready", currency), of(before, "ready", currency)
+        found = {what: tuple(rows.get((month, currency, what), ())) for what in (*_BREAKDOWNS, "tax", "mover")}
+        credited = [row for row in found["category"] if row.name == "Credit"]
+        yield CurrencyFigures(
+            currency=currency,
+            totals=now,
+            held=of(month, "held", currency),
+            month_before=then,
+            year_before=of(last_year, "ready", currency),
+            trend=tuple((one, of(one, "ready", currency)) for one in trend_months(month)),
+            providers=tuple(_by_provider(providers.get((month, currency), {}), providers.get((before, currency), {}))),
+            categories=Breakdown(found["category"], now.net, then.net),
+            services=Breakdown(found["service"], now.net, then.net),
+            projects=Breakdown(found["project"], now.net, then.net),
+            resources=Breakdown(found["resource"], now.net, then.net),
+            taxes=Breakdown(found["tax"], now.tax, then.tax),
+            credits_=Breakdown(
+                found["credit"], sum(row.amount for row in credited), sum(row.before for row in credited)
+            ),
+            movers=tuple(row for row in found["mover"] if row.change),
+        )
+
+
+def _by_provider(now: Mapping[str, tuple[str, Totals]], before: Mapping[str, tuple[str, Totals]]) -> Iterator[Provider]:
+    nothing = ("", Totals())
+    found = [
+        Provider(
+            source, (now.get(source) or before[source])[0], now.get(source, nothing)[1], before.get(source, nothing)[1]
+        )
+        for source in {*now, *before}
+    ]
+    yield from sorted(found, key=lambda one: (-abs(one.totals.gross), one.source))
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _TotalsBy:
+    """The sums of every month that a statement of these shows, by month, currency and standing."""
+    shown = {shown_month for month in months for shown_month in shown_on(month)}
+    rows = connection.execute(
+        f"""
+        SELECT invoice_month, currency, {standing_sql("total")}, count(*), sum(amount_gross_minor), sum(amount_net_minor),
+          sum(amount_tax_minor)
+        FROM tax_split_totals AS total
+        WHERE invoice_month IN ({month_list(shown)}) AND amount_gross_minor IS NOT NULL
+        GROUP BY ALL
+        """
+    ).fetchall()
+    return {(month, currency, status): Totals(*sums) for month, currency, status, *sums in rows}
+
+
+def _providers(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date]
+) -> dict[tuple[date, str], dict[str, tuple[str, Totals]]]:
+    """The ready invoices of these months and of those before, by month, currency and source; with the vendor's name."""
+    wanted = {*months, *(previous_month(month) for month in months)}
+    rows = connection.execute(
+        f"""
+        SELECT total.invoice_month, total.currency, total.source, max(raw.vendor_name), count(*),
+          sum(amount_gross_minor), sum(amount_net_minor), sum(amount_tax_minor)
+        FROM tax_split_totals AS total
+        LEFT JOIN (SELECT source, account_id, external_id, max(vendor_name) AS vendor_name FROM raw_invoices
+          WHERE status = 'current' AND invoice_month IN ({month_list(wanted)}) GROUP BY ALL) AS raw
+          USING (source, account_id, external_id)
+        WHERE total.invoice_month IN ({month_list(wanted)}) AND total.status = 'ready'
+        GROUP BY ALL
+        """
+    ).fetchall()
+    found: dict[tuple[date, str], dict[str, tuple[str, Totals]]] = {}
+    for month, currency, source, vendor, *sums in rows:
+        found.setdefault((month, currency), {})[source] = (vendor_name(source, vendor), Totals(*sums))
+    return found
+
+
+def vendor_name(source: str, stated: str | None = None) -> str:
+    """The vendor's name: of a well-known one its own, else as its documents state it, else the source."""
+    return VENDORS.get(source) or stated or source
+
+
+# For each breakdown of net: the name of a row, and its kind. A resource goes by the name that people gave it, and by its id
+# where it has none: ids come and go with the format that an invoice came in.
+_BREAKDOWNS = {
+    "category": ("charge_category", "''", "''"),
+    "service": ("service_name", "source", "''"),
+    "project": ("project", "source", "''"),
+    "resource": ("resource", "source", "resource_type"),
+    "credit": ("description", "source", "''"),
+}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _RowsBy:
+    """The rows of all breakdowns, by month, currency and breakdown, the largest first."""
+    found: _RowsBy = {}
+    for row in fetch(connection, _rows_sql(months)):
+        currency = row["currency"]
+        if currency in EXPONENTS:
+            key = (row["page"], currency, row["what"])
+            found.setdefault(key, []).append(
+                Row(
+                    name=row["name"],
+                    source=row["source"],
+                    kind=row["kind"],
+                    amount=_minor(row["amount"], currency),
+                    before=_minor(row["before"], currency),
+                    others=row["others"],
+                )
+            )
+    return found
+
+
+def _minor(amount: Decimal | None, currency: str) -> int:
+    return 0 if amount is None else to_minor(amount, currency)
+
+
+def _rows_sql(months: Collection[date]) -> str:
+    """SQL: the lines of ready invoices, by what each breakdown is by, each month beside the month before."""
+    pages = ", ".join(
+        f"(DATE '{month}', DATE '{which}', {str(which == month).lower()})"
+        for month in sorted(months)
+        for which in (month, previous_month(month))
+    )
+    wanted = {*months, *(previous_month(month) for month in months)}
+    # Of the lines first one row for each thing that is told apart below, so that each breakdown sums few rows.
+    parts = [
+        f"SELECT '{what}' AS what, {name} AS name, {source} AS source, {kind} AS kind, * EXCLUDE (source) FROM line "
+        f"WHERE charge_category {'=' if what == 'credit' else '<>'} '{'Credit' if what == 'credit' else 'Tax'}'"
+        for what, (name, source, kind) in _BREAKDOWNS.items()
+    ]
+    parts.append(
+        "SELECT 'mover', coalesce(resource, service_name), source, CASE WHEN resource IS NULL THEN '' ELSE resource_type END, "
+        "* EXCLUDE (source) FROM line WHERE charge_category <> 'Tax'"
+    )
+    parts.append("SELECT 'tax', description, source, '', * EXCLUDE (source) FROM line WHERE charge_category = 'Tax'")
+    return f"""
+    WITH page (page, invoice_month, is_now) AS (VALUES {pages}),
+    line AS MATERIALIZED (
+      SELECT line.invoice_month, line.currency, line.source, line.charge_category, line.service_name, line.project,
+        coalesce(line.resource_name, line.resource_id) AS resource, coalesce(line.resource_type, '') AS resource_type,
+        CASE WHEN line.charge_category IN ({text_list(["Tax", "Credit"])}) THEN line.description END AS description,
+        sum(line.amount) AS amount
+      FROM cost_lines AS line
+      SEMI JOIN (FROM tax_split_totals WHERE status = 'ready') AS ready
+        ON ready.source = line.source AND ready.account_id = line.account_id
+        AND ready.external_id = line.external_id AND ready.invoice_month = line.invoice_month
+      WHERE line.invoice_month IN ({month_list(wanted)})
+      GROUP BY ALL
+    ), part AS (
+      {" UNION ALL ".join(parts)}
+    ), thing AS (
+      SELECT page, currency, what, name, source, kind, sum(amount) FILTER (is_now) AS amount,
+        sum(amount) FILTER (NOT is_now) AS before
+      FROM part JOIN page USING (invoice_month) GROUP BY ALL
+    ), ranked AS (
+      SELECT *, row_number() OVER (PARTITION BY page, currency, what ORDER BY
+          CASE WHEN what = 'mover' THEN abs(coalesce(amount, 0) - coalesce(before, 0)) ELSE abs(coalesce(amount, 0)) END DESC,
+          abs(coalesce(before, 0)) DESC, name NULLS LAST, source, kind) AS place,
+        count(*) OVER (PARTITION BY page, currency, what) AS things
+      FROM thing
+    ), shown AS (
+      -- A row that would sum just one thing shows that thing instead.
+      SELECT * EXCLUDE (name, source, kind, place), is_rest, CASE WHEN NOT is_rest THEN place END AS place,
+        CASE WHEN NOT is_rest THEN name END AS name, CASE WHEN is_rest THEN '' ELSE source END AS source,
+        CASE WHEN is_rest THEN '' ELSE kind END AS kind
+      FROM (SELECT *, place > {ROWS_SHOWN} AND things > {ROWS_SHOWN} + 1 AND what <> 'category' AS is_rest FROM ranked)
+      WHERE what <> 'mover' OR place <= {MOVERS_SHOWN}
+    )
+    SELECT page, currency, what, name, source, kind, sum(amount) AS amount, sum(before) AS before,
+      CASE WHEN is_rest THEN count(*) ELSE 0 END AS others
+    FROM shown
+    GROUP BY page, currency, what, name, source, kind, is_rest, place
+    ORDER BY page, currency, what, is_rest, CASE WHEN what = 'mover' THEN place END, coalesce(sum(amount), 0) DESC, place
+    """

@@ -1,0 +1,205 @@
+"""The statement as a page: one HTML file with its style and charts in it, which asks nobody for anything.
+
+All text from files is hostile: the template escapes everything, the page's policy forbids every script and every request, and
+text is isolated so that its writing direction cannot reorder ours. The same figures always give the same bytes.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from arcadia_dagster import __version__
+from arcadia_dagster.billing.currency import EXPONENTS, format_minor
+from arcadia_dagster.statement.charts import NARROW, WIDE, Size, trend_chart
+from arcadia_dagster.statement.figures import CurrencyFigures, previous_month, year_before
+from arcadia_dagster.statement.standing import Delivery, InFinance, InvoiceStanding, Standing
+
+_EDITION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """All that a month's page shows."""
+
+    month: date
+    currencies: tuple[CurrencyFigures, ...]
+    standing: Standing
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
+        return {
+            "month": f"{self.month:%Y-%m}",
+            "as_of": _plain(self.standing.as_of),
+            "currencies": {
+                one.currency: {
+                    **_plain(asdict(one)),
+                    **{
+                        f"{name}_rounding": getattr(one, name).rounding
+                        for name in ("categories", "services", "projects", "resources", "taxes", "credits_")
+                    },
+                }
+                for one in self.currencies
+            },
+            "invoices": _plain([asdict(one) for one in self.standing.invoices]),
+            "rejected": _plain([asdict(one) for one in self.standing.rejected]),
+            "targets": _plain(self.standing.targets),
+            "unwanted": _plain([asdict(one) for one in self.standing.unwanted]),
+        }
+
+
+def render(statement: Statement) -> str:
+    """The page."""
+    figures = json.dumps(statement.as_json(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return (
+        _environment()
+        .get_template("statement.html.j2")
+        .render(
+            statement=statement,
+            month=statement.month,
+            before=previous_month(statement.month),
+            last_year=year_before(statement.month),
+            standing=statement.standing,
+            InFinance=InFinance,
+            figures=Markup(figures.replace("<", "\\u003c")),  # noqa: S704 - no tag can begin in it
+            edition=hashlib.sha256(figures.encode()).hexdigest()[:_EDITION_DIGITS],
+            version=__version__,
+            style=Markup(_style()),  # noqa: S704 - our own
+        )
+    )
+
+
+@cache
+def look() -> str:
+    """Stands for how pages look: another template, style or version of the program gives another."""
+    files = sorted(
+        (part.name, part.read_bytes())
+        for part in resources.files("arcadia_dagster.statement").iterdir()
+        if part.name.endswith((".j2", ".css", ".py"))
+    )
+    return hashlib.sha256(repr((__version__, files)).encode()).hexdigest()
+
+
+@cache
+def _style() -> str:
+    return resources.files("arcadia_dagster.statement").joinpath("statement.css").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("arcadia_dagster.statement", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        text=shown_text,
+        money=money,
+        change=_change,
+        percent=percent,
+        day=_day,
+        month=_month_name,
+        count=_count,
+        share=_share,
+    )
+    environment.globals.update(
+        trend_chart=_chart, WIDE=WIDE, NARROW=NARROW, sum_by_currency=sum_by_currency, whole=_whole
+    )
+    return environment
+
+
+def money(minor: int | None, currency: str | None) -> str:
+    """An amount as it is printed, without its currency: `1,234.56`; a dash where there is none."""
+    if minor is None or currency is None or currency not in EXPONENTS:
+        return "\N{EN DASH}"
+    return format_minor(minor, currency).removesuffix(f" {currency}")
+
+
+def percent(now: int, before: int) -> str:
+    """The change in per cent of what was before: `+12.5 %`; empty where that is zero or less, of which there is no such part."""
+    if before <= 0:
+        return ""
+    change = (Decimal(now - before) * 100 / Decimal(before)).quantize(Decimal("0.1"))
+    return f"{change:+,.1f} %"
+
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{VARIATION SELECTOR-16}"}
+
+
+def shown_text(text: str | None) -> str:
+    """Text from a file as it is shown: what would be invisible, or reorder what is around it, becomes a visible mark."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+        else character
+        for character in re.sub(r"\s+", " ", text or "")
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - figures of any kind
+    """Figures as plain values, for JSON: dates as ISO 8601 text."""
+    match value:
+        case dict():
+            return {str(name): _plain(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return value.isoformat()
+
+
+def sum_by_currency(sums: Iterable[tuple[InvoiceStanding, Delivery | None]]) -> list[tuple[str, int]]:
+    """The gross of invoices, or of the parts of them that deliveries are of, in each currency."""
+    found: dict[str, int] = {}
+    for invoice, delivery in sums:
+        gross = invoice.gross if delivery is None else delivery.gross
+        if invoice.currency in EXPONENTS and gross is not None:
+            found[invoice.currency] = found.get(invoice.currency, 0) + gross
+    return sorted(found.items())
+
+
+def _whole(invoices: Iterable[InvoiceStanding]) -> list[tuple[InvoiceStanding, None]]:
+    return [(invoice, None) for invoice in invoices]
+
+
+def _change(minor: int, currency: str) -> str:
+    """A difference as it is printed: with its sign, unless it is nothing."""
+    return f"+{money(minor, currency)}" if minor > 0 else money(minor, currency)
+
+
+def _share(part: int, rows: Iterable[int]) -> int:
+    """How long a row's bar is, in per cent of the largest one's."""
+    largest = max((abs(one) for one in rows), default=0)
+    return abs(part) * 100 // largest if largest else 0
+
+
+def _day(at: datetime | None) -> str:
+    """`3 May 2026, 14:07 UTC`."""
+    return "" if at is None else f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def _month_name(month: date) -> str:
+    return f"{month:%B %Y}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    """`1 invoice`, `2 invoices`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _chart(figures: CurrencyFigures, size: Size) -> Markup:
+    return Markup(trend_chart(figures.trend, figures.currency, size))  # noqa: S704 - made of numbers and names of months

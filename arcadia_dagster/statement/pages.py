@@ -1,0 +1,186 @@
+"""Which pages are out of date, and making them: one file a month, replaced in one step.
+
+A page shows more than its own month: the month before, the same a year before, twelve months. So it is made anew whenever any
+of them was built again, finance answered, a file was rejected, or pages look otherwise than before. What a page was made
+from is noted in `stage_versions` beside the versions of the other stages, as one number; a page whose number is another by
+now, or that is gone, is out of date, whichever run or command should have made it.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import duckdb
+
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, previous_month, shown_on
+from arcadia_dagster.statement.standing import Standing, rejected_documents, standings
+from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse.lock import hold
+from arcadia_dagster.warehouse.months import stale, touch
+
+STAGE: Final = "monthly_statement"
+
+_PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A month's page.
+
+    Attributes:
+        month: Its first day (UTC).
+        path: Where the page is.
+        currencies: Its figures.
+        standing: How its invoices stand.
+    """
+
+    month: date
+    path: Path
+    currencies: tuple[CurrencyFigures, ...]
+    standing: Standing
+
+
+def page_path(folder: Path, month: date) -> Path:
+    """Where a month's page is: `2026-04.html` in the folder."""
+    return folder / f"{month:%Y-%m}.html"
+
+
+def make_pages(
+    warehouse: Warehouse,
+    folder: Path,
+    months: Collection[date],
+    range_: MonthRange,
+    *,
+    tenant_id: str,
+    others: bool = True,
+) -> dict[date, Page]:
+    """Make the months' pages, and those of other months that are out of date.
+
+    A page whose bytes would be the same is left alone. Months of which another run is just building the totals are left to
+    that run: it makes their pages too.
+
+    Args:
+        warehouse: Where the figures are.
+        folder: Where pages go; made where missing.
+        months: The months whose pages are wanted, out of date or not.
+        range_: The months there are.
+        tenant_id: The identity's own tenant at finance.
+        others: Whether to make the pages of other months that are out of date, too.
+
+    Returns:
+        The pages of the wanted months, without those that are being built.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+        OSError: A page cannot be written.
+    """
+    # One at a time from reading to noting, else an older page could replace a newer one.
+    with hold(folder / ".lock", timeout=warehouse.lock_timeout):
+        _sweep(folder)
+        with warehouse.read() as connection:
+            basis = _bases(connection, range_, months, tenant_id)
+            building = _being_built(connection, basis, range_)
+            behind = _behind(connection, folder, basis) if others else set()
+            wanted = {month for month in {*months, *behind} if month in range_} - building
+            currencies = currency_figures(connection, wanted)
+            standing = standings(connection, wanted, tenant_id)
+        pages = [Page(month, page_path(folder, month), currencies[month], standing[month]) for month in sorted(wanted)]
+        for page in pages:
+            _write(page)
+        noted = {month: basis[month] for month in wanted}
+        if noted:
+            with warehouse.write() as connection:
+                touch(connection, STAGE, sorted(wanted), noted)
+    return {page.month: page for page in pages if page.month in months}
+
+
+def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> date | None:
+    """The latest month that has an invoice, of those there are; None where none has."""
+    months = connection.execute("SELECT DISTINCT invoice_month FROM tax_split_totals").fetchall()
+    return max((month for (month,) in months if month in range_), default=None)
+
+
+def _bases(
+    connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date], tenant_id: str
+) -> dict[date, int]:
+    """What each page would be made from now, as one number: of these months, and of all that have invoices or a page."""
+    from arcadia_dagster.statement.page import look
+
+    totals = schema.TAX_SPLIT_TOTALS.name
+    rows = connection.execute(
+        f"SELECT stage, invoice_month, version FROM stage_versions WHERE stage IN ('{totals}', '{STAGE}')"
+    ).fetchall()
+    versions = {month: version for stage, month, version in rows if stage == totals}
+    finance: dict[date, str] = dict(
+        connection.execute(
+            "SELECT invoice_month, CAST(bit_xor(hash(record)) AS VARCHAR) FROM finance_records AS record GROUP BY ALL"
+        ).fetchall()
+    )
+    targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
+    rejected: dict[date, list[str]] = {}
+    for document, in_months in rejected_documents(connection):
+        for month in in_months:
+            rejected.setdefault(month, []).append(document.sha256)
+    wanted = {*months, *(month for _, month, _ in rows)}
+    return {
+        month: _number(
+            [
+                look(),
+                tenant_id,
+                [(one, versions[one]) for one in shown_on(month) if one in versions],
+                finance.get(month),
+                targets,
+                rejected.get(month, []),
+            ]
+        )
+        for month in wanted
+        if month in range_
+    }
+
+
+def _number(parts: list[object]) -> int:
+    """Stands for just these parts, and fits a BIGINT."""
+    return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:15], 16)
+
+
+def _behind(connection: duckdb.DuckDBPyConnection, folder: Path, basis: dict[date, int]) -> set[date]:
+    """The months whose page was made from something else than there is now, or is gone."""
+    noted = dict(
+        connection.execute(f"SELECT invoice_month, built_from FROM stage_versions WHERE stage = '{STAGE}'").fetchall()
+    )
+    return {
+        month for month, number in basis.items() if noted.get(month) != number or not page_path(folder, month).exists()
+    }
+
+
+def _being_built(connection: duckdb.DuckDBPyConnection, months: Iterable[date], range_: MonthRange) -> set[date]:
+    """The months of which the lines, or those of the month before, are newer than their totals."""
+    # A month that has no partition stays stale for ever: nobody is building it.
+    behind = {month for month in stale(connection, schema.TAX_SPLIT_TOTALS.name) if month in range_}
+    return {month for month in months if behind & {month, previous_month(month)}}
+
+
+def _write(page: Page) -> None:
+    # Late: the template engine and the charts take a tenth of a second to import, which no other work needs.
+    from arcadia_dagster.statement.page import Statement, render
+
+    content = render(Statement(page.month, page.currencies, page.standing)).encode()
+    if page.path.exists() and page.path.read_bytes() == content:
+        return
+    part = page.path.with_name(f".{page.path.name}.{uuid4().hex[:12]}{_PART}")
+    try:
+        part.write_bytes(content)
+        part.replace(page.path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a process left when it was killed; the caller holds the lock, so nobody else is writing."""
+    for part in folder.glob(f".*{_PART}"):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,23 @@
+"""Where statements go, as a Dagster resource."""
+
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement.pages import Page, make_pages
+from arcadia_dagster.warehouse import Warehouse
+
+
+class StatementsResource(dg.ConfigurableResource["StatementsResource"]):
+    """The folder of the monthly statements. Nothing is made until pages are."""
+
+    folder: str = Field(description="The folder that pages are written to.")
+    tenant_id: str = Field(description="The identity's own tenant at finance.")
+
+    def make(self, warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> dict[date, Page]:
+        """Make the months' pages, and those that are out of date; see `make_pages`."""
+        return make_pages(warehouse, Path(self.folder), months, range_, tenant_id=self.tenant_id)

@@ -1,0 +1,377 @@
+"""How a month's invoices stand: each with its document and what finance has, what is held or rejected, what to do."""
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import duckdb
+
+from arcadia_dagster.billing.payload import ready_invoices_sql
+from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD
+from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
+from arcadia_dagster.formats.registry import month_of_name
+from arcadia_dagster.landing.register import NOT_REPLACED
+from arcadia_dagster.statement.figures import VOID, previous_month, shown_on, standing_sql, vendor_name
+from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.query import fetch, text_literal
+
+_HASH_SHOWN = 12
+
+_Key: TypeAlias = tuple[str, str, str]
+
+
+class InFinance(StrEnum):
+    """What a finance service has of an invoice."""
+
+    THERE = "in finance"
+    WAITING = "waiting"
+    FAILED = "failed"
+    UNWANTED = "in finance, and should not be"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one finance service has of one invoice, or of the part of it that one tenant bears.
+
+    Attributes:
+        target: The service's base URL.
+        tenant_id: The tenant there.
+        external_id: What finance knows it by.
+        what: How it stands.
+        gross: What it comes to, in minor units; None of what should not be there.
+        finance_invoice_id: Finance's id, or None.
+        pushed_at: When finance last accepted it (UTC), or None.
+        action: `created` or `updated`, or None.
+        error: Why the last delivery failed, or None.
+    """
+
+    target: str
+    tenant_id: str
+    external_id: str
+    what: InFinance
+    gross: int | None
+    finance_invoice_id: str | None
+    pushed_at: datetime | None
+    action: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """What a finance service has and should not.
+
+    Its invoice is held or void by now, no document states it any more, or a route leads it to another tenant.
+    """
+
+    source: str
+    account_id: str
+    invoice_external_id: str
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that an invoice is from."""
+
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceStanding:
+    """One invoice of the month. Amounts are in minor units; None where its lines cannot be summed.
+
+    Attributes:
+        vendor: The vendor's name.
+        number: The number printed on it, else its id.
+        reasons: Why it is held; empty where it is ready.
+        can_release: Whether a person may overrule the reasons.
+        is_void: Whether a person has decided that it must not go to finance.
+        documents: The files that it is from.
+        deliveries: What each finance service has of it.
+    """
+
+    source: str
+    account_id: str
+    external_id: str
+    vendor: str
+    number: str
+    currency: str | None
+    gross: int | None
+    net: int | None
+    tax: int | None
+    line_count: int
+    reasons: tuple[str, ...]
+    can_release: bool
+    is_void: bool
+    documents: tuple[Document, ...]
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for a person, and is not pushed."""
+        return bool(self.reasons) and not self.is_void
+
+    @property
+    def name(self) -> str:
+        """How commands name it, whatever else there is: `source/account/id`, quoted for a shell."""
+        return shlex.quote(f"{self.source}/{self.account_id}/{self.external_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that could not be read, and that no good one has replaced.
+
+    Attributes:
+        month_is_known: Whether its name tells that it is of the month; else it arrived in it, or in the month after.
+    """
+
+    file_name: str
+    sha256: str
+    reason: str
+    received_at: datetime
+    month_is_known: bool
+
+    @property
+    def name(self) -> str:
+        """How commands name it: the beginning of its SHA-256, which no other file has."""
+        return self.sha256[:_HASH_SHOWN]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a month's invoices stand.
+
+    Attributes:
+        invoices: All of them, ready and held.
+        rejected: Files that may belong to the month.
+        targets: The finance services that anything was ever pushed to.
+        unwanted: What they have and should not.
+        as_of: The last thing that happened to anything shown (UTC); None where nothing ever did.
+    """
+
+    invoices: tuple[InvoiceStanding, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    targets: tuple[str, ...] = ()
+    unwanted: tuple[Unwanted, ...] = ()
+    as_of: datetime | None = None
+
+    @property
+    def held(self) -> list[InvoiceStanding]:
+        """The invoices that wait for a person."""
+        return [invoice for invoice in self.invoices if invoice.is_held]
+
+    @property
+    def ready(self) -> list[InvoiceStanding]:
+        """The invoices that have gone to finance, or will."""
+        return [invoice for invoice in self.invoices if not invoice.reasons]
+
+    @property
+    def is_split(self) -> bool:
+        """Whether any invoice is borne by several tenants, in parts."""
+        return any(
+            delivery.external_id != invoice.external_id for invoice in self.ready for delivery in invoice.deliveries
+        )
+
+    @property
+    def void(self) -> list[InvoiceStanding]:
+        """The invoices that a person has decided must not go to finance."""
+        return [invoice for invoice in self.invoices if invoice.is_void]
+
+    def deliveries(self, target: str, what: InFinance) -> list[tuple[InvoiceStanding, Delivery]]:
+        """The invoices, or parts of them, that stand so at a finance service."""
+        return [
+            (invoice, delivery)
+            for invoice in self.invoices
+            for delivery in invoice.deliveries
+            if (delivery.target, delivery.what) == (target, what)
+        ]
+
+
+@dataclass(slots=True)
+class _Month:
+    """What was found of a month so far."""
+
+    invoices: list[InvoiceStanding] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    unwanted: list[Unwanted] = field(default_factory=list)
+
+
+def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date], tenant_id: str) -> dict[date, Standing]:
+    """How the invoices of each of the months stand.
+
+    Args:
+        connection: An open warehouse.
+        months: The months.
+        tenant_id: The identity's own tenant, which bears what no route leads elsewhere.
+    """
+    if not months:
+        return {}
+    found = {month: _Month() for month in months}
+    targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
+    deliveries: dict[_Key, list[Delivery]] = {}
+    for row in fetch(connection, _deliveries_sql(months, tenant_id)):
+        key = (row["source"], row["account_id"], row["invoice_external_id"])
+        delivery = _delivery(row)
+        deliveries.setdefault(key, []).append(delivery)
+        if delivery.what == InFinance.UNWANTED:
+            found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
+    for row in fetch(connection, _invoices_sql(months)):
+        key = (row["source"], row["account_id"], row["external_id"])
+        found[row["invoice_month"]].invoices.append(_invoice(row, deliveries.get(key, [])))
+    for rejected, in_months in rejected_documents(connection):
+        for month in in_months:
+            if month in found:
+                found[month].rejected.append(rejected)
+    times = _times(connection, months)
+    return {
+        month: Standing(
+            invoices=tuple(one.invoices),
+            rejected=tuple(one.rejected),
+            targets=tuple(target for (target,) in targets),
+            unwanted=tuple(one.unwanted),
+            as_of=max([*times.get(month, []), *(rejected.received_at for rejected in one.rejected)], default=None),
+        )
+        for month, one in found.items()
+    }
+
+
+def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Rejected, tuple[date, ...]]]:
+    """The rejected documents that no good one has replaced, each with the months whose statements show it.
+
+    Those are the month that its name tells; else that in which it arrived and the one before, for an invoice comes after
+    its month.
+    """
+    found: list[tuple[Rejected, tuple[date, ...]]] = []
+    for row in fetch(
+        connection,
+        "SELECT file_name, document_sha256, coalesce(reason, '') AS reason, received_at "
+        f"FROM ({NOT_REPLACED}) ORDER BY received_at, document_sha256",
+    ):
+        month = month_of_name(row["file_name"])
+        arrived = row["received_at"].date().replace(day=1)
+        rejected = Rejected(
+            row["file_name"], row["document_sha256"], row["reason"], row["received_at"], month is not None
+        )
+        found.append((rejected, (previous_month(arrived), arrived) if month is None else (month,)))
+    return found
+
+
+def _invoices_sql(months: Collection[date]) -> str:
+    return f"""
+    SELECT total.*, {standing_sql("total")} AS standing, raw.vendor_name, raw.documents,
+      coalesce(raw.invoice_number, total.external_id) AS number
+    FROM tax_split_totals AS total
+    LEFT JOIN (
+      SELECT source, account_id, external_id, invoice_month, max(invoice_number) AS invoice_number,
+        max(vendor_name) AS vendor_name,
+        list({{'file_name': file_name, 'sha256': document_sha256}} ORDER BY received_at, document_sha256) AS documents
+      FROM (SELECT DISTINCT source, account_id, external_id, invoice_month, invoice_number, vendor_name, file_name,
+          document_sha256, received_at FROM raw_invoices WHERE status = 'current')
+      WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
+    ) AS raw USING (source, account_id, external_id, invoice_month)
+    WHERE total.invoice_month IN ({month_list(months)})
+    ORDER BY total.invoice_month, total.source, abs(total.amount_gross_minor) DESC NULLS FIRST, total.account_id,
+      total.external_id
+    """
+
+
+def _invoice(row: Mapping[str, Any], deliveries: Collection[Delivery]) -> InvoiceStanding:
+    return InvoiceStanding(
+        source=row["source"],
+        account_id=row["account_id"],
+        external_id=row["external_id"],
+        vendor=vendor_name(row["source"], row["vendor_name"]),
+        number=row["number"],
+        currency=row["currency"],
+        gross=row["amount_gross_minor"],
+        net=row["amount_net_minor"],
+        tax=row["amount_tax_minor"],
+        line_count=row["line_count"],
+        reasons=tuple(row["hold_reasons"]),
+        can_release=row["can_release"],
+        is_void=row["standing"] == VOID,
+        documents=tuple(Document(one["file_name"], one["sha256"]) for one in row["documents"] or ()),
+        deliveries=tuple(deliveries),
+    )
+
+
+def _delivery(row: Mapping[str, Any]) -> Delivery:
+    """How a row of `_deliveries_sql` stands."""
+    is_current = row["pushed_sha256"] == row["payload_sha256"]
+    if row["payload_sha256"] is None:
+        what = InFinance.UNWANTED
+    elif row["state"] == State.DELIVERED and is_current:
+        what = InFinance.THERE
+    elif row["state"] in NEEDS_A_PERSON and is_current:
+        what = InFinance.FAILED
+    else:
+        what = InFinance.WAITING
+    return Delivery(
+        target=row["target"],
+        tenant_id=row["tenant_id"],
+        external_id=row["external_id"],
+        what=what,
+        gross=row["amount_gross_minor"],
+        finance_invoice_id=row["finance_invoice_id"],
+        pushed_at=row["pushed_to_finance_at"],
+        action=row["action"],
+        error=row["last_error"],
+    )
+
+
+def _deliveries_sql(months: Collection[date], tenant_id: str) -> str:
+    """SQL: every ready invoice, or part of one, at every finance service, with its record there, if any.
+
+    And what is there although nothing that is ready should be: its payload is NULL then.
+    """
+    in_months = f"invoice_month IN ({month_list(months)})"
+    record = "state, payload_sha256 AS pushed_sha256, finance_invoice_id, pushed_to_finance_at, action, last_error"
+    key = "tenant_id, source, account_id, external_id"
+    return f"""
+    WITH ready AS MATERIALIZED (
+      SELECT {key}, invoice_external_id, invoice_month, amount_gross_minor, payload_sha256
+      FROM ({ready_invoices_sql(text_literal(tenant_id))})
+    ), target AS (SELECT DISTINCT target FROM finance_records),
+    record AS (SELECT target, {key}, invoice_external_id, invoice_month, {record} FROM finance_records)
+    SELECT target, {key}, wanted.invoice_external_id, wanted.invoice_month, amount_gross_minor, payload_sha256,
+      record.* EXCLUDE (target, {key}, invoice_external_id, invoice_month)
+    FROM (SELECT * FROM ready CROSS JOIN target WHERE {in_months}) AS wanted LEFT JOIN record USING (target, {key})
+    UNION ALL BY NAME
+    SELECT record.* REPLACE (coalesce(total.invoice_month, record.invoice_month) AS invoice_month)
+    FROM record
+    LEFT JOIN tax_split_totals AS total
+      ON total.source = record.source AND total.account_id = record.account_id
+      AND total.external_id = record.invoice_external_id
+    ANTI JOIN ready
+      ON ready.tenant_id = record.tenant_id AND ready.source = record.source
+      AND ready.account_id = record.account_id AND ready.external_id = record.external_id
+    -- Without what a person has seen to.
+    WHERE record.finance_invoice_id IS NOT NULL AND pushed_sha256 <> '{SETTLED_PAYLOAD}'
+      AND coalesce(total.invoice_month, record.invoice_month) IN ({month_list(months)})
+    ORDER BY target, tenant_id, source, account_id, external_id
+    """
+
+
+def _times(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> dict[date, list[datetime]]:
+    """When something last happened to what each month's statement shows: a document came, a person decided, finance answered."""
+    shown = {month: shown_on(month) for month in months}
+    rows = connection.execute(
+        f"""
+        SELECT invoice_month, false, max(greatest(raw.received_at, decided_at))
+        FROM raw_invoices AS raw LEFT JOIN decisions USING (document_sha256)
+        WHERE invoice_month IN ({month_list({one for window in shown.values() for one in window})}) GROUP BY ALL
+        UNION ALL
+        SELECT invoice_month, true, max(greatest(intended_at, answered_at)) FROM finance_attempts
+        WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
+        """
+    ).fetchall()
+    return {
+        month: [
+            at for one, is_finance, at in rows if at is not None and (one == month if is_finance else one in window)
+        ]
+        for month, window in shown.items()
+    }
