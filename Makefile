@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench bench-full crashes format clean
+.PHONY: help run demo test test-browser check bench bench-full crashes format clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,6 +28,13 @@ demo: $(READY) ## the sample months from file to finance, in a temporary home
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## all tests
 	@$(BIN)/python -m pytest
+
+$(VENV)/.browser-ready: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
+	@touch $@
+
+test-browser: $(VENV)/.browser-ready ## the tests that need Debian's chromium: the statement as a browser shows and prints it
+	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/browser
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .

@@ -1,0 +1,42 @@
+"""Debian's chromium, and pages for it. `make test-browser` runs these; `make test` needs Python alone and leaves them out."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.browser.scenes import APRIL, empty, hostile, many, sample
+from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.statement.reading import made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser, without its own network traffic."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("chromium is missing: install it (apt-get install chromium), then run `make test-browser` again")
+    # Its sandbox needs a user other than root, which a build has not.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def statements(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The statement of April 2026 in each scene, by the scene's name."""
+    found = {}
+    for scene in (sample, hostile, many, empty):
+        folder = tmp_path_factory.mktemp(scene.__name__)
+        with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
+            project = Project(folder / "home", sandbox=sandbox)
+            scene(project, SAMPLE)
+            found[scene.__name__] = made(project, APRIL)[APRIL].path
+    return found
