@@ -102,7 +102,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             token=dg.EnvVar(settings.TOKEN_VARIABLE) if variables.get(settings.TOKEN_VARIABLE) else "",
             first_month=values.first_month.isoformat(),
         ),
-        "statements": StatementsResource(folder=str(values.statements_path), tenant_id=values.finance_tenant_id),
+        "statements": StatementsResource(folder=str(values.statements_path)),
     }
 
 

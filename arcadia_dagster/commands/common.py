@@ -122,7 +122,7 @@ def refresh_statements(values: Settings, warehouse: Warehouse) -> None:
 
     months = MonthRange(values.first_month, datetime.now(UTC).date().replace(day=1))
     try:
-        make_pages(warehouse, values.statements_path, (), months, tenant_id=values.finance_tenant_id)
+        make_pages(warehouse, values.statements_path, (), months)
     except (LockTimeoutError, WarehouseError, OSError) as error:
         print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
 

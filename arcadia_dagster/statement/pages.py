@@ -56,7 +56,6 @@ def make_pages(
     months: Collection[date],
     range_: MonthRange,
     *,
-    tenant_id: str,
     others: bool = True,
 ) -> dict[date, Page]:
     """Make the months' pages, and those of other months that are out of date.
@@ -69,7 +68,6 @@ def make_pages(
         folder: Where pages go; made where missing.
         months: The months whose pages are wanted, out of date or not.
         range_: The months there are.
-        tenant_id: The identity's own tenant at finance.
         others: Whether to make the pages of other months that are out of date, too.
 
     Returns:
@@ -83,12 +81,12 @@ def make_pages(
     with hold(folder / ".lock", timeout=warehouse.lock_timeout):
         _sweep(folder)
         with warehouse.read() as connection:
-            basis = _bases(connection, range_, months, tenant_id)
+            basis = _bases(connection, range_, months)
             building = _being_built(connection, basis, range_)
             behind = _behind(connection, folder, basis) if others else set()
             wanted = {month for month in {*months, *behind} if month in range_} - building
             currencies = currency_figures(connection, wanted)
-            standing = standings(connection, wanted, tenant_id)
+            standing = standings(connection, wanted)
         pages = [Page(month, page_path(folder, month), currencies[month], standing[month]) for month in sorted(wanted)]
         for page in pages:
             _write(page)
@@ -105,9 +103,7 @@ def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> d
     return max((month for (month,) in months if month in range_), default=None)
 
 
-def _bases(
-    connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date], tenant_id: str
-) -> dict[date, int]:
+def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date]) -> dict[date, int]:
     """What each page would be made from now, as one number: of these months, and of all that have invoices or a page."""
     from arcadia_dagster.statement.page import look
 
@@ -131,7 +127,6 @@ def _bases(
         month: _number(
             [
                 look(),
-                tenant_id,
                 [(one, versions[one]) for one in shown_on(month) if one in versions],
                 finance.get(month),
                 targets,

@@ -16,8 +16,7 @@ class StatementsResource(dg.ConfigurableResource["StatementsResource"]):
     """The folder of the monthly statements. Nothing is made until pages are."""
 
     folder: str = Field(description="The folder that pages are written to.")
-    tenant_id: str = Field(description="The identity's own tenant at finance.")
 
     def make(self, warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> dict[date, Page]:
         """Make the months' pages, and those that are out of date; see `make_pages`."""
-        return make_pages(warehouse, Path(self.folder), months, range_, tenant_id=self.tenant_id)
+        return make_pages(warehouse, Path(self.folder), months, range_)

@@ -16,7 +16,7 @@ from arcadia_dagster.formats.registry import month_of_name
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.statement.figures import VOID, previous_month, shown_on, standing_sql, vendor_name
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import fetch, text_literal
+from arcadia_dagster.warehouse.query import fetch
 
 _HASH_SHOWN = 12
 
@@ -200,20 +200,19 @@ class _Month:
     unwanted: list[Unwanted] = field(default_factory=list)
 
 
-def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date], tenant_id: str) -> dict[date, Standing]:
+def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> dict[date, Standing]:
     """How the invoices of each of the months stand.
 
     Args:
         connection: An open warehouse.
         months: The months.
-        tenant_id: The identity's own tenant, which bears what no route leads elsewhere.
     """
     if not months:
         return {}
     found = {month: _Month() for month in months}
     targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
     deliveries: dict[_Key, list[Delivery]] = {}
-    for row in fetch(connection, _deliveries_sql(months, tenant_id)):
+    for row in fetch(connection, _deliveries_sql(months)):
         key = (row["source"], row["account_id"], row["invoice_external_id"])
         delivery = _delivery(row)
         deliveries.setdefault(key, []).append(delivery)
@@ -323,7 +322,7 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
     )
 
 
-def _deliveries_sql(months: Collection[date], tenant_id: str) -> str:
+def _deliveries_sql(months: Collection[date]) -> str:
     """SQL: every ready invoice, or part of one, at every finance service, with its record there, if any.
 
     And what is there although nothing that is ready should be: its payload is NULL then.
@@ -334,7 +333,7 @@ def _deliveries_sql(months: Collection[date], tenant_id: str) -> str:
     return f"""
     WITH ready AS MATERIALIZED (
       SELECT {key}, invoice_external_id, invoice_month, amount_gross_minor, payload_sha256
-      FROM ({ready_invoices_sql(text_literal(tenant_id))})
+      FROM ({ready_invoices_sql()})
     ), target AS (SELECT DISTINCT target FROM finance_records),
     record AS (SELECT target, {key}, invoice_external_id, invoice_month, {record} FROM finance_records)
     SELECT target, {key}, wanted.invoice_external_id, wanted.invoice_month, amount_gross_minor, payload_sha256,

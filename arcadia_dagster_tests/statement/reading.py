@@ -84,7 +84,7 @@ def parse(html: str) -> Element:
 
 
 def made(project: Project, *months: date) -> dict[date, Page]:
-    return make_pages(project.warehouse, folder_of(project), months, RANGE, tenant_id=TENANT, others=False)
+    return make_pages(project.warehouse, folder_of(project), months, RANGE, others=False)
 
 
 def folder_of(project: Project) -> Path:
