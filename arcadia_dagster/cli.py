@@ -120,6 +120,30 @@ def _add_months(commands: _Commands) -> None:
         help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
     )
     statement.add_argument("--open", action="store_true", help="show it in the browser")
+    _add_export(commands)
+
+
+def _add_export(commands: _Commands) -> None:
+    export = _add(
+        commands,
+        "export",
+        ("export", "export"),
+        "write invoices and lines as CSV or Parquet for other programs",
+        has_json=True,
+    )
+    export.add_argument(
+        "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: all"
+    )
+    export.add_argument("--invoices", action="store_true", help="only the invoices; default: both")
+    export.add_argument("--lines", action="store_true", help="only their lines")
+    export.add_argument("--format", choices=["csv", "parquet"], help="default: as --to ends, else csv")
+    export.add_argument(
+        "--to",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER|FILE",
+        help="a folder, or a file that ends with .csv or .parquet; files of the same name are replaced; default: here",
+    )
 
 
 def _add_invoices(commands: _Commands) -> None:

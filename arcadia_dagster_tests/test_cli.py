@@ -462,3 +462,34 @@ def test_doctor_says_whether_digitalocean_takes_the_token(arcadia: Shell) -> Non
         assert "takes the token, and lists 1 invoices" in arcadia("doctor", **environ).stdout
         refused = arcadia("doctor", code=1, **{**environ, "DIGITALOCEAN_TOKEN": "another"})
     assert "check DIGITALOCEAN_TOKEN" in refused.stdout
+
+
+def test_invoices_and_lines_are_exported_into_a_folder_or_one_of_them_into_a_file(arcadia: Shell) -> None:
+    write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
+    arcadia.build()
+    assert arcadia("export", "2024-11..2024-12", "--to", "out").stdout.splitlines()[0] == (
+        "out/invoices-2024-11-to-2024-12.csv: 2 invoices"
+    )
+    arcadia("export", "2024-11", "--lines", "--to", "out/of/lines.parquet")
+    arcadia("export", "--format", "parquet", "--invoices", "--to", "out")
+    found = {str(path.relative_to(arcadia.folder / "out")) for path in (arcadia.folder / "out").rglob("*.*")}
+    both = {f"{name}-2024-11-to-2024-12.csv" for name in ("invoices", "lines")}
+    assert found == {*both, "of/lines.parquet", "invoices.parquet"}
+    [file] = json.loads(arcadia("export", "2024-11", "--invoices", "--to", "x.csv", "--json").stdout)["files"]
+    assert file == {"path": "x.csv", "rows": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--to", "x.csv"), "say --invoices or --lines"),
+        (("--lines", "--to", "x.csv", "--format", "parquet"), "leave one of them out"),
+        (("--to", "dagster.yaml"), "it is a file"),
+        (("2024-13",), "expected a month"),
+    ],
+)
+def test_an_export_that_cannot_be_meant_is_told_in_one_line(
+    arcadia: Shell, arguments: tuple[str, ...], told: str
+) -> None:
+    arcadia.build()
+    assert told in arcadia("export", *arguments, code=2).stderr

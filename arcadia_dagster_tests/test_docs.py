@@ -6,6 +6,7 @@ from pathlib import Path
 
 from arcadia_dagster import settings
 from arcadia_dagster.formats import registry
+from arcadia_dagster.stages import export
 from arcadia_dagster.warehouse import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,10 @@ def test_the_description_of_the_formats_is_current() -> None:
 
 def test_the_description_of_the_tables_is_current() -> None:
     assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == schema.as_markdown()
+
+
+def test_the_description_of_the_exports_is_current() -> None:
+    assert (ROOT / "docs" / "exports.md").read_text(encoding="utf-8") == export.as_markdown()
 
 
 def test_every_local_link_in_the_documents_leads_somewhere() -> None:

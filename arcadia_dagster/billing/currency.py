@@ -91,3 +91,12 @@ def from_minor_sql(minor: str, exponent: str) -> str:
         for digits in sorted(set(EXPONENTS.values()))
     )
     return f"CASE {exponent} {arms} END"
+
+
+def exact_minor_sql(amount: str, exponent: str) -> str:
+    """SQL: a `DECIMAL(38,18)` in minor units of the same type, not rounded; NULL where the type has too few digits for it."""
+    arms = " ".join(
+        f"WHEN {digits} THEN TRY(CAST({amount} * CAST({10**digits} AS DECIMAL(5,0)) AS {AMOUNT_TYPE}))"
+        for digits in sorted(set(EXPONENTS.values()))
+    )
+    return f"CASE {exponent} {arms} END"
