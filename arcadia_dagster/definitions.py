@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster import checks, settings
+from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.assets import (
     cloud_resources,
     common,
@@ -21,6 +22,7 @@ from arcadia_dagster.assets import (
     tax_split_totals,
 )
 from arcadia_dagster.automation import schedules, sensors
+from arcadia_dagster.automation.alerts import failures_to_webhook
 from arcadia_dagster.automation.fetch import fetch_from_providers
 from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
 from arcadia_dagster.finance.resource import FinanceResource
@@ -36,8 +38,8 @@ def build_defs(
     """Everything that Dagster needs to know.
 
     Args:
-        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`, `statements`) in place of those
-            that the settings make.
+        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`, `statements`, `alerts`) in
+            place of those that the settings make.
         environ: The environment to read settings from; the process's own where it is not given.
 
     Raises:
@@ -60,6 +62,10 @@ def build_defs(
         sensors=[
             sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
             sensors.failed_runs_to_log,
+            failures_to_webhook(
+                [key for check in checks.CHECKS for key in sorted(check.check_keys)],
+                is_configured=bool((os.environ if environ is None else environ).get(settings.ALERT_VARIABLE)),
+            ),
         ],
         schedules=[schedules.deliver_outstanding, schedules.fetch_providers],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
@@ -103,6 +109,10 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             first_month=values.first_month.isoformat(),
         ),
         "statements": StatementsResource(folder=str(values.statements_path)),
+        "alerts": AlertsResource(
+            webhook=dg.EnvVar(settings.ALERT_VARIABLE) if variables.get(settings.ALERT_VARIABLE) else "",
+            ui_url=values.ui_url,
+        ),
     }
 
 

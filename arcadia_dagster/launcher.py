@@ -68,6 +68,7 @@ def plan(values: Settings, environ: Mapping[str, str], *, port: int, sandbox_por
     is_configured = bool(environ.get("SKYAI_FINANCE_URL") or environ.get(SECRET_VARIABLE))
     home = values.home if is_configured else values.home / "sandbox"
     own = {"ARCADIA_HOME": str(home), "ARCADIA_DAGSTER_STORAGE": str(home / "dagster")}
+    own["ARCADIA_UI_URL"] = environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}"
     if is_configured:
         return Deployment(home, {**environ, **own}, port, None)
     url = f"http://{HOST}:{sandbox_port}"

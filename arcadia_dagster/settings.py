@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 TOKEN_VARIABLE = "DIGITALOCEAN_TOKEN"  # noqa: S105 - the variable's name
+ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
 
 _EARLIEST_MONTH = date(1970, 1, 1)
@@ -145,6 +146,12 @@ class Settings(BaseModel):
         description="Where DigitalOcean's API is",
     )
 
+    ui_url: str = Field(
+        "http://127.0.0.1:3000",
+        validation_alias="ARCADIA_UI_URL",
+        description="Where people see the Dagster UI: the links of alerts lead there",
+    )
+
     @field_validator("first_month", mode="before")
     @classmethod
     def _month(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment has
@@ -167,7 +174,7 @@ class Settings(BaseModel):
             raise ValueError("expected at least one role, such as admin")
         return roles
 
-    @field_validator("finance_url", "sandbox_url", "digitalocean_url")
+    @field_validator("finance_url", "sandbox_url", "digitalocean_url", "ui_url")
     @classmethod
     def _url(cls, value: str) -> str:
         try:
@@ -266,6 +273,11 @@ def as_markdown() -> str:
     rows += [
         (SECRET_VARIABLE, "unset", "The shared secret that tokens are signed with; unset: finance is not configured"),
         (TOKEN_VARIABLE, "unset", "The token that DigitalOcean's API is read with; unset: nothing is fetched"),
+        (
+            ALERT_VARIABLE,
+            "unset",
+            "The webhook (Slack's, or one like it) that failures are told to, a secret; unset: alerts are off",
+        ),
     ]
     lines = [f"| `{variable}` | {default} | {meaning} |" for variable, default, meaning in rows]
     return "\n".join(("| variable | default | meaning |", "|---|---|---|", *lines)) + "\n"

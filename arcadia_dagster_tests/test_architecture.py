@@ -22,6 +22,7 @@ LAYERS = (
     "providers",
     "finance",
     "statement",
+    "alerts",
     "assets",
     "automation",
     "commands",

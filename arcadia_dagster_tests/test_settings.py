@@ -40,6 +40,7 @@ DEFAULTS = {
     "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
     "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
+    "ARCADIA_UI_URL": "http://127.0.0.1:3000",
 }
 
 WRONG = {

@@ -3,12 +3,17 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
 from arcadia_dagster.automation.work import stretches
+
+if TYPE_CHECKING:
+    # Dagster has no public name for it.
+    from dagster._core.execution.plan.objects import StepFailureData
 
 MONTHS_PER_RUN = 60
 """A run costs about a second however many months it has; more than this and a failure would cost too much."""
@@ -62,14 +67,17 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[d
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            failure = data.user_failure_data
-            error = data.error
-            # Dagster's own wrapping says nothing; what we raise names setting and remedy, and its cause does not.
-            while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
-                error = error.cause
-            text = failure.description if failure is not None else error.message if error is not None else None
-            yield f"{event.step_key}: {(text or '').strip()}"
+            yield f"{event.step_key}: {failure_words(event.step_failure_data)}"
+
+
+def failure_words(data: "StepFailureData") -> str:
+    """Why a step failed, in our own words where we have said it."""
+    failure, error = data.user_failure_data, data.error
+    # Dagster's own wrapping says nothing; what we raise names setting and remedy, and its cause does not.
+    while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+        error = error.cause
+    text = failure.description if failure is not None else error.message if error is not None else None
+    return (text or "").strip()
 
 
 class _StepCounter(logging.Handler):

@@ -49,6 +49,11 @@ def load_settings() -> Settings:
 
         if (problem := secret_problem(secret)) is not None:
             raise CommandError(problem, MISUSED)
+    if webhook := os.environ.get(settings.ALERT_VARIABLE, "").strip():
+        from arcadia_dagster.alerts.webhook import webhook_problem
+
+        if (problem := webhook_problem(webhook)) is not None:
+            raise CommandError(problem, MISUSED)
     os.environ["ARCADIA_HOME"] = str(values.home)
     os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))

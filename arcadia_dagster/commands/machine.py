@@ -24,7 +24,7 @@ from arcadia_dagster.commands.common import (
     project_root,
     warehouse_of,
 )
-from arcadia_dagster.settings import SECRET_VARIABLE, TOKEN_VARIABLE, Settings
+from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, Settings
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -141,6 +141,10 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
     yield _digitalocean(values)
+    if os.environ.get(ALERT_VARIABLE):
+        yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {values.ui_url}")
+    else:
+        yield Verdict("alerts", "note", f"off ({ALERT_VARIABLE} is unset): failures are seen in the UI only")
 
 
 def _tried(what: str, look: Callable[[], str]) -> Verdict:

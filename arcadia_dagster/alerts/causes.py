@@ -1,0 +1,131 @@
+"""What has been told: once for each cause, however many ticks and runs it lasts, and again should it come back.
+
+Plain functions over plain values. The memory is the sensor's cursor, which Dagster keeps over restarts.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+_MOST_TOLD: Final = 500
+_LABEL_CHARACTERS: Final = 80
+_FIRST_PAUSE_SECONDS: Final = 60.0
+_LONGEST_PAUSE_SECONDS: Final = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that is wrong.
+
+    Attributes:
+        identity: The same for the same cause; it says nothing to a person.
+        label: Which invoice, file or step, in a few words. It may be a stranger's words.
+        words: What is wrong with it. They may be a stranger's too.
+        command: What to type, ready for a shell; empty where nothing can be typed.
+    """
+
+    identity: str
+    label: str
+    words: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A check or a kind of run, and what is wrong about it now; nothing where all is well.
+
+    Attributes:
+        name: The same at each tick, such as `check nothing_held`.
+        title: The headline.
+        advice: What to do about such causes.
+        link: Where to look.
+        causes: What is wrong now.
+        is_complete: Whether `causes` are all there are, so that others are over.
+        count: How many causes there are, also those that nobody listed.
+    """
+
+    name: str
+    title: str = ""
+    advice: str = ""
+    link: str = ""
+    causes: tuple[Cause, ...] = ()
+    is_complete: bool = True
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was told, and when to try again.
+
+    Attributes:
+        told: For each subject, the causes that were told and are not over: identity to label.
+        runs_since: The storage id of the last end of a run that has been looked at; None before the first tick.
+        failures: How many tries in a row the webhook has failed.
+        not_before: Nothing is sent before this time (seconds since 1970).
+    """
+
+    told: dict[str, dict[str, str]] = field(default_factory=dict)
+    runs_since: int | None = None
+    failures: int = 0
+    not_before: float = 0.0
+
+    def as_cursor(self) -> str:
+        """The memory as text."""
+        return json.dumps(
+            {
+                "told": self.told,
+                "runs_since": self.runs_since,
+                "failures": self.failures,
+                "not_before": self.not_before,
+            }
+        )
+
+    def with_told(self, subject: Subject, causes: Iterable[Cause]) -> "Memory":
+        """With these causes told; the oldest are forgotten where there are very many."""
+        known = {**self.told.get(subject.name, {}), **{one.identity: one.label[:_LABEL_CHARACTERS] for one in causes}}
+        return replace(self, told={**self.told, subject.name: dict(list(known.items())[-_MOST_TOLD:])})
+
+    def without(self, subject: Subject, identities: Iterable[str]) -> "Memory":
+        """Without these, which are over."""
+        gone = set(identities)
+        left = {key: label for key, label in self.told.get(subject.name, {}).items() if key not in gone}
+        told = {name: causes for name, causes in self.told.items() if name != subject.name}
+        return replace(self, told={**told, subject.name: left} if left else told)
+
+    def after_failure(self, now: float, retry_after: float | None) -> "Memory":
+        """Leave the webhook alone for as long as it asks, or for twice as long as the last time."""
+        pause = min(_FIRST_PAUSE_SECONDS * 2**self.failures, _LONGEST_PAUSE_SECONDS)
+        return replace(self, failures=min(self.failures + 1, 10), not_before=now + max(pause, retry_after or 0.0))
+
+
+def remembered(cursor: str | None) -> Memory:
+    """The memory that a cursor holds; an empty one where there is none or it is junk."""
+    try:
+        found: dict[str, Any] = json.loads(cursor or "{}")
+        since = found.get("runs_since")
+        return Memory(
+            told={
+                str(name): {str(key): str(label) for key, label in causes.items()}
+                for name, causes in found.get("told", {}).items()
+            },
+            runs_since=None if since is None else int(since),
+            failures=int(found.get("failures", 0)),
+            not_before=float(found.get("not_before", 0.0)),
+        )
+    except (ValueError, TypeError, AttributeError):
+        return Memory()
+
+
+def identity_of(*parts: str) -> str:
+    """A short name for a cause."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def news(memory: Memory, subject: Subject) -> tuple[Sequence[Cause], dict[str, str]]:
+    """The causes of a subject that nobody was told of, and those told that are over: identity to label."""
+    told = memory.told.get(subject.name, {})
+    present = {cause.identity for cause in subject.causes}
+    over = {key: label for key, label in told.items() if key not in present} if subject.is_complete else {}
+    return [cause for cause in subject.causes if cause.identity not in told], over

@@ -1,0 +1,102 @@
+"""Sending a message to the webhook, within seconds and without ever showing its address, which is the password to it."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from arcadia_dagster import __version__
+from arcadia_dagster.transport import (
+    EXCHANGE_FAILED,
+    DeadlineTransport,
+    authorities,
+    beginning_of,
+    breakage,
+    exchange,
+    is_loopback,
+    parsed_url,
+    retry_after_seconds,
+)
+
+VARIABLE: Final = "ARCADIA_ALERT_WEBHOOK"
+
+_ANSWER_BYTES: Final = 2_000
+_SLACKS_WORD: Final = re.compile(r"[a-z_]{3,40}")
+_ABOUT_THE_MESSAGE: Final = frozenset({400, 413, 422})
+
+
+class AlertError(Exception):
+    """The webhook did not take a message; the words never have its address.
+
+    Attributes:
+        retry_after: The seconds that it asks to be left alone for, or None.
+        is_about_the_message: Whether another message may get through.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, is_about_the_message: bool = False) -> None:
+        """Keep what the sensor decides by."""
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_about_the_message = is_about_the_message
+
+
+def webhook_problem(url: str) -> str | None:
+    """Say why a webhook's address cannot be right, without the address; None where it can be used."""
+    parsed = parsed_url(url)
+    if parsed is None:
+        return f"{VARIABLE} is not an https:// URL with a host"
+    if parsed.scheme != "https" and not is_loopback(parsed.host):
+        return f"{VARIABLE} is http:// to another machine, which shows it to the network: expected https://"
+    return None
+
+
+def send(
+    url: str, payload: Mapping[str, Any], *, deadline: float = 5.0, clock: Callable[[], float] = time.time
+) -> None:
+    """Send one message.
+
+    Args:
+        url: The webhook.
+        payload: What to send, as JSON.
+        deadline: Seconds for all of it, from connecting to the last byte of the answer.
+        clock: The time, for a `Retry-After` that is a date.
+
+    Raises:
+        AlertError: It did not get through.
+    """
+    if (problem := webhook_problem(url)) is not None:
+        raise AlertError(problem)
+    content = json.dumps(payload, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"arcadia-dagster/{__version__}"}
+    # The transport itself: httpx's client writes every address into the log.
+    request = httpx.Request("POST", url, content=content, headers=headers)
+    try:
+        transport = DeadlineTransport(authorities() if request.url.scheme == "https" else None)
+    except ValueError as error:
+        raise AlertError(str(error)) from error
+    with exchange(deadline) as begun:
+        try:
+            response = transport.handle_request(request)
+            words = beginning_of(response, begun, _ANSWER_BYTES)
+        except EXCHANGE_FAILED as error:
+            raise AlertError(f"the webhook did not answer ({breakage(error, begun)[0]})") from None
+        finally:
+            transport.close()
+    if not response.is_success:
+        raise _refusal(url, response, words, clock())
+
+
+def _refusal(url: str, response: httpx.Response, words: bytes, now: float) -> AlertError:
+    status = response.status_code
+    # Slack says what is wrong in one word, such as `no_service`. Anything else may repeat what it was sent to.
+    word = words.decode("ascii", "replace").strip()
+    said = f" ({word})" if _SLACKS_WORD.fullmatch(word) and word not in url else ""
+    advice = f": check {VARIABLE}" if status in {301, 302, 307, 308, 401, 403, 404, 405, 410} else ""
+    return AlertError(
+        f"the webhook answered {status}{said}{advice}",
+        retry_after=retry_after_seconds(response.headers.get("retry-after"), now),
+        is_about_the_message=status in _ABOUT_THE_MESSAGE,
+    )

@@ -1,0 +1,199 @@
+"""Failures reach a real receiver by the real sensor: once for each cause, and never at the cost of anything else."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from arcadia_dagster import checks
+from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.alerts.webhook import AlertError, webhook_problem
+from arcadia_dagster.automation.ingest import IngestError
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
+
+MARKED = "T0000/B0000/marked-token-that-must-be-seen-nowhere"
+APRIL = date(2026, 4, 1)
+OK = answer(200, b"ok")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as own:
+        yield own
+
+
+class Watch:
+    """The sensor, tick by tick, with the cursor that Dagster would keep."""
+
+    def __init__(self, project: Project, instance: dg.DagsterInstance, url: str, *, deadline: float = 5.0) -> None:
+        self.project, self.instance, self.cursor = project, instance, None
+        self.alerts = AlertsResource(webhook=f"{url}/services/{MARKED}", ui_url="http://ui:3000/", deadline=deadline)
+
+    def tick(self) -> str:
+        definitions = self.project.definitions()
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=definitions, resources={"alerts": self.alerts}
+        ) as context:
+            result = definitions.resolve_sensor_def("failures_to_webhook").evaluate_tick(context)
+        self.cursor = result.cursor
+        assert MARKED not in f"{result}{self.cursor}{self.alerts!r}"
+        return str(result.skip_message)
+
+    def forget_the_pause(self) -> None:
+        self.cursor = json.dumps({**json.loads(self.cursor), "not_before": 0})
+
+
+def texts(server: ScriptedServer) -> list[str]:
+    return [request.json()["text"] for request in server.requests]
+
+
+def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_when_it_comes_back(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    bad = "<!channel> login.csv"
+    project.drop(bad, b"<html>")
+    project.drop(invoice_name(), digitalocean(line(amount="$1.00"), tax("GST", "$7.00")))
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        assert watch.tick() == "nothing new to tell"
+        project.run([APRIL], instance=instance)
+        assert watch.tick() == "2 messages sent"
+        rejected, held = sorted(texts(server), key=lambda text: "held" in text)
+        assert "`&lt;!channel&gt; login.csv`" in rejected
+        assert f"arcadia dismiss '{bad}'".replace("<", "&lt;").replace(">", "&gt;") in rejected
+        assert "2026-04 digitalocean/77/1001" in held
+        assert "`arcadia explain digitalocean/77/1001`" in held
+        assert "<http://ui:3000/assets/tax_split_totals?view=checks&amp;checkDetail=nothing_held|" in held
+        assert "tax" in held
+
+        project.run([APRIL], instance=instance)
+        assert watch.tick() == "nothing new to tell"
+
+        decide(
+            project.warehouse,
+            archive_of(project.warehouse),
+            decision="dismiss",
+            document_sha256=project.document(bad)["document_sha256"],
+            invoice=None,
+            reason="not an invoice",
+            by="somebody",
+            now=datetime.now(UTC),
+        )
+        # What a person's command reports belongs to no run.
+        checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance)
+        assert watch.tick() == "1 messages sent"
+        assert texts(server)[-1].startswith(":white_check_mark: *Over: Check nothing_rejected")
+        assert watch.tick() == "nothing new to tell"
+        report_rejected(instance)
+        assert watch.tick() == "1 messages sent"
+
+
+def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    with ScriptedServer(OK) as server, ScriptedServer(answer(401), answer(401), imported()) as finance:
+        project.finance = FinanceResource(base_url=finance.url, secret=SECRET, retry_delays=[])
+        watch = Watch(project, instance, server.url)
+        watch.tick()
+        for _ in range(2):
+            with pytest.raises(IngestError):
+                project.run([APRIL], instance=instance)
+            watch.tick()
+        [run] = [text for text in texts(server) if "Run of" in text]
+        assert "for 2026-04 failed" in run
+        assert "`finance_records`" in run
+        assert "SKYAI" in run
+        assert "arcadia ingest 2026-04" in run
+        assert "<http://ui:3000/runs/" in run
+        project.run([APRIL], instance=instance)
+        watch.tick()
+        assert sum("Over: Run of" in text for text in texts(server)) == 1
+        assert watch.tick() == "nothing new to tell"
+
+
+@pytest.mark.parametrize(
+    ("dead", "told"),
+    [
+        (say_nothing, "did not answer (too slow)"),
+        (hang_up, "did not answer (dropped)"),
+        (answer(404, b"no_service"), "answered 404 (no_service): check ARCADIA_ALERT_WEBHOOK"),
+        (answer(500, MARKED.encode()), "answered 500"),
+        (answer(302, Location=f"https://elsewhere.example/{MARKED}"), "answered 302"),
+        (answer(400, b"invalid_payload"), "answered 400 (invalid_payload)"),
+    ],
+)
+def test_what_does_not_get_through_is_told_later_and_nothing_shows_the_address(
+    project: Project,
+    instance: dg.DagsterInstance,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    dead: Step,
+    told: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    report_rejected(instance)
+    with ScriptedServer(dead, OK) as server:
+        watch = Watch(project, instance, server.url, deadline=0.5)
+        assert told in watch.tick()
+        assert "left alone until" in watch.tick()
+        watch.forget_the_pause()
+        assert watch.tick() == "1 messages sent"
+        assert len(server.requests) == 2
+        assert server.requests[0].path == f"/services/{MARKED}"
+    printed = capfd.readouterr()
+    assert not [text for text in (caplog.text, printed.out, printed.err) if "marked-token" in text]
+
+
+def test_a_webhook_that_asks_for_a_pause_gets_it(project: Project, instance: dg.DagsterInstance) -> None:
+    report_rejected(instance)
+    with ScriptedServer(answer(429, Retry_After=7200)) as server:
+        watch = Watch(project, instance, server.url)
+        watch.tick()
+    assert json.loads(str(watch.cursor))["not_before"] > time.time() + 7000
+
+
+def test_a_webhook_without_tls_is_refused_but_on_this_machine(project: Project, instance: dg.DagsterInstance) -> None:
+    assert webhook_problem("https://hooks.slack.com/services/x") is None
+    for url in ("http://hooks.slack.com/x", "hooks.slack.com", "https://", "ftp://h/x"):
+        problem = webhook_problem(url)
+        assert problem is not None
+        assert "slack" not in problem
+        with pytest.raises(AlertError, match="ARCADIA_ALERT_WEBHOOK"):
+            AlertsResource(webhook=url).send({})
+
+
+def test_alerts_are_off_until_the_webhook_is_set(project: Project, instance: dg.DagsterInstance) -> None:
+    sensor = project.definitions().resolve_sensor_def("failures_to_webhook")
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    watch = Watch(project, instance, "")
+    watch.alerts = AlertsResource()
+    assert watch.tick() == "alerts are off: set ARCADIA_ALERT_WEBHOOK"
+    project.environ["ARCADIA_ALERT_WEBHOOK"] = f"https://hooks.slack.com/{MARKED}"
+    definitions = project.definitions()
+    assert definitions.resolve_sensor_def("failures_to_webhook").default_status is dg.DefaultSensorStatus.RUNNING
+    assert MARKED not in repr(definitions.resources)
+
+
+def report_rejected(instance: dg.DagsterInstance) -> None:
+    """A check that failed, without a run."""
+    row = dg.TableRecord({"file": "login.csv", "problem": "it is a web page"})
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("raw_invoices"),
+            check_name="nothing_rejected",
+            passed=False,
+            metadata={"found": 1, "list": dg.TableMetadataValue([row], dg.TableSchema([]))},
+            severity=dg.AssetCheckSeverity.WARN,
+            description="1 found",
+        )
+    )
