@@ -6,6 +6,7 @@ other invoices go on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
@@ -17,6 +18,7 @@ from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, rerouted_
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED
+from arcadia_dagster.stages.close import accounts, close
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -283,21 +285,82 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
     )
 
 
+MONTH_IS_COMPLETE = dg.AssetCheckKey(dg.AssetKey("tax_split_totals"), "month_is_complete")
+
+
+def month_is_complete(close_day: int) -> dg.AssetChecksDefinition:
+    """The check of the month's close.
+
+    Args:
+        close_day: The day of a month from which the month before must be complete.
+    """
+
+    @dg.asset_check(
+        asset=MONTH_IS_COMPLETE.asset_key,
+        name=MONTH_IS_COMPLETE.name,
+        description=(
+            "The latest month that has ended has an invoice, and none that is held, of every account that has one in one of the "
+            f"three months before. It may be awaited until day {close_day} of the next month (ARCADIA_CLOSE_DAY)."
+        ),
+    )
+    def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        """Evaluated daily, and with each run."""
+        return _closed(warehouse, close_day)
+
+    return check
+
+
+def _closed(warehouse: WarehouseResource, close_day: int) -> dg.AssetCheckResult:
+    with warehouse.get().read() as connection:
+        found = close(accounts(connection), today=datetime.now(UTC).date(), close_day=close_day)
+        rejected = connection.execute(f"SELECT count(*) FROM ({NOT_REPLACED})").fetchone()
+    passed = not (found.open and found.is_due)
+    files = f", look whether a rejected file is it ({rejected[0]} wait)" if rejected and rejected[0] else ""
+    advice = (
+        f": put its invoice into the inbox{files}, release what is held, or say that the account has ended with "
+        "`arcadia end ACCOUNT --reason ...`"
+    )
+    frame = pd.DataFrame(
+        [
+            {
+                "month": f"{found.month:%Y-%m}",
+                "source": one.account.source,
+                "account_id": one.account.account_id,
+                "what": one.state,
+                "last_month": f"{one.last_month:%Y-%m}",
+            }
+            for one in (found.standings if passed else found.open)
+        ]
+    )
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=found.summary + ("" if passed else advice),
+        metadata={"found": len(found.open), **_table(frame)},
+    )
+
+
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
 
 
 _OF_PEOPLE = frozenset({"nothing_rejected", "nothing_held", "finance_has_nothing_else"})
 
 
-def report(instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource) -> None:
+def report(
+    instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int
+) -> None:
     """Have the UI show now what those checks say that a person's command may have settled: no run would tell before the next.
 
     Args:
         instance: Where evaluations are recorded; each belongs to no run.
         warehouse: Where everything is known.
         finance: The finance service.
+        close_day: See `month_is_complete`.
     """
-    results = {("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance)}
+    results = {
+        ("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance),
+        (MONTH_IS_COMPLETE.asset_key.to_user_string(), MONTH_IS_COMPLETE.name): _closed(warehouse, close_day),
+    }
     with warehouse.get().read() as connection:
         for check in _CHECKS:
             if check.name in _OF_PEOPLE:

@@ -24,7 +24,7 @@ from arcadia_dagster.assets import (
 from arcadia_dagster.automation import schedules, sensors
 from arcadia_dagster.automation.alerts import failures_to_webhook
 from arcadia_dagster.automation.fetch import fetch_from_providers
-from arcadia_dagster.automation.jobs import deliver_invoices, ingest_invoices
+from arcadia_dagster.automation.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import DigitalOceanResource
@@ -47,6 +47,7 @@ def build_defs(
     """
     values = settings.load(environ)
     partitions = common.monthly(values.first_month)
+    asset_checks = [*checks.CHECKS, checks.month_is_complete(values.close_day)]
     return dg.Definitions(
         assets=[
             raw_invoices.build(partitions),
@@ -57,17 +58,17 @@ def build_defs(
             focus_export.build(partitions, values.focus_path),
             monthly_statement.build(partitions),
         ],
-        asset_checks=list(checks.CHECKS),
-        jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers],
+        asset_checks=asset_checks,
+        jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers, close_month(checks.MONTH_IS_COMPLETE)],
         sensors=[
             sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
             sensors.failed_runs_to_log,
             failures_to_webhook(
-                [key for check in checks.CHECKS for key in sorted(check.check_keys)],
+                [key for check in asset_checks for key in sorted(check.check_keys)],
                 is_configured=bool((os.environ if environ is None else environ).get(settings.ALERT_VARIABLE)),
             ),
         ],
-        schedules=[schedules.deliver_outstanding, schedules.fetch_providers],
+        schedules=[schedules.deliver_outstanding, schedules.fetch_providers, schedules.month_close],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -146,6 +146,13 @@ class Settings(BaseModel):
         description="Where DigitalOcean's API is",
     )
 
+    close_day: int = Field(
+        5,
+        validation_alias="ARCADIA_CLOSE_DAY",
+        ge=1,
+        le=28,
+        description="The day of a month (UTC) from which the month before must have every account's invoice",
+    )
     ui_url: str = Field(
         "http://127.0.0.1:3000",
         validation_alias="ARCADIA_UI_URL",

@@ -268,7 +268,7 @@ def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
     assert definitions.resources is not None
     assert definitions.resources["warehouse"] is other
     assert definitions.resources["landing"].inbox == str(tmp_path / "inbox")
-    assert sorted(definitions.resources) == ["digitalocean", "finance", "landing", "statements", "warehouse"]
+    assert sorted(definitions.resources) == ["alerts", "digitalocean", "finance", "landing", "statements", "warehouse"]
 
 
 # Checks.

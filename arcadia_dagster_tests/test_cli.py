@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -493,3 +493,20 @@ def test_an_export_that_cannot_be_meant_is_told_in_one_line(
 ) -> None:
     arcadia.build()
     assert told in arcadia("export", *arguments, code=2).stderr
+
+
+def test_an_account_is_awaited_until_its_invoice_comes_or_a_person_says_that_it_has_ended(arcadia: Shell) -> None:
+    present = datetime.now(UTC).date().replace(day=1)
+    closed = (present - timedelta(days=1)).replace(day=1)
+    before = (closed - timedelta(days=1)).replace(day=1)
+    (arcadia.inbox / invoice_name(f"{before:%Y %b}")).write_bytes(
+        digitalocean(line(start=f"{before} 00:00:00 +0000", end=f"{before} 23:00:00 +0000"), tax())
+    )
+    arcadia.build()
+    told = f"{closed:%Y-%m} is not complete, it lacks: digitalocean/77 (last {before:%Y-%m})"
+    assert told in arcadia("status", ARCADIA_CLOSE_DAY="1").stdout
+    assert not json.loads(arcadia("status", "--json").stdout)["close"]["is_complete"]
+    assert "there is no account" in arcadia("end", "78", "--reason", "left", code=1).stderr
+    arcadia("end", "77", "--reason", "we left")
+    arcadia.build()
+    assert json.loads(arcadia("status", "--json").stdout)["close"]["is_complete"]

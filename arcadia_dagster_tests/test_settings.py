@@ -40,6 +40,7 @@ DEFAULTS = {
     "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
     "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
+    "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
 }
 
@@ -50,6 +51,7 @@ WRONG = {
     "ARCADIA_SENSOR_SECONDS": ("0", "-5", "1.5", "30s"),
     "ARCADIA_LOCK_TIMEOUT": ("0", "-1", "nan", "inf", "soon"),
     "SKYAI_FINANCE_URL": ("localhost:4010", "ftp://finance", "http://", "http://finance:x", "https://key@finance"),
+    "ARCADIA_CLOSE_DAY": ("0", "29", "last", "1.5"),
     "SKYAI_FINANCE_ROLES": (",", " , "),
     "SKYAI_FINANCE_READ_TIMEOUT": ("0", "inf", "15s"),
     "SKYAI_FINANCE_ABANDON_DAYS": ("0", "366", "a week"),

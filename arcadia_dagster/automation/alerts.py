@@ -28,7 +28,7 @@ from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
 from arcadia_dagster.automation.fetch import FETCH
 from arcadia_dagster.automation.ingest import failure_words
-from arcadia_dagster.automation.jobs import DELIVER, INGEST
+from arcadia_dagster.automation.jobs import CLOSE, DELIVER, INGEST
 
 _SECONDS = 30
 _RUNS_PER_TICK = 200
@@ -36,7 +36,7 @@ _MESSAGES_PER_TICK = 5
 # The columns of a check's list that say which cause a row is; the others may change while it lasts.
 _IDENTITY = (
     *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
-    *("held_because", "finance_invoice_id"),
+    *("held_because", "finance_invoice_id", "what"),
 )
 _WORDS = ("amount_gross", "held_because", "problem", "error", "why", "what", "description")
 _COMMANDS = {
@@ -44,6 +44,7 @@ _COMMANDS = {
     "nothing_rejected": "arcadia dismiss {file} --reason '...'",
     "every_ready_invoice_is_in_finance": "arcadia push {invoice} --again",
     "finance_has_nothing_else": "arcadia reconcile",
+    "month_is_complete": "arcadia end {account} --reason '...'",
     "no_doubtful_tax_lines": "arcadia explain {invoice}",
     "tax_rate_is_plausible": "arcadia explain {invoice}",
 }
@@ -191,7 +192,9 @@ def _cause(check: str, row: Mapping[str, Any]) -> Cause:
     names = [cells[name] for name in ("source", "account_id", "external_id") if cells.get(name)]
     invoice = "/".join(names) if len(names) == 3 else cells.get("external_id", "")  # noqa: PLR2004 - the key's parts
     label = " ".join(part for part in (cells.get("month", ""), "/".join(names) or cells.get("file", "")) if part)
-    command = _COMMANDS.get(check, "").format(invoice=shlex.quote(invoice), file=shlex.quote(cells.get("file", "")))
+    command = _COMMANDS.get(check, "").format(
+        invoice=shlex.quote(invoice), account=shlex.quote("/".join(names[:2])), file=shlex.quote(cells.get("file", ""))
+    )
     return Cause(
         identity=identity_of(*(cells.get(name, "") for name in _IDENTITY)),
         label=label or check,
@@ -240,12 +243,13 @@ def _run_link(ui_url: str, run: dg.DagsterRun) -> str:
 def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -> Subject:
     first, last = _months_of(run)
     months = f"{first[:7]}..{last[:7]}" if first[:7] != last[:7] else first[:7]
-    causes = tuple(Cause(identity_of(step), step, words) for step, words in _failed_steps(instance, run).items())
     command = f"arcadia {_REMEDIES.get(run.job_name, 'ingest')} {months}".rstrip()
+    steps = _failed_steps(instance, run).items()
+    causes = tuple(Cause(identity_of(step), step, words, command) for step, words in steps)
     return Subject(
         name=_name_of(run),
         title=f"Run of {run.job_name} {f'for {months} ' if months else ''}failed",
-        advice=f"mend what it says; then {command}",
+        advice="put right what it says, then run the command",
         link=_run_link(ui_url, run),
         causes=causes,
         is_complete=False,
@@ -253,7 +257,7 @@ def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -
     )
 
 
-_REMEDIES = {INGEST: "ingest", DELIVER: "push", FETCH: "fetch digitalocean"}
+_REMEDIES = {INGEST: "ingest", DELIVER: "push", FETCH: "fetch digitalocean", CLOSE: "status"}
 
 
 def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:

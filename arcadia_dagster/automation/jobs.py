@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 INGEST = "ingest_invoices"
 DELIVER = "deliver_invoices"
+CLOSE = "close_month"
 
 
 def ingest_invoices() -> "UnresolvedAssetJobDefinition":
@@ -32,5 +33,19 @@ def deliver_invoices() -> "UnresolvedAssetJobDefinition":
             "Pushes what is ready and not in finance for the run's months, checks that nothing is missing, and writes the "
             "months' statements."
         ),
+        executor_def=dg.in_process_executor,
+    )
+
+
+def close_month(check: dg.AssetCheckKey) -> "UnresolvedAssetJobDefinition":
+    """Only the check of the month's close.
+
+    Args:
+        check: That check.
+    """
+    return dg.define_asset_job(
+        CLOSE,
+        selection=dg.AssetSelection.checks(check),
+        description="Checks that the latest month that has ended is complete for every account. It changes nothing.",
         executor_def=dg.in_process_executor,
     )

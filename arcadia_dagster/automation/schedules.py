@@ -1,4 +1,4 @@
-"""Schedules: what could not be delivered to finance is tried again; what is new at the providers is fetched."""
+"""Schedules: what was not delivered is tried again, what is new at the providers is fetched, the month's close is checked."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ import dagster as dg
 
 from arcadia_dagster.assets.finance_records import DUE_AT_TAG
 from arcadia_dagster.automation.fetch import FETCH
-from arcadia_dagster.automation.jobs import DELIVER
+from arcadia_dagster.automation.jobs import CLOSE, DELIVER
 from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
@@ -83,3 +83,14 @@ def fetch_providers(
     if not digitalocean.is_configured:
         return dg.SkipReason("no provider is configured: set DIGITALOCEAN_TOKEN")
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
+
+
+month_close = dg.ScheduleDefinition(
+    name="month_close",
+    job_name=CLOSE,
+    # After the providers were asked for what is new.
+    cron_schedule="7 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day, checks that the latest month that has ended is complete for every account.",
+)

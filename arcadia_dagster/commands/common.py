@@ -110,7 +110,12 @@ def report_checks(values: Settings) -> None:
     resources = build_resources(values)
     try:
         with dg.DagsterInstance.get() as instance:
-            checks.report(instance, resources["warehouse"], resources["finance"].process_config_and_initialize())
+            checks.report(
+                instance,
+                resources["warehouse"],
+                resources["finance"].process_config_and_initialize(),
+                close_day=values.close_day,
+            )
     except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
         print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""`arcadia explain`, `push`, `reconcile`, `release`, `dismiss`, `void`: what people do about invoices."""
+"""`arcadia explain`, `push`, `reconcile`, `release`, `dismiss`, `void`, `end`: what people do about invoices."""
 
 import argparse
 import getpass
@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster.commands.common import (
@@ -142,6 +142,40 @@ def dismiss(options: argparse.Namespace) -> int:
         report_checks(values)
         refresh_statements(values, warehouse)
     return OK
+
+
+def end(options: argparse.Namespace) -> int:
+    """Say that an account has ended: nothing is awaited of it any more, unless an invoice of a later month comes."""
+    from arcadia_dagster.landing.decisions import DecisionError
+
+    values = load_settings()
+    warehouse = existing_warehouse_of(values)
+    with complaints(DecisionError):
+        source, account_id, external_id, sha256, month = _last_of(warehouse, options.account)
+        months = _decided(values, warehouse, "end", sha256, (source, account_id, external_id), options.reason)
+    message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {month:%Y-%m}"
+    _tell(message, months, as_json=options.json, document_sha256=sha256)
+    report_checks(values)
+    return OK
+
+
+def _last_of(warehouse: Warehouse, text: str) -> tuple[str, str, str, str, date]:
+    """Source, account, id, document and month of the last invoice of the account that a person means."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            """
+            SELECT source, account_id, arg_max(external_id, (invoice_month, external_id)),
+              arg_max(document_sha256, (invoice_month, external_id)), max(invoice_month)
+            FROM tax_split_totals WHERE $1 IN (account_id, source || '/' || account_id) GROUP BY ALL ORDER BY ALL
+            """,
+            [text],
+        ).fetchall()
+    if not rows:
+        raise CommandError(f"there is no account {text}; `arcadia status` shows those that are awaited")
+    if len(rows) > 1:
+        names = ", ".join(f"{source}/{account_id}" for source, account_id, *_ in rows)
+        raise CommandError(f"{text} may be any of {names}; name one of them")
+    return rows[0]
 
 
 def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:

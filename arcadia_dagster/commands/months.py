@@ -22,6 +22,7 @@ from arcadia_dagster.settings import SECRET_VARIABLE, Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from arcadia_dagster.stages.close import Close
     from arcadia_dagster.stages.status import MonthStatus
 
 
@@ -58,7 +59,7 @@ def ingest(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print how each month stands."""
-    return _print_status(load_settings(), as_json=options.json)
+    return _print_status(load_settings(), as_json=options.json, with_close=True)
 
 
 def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
@@ -127,20 +128,28 @@ def _run_months(definitions: Any, months: Sequence[date], console: "Console") ->
         ingest(definitions, instance, months, advance)
 
 
-def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None) -> int:
+def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, with_close: bool = False) -> int:
     from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.stages.close import accounts, close
     from arcadia_dagster.stages.status import status
 
     warehouse = warehouse_of(values)
     found: list[MonthStatus] = []
+    closed: Close | None = None
     if warehouse.path.exists():
         with complaints(ValueError):
             found = status(warehouse, target_of(values.finance_url))
+            if with_close:
+                with warehouse.read() as connection:
+                    closed = close(accounts(connection), today=datetime.now(UTC).date(), close_day=values.close_day)
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
-        print_json({"months": [month.as_json() for month in shown]})
+        extra = {} if closed is None else {"close": closed.as_json()}
+        print_json({"months": [month.as_json() for month in shown], **extra})
     elif shown:
         _print_months(shown)
+        if closed is not None:
+            print(closed.summary)
     else:
         print(f"nothing in {warehouse.path} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
     return OK

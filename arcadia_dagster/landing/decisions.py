@@ -1,4 +1,4 @@
-"""What people decide about documents and invoices, on the record: release, dismiss, void.
+"""What people decide about documents and invoices, on the record: release, dismiss, void, end.
 
 A decision is kept beside the document that it was made about, in the archive, so that a rebuilt warehouse has it too.
 """
@@ -11,7 +11,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.register import Arrival, register
 from arcadia_dagster.warehouse import Warehouse, hold
 
-Decision = Literal["release", "dismiss", "void"]
+Decision = Literal["release", "dismiss", "void", "end"]
 
 
 class DecisionError(ValueError):
@@ -36,7 +36,8 @@ def decide(
     Args:
         warehouse: Where the document is registered.
         archive: Where its record is.
-        decision: `release` and `void` are about an invoice, `dismiss` about a whole document.
+        decision: `release` and `void` are about an invoice, `dismiss` about a whole document; `end` is about the account of an
+            invoice, which is its last.
         document_sha256: The document; for an invoice, the one that states its current version.
         invoice: Source, account and external id; None for a document.
         reason: Why, in the person's words.

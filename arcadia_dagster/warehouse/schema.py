@@ -163,11 +163,13 @@ INBOX_FILES = Table(
 
 DECISIONS = Table(
     "decisions",
-    "What people decided, with their reason: `release`, `dismiss`, `void`.",
+    "What people decided, with their reason: `release`, `dismiss`, `void`, `end`.",
     (
         Column("decided_at", "TIMESTAMP", "When (UTC)."),
         Column("decided_by", "VARCHAR", "Who: the operating system's user name."),
-        Column("decision", "VARCHAR", "`release`, `dismiss` or `void`."),
+        Column(
+            "decision", "VARCHAR", "`release`, `dismiss`, `void`, or `end`: the invoice is the last of its account."
+        ),
         _SHA256,
         Column("source", "VARCHAR", "The invoice's source; NULL for a decision about a whole document."),
         Column("account_id", "VARCHAR", "The invoice's account, or NULL."),

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -89,7 +89,7 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
             now=datetime.now(UTC),
         )
         # What a person's command reports belongs to no run.
-        checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance)
+        checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28)
         assert watch.tick() == "1 messages sent"
         assert texts(server)[-1].startswith(":white_check_mark: *Over: Check nothing_rejected")
         assert watch.tick() == "nothing new to tell"
@@ -119,6 +119,26 @@ def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
         watch.tick()
         assert sum("Over: Run of" in text for text in texts(server)) == 1
         assert watch.tick() == "nothing new to tell"
+
+
+def test_a_month_that_is_not_complete_is_told_by_the_daily_job_with_what_is_missing(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    closed = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    month = (closed - timedelta(days=1)).replace(day=1)
+    times = {"start": f"{month} 00:00:00 +0000", "end": f"{month} 23:00:00 +0000"}
+    project.drop(invoice_name(f"{month:%Y %b}"), digitalocean(line(**times), tax()))
+    project.build()
+    project.environ["ARCADIA_CLOSE_DAY"] = "1"
+    result = project.definitions().resolve_job_def("close_month").execute_in_process(instance=instance)
+    [check] = result.get_asset_check_evaluations()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    with ScriptedServer(OK) as server:
+        Watch(project, instance, server.url).tick()
+        [text] = texts(server)
+    assert f"`{closed:%Y-%m} digitalocean/77` missing" in text
+    assert "`arcadia end digitalocean/77 --reason '...'`" in text
+    assert f"last {month:%Y-%m}" in text
 
 
 @pytest.mark.parametrize(
