@@ -168,21 +168,21 @@ _CHECKS = (
         "raw_invoices",
         "Every file in the inbox could be read, or a good one has taken its place.",
         _NOT_TAKEN,
-        "drop a good file under the same name, or dismiss the document",
+        "drop a good file under the same name, or `arcadia dismiss 'FILE NAME' --reason ...`",
     ),
     _Check(
         "nothing_held",
         "tax_split_totals",
         "No invoice is held back from finance, but for those that a person has voided.",
         _HELD,
-        "look at the reasons; a person may release an invoice, with a reason on record",
+        "`arcadia explain INVOICE` says why; put right its cause, or `arcadia release INVOICE --reason ...` lets it go as it is",
     ),
     _Check(
         "no_doubtful_tax_lines",
         "cost_lines",
         "On every line this program and the system before it (tax: the description contains gst or tax) agree on what is tax.",
         _DOUBTFUL,
-        "look at the lines; this program goes by the provider's own type, then by whole words",
+        "look at the lines; this program goes by the provider's own type, then by whole words.",
     ),
     _Check(
         "no_strong_fall",
@@ -210,7 +210,7 @@ _CHECKS = (
         "tax_split_totals",
         "Where the tax lines state a rate, tax is that rate of net, to one minor unit.",
         _RATES,
-        "compare with the invoice: some services are taxed otherwise, or a line is missing",
+        "compare with the provider's invoice: some services are taxed otherwise, or a line is missing; `arcadia explain INVOICE`",
     ),
 )
 
@@ -227,7 +227,11 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not unequal,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(unequal[:3]) or "every total is the sum of its lines",
+        description=(
+            f"{len(unequal)} invoices, nothing is pushed; a defect of the program: report it with {'; '.join(unequal[:3])}"
+            if unequal
+            else "every total is the sum of its lines"
+        ),
         metadata={"invoices_that_do_not_reconcile": len(unequal)},
     )
 

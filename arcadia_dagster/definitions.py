@@ -15,6 +15,7 @@ from arcadia_dagster.assets import (
     cloud_resources,
     common,
     cost_lines,
+    documents,
     finance_records,
     focus_export,
     monthly_statement,
@@ -50,6 +51,7 @@ def build_defs(
     asset_checks = [*checks.CHECKS, checks.month_is_complete(values.close_day)]
     return dg.Definitions(
         assets=[
+            documents.documents,
             raw_invoices.build(partitions),
             cloud_resources.cloud_resources,
             cost_lines.build(partitions),

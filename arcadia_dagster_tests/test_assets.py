@@ -162,12 +162,15 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     assert len(node.description) > 80
     assert node.owners == ["team:platform"]
     assert "duckdb" in node.kinds
-    assert node.group_name in {"invoices", "costs", "finance"}
+    assert node.group_name in {"1_invoices", "2_costs", "3_finance"}
     shown = node.metadata["dagster/column_schema"]
     assert [(column.name, column.type, column.description) for column in shown.columns] == [
         (column.name, column.type, column.description) for column in TABLES[name].columns
     ]
     assert node.metadata["dagster/table_name"] == name
+    assert {row.data["column"] for row in node.metadata["columns_are_made_of"].records} <= set(
+        TABLES[name].column_names.split(", ")
+    )
 
 
 @pytest.mark.parametrize("name", PARTITIONED)
@@ -178,6 +181,39 @@ def test_every_monthly_asset_is_backfilled_twelve_months_a_run(name: str) -> Non
     keys = node.partitions_def.get_partition_keys()
     assert keys[0] == "2024-03-01"
     assert keys[-1] == date.today().replace(day=1).isoformat()  # noqa: DTZ011 - the open month
+
+
+def test_lineage_leads_from_every_amount_of_finance_back_to_the_document(year: Any) -> None:
+    _, _, instance, *_ = year
+    lineages = {}
+    for name in ASSETS:
+        # It is read from the latest materialization.
+        event = instance.get_latest_materialization_event(dg.AssetKey(name))
+        found = event.asset_materialization.metadata["dagster/column_lineage"].value
+        assert set(found.deps_by_column) <= {column.name for column in TABLES[name].columns}
+        lineages[name] = found.deps_by_column
+    ends, reached = (
+        {("finance_records", name) for name in ("payload_sha256", "external_id", "finance_invoice_id")},
+        set(),
+    )
+    while ends:
+        table, column = ends.pop()
+        reached.add((table, column))
+        for dep in lineages.get(table, {}).get(column, ()):
+            other = dep.asset_key.to_user_string()
+            assert dep.column_name in {known.name for known in TABLES[other].columns}
+            ends.add((other, dep.column_name))
+    assert {("cost_lines", "amount"), ("raw_invoices", "document_sha256"), ("documents", "document_sha256")} <= reached
+
+
+def test_a_run_notes_what_it_saw_of_the_documents(year: Any) -> None:
+    _, invoices, instance, *_ = year
+    [record] = instance.fetch_observations(dg.AssetKey("documents"), limit=1).records
+    metadata = record.asset_observation.metadata
+    assert metadata["accepted"].value >= len(invoices)
+    assert metadata["dagster/row_count"].value == sum(
+        metadata[status].value for status in ("accepted", "rejected", "dismissed")
+    )
 
 
 def test_a_column_is_the_same_in_the_warehouse_as_in_the_ui(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, preview
+from arcadia_dagster.assets import common, documents, preview
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.warehouse import schema
@@ -10,7 +10,8 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
 @dg.asset(
-    group_name="costs",
+    deps=[documents.KEY],
+    group_name=common.COSTS,
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
     metadata=common.table_metadata(schema.CLOUD_RESOURCES),
@@ -32,5 +33,9 @@ def cloud_resources(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             "strftime(max(last_seen_at), '%Y-%m-%d') AS last_seen FROM cloud_resources GROUP BY ALL ORDER BY ALL"
         ).df()
     context.add_asset_metadata(
-        {common.ROW_COUNT: int(by_type["resources"].sum()), "resources": preview.as_table(by_type)}
+        {
+            common.ROW_COUNT: int(by_type["resources"].sum()),
+            "resources": preview.as_table(by_type),
+            **common.column_lineage(schema.CLOUD_RESOURCES),
+        }
     )

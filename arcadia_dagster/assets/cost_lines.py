@@ -25,7 +25,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         deps=["raw_invoices", "cloud_resources"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="costs",
+        group_name=common.COSTS,
         kinds={"duckdb"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.COST_LINES),
@@ -58,6 +58,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 },
                 preview.named("largest_lines", preview.tables_by_month(connection, months, _PREVIEW)),
             )
-        common.add_month_metadata(context, months, by_month)
+        common.add_month_metadata(context, months, by_month, schema.COST_LINES)
 
     return cost_lines

@@ -28,7 +28,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         deps=["tax_split_totals"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="finance",
+        group_name=common.FINANCE,
         kinds={"duckdb", "http"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.FINANCE_RECORDS),
@@ -52,6 +52,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 context,
                 months,
                 {m: {"finance": f"finance not configured, {waiting.get(m, 0)} waiting"} for m in months},
+                schema.FINANCE_RECORDS,
             )
             return
         try:
@@ -106,4 +107,4 @@ def _show(context: dg.AssetExecutionContext, *, store_months: list[date], wareho
             *({month: {state: count}} for month, state, count in states),
             preview.named("records", preview.tables_by_month(connection, store_months, _PREVIEW)),
         )
-    common.add_month_metadata(context, store_months, by_month)
+    common.add_month_metadata(context, store_months, by_month, schema.FINANCE_RECORDS)

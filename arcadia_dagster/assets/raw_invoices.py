@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, preview
+from arcadia_dagster.assets import common, documents, preview
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.landing.resource import LandingResource
@@ -29,9 +29,10 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
 
     @dg.asset(
+        deps=[documents.KEY],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="invoices",
+        group_name=common.INVOICES,
         kinds={"duckdb", "file"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.RAW_INVOICES),
@@ -51,6 +52,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         with store.write() as connection:
             build_raw_invoices(connection, months, common.range_of(partitions))
             rejected = connection.execute(_REJECTED).df()
+            observed = documents.observation(connection)
             by_month = preview.merged(
                 preview.row_counts(connection, "raw_invoices", months),
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
@@ -63,7 +65,8 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                     for month in months
                 },
             )
-        common.add_month_metadata(context, months, by_month)
+        context.log_event(observed)
+        common.add_month_metadata(context, months, by_month, schema.RAW_INVOICES)
 
     return raw_invoices
 

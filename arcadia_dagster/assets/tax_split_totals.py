@@ -27,7 +27,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         deps=["cost_lines"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="finance",
+        group_name=common.FINANCE,
         kinds={"duckdb"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.TAX_SPLIT_TOTALS),
@@ -49,6 +49,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.named("invoices_split", preview.tables_by_month(connection, months, _PREVIEW)),
                 preview.named("borne_by_tenants", preview.tables_by_month(connection, months, _ALLOCATED)),
             )
-        common.add_month_metadata(context, months, by_month)
+        common.add_month_metadata(context, months, by_month, schema.TAX_SPLIT_TOTALS)
 
     return tax_split_totals
