@@ -43,6 +43,7 @@ def digitalocean_to_inbox(
 
 @dg.job(
     name=FETCH,
+    metadata={"on_the_command_line": "arcadia fetch digitalocean"},
     description="Fetches what is new at the providers into the inbox; the sensor takes it from there.",
     executor_def=dg.in_process_executor,
 )

@@ -18,6 +18,7 @@ def ingest_invoices() -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         INGEST,
         selection=dg.AssetSelection.all(),
+        metadata={"on_the_command_line": "arcadia ingest MONTH[..MONTH]"},
         description="From the inbox to finance for the run's months: every asset, and every check.",
         # Light steps: a process for each would take twenty times as long as the work.
         executor_def=dg.in_process_executor,
@@ -29,6 +30,7 @@ def deliver_invoices() -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         DELIVER,
         selection=dg.AssetSelection.assets("finance_records", "monthly_statement"),
+        metadata={"on_the_command_line": "arcadia push MONTH[..MONTH]"},
         description=(
             "Pushes what is ready and not in finance for the run's months, checks that nothing is missing, and writes the "
             "months' statements."
@@ -46,6 +48,7 @@ def close_month(check: dg.AssetCheckKey) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         CLOSE,
         selection=dg.AssetSelection.checks(check),
+        metadata={"on_the_command_line": "arcadia status"},
         description="Checks that the latest month that has ended is complete for every account. It changes nothing.",
         executor_def=dg.in_process_executor,
     )
