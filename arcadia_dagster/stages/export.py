@@ -54,7 +54,7 @@ def _columns(table: schema.Table, alias: str, *names: str) -> Iterator[_Exported
 
 def _amounts() -> Iterator[_Exported]:
     for name, meaning in (("gross", "Net plus tax"), ("net", "Gross less tax"), ("tax", "The sum of the tax lines")):
-        minor = f"total.amount_{name}_minor"
+        minor = f"coalesce(part.amount_{name}_minor, total.amount_{name}_minor)"
         yield _Exported(
             f"amount_{name}",
             from_minor_sql(minor, "iso.exponent"),
@@ -64,21 +64,34 @@ def _amounts() -> Iterator[_Exported]:
         yield _Exported(f"amount_{name}_minor", minor, "BIGINT", "The same in minor units.")
 
 
+def _exact_amounts() -> Iterator[_Exported]:
+    for name, meaning in (("gross", "all lines"), ("tax", "the tax lines")):
+        yield _Exported(
+            f"amount_{name}_exact",
+            f"CASE WHEN part.projects IS NULL THEN total.amount_{name} END",
+            AMOUNT_TYPE,
+            f"The sum of {meaning} before rounding, in major units; NULL for a part of a split invoice.",
+        )
+
+
 _KEY: Final = ("invoice_month", "source", "account_id", "external_id")
 
 _INVOICE_COLUMNS: Final = (
     *_columns(schema.TAX_SPLIT_TOTALS, "total", *_KEY),
+    *_columns(schema.ALLOCATIONS, "part", "tenant_id", "finance_external_id", "projects"),
     *_columns(schema.RAW_INVOICES, "raw", "invoice_number", "vendor_name", "period_start", "period_end", "issued_on"),
     *_columns(schema.TAX_SPLIT_TOTALS, "total", "currency"),
     *_amounts(),
-    _Exported("amount_gross_exact", "total.amount_gross", AMOUNT_TYPE, "The sum of all lines before rounding."),
-    _Exported("amount_tax_exact", "total.amount_tax", AMOUNT_TYPE, "The sum of the tax lines before rounding."),
-    *_columns(schema.TAX_SPLIT_TOTALS, "total", "line_count", "status", "hold_reasons"),
+    *_exact_amounts(),
+    _Exported(
+        "line_count", "coalesce(part.line_count, total.line_count)", "BIGINT", "How many lines it has of its own."
+    ),
+    *_columns(schema.TAX_SPLIT_TOTALS, "total", "status", "hold_reasons"),
     _Exported("finance_state", "record.state", "VARCHAR", "How the push to the finance service stands, or NULL."),
     *_columns(
         schema.FINANCE_RECORDS,
         "record",
-        *("tenant_id", "finance_invoice_id", "finance_vendor_id", "action", "pushed_to_finance_at"),
+        *("finance_invoice_id", "finance_vendor_id", "action", "pushed_to_finance_at"),
     ),
     *_columns(schema.RAW_INVOICES, "raw", "file_name", "received_at"),
     *_columns(schema.TAX_SPLIT_TOTALS, "total", "document_sha256"),
@@ -106,27 +119,29 @@ Numbers are left as they are. Parquet keeps every type, and its TIMESTAMPs say t
 
 _LINES: Final = f"cost_lines AS line LEFT JOIN {exponents_sql()} AS iso USING (currency)"
 
-# One record an invoice: the latest where it was pushed under several tenants.
+# A row for each part that a tenant bears, as in the view `invoices`; an invoice that is not split is one part.
 _INVOICES: Final = f"""
 tax_split_totals AS total
 LEFT JOIN (FROM raw_invoices WHERE status = 'current') AS raw USING (source, account_id, external_id)
-LEFT JOIN (
-  SELECT * FROM finance_records WHERE target = {{target}}
-  QUALIFY row_number() OVER (
-    PARTITION BY source, account_id, external_id ORDER BY pushed_to_finance_at DESC NULLS LAST, tenant_id) = 1
-) AS record USING (source, account_id, external_id)
+LEFT JOIN allocations AS part USING (source, account_id, external_id)
+LEFT JOIN finance_records AS record
+  ON record.source = part.source AND record.account_id = part.account_id AND record.tenant_id = part.tenant_id
+  AND record.external_id = part.finance_external_id AND record.target = {{target}}
 LEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency
 """
 
 _ORDER: Final[Mapping[Content, tuple[str, ...]]] = {
-    "invoices": _KEY,
+    "invoices": (*_KEY, "tenant_id"),
     "lines": (*_KEY, "document_sha256", "line_number"),
 }
 
 _COLUMNS: Final[Mapping[Content, tuple[_Exported, ...]]] = {"invoices": _INVOICE_COLUMNS, "lines": _LINE_COLUMNS}
 
 _MEANING: Final[Mapping[Content, str]] = {
-    "invoices": "One row for each invoice in its current version, held ones too, by month, source, account and id.",
+    "invoices": (
+        "One row for each invoice in its current version, held ones too, by month, source, account and id; where tenants share "
+        "an invoice, one for each tenant's part. The parts sum to the invoice."
+    ),
     "lines": "One row for each line of those invoices, as the document states it, in the document's order.",
 }
 

@@ -131,23 +131,34 @@ def test_invoices_have_their_amounts_in_major_and_minor_units_of_any_currency(bo
     assert kept.field("period_start").type == pa.date32()
 
 
-def test_an_invoice_is_one_row_whatever_was_pushed_where_and_rows_have_one_order(books: Books) -> None:
+def test_a_row_is_what_a_tenant_bears_whatever_was_pushed_where_and_rows_have_one_order(books: Books) -> None:
     books.hold(*(invoice(number, invoice_month=MAY if number % 2 else APRIL) for number in (10, 9, 8, 7)))
-    key = {"source": "digitalocean", "account_id": "77", "external_id": "8", "invoice_month": APRIL}
-    pushed = [
-        (TARGET, "north", datetime(2026, 5, 2)),  # noqa: DTZ001
-        (TARGET, "south", datetime(2026, 5, 3)),  # noqa: DTZ001
-        ("https://sandbox.example", "west", datetime(2026, 5, 4)),  # noqa: DTZ001
-    ]
+    key = {"source": "digitalocean", "account_id": "77", "invoice_month": APRIL}
+    parts = [
+        {**key, "external_id": "8", "finance_external_id": f"8:{tenant}", "tenant_id": tenant, "projects": [tenant],
+         "amount_gross_minor": gross, "amount_net_minor": gross - 20, "amount_tax_minor": 20, "line_count": 1}
+        for tenant, gross in (("south", 460), ("north", 200))
+    ]  # fmt: skip
+    pushed = [(TARGET, "north"), (TARGET, "south"), ("https://sandbox.example", "south"), (TARGET, "west")]
     with books.warehouse.write() as connection:
-        insert(
-            connection,
-            schema.FINANCE_RECORDS,
-            [{**key, "target": to, "tenant_id": who, "pushed_to_finance_at": at} for to, who, at in pushed],
-        )
+        connection.execute("DELETE FROM allocations")
+        insert(connection, schema.ALLOCATIONS, parts)
+        records = [
+            {
+                **key,
+                "external_id": f"8:{tenant}",
+                "tenant_id": tenant,
+                "target": target,
+                "finance_invoice_id": f"inv-{tenant}",
+            }
+            for target, tenant in pushed
+        ]
+        insert(connection, schema.FINANCE_RECORDS, records)
     rows = rows_of(exported(books.warehouse, "invoices", "csv"))
-    assert [row["external_id"] for row in rows] == ["10", "8", "7", "9"]
-    assert [row["tenant_id"] for row in rows] == ["", "south", "", ""]
+    assert [row["external_id"] for row in rows] == ["10", "8", "8", "7", "9"]
+    found = [(row["tenant_id"], row["finance_invoice_id"], row["amount_gross"]) for row in rows]
+    whole = ("", "", "6.6")
+    assert found == [whole, ("north", "inv-north", "2"), ("south", "inv-south", "4.6"), whole, whole]
     [month] = {row["invoice_month"] for row in rows_of(exported(books.warehouse, "invoices", "csv", months=[MAY]))}
     assert month == "2026-05-01"
     assert rows_of(exported(books.warehouse, "invoices", "parquet", months=[date(2020, 1, 1)])) == []
