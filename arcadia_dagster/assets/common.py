@@ -14,7 +14,7 @@ from arcadia_dagster.warehouse.schema import Table
 OWNERS = ["team:platform"]
 
 # The UI lists groups by name: with their numbers they read as the flow.
-INVOICES, COSTS, FINANCE = "1_invoices", "2_costs", "3_finance"
+INVOICES, COSTS, FINANCE, STATEMENTS = "1_invoices", "2_costs", "3_finance", "4_statements"
 
 # Dagster marks it as beta, once for each asset, in every process. Its version is pinned, and we use it on purpose.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
@@ -78,12 +78,15 @@ def column_lineage(table: Table) -> dict[str, Any]:
 
 
 def add_month_metadata(
-    context: dg.AssetExecutionContext, months: list[date], by_month: Mapping[date, Mapping[str, Any]], table: Table
+    context: dg.AssetExecutionContext,
+    months: list[date],
+    by_month: Mapping[date, Mapping[str, Any]],
+    table: Table | None = None,
 ) -> None:
     """Record each month's own metadata: twelve months in one run show twelve different figures.
 
     The lineage of the columns goes with the last month only: it is read from the latest materialization.
     """
     for month in months:
-        lineage_ = column_lineage(table) if month == max(months) else {}
+        lineage_ = column_lineage(table) if table is not None and month == max(months) else {}
         context.add_asset_metadata({**by_month.get(month, {}), **lineage_}, partition_key=month.isoformat())

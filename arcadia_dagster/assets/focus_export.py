@@ -17,7 +17,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
         deps=["tax_split_totals"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="statements",
+        group_name=common.STATEMENTS,
         kinds={"parquet", "csv"},
         owners=common.OWNERS,
         code_version=str(schema.SCHEMA_VERSION),

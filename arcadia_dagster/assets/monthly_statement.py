@@ -18,7 +18,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         deps=["finance_records"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
-        group_name="finance",
+        group_name=common.STATEMENTS,
         kinds={"html"},
         owners=common.OWNERS,
         description=(

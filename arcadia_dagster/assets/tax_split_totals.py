@@ -4,6 +4,7 @@ import dagster as dg
 
 from arcadia_dagster.assets import common, preview
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
+from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -38,7 +39,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             "duplicate, a month that cannot be."
         ),
     )
-    def tax_split_totals(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> None:
+    def tax_split_totals(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, statements: StatementsResource
+    ) -> None:
         store = warehouse.get()
         months = common.months_of(context)
         with store.write() as connection:
@@ -47,6 +50,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.row_counts(connection, "tax_split_totals", months),
                 preview.totals_by_month(connection, months),
                 preview.named("invoices_split", preview.tables_by_month(connection, months, _PREVIEW)),
+                preview.named(
+                    "statement", {month: dg.MetadataValue.url(statements.page_of(month).as_uri()) for month in months}
+                ),
                 preview.named("borne_by_tenants", preview.tables_by_month(connection, months, _ALLOCATED)),
             )
         common.add_month_metadata(context, months, by_month, schema.TAX_SPLIT_TOTALS)

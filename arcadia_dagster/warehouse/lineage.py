@@ -50,6 +50,7 @@ _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "amount_gross": ("cost_lines.amount",),
         "amount_tax": ("cost_lines.amount", "cost_lines.charge_category"),
         "line_count": ("cost_lines.line_number",),
+        "conflict": ("cost_lines.external_id",),
         "status": _TAX,
         "hold_reasons": _TAX,
         "can_release": _TAX,
@@ -57,13 +58,24 @@ _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "finance_records": {
         "payload_sha256": _SPLIT,
+        # A split invoice's parts follow from its totals and its lines' projects.
+        "external_id": ("tax_split_totals.external_id", "cost_lines.project"),
+        "invoice_external_id": ("tax_split_totals.external_id",),
+        "tenant_id": ("tax_split_totals.source", "tax_split_totals.account_id", "cost_lines.project"),
+        "projects": ("cost_lines.project",),
         "state": ("tax_split_totals.status",),
         # Finance's answer to what was pushed.
         **dict.fromkeys(("action", "finance_invoice_id", "finance_vendor_id", "pushed_to_finance_at"), _SPLIT),
     },
 }
 
-_OWN_MEANING: Final = {"invoice_month", "status"}
+_OTHER_MEANING: Final[Mapping[str, set[str]]] = {
+    "raw_invoices": {"invoice_month", "status"},
+    "cloud_resources": set(),
+    "cost_lines": set(),
+    "tax_split_totals": set(),
+    "finance_records": {"external_id"},
+}
 
 _BEFORE: Final[Mapping[str, Table]] = {
     "raw_invoices": schema.DOCUMENTS,
@@ -79,8 +91,8 @@ def lineage(table: Table) -> dict[str, list[tuple[str, str]]]:
     before = _BEFORE.get(table.name)
     if before is None:
         return {}
-    # Some names mean another thing in the table of documents.
-    handed_on = {column.name for column in before.columns} - (_OWN_MEANING if before is schema.DOCUMENTS else set())
+    # Some names mean another thing in the table before.
+    handed_on = {column.name for column in before.columns} - _OTHER_MEANING[table.name]
     found = {}
     for column in (column.name for column in table.columns):
         names = (f"{before.name}.{column}",) if column in handed_on else _MADE_OF[table.name].get(column, ())
