@@ -34,7 +34,8 @@ def csv_text(
     """RFC 4180, with any line end. The csv module would leave a line end that is not its own without quotes."""
 
     def quoted(value: str) -> str:
-        return '"' + value.replace('"', '""') + '"' if quote_all or set(value) & set(',"\r\n') else value
+        must_be = quote_all or any(character in value for character in ',"\r\n')
+        return '"' + value.replace('"', '""') + '"' if must_be else value
 
     return "".join(",".join(map(quoted, row)) + newline for row in (header, *rows))
 
