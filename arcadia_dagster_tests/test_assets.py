@@ -23,7 +23,16 @@ from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
 from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project, checks_of, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import (
+    SECRET,
+    Project,
+    checks_of,
+    digitalocean,
+    instance_in_memory,
+    invoice_name,
+    line,
+    tax,
+)
 
 APRIL = date(2026, 4, 1)
 YEAR = [date(2025, month, 1) for month in range(1, 13)]
@@ -41,7 +50,7 @@ def checked(project: Project, *names: str) -> dict[str, dg.AssetCheckEvaluation]
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=set(), asset_check_selection=set(keys)
     )
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         result = job.execute_in_process(instance=instance)
     return checks_of(result)
 
@@ -68,7 +77,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("year")
     with (
         RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox,
-        dg.DagsterInstance.ephemeral() as instance,
+        instance_in_memory() as instance,
     ):
         project = Project(folder / "home", sandbox=sandbox)
         invoices = write_months(project.inbox, first=YEAR[0], months=12, lines=7, seed=3)
@@ -282,7 +291,7 @@ def test_single_assets_can_be_materialized_with_the_resources_of_the_settings(pr
     }
     project.drop(invoice_name(), digitalocean(line(), tax()))
     project.drop("inventory.csv", b"id,name,type,account\n7,web-01,droplet,77\n")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         for name in ("cloud_resources", *PARTITIONED):
             result = dg.materialize(
                 list(assets.values()),
@@ -322,7 +331,7 @@ def test_totals_that_do_not_add_up_stop_the_push(project_with_finance: Project) 
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection={dg.AssetKey("finance_records")}, asset_check_selection=reconcile
     )
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         result = job.execute_in_process(instance=instance, partition_key="2026-04-01", raise_on_error=False)
         assert not result.success
         check = checks_of(result)["totals_reconcile"]
@@ -427,7 +436,7 @@ def test_a_wrong_secret_fails_the_push_with_the_settings_name_and_the_tables_bef
     project.finance = FinanceResource(base_url=project.sandbox.url, secret="w" * 64, retry_delays=[])
     project.drop(invoice_name(), digitalocean(line(), tax()))
     job = project.definitions().resolve_job_def("ingest_invoices")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         result = job.execute_in_process(instance=instance, partition_key="2026-04-01", raise_on_error=False)
         events = "\n".join(record.user_message or "" for record in instance.all_logs(result.run_id))
     failures = {event.step_key: event.step_failure_data for event in result.all_events if event.is_step_failure}
@@ -461,7 +470,7 @@ def test_a_scheduled_run_leaves_out_what_is_not_due_and_a_person_is_called_when_
 
     def attempts_after(due_at: str) -> int:
         tags = {"dagster/partition": "2026-04-01", DUE_AT_TAG: due_at}
-        with dg.DagsterInstance.ephemeral() as instance:
+        with instance_in_memory() as instance:
             job = project.definitions().resolve_job_def(DELIVER)
             assert job.execute_in_process(instance=instance, tags=tags, partition_key="2026-04-01").success
         [record] = project.query("SELECT attempts FROM finance_records")

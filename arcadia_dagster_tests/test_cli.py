@@ -21,7 +21,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.generate import write_months
 from arcadia_dagster_tests.plain import build, warehouse_of
-from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import SECRET, digitalocean, instance_in_memory, invoice_name, line, tax
 from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
 from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
 
@@ -56,7 +56,7 @@ class Shell:
     def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
         settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
         with self._monkeypatch.context() as patch:
-            patch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+            patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
             patch.chdir(self.folder)
             # A copy: what the command sets itself must not outlive it.
             patch.setattr(os, "environ", os.environ.copy())

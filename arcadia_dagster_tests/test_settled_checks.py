@@ -3,8 +3,9 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +20,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer, imported
 from arcadia_dagster_tests.plain import archive_of, build
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 ROOT = Path(__file__).resolve().parent.parent
 APRIL = date(2026, 4, 1)
@@ -135,10 +136,13 @@ def test_what_went_to_another_finance_service_is_not_held_against_this_one(proje
 
 
 class Desk:
-    """Runs `arcadia` in this process, with Dagster's own storage on disk."""
+    """Runs `arcadia` in this process, with one storage of Dagster's for all commands; on disk where none is given."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance | None = None
+    ) -> None:
         self.folder = folder
+        self.instance = instance
         self.inbox = folder / "var" / "inbox"
         self.inbox.mkdir(parents=True)
         (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
@@ -169,13 +173,19 @@ class Desk:
         with self._monkeypatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr(os, "environ", {**os.environ, **settings})
+            if self.instance is not None:
+                Path(settings["ARCADIA_DAGSTER_STORAGE"]).mkdir(exist_ok=True)
+                patch.setattr(dg.DagsterInstance, "get", partial(nullcontext, self.instance))
             yield
 
 
-def test_the_ui_shows_what_a_command_settled_without_another_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = Desk(tmp_path, monkeypatch)
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with instance_in_memory() as instance:
+        yield Desk(tmp_path, monkeypatch, instance)
+
+
+def test_the_ui_shows_what_a_command_settled_without_another_run(desk: Desk) -> None:
     (desk.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     (desk.inbox / "broken.csv").write_bytes(b"nothing,that,anybody,knows\n1,2,3,4\n")
     with ScriptedServer(answer(422, b"no such vendor"), imported("inv-1")) as server:
@@ -187,8 +197,7 @@ def test_the_ui_shows_what_a_command_settled_without_another_run(
         assert desk.failing(server.url) == set()
 
 
-def test_a_comparison_that_settles_a_check_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(tmp_path, monkeypatch)
+def test_a_comparison_that_settles_a_check_shows_it(desk: Desk, tmp_path: Path) -> None:
     (desk.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         desk("ingest", url=sandbox.url)

@@ -17,7 +17,7 @@ from arcadia_dagster.stages.status import status
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.formats.focus import as_csv, charge
 from arcadia_dagster_tests.plain import archive_of
-from arcadia_dagster_tests.project import Project, checks_of, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import Project, checks_of, digitalocean, instance_in_memory, invoice_name, line, tax
 
 TENANT = "platform-admin"
 PROJECTS = (("shop", "60.00"), ("shop", "0.01"), ("lab", "15.00"), ("", "4.01"))
@@ -152,7 +152,7 @@ def test_a_changed_route_after_a_push_is_shown_and_goes_on_once_a_person_has_rem
     company.drop(invoice_name(), digitalocean(line()))
     company.build()
     company.route({"source": "digitalocean", "tenant": "acme"})
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         checks = checks_of(company.run(instance=instance))
     missing = checks["every_ready_invoice_is_in_finance"]
     assert (missing.passed, missing.severity) == (False, dg.AssetCheckSeverity.ERROR)
@@ -366,7 +366,7 @@ def test_the_sensor_notices_a_changed_table_and_says_what_is_wrong_with_a_broken
     )
     resources = {"warehouse": WarehouseResource(path=str(company.warehouse.path)), "landing": landing}
     sensor = definitions.resolve_sensor_def("new_invoice_files")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
 
         def tick() -> Any:
             with dg.build_sensor_context(instance, definitions=definitions, resources=resources) as context:

@@ -14,7 +14,7 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.leaks import files_with
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.project import Project, instance_in_memory
 from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi, invoice, uuid
 from arcadia_dagster_tests.providers.test_digitalocean import LISTS
 
@@ -38,7 +38,7 @@ def tick(project: Project, url: str = "") -> dg.RunRequest | str | None:
     schedule = found.resolve_schedule_def("fetch_providers")
     at = datetime(2026, 5, 2, 5, 37, tzinfo=UTC)
     resources = {"digitalocean": DigitalOceanResource(token=TOKEN if url else "")}
-    with dg.DagsterInstance.ephemeral() as instance:
+    with instance_in_memory() as instance:
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=resources)
         result = schedule.evaluate_tick(context)
     return result.run_requests[0] if result.run_requests else result.skip_message

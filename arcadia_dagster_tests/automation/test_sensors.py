@@ -17,12 +17,12 @@ from arcadia_dagster_tests.finance.books import SECRET, Books
 from arcadia_dagster_tests.finance.books import invoice as totals
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, imported
 from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as own:
+    with instance_in_memory() as own:
         yield own
 
 
