@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.billing.currency import from_minor_sql, to_minor_sql
+from arcadia_dagster.billing.currency import from_minor_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +123,16 @@ def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
 
 def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:
     """A total that the document states must be one in its currency, and equal to ours to the minor unit."""
-    in_minor = to_minor_sql(column, "exponent")
+    in_minor = f"{column}_minor"
+    in_major = from_minor_sql(in_minor, "exponent")
     return (
         Reason(
-            f"{column} <> {from_minor_sql(in_minor, 'exponent')}",
+            f"{column} <> {in_major}",
             f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', has more decimals than '"
             " || currency || ' has'",
         ),
         Reason(
-            f"{column} = {from_minor_sql(in_minor, 'exponent')} AND {in_minor} <> {computed}",
+            f"{column} = {in_major} AND {in_minor} <> {computed}",
             f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', differs from {of_what}, ' || "
             f"{_amount(computed)}",
         ),

@@ -156,7 +156,9 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       SELECT exact.*, iso.exponent,
         {to_minor_sql("amount_gross", "iso.exponent")} AS amount_gross_minor,
         {to_minor_sql("amount_tax", "iso.exponent")} AS amount_tax_minor,
-        amount_gross_minor - amount_tax_minor AS amount_net_minor
+        amount_gross_minor - amount_tax_minor AS amount_net_minor,
+        {to_minor_sql("stated_total", "iso.exponent")} AS stated_total_minor,
+        {to_minor_sql("stated_tax", "iso.exponent")} AS stated_tax_minor
       FROM exact LEFT JOIN {exponents_sql()} AS iso USING (currency)
     ), judged AS MATERIALIZED (
       SELECT *, {reasons_sql(found, can_release=False)} AS bars, {reasons_sql(found, can_release=True)} AS doubts
