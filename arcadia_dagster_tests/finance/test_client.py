@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arcadia_dagster.finance.client import FinanceClient, Imported, retry_after_seconds, target_of
@@ -29,6 +29,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
+from arcadia_dagster_tests.properties import quickly
 
 SECRET = "a-short-shared-secret-of-32-byte"
 IDENTITY = Identity(tenant_id="platform-admin", roles=("admin",), issuer="arcadia_cloud", subject="platform-admin")
@@ -619,7 +620,7 @@ def test_what_is_no_http_url_has_no_target(url):
         target_of(url)
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(
     st.one_of(
         st.text(),
@@ -641,7 +642,7 @@ def test_naming_a_target_again_changes_nothing(url):
 # Retry-After
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(
     st.one_of(st.text(), st.from_regex(r"\A[A-Za-z]{3}, \d+ [A-Za-z]{3} \d+ \d+:\d+:\d+ .{0,5}\Z")), st.floats(0, 4e9)
 )
@@ -657,13 +658,13 @@ def test_a_retry_after_date_is_in_utc_whatever_it_says_of_its_zone(zone):
     assert retry_after_seconds(f"Fri, 01 May 2026 00:00:07 {zone}", NOW) == 7
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(st.integers(min_value=0, max_value=999_999_999))
 def test_retry_after_in_seconds_is_taken_as_it_is_up_to_a_day(seconds):
     assert retry_after_seconds(str(seconds), NOW) == min(seconds, DAY)
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(st.integers(min_value=0, max_value=4_000_000_000))
 def test_retry_after_as_a_date_is_the_time_until_then_up_to_a_day(when):
     assert retry_after_seconds(formatdate(when, usegmt=True), NOW) == min(max(0, when - NOW), DAY)

@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
+from arcadia_dagster_tests.properties import quickly
 
 SECRET = "a-shared-secret-of-exactly-sixty-four-bytes-for-the-tests-0123456"[:64]
 SHORT_SECRET = "a-short-shared-secret-of-32-byte"
@@ -121,7 +122,7 @@ def test_a_clock_that_is_set_back_gives_a_new_token():
     assert mint.token() != first
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(steps=st.lists(st.floats(min_value=-10_000, max_value=10_000), max_size=20))
 def test_whatever_the_clock_does_the_token_is_valid_for_another_two_minutes(steps):
     clock = Clock(NOW)
@@ -202,7 +203,7 @@ def test_a_secret_of_64_bytes_needs_no_remark(secret):
     assert secret_remark(secret) is None
 
 
-@settings(deadline=None)
+@quickly(50)
 @given(secret=st.text())
 def test_a_secret_is_either_refused_or_signs(secret):
     if secret_problem(secret) is None:
@@ -224,7 +225,7 @@ SPELLINGS = {
 }
 
 
-@settings(deadline=None, max_examples=50)
+@quickly(50)
 @given(SECRETS, st.sampled_from(sorted(SPELLINGS)))
 def test_the_secret_is_redacted_however_a_text_from_outside_writes_it(secret, spelling):
     text = SPELLINGS[spelling](secret)
