@@ -34,7 +34,15 @@ def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
     return Project(tmp_path / "home", sandbox=sandbox)
 
 
-_LONGEST = ("test_deployment.py", "test_cli.py", "test_delivery.py", "test_assets.py", "test_crashes.py")
+_LONGEST = (
+    "test_deployment.py",
+    "test_cli.py",
+    "test_delivery.py",
+    "test_assets.py",
+    "test_settled_checks.py",
+    "test_concurrency.py",
+    "test_tenants.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
