@@ -128,7 +128,7 @@ class FocusLayout:
           typed_category,
           service AS service_name,
           coalesce(description, '') AS description,
-          coalesce(sub_account_name, sub_account) AS project,
+          coalesce(nullif(trim(sub_account_name), ''), nullif(trim(sub_account), '')) AS project,
           resource_id,
           resource_name,
           resource_type,
@@ -146,7 +146,8 @@ class FocusLayout:
           FROM (
             SELECT
               path, service, description, sub_account, sub_account_name, resource_id, resource_name, resource_type, unit,
-              issuer, account, invoice, amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
+              {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
+              amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
               category, {category} AS typed_category,
               upper(trim(currency)) AS currency,
               {self._amount("amount")} AS amount,
@@ -254,3 +255,8 @@ class FocusLayout:
         column = COLUMNS[field][0] if position is None else self.columns[position]
         value = f"CAST({field}_text AS VARCHAR)" if field in _READ_LATER else field
         return bad_sql(condition, column, value, expected)
+
+
+def _trimmed(name: str) -> str:
+    """SQL: an id without the blanks around it, NULL where nothing is left. Most have none, and trimming all is slow."""
+    return f"CASE WHEN {name} LIKE ' %' OR {name} LIKE '% ' THEN nullif(trim({name}), '') ELSE {name} END AS {name}"

@@ -2,6 +2,7 @@ import gzip
 import io
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -252,3 +253,18 @@ def test_a_header_that_lacks_what_every_version_has_is_named(desk):
     assert {label: document.reason for label, document in found.items()} == {
         label: reason for label, (_, reason) in HEADERS.items()
     }
+
+
+def test_blanks_around_an_id_make_no_other_invoice_and_a_blank_id_is_none(tmp_path: Path) -> None:
+    rows = (
+        charge(),
+        charge(InvoiceId=" INV-1 ", BillingAccountId="111 ", InvoiceIssuerName=" Amazon Web Services, Inc."),
+        charge(InvoiceId=" "),
+        charge(SubAccountName=" ", SubAccountId="55"),
+    )
+    [found] = Desk(tmp_path).read(as_csv(*rows), columns="line_number, project")
+    assert [(one.external_id, one.account_id, one.line_count) for one in found.invoices] == [
+        ("INV-1", "111", 3),
+        (None, "111", 1),
+    ]
+    assert found.lines == [(1, "shop"), (2, "shop"), (3, "shop"), (4, "55")]
