@@ -199,6 +199,7 @@ def _add_machine(commands: _Commands) -> None:
     )
     up = _add(commands, "up", ("machine", "up"), "run the Dagster UI, the daemon and, without finance, a sandbox")
     up.add_argument("--port", type=_port, default=3000, help="of the Dagster UI; default: %(default)s")
+    up.add_argument("--statements-port", type=_port, default=3001, help="of the statements; default: %(default)s")
     up.add_argument("--finance-port", type=_port, default=4010, help="of the sandbox; default: %(default)s")
     sandbox = _add(
         commands, "finance-sandbox", ("machine", "finance_sandbox"), "run a finance service for this machine"

@@ -111,7 +111,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             token=dg.EnvVar(settings.TOKEN_VARIABLE) if variables.get(settings.TOKEN_VARIABLE) else "",
             first_month=values.first_month.isoformat(),
         ),
-        "statements": StatementsResource(folder=str(values.statements_path)),
+        "statements": StatementsResource(folder=str(values.statements_path), url=values.statements_url),
         "alerts": AlertsResource(
             webhook=dg.EnvVar(settings.ALERT_VARIABLE) if variables.get(settings.ALERT_VARIABLE) else "",
             ui_url=values.ui_url,

@@ -1,4 +1,4 @@
-"""`make run`: the whole deployment on one machine, until Ctrl-C: web server, daemon, and where needed the finance sandbox.
+"""`make run`: the whole deployment on one machine, until Ctrl-C: web server, daemon, statements, and where needed the sandbox.
 
 It starts what `docs/operations.md` starts by hand, with the same settings. Where no finance is configured, neither address nor
 secret, it runs in a home of its own (`sandbox` in the home) with the sample invoices and a sandbox: what is synthetic
@@ -44,13 +44,25 @@ class Deployment:
         home: The home that it runs in.
         environ: The environment of all its processes.
         port: The web server's port.
+        statements_port: The port that the monthly statements are served at.
         sandbox_port: The finance sandbox's port; None where a finance service is configured.
     """
 
     home: Path
     environ: Mapping[str, str]
     port: int
+    statements_port: int
     sandbox_port: int | None
+
+    @property
+    def statements(self) -> Path:
+        """The folder of the statements."""
+        return Path(self.environ.get("ARCADIA_STATEMENTS") or self.home / "statements")
+
+    @property
+    def statements_url(self) -> str:
+        """The statements' address."""
+        return f"http://{HOST}:{self.statements_port}"
 
     @property
     def url(self) -> str:
@@ -63,22 +75,32 @@ class Deployment:
         return None if self.sandbox_port is None else f"http://{HOST}:{self.sandbox_port}"
 
 
-def plan(values: Settings, environ: Mapping[str, str], *, port: int, sandbox_port: int) -> Deployment:
+def plan(
+    values: Settings, environ: Mapping[str, str], *, port: int, statements_port: int, sandbox_port: int
+) -> Deployment:
     """What to start with these settings: with a sandbox only where neither finance's address nor the secret is set."""
     is_configured = bool(environ.get("SKYAI_FINANCE_URL") or environ.get(SECRET_VARIABLE))
     home = values.home if is_configured else values.home / "sandbox"
     own = {"ARCADIA_HOME": str(home), "ARCADIA_DAGSTER_STORAGE": str(home / "dagster")}
     own["ARCADIA_UI_URL"] = environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}"
+    own["ARCADIA_STATEMENTS_URL"] = environ.get("ARCADIA_STATEMENTS_URL") or f"http://{HOST}:{statements_port}"
     if is_configured:
-        return Deployment(home, {**environ, **own}, port, None)
+        return Deployment(home, {**environ, **own}, port, statements_port, None)
     url = f"http://{HOST}:{sandbox_port}"
     own |= {"SKYAI_FINANCE_URL": url, "ARCADIA_SANDBOX_URL": url, SECRET_VARIABLE: _sandbox_secret(home)}
     # Paths that are set are the real ones; the sandbox has its own.
     rest = {name: value for name, value in environ.items() if name not in _PATHS}
-    return Deployment(home, {**rest, **own}, port, sandbox_port)
+    return Deployment(home, {**rest, **own}, port, statements_port, sandbox_port)
 
 
-_PATHS = ("ARCADIA_INBOX", "ARCADIA_ARCHIVE", "ARCADIA_WAREHOUSE")
+_PATHS = (
+    "ARCADIA_INBOX",
+    "ARCADIA_ARCHIVE",
+    "ARCADIA_WAREHOUSE",
+    "ARCADIA_STATEMENTS",
+    "ARCADIA_FOCUS",
+    "ARCADIA_TENANTS",
+)
 
 
 @dataclass(slots=True)
@@ -113,6 +135,8 @@ class Launcher:
             # The first to start makes Dagster's databases: two at once get in each other's way.
             self._wait_for("webserver", f"{self.deployment.url}/server_info")
             self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
+            self._start("statements", self._statements_command())
+            self._wait_for("statements", self.deployment.statements_url)
             yield
         finally:
             self._stop()
@@ -129,12 +153,18 @@ class Launcher:
                 time.sleep(0.5)
 
     def _check_ports(self) -> None:
-        ports = {"--port": self.deployment.port, "--finance-port": self.deployment.sandbox_port}
-        if self.deployment.port == self.deployment.sandbox_port:
-            raise LaunchError(f"--port and --finance-port are both {self.deployment.port}; they must differ")
+        ports = {
+            "--port": self.deployment.port,
+            "--statements-port": self.deployment.statements_port,
+            "--finance-port": self.deployment.sandbox_port,
+        }
+        seen: dict[int, str] = {}
         for option, port in ports.items():
             if port is None:
                 continue
+            if port in seen:
+                raise LaunchError(f"{seen[port]} and {option} are both {port}; they must differ")
+            seen[port] = option
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -146,13 +176,18 @@ class Launcher:
 
     def _prepare_home(self) -> None:
         inbox = Path(self.deployment.environ.get("ARCADIA_INBOX") or self.deployment.home / "inbox")
-        for folder in (inbox, self.deployment.home / "dagster", self.deployment.home / "logs"):
+        home = self.deployment.home
+        for folder in (inbox, home / "dagster", home / "logs", self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
         if self.deployment.sandbox_port is not None:
             for file in sorted(SAMPLE_INBOX.iterdir()):
                 if not (inbox / file.name).exists():
                     part = shutil.copyfile(file, inbox / f".{file.name}.part")
                     part.rename(inbox / file.name)
+
+    def _statements_command(self) -> Sequence[str]:
+        port, folder = str(self.deployment.statements_port), str(self.deployment.statements)
+        return (sys.executable, "-m", "http.server", port, "--bind", HOST, "--directory", folder)
 
     def _sandbox_command(self) -> Sequence[str]:
         file = self.deployment.home / "finance.sqlite"
@@ -194,7 +229,7 @@ class Launcher:
 
     def _stop(self) -> None:
         """Ask all to end, the daemon first so that it starts nothing more; then make them."""
-        order = ("daemon", "webserver", "finance-sandbox")
+        order = ("daemon", "webserver", "statements", "finance-sandbox")
         processes = [self._processes[name] for name in order if name in self._processes]
         for process in processes:
             _signal_group(process, signal.SIGTERM)

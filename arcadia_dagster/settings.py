@@ -61,6 +61,11 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_STATEMENTS",
         description="The folder that the monthly statements are written to",
     )
+    statements_url: str = Field(
+        "",
+        validation_alias="ARCADIA_STATEMENTS_URL",
+        description="Where that folder is served over HTTP, for links in the UI; `make run` serves it and sets this",
+    )
     first_month: date = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
     )
@@ -181,7 +186,7 @@ class Settings(BaseModel):
             raise ValueError("expected at least one role, such as admin")
         return roles
 
-    @field_validator("finance_url", "sandbox_url", "digitalocean_url", "ui_url")
+    @field_validator("finance_url", "sandbox_url", "digitalocean_url", "ui_url", "statements_url")
     @classmethod
     def _url(cls, value: str) -> str:
         try:

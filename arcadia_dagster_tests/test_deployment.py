@@ -75,7 +75,8 @@ MATERIALIZATIONS = """
 query ($asset: AssetKeyInput!, $months: [String!]) {
   assetNodeOrError(assetKey: $asset) { __typename
     ... on AssetNode { assetMaterializations(partitions: $months) { partition runId
-      metadataEntries { label ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } } } } }
+      metadataEntries { label
+        ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } ... on UrlMetadataEntry { url } } } } }
 }
 """
 
@@ -192,6 +193,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story)
             a_killed_run_is_done_again(story, killed)
             each_month_was_materialized(story, backfill)
+            the_ui_links_to_a_statement_that_can_be_read(story)
             story.settled()
             assert story.times_received() == {**before, "1001": 2, "2001": 1}
             the_secret_is_nowhere(story)
@@ -205,6 +207,16 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
         left = remaining(deployment.home)
         kill(left)
     assert left == [], "stopping leaves no process behind"
+
+
+def the_ui_links_to_a_statement_that_can_be_read(story: Story) -> None:
+    """By HTTP: a browser follows no link from the UI to a file."""
+    page = httpx.get(f"{story.deployment.statements_url}/2026-04.html", timeout=30)
+    assert (page.status_code, "86.92" in page.text) == (200, True)
+    asked = {"asset": {"path": ["monthly_statement"]}, "months": ["2026-04-01"]}
+    made = story.graphql.ask(MATERIALIZATIONS, **asked)["assetNodeOrError"]["assetMaterializations"]
+    links = {entry.get("url") for event in made for entry in event["metadataEntries"] if entry["label"] == "statement"}
+    assert links == {f"{story.deployment.statements_url}/2026-04.html"}
 
 
 def the_secret_is_nowhere(story: Story) -> None:
@@ -329,10 +341,11 @@ def planned(home: Path) -> Deployment:
         "ARCADIA_SETTLE_SECONDS": "0",
         "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
     }
-    with socket.socket() as one, socket.socket() as other:
-        for probe in (one, other):
+    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+        for probe in (one, other, third):
             probe.bind(("127.0.0.1", 0))
-        return plan(load(environ), environ, port=one.getsockname()[1], sandbox_port=other.getsockname()[1])
+        ports = [probe.getsockname()[1] for probe in (one, other, third)]
+        return plan(load(environ), environ, port=ports[0], statements_port=ports[1], sandbox_port=ports[2])
 
 
 def remaining(home: Path, seconds: float = 10.0) -> list[int]:

@@ -21,6 +21,7 @@ DEFAULTS = {
     "ARCADIA_FOCUS": Path("focus"),
     "ARCADIA_TENANTS": Path("tenants.toml"),
     "ARCADIA_STATEMENTS": Path("statements"),
+    "ARCADIA_STATEMENTS_URL": "",
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,
     "ARCADIA_MAX_DOCUMENT_BYTES": 10 * 1024**3,

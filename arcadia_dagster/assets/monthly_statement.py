@@ -36,15 +36,16 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
-        common.add_month_metadata(context, months, {month: _metadata(page) for month, page in pages.items()})
+        by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
+        common.add_month_metadata(context, months, by_month)
 
     return monthly_statement
 
 
-def _metadata(page: Page) -> dict[str, Any]:
+def _metadata(page: Page, link: str) -> dict[str, Any]:
     """The link, and the headline figures: floats, which the UI plots and nothing is computed from."""
     metadata: dict[str, Any] = {
-        "statement": dg.MetadataValue.url(page.path.absolute().as_uri()),
+        "statement": dg.MetadataValue.url(link),
         "path": dg.MetadataValue.path(str(page.path.absolute())),
         "invoices": len(page.standing.invoices),
         "held": len(page.standing.held),

@@ -51,7 +51,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.totals_by_month(connection, months),
                 preview.named("invoices_split", preview.tables_by_month(connection, months, _PREVIEW)),
                 preview.named(
-                    "statement", {month: dg.MetadataValue.url(statements.page_of(month).as_uri()) for month in months}
+                    "statement", {month: dg.MetadataValue.url(statements.link_to(month)) for month in months}
                 ),
                 preview.named("borne_by_tenants", preview.tables_by_month(connection, months, _ALLOCATED)),
             )

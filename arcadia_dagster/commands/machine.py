@@ -70,7 +70,13 @@ def up(options: argparse.Namespace) -> int:
     from arcadia_dagster import launcher
 
     with complaints(launcher.LaunchError), launcher.interrupted_by_signals():
-        deployment = launcher.plan(values, os.environ, port=options.port, sandbox_port=options.finance_port)
+        deployment = launcher.plan(
+            values,
+            os.environ,
+            port=options.port,
+            statements_port=options.statements_port,
+            sandbox_port=options.finance_port,
+        )
         running = launcher.Launcher(deployment, project_root())
         print("starting ...", flush=True)
         with running.running():
@@ -84,6 +90,7 @@ def _where_to_look(deployment: "Deployment") -> str:
     inbox = deployment.environ.get("ARCADIA_INBOX") or deployment.home / "inbox"
     lines = [
         f"  Dagster UI       {deployment.url}",
+        f"  statements       {deployment.statements_url}",
         f"  inbox            {inbox}",
         f"  logs             {deployment.home / 'logs'}",
     ]

@@ -16,10 +16,15 @@ class StatementsResource(dg.ConfigurableResource["StatementsResource"]):
     """The folder of the monthly statements. Nothing is made until pages are."""
 
     folder: str = Field(description="The folder that pages are written to.")
+    url: str = Field(default="", description="Where that folder is served over HTTP; empty: nowhere.")
 
-    def page_of(self, month: date) -> Path:
-        """Where a month's page is, or will be once it is made."""
-        return page_path(Path(self.folder), month).absolute()
+    def link_to(self, month: date) -> str:
+        """The address of a month's page, once it is made: a file's where pages are not served.
+
+        Browsers do not follow a link from a page of HTTP to a file; it can be copied.
+        """
+        page = page_path(Path(self.folder), month).absolute()
+        return f"{self.url.rstrip('/')}/{page.name}" if self.url else page.as_uri()
 
     def make(self, warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> dict[date, Page]:
         """Make the months' pages, and those that are out of date; see `make_pages`."""
