@@ -20,6 +20,7 @@ from arcadia_dagster_tests import worker
 from arcadia_dagster_tests.finance.books import SECRET, Books, invoice
 from arcadia_dagster_tests.finance.scripted_server import Request, ScriptedServer, answer
 from arcadia_dagster_tests.forked import forked, is_held, wait
+from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 
 BEFORE_INTENT = "before intent"
 INTENDED = "intent committed"
@@ -45,7 +46,7 @@ class Gate(ScriptedServer):
 
     def __init__(self, url: str) -> None:
         super().__init__(self._pass)
-        self._client = httpx.Client(base_url=url, trust_env=False)
+        self._client = httpx.Client(base_url=url, trust_env=False, verify=NO_AUTHORITIES)
         self.passed = 0
         self.on_connection: Callable[[], bool] = _nothing
         self.on_request: Callable[[Request], bool] = _nothing

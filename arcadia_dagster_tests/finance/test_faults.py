@@ -33,6 +33,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
+from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.plain import new_warehouse
 
 # Generous to a busy machine: what should be answered must be, what should time out does.
@@ -141,7 +142,7 @@ class Faulty(ScriptedServer):
 
     def __init__(self, url: str, faults: dict[str, Fault]) -> None:
         super().__init__(self._break)
-        self._client = httpx.Client(base_url=url, trust_env=False)
+        self._client = httpx.Client(base_url=url, trust_env=False, verify=NO_AUTHORITIES)
         self.faults = faults
         self.is_healed = False
 

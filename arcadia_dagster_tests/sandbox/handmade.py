@@ -11,6 +11,7 @@ import uuid
 import httpx
 
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 
 SECRET = "a-shared-secret-of-the-sandbox's-own-tests-that-is-longer-than-sixty-four-bytes"
 ISSUER = "arcadia_cloud"
@@ -88,7 +89,7 @@ class Client:
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox = sandbox
         # `trust_env=False`: a proxy of the machine's has no part in a talk over loopback.
-        self.http = httpx.Client(base_url=sandbox.url, trust_env=False)
+        self.http = httpx.Client(base_url=sandbox.url, trust_env=False, verify=NO_AUTHORITIES)
 
     def push(self, body: object = None, *, bearer: str | None = None, **request) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token() if bearer is None else bearer}"} | request.pop("headers", {})

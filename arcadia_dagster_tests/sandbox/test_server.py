@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from arcadia_dagster.sandbox import DEFAULT_PORT, RunningSandbox, SandboxStartError, create_app, serve
+from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.sandbox.handmade import IMPORT, SECRET, invoice, token
 
 SERVE = "import pathlib, sys; from arcadia_dagster.sandbox import serve; "
@@ -61,9 +62,11 @@ def test_the_sandbox_accepts_requests_at_once_and_none_after_it_stopped(tmp_path
     before = set(threading.enumerate())
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", sandbox.url)
-        assert httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False).json()["status"] == "ok"
+        assert (
+            httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False, verify=NO_AUTHORITIES).json()["status"] == "ok"
+        )
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False)
+        httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False, verify=NO_AUTHORITIES)
     assert set(threading.enumerate()) <= before
 
 
@@ -73,7 +76,7 @@ def test_the_sandbox_stops_though_a_client_hangs_in_the_middle_of_a_request(tmp_
         idle = socket.create_connection(("127.0.0.1", port))
         hanging = socket.create_connection(("127.0.0.1", port))
         hanging.sendall(f"POST {IMPORT} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{".encode())
-        httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False)
+        httpx.get(f"{sandbox.url}/api/v1/health", trust_env=False, verify=NO_AUTHORITIES)
     idle.close()
     hanging.close()
 
@@ -122,7 +125,9 @@ def test_what_was_answered_survives_a_kill(tmp_path):
     ) as process:
         url = process.stdout.readline().split()[2]
         headers = {"Authorization": f"Bearer {token()}"}
-        invoice_id = httpx.post(url + IMPORT, json=invoice(), headers=headers, trust_env=False).json()["invoice_id"]
+        invoice_id = httpx.post(
+            url + IMPORT, json=invoice(), headers=headers, trust_env=False, verify=NO_AUTHORITIES
+        ).json()["invoice_id"]
         process.kill()
     with RunningSandbox(database=database, secret=SECRET) as sandbox:
         assert [row["invoice_id"] for row in sandbox.invoices()] == [invoice_id]
