@@ -4,7 +4,7 @@ Importing it opens no file, no socket and no database.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -76,10 +76,21 @@ def build_defs(
     )
 
 
-def build_resources(values: settings.Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The resources that the settings make. The secrets are references to their variables, which each run reads."""
+def build_resources(
+    values: settings.Settings, environ: Mapping[str, str] | None = None, *, secret: Callable[[str], str] = dg.EnvVar
+) -> dict[str, Any]:
+    """The resources that the settings make.
+
+    Args:
+        values: The settings.
+        environ: The environment variables; the process's own without it.
+        secret: What stands for the secret that a variable holds: a reference, which each run reads, unless told otherwise.
+    """
     variables = os.environ if environ is None else environ
-    is_configured = bool(variables.get(settings.SECRET_VARIABLE))
+
+    def secret_of(variable: str) -> str:
+        return secret(variable) if variables.get(variable) else ""
+
     return {
         "warehouse": WarehouseResource(path=values.warehouse_location, lock_timeout=values.lock_timeout),
         "landing": LandingResource(
@@ -93,7 +104,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
         ),
         "finance": FinanceResource(
             base_url=values.finance_url,
-            secret=dg.EnvVar(settings.SECRET_VARIABLE) if is_configured else "",
+            secret=secret_of(settings.SECRET_VARIABLE),
             tenant_id=values.finance_tenant_id,
             roles=list(values.finance_roles),
             issuer=values.finance_issuer,
@@ -108,12 +119,12 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
         ),
         "digitalocean": DigitalOceanResource(
             base_url=values.digitalocean_url,
-            token=dg.EnvVar(settings.TOKEN_VARIABLE) if variables.get(settings.TOKEN_VARIABLE) else "",
+            token=secret_of(settings.TOKEN_VARIABLE),
             first_month=values.first_month.isoformat(),
         ),
         "statements": StatementsResource(folder=str(values.statements_path), url=values.statements_url),
         "alerts": AlertsResource(
-            webhook=dg.EnvVar(settings.ALERT_VARIABLE) if variables.get(settings.ALERT_VARIABLE) else "",
+            webhook=secret_of(settings.ALERT_VARIABLE),
             ui_url=values.ui_url,
         ),
     }

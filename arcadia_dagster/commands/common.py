@@ -95,6 +95,16 @@ def complaints(*kinds: type[Exception]) -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
+def resources_of(values: Settings) -> dict[str, Any]:
+    """The resources, ready to be used outside of a run: with the secrets themselves.
+
+    Dagster would read references to them by `process_config_and_initialize`, which makes an instance each time.
+    """
+    from arcadia_dagster.definitions import build_resources
+
+    return build_resources(values, secret=os.environ.__getitem__)
+
+
 def report_checks(values: Settings) -> None:
     """Have the UI show what the checks say after what a person did, where Dagster has run here before.
 
@@ -105,15 +115,14 @@ def report_checks(values: Settings) -> None:
     import dagster as dg
 
     from arcadia_dagster import checks
-    from arcadia_dagster.definitions import build_resources
 
-    resources = build_resources(values)
+    resources = resources_of(values)
     try:
         with dg.DagsterInstance.get() as instance:
             checks.report(
                 instance,
                 resources["warehouse"],
-                resources["finance"].process_config_and_initialize(),
+                resources["finance"],
                 close_day=values.close_day,
             )
     except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise

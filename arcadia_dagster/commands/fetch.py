@@ -15,6 +15,7 @@ from arcadia_dagster.commands.common import (
     parse_months,
     print_json,
     progress,
+    resources_of,
     warehouse_of,
 )
 from arcadia_dagster.settings import TOKEN_VARIABLE
@@ -28,11 +29,10 @@ def fetch(options: argparse.Namespace) -> int:
         raise CommandError(f"DigitalOcean is not configured: set {TOKEN_VARIABLE}", MISUSED)
     from rich.console import Console
 
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.providers.errors import ProviderError
 
     months = parse_months(options.months, values) if options.months else None
-    digitalocean = build_resources(values)["digitalocean"].process_config_and_initialize()
+    digitalocean = resources_of(values)["digitalocean"]
     if not values.inbox_path.exists():
         with complaints():
             values.inbox_path.mkdir(parents=True)

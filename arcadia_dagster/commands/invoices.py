@@ -22,6 +22,7 @@ from arcadia_dagster.commands.common import (
     progress,
     refresh_statements,
     report_checks,
+    resources_of,
 )
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.settings import Settings
@@ -56,12 +57,11 @@ def push(options: argparse.Namespace) -> int:
     values = load_settings()
     from rich.console import Console
 
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError
     from arcadia_dagster.landing.routes import RoutesError
 
-    resources = build_resources(values)
-    finance = resources["finance"].process_config_and_initialize()
+    resources = resources_of(values)
+    finance = resources["finance"]
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     warehouse = existing_warehouse_of(values)
@@ -87,10 +87,9 @@ def reconcile(options: argparse.Namespace) -> int:
     """Compare what finance lists with what is on record; exit 1 where they differ."""
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError
 
-    finance = build_resources(values)["finance"].process_config_and_initialize()
+    finance = resources_of(values)["finance"]
     if not finance.is_configured:
         raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
     warehouse = existing_warehouse_of(values)

@@ -22,6 +22,7 @@ from arcadia_dagster.commands.common import (
     load_settings,
     print_json,
     project_root,
+    resources_of,
     warehouse_of,
 )
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, Settings
@@ -207,13 +208,12 @@ def _disk(home: Path) -> str:
 
 def _finance(values: Settings) -> Iterator[Verdict]:
     """Whether finance answers and takes our token: an empty body is not accepted, but only after the token was."""
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.errors import FinanceError, PayloadRefused
 
     if not os.environ.get(SECRET_VARIABLE):
         yield Verdict("finance", "note", f"not configured ({SECRET_VARIABLE} is unset): invoices are kept and wait")
         return
-    finance = build_resources(values)["finance"].process_config_and_initialize()
+    finance = resources_of(values)["finance"]
     if finance.remark is not None:
         yield Verdict("secret", "note", finance.remark)
     try:
@@ -229,10 +229,9 @@ def _finance(values: Settings) -> Iterator[Verdict]:
 
 def _digitalocean(values: Settings) -> Verdict:
     """Whether DigitalOcean's API takes our token."""
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.providers.errors import ProviderError
 
-    resource = build_resources(values)["digitalocean"].process_config_and_initialize()
+    resource = resources_of(values)["digitalocean"]
     if not resource.is_configured:
         return Verdict("provider", "note", f"not configured ({TOKEN_VARIABLE} is unset): nothing is fetched")
     try:

@@ -15,6 +15,7 @@ from arcadia_dagster.commands.common import (
     parse_months,
     print_json,
     progress,
+    resources_of,
     warehouse_of,
 )
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
@@ -64,12 +65,12 @@ def status(options: argparse.Namespace) -> int:
 
 def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
-    from arcadia_dagster.definitions import build_defs, build_resources
+    from arcadia_dagster.definitions import build_defs
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.warehouse.months import stale
 
-    resources = build_resources(values)
+    resources = resources_of(values)
     warehouse, landing = warehouse_of(values), resources["landing"]
     with complaints(ConfigurationFailure, RoutesError):
         try:
@@ -99,7 +100,6 @@ def _held(values: Settings) -> dict[str, str]:
 
 def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
     """Why finance does not have those of the months' invoices that it should have."""
-    from arcadia_dagster.definitions import build_resources
     from arcadia_dagster.finance.outstanding import REROUTED_ADVICE, missing_sql
     from arcadia_dagster.warehouse.months import month_list
     from arcadia_dagster.warehouse.query import fetch
@@ -109,7 +109,7 @@ def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
             connection,
             "SELECT source || '/' || account_id || '/' || external_id AS name, invoice_external_id, rerouted, "
             "coalesce(last_error, 'no answer is recorded') AS last_error "
-            f"FROM ({missing_sql(build_resources(values)['finance'].recipient)}) "
+            f"FROM ({missing_sql(resources_of(values)['finance'].recipient)}) "
             f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR rerouted IS NOT NULL) "
             "ORDER BY invoice_month, name",
         )
