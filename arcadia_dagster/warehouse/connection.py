@@ -50,7 +50,7 @@ class Warehouse:
         self.path = Path(location).resolve()
         self.lock_timeout = lock_timeout
         self._is_current = False
-        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._idle: list[tuple[duckdb.DuckDBPyConnection, Path]] = []
 
     @property
     def lock_path(self) -> Path:
@@ -108,39 +108,51 @@ class Warehouse:
 
     @contextmanager
     def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to nothing: an in-memory database for work that must not hold the lock."""
-        with self._new_engine() as connection:
+        """A connection to an in-memory database of its own, for work that must not hold the lock."""
+        with self._connected() as connection:
+            connection.execute("RESET threads; ATTACH ':memory:' AS stage; USE stage")
             yield connection
+            connection.execute("USE memory; DETACH stage")
 
-    def _new_engine(self) -> duckdb.DuckDBPyConnection:
+    def _new_engine(self) -> tuple[duckdb.DuckDBPyConnection, Path]:
+        """An engine, and the folder to which it spills what its memory cannot hold."""
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
         # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
         spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         engine = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": _MEMORY_LIMIT})
         engine.execute("SET GLOBAL TimeZone = 'UTC'")
-        return engine
+        return engine, spill
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to which the warehouse is attached, and nothing else.
-
-        Starting DuckDB costs ten times as much as attaching a file to it, so an engine that ended well is kept for the next
-        time. Each use has a connection of its own, with temporary tables of its own.
-        """
-        engine = self._idle.pop() if self._idle else self._new_engine()
-        connection = engine.cursor()
-        try:
+        """A connection to which the warehouse is attached, and nothing else."""
+        with self._connected() as connection:
             self._attach(connection, read_only=read_only)
             use_threads_for(connection, self.path.stat().st_size)
             yield connection
             self._detach(connection)
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to an engine that nobody else uses meanwhile.
+
+        Starting DuckDB costs ten times as much as attaching a database to it, so an engine that ended well is kept for the
+        next time. Each use has a connection of its own, with temporary tables of its own.
+        """
+        engine, spill = self._idle.pop() if self._idle else self._new_engine()
+        connection = engine.cursor()
+        try:
+            yield connection
         except BaseException:
             connection.close()
             engine.close()
             raise
         connection.close()
-        self._idle.append(engine)
+        if spill.exists():
+            engine.close()  # which makes room on the disk
+        else:
+            self._idle.append((engine, spill))
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         mode = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"

@@ -1,5 +1,6 @@
 import re
 
+import duckdb
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse, schema, version_1
@@ -56,9 +57,7 @@ def test_the_version_is_noted_with_its_time(connection):
 
 def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_its_rows(tmp_path, connection):
     warehouse = Warehouse(tmp_path / "arcadia.duckdb")
-    with warehouse.stage() as old:
-        old.execute(f"ATTACH '{warehouse.path}' AS warehouse")
-        old.execute("USE warehouse")
+    with duckdb.connect(warehouse.path) as old:
         for statement in version_1.STATEMENTS:
             old.execute(statement)
         old.execute("INSERT INTO schema_version VALUES (1, TIMESTAMP '2026-04-01 00:00:00')")
@@ -72,9 +71,7 @@ def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_i
 
 def test_a_crash_in_mid_migration_leaves_a_warehouse_that_can_still_be_migrated(tmp_path):
     warehouse = Warehouse(tmp_path / "arcadia.duckdb")
-    with warehouse.stage() as empty:
-        empty.execute(f"ATTACH '{warehouse.path}' AS warehouse")
-        empty.execute("USE warehouse")
+    with duckdb.connect(warehouse.path) as empty:
         assert schema.version_of(empty) == 0
         empty.execute("BEGIN")
         schema.migrate(empty, 0)
