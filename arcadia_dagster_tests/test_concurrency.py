@@ -18,7 +18,6 @@ from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice
 from arcadia_dagster_tests.worker import Worker, together
 
 APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
-ROUNDS = 2
 
 
 def content(cents: int, lines: int = 1, month: str = "2026-04") -> str:
@@ -49,27 +48,22 @@ def test_two_runs_at_once_with_a_new_invoice_each_lose_none_and_push_each_once(
 ) -> None:
     project = project_with_finance
     project.drop(invoice_name(number="9"), content(900).encode())
-    for number in range(ROUNDS):
-        one, other = str(2 * number), str(2 * number + 1)
-        together(
-            run_job(workers[0], project, APRIL, {invoice_name(number=one): content(100 + int(one))}),
-            # The other run also brings a new version of an invoice that the first may be just summing up.
-            run_job(
-                workers[1],
-                project,
-                APRIL,
-                {
-                    invoice_name(number=other): content(100 + int(other)),
-                    invoice_name(number="9"): content(900 + number),
-                },
-            ),
-        )
-        totals = project.query("SELECT external_id, amount_gross_minor FROM tax_split_totals")
-        expected = {str(k): 100 + k for k in range(2 * number + 2)} | {"9": 900 + number}
-        assert {row["external_id"]: row["amount_gross_minor"] for row in totals} == expected
-        with project.warehouse.read() as connection:
-            assert unreconciled(connection) == []
-            assert stale(connection) == set()
+    together(
+        run_job(workers[0], project, APRIL, {invoice_name(number="0"): content(100)}),
+        # The other run also brings a new version of an invoice that the first may be just summing up.
+        run_job(
+            workers[1],
+            project,
+            APRIL,
+            {invoice_name(number="1"): content(101), invoice_name(number="9"): content(901)},
+        ),
+    )
+    totals = project.query("SELECT external_id, amount_gross_minor FROM tax_split_totals")
+    expected = {"0": 100, "1": 101, "9": 901}
+    assert {row["external_id"]: row["amount_gross_minor"] for row in totals} == expected
+    with project.warehouse.read() as connection:
+        assert unreconciled(connection) == []
+        assert stale(connection) == set()
     # And of two months, each with a file of the other's: whoever lands first takes both.
     together(
         run_job(workers[0], project, APRIL, {invoice_name("2026 May", "8"): content(800, month="2026-05")}),

@@ -27,7 +27,7 @@ def sample(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(sample: Path) -> Path:
-    """Two of the months: enough for what goes wrong."""
+    """Two of the months, which are enough; `make demo` shows all."""
     for file in (sample / "inbox").iterdir():
         if not file.name.startswith(("DigitalOcean Invoice 2026 Apr", "DigitalOcean Invoice 2026 May")):
             file.unlink()
@@ -38,14 +38,14 @@ def _april(printed: str) -> list[str]:
     return [" ".join(line.split()) for line in printed.splitlines() if " 900000004 " in line]
 
 
-def test_the_demo_prints_what_is_in_the_files_and_changing_one_line_changes_it(sample: Path) -> None:
-    file = sample / "inbox" / APRIL
+def test_the_demo_prints_what_is_in_the_files_and_changing_one_line_changes_it(small: Path) -> None:
+    file = small / "inbox" / APRIL
     text = file.read_text(encoding="utf-8")
     changed = re.sub(r"^(Droplets,,web-01 .*),\$6\.00,", r"\1,$7.23,", text, count=1, flags=re.MULTILINE)
     assert changed != text
     file.write_text(changed, encoding="utf-8")
 
-    first, again, reissued = _april(_run(sample))
+    first, again, reissued = _april(_run(small))
 
     assert first.startswith("2026-04 900000004 33 88.15 USD 80.25 USD 7.90 USD created ")
     assert again.startswith("2026-04 900000004 33 88.15 USD 80.25 USD 7.90 USD updated ")
