@@ -115,6 +115,9 @@ class Layout(Protocol):
         """How many lines the document must give, counted in another way than `lines_sql` reads them.
 
         None for CSV: its records were counted while it was archived, and its lines are those of the file.
+
+        Raises:
+            UnreadableError: They cannot be counted, for the document is not what it seemed.
         """
 
 

@@ -178,15 +178,14 @@ class Reader:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
-        text = _text(facts)
-        name, layout = registry.recognise(Head(text=text, newline=facts.newline))
-        if isinstance(layout, Refusal | Inventory) or layout.lines_in(document.path) is not None:
+        name, layout = registry.recognise(Head(text=_text(facts), newline=facts.newline))
+        if isinstance(layout, Refusal | Inventory):
             return name, layout
-        if facts.records <= 1:
-            return name, Refusal("line 1: there is a header and nothing below it; expected at least one line")
-        if facts.newline not in text:
-            return name, Refusal(f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header")
-        return name, layout
+        try:
+            problem = _no_lines(facts) if layout.lines_in(document.path) is None else None
+        except UnreadableError as error:
+            problem = str(error)
+        return name, layout if problem is None else Refusal(problem)
 
     def _recognise_parquet(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
         try:
@@ -269,6 +268,15 @@ class _DocumentFacts:
 def _text(facts: TextFacts) -> str:
     """The head as text. A character that its end cuts in half is no fault of the document."""
     return facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+
+
+def _no_lines(facts: TextFacts) -> str | None:
+    """Why CSV of a known header cannot be read; None where it can."""
+    if facts.records <= 1:
+        return "line 1: there is a header and nothing below it; expected at least one line"
+    if facts.newline not in _text(facts):
+        return f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header"
+    return None
 
 
 def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory) -> Reading:

@@ -9,8 +9,20 @@ from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
+from arcadia_dagster.formats.linode import Linode
+from arcadia_dagster.formats.ovhcloud import OvhCloud
+from arcadia_dagster.formats.scaleway import Scaleway
 
-FORMATS: tuple[Format, ...] = (DigitalOceanCsv(), DigitalOceanJson(), focus.Focus(), InventoryCsv(), InventoryJson())
+FORMATS: tuple[Format, ...] = (
+    DigitalOceanCsv(),
+    DigitalOceanJson(),
+    focus.Focus(),
+    Linode(),
+    OvhCloud(),
+    Scaleway(),
+    InventoryCsv(),
+    InventoryJson(),
+)
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 

@@ -20,6 +20,7 @@ import pytest
 import zstandard
 
 from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster_tests.formats import api_documents as api
 from arcadia_dagster_tests.formats.documents import Desk
 from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document, written
@@ -40,6 +41,9 @@ GOOD: dict[str, bytes] = {
     "focus csv": as_csv(*_CHARGES, tax()),
     "focus csv, packed": gzip.compress(as_csv(*_CHARGES, tax())),
     "focus csv, Zstandard": zstandard.ZstdCompressor().compress(as_csv(*_CHARGES, tax())),
+    "linode json": api.written(api.linode()),
+    "ovhcloud json": api.written(api.ovhcloud()),
+    "scaleway json": api.written(api.scaleway(api.scaleway_invoice(), api.scaleway_invoice(id="second"))),
     "focus parquet": as_parquet(*_CHARGES, tax()),
     "inventory csv": b"id,name,type\n1,web-01,droplet\n2,web-02,droplet\n",
     "inventory json": b'[{"id": "1", "name": "web-01", "type": "droplet"}, {"id": "2", "name": "b", "type": "volume"}]',
@@ -115,11 +119,26 @@ def expected_amounts(format_name: str, content: bytes) -> list[Decimal]:
         case "digitalocean_json":
             found = json.loads(content.decode("utf-8-sig"))
             return [amount_of(entry["amount"]) for entry in found["items" if "items" in found else "invoice_items"]]
+        case "linode_json" | "ovhcloud_json" | "scaleway_json":
+            return api_amounts(json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal))
         case "focus" if content.startswith(b"PAR1"):
             table = pq.read_table(io.BytesIO(content), columns=["BilledCost"])
             return [Decimal(cost) for cost in table["BilledCost"].to_pylist()]
         case _:
             return csv_amounts(content, lambda column: column.lower().replace("_", "") == "billedcost")
+
+
+def api_amounts(found: Any) -> list[Decimal]:
+    """The amounts of a Linode, an OVHcloud or a Scaleway document."""
+    if "invoices" in found:
+        parts = [entry[name] for entry in found["invoices"] for name in ("total_untaxed", "total_tax")]
+        return [Decimal(part["units"]) + Decimal(part["nanos"]).scaleb(-9) for part in parts]
+    if "bill" in found:
+        prices = [*(detail["totalPrice"] for detail in found["details"]), found["bill"]["tax"]]
+        return [amount_of(str(entry["value"])) for entry in prices]
+    items = [entry["amount"] for entry in found["items"]]
+    taxes = [entry["tax"] for entry in found["invoice"].get("tax_summary") or [found["invoice"]]]
+    return [amount_of(str(value)) for value in (*items, *taxes)]
 
 
 @pytest.mark.parametrize("label", GOOD)

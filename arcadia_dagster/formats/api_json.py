@@ -1,0 +1,250 @@
+"""Invoices in JSON as a provider's API answers: what the formats of such providers have in common.
+
+A provider's module says how its documents begin, which records they have, and where in them each field is. Money in them is a
+JSON number, which programs read as a binary fraction: it is read as the shortest decimal that stands for the same one, and
+a document that states it with digits that would be lost so is rejected.
+"""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.formats.content import open_content
+from arcadia_dagster.formats.format import Head, NameFacts, UnreadableError
+from arcadia_dagster.warehouse.query import text_literal
+
+MAX_BYTES = 64 << 20
+"""A larger document is rejected: it is in memory as a whole."""
+
+FIELDS = (
+    *(
+        "account",
+        "external_id",
+        "invoice_number",
+        "month",
+        "issued",
+        "total",
+        "tax",
+        "category",
+        "service",
+        "description",
+    ),
+    *(
+        "project",
+        "resource_id",
+        "resource_name",
+        "resource_type",
+        "start",
+        "end",
+        "quantity",
+        "unit",
+        "amount",
+        "currency",
+    ),
+)
+"""What `ApiLayout.fields` may tell of a record, each SQL for text. All but category and description may be left out."""
+
+_NEEDED = ("external_id", "total", "amount", "currency")
+
+
+class ApiLayout(ABC):
+    """How the documents of one provider's API are read.
+
+    In the SQL of `records`, the names are those of `columns`; in that of `fields` they are the members of a record.
+    """
+
+    source: str
+    columns: dict[str, str]
+    """The members of the document that are read, with their types for DuckDB."""
+    records: str
+    """SQL: the list of the document's records, each a struct; each becomes a line."""
+    fields: dict[str, str]
+    named: dict[str, str]
+    """What fields are called in the document, where a problem is told: else as here."""
+
+    @abstractmethod
+    def count(self, document: dict[str, Any]) -> int:
+        """How many records the document has, as Python counts them."""
+
+    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:  # noqa: ARG002 - of CSV only
+        """See `format.Layout`."""
+        files = ", ".join(text_literal(str(path)) for path in paths)
+        packing = "uncompressed" if compression == "none" else compression
+        columns = ", ".join(f"{name}: '{type_}'" for name, type_ in self.columns.items())
+        texts = ", ".join(f"nullif(trim({self.fields.get(name, 'NULL')}), '') AS {name}_text" for name in FIELDS)
+        return f"""
+        SELECT
+          path,
+          external_id_text AS invoice_key,
+          category_text AS typed_category,
+          service_text AS service_name,
+          coalesce(description_text, '') AS description,
+          project_text AS project,
+          resource_id_text AS resource_id,
+          resource_name_text AS resource_name,
+          resource_type_text AS resource_type,
+          charge_period_start,
+          CASE WHEN minute(stated_end) = 59 AND second(stated_end) = 59 THEN stated_end + INTERVAL 1 SECOND
+            ELSE stated_end END AS charge_period_end,
+          quantity,
+          CASE WHEN quantity IS NOT NULL THEN unit_text END AS unit,
+          amount,
+          currency_text AS currency,
+          bad.bad_column,
+          bad.bad_value,
+          bad.expected,
+          account_text,
+          invoice_number_text,
+          CAST(date_trunc('month', stated_month) AS DATE) AS stated_month,
+          CAST(stated_issue AS DATE) AS issued_on,
+          stated_total,
+          stated_tax
+        FROM (
+          SELECT *, {self._bad_sql()} AS bad
+          FROM (
+            SELECT
+              *,
+              {amounts.amount_sql("amount_text")} AS amount,
+              {amounts.quantity_sql("quantity_text")} AS quantity,
+              {amounts.amount_sql("total_text")} AS stated_total,
+              {amounts.amount_sql("tax_text")} AS stated_tax,
+              {timestamps.utc_unless_stated_sql("start_text")} AS charge_period_start,
+              {timestamps.utc_unless_stated_sql("end_text")} AS stated_end,
+              {timestamps.utc_unless_stated_sql("month_text")} AS stated_month,
+              {timestamps.utc_unless_stated_sql("issued_text")} AS stated_issue
+            FROM (
+              SELECT path, {texts}
+              FROM (
+                SELECT path, unnest(records, max_depth := 2)
+                FROM (
+                  SELECT filename AS path, {self.records} AS records
+                  FROM read_json([{files}], format = 'unstructured', records = 'true', filename = true,
+                    columns = {{{columns}}}, maximum_object_size = {MAX_BYTES}, compression = '{packing}')
+                )
+              )
+            )
+          )
+        )
+        """
+
+    def invoices_sql(self, lines: str) -> str | None:
+        """Where no line has a start, the month is that of the day on which the invoice was issued."""
+        return f"""
+        SELECT document_sha256, invoice_key, any_value(invoice_key) AS external_id,
+          coalesce(any_value(invoice_number_text), any_value(invoice_key)) AS invoice_number,
+          any_value(account_text) AS account_id,
+          coalesce(any_value(stated_month), CASE WHEN count(charge_period_start) FILTER (charge_category <> 'Tax') = 0
+            THEN CAST(date_trunc('month', any_value(issued_on)) AS DATE) END) AS month,
+          any_value(issued_on) AS issued_on, any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax,
+          count(issued_on) > 0 AS is_final
+        FROM {lines} GROUP BY document_sha256, invoice_key
+        """
+
+    def lines_in(self, path: Path) -> int | None:
+        """As many as Python finds."""
+        return self.count(json_object(path))
+
+    def _bad_sql(self) -> str:
+        """The first value of the record that cannot be read."""
+        arms = [
+            self._bad("amount", "amount IS NULL", amounts.EXPECTED),
+            self._bad(
+                "currency", "NOT coalesce(regexp_full_match(currency_text, '[A-Z]{3}'), false)", "an ISO 4217 code"
+            ),
+            self._bad("external_id", "external_id_text IS NULL", "the invoice's id"),
+            self._bad("total", "stated_total IS NULL", amounts.EXPECTED),
+            self._bad("tax", "stated_tax IS NULL AND tax_text IS NOT NULL", amounts.EXPECTED),
+            self._bad("quantity", "quantity IS NULL AND quantity_text IS NOT NULL", "a number, or nothing"),
+            self._bad("month", "stated_month IS NULL AND month_text IS NOT NULL", "a month such as 2026-04"),
+            self._bad("issued", "stated_issue IS NULL AND issued_text IS NOT NULL", timestamps.EXPECTED_UTC),
+            self._bad("start", "charge_period_start IS NULL AND start_text IS NOT NULL", timestamps.EXPECTED_UTC),
+            self._bad("end", "stated_end IS NULL AND end_text IS NOT NULL", timestamps.EXPECTED_UTC),
+            self._bad("end", "stated_end < charge_period_start", "a time not before the start"),
+        ]
+        return first_bad_sql(arms)
+
+    def _bad(self, field: str, condition: str, expected: str) -> str:
+        return bad_sql(condition, self.named.get(field, field), f"{field}_text", expected)
+
+
+class ApiFormat:
+    """The format of the documents that begin in one way."""
+
+    name: str
+    begins: re.Pattern[str]
+    layout: ApiLayout
+
+    def recognise(self, head: Head) -> ApiLayout | None:
+        """Known by its beginning."""
+        return self.layout if head.columns is None and self.begins.match(head.text) else None
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
+        """Everything is in the document."""
+        return None
+
+
+def envelope(kind: str) -> re.Pattern[str]:
+    """How a document begins that has an invoice and its items from two answers: by saying so."""
+    return re.compile(rf'\s*\{{\s*"kind"\s*:\s*"{kind}"\s*,')
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The document as Python reads it, every number exactly.
+
+    Raises:
+        UnreadableError: It is no JSON object, or has a name twice, or a number that a binary fraction would shorten.
+    """
+    with open_content(path) as file:
+        text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise UnreadableError(f"it has more than {MAX_BYTES} bytes, which is the limit for JSON")
+    try:
+        content = json.loads(
+            text.decode("utf-8-sig"), parse_float=_number, parse_constant=_no_number, object_pairs_hook=_named_once
+        )
+    except UnreadableError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"it is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UnreadableError("expected a JSON object")
+    return content
+
+
+def list_in(document: dict[str, Any], name: str) -> list[Any]:
+    """The list that a member of the document is.
+
+    Raises:
+        UnreadableError: It is none, or empty.
+    """
+    found = document.get(name)
+    if not isinstance(found, list) or not found:
+        raise UnreadableError(f"{name}: {found!r:.60}; expected a list of at least one")
+    return found
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    # A check, and no arithmetic: what a reader that keeps binary fractions, as DuckDB does, makes of it.
+    if number != Decimal(json.dumps(json.loads(text))):
+        raise UnreadableError(f"{text[:60]}: a number with more digits than JSON readers keep; expected at most 15")
+    return number
+
+
+def _no_number(text: str) -> None:
+    raise UnreadableError(f"{text}: expected a number")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UnreadableError(f"{', '.join(twice)[:60]}: it is there more than once in an object; expected each once")
+    return found

@@ -1,0 +1,171 @@
+"""Invoices as the APIs of Linode, OVHcloud and Scaleway give them, whole or not at all."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arcadia_dagster_tests.formats.api_documents import (
+    linode,
+    linode_item,
+    money,
+    ovh_detail,
+    ovhcloud,
+    price,
+    scaleway,
+    scaleway_invoice,
+    written,
+)
+from arcadia_dagster_tests.formats.documents import Desk, Stated
+
+LINE = "charge_category, description, resource_id, amount, currency"
+
+
+@pytest.fixture
+def read(desk: Desk) -> Callable[..., Stated]:
+    def one(content: Any, **options: Any) -> Stated:
+        [stated] = desk.read(content if isinstance(content, bytes) else written(content), **options)
+        return stated
+
+    return one
+
+
+def test_linodes_items_are_lines_and_its_taxes_are_lines_of_tax(read) -> None:
+    found = read(linode(), columns=LINE)
+    assert (found.format, found.reason) == ("linode_json", None)
+    assert found.lines == [
+        ("Usage", "Nanode 1GB - web-1 (1)", "1", Decimal("5.00"), "USD"),
+        ("Usage", "Nanode 1GB - web-2 (2)", "2", Decimal("20.20"), "USD"),
+        ("Tax", "PA STATE TAX", None, Decimal("2.00"), "USD"),
+        ("Tax", "PHILADELPHIA TAX", None, Decimal("0.52"), "USD"),
+    ]
+    [stated] = found.invoices
+    assert (stated.source, stated.account_id, stated.external_id) == ("linode", "acc-1", "123")
+    assert (stated.stated_total, stated.stated_tax) == (Decimal("27.72"), Decimal("2.52"))
+    assert (stated.lines_total, stated.lines_month, stated.issued_on) == (
+        stated.stated_total,
+        date(2026, 4, 1),
+        date(2026, 5, 1),
+    )
+
+
+def test_linodes_hours_are_kept_with_their_exclusive_end(read) -> None:
+    columns = "service_name, resource_name, charge_period_start, charge_period_end, quantity, unit"
+    assert read(linode(linode_item()), columns=columns).lines[0] == (
+        "Nanode 1GB",
+        "web-1",
+        datetime(2026, 4, 1, 4),  # noqa: DTZ001 - UTC, as the warehouse keeps it
+        datetime(2026, 5, 1, 4),  # noqa: DTZ001
+        Decimal(730),
+        "Hours",
+    )
+
+
+def test_linodes_tax_without_a_summary_is_one_line(read) -> None:
+    found = read(linode(tax_summary=[]), columns=LINE)
+    assert found.lines[-1] == ("Tax", "Tax", None, Decimal("2.52"), "USD")
+    assert len(found.lines) == 3
+
+
+def test_a_negative_item_is_a_credit(read) -> None:
+    found = read(linode(linode_item(), linode_item(-3.5, label="Tax-exempt credit")), columns=LINE)
+    assert found.lines[1] == ("Credit", "Tax-exempt credit", None, Decimal("-3.5"), "USD")
+
+
+def test_ovhclouds_details_and_tax_come_to_what_the_bill_states(read) -> None:
+    found = read(ovhcloud(), columns=LINE)
+    assert (found.format, found.reason) == ("ovhcloud_json", None)
+    assert found.lines == [
+        ("Usage", "VPS vps-1, monthly", "vps112233.ovh.net", Decimal("37.87"), "EUR"),
+        ("Tax", "Tax", None, Decimal("7.57"), "EUR"),
+    ]
+    [stated] = found.invoices
+    assert (stated.source, stated.account_id, stated.external_id) == ("ovhcloud", "ab1234-ovh", "FR123")
+    assert (stated.stated_total, stated.stated_tax, stated.lines_total) == (
+        Decimal("45.44"),
+        Decimal("7.57"),
+        Decimal("45.44"),
+    )
+    assert (stated.month, stated.lines_month, stated.issued_on) == (None, date(2026, 4, 1), date(2026, 5, 2))
+
+
+def test_a_bill_whose_details_say_no_period_is_of_the_month_of_its_date(read) -> None:
+    [stated] = read(ovhcloud(ovh_detail(37.87, periodStart=None, periodEnd=None))).invoices
+    assert stated.month == date(2026, 5, 1)
+
+
+def test_details_in_other_currencies_than_the_tax_are_told(read) -> None:
+    [stated] = read(ovhcloud(ovh_detail(totalPrice=price(37.87, "USD")))).invoices
+    assert stated.currencies == ("EUR", "USD")
+
+
+def test_scaleways_list_states_each_of_its_invoices(read) -> None:
+    credit = scaleway_invoice(
+        id="credit",
+        number=4712,
+        total_untaxed=money(-1, -500_000_000),
+        total_tax=money(0, -300_000_001),
+        total_taxed=money(-1, -800_000_001),
+    )
+    draft = scaleway_invoice(id="draft", issued_date=None)
+    found = read(scaleway(scaleway_invoice(), credit, draft), columns="charge_category, amount, currency")
+    assert (found.format, found.reason) == ("scaleway_json", None)
+    assert found.lines == [
+        ("Usage", Decimal("12.34"), "EUR"),
+        ("Tax", Decimal("2.47"), "EUR"),
+        ("Credit", Decimal("-1.5"), "EUR"),
+        ("Tax", Decimal("-0.300000001"), "EUR"),
+        ("Usage", Decimal("12.34"), "EUR"),
+        ("Tax", Decimal("2.47"), "EUR"),
+    ]
+    told = [
+        (stated.account_id, stated.invoice_number, stated.stated_total, stated.is_final) for stated in found.invoices
+    ]
+    assert told == [
+        ("org-1", "4711", Decimal("14.81"), True),
+        ("org-1", "4712", Decimal("-1.800000001"), True),
+        ("org-1", "4711", Decimal("14.81"), False),
+    ]
+    assert {stated.month for stated in found.invoices} == {date(2026, 4, 1)}
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "amount is text that is none": (linode(linode_item() | {"amount": "5,00"}), "record 1, column amount: '5,00'"),
+    "amount is null": (linode(linode_item() | {"amount": None}), "record 1, column amount: blank"),
+    "total is missing": (linode(total=None), "record 1, column invoice.total: blank"),
+    "tax is missing": (linode(tax=None, tax_summary=None), "record 3, column amount: blank"),
+    "id is missing": (linode(id=None), "record 1, column invoice.id: blank"),
+    "end before start": (linode(linode_item(to="2026-03-01T00:00:00")), "record 1, column end: '2026-03-01"),
+    "31 February": (ovhcloud(ovh_detail(periodStart="2026-02-31")), "record 1, column periodStart: '2026-02-31'"),
+    "no currency": (ovhcloud(tax={"value": 1.0}), "record 2, column currency: blank"),
+    "no details": (ovhcloud() | {"details": None}, "details: None; expected a list of at least one"),
+    "nanos of another sign": (
+        scaleway(scaleway_invoice(total_tax=money(2, -470_000_000))),
+        'record 1, column total_tax: \'{"currency_code"',
+    ),
+    "nanos missing": (scaleway(scaleway_invoice(total_untaxed={"currency_code": "EUR", "units": 1})), "record 1, column"),
+    "billing period": (scaleway(scaleway_invoice(billing_period="April")), "record 1, column billing_period: 'April'"),
+    "more digits than a reader keeps": (
+        written(linode()).replace(b"20.2,", b"20.20000000000000000001,"),
+        "20.20000000000000000001: a number with more digits than JSON readers keep",
+    ),
+    "NaN": (written(linode()).replace(b"20.2,", b"NaN,"), "NaN: expected a number"),
+    "a name twice": (written(linode()).replace(b'"tax": 2.52,', b'"tax": 2.52, "tax": 2.53,'), "tax: it is there more"),
+    "cut off": (written(ovhcloud())[:-40], "it is not JSON"),
+    "an error instead": (b'{"message": "Invalid credentials"}', "line 1: it is JSON of an unknown shape"),
+    "no invoices": (b'{"total_count": 0, "invoices": []}', "line 1: it is JSON of an unknown shape"),
+}  # fmt: skip
+
+
+def test_what_cannot_be_read_is_rejected_with_its_place(large_desk: Desk) -> None:
+    contents = {
+        label: content if isinstance(content, bytes) else written(content) for label, (content, _) in BAD.items()
+    }
+    found = large_desk.read_cases(contents)
+    wrong = {
+        label: stated.reason for label, stated in found.items() if not str(stated.reason).startswith(BAD[label][1])
+    }
+    assert wrong == {}
+    assert all(not stated.lines and not stated.invoices for stated in found.values())
