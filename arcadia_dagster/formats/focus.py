@@ -6,257 +6,61 @@ period that is not invoiced yet: it is shown and never pushed. Timestamps are in
 the document leaves out the `Z`; NULL is an empty field or the word `NULL` (FOCUS 1.2, Null Handling).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import duckdb
-
-from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.tax import CATEGORIES
 from arcadia_dagster.billing.vendors import source_sql
-from arcadia_dagster.formats import amounts, timestamps
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "amount": ("BilledCost",),
-    "currency": ("BillingCurrency",),
-    "category": ("ChargeCategory",),
-    "billing_start": ("BillingPeriodStart",),
-    "charge_start": ("ChargePeriodStart",),
-    "charge_end": ("ChargePeriodEnd",),
-    "account": ("BillingAccountId",),
-    "issuer": ("InvoiceIssuerName", "InvoiceIssuer", "ServiceProviderName", "ProviderName"),
-    "description": ("ChargeDescription",),
-    "service": ("ServiceName",),
-    "invoice": ("InvoiceId",),
-    "sub_account": ("SubAccountId",),
-    "sub_account_name": ("SubAccountName",),
-    "resource_id": ("ResourceId",),
-    "resource_name": ("ResourceName",),
-    "resource_type": ("ResourceType",),
-    "quantity": ("ConsumedQuantity",),
-    "unit": ("ConsumedUnit",),
-}
-"""What is read, and what it is called in the versions of FOCUS, the preferred name first; any other column is left alone."""
-
-REQUIRED = (
-    "amount",
-    "currency",
-    "category",
-    "billing_start",
-    "charge_start",
-    "charge_end",
-    "account",
-    "issuer",
-    "description",
-    "service",
-)
-"""What every version has as mandatory and we cannot do without."""
-
-_RECOGNISED_BY = ("amount", "currency", "category")
-_READ_LATER = ("amount", "quantity", "charge_start", "charge_end", "billing_start")
-"""Fields whose text is kept beside their value, to be shown where it cannot be read."""
-
-_SEPARATOR = "chr(31)"
-_CATEGORIES = ", ".join(CATEGORIES)
+_EXACT = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
+_IN_ANY_CASE = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
 
 
-class Focus:
+class FocusLayout(CostTableLayout):
+    """See the module."""
+
+    names = {  # noqa: RUF012 - a constant
+        "amount": ("BilledCost",),
+        "currency": ("BillingCurrency",),
+        "category": ("ChargeCategory",),
+        "billing_start": ("BillingPeriodStart",),
+        "charge_start": ("ChargePeriodStart",),
+        "charge_end": ("ChargePeriodEnd",),
+        "account": ("BillingAccountId",),
+        "issuer": ("InvoiceIssuerName", "InvoiceIssuer", "ServiceProviderName", "ProviderName"),
+        "description": ("ChargeDescription",),
+        "service": ("ServiceName",),
+        "invoice": ("InvoiceId",),
+        "sub_account": ("SubAccountId",),
+        "sub_account_name": ("SubAccountName",),
+        "resource_id": ("ResourceId",),
+        "resource_name": ("ResourceName",),
+        "resource_type": ("ResourceType",),
+        "quantity": ("ConsumedQuantity",),
+        "unit": ("ConsumedUnit",),
+    }
+    # What every version has as mandatory and we cannot do without.
+    required = (
+        "amount",
+        "currency",
+        "category",
+        "billing_start",
+        "charge_start",
+        "charge_end",
+        "account",
+        "issuer",
+        "description",
+        "service",
+    )
+    category_sql = f"CASE category {_EXACT} ELSE element_at(MAP {{{_IN_ANY_CASE}}}, lower(trim(category)))[1] END"
+    categories = f"one of {', '.join(CATEGORIES)}"
+    needs_known_category = True
+
+    def _issued_by(self, issuer: str) -> str:
+        return f"coalesce({source_sql(issuer)}, 'unknown') AS source, {issuer} AS vendor_name"
+
+
+class Focus(CostTable):
     """The format itself."""
 
     name = "focus"
-
-    def recognise(self, head: Head) -> "FocusLayout | Refusal | None":
-        """Known by its columns, in any order and case, with or without underscores."""
-        names = [_plain(column) for column in head.header]
-        if not all(any(_plain(name) in names for name in COLUMNS[field]) for field in _RECOGNISED_BY):
-            return None
-        known = {_plain(alias) for aliases in COLUMNS.values() for alias in aliases}
-        if twice := repeated([name for name in names if name in known]):
-            return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
-        found = {
-            field: position
-            for field, aliases in COLUMNS.items()
-            if (position := next((names.index(_plain(name)) for name in aliases if _plain(name) in names), None))
-            is not None
-        }
-        if missing := [COLUMNS[field][0] for field in REQUIRED if field not in found]:
-            return Refusal(f"line 1: column {', '.join(missing)} is missing, which FOCUS has as mandatory")
-        types = None if head.columns is None else tuple(head.columns.items())
-        return FocusLayout(columns=tuple(head.header), found=tuple(found.items()), types=types)
-
-    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
-        """Everything is in the document."""
-        return None
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "")
-
-
-@dataclass(frozen=True)
-class FocusLayout:
-    """One order of columns.
-
-    Attributes:
-        columns: The header.
-        found: Which of them holds each field, by its position.
-        types: The columns of a Parquet document with their types; None for CSV.
-    """
-
-    columns: tuple[str, ...]
-    found: tuple[tuple[str, int], ...]
-    types: tuple[tuple[str, str], ...] | None
-    source: str = "unknown"
-
-    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
-        """See `format.Layout`."""
-        fields = dict(self.found)
-        exact = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
-        entries = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
-        category = f"CASE category {exact} ELSE element_at(MAP {{{entries}}}, lower(trim(category)))[1] END"
-        return f"""
-        SELECT
-          path,
-          concat_ws({_SEPARATOR}, coalesce(issuer, ''), coalesce(account, ''), coalesce(invoice, ''),
-            CASE WHEN invoice IS NULL THEN strftime(billing_month, '%Y-%m') ELSE '' END) AS invoice_key,
-          billing_month,
-          typed_category,
-          service AS service_name,
-          coalesce(description, '') AS description,
-          coalesce(nullif(trim(sub_account_name), ''), nullif(trim(sub_account), '')) AS project,
-          resource_id,
-          resource_name,
-          resource_type,
-          charge_period_start,
-          charge_period_end,
-          quantity,
-          CASE WHEN quantity IS NOT NULL THEN unit END AS unit,
-          amount,
-          currency,
-          bad.bad_column,
-          bad.bad_value,
-          bad.expected
-        FROM (
-          SELECT *, {self._bad_sql()} AS bad
-          FROM (
-            SELECT
-              path, service, description, sub_account, sub_account_name, resource_id, resource_name, resource_type, unit,
-              {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
-              amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
-              category, {category} AS typed_category,
-              upper(trim(currency)) AS currency,
-              {self._amount("amount")} AS amount,
-              {self._amount("quantity")} AS quantity,
-              {self._time("charge_start")} AS charge_period_start,
-              {self._time("charge_end")} AS charge_period_end,
-              CAST(date_trunc('month', {self._time("billing_start")}) AS DATE) AS billing_month
-            FROM (SELECT filename AS path, {", ".join(self._field_sql(field, fields.get(field)) for field in COLUMNS)}
-              FROM {self._records_sql(paths, compression, options)})
-          )
-        )
-        """
-
-    def invoices_sql(self, lines: str) -> str | None:
-        """An invoice's issuer, account and id are its key's; its month is the billing period of most of its lines."""
-        part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3)]
-        return f"""
-        WITH month AS (
-          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines FROM {lines} GROUP BY ALL
-        )
-        SELECT document_sha256, invoice_key, coalesce({source_sql(part[0])}, 'unknown') AS source, {part[0]} AS vendor_name,
-          {part[1]} AS account_id, {part[2]} AS external_id, {part[2]} AS invoice_number,
-          {part[2]} IS NOT NULL AS is_final, true AS may_be_part,
-          max_by(billing_month, (lines, billing_month)) AS month
-        FROM month GROUP BY document_sha256, invoice_key
-        """
-
-    def lines_in(self, path: Path) -> int | None:
-        """The rows that Parquet's own footer counts; CSV is counted while it is archived."""
-        if self.types is None:
-            return None
-        with duckdb.connect() as connection:
-            found = connection.execute(
-                f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"
-            ).fetchone()
-        return 0 if found is None else int(found[0])
-
-    def _records_sql(self, paths: Sequence[Path], compression: str, options: str) -> str:
-        if self.types is None:
-            return read_csv_sql(paths, self._names(), compression=compression, options=options)
-        files = ", ".join(text_literal(str(path)) for path in paths)
-        return f"read_parquet([{files}], filename = true)"
-
-    def _names(self) -> list[str]:
-        """A name for each column: its own in Parquet; in CSV, where it may be blank or occur twice, one with its position."""
-        if self.types is not None:
-            return list(self.columns)
-        return [f"c{position}" for position in range(len(self.columns))]
-
-    def _type(self, field: str) -> str:
-        """The type of a field's column; text in CSV."""
-        position = dict(self.found).get(field)
-        return "VARCHAR" if self.types is None or position is None else self.types[position][1]
-
-    def _field_sql(self, field: str, position: int | None) -> str:
-        """The field as text without NULL's spellings, or as its Parquet type where its value needs no reading."""
-        name = f"{field}_text" if field in _READ_LATER else field
-        if position is None:
-            return f"CAST(NULL AS VARCHAR) AS {name}"
-        column = identifier(self._names()[position])
-        type_ = self._type(field)
-        if name == field:
-            text = column if type_ == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-            return f"CASE WHEN {text} NOT IN ('', 'NULL') THEN {text} END AS {name}"
-        return f"{column} AS {name}"
-
-    def _amount(self, field: str) -> str:
-        """The exact amount. A DOUBLE of Parquet is the shortest decimal that reads back as it."""
-        text, type_ = f"{field}_text", self._type(field)
-        if type_.startswith("DECIMAL"):
-            return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
-        return amounts.amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
-
-    def _time(self, field: str) -> str:
-        text, type_ = f"{field}_text", self._type(field)
-        if type_ == "VARCHAR":
-            return timestamps.utc_unless_stated_sql(text)
-        if type_ == "TIMESTAMP WITH TIME ZONE":
-            # A cast would look for a time zone database.
-            return f"make_timestamp(epoch_us({text}))"
-        return f"TRY_CAST({text} AS TIMESTAMP)"
-
-    def _bad_sql(self) -> str:
-        """The first value of the record that cannot be read: its column, the value, and what was expected."""
-        arms = [
-            self._bad("amount", "amount IS NULL", amounts.EXPECTED),
-            self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
-            self._bad("category", "typed_category IS NULL", f"one of {_CATEGORIES}"),
-            self._bad("billing_start", "billing_month IS NULL", timestamps.EXPECTED_UTC),
-            self._bad("charge_start", "charge_period_start IS NULL", timestamps.EXPECTED_UTC),
-            self._bad("charge_end", "charge_period_end IS NULL", timestamps.EXPECTED_UTC),
-            self._bad("charge_end", "charge_period_end < charge_period_start", "a time not before ChargePeriodStart"),
-            self._bad("quantity", f"quantity IS NULL AND NOT ({self._is_null('quantity')})", "a quantity, or nothing"),
-            self._bad("issuer", "issuer IS NULL", "the name of who issued the invoice"),
-            self._bad("account", "account IS NULL", "the billing account's id"),
-        ]
-        return first_bad_sql(arms)
-
-    def _is_null(self, field: str) -> str:
-        text = f"{field}_text"
-        return f"{text} IS NULL OR trim(CAST({text} AS VARCHAR)) IN ('', 'NULL')"
-
-    def _bad(self, field: str, condition: str, expected: str) -> str:
-        position = dict(self.found).get(field)
-        column = COLUMNS[field][0] if position is None else self.columns[position]
-        value = f"CAST({field}_text AS VARCHAR)" if field in _READ_LATER else field
-        return bad_sql(condition, column, value, expected)
-
-
-def _trimmed(name: str) -> str:
-    """SQL: an id without the blanks around it, NULL where nothing is left. Most have none, and trimming all is slow."""
-    return f"CASE WHEN {name} LIKE ' %' OR {name} LIKE '% ' THEN nullif(trim({name}), '') ELSE {name} END AS {name}"
+    layout = FocusLayout
+    specification = "FOCUS"

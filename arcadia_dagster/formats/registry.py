@@ -4,9 +4,10 @@ import inspect
 import sys
 from datetime import date
 
-from arcadia_dagster.formats import focus
+from arcadia_dagster.formats.cost_table import CostTable
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
+from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
@@ -16,7 +17,7 @@ from arcadia_dagster.formats.scaleway import Scaleway
 FORMATS: tuple[Format, ...] = (
     DigitalOceanCsv(),
     DigitalOceanJson(),
-    focus.Focus(),
+    Focus(),
     Linode(),
     OvhCloud(),
     Scaleway(),
@@ -77,12 +78,12 @@ def as_markdown() -> str:
         modules.setdefault(type(format_).__module__, []).append(format_.name)
     for module, names in modules.items():
         parts += [f"## {', '.join(f'`{name}`' for name in names)}", "", inspect.getdoc(sys.modules[module]) or "", ""]
-        if module == focus.__name__:
+        for table in (format_ for format_ in FORMATS if isinstance(format_, CostTable) and format_.name in names):
             parts += ["| what is read | its column | mandatory |", "|---|---|---|"]
             parts += [
                 f"| {field.replace('_', ' ')} | {' or '.join(f'`{name}`' for name in columns)} | "
-                f"{'yes' if field in focus.REQUIRED else ''} |"
-                for field, columns in focus.COLUMNS.items()
+                f"{'yes' if field in table.layout.required else ''} |"
+                for field, columns in table.layout.names.items()
             ]
             parts.append("")
     return "\n".join(parts)
