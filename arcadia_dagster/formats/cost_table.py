@@ -21,36 +21,20 @@ from arcadia_dagster.formats.format import Head, NameFacts, Refusal
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
-    *(
-        "amount",
-        "currency",
-        "category",
-        "billing_start",
-        "charge_start",
-        "charge_end",
-        "account",
-        "issuer",
-        "description",
-    ),
-    *(
-        "service",
-        "service_code",
-        "invoice",
-        "sub_account",
-        "sub_account_name",
-        "resource_id",
-        "resource_name",
-        "resource_type",
-    ),
-    *("quantity", "unit"),
+    *("amount", "currency", "category", "billing_start", "charge_start", "charge_end", "account", "issuer", "invoice"),
+    *("description", "service", "service_code", "sub_account", "sub_account_name", "quantity", "unit"),
+    *("resource_id", "resource_name", "resource_type", "net_amount"),
 )
-"""What a layout may have a column for."""
+"""What a layout may have a column for; the net amount is what the amounts must come to all the same."""
 
 _RECOGNISED_BY = ("amount", "currency", "category")
-_READ_LATER = ("amount", "quantity", "charge_start", "charge_end", "billing_start")
+_READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start")
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
 
 _SEPARATOR = "chr(31)"
+
+_MAX_NET = 10**12
+"""A larger net amount is not read, so that those of any document can be summed."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +88,7 @@ class CostTableLayout:
           CASE WHEN quantity IS NOT NULL THEN unit END AS unit,
           amount,
           currency,
+          net_amount,
           bad.bad_column,
           bad.bad_value,
           bad.expected
@@ -111,12 +96,15 @@ class CostTableLayout:
           SELECT *, {self._bad_sql()} AS bad
           FROM (
             SELECT
-              path, service, description, sub_account, sub_account_name, resource_id, resource_name, resource_type, unit,
+              path, service, service_code, description, sub_account, sub_account_name,
+              resource_id, resource_name, resource_type, unit,
               {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
-              amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
+              amount_text, net_amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
               category, {self.category_sql} AS typed_category,
               upper(trim(currency)) AS currency,
               {self._amount("amount")} AS amount,
+              {self._amount("net_amount")} AS any_net_amount,
+              CASE WHEN abs(any_net_amount) < {_MAX_NET} THEN any_net_amount END AS net_amount,
               {self._amount("quantity")} AS quantity,
               {self._time("charge_start")} AS charge_period_start,
               {self._time("charge_end")} AS stated_end,
@@ -132,11 +120,14 @@ class CostTableLayout:
         part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3)]
         return f"""
         WITH month AS (
-          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines FROM {lines} GROUP BY ALL
+          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines,
+            CASE WHEN count(net_amount) = count(*) THEN sum(net_amount) END AS net_total
+          FROM {lines} GROUP BY ALL
         )
         SELECT document_sha256, invoice_key, {self._issued_by(part[0])},
           {part[1]} AS account_id, {part[2]} AS external_id, {part[2]} AS invoice_number,
           {part[2]} IS NOT NULL AS is_final, true AS may_be_part,
+          CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
           max_by(billing_month, (lines, billing_month)) AS month
         FROM month GROUP BY document_sha256, invoice_key
         """
@@ -187,6 +178,8 @@ class CostTableLayout:
     def _amount(self, field: str) -> str:
         """The exact amount. A DOUBLE of Parquet is the shortest decimal that reads back as it."""
         text, type_ = f"{field}_text", self._type(field)
+        if field not in dict(self.found):
+            return f"CAST(NULL AS {AMOUNT_TYPE})"
         if type_.startswith("DECIMAL"):
             return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
         return amounts.amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
@@ -219,6 +212,10 @@ class CostTableLayout:
             self._bad("quantity", f"quantity IS NULL AND NOT ({self._is_null('quantity')})", "a quantity, or nothing"),
             self._bad("account", "account IS NULL", "the billing account's id"),
         ]
+        if "net_amount" in dict(self.found):
+            arms.append(
+                self._bad("net_amount", f"net_amount IS NULL AND NOT ({self._is_null('net_amount')})", amounts.EXPECTED)
+            )
         if "issuer" in self.required:
             arms.append(self._bad("issuer", "issuer IS NULL", "the name of who issued the invoice"))
         return first_bad_sql(arms)

@@ -4,6 +4,7 @@ import inspect
 import sys
 from datetime import date
 
+from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.cost_table import CostTable
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
@@ -18,6 +19,7 @@ FORMATS: tuple[Format, ...] = (
     DigitalOceanCsv(),
     DigitalOceanJson(),
     Focus(),
+    AwsCur(),
     Linode(),
     OvhCloud(),
     Scaleway(),

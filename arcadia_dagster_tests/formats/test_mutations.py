@@ -21,6 +21,7 @@ import zstandard
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster_tests.formats import api_documents as api
+from arcadia_dagster_tests.formats import aws_cur
 from arcadia_dagster_tests.formats.documents import Desk
 from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document, written
@@ -32,6 +33,10 @@ APRIL = date(2026, 4, 1)
 
 _ITEMS = [item(description=f"web-{number}", amount=f"{number}.25") for number in range(6)]
 _CHARGES = [charge(ChargeDescription=f'web-{number}, "{number}"', BilledCost=f"{number}.125") for number in range(6)]
+_AWS = [
+    aws_cur.item(line_item_line_item_description=f'web-{number}, "{number}"', line_item_unblended_cost=f"{number}.125")
+    for number in range(6)
+]
 
 GOOD: dict[str, bytes] = {
     "digitalocean csv": digitalocean_invoice(seed=3, month=APRIL, lines=12).content,
@@ -41,6 +46,8 @@ GOOD: dict[str, bytes] = {
     "focus csv": as_csv(*_CHARGES, tax()),
     "focus csv, packed": gzip.compress(as_csv(*_CHARGES, tax())),
     "focus csv, Zstandard": zstandard.ZstdCompressor().compress(as_csv(*_CHARGES, tax())),
+    "aws report": aws_cur.as_csv(*_AWS, legacy=True, packed=True),
+    "aws report, parquet": aws_cur.as_parquet(*_AWS),
     "linode json": api.written(api.linode()),
     "ovhcloud json": api.written(api.ovhcloud()),
     "scaleway json": api.written(api.scaleway(api.scaleway_invoice(), api.scaleway_invoice(id="second"))),
@@ -121,11 +128,17 @@ def expected_amounts(format_name: str, content: bytes) -> list[Decimal]:
             return [amount_of(entry["amount"]) for entry in found["items" if "items" in found else "invoice_items"]]
         case "linode_json" | "ovhcloud_json" | "scaleway_json":
             return api_amounts(json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal))
-        case "focus" if content.startswith(b"PAR1"):
-            table = pq.read_table(io.BytesIO(content), columns=["BilledCost"])
-            return [Decimal(cost) for cost in table["BilledCost"].to_pylist()]
+        case _ if content.startswith(b"PAR1"):
+            table = pq.read_table(io.BytesIO(content))
+            [cost] = [name for name in table.column_names if is_cost(name)]
+            return [Decimal(str(cost)) for cost in table[cost].to_pylist()]
         case _:
-            return csv_amounts(content, lambda column: column.lower().replace("_", "") == "billedcost")
+            return csv_amounts(content, is_cost)
+
+
+def is_cost(column: str) -> bool:
+    """Whether a column of FOCUS or of an AWS report is what is charged."""
+    return re.sub("[_/]", "", column.lower()) in {"billedcost", "lineitemunblendedcost"}
 
 
 def api_amounts(found: Any) -> list[Decimal]:
