@@ -106,6 +106,16 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "its own; or dismiss the document that is out of date'",
         ),
         Reason(
+            "files_lacking > 0",
+            "files_lacking || ' of the ' || files_listed || ' files that the manifest of its delivery lists are not there (' || "
+            "first_file_lacking || CASE WHEN files_lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest'",
+        ),
+        Reason(
+            "files_not_listed IS NOT NULL",
+            "'its folder has files that the manifest of its delivery does not list (' || files_not_listed || '): put each "
+            "delivery into a folder of its own; or dismiss the documents that are out of date'",
+        ),
+        Reason(
             "duplicate_of IS NOT NULL",
             "'it has mostly the same lines as invoice ' || duplicate_of || ' of this month, which came first; dismiss the "
             "document of one of them, or release this one if both are real'",

@@ -136,13 +136,27 @@ class Inventory(ABC):
         """
 
 
+class Manifest(ABC):
+    """How a document is read that says of which files a delivery consists."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def files(self, path: Path) -> "list[DeliveryFile]":
+        """The files that it lists.
+
+        Raises:
+            UnreadableError: The document is not what it seemed.
+        """
+
+
 class Format(Protocol):
     """One kind of file."""
 
     name: str
     """How the documents table names it."""
 
-    def recognise(self, head: Head) -> Layout | Inventory | Refusal | None:
+    def recognise(self, head: Head) -> Layout | Inventory | Manifest | Refusal | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
@@ -167,6 +181,19 @@ class InventoryRow:
     resource_type: str
     account_id: str | None
     project: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFile:
+    """One file of a delivery, as its manifest lists it.
+
+    Attributes:
+        folder: Where the provider put it, below the bucket.
+        file_name: The file's name.
+    """
+
+    folder: str
+    file_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +233,7 @@ class StatedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of reading one document: invoices or an inventory, or the reason why not.
+    """What became of reading one document: invoices, an inventory or a delivery's files, or the reason why not.
 
     Attributes:
         format: The format's name; None where none recognised the document.
@@ -218,6 +245,7 @@ class Reading:
     reason: str | None = None
     invoices: tuple[StatedInvoice, ...] = ()
     inventory: tuple[InventoryRow, ...] = ()
+    delivery: tuple[DeliveryFile, ...] = ()
 
 
 def _csv_fields(line: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from arcadia_dagster.formats.format import (
     Head,
     Inventory,
     Layout,
+    Manifest,
     Reading,
     Refusal,
     StatedInvoice,
@@ -128,6 +129,8 @@ class Reader:
                 readings[document.document_sha256] = Reading(document.document_sha256, name, layout.reason)
             elif isinstance(layout, Inventory):
                 readings[document.document_sha256] = _read_inventory(document, str(name), layout)
+            elif isinstance(layout, Manifest):
+                readings[document.document_sha256] = _read_manifest(document, str(name), layout)
             else:
                 groups.setdefault(_Group(str(name), layout, document.encoding), []).append(document)
         for group, members in groups.items():
@@ -172,14 +175,14 @@ class Reader:
           USING (document_sha256, invoice_key)
         """
 
-    def _recognise(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
+    def _recognise(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         facts = document.facts
         if facts.problem is not None:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
         name, layout = registry.recognise(Head(text=_text(facts), newline=facts.newline))
-        if isinstance(layout, Refusal | Inventory):
+        if isinstance(layout, Refusal | Inventory | Manifest):
             return name, layout
         try:
             problem = _no_lines(facts) if layout.lines_in(document.path) is None else None
@@ -187,7 +190,9 @@ class Reader:
             problem = str(error)
         return name, layout if problem is None else Refusal(problem)
 
-    def _recognise_parquet(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Refusal]:
+    def _recognise_parquet(
+        self, document: ArchivedDocument
+    ) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         try:
             with self._connect() as connection:
                 described = connection.execute(
@@ -287,6 +292,13 @@ def _read_inventory(document: ArchivedDocument, name: str, inventory: Inventory)
     if not rows:
         return Reading(document.document_sha256, name, "it lists no resource; expected at least one")
     return Reading(document.document_sha256, name, None, inventory=tuple(rows))
+
+
+def _read_manifest(document: ArchivedDocument, name: str, manifest: Manifest) -> Reading:
+    try:
+        return Reading(document.document_sha256, name, None, delivery=tuple(manifest.files(document.path)))
+    except UnreadableError as error:
+        return Reading(document.document_sha256, name, str(error))
 
 
 def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> str:

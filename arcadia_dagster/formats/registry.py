@@ -5,11 +5,12 @@ import sys
 from datetime import date
 
 from arcadia_dagster.formats.aws_cur import AwsCur
+from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.cost_table import CostTable
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
-from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, NameFacts, Refusal
+from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
 from arcadia_dagster.formats.ovhcloud import OvhCloud
@@ -23,6 +24,7 @@ FORMATS: tuple[Format, ...] = (
     Linode(),
     OvhCloud(),
     Scaleway(),
+    AwsManifest(),
     InventoryCsv(),
     InventoryJson(),
 )
@@ -30,7 +32,7 @@ FORMATS: tuple[Format, ...] = (
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
 
 
-def recognise(head: Head) -> tuple[str | None, Layout | Inventory | Refusal]:
+def recognise(head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
     """The format's name and how to read the document; no name and a refusal where none recognises it."""
     for format_ in FORMATS:
         layout = format_.recognise(head)

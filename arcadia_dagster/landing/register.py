@@ -16,6 +16,7 @@ import duckdb
 from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive, Record
 from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
 from arcadia_dagster.warehouse import months, schema
@@ -65,7 +66,13 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
     earlier = _identities(connection, wanted)
     touched = _months_of(connection, wanted)
-    for table in (schema.DOCUMENTS, schema.DOCUMENT_NAMES, schema.DOCUMENT_INVOICES, schema.INVENTORIES):
+    for table in (
+        schema.DOCUMENTS,
+        schema.DOCUMENT_NAMES,
+        schema.DOCUMENT_INVOICES,
+        schema.INVENTORIES,
+        schema.DELIVERY_FILES,
+    ):
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     register_facts(connection, [arrival.record for arrival in arrivals])
     aliases = _aliases(connection)
@@ -92,7 +99,8 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
     insert(connection, schema.INVENTORIES, tables.inventory)
-    touched |= _months_of(connection, wanted)
+    insert(connection, schema.DELIVERY_FILES, tables.delivery)
+    touched |= _months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return touched
 
@@ -162,6 +170,7 @@ class _Tables:
         self.names: list[dict[str, Any]] = []
         self.invoices: list[dict[str, Any]] = []
         self.inventory: list[dict[str, Any]] = []
+        self.delivery: list[dict[str, Any]] = []
 
 
 def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
@@ -222,6 +231,10 @@ def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
                 "received_at": received_at,
             }
             for row in reading.inventory
+        ]
+        tables.delivery += [
+            {"document_sha256": record.document_sha256, "folder": file.folder, "file_name": file.file_name}
+            for file in reading.delivery
         ]
     total = _ControlTotal.of(record, len(identities))
     conflict = conflicting_names(reading.format, names)

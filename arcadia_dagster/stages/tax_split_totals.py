@@ -7,6 +7,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
+from arcadia_dagster.landing.deliveries import problems_sql
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import WarehouseError, schema
@@ -116,6 +117,11 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch
       FROM part GROUP BY ALL
     ), parts AS ({_parts_sql()}
+    ), delivery AS (
+      SELECT part.source, part.account_id, part.external_id, max(problem.listed) AS files_listed,
+        max(problem.lacking) AS files_lacking, min(problem.first_lacking) AS first_file_lacking,
+        min(problem.not_listed) AS files_not_listed
+      FROM part JOIN ({problems_sql()}) AS problem USING (document_sha256) WHERE part.may_be_part GROUP BY ALL
     ), replaced AS (
       SELECT source, account_id, external_id, raw.document_sha256,
         len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
@@ -139,6 +145,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
         coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
         coalesce(parts.is_part_or_replacement, false) AS is_part_or_replacement,
         coalesce(parts.has_like_parts, false) AS has_like_parts,
+        delivery.* EXCLUDE (source, account_id, external_id),
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
@@ -148,6 +155,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       LEFT JOIN duplicate USING (source, account_id, external_id)
       LEFT JOIN replaced USING (source, account_id, external_id)
       LEFT JOIN parts USING (source, account_id, external_id)
+      LEFT JOIN delivery USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
       LEFT JOIN release
         ON release.source = line.source AND release.account_id = line.account_id

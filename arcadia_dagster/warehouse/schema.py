@@ -13,7 +13,7 @@ import duckdb
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.warehouse import version_1
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,17 @@ INVENTORIES = Table(
         Column("received_at", "TIMESTAMP", "When the inventory arrived (UTC)."),
     ),
     key=("document_sha256", "line_number"),
+)
+
+DELIVERY_FILES = Table(
+    "delivery_files",
+    "The files that the manifests list of which a delivery consists: while one is lacking, its invoices are held.",
+    (
+        _SHA256,
+        Column("folder", "VARCHAR", "The folder that the provider put the file into, below the bucket."),
+        Column("file_name", "VARCHAR", "The file's name."),
+    ),
+    key=("document_sha256", "folder", "file_name"),
 )
 
 INBOX_FILES = Table(
@@ -425,6 +436,7 @@ TABLES: tuple[Table, ...] = (
     DOCUMENT_NAMES,
     DOCUMENT_INVOICES,
     INVENTORIES,
+    DELIVERY_FILES,
     INBOX_FILES,
     DECISIONS,
     INVOICE_ALIASES,
@@ -486,6 +498,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
         _VIEW_INVOICES,
     ),
+    4: (DELIVERY_FILES.ddl,),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version
 is released its statements do not change any more."""

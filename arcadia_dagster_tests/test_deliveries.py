@@ -1,0 +1,141 @@
+"""Deliveries with a manifest: held while they are not whole, pushed once they are, whichever of their files comes last."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.formats.aws_cur import as_csv, item
+from arcadia_dagster_tests.formats.focus import as_csv as focus_csv
+from arcadia_dagster_tests.formats.focus import charge
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import SECRET, Project
+
+PERIOD = "cur/report/20260401-20260501"
+LISTED = "BILLING_PERIOD=2026-04"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(tmp_path / "home", sandbox=sandbox)
+
+
+def part(number: int, *invoices: str) -> bytes:
+    """A file of a report: a line of a dollar on each of the invoices."""
+    words = {"line_item_line_item_description": f"line {number}", "line_item_unblended_cost": "1.00"}
+    return gzip.compress(as_csv(*(item(bill_invoice_id=invoice, **words) for invoice in invoices)), mtime=0)
+
+
+def legacy(*files: str, folder: str = PERIOD) -> bytes:
+    keys = [f"{folder}/{file}" for file in files]
+    return json.dumps(
+        {"assemblyId": "a-1", "columns": [{"category": "bill", "name": "InvoiceId"}], "reportKeys": keys}
+    ).encode()
+
+
+def exported(*files: str) -> bytes:
+    keys = [f"s3://bucket/exports/focus/data/{LISTED}/{file}" for file in files]
+    return json.dumps({"executionId": "e-1", "dataFiles": keys}).encode()
+
+
+def pushed(project: Project) -> dict[str, int]:
+    project.build()
+    assert project.sandbox is not None
+    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+
+
+def reasons(project: Project, external_id: str) -> list[str]:
+    return list(project.invoice(external_id)["hold_reasons"])
+
+
+def test_a_delivery_that_lacks_a_file_of_its_manifest_is_held_with_all_its_invoices(
+    project: Project,
+) -> None:
+    project.drop(f"{PERIOD}/report-Manifest.json", legacy("report-1.csv.gz", "report-2.csv.gz", "report-3.csv.gz"))
+    project.drop(f"{PERIOD}/report-1.csv.gz", part(1, "one", "other"))
+    assert pushed(project) == {}
+    lacking = "2 of the 3 files that the manifest of its delivery lists are not there (report-2.csv.gz and others)"
+    assert [reason.partition(":")[0] for reason in reasons(project, "other")] == [lacking]
+    project.drop(f"{PERIOD}/report-2.csv.gz", part(2, "one"))
+    assert pushed(project) == {}
+    # The last file states nothing of the other invoice, which was held for its lack all the same.
+    project.drop(f"{PERIOD}/report-3.csv.gz", part(3, "one"))
+    assert pushed(project) == {"one": 300, "other": 100}
+
+
+def test_a_manifest_that_comes_last_holds_what_is_not_whole_and_leaves_alone_what_is(project: Project) -> None:
+    for folder in ("whole", "not whole"):
+        project.drop(f"{folder}/report-1.csv.gz", part(1, folder))
+    assert pushed(project) == {"whole": 100, "not whole": 100}
+    project.drop("whole/report-Manifest.json", legacy("report-1.csv.gz"))
+    project.drop("not whole/report-Manifest.json", legacy("report-1.csv.gz", "report-2.csv.gz"))
+    pushed(project)
+    assert reasons(project, "whole") == []
+    [reason] = reasons(project, "not whole")
+    assert reason.startswith("1 of the 2 files that the manifest of its delivery lists are not there (report-2.csv.gz)")
+
+
+def test_in_a_copy_of_the_bucket_the_manifest_lies_beside_the_data(project: Project) -> None:
+    project.drop(f"aws/exports/focus/metadata/{LISTED}/focus-Manifest.json", exported("focus-1.csv", "focus-2.csv"))
+    project.drop(f"aws/exports/focus/data/{LISTED}/focus-1.csv", focus_csv(charge(InvoiceId="copy")))
+    # Of another export with the same end of a path, of which nothing is known.
+    project.drop(f"aws/exports/other/data/{LISTED}/other-1.csv", focus_csv(charge(InvoiceId="unlisted")))
+    assert pushed(project) == {"unlisted": 600}
+    project.drop(
+        f"aws/exports/focus/data/{LISTED}/focus-2.csv", focus_csv(charge(InvoiceId="copy", ChargeDescription="b"))
+    )
+    assert pushed(project) == {"unlisted": 600, "copy": 1200}
+
+
+def test_the_end_of_the_path_is_enough(project: Project) -> None:
+    project.drop(f"metadata/{LISTED}/focus-Manifest.json", exported("focus-1.csv", "focus-2.csv"))
+    project.drop(f"{LISTED}/focus-1.csv", focus_csv(charge(InvoiceId="end")))
+    assert pushed(project) == {}
+
+
+def test_a_file_of_an_older_delivery_in_the_folder_is_never_added_up(project: Project) -> None:
+    project.drop(f"{PERIOD}/report-Manifest.json", legacy("report-1.csv.gz", "report-2.csv.gz"))
+    project.drop(f"{PERIOD}/report-1.csv.gz", part(1, "one", "other"))
+    project.drop(f"{PERIOD}/report-2.csv.gz", part(2, "one"))
+    assert pushed(project) == {"one": 200, "other": 100}
+    # Overwritten by a refresh that needs one file only; a copy that deletes nothing keeps the other.
+    project.drop(f"{PERIOD}/report-Manifest.json", legacy("report-1.csv.gz") + b"\n")
+    project.drop(f"{PERIOD}/report-1.csv.gz", part(3, "one", "other", "third"))
+    assert pushed(project) == {"one": 200, "other": 100}
+    for invoice in ("one", "other", "third"):
+        [reason] = reasons(project, invoice)
+        assert reason.startswith(
+            "its folder has files that the manifest of its delivery does not list (report-2.csv.gz)"
+        )
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision="dismiss",
+        document_sha256=project.document("report-2.csv.gz")["document_sha256"],
+        invoice=None,
+        reason="of an older delivery",
+        by="somebody",
+        now=datetime.now(UTC),
+    )
+    assert pushed(project) == {"one": 100, "other": 100, "third": 100}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"assemblyId": "a", "reportKeys": []}', "reportKeys or dataFiles: []; expected a list of at least one file"),
+        (b'{"executionId": "a", "dataFiles": [1]}', "reportKeys or dataFiles: [1]; expected"),
+        (b'{"executionId": "a", "dataFiles": ["\\ud800"]}', "reportKeys or dataFiles: half a character"),
+        (b'{"assemblyId": "a", "reportKeys": ["a"', "it is not JSON"),
+    ],
+)
+def test_a_manifest_that_lists_nothing_is_rejected(project: Project, content: bytes, reason: str) -> None:
+    project.drop("report-Manifest.json", content)
+    project.build()
+    assert project.document("report-Manifest.json")["reason"].startswith(reason)
