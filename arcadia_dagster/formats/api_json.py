@@ -146,7 +146,7 @@ class ApiLayout(ABC):
         FROM {lines} GROUP BY document_sha256, invoice_key
         """
 
-    def lines_in(self, path: Path) -> int | None:
+    def lines_in(self, path: Path) -> int:
         """As many as Python finds."""
         return self.count(json_object(path))
 

@@ -17,7 +17,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
+from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
@@ -136,10 +136,10 @@ class CostTableLayout:
         """SQL: the source and the vendor's name, where the document states them, from the issuer's name."""
         return f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name"
 
-    def lines_in(self, path: Path) -> int | None:
-        """The rows that Parquet's own footer counts; CSV is counted while it is archived."""
+    def lines_in(self, path: Path) -> int | Csv:
+        """The rows that Parquet's own footer counts; CSV has the header that it was known by."""
         if self.types is None:
-            return None
+            return Csv(len(self.columns))
         with duckdb.connect() as connection:
             found = connection.execute(
                 f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"

@@ -17,7 +17,15 @@ _BUFFER_BYTES = 8 * MAX_LINE_BYTES
 """DuckDB's unit of parallel work: its default is twice as much, which one core alone would read of most files."""
 
 
-def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, compression: str, options: str) -> str:
+def read_csv_sql(
+    paths: Sequence[Path],
+    columns: Sequence[str],
+    *,
+    compression: str,
+    options: str,
+    delimiter: str = ",",
+    has_header: bool = True,
+) -> str:
     """SQL: the records of CSV files that share a header, every column as text, with `filename`.
 
     Args:
@@ -25,11 +33,14 @@ def read_csv_sql(paths: Sequence[Path], columns: Sequence[str], *, compression: 
         columns: A name for each column, in the file's order; the header line itself is skipped.
         compression: How they are packed, as DuckDB names it.
         options: Further options of `read_csv`.
+        delimiter: What separates the values.
+        has_header: Whether the first line is a header.
     """
     files = ", ".join(text_literal(str(path)) for path in paths)
     types = ", ".join(f"{text_literal(column)}: 'VARCHAR'" for column in columns)
     return (
-        f"read_csv([{files}], auto_detect = false, header = true, columns = {{{types}}}, delim = ',', quote = '\"', "
+        f"read_csv([{files}], auto_detect = false, header = {has_header}, columns = {{{types}}}, "
+        f"delim = {text_literal(delimiter)}, quote = '\"', "
         f"escape = '\"', strict_mode = true, compression = '{compression}', max_line_size = {MAX_LINE_BYTES}, "
         f"buffer_size = {_BUFFER_BYTES}, filename = true, {options})"
     )

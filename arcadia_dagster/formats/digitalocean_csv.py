@@ -25,7 +25,7 @@ from arcadia_dagster.formats.digitalocean import (
     SOURCE,
     of_product_sql,
 )
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
+from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
 
 REQUIRED = ("product", "description", "hours", "start", "end")
 OPTIONAL = ("group_description", "project_name", "category")
@@ -157,9 +157,9 @@ class DigitalOceanCsvLayout:
         """The file says nothing about its invoice but its lines: account, number and month are in its name."""
         return None
 
-    def lines_in(self, path: Path) -> int | None:  # noqa: ARG002 - the interface's
-        """It is CSV."""
-        return None
+    def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
+        """It is CSV, with the header that it was known by."""
+        return Csv(len(self.columns))
 
     def _column_sql(self, name: str) -> str:
         text = identifier(f"c_{name}")

@@ -156,7 +156,7 @@ class DigitalOceanJsonLayout:
         FROM {lines} GROUP BY ALL
         """
 
-    def lines_in(self, path: Path) -> int | None:
+    def lines_in(self, path: Path) -> int:
         """As many as its list of items has, or should have: the API states how many there are on all pages."""
         content = _json_object(path)
         items = content.get(self._items)

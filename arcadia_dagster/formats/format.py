@@ -87,6 +87,23 @@ class NameFacts:
     month: date
 
 
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """How the records of a CSV document are laid out.
+
+    Attributes:
+        columns: How many values each has.
+        delimiter: What separates them.
+        has_header: Whether the first one is the header.
+        lines_each: How many lines a record gives.
+    """
+
+    columns: int
+    delimiter: str = ","
+    has_header: bool = True
+    lines_each: int = 1
+
+
 class Layout(Protocol):
     """How the invoice documents of one shape are read. Equal layouts are read together: a layout is hashable."""
 
@@ -111,10 +128,10 @@ class Layout(Protocol):
         A SELECT of `document_sha256`, `invoice_key` and any of the fields of StatedInvoice that have a default, or its source.
         """
 
-    def lines_in(self, path: Path) -> int | None:
+    def lines_in(self, path: Path) -> int | Csv:
         """How many lines the document must give, counted in another way than `lines_sql` reads them.
 
-        None for CSV: its records were counted while it was archived, and its lines are those of the file.
+        For CSV how its records are laid out, for those were counted while it was archived.
 
         Raises:
             UnreadableError: They cannot be counted, for the document is not what it seemed.

@@ -33,20 +33,21 @@ class Problem:
     line_offset: int | None = None
 
 
-def describe(path: Path, problems: Sequence[Problem], *, newline: str | None) -> str:
+def describe(path: Path, problems: Sequence[Problem], *, newline: str | None, has_header: bool = True) -> str:
     """The first problems with their places, and how many more there are.
 
     Args:
         path: The document.
         problems: At least one.
         newline: What ends its lines; None where it has none that a person could count, as Parquet.
+        has_header: Whether its first record is a header.
     """
-    shown = [f"{_place(path, problem, newline)}{problem.text}" for problem in problems[:_SHOWN]]
+    shown = [f"{_place(path, problem, newline, has_header)}{problem.text}" for problem in problems[:_SHOWN]]
     more = len(problems) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def records_in(path: Path, *, strict: bool = False) -> int:
+def records_in(path: Path, *, strict: bool = False, delimiter: str = ",") -> int:
     """The records of a CSV file, its header included, as Python's csv module counts them.
 
     Slower than counting line ends, and right where quotes lie oddly.
@@ -54,30 +55,31 @@ def records_in(path: Path, *, strict: bool = False) -> int:
     Args:
         path: The file.
         strict: Whether a quote that is not closed, or text beside a quoted value, is an error.
+        delimiter: What separates its values.
 
     Raises:
         UnreadableError: A record is too long, or is no CSV.
     """
-    return sum(1 for _ in record_lines(path, newline="", strict=strict))
+    return sum(1 for _ in record_lines(path, newline="", strict=strict, delimiter=delimiter))
 
 
-def assert_columns(path: Path, columns: int) -> None:
+def assert_columns(path: Path, columns: int, *, delimiter: str = ",") -> None:
     """Check that every record of a CSV file has as many values as there are columns.
 
     Raises:
         UnreadableError: One has not.
     """
-    for line, values in _records(path, newline="", strict=True):
+    for line, values in _records(path, newline="", strict=True, delimiter=delimiter):
         if len(values) != columns:
-            raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as the header has columns")
+            raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as there are columns")
 
 
-def physical_line(path: Path, record: int, *, newline: str) -> int:
+def physical_line(path: Path, record: int, *, newline: str, has_header: bool = True) -> int:
     """The line of the file, from 1, on which a data record (from 1) begins."""
     line = 1
     try:
         # The header is record 0.
-        for ordinal, line in enumerate(record_lines(path, newline=newline)):  # noqa: B007 - the last line counts
+        for ordinal, line in enumerate(record_lines(path, newline=newline), 0 if has_header else 1):  # noqa: B007 - the last counts
             if ordinal == record:
                 break
     except UnreadableError:
@@ -86,13 +88,13 @@ def physical_line(path: Path, record: int, *, newline: str) -> int:
     return line
 
 
-def _place(path: Path, problem: Problem, newline: str | None) -> str:
+def _place(path: Path, problem: Problem, newline: str | None, has_header: bool) -> str:  # noqa: FBT001 - passed on
     if newline is None:
         return "" if problem.record is None else f"record {problem.record}, "
     if problem.line_offset is not None:
         return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
     if problem.record is not None:
-        return f"line {physical_line(path, problem.record, newline=newline)}, "
+        return f"line {physical_line(path, problem.record, newline=newline, has_header=has_header)}, "
     return ""
 
 
@@ -106,15 +108,15 @@ def _line_at(path: Path, offset: int, newline: bytes) -> int:
     return line
 
 
-def record_lines(path: Path, *, newline: str, strict: bool = False) -> Iterator[int]:
+def record_lines(path: Path, *, newline: str, strict: bool = False, delimiter: str = ",") -> Iterator[int]:
     """The line, from 1, on which each record begins, the header first."""
-    return (line for line, _ in _records(path, newline=newline, strict=strict))
+    return (line for line, _ in _records(path, newline=newline, strict=strict, delimiter=delimiter))
 
 
-def _records(path: Path, *, newline: str, strict: bool) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, *, newline: str, strict: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(MAX_LINE_BYTES)
     with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline=newline) as file:
-        reader = csv.reader(_bounded_lines(file), strict=strict)
+        reader = csv.reader(_bounded_lines(file), strict=strict, delimiter=delimiter)
         begins = 1
         try:
             for record in reader:

@@ -21,6 +21,7 @@ from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
     STATED_LINE,
+    Csv,
     Head,
     Inventory,
     Layout,
@@ -185,7 +186,8 @@ class Reader:
         if isinstance(layout, Refusal | Inventory | Manifest):
             return name, layout
         try:
-            problem = _no_lines(facts) if layout.lines_in(document.path) is None else None
+            counted = layout.lines_in(document.path)
+            problem = _no_lines(facts, counted) if isinstance(counted, Csv) else None
         except UnreadableError as error:
             problem = str(error)
         return name, layout if problem is None else Refusal(problem)
@@ -219,7 +221,8 @@ class Reader:
                 # The reader gives up on some files as a whole (mixed line ends) without saying which.
                 return self._read_by_halves(group, documents, error)
             structural = _structural_problems(connection)
-            unreadable = _unreadable_values(connection, part)
+            counted = {document.document_sha256: group.layout.lines_in(document.path) for document in documents}
+            unreadable = _unreadable_values(connection, part, counted)
             found = _facts(connection, part, group.layout)
         readings = {}
         name = group.format
@@ -227,7 +230,7 @@ class Reader:
             sha256 = document.document_sha256
             facts = found.get(sha256)
             problems = structural.get(str(document.path)) or unreadable.get(sha256) or (facts.problems if facts else [])
-            reason = _reason(document, group.layout, problems, facts)
+            reason = _reason(document, counted[sha256], problems, facts)
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
                 readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, facts.invoices)
@@ -275,11 +278,11 @@ def _text(facts: TextFacts) -> str:
     return facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
 
 
-def _no_lines(facts: TextFacts) -> str | None:
+def _no_lines(facts: TextFacts, csv: Csv) -> str | None:
     """Why CSV of a known header cannot be read; None where it can."""
-    if facts.records <= 1:
-        return "line 1: there is a header and nothing below it; expected at least one line"
-    if facts.newline not in _text(facts):
+    if facts.records <= int(csv.has_header):
+        return _ONLY_A_HEADER
+    if csv.has_header and facts.newline not in _text(facts):
         return f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header"
     return None
 
@@ -356,7 +359,9 @@ def _structural_text(kind: str, message: str, column: int | None) -> str:
             return message.partition("\n")[0]
 
 
-def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dict[str, list[Problem]]:
+def _unreadable_values(
+    connection: duckdb.DuckDBPyConnection, part: Path, counted: Mapping[str, int | Csv]
+) -> dict[str, list[Problem]]:
     """The first values of each document that cannot be read."""
     rows = connection.execute(
         f"""
@@ -377,9 +382,11 @@ def _unreadable_values(connection: duckdb.DuckDBPyConnection, part: Path) -> dic
     ).fetchall()
     problems: dict[str, list[Problem]] = {}
     for sha256, line_number, column, value, expected in rows:
+        csv = counted[sha256]
+        lines_each = csv.lines_each if isinstance(csv, Csv) else 1
         shown = "blank" if not value else repr(value[:80])
         problems.setdefault(sha256, []).append(
-            Problem(f"column {column}: {shown}; expected {expected}", record=line_number)
+            Problem(f"column {column}: {shown}; expected {expected}", record=(line_number - 1) // lines_each + 1)
         )
     return problems
 
@@ -521,33 +528,41 @@ def _sums(
 
 
 def _reason(
-    document: ArchivedDocument, layout: Layout, problems: list[Problem], facts: _DocumentFacts | None
+    document: ArchivedDocument, counted: int | Csv, problems: list[Problem], facts: _DocumentFacts | None
 ) -> str | None:
     """Why the document is rejected; None where it is not."""
-    expected = layout.lines_in(document.path)
     if problems:
-        newline = document.facts.newline if expected is None else None
-        return describe(document.path, problems, newline=newline)
+        if not isinstance(counted, Csv):
+            return describe(document.path, problems, newline=None)
+        return describe(document.path, problems, newline=document.facts.newline, has_header=counted.has_header)
     read = 0 if facts is None else facts.line_count
-    if expected is not None:
-        if not read:
-            return "it has no lines; expected at least one"
-        return (
-            None if read == expected else f"{read} records were read where it has {expected}; nothing of it was taken"
-        )
-    expected = document.facts.records - 1
+    if isinstance(counted, Csv):
+        return _csv_reason(document, counted, read)
+    if not read:
+        return "it has no lines; expected at least one"
+    return None if read == counted else f"{read} records were read where it has {counted}; nothing of it was taken"
+
+
+_ONLY_A_HEADER = "line 1: there is a header and nothing below it; expected at least one line"
+
+
+def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
+    """Whether as many lines were read as the file has records, and each record has a value for each column."""
+    header = int(csv.has_header)
+    found = read // csv.lines_each
+    expected = document.facts.records - header
     try:
-        if read != expected and read != (expected := records_in(document.path) - 1):
+        if found != expected and found != (expected := records_in(document.path, delimiter=csv.delimiter) - header):
             # Where the file ends within quotes, this says on which line they begin.
-            records_in(document.path, strict=True)
-            return f"{read} records were read where the file has {expected}; nothing of it was taken"
+            records_in(document.path, strict=True, delimiter=csv.delimiter)
+            return f"{found} records were read where the file has {expected}; nothing of it was taken"
         # DuckDB passes over a comma too many where nothing but commas follows: it would move values into other columns.
-        columns = len(Head(_text(document.facts), document.facts.newline).header)
-        if document.facts.commas != document.facts.records * (columns - 1):
-            assert_columns(document.path, columns)
+        # Commas were counted while the document was archived; other delimiters were not.
+        if csv.delimiter != "," or document.facts.commas != document.facts.records * (csv.columns - 1):
+            assert_columns(document.path, csv.columns, delimiter=csv.delimiter)
     except UnreadableError as error:
         return str(error)
-    return None if read else "line 1: there is a header and nothing below it; expected at least one line"
+    return None if read else _ONLY_A_HEADER
 
 
 def _raise_unless_damaged(error: duckdb.Error) -> None:
