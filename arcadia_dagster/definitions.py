@@ -96,6 +96,7 @@ def build_resources(
         "landing": LandingResource(
             inbox=str(values.inbox_path),
             archive=str(values.archive_path),
+            formats=str(values.formats_path),
             max_document_bytes=values.max_document_bytes,
             settle_seconds=values.settle_seconds,
             tenants=str(values.tenants_path),

@@ -35,7 +35,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next six are in it unless set",
+        description="Where state lies (default: `var` here); the next seven are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -55,6 +55,11 @@ class Settings(BaseModel):
         Path("tenants.toml"),
         validation_alias="ARCADIA_TENANTS",
         description="The routing table, where there is one: which tenant bears what",
+    )
+    formats: Path = Field(
+        Path("formats"),
+        validation_alias="ARCADIA_FORMATS",
+        description="The folder with your descriptions of formats, where there are some (docs/describing-a-format.md)",
     )
     statements: Path = Field(
         Path("statements"),
@@ -219,6 +224,11 @@ class Settings(BaseModel):
     def tenants_path(self) -> Path:
         """The routing table, in the home unless it is set to be elsewhere."""
         return self.home / self.tenants
+
+    @property
+    def formats_path(self) -> Path:
+        """The folder of the descriptions of formats, in the home unless it is set to be elsewhere."""
+        return self.home / self.formats
 
     @property
     def statements_path(self) -> Path:

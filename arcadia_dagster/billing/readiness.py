@@ -72,6 +72,11 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),
         *_stated("stated_tax", "amount_tax_minor", "tax", "the sum of its tax lines"),
         Reason(
+            "lacks_tax AND stated_total IS NULL",
+            "'its document states amounts before tax and not the tax: put the total beside it (a file of its name with .total at "
+            "the end), or release it if no tax is due'",
+        ),
+        Reason(
             "amount_tax_minor <> 0 AND amount_net_minor = 0",
             f"'it has tax of ' || {_amount('amount_tax_minor')} || ' without anything that is taxed'",
         ),

@@ -206,6 +206,7 @@ def _decided(
     invoice: tuple[str, str, str] | None,
     reason: str,
 ) -> list[str]:
+    from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.decisions import decide
 
     months = decide(
@@ -217,6 +218,7 @@ def _decided(
         reason=reason,
         by=getpass.getuser(),
         now=datetime.now(UTC),
+        formats=Formats.of(values.formats_path),
     )
     return [f"{month:%Y-%m}" for month in sorted(months)]
 

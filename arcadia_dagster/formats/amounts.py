@@ -30,6 +30,11 @@ _GROUPED = r"-?\d{1,3}(,\d{3})+\.\d+"
 _NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 
 
+def symbol_of(currency: str) -> str:
+    """The symbol that may stand beside an amount in the currency; empty where none may."""
+    return _SYMBOLS.get(currency, _DOLLAR)
+
+
 def amount_sql(text: str, currency: str | None = None) -> str:
     """SQL: the amount in the text as DECIMAL(38,18), NULL where it is none, is ambiguous or does not fit.
 
@@ -37,7 +42,7 @@ def amount_sql(text: str, currency: str | None = None) -> str:
         text: The SQL expression of the text.
         currency: The ISO 4217 code whose symbol may stand beside the number; no symbol is read where it is None.
     """
-    symbol = "" if currency is None else _SYMBOLS.get(currency, _DOLLAR)
+    symbol = "" if currency is None else symbol_of(currency)
     fast = f"regexp_full_match({text}, '{_optional(symbol)}{_NARROW}')"
     bare = f"ltrim({text}, '{symbol}')" if symbol else text
     return (

@@ -77,14 +77,19 @@ class NameFacts:
     """What a provider's own file name tells.
 
     Attributes:
-        account_id: The account at the source.
+        account_id: The account at the source, or None.
         invoice_number: The invoice's number, which is its id where the document has none.
-        month: The invoice's month, its first day.
+        month: The invoice's month, its first day, or None.
     """
 
-    account_id: str
+    account_id: str | None
     invoice_number: str
-    month: date
+    month: date | None
+
+    def __str__(self) -> str:
+        """Account and number, and the month where it is told."""
+        month = "" if self.month is None else f" of {self.month:%Y-%m}"
+        return f"{self.account_id or UNKNOWN_ACCOUNT}/{self.invoice_number}{month}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +232,7 @@ class StatedInvoice:
         is_final: False for a preview or an invoice without an id: shown, never pushed.
         vendor_name: The issuer's name, where the source is made from it.
         may_be_part: Whether the files of one folder may state the invoice together.
+        lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
     """
 
     ordinal: int
@@ -246,6 +252,7 @@ class StatedInvoice:
     is_final: bool = True
     vendor_name: str | None = None
     may_be_part: bool = False
+    lacks_tax: bool = False
 
 
 @dataclass(frozen=True, slots=True)

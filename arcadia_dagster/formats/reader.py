@@ -16,7 +16,6 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing import tax
-from arcadia_dagster.formats import registry
 from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
@@ -32,6 +31,7 @@ from arcadia_dagster.formats.format import (
     UnreadableError,
 )
 from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
 from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.threads import use_threads_for
@@ -89,10 +89,17 @@ class Reader:
     Args:
         folder: Where the stage lies: the reader's own, made when it is needed and deleted by `close`.
         connect: Opens an in-memory database for the stage's work.
+        formats: The formats that it reads.
     """
 
-    def __init__(self, folder: Path, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        formats: Formats | None = None,
+    ) -> None:
         """Nothing is made on disk until something is read."""
+        self.formats = Formats() if formats is None else formats
         self._folder = folder
         self._connect = connect
         self._staged: dict[str, _Staged] = {}
@@ -182,7 +189,7 @@ class Reader:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
-        name, layout = registry.recognise(Head(text=_text(facts), newline=facts.newline))
+        name, layout = self.formats.recognise(Head(text=_text(facts), newline=facts.newline))
         if isinstance(layout, Refusal | Inventory | Manifest):
             return name, layout
         try:
@@ -203,7 +210,7 @@ class Reader:
         except duckdb.Error as error:
             _raise_unless_damaged(error)
             return None, Refusal(f"it cannot be read as Parquet: {_explained(error, document.path)}")
-        return registry.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
+        return self.formats.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
 
     def _read_group(self, group: _Group, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
         part = self._new_part()

@@ -2,11 +2,15 @@
 
 import inspect
 import sys
+from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
+from arcadia_dagster import __version__
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.cost_table import CostTable
+from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
@@ -29,26 +33,69 @@ FORMATS: tuple[Format, ...] = (
     InventoryJson(),
 )
 
-_BY_NAME = {format_.name: format_ for format_ in FORMATS}
+
+_OWN_NAMES = frozenset(format_.name for format_ in FORMATS)
 
 
-def recognise(head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
-    """The format's name and how to read the document; no name and a refusal where none recognises it."""
-    for format_ in FORMATS:
-        layout = format_.recognise(head)
-        if layout is not None:
-            return format_.name, layout
-    return None, Refusal(_what_it_seems(head))
+class Formats:
+    """The formats that documents are read by: those above, and those that people have described.
+
+    Args:
+        descriptions: What people have described.
+    """
+
+    def __init__(self, descriptions: Descriptions = NONE) -> None:
+        """The formats above come first."""
+        self.descriptions = descriptions
+        self._formats: tuple[Format, ...] = (*FORMATS, *descriptions.formats)
+        self._by_name = {format_.name: format_ for format_ in self._formats}
+
+    @classmethod
+    def of(cls, folder: Path) -> "Formats":
+        """With the descriptions of a folder, and those that come with the program."""
+        return cls(Descriptions.of(folder, taken=_OWN_NAMES))
+
+    def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
+        """The format's name and how to read the document; no name and a refusal where none recognises it."""
+        for format_ in FORMATS:
+            layout = format_.recognise(head)
+            if layout is not None:
+                return format_.name, layout
+        described = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
+        if len(described) > 1:
+            names = " and ".join(name for name, _ in described)
+            return None, Refusal(
+                f"{names} both describe it; expected one description: make one of them say more of its columns"
+            )
+        if described:
+            return described[0]
+        wrong = "; ".join(self.descriptions.problems.values())
+        return None, Refusal(
+            _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
+        )
+
+    def facts_from_name(self, format_name: str | None, file_name: str) -> NameFacts | None:
+        """What the provider's file name tells, None where the name is not the provider's."""
+        format_ = self._by_name.get(format_name or "")
+        return None if format_ is None else format_.facts_from_name(file_name)
+
+    def read_by(self, format_name: str | None) -> str:
+        """What reads documents of the format now: this program's version, and the description where there is one.
+
+        For what no format knows, all descriptions: any that is added or mended may know it.
+        """
+        if format_name is None:
+            return f"{__version__} {self.descriptions.digest}".rstrip()
+        format_ = self._by_name.get(format_name)
+        return f"{__version__} {format_.digest if isinstance(format_, DescribedFormat) else ''}".rstrip()
+
+    def is_described(self, format_name: str | None) -> bool:
+        """Whether people have described the format, or had: it is none of the program's own."""
+        return format_name not in _OWN_NAMES
 
 
-def facts_from_name(format_name: str | None, file_name: str) -> NameFacts | None:
-    """What the provider's file name tells, None where the name is not the provider's."""
-    format_ = _BY_NAME.get(format_name or "")
-    return None if format_ is None else format_.facts_from_name(file_name)
-
-
-def _what_it_seems(head: Head) -> str:
-    known = ", ".join(format_.name for format_ in FORMATS)
+def _what_it_seems(head: Head, names: Iterable[str]) -> str:
+    known = ", ".join(names)
     if head.columns is not None:
         return f"its columns ({', '.join(head.columns)[:120]}) are those of no known format; expected one of: {known}"
     start = head.text.lstrip()[:200].lower()

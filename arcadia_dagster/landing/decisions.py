@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.register import Arrival, register
 from arcadia_dagster.warehouse import Warehouse, hold
@@ -28,6 +29,7 @@ def decide(
     reason: str,
     by: str,
     now: datetime,
+    formats: Formats | None = None,
 ) -> set[date]:
     """Put a decision on the document's record and register the document anew, so that its months are built again.
 
@@ -43,6 +45,7 @@ def decide(
         reason: Why, in the person's words.
         by: Who.
         now: When, with its time zone.
+        formats: The formats that documents are read by, where people have described some.
 
     Returns:
         The months that the stages must build again.
@@ -72,7 +75,7 @@ def decide(
         if decision == "release" and invoice is not None:
             event["overruled"] = _doubts(warehouse, document_sha256, invoice)
         document = archive.examine(document_sha256)
-        reader = Reader(warehouse.new_work_folder(), warehouse.stage)
+        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
             reading = reader.read([document])[document_sha256]
         finally:
@@ -83,7 +86,7 @@ def decide(
                 archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
                 archive.sync()
             arrival = Arrival(document.byte_size, archive.record(document_sha256), reading)
-            return register(connection, archive, [arrival])
+            return register(connection, archive, [arrival], reader.formats)
 
 
 def _assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
-from arcadia_dagster.formats.registry import facts_from_name
+from arcadia_dagster.formats.registry import Formats
 
 UNINVOICED = "uninvoiced"
 """The last part of the id of what an account has in a month and no invoice states yet."""
@@ -49,26 +49,25 @@ class Identity:
         return self.month.replace(day=calendar.monthrange(self.month.year, self.month.month)[1])
 
 
-def best_name(format_name: str | None, names: Sequence[str]) -> str:
+def best_name(formats: Formats, format_name: str | None, names: Sequence[str]) -> str:
     """The name that tells most: the first that is a provider's own, else the first."""
-    return next((name for name in names if facts_from_name(format_name, name) is not None), names[0])
+    return next((name for name in names if formats.facts_from_name(format_name, name) is not None), names[0])
 
 
-def conflicting_names(format_name: str | None, names: Sequence[str]) -> str | None:
+def conflicting_names(formats: Formats, format_name: str | None, names: Sequence[str]) -> str | None:
     """The invoices that a provider's names for the same bytes tell, where they tell different ones; else None."""
-    told = {facts for name in names if (facts := facts_from_name(format_name, name)) is not None}
+    told = {facts for name in names if (facts := formats.facts_from_name(format_name, name)) is not None}
     if len(told) < 2:  # noqa: PLR2004 - a conflict takes two
         return None
-    return ", ".join(sorted(f"{facts.account_id}/{facts.invoice_number} of {facts.month:%Y-%m}" for facts in told))
+    return ", ".join(sorted(str(facts) for facts in told))
 
 
-def identify(invoice: StatedInvoice, *, format_name: str, file_name: str) -> Identity | None:
-    """Place an invoice; None where neither document, name nor lines tell its month."""
-    named = facts_from_name(format_name, file_name)
+def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str) -> Identity | None:
+    """Place an invoice, with what its file's name tells; None where neither document, name nor lines tell its month."""
     month, month_basis = _month(invoice, named)
     if month is None:
         return None
-    account = invoice.account_id or (named.account_id if named else UNKNOWN_ACCOUNT)
+    account = invoice.account_id or (named and named.account_id) or UNKNOWN_ACCOUNT
     if invoice.external_id is not None:
         external_id, id_basis = invoice.external_id, "document"
     elif named is not None:
@@ -96,6 +95,6 @@ def stem(file_name: str) -> str:
 def _month(invoice: StatedInvoice, named: NameFacts | None) -> tuple[date | None, str]:
     if invoice.month is not None:
         return invoice.month, "document"
-    if named is not None:
+    if named is not None and named.month is not None:
         return named.month, "file_name"
     return invoice.lines_month, "lines"

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from arcadia_dagster import __version__
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
@@ -65,7 +65,7 @@ class _Known:
     latest: datetime | None
 
     @classmethod
-    def of(cls, warehouse: Warehouse) -> "_Known":
+    def of(cls, warehouse: Warehouse, formats: Formats) -> "_Known":
         with warehouse.read() as connection:
             fingerprints = known_files(connection)
             problems = connection.execute(
@@ -79,19 +79,33 @@ class _Known:
             ).fetchall()
             record_bytes = connection.execute("SELECT document_sha256, record_bytes FROM documents").fetchall()
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
-            # What an older version could not read, this one perhaps can.
-            outdated = connection.execute(
-                "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND read_by <> ?", [__version__]
-            ).fetchall()
+            outdated = _outdated(connection, formats)
         return cls(
             fingerprints=fingerprints,
             problems=dict(problems),
             documents=dict(documents),
             paths={sha256: set(found) for sha256, found in paths},
             record_bytes=dict(record_bytes),
-            outdated=[sha256 for (sha256,) in outdated],
+            outdated=outdated,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
+
+
+def _outdated(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[str]:
+    """The documents that are to be read anew.
+
+    What an older version, or other descriptions, could not read, these perhaps can. What was read by a description is read by
+    it as it is now, and by none where it is gone.
+    """
+    read = connection.execute(
+        "SELECT status, format, read_by, list(document_sha256) FROM documents WHERE status <> 'dismissed' GROUP BY ALL"
+    ).fetchall()
+    return [
+        sha256
+        for status, format_, read_by, documents in read
+        if read_by != formats.read_by(format_) and (status == "rejected" or formats.is_described(format_))
+        for sha256 in documents
+    ]
 
 
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
@@ -118,12 +132,12 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     while True:
         with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
             warehouse.sweep()
-            known = _Known.of(warehouse)
+            known = _Known.of(warehouse, reader.formats)
             # A crash came between archive and register, or the warehouse is a new one or was restored from a backup.
             behind = [sha for sha, size in archive.documents().items() if known.record_bytes.get(sha) != size]
             if behind:
                 _restore(warehouse, archive, reader, behind, known, landed)
-                known = _Known.of(warehouse)
+                known = _Known.of(warehouse, reader.formats)
             found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
             pause = _until_settled(found, settle_seconds, deadline)
             if not pause:
@@ -309,7 +323,7 @@ def _register(
             for document in documents
         ]
         if arrivals:
-            landed.months |= register(connection, archive, arrivals)
+            landed.months |= register(connection, archive, arrivals, reader.formats)
         paths = text_list([file.inbox_path for file, _ in looked_at])
         connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
         insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])

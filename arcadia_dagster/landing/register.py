@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive, Record
 from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
@@ -53,7 +53,9 @@ class Arrival:
     reading: Reading
 
 
-def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: Sequence[Arrival]) -> set[date]:
+def register(
+    connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: Sequence[Arrival], formats: Formats
+) -> set[date]:
     """Write what is known of these documents, in place of what was known before, within the caller's transaction.
 
     Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other
@@ -78,7 +80,7 @@ def register(connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: 
     aliases = _aliases(connection)
     pushed = _pushed(connection)
     tables = _Tables()
-    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(arrival, tables)]
+    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(arrival, tables, formats)]
     numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
     for arrival, row in stated:
         named = (row["source"], row["account_id"], row["external_id"])
@@ -173,12 +175,13 @@ class _Tables:
         self.delivery: list[dict[str, Any]] = []
 
 
-def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
+def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
     """Add the document's own rows to the tables; return those of the invoices that it states."""
     record, reading = arrival.record, arrival.reading
     received = sorted(record.of("received"), key=lambda event: event["at"])
     names = [event["file_name"] for event in received]
-    name = best_name(reading.format, names)
+    name = best_name(formats, reading.format, names)
+    named = formats.facts_from_name(reading.format, name)
     received_at = _time(received[0]["at"])
     tables.names += [
         {
@@ -192,10 +195,7 @@ def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
     status, reason = "accepted", reading.reason
     identities: list[tuple[StatedInvoice, Identity]] = []
     if reason is None:
-        placed = [
-            (invoice, identify(invoice, format_name=str(reading.format), file_name=name))
-            for invoice in reading.invoices
-        ]
+        placed = [(invoice, identify(invoice, named, file_name=name)) for invoice in reading.invoices]
         identities = [(invoice, identity) for invoice, identity in placed if identity is not None]
         if len(identities) < len(placed):
             reason = NO_MONTH
@@ -215,7 +215,7 @@ def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
             "invoice_month": min((identity.month for _, identity in identities), default=None),
             "status": status,
             "reason": reason,
-            "read_by": __version__,
+            "read_by": formats.read_by(reading.format),
         }
     )
     if status == "accepted":
@@ -237,7 +237,7 @@ def _document_rows(arrival: Arrival, tables: _Tables) -> list[dict[str, Any]]:
             for file in reading.delivery
         ]
     total = _ControlTotal.of(record, len(identities))
-    conflict = conflicting_names(reading.format, names)
+    conflict = conflicting_names(formats, reading.format, names)
     return [_invoice_row(record, invoice, identity, total, received_at, conflict) for invoice, identity in identities]
 
 
@@ -275,6 +275,7 @@ def _invoice_row(
         "is_final": invoice.is_final,
         "vendor_name": invoice.vendor_name,
         "may_be_part": invoice.may_be_part,
+        "lacks_tax": invoice.lacks_tax,
         "received_at": received_at,
     }
 

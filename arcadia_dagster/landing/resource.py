@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr
 
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
@@ -18,6 +19,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
 
     inbox: str = Field(description="The folder that invoice files are dropped in. It is never changed.")
     archive: str = Field(description="The folder that keeps every document's bytes.")
+    formats: str = Field(default="", description="The folder with people's descriptions of formats.")
     max_document_bytes: int = Field(default=10 * 2**30, description="A larger file is not taken.")
     tenants: str = Field(default="", description="The file with the routing table: which tenant bears what.")
     tenants_named: bool = Field(
@@ -42,7 +44,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
     def get_reader(self, warehouse: Warehouse) -> Reader:
         """The run's reader: what one step has read, the next need not read again."""
         if self._reader is None:
-            self._reader = Reader(warehouse.new_work_folder(), warehouse.stage)
+            self._reader = Reader(warehouse.new_work_folder(), warehouse.stage, Formats.of(Path(self.formats)))
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:

@@ -107,7 +107,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
       SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
           AS document_sha256,
         count(*) AS documents, sum(line_count)::BIGINT AS line_count, bool_and(is_final) AS is_final,
-        coalesce(bool_or(may_be_part), false) AS may_be_part, any_value(id_basis) AS id_basis,
+        coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
+        any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
         CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END AS stated_total,
         CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END AS stated_tax,
@@ -140,7 +141,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
-        raw.document_sha256, raw.is_final, raw.month_basis,
+        raw.document_sha256, raw.is_final, raw.lacks_tax, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, duplicate.duplicate_of, raw.names_conflict,
         coalesce(replaced.replaces_other_lines, false) AS replaces_other_lines,
         coalesce(parts.is_part_or_replacement, false) AS is_part_or_replacement,

@@ -87,6 +87,10 @@ _STATED_SINCE_2 = (
     ),
 )
 
+_STATED_SINCE_4 = (
+    Column("lacks_tax", "BOOLEAN", "Whether the document states amounts before tax and does not tell the tax."),
+)
+
 _DOCUMENTS_SINCE_2 = (
     Column("record_bytes", "BIGINT", "How long the document's record in the archive was when it was registered."),
 )
@@ -126,7 +130,7 @@ DOCUMENT_NAMES = Table(
 DOCUMENT_INVOICES = Table(
     "document_invoices",
     "The invoices that the accepted documents state, of whatever month: the register that `raw_invoices` is made of.",
-    (_SHA256, *_STATED_INVOICE, *_STATED_SINCE_2),
+    (_SHA256, *_STATED_INVOICE, *_STATED_SINCE_2, *_STATED_SINCE_4),
     key=("document_sha256", "invoice_ordinal"),
 )
 
@@ -216,6 +220,7 @@ RAW_INVOICES = Table(
         Column("file_name", "VARCHAR", "The document's name."),
         Column("status", "VARCHAR", "`current`, or `superseded` by a newer document for the same invoice."),
         *_STATED_SINCE_2,
+        *_STATED_SINCE_4,
     ),
     key=("document_sha256", "invoice_ordinal"),
 )
@@ -498,7 +503,11 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
         _VIEW_INVOICES,
     ),
-    4: (DELIVERY_FILES.ddl,),
+    4: (
+        DELIVERY_FILES.ddl,
+        *_added(DOCUMENT_INVOICES, _STATED_SINCE_4),
+        *_added(RAW_INVOICES, _STATED_SINCE_4),
+    ),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version
 is released its statements do not change any more."""

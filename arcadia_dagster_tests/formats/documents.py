@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.warehouse import Warehouse
 
 HEADER = ("product", "group_description", "description", "hours", "start", "end", "USD", "project_name", "category")
@@ -53,10 +54,10 @@ class Stated(NamedTuple):
 class Desk:
     """Archives documents and reads them, all at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, formats: Formats | None = None) -> None:
         self.folder = folder
         self.warehouse = Warehouse(folder / "arcadia.duckdb")
-        self.reader = Reader(folder / "stages", self.warehouse.stage)
+        self.reader = Reader(folder / "stages", self.warehouse.stage, formats)
 
     def archive(self, content: str | bytes, *, chunk: int = 1 << 20) -> ArchivedDocument:
         content = content.encode() if isinstance(content, str) else content

@@ -29,7 +29,6 @@ def example(monkeypatch: pytest.MonkeyPatch) -> bytes:
     exec(compile(block("python"), "examplecloud.py", "exec"), module.__dict__)  # noqa: S102 - our own guide
     formats = (*registry.FORMATS, module.Examplecloud())
     monkeypatch.setattr(registry, "FORMATS", formats)
-    monkeypatch.setattr(registry, "_BY_NAME", {format_.name: format_ for format_ in formats})
     return block("csv").encode()
 
 

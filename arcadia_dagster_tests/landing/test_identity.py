@@ -5,11 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.formats.format import StatedInvoice
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.identity import best_name, identify, stem
 from arcadia_dagster_tests.properties import quickly
 
 OWN = "DigitalOcean Invoice 2026 Apr (77-1001).csv"
 FORMAT = "digitalocean_csv"
+FORMATS = Formats()
+
+
+def named(file_name, format_name=FORMAT):
+    return FORMATS.facts_from_name(format_name, file_name)
 
 
 def invoice(**told):
@@ -19,39 +25,39 @@ def invoice(**told):
 
 def test_what_the_document_says_comes_first():
     told = invoice(account_id="5", external_id="uuid", invoice_number="9", month=date(2026, 2, 1))
-    found = identify(told, format_name=FORMAT, file_name=OWN)
+    found = identify(told, named(OWN), file_name=OWN)
     assert (found.account_id, found.external_id, found.id_basis) == ("5", "uuid", "document")
     assert (found.invoice_number, found.month, found.month_basis) == ("9", date(2026, 2, 1), "document")
 
 
 def test_the_provider_s_file_name_comes_second():
-    found = identify(invoice(), format_name=FORMAT, file_name=OWN)
+    found = identify(invoice(), named(OWN), file_name=OWN)
     assert (found.account_id, found.external_id, found.id_basis) == ("77", "1001", "file_name")
     assert (found.invoice_number, found.month, found.month_basis) == ("1001", date(2026, 4, 1), "file_name")
 
 
 def test_the_lines_and_the_stem_come_last():
-    found = identify(invoice(), format_name=FORMAT, file_name="march (2).csv")
+    found = identify(invoice(), named("march (2).csv"), file_name="march (2).csv")
     assert (found.account_id, found.external_id, found.id_basis) == ("unknown", "unknown-2026-03-march", "derived")
     assert (found.invoice_number, found.month, found.month_basis) == (None, date(2026, 3, 1), "lines")
-    known = identify(invoice(account_id="5"), format_name=FORMAT, file_name="march.csv")
+    known = identify(invoice(account_id="5"), None, file_name="march.csv")
     assert known.external_id == "5-2026-03-march"
 
 
 def test_another_format_s_file_name_tells_nothing():
-    found = identify(invoice(), format_name="inventory_csv", file_name=OWN)
+    found = identify(invoice(), named(OWN, "inventory_csv"), file_name=OWN)
     assert (found.account_id, found.id_basis) == ("unknown", "derived")
 
 
 def test_without_any_month_there_is_no_place_for_an_invoice():
-    assert identify(invoice(lines_month=None), format_name=FORMAT, file_name="march.csv") is None
+    assert identify(invoice(lines_month=None), None, file_name="march.csv") is None
 
 
 @pytest.mark.parametrize(
     ("month", "last"), [(date(2026, 2, 1), 28), (date(2024, 2, 1), 29), (date(2026, 4, 1), 30), (date(2026, 12, 1), 31)]
 )
 def test_the_period_is_the_calendar_month(month, last):
-    found = identify(invoice(month=month), format_name=FORMAT, file_name="x.csv")
+    found = identify(invoice(month=month), None, file_name="x.csv")
     assert (found.period_start, found.period_end) == (month, month.replace(day=last))
 
 
@@ -86,6 +92,6 @@ def test_a_second_download_has_the_stem_of_the_first(name, copy):
 
 def test_the_best_name_is_the_first_that_is_the_provider_s_own():
     other = OWN.replace("1001", "1002")
-    assert best_name(FORMAT, ["a.csv", OWN, other]) == OWN
-    assert best_name(FORMAT, ["b.csv", "a.csv"]) == "b.csv"
-    assert best_name(None, ["b.csv", OWN]) == "b.csv"
+    assert best_name(FORMATS, FORMAT, ["a.csv", OWN, other]) == OWN
+    assert best_name(FORMATS, FORMAT, ["b.csv", "a.csv"]) == "b.csv"
+    assert best_name(FORMATS, None, ["b.csv", OWN]) == "b.csv"

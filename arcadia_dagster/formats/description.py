@@ -1,0 +1,250 @@
+r"""What people may say of a format in a TOML file, and what is wrong with what they said.
+
+name = "examplecloud"          # how the documents table calls the format
+source = "examplecloud"        # who issued the invoices, as finance knows it
+vendor = "Examplecloud GmbH"   # the vendor's name; may be left out
+currency = "EUR"               # of all amounts, unless a column says it
+account = "8812"               # the account, unless a column or the file's name says it; may be left out
+header = true                  # false: no header, and columns are numbers from 1
+width = 8                      # how many columns there are; only without a header
+delimiter = ";"                # default: a comma
+decimal_mark = ","             # default: a point
+thousands_mark = "."           # default: none
+date_format = "%d.%m.%Y"       # default: %Y-%m-%d; times are in UTC
+end = "inclusive"              # the last day counts; default: exclusive
+file_name = '(?P<account>\d+)-(?P<invoice>\d+)'   # what the name tells, without its extension; may be left out
+
+[columns]                      # what is read, and the column that has it; all but the amount may be left out
+amount = "Net"
+start = "From"
+
+[tax]                          # one of:
+column = "Kind"                #   the lines of which this column
+values = ["VAT"]               #   has one of these values, or matches `pattern`, are tax
+amount = "VAT"                 #   each line has its tax in this column
+none = "not due"               #   there is no tax; or "not stated": the document does not tell it
+"""
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import duckdb
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from arcadia_dagster.billing.currency import EXPONENTS
+
+FIELDS = (
+    *("amount", "description", "service", "project", "resource_id", "resource_name", "start", "end", "month"),
+    *("quantity", "unit", "currency", "account", "invoice"),
+)
+"""What a column may be read as."""
+
+_Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+_MOST_COLUMNS = 1000
+_DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%b", "%B"}
+_GROUPS = {"account", "invoice", "month"}
+
+
+class DescriptionError(ValueError):
+    """A description cannot be right; the message names the file and the key."""
+
+
+def _column(value: object) -> object:
+    """A column's name or number."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_COLUMNS
+    if not is_number and not (isinstance(value, str) and value.strip()):
+        raise ValueError(f"{value!r:.80}: expected a column: its name, or its number from 1 where there is no header")
+    return value
+
+
+_Column = Annotated[str | int, BeforeValidator(_column)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Tax(_Strict):
+    """What is tax."""
+
+    column: _Column | None = None
+    values: list[_Text] = Field(default=[], max_length=100)
+    pattern: _Text | None = None
+    amount: _Column | None = None
+    none: Literal["not due", "not stated"] | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else _checked_pattern(pattern)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        ways = [self.column is not None, self.amount is not None, self.none is not None]
+        if sum(ways) != 1:
+            raise ValueError("expected one of: column, amount, none")
+        if (self.column is None) != (not self.values and self.pattern is None):
+            raise ValueError("column: expected values or a pattern with it, and neither without it")
+        return self
+
+
+class Description(_Strict):
+    """A description; see the module."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
+    vendor: _Text | None = None
+    currency: str | None = None
+    account: _Text | None = None
+    header: bool = True
+    width: Annotated[int, Field(ge=2, le=1000)] | None = None
+    delimiter: Literal[",", ";", "|", "\t"] = ","
+    decimal_mark: Literal[".", ","] = "."
+    thousands_mark: Literal["", ".", ",", " ", "'"] = ""
+    date_format: _Text = "%Y-%m-%d"
+    end: Literal["inclusive", "exclusive"] = "exclusive"
+    file_name: _Text | None = None
+    columns: dict[str, str | int]
+    tax: Tax
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _are_columns(cls, columns: object) -> object:
+        if not isinstance(columns, dict):
+            raise ValueError("expected a table, [columns]")  # noqa: TRY004 - what pydantic tells of
+        for field, value in columns.items():
+            if field not in FIELDS:
+                raise ValueError(
+                    f"{field}: there is no such field{_near(field, FIELDS)}; expected one of {', '.join(FIELDS)}"
+                )
+            try:
+                _column(value)
+            except ValueError as error:
+                raise ValueError(f"{field} = {error}") from error
+        return columns
+
+    @field_validator("currency")
+    @classmethod
+    def _is_currency(cls, currency: str | None) -> str | None:
+        if currency is not None and currency not in EXPONENTS:
+            raise ValueError(f"{currency!r} is not in ISO 4217; expected a code such as EUR")
+        return currency
+
+    @field_validator("date_format")
+    @classmethod
+    def _is_date_format(cls, text: str) -> str:
+        found = re.findall(r"%.?", text)
+        if unknown := sorted(set(found) - _DIRECTIVES):
+            raise ValueError(f"{unknown[0]}: expected only {', '.join(sorted(_DIRECTIVES))}")
+        if not {"%Y", "%d"} <= set(found) or not {"%m", "%b", "%B"} & set(found) or len(found) != len(set(found)):
+            raise ValueError("expected a year (%Y), a month (%m, %b or %B) and a day (%d), each once")
+        return text
+
+    @field_validator("file_name")
+    @classmethod
+    def _is_file_name(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = set(re.compile(pattern).groupindex)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if "invoice" not in groups or not groups <= _GROUPS:
+            raise ValueError("expected a group (?P<invoice>...), and none besides but account and month")
+        return pattern
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if "amount" not in self.columns:
+            raise ValueError("columns.amount: missing; expected the column that has each line's amount")
+        if (self.currency is None) == ("currency" not in self.columns):
+            raise ValueError("currency: expected either a code for all amounts, or columns.currency")
+        if self.thousands_mark == self.decimal_mark:
+            raise ValueError("thousands_mark: expected another mark than decimal_mark")
+        month_in_name = self.file_name is not None and "(?P<month>" in self.file_name
+        if not ({"start", "month"} & self.columns.keys() or month_in_name):
+            raise ValueError(
+                "columns.start: missing; expected it, columns.month, or a month in file_name: what tells the month"
+            )
+        if self.header and self.width is not None:
+            raise ValueError("width: expected only where header = false")
+        if not self.header and self.width is None:
+            raise ValueError("width: missing; expected how many columns there are, since there is no header")
+        for key, column in self.all_columns.items():
+            if self.header != isinstance(column, str):
+                what = "a name of the header" if self.header else f"a number from 1 to {self.width}"
+                raise ValueError(f"{key} = {column!r}: expected {what}")
+            if isinstance(column, int) and self.width is not None and column > self.width:
+                raise ValueError(f"{key} = {column}: expected a number from 1 to {self.width}")
+        return self
+
+    @property
+    def all_columns(self) -> dict[str, str | int]:
+        """Every column that is named, by its key."""
+        found: dict[str, str | int] = {f"columns.{field}": column for field, column in self.columns.items()}
+        of_tax = {"tax.column": self.tax.column, "tax.amount": self.tax.amount}
+        return found | {key: column for key, column in of_tax.items() if column is not None}
+
+    @property
+    def digest(self) -> str:
+        """What tells it from any other: of what it says, not of how it is written."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def read_description(path: Path) -> Description:
+    """The description in a file.
+
+    Raises:
+        DescriptionError: It is none, or cannot be right.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DescriptionError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DescriptionError(f"{path} is not TOML: {error}") from error
+    try:
+        return Description.model_validate(table)
+    except ValidationError as error:
+        told = "; ".join(_told(one) for one in error.errors())
+        raise DescriptionError(f"{path}: {told}") from error
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    """One thing that is wrong, in our words: the key, what was found, and what was expected."""
+    key = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            known = Tax if len(error["loc"]) > 1 else Description
+            return f"{key}: there is no such key{_near(str(error['loc'][-1]), known.model_fields)}"
+        case "missing":
+            return f"{key}: missing"
+        case "value_error":
+            text = str(error["ctx"]["error"])
+            if key == "columns":
+                return f"columns.{text}" if isinstance(error["input"], dict) else f"columns: {text}"
+            return f"{key}: {text}" if key else text
+        case _:
+            message = str(error["msg"])
+            return f"{key} = {error['input']!r:.80}: {message[:1].lower()}{message[1:]}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _checked_pattern(pattern: str) -> str:
+    """The pattern, where DuckDB can use it: its regular expressions (RE2) are not quite Python's."""
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern])
+    except duckdb.Error as error:
+        raise ValueError(f"not a regular expression (RE2): {str(error).splitlines()[0]}") from error
+    return pattern
