@@ -190,6 +190,22 @@ def _add_invoices(commands: _Commands) -> None:
 
 def _add_machine(commands: _Commands) -> None:
     _add(commands, "init", ("machine", "init"), "make the folders and the warehouse")
+    formats = _add(
+        commands,
+        "formats",
+        ("formats", "formats"),
+        "list the formats that are read, or try a description of one on a file",
+    )
+    actions = formats.add_subparsers(metavar="ACTION")
+    try_ = actions.add_parser(
+        "try",
+        help="show how a description reads a file; nothing is written",
+        description="Show how a description reads a file. Nothing is written.",
+        allow_abbrev=False,
+    )
+    try_.set_defaults(command=("formats", "try_description"))
+    try_.add_argument("description", type=Path, metavar="DESCRIPTION", help="the TOML file")
+    try_.add_argument("file", type=Path, metavar="FILE", help="a document of that format")
     _add(
         commands,
         "doctor",

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import read_routes, take_routes
@@ -47,8 +48,8 @@ def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10 * 2**30) ->
 
 
 @contextmanager
-def reader_of(warehouse: Warehouse) -> Iterator[Reader]:
-    reader = Reader(warehouse.new_work_folder(), warehouse.stage)
+def reader_of(warehouse: Warehouse, formats: Formats | None = None) -> Iterator[Reader]:
+    reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
     try:
         yield reader
     finally:
@@ -62,11 +63,16 @@ def land_only(warehouse: Warehouse, *, settle_seconds: float = 0, max_document_b
 
 
 def build(
-    warehouse: Warehouse, months: Collection[date] | None = None, *, settle_seconds: float = 0, resources: bool = False
+    warehouse: Warehouse,
+    months: Collection[date] | None = None,
+    *,
+    settle_seconds: float = 0,
+    resources: bool = False,
+    formats: Formats | None = None,
 ) -> Landed:
     """Everything but finance, for these months or for what is stale after landing."""
     archive = archive_of(warehouse)
-    with reader_of(warehouse) as reader:
+    with reader_of(warehouse, formats) as reader:
         tenants = warehouse.path.parent / "tenants.toml"
         take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
         landed = land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)

@@ -14,6 +14,7 @@ from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.automation.jobs import INGEST
 from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.months import stale
@@ -114,7 +115,8 @@ class Project:
 
     def build(self) -> None:
         """Land, build and deliver everything that is new without Dagster around it, which takes thrice as long."""
-        build(self.warehouse)
+        folder = self.home / "formats"
+        build(self.warehouse, formats=Formats.of(folder) if folder.exists() else None)
         if self.finance.is_configured:
             self.finance.deliver(self.warehouse)
 

@@ -126,6 +126,28 @@ def test_a_file_of_an_older_delivery_in_the_folder_is_never_added_up(project: Pr
     assert pushed(project) == {"one": 100, "other": 100, "third": 100}
 
 
+def test_what_is_not_invoiced_yet_is_shown_beside_an_invoice_of_the_same_delivery_until_a_later_one_has_it(
+    project: Project,
+) -> None:
+    def lines(count: int, invoice: str | None) -> list[dict[str, str | None]]:
+        words = [f"line {number}" for number in range(count)]
+        return [item(bill_invoice_id=invoice, line_item_line_item_description=text) for text in words]
+
+    upfront = item(bill_invoice_id="1999", line_item_line_item_type="Fee", line_item_unblended_cost="50.00")
+    open_ = "111111111111-2026-04-uninvoiced"
+    project.drop("week-1/cur-1.csv", as_csv(*lines(5, None)))
+    project.build()
+    project.drop("week-2/cur-1.csv", as_csv(*lines(9, None)))
+    project.build()
+    # A purchase has an invoice in mid-month.
+    project.drop("week-2/cur-2.csv", as_csv(upfront))
+    assert pushed(project) == {"1999": 5000}
+    assert (project.invoice(open_)["line_count"], project.invoice(open_)["status"]) == (9, "held")
+    project.drop("final/cur-1.csv", as_csv(*lines(12, "2001"), upfront))
+    assert pushed(project) == {"1999": 5000, "2001": 7200}
+    assert project.query(f"SELECT 1 FROM tax_split_totals WHERE external_id = '{open_}'") == []
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -20,6 +20,7 @@ DEFAULTS = {
     "ARCADIA_WAREHOUSE": "arcadia.duckdb",
     "ARCADIA_FOCUS": Path("focus"),
     "ARCADIA_TENANTS": Path("tenants.toml"),
+    "ARCADIA_FORMATS": Path("formats"),
     "ARCADIA_STATEMENTS": Path("statements"),
     "ARCADIA_STATEMENTS_URL": "",
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),

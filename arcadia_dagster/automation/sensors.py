@@ -10,7 +10,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from arcadia_dagster.automation.jobs import INGEST
 from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.inbox import InboxError, look
-from arcadia_dagster.landing.landing import known_files
+from arcadia_dagster.landing.landing import known_files, outdated_documents
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
@@ -138,6 +138,10 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
             for month, version in {**versions_to_build(connection), **rerouted}.items()
             if first <= month <= present
         }
+        formats = landing.get_formats()
+        for sha256, month in outdated_documents(connection, formats):
+            reread = month if month is not None and first <= month <= present else present
+            due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
     add_files(due, found.complete, first=first, present=present)
     return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)

@@ -146,6 +146,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("archive", lambda: _archive(values.archive_path))
     yield _tried("warehouse", lambda: _warehouse(values))
     yield _tried("tenants", lambda: _tenants(values))
+    yield _tried("formats", lambda: _formats(values))
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
     yield _digitalocean(values)
@@ -189,6 +190,15 @@ def _tenants(values: Settings) -> str:
         return f"no routes in {values.tenants_path}: {values.finance_tenant_id} bears everything"
     tenants = sorted({route.tenant_id for route in routes})
     return f"{len(routes)} routes in {values.tenants_path}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
+
+
+def _formats(values: Settings) -> str:
+    from arcadia_dagster.formats.registry import Formats
+
+    found = Formats.of(values.formats_path).descriptions
+    if found.problems:
+        raise CommandError("; ".join(found.problems.values()))
+    return f"described in {values.formats_path} or shipped: {', '.join(one.name for one in found.formats)}"
 
 
 def _warehouse(values: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Formats that people describe in TOML files: CSV, read as the description says. See `description`.
+"""Formats that people describe in TOML files: CSV, read as the description says (docs/describing-a-format.md).
 
 A document is known by having the columns that the description names; without a header, by its number of columns and by what the
 first record has in those of the amount and of the times. The program's own formats come first. The lines of a negative amount are
@@ -34,15 +34,31 @@ _TEXTS = (*FIELDS, "tax_amount", "tax_kind")
 class DescribedFormat:
     """A format as a person described it."""
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, path: Path) -> None:
         """The description is right in itself; whether it fits documents shows when one comes."""
         self.description = description
+        self.path = path
         self.name = description.name
         self.digest = description.digest
 
     def recognise(self, head: Head) -> "DescribedLayout | Refusal | None":
         """Known by its columns."""
         return self._by_header(head) if self.description.header else self._by_first_record(head)
+
+    def why_not(self, head: Head) -> str:
+        """Why a document that is not recognised is not, for whoever writes the description."""
+        found, first = self.description, _records(head, self.description.delimiter, 1)
+        if not first:
+            return "line 1: it cannot be read as CSV with this delimiter"
+        values = [value.strip() for value in first[0]]
+        if found.header:
+            names = {value.casefold() for value in values}
+            wanted = dict.fromkeys(str(name) for name in found.all_columns.values())
+            missing = [name for name in wanted if name.strip().casefold() not in names]
+            return f"line 1: column {', '.join(missing)} is missing; found {found.delimiter.join(values)!r:.200}"
+        if len(values) != found.width:
+            return f"line 1: {len(values)} columns; expected width = {found.width}"
+        return f"line 1: {values!r:.300}: its amount or its times are not written as described"
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
         """What the description's pattern finds in the name without its extension."""
@@ -302,7 +318,7 @@ class Descriptions:
                 problems[path.name] = f"{path}: name = {name!r}: {files[name].name} has that name too"
             else:
                 files[name] = path
-                found[name] = DescribedFormat(description)
+                found[name] = DescribedFormat(description, path)
         return cls(tuple(found.values()), problems)
 
     @property

@@ -189,7 +189,7 @@ class Reader:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
-        name, layout = self.formats.recognise(Head(text=_text(facts), newline=facts.newline))
+        name, layout = self.formats.recognise(head_of(document))
         if isinstance(layout, Refusal | Inventory | Manifest):
             return name, layout
         try:
@@ -278,6 +278,11 @@ class _DocumentFacts:
     ordinals: Mapping[str, int]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
+
+
+def head_of(document: ArchivedDocument) -> Head:
+    """The start of a text document, from which formats recognise it."""
+    return Head(text=_text(document.facts), newline=document.facts.newline)
 
 
 def _text(facts: TextFacts) -> str:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster import __version__
+from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.cost_table import CostTable
@@ -61,14 +62,14 @@ class Formats:
             layout = format_.recognise(head)
             if layout is not None:
                 return format_.name, layout
-        described = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
-        if len(described) > 1:
-            names = " and ".join(name for name, _ in described)
+        found = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
+        if len(found) > 1:
+            names = " and ".join(name for name, _ in found)
             return None, Refusal(
                 f"{names} both describe it; expected one description: make one of them say more of its columns"
             )
-        if described:
-            return described[0]
+        if found:
+            return found[0]
         wrong = "; ".join(self.descriptions.problems.values())
         return None, Refusal(
             _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
@@ -137,4 +138,13 @@ def as_markdown() -> str:
                 for field, columns in table.layout.names.items()
             ]
             parts.append("")
+    shipped = ", ".join(f"`{one.name}`" for one in Descriptions.of(described.SHIPPED).formats)
+    parts += [
+        "## Described formats",
+        "",
+        inspect.getdoc(described) or "",
+        "",
+        f"With the program come descriptions of: {shipped}.",
+        "",
+    ]
     return "\n".join(parts)

@@ -19,7 +19,7 @@ from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, hold, schema
-from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 Item = TypeVar("Item")
@@ -79,7 +79,7 @@ class _Known:
             ).fetchall()
             record_bytes = connection.execute("SELECT document_sha256, record_bytes FROM documents").fetchall()
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
-            outdated = _outdated(connection, formats)
+            outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
         return cls(
             fingerprints=fingerprints,
             problems=dict(problems),
@@ -91,21 +91,26 @@ class _Known:
         )
 
 
-def _outdated(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[str]:
-    """The documents that are to be read anew.
+def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
+    """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
     What an older version, or other descriptions, could not read, these perhaps can. What was read by a description is read by
     it as it is now, and by none where it is gone.
     """
-    read = connection.execute(
-        "SELECT status, format, read_by, list(document_sha256) FROM documents WHERE status <> 'dismissed' GROUP BY ALL"
+    kinds = connection.execute(
+        "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
     ).fetchall()
-    return [
-        sha256
-        for status, format_, read_by, documents in read
+    outdated = [
+        f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
+        f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
+        for status, format_, read_by in kinds
         if read_by != formats.read_by(format_) and (status == "rejected" or formats.is_described(format_))
-        for sha256 in documents
     ]
+    if not outdated:
+        return []
+    return connection.execute(
+        f"SELECT document_sha256, invoice_month FROM documents WHERE {' OR '.join(outdated)} ORDER BY document_sha256"
+    ).fetchall()
 
 
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:

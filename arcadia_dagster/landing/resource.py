@@ -44,7 +44,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
     def get_reader(self, warehouse: Warehouse) -> Reader:
         """The run's reader: what one step has read, the next need not read again."""
         if self._reader is None:
-            self._reader = Reader(warehouse.new_work_folder(), warehouse.stage, Formats.of(Path(self.formats)))
+            self._reader = Reader(warehouse.new_work_folder(), warehouse.stage, self.get_formats())
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:
@@ -63,6 +63,10 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
         )
         landed.months |= months
         return landed
+
+    def get_formats(self) -> Formats:
+        """The formats that documents are read by, with people's descriptions as they are now."""
+        return Formats.of(Path(self.formats)) if self.formats else Formats()
 
     def get_routes(self) -> Routes:
         """The routing table, as the file has it now; empty where there is no file.

@@ -62,11 +62,19 @@ def _raw_invoices_sql(months: Collection[date]) -> str:
     ), newest_delivery AS (
       SELECT source, account_id, external_id, delivery FROM placed
       QUALIFY row_number() OVER (PARTITION BY source, account_id, external_id ORDER BY {_NEWEST_FIRST}) = 1
+    ), lying AS (
+      SELECT document_sha256, regexp_extract(inbox_path, '^(.*)/', 1) AS folder,
+        row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1 AS is_newest
+      FROM document_names SEMI JOIN (FROM document_invoices WHERE may_be_part) USING (document_sha256)
     ), invoiced AS (
-      -- What was not invoiced when a document came is on the invoice that came later.
+      -- What was not invoiced when a document came is on the invoice that came later, but for one that lies beside it.
       SELECT DISTINCT open.source, open.account_id, open.external_id, open.document_sha256
       FROM stated AS open JOIN document_invoices AS final USING (source, account_id, invoice_month)
       WHERE NOT open.is_final AND final.is_final AND final.received_at > open.received_at
+        AND NOT EXISTS (
+          FROM lying AS own JOIN lying AS beside USING (folder)
+          WHERE folder <> '' AND own.is_newest AND own.document_sha256 = open.document_sha256
+            AND beside.document_sha256 = final.document_sha256)
     ), current AS (
       SELECT DISTINCT source, account_id, external_id, document_sha256
       FROM newest_in_place SEMI JOIN newest_delivery USING (source, account_id, external_id, delivery)

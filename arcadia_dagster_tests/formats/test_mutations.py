@@ -20,10 +20,13 @@ import pytest
 import zstandard
 
 from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster_tests.formats import api_documents as api
 from arcadia_dagster_tests.formats import aws_cur
 from arcadia_dagster_tests.formats.documents import Desk
 from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.formats.test_described import HETZNER
+from arcadia_dagster_tests.formats.test_described import as_csv as hetzner_csv
 from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document, written
 from arcadia_dagster_tests.generate import digitalocean_invoice
 from arcadia_dagster_tests.providers.digitalocean_api import item
@@ -48,6 +51,7 @@ GOOD: dict[str, bytes] = {
     "focus csv, Zstandard": zstandard.ZstdCompressor().compress(as_csv(*_CHARGES, tax())),
     "aws report": aws_cur.as_csv(*_AWS, legacy=True, packed=True),
     "aws report, parquet": aws_cur.as_parquet(*_AWS),
+    "hetzner csv": hetzner_csv(*HETZNER, header=(), delimiter=","),
     "linode json": api.written(api.linode()),
     "ovhcloud json": api.written(api.ovhcloud()),
     "scaleway json": api.written(api.scaleway(api.scaleway_invoice(), api.scaleway_invoice(id="second"))),
@@ -128,6 +132,10 @@ def expected_amounts(format_name: str, content: bytes) -> list[Decimal]:
             return [amount_of(entry["amount"]) for entry in found["items" if "items" in found else "invoice_items"]]
         case "linode_json" | "ovhcloud_json" | "scaleway_json":
             return api_amounts(json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal))
+        case "hetzner":
+            rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
+            assert {len(row) for row in rows} == {8}, content
+            return [amount_of(row[6]) for row in rows]
         case _ if content.startswith(b"PAR1"):
             table = pq.read_table(io.BytesIO(content))
             [cost] = [name for name in table.column_names if is_cost(name)]
@@ -158,7 +166,7 @@ def api_amounts(found: Any) -> list[Decimal]:
 def test_a_damaged_file_is_read_to_the_last_digit_or_rejected_with_a_reason(tmp_path: Path, label: str) -> None:
     chance = random.Random(label)
     mutants = list(dict.fromkeys([GOOD[label], *(mutated(GOOD[label], chance) for _ in range(MUTANTS))]))
-    found = Desk(tmp_path).read(*mutants, columns="line_number, amount")
+    found = Desk(tmp_path, Formats.of(tmp_path)).read(*mutants, columns="line_number, amount")
 
     outcomes = set()
     for content, stated in zip(mutants, found, strict=True):

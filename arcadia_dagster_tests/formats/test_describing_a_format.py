@@ -1,0 +1,146 @@
+"""The guide to describing a format: its example is read as it says, and what changes in it is read anew."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from arcadia_dagster import cli
+from arcadia_dagster.definitions import build_resources
+from arcadia_dagster.formats.description import FIELDS, Description
+from arcadia_dagster.settings import load
+from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.project import Project, instance_in_memory
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "describing-a-format.md").read_text(encoding="utf-8")
+NAME = "Rechnung R-1041 2026-04.csv"
+
+
+def block(language: str) -> str:
+    [found] = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def described(project_with_finance: Project) -> Project:
+    """A project with the guide's description and file."""
+    project = project_with_finance
+    (project.home / "formats").mkdir()
+    (project.home / "formats" / "examplehost.toml").write_text(block("toml"), encoding="utf-8")
+    project.drop(NAME, block("csv").encode())
+    return project
+
+
+@pytest.fixture
+def arcadia(
+    described: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    for name, value in {**described.environ, "COLUMNS": "120"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = cli.main([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_guides_document_goes_all_the_way_to_finance(described: Project) -> None:
+    described.run()
+    assert described.sandbox is not None
+    [row] = described.sandbox.invoices()
+    assert (row["external_id"], row["source"], row["vendor_name"]) == ("R-1041", "examplehost", "Examplehost GmbH")
+    assert (row["amount_gross_minor"], row["amount_tax_minor"]) == (119_000, 19_000)
+    assert "comes\nto 1190.00 EUR, 190.00 of it tax" in GUIDE
+    assert [line["amount"] for line in described.lines("R-1041")] == [
+        *(Decimal("1012.40"), Decimal("12.0125"), Decimal("-24.4125"), Decimal(190))
+    ]
+
+
+def test_trying_it_shows_the_lines_and_writes_nothing(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]]
+) -> None:
+    description, file = described.home / "formats" / "examplehost.toml", described.inbox / NAME
+    before = sorted(described.home.rglob("*"))
+    code, out, _ = arcadia("formats", "try", description, file)
+    assert (code, "Invoice R-1041 of examplehost" in out, "gross 1190.00 EUR, net 1000.00, tax 190.00" in out) == (
+        0,
+        True,
+        True,
+    )
+    assert re.search(r"3 +2026-04-01 +2026-05-01 +Credit +Gutschein +-24\.4125", out)
+    assert sorted(described.home.rglob("*")) == before
+    file.write_text(file.read_text(encoding="utf-8").replace("Netto EUR", "Brutto EUR"), encoding="utf-8")
+    code, _, told = arcadia("formats", "try", description, file)
+    assert (code, "line 1: column Netto EUR is missing; found 'Produkt;Server;Von;Bis;Brutto EUR'" in told) == (1, True)
+    code, _, told = arcadia("formats", "try", file, file)
+    assert (code, "is not TOML" in told) == (2, True)
+
+
+def test_the_list_has_the_described_formats_and_what_is_wrong_with_one(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = arcadia("formats")
+    assert (code, "digitalocean_csv" in out, "hetzner" in out, "examplehost" in out) == (0, True, True, True)
+    (described.home / "formats" / "broken.toml").write_text('nme = "broken"', encoding="utf-8")
+    code, _, told = arcadia("formats")
+    assert (code, "broken.toml: name: missing" in told, "nme: there is no such key" in told) == (1, True, True)
+    code, out, _ = arcadia("doctor", "--json")
+    [verdict] = [one for one in json.loads(out) if one["what"] == "formats"]
+    assert (verdict["verdict"], "broken.toml" in verdict["text"]) == ("failed", True)
+
+
+def test_a_changed_description_has_its_documents_read_anew_and_a_missing_one_has_them_rejected(
+    described: Project,
+) -> None:
+    description = described.home / "formats" / "examplehost.toml"
+
+    def after(text: str | None) -> tuple[str, int | None]:
+        if text is None:
+            description.unlink()
+        else:
+            description.write_text(text, encoding="utf-8")
+        described.build()
+        document = described.document(NAME)
+        rows = described.query("SELECT amount_tax_minor FROM tax_split_totals")
+        return document["status"], rows[0]["amount_tax_minor"] if rows else None
+
+    assert after(block("toml").replace("name = ", "nme = ")) == ("rejected", None)
+    assert after(block("toml")) == ("accepted", 19_000)
+    assert after(block("toml").replace("^MwSt", "^Nothing")) == ("accepted", 0)
+    assert after(None) == ("rejected", None)
+
+
+def test_the_sensor_notices_a_changed_description_of_documents_that_are_taken_already(described: Project) -> None:
+    described.build()
+    definitions = described.definitions()
+    sensor = definitions.resolve_sensor_def("new_invoice_files")
+    resources = {
+        "warehouse": WarehouseResource(path=str(described.warehouse.path)),
+        "landing": build_resources(load(described.environ))["landing"],
+    }
+
+    def months() -> list[str]:
+        with (
+            instance_in_memory() as instance,
+            dg.build_sensor_context(instance, definitions=definitions, resources=resources) as context,
+        ):
+            requests = sensor.evaluate_tick(context).run_requests or []
+        return [str(request.run_key).partition(":")[0] for request in requests]
+
+    assert months() == []
+    description = described.home / "formats" / "examplehost.toml"
+    description.write_text(block("toml").replace("^MwSt", "^Nothing"), encoding="utf-8")
+    assert months() == ["2026-04"]
+    described.build()
+    assert months() == []
+
+
+def test_the_guide_names_every_key() -> None:
+    assert [
+        key for key in (*Description.model_fields, *FIELDS) if f"`{key}`" not in GUIDE and f"`[{key}]`" not in GUIDE
+    ] == []
