@@ -10,8 +10,10 @@ import pytest
 
 from arcadia_dagster.automation import sensors
 from arcadia_dagster.automation.sensors import WORK_TAG
+from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.books import SECRET, Books
 from arcadia_dagster_tests.finance.books import invoice as totals
@@ -34,7 +36,7 @@ def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None 
     definitions = project.definitions()
     resources = {
         "warehouse": WarehouseResource(path=str(project.warehouse.path)),
-        "landing": LandingResource(inbox=str(project.inbox), archive=str(project.home / "archive"), settle_seconds=0),
+        "landing": build_resources(load(project.environ))["landing"],
     }
     sensor = definitions.resolve_sensor_def("new_invoice_files")
     with dg.build_sensor_context(
