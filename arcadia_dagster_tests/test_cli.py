@@ -347,7 +347,9 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
     arcadia("init")
     verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
     assert {name: one["verdict"] for name, one in verdicts.items()} == {
-        **dict.fromkeys(("versions", "settings", "inbox", "archive", "warehouse", "tenants", "disk", "finance"), "ok"),
+        **dict.fromkeys(
+            ("versions", "settings", "inbox", "archive", "warehouse", "tenants", "formats", "disk", "finance"), "ok"
+        ),
         **dict.fromkeys(("provider", "alerts"), "note"),
     }
     wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}

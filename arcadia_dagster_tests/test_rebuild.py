@@ -87,6 +87,7 @@ def _have_a_past(project: Project) -> None:
     project.drop(f"{april}.total", b"USD 99.00")
     project.drop("future.csv", digitalocean(line(start="2098-01-01 00:00:00 +0000", end="2098-01-31 23:59:59 +0000")))
     project.drop("no invoice.txt", b"\x00\x01")
+    project.drop("delivery/Manifest.json", b'{"assemblyId": "a", "reportKeys": ["report/1.csv"]}')
     build(project.warehouse, resources=True)
     assert project.finance.deliver(project.warehouse).failure is None
 

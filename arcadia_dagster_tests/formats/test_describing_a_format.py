@@ -1,6 +1,7 @@
 """The guide to describing a format: its example is read as it says, and what changes in it is read anew."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -39,8 +40,9 @@ def described(project_with_finance: Project) -> Project:
 def arcadia(
     described: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    for name, value in {**described.environ, "COLUMNS": "120"}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "120")
+    # A copy: what a command sets itself must not outlive it.
+    monkeypatch.setattr(os, "environ", os.environ | described.environ)
 
     def run(*words: object) -> tuple[int, str, str]:
         code = cli.main([str(word) for word in words])
