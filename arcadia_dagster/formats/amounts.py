@@ -52,6 +52,25 @@ def amount_sql(text: str, currency: str | None = None) -> str:
     )
 
 
+def rounded_amount_sql(text: str) -> str:
+    """SQL: the same, but a number of more than 18 decimals is rounded: for what is no money, or a binary fraction."""
+    # DuckDB 1.5 rounds 6E-20 up to 1E-18.
+    rounded = f"CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) < 5e-19 THEN 0 ELSE TRY_CAST({text} AS {AMOUNT_TYPE}) END"
+    return f"coalesce({amount_sql(text)}, CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {rounded} END)"
+
+
+def binary_amount_sql(number: str) -> str:
+    """SQL: the shortest decimal that stands for the same binary fraction, to the 18th decimal.
+
+    Most have few digits, and are told from their text as others are only where a decimal of 15 digits is not the same number.
+    """
+    decimal = f"TRY_CAST({number} AS DECIMAL(18,10))"
+    return (
+        f"CASE WHEN abs({number}) < 1e5 AND CAST({decimal} AS DOUBLE) = {number} THEN CAST({decimal} AS {AMOUNT_TYPE}) "
+        f"ELSE {rounded_amount_sql(f'CAST({number} AS VARCHAR)')} END"
+    )
+
+
 def quantity_sql(text: str) -> str:
     """SQL: a number of units as DECIMAL(38,18), read like an amount without a currency."""
     return amount_sql(text)

@@ -1,43 +1,45 @@
 """Cost and Usage Reports of AWS, CSV or Parquet: legacy ones (`lineItem/UnblendedCost`) and CUR 2.0 (`line_item_unblended_cost`).
 
-What is charged is the unblended cost: the lines of an invoice, negations and discounts among them, come to what it says. Where
-the report also has the net unblended cost, its sum is a control total: an invoice is held whose discounts are in columns of their
-own and not in lines (export them as lines: manual discount compatibility). An invoice's id stays blank until the month is final:
-such lines are shown and never pushed. Line item ids occur more than once, and
-nothing is told apart by them. The account is the payer's, the project the account that used the service, the month that of the
-billing period. Times are in UTC. What is tax is said by the line item's type, and so is every other category:
+What is charged is the unblended cost, the cost on a cash basis: all line items together come to what is invoiced. What a Savings
+Plan covers is a line at the price on demand, and a `SavingsPlanNegation` takes it away; what a reservation covers costs 0; fees,
+discounts, credits and refunds are lines of their own. So all types are summed and none is left out. Blended, amortized and
+effective costs are not read. Where every line has a net unblended cost too, its sum is a control total: an invoice is held whose
+discounts are in columns of their own and not in lines (export them as lines: manual discount compatibility).
+
+An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never pushed.
+The project is the account that used the service, the month that of the billing period. Times are in UTC; an end of `23:59:59` is
+the next midnight. Line item ids occur more than once, and nothing is told apart by them. What is tax is said by the line item's
+type, and so is every other category, as FOCUS's supporting content has them:
 
 | category | line item types |
 |---|---|
-| `Usage` | `Usage`, `DiscountedUsage`, `SavingsPlanCoveredUsage`, `SavingsPlanNegation` |
+| `Usage` | `Usage`, `DiscountedUsage`, `SavingsPlanCoveredUsage`, `SavingsPlanNegation`, every `...Discount` |
 | `Purchase` | `Fee`, `RIFee`, `SavingsPlanUpfrontFee`, `SavingsPlanRecurringFee` |
 | `Tax` | `Tax` |
 | `Credit` | `Credit` |
-| `Adjustment` | `Refund`, `Discount` and every `...Discount` |
+| `Adjustment` | `Refund` |
 
-The category of another type is made from the line's words. A report may be spread over many files, with a manifest beside them
-or in a folder of its own.
-Source: the AWS Data Exports User Guide, CUR 2.0 table dictionary and legacy data dictionary, line item types. Not confirmed by an
-invoice of our own: that all invoices come to their lines to the cent, and what a split cost line has as its unblended cost.
+The category of another type is made from the line's words. A quantity of more than 18 decimals is rounded. An amount of more is
+rejected in CSV; in Parquet, where it is a binary fraction, it is the shortest decimal that stands for the same one, to the 18th
+decimal. A report may be spread over many files, with a manifest beside them or in a folder of its own (`aws_manifest`). Reports
+packed as ZIP are not read: choose GZIP or Parquet, or unpack them.
+Source: the AWS Data Exports User Guide (data dictionaries of the legacy report and of CUR 2.0); FOCUS_Spec,
+supporting_content/columns/chargecategory.md. Not confirmed by a report of our own: which type a refund of tax has (one of the
+type `Refund` is no tax here), and what a split cost line has as its unblended cost.
 """
 
 from arcadia_dagster.formats import timestamps
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
 
 _TYPES: dict[str, tuple[str, ...]] = {
-    "Usage": ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"),
+    "Usage": (
+        *("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"),
+        *("BundledDiscount", "Discount", "EdpDiscount", "PrivateRateDiscount", "RiVolumeDiscount", "SppDiscount"),
+    ),
     "Purchase": ("Fee", "RIFee", "SavingsPlanUpfrontFee", "SavingsPlanRecurringFee"),
     "Tax": ("Tax",),
     "Credit": ("Credit",),
-    "Adjustment": (
-        "Refund",
-        "Discount",
-        "BundledDiscount",
-        "EdpDiscount",
-        "PrivateRateDiscount",
-        "RiVolumeDiscount",
-        "SppDiscount",
-    ),
+    "Adjustment": ("Refund",),
 }
 _CATEGORY = ", ".join(f"'{type_.lower()}': '{category}'" for category, types in _TYPES.items() for type_ in types)
 
@@ -74,9 +76,9 @@ class AwsCurLayout(CostTableLayout):
         "charge_end",
         "account",
         "description",
-        "service_code",
         "invoice",
     )
+    may_be_blank = ("quantity", "charge_start", "charge_end")
     category_sql = f"element_at(MAP {{{_CATEGORY}}}, lower(trim(category)))[1]"
     categories = "a line item type such as Usage"
     needs_known_category = False
@@ -89,4 +91,4 @@ class AwsCur(CostTable):
 
     name = "aws_cur"
     layout = AwsCurLayout
-    specification = "the report"
+    mandatory_by = "an invoice is not known without; select it for the export"

@@ -32,6 +32,7 @@ _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end",
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
 
 _SEPARATOR = "chr(31)"
+_BINARY = ("FLOAT", "DOUBLE")
 
 _MAX_NET = 10**12
 """A larger net amount is not read, so that those of any document can be summed."""
@@ -60,6 +61,8 @@ class CostTableLayout:
     """SQL over `category`: the charge category that it stands for."""
     categories: ClassVar[str]
     """What was expected where that cannot be read."""
+    may_be_blank: ClassVar[tuple[str, ...]] = ("quantity",)
+    """The amounts and times that a charge may leave out."""
     needs_known_category: ClassVar[bool]
     """Whether a category that is none of these cannot be read; else its line's words decide."""
     service_sql: ClassVar[str] = "service"
@@ -105,7 +108,7 @@ class CostTableLayout:
               {self._amount("amount")} AS amount,
               {self._amount("net_amount")} AS any_net_amount,
               CASE WHEN abs(any_net_amount) < {_MAX_NET} THEN any_net_amount END AS net_amount,
-              {self._amount("quantity")} AS quantity,
+              {self._quantity()} AS quantity,
               {self._time("charge_start")} AS charge_period_start,
               {self._time("charge_end")} AS stated_end,
               CAST(date_trunc('month', {self._time("billing_start")}) AS DATE) AS billing_month
@@ -176,13 +179,24 @@ class CostTableLayout:
         return f"{column} AS {name}"
 
     def _amount(self, field: str) -> str:
-        """The exact amount. A DOUBLE of Parquet is the shortest decimal that reads back as it."""
+        """The exact amount. A binary fraction is the shortest decimal that reads back as it, to the 18th decimal."""
         text, type_ = f"{field}_text", self._type(field)
         if field not in dict(self.found):
             return f"CAST(NULL AS {AMOUNT_TYPE})"
         if type_.startswith("DECIMAL"):
             return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
+        if type_ in _BINARY:
+            return _binary(text, type_)
         return amounts.amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
+
+    def _quantity(self) -> str:
+        """How much was consumed: no money, so that a digit beyond the 18th decimal is rounded."""
+        text, type_ = "quantity_text", self._type("quantity")
+        if type_.startswith("DECIMAL"):
+            return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
+        if type_ in _BINARY:
+            return _binary(text, type_)
+        return amounts.rounded_amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
 
     def _time(self, field: str) -> str:
         text, type_ = f"{field}_text", self._type(field)
@@ -200,16 +214,16 @@ class CostTableLayout:
             self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
             self._bad(
                 "category",
-                "typed_category IS NULL" if self.needs_known_category else "category IS NULL",
+                "typed_category IS NULL" if self.needs_known_category else "trim(coalesce(category, '')) = ''",
                 self.categories,
             ),
             self._bad("billing_start", "billing_month IS NULL", timestamps.EXPECTED_UTC),
-            self._bad("charge_start", "charge_period_start IS NULL", timestamps.EXPECTED_UTC),
-            self._bad("charge_end", "stated_end IS NULL", timestamps.EXPECTED_UTC),
+            self._bad("charge_start", self._unread("charge_start", "charge_period_start"), timestamps.EXPECTED_UTC),
+            self._bad("charge_end", self._unread("charge_end", "stated_end"), timestamps.EXPECTED_UTC),
             self._bad(
                 "charge_end", "stated_end < charge_period_start", f"a time not before {self._name('charge_start')}"
             ),
-            self._bad("quantity", f"quantity IS NULL AND NOT ({self._is_null('quantity')})", "a quantity, or nothing"),
+            self._bad("quantity", self._unread("quantity", "quantity"), "a quantity, or nothing"),
             self._bad("account", "account IS NULL", "the billing account's id"),
         ]
         if "net_amount" in dict(self.found):
@@ -219,6 +233,10 @@ class CostTableLayout:
         if "issuer" in self.required:
             arms.append(self._bad("issuer", "issuer IS NULL", "the name of who issued the invoice"))
         return first_bad_sql(arms)
+
+    def _unread(self, field: str, value: str) -> str:
+        """SQL: whether the field's value could not be read; where it may be blank, only if it is not."""
+        return f"{value} IS NULL AND NOT ({self._is_null(field)})" if field in self.may_be_blank else f"{value} IS NULL"
 
     def _is_null(self, field: str) -> str:
         text = f"{field}_text"
@@ -239,8 +257,8 @@ class CostTable:
 
     name: str
     layout: type[CostTableLayout]
-    specification: str
-    """What says which columns are mandatory."""
+    mandatory_by: str
+    """What says which columns are mandatory, in words that follow `which`."""
 
     def recognise(self, head: Head) -> CostTableLayout | Refusal | None:
         """See `format.Format`."""
@@ -258,9 +276,7 @@ class CostTable:
             is not None
         }
         if missing := [wanted[field][0] for field in self.layout.required if field not in found]:
-            return Refusal(
-                f"line 1: column {', '.join(missing)} is missing, which {self.specification} has as mandatory"
-            )
+            return Refusal(f"line 1: column {', '.join(missing)} is missing, which {self.mandatory_by}")
         types = None if head.columns is None else tuple(head.columns.items())
         return self.layout(columns=tuple(head.header), found=tuple(found.items()), types=types)
 
@@ -272,6 +288,13 @@ class CostTable:
 def _plain(name: str) -> str:
     """A column's name without what its spellings differ in: `lineItem/LineItemType` is `line_item_line_item_type`."""
     return name.strip().lower().replace("_", "").replace("/", "")
+
+
+def _binary(number: str, type_: str) -> str:
+    """SQL: the amount of a binary fraction. That of 32 bits has a shorter decimal than the same one of 64 has."""
+    if type_ == "DOUBLE":
+        return amounts.binary_amount_sql(number)
+    return amounts.rounded_amount_sql(f"CAST({number} AS VARCHAR)")
 
 
 def _trimmed(name: str) -> str:

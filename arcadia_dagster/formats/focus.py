@@ -63,4 +63,4 @@ class Focus(CostTable):
 
     name = "focus"
     layout = FocusLayout
-    specification = "FOCUS"
+    mandatory_by = "FOCUS has as mandatory"

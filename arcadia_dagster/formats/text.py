@@ -10,6 +10,7 @@ HEAD_BYTES = 64 * 1024
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ZIP_MARK = b"PK\x03\x04"
 # The control characters of ASCII, without tab, line feed and carriage return.
 _QUOTE, _COMMA = ord('"'), ord(",")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
@@ -60,6 +61,8 @@ class TextExaminer:
         problem = self._problem
         if self._head.startswith(_UTF16_MARKS):
             problem = "byte 0: UTF-16 text; save it as UTF-8"
+        elif self._head.startswith(_ZIP_MARK):
+            problem = "byte 0: a ZIP archive, or a spreadsheet; unpack it, or save it as CSV"
         elif problem is None and self._pending:
             problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
         records = self._counter.finish()

@@ -33,14 +33,11 @@ _TIME_OR_NONE = r"([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
 
 def utc_unless_stated_sql(text: str) -> str:
     """SQL: like `utc_sql`, where a time without an offset is in UTC, and a day is its midnight (FOCUS, Date/Time Format)."""
-    # Most times are written alike: a regular expression for each would cost more than reading them.
-    usual = (
-        f"length({text}) = 20 AND {text}[5] = '-' AND {text}[8] = '-' AND {text}[11] = 'T' AND {text}[14] = ':' AND "
-        f"{text}[17] = ':' AND {text}[20] = 'Z' AND {text} BETWEEN '1900' AND '2100'"
-    )
+    # Most times are written alike, and need neither trimming nor cutting.
+    usual = f"regexp_full_match({text}, '{_DAY}T\\d{{2}}:\\d{{2}}:\\d{{2}}(\\.000)?Z')"
     trimmed = f"trim({text})"
     return (
-        f"CASE WHEN {usual} THEN {_local(text)} "
+        f"CASE WHEN {usual} THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN regexp_full_match({trimmed}, '{_DAY}{_TIME_OR_NONE}({_UTC})?') "
         f"THEN TRY_CAST(rtrim(regexp_extract({trimmed}, '^{_DAY}[ T]?[0-9:]*(\\.\\d{{1,6}})?'), ' T') AS TIMESTAMP) "
         f"ELSE {utc_sql(text)} END"

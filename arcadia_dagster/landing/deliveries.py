@@ -2,19 +2,33 @@
 
 A folder of the inbox is the delivery that a manifest lists if the manifest lies in it, or if it is where the provider put the
 files, as far as one of the two paths tells: of a copy of a bucket the inbox may have the whole path or the end of it. The newest
-manifest of a folder counts.
+manifest of a folder counts. A file is there, packed or unpacked, where the newest document of its path was accepted.
 """
 
 from datetime import date
 
 import duckdb
 
+_PACKED = r"\.(gz|zip|zst)$"
+
+
+def _plain(name: str) -> str:
+    """SQL: a file's name without an ending that says how it is packed: people unpack files."""
+    return f"regexp_replace({name}, '{_PACKED}', '')"
+
+
 _FOLDER = "regexp_extract(inbox_path, '^(.*)/', 1)"
 
 _PLACED = f"""
-      SELECT DISTINCT {_FOLDER} AS folder, regexp_extract(inbox_path, '[^/]*$') AS file_name, document_sha256, name.received_at
-      FROM document_names AS name JOIN documents AS document USING (document_sha256)
-      WHERE document.status = 'accepted' AND contains(inbox_path, '/')"""
+      SELECT {_FOLDER} AS folder, {_plain("regexp_extract(inbox_path, '[^/]*$')")} AS file_name, inbox_path,
+        newest.document_sha256, newest.received_at
+      FROM (
+        FROM document_names WHERE contains(inbox_path, '/')
+        QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1
+      ) AS newest
+      SEMI JOIN (FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)"""
+
+_LISTED = f"SELECT document_sha256, folder, {_plain('file_name')} AS file_name FROM delivery_files"
 
 _LISTED_BY = f"""
       SELECT place.folder, arg_max(manifest.document_sha256, (manifest.received_at, manifest.document_sha256)) AS document_sha256
@@ -28,6 +42,26 @@ _LISTED_BY = f"""
         OR ends_with(place.folder, '/' || manifest.folder) OR ends_with(manifest.folder, '/' || place.folder)
       GROUP BY place.folder"""
 
+_NOT_LISTED = """
+      SELECT placed.* FROM placed JOIN listed_by USING (folder)
+      ANTI JOIN listed ON listed.document_sha256 = listed_by.document_sha256 AND listed.file_name = placed.file_name"""
+
+_LEFT_OUT = """
+      SELECT DISTINCT beside.inbox_path
+      FROM not_listed AS beside JOIN listed_by USING (folder)
+      JOIN document_names AS newest ON newest.document_sha256 = listed_by.document_sha256
+      JOIN document_names AS earlier
+        ON earlier.inbox_path = newest.inbox_path AND earlier.document_sha256 <> newest.document_sha256
+      JOIN listed ON listed.document_sha256 = earlier.document_sha256 AND listed.file_name = beside.file_name"""
+
+_WITH = f"""
+    WITH placed AS MATERIALIZED ({_PLACED}
+    ), listed AS ({_LISTED}
+    ), listed_by AS MATERIALIZED ({_LISTED_BY}
+    ), not_listed AS ({_NOT_LISTED}
+    ), left_out AS ({_LEFT_OUT}
+    )"""
+
 
 def problems_sql() -> str:
     """SQL: what is wrong with the folder in which each document lies that may state a part of an invoice.
@@ -36,23 +70,19 @@ def problems_sql() -> str:
     Only documents of folders with a manifest that something is wrong with.
     """
     return f"""
-    WITH placed AS ({_PLACED}
-    ), listed_by AS ({_LISTED_BY}
-    ), lacking AS (
+    {_WITH}, lacking AS (
       SELECT listed_by.folder, count(*) AS listed, count(*) FILTER (placed.file_name IS NULL) AS lacking,
         min(listed.file_name) FILTER (placed.file_name IS NULL) AS first_lacking
-      FROM listed_by JOIN delivery_files AS listed USING (document_sha256)
+      FROM listed_by JOIN listed USING (document_sha256)
       LEFT JOIN (SELECT DISTINCT folder, file_name FROM placed) AS placed
         ON placed.folder = listed_by.folder AND placed.file_name = listed.file_name
       GROUP BY listed_by.folder
     ), beside AS (
-      SELECT placed.folder, string_agg(DISTINCT placed.file_name, ', ' ORDER BY placed.file_name) AS not_listed
-      FROM placed JOIN listed_by USING (folder)
-      SEMI JOIN (SELECT document_sha256 FROM document_invoices WHERE may_be_part) AS part
-        ON part.document_sha256 = placed.document_sha256
-      ANTI JOIN delivery_files AS listed
-        ON listed.document_sha256 = listed_by.document_sha256 AND listed.file_name = placed.file_name
-      GROUP BY placed.folder
+      SELECT folder, string_agg(DISTINCT file_name, ', ' ORDER BY file_name) AS not_listed
+      FROM not_listed
+      SEMI JOIN (FROM document_invoices WHERE may_be_part) AS part USING (document_sha256)
+      ANTI JOIN left_out USING (inbox_path)
+      GROUP BY folder
     ), latest AS (
       SELECT document_sha256, arg_max(folder, received_at) AS folder FROM placed GROUP BY document_sha256
     )
@@ -60,6 +90,24 @@ def problems_sql() -> str:
     FROM latest JOIN lacking USING (folder) LEFT JOIN beside USING (folder)
     WHERE lacking.lacking > 0 OR beside.not_listed IS NOT NULL
     """
+
+
+def listed_sql() -> str:
+    """SQL: each document that a folder's newest manifest lists (`document_sha256`), with that manifest (`manifest_sha256`)."""
+    return f"""
+    {_WITH}
+    SELECT DISTINCT placed.document_sha256, listed_by.document_sha256 AS manifest_sha256
+    FROM placed JOIN listed_by USING (folder)
+    SEMI JOIN listed ON listed.document_sha256 = listed_by.document_sha256 AND listed.file_name = placed.file_name
+    """
+
+
+def left_out_sql() -> str:
+    """SQL: the `inbox_path` of each file that an earlier manifest of the same path listed, and the newest does not any more.
+
+    A refresh that needs fewer files overwrites some; a copy that deletes nothing keeps the others.
+    """
+    return f"{_WITH} FROM left_out"
 
 
 def months_beside(connection: duckdb.DuckDBPyConnection, documents: str) -> set[date]:
@@ -73,9 +121,7 @@ def months_beside(connection: duckdb.DuckDBPyConnection, documents: str) -> set[
         return set()
     rows = connection.execute(
         f"""
-        WITH placed AS ({_PLACED}
-        ), listed_by AS ({_LISTED_BY}
-        )
+        {_WITH}
         SELECT DISTINCT invoice.invoice_month
         FROM listed_by JOIN placed USING (folder)
         JOIN document_invoices AS invoice ON invoice.document_sha256 = placed.document_sha256

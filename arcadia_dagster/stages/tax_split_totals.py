@@ -7,7 +7,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
-from arcadia_dagster.landing.deliveries import problems_sql
+from arcadia_dagster.landing.deliveries import listed_sql, problems_sql
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import WarehouseError, schema
@@ -189,9 +189,10 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
 def _parts_sql() -> str:
     """Of invoices that several files may state together, what makes it doubtful which of them do.
 
-    Whether a lone file with mostly other lines came after others; whether two of its files have mostly the same lines.
+    Whether a lone file with mostly other lines came after others; whether two of its files have mostly the same lines, and
+    no manifest that lists both.
     """
-    return """
+    return f"""
       SELECT current.source, current.account_id, current.external_id,
         any_value(lone.is_part_or_replacement) AS is_part_or_replacement, any_value(alike.has_like_parts) AS has_like_parts
       FROM (SELECT DISTINCT source, account_id, external_id FROM part WHERE may_be_part) AS current
@@ -210,7 +211,9 @@ def _parts_sql() -> str:
       LEFT JOIN (
         SELECT a.source, a.account_id, a.external_id, true AS has_like_parts
         FROM part AS a JOIN part AS b USING (source, account_id, external_id)
-        WHERE a.document_sha256 < b.document_sha256
+        LEFT JOIN ({listed_sql()}) AS of_a ON of_a.document_sha256 = a.document_sha256
+        LEFT JOIN ({listed_sql()}) AS of_b ON of_b.document_sha256 = b.document_sha256
+        WHERE a.document_sha256 < b.document_sha256 AND of_a.manifest_sha256 IS DISTINCT FROM coalesce(of_b.manifest_sha256, '')
           AND len(list_intersect(a.lines_sketch, b.lines_sketch)) * 2 > least(len(a.lines_sketch), len(b.lines_sketch))
         GROUP BY ALL
       ) AS alike USING (source, account_id, external_id)

@@ -1,15 +1,16 @@
 # ruff: noqa: RUF001 - digits that look alike are what is tested
 
+import math
 import re
 import unicodedata
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.formats.amounts import amount_sql, quantity_sql
+from arcadia_dagster.formats.amounts import amount_sql, binary_amount_sql, quantity_sql
 from arcadia_dagster_tests.properties import evaluate, from_attos, quickly
 
 ATTO = 10**18
@@ -228,3 +229,24 @@ def test_a_nineteenth_decimal_is_never_rounded_away(connection, numbers, places)
     texts = [f"{number // 10**places}.{number % 10**places:0{places}}" for number in numbers]
     texts += [f"{number}e-{places}" for number in numbers]
     assert amounts(connection, texts) == [None] * len(texts)
+
+
+NUMBERS = st.one_of(
+    st.floats(-1e17, 1e17),
+    st.floats(-1e-6, 1e-6),
+    st.integers(-(10**15), 10**15).map(lambda number: number / 10**10),
+    st.integers(-(10**9), 10**9).map(lambda number: number / 100),
+)
+
+
+@quickly(13)
+@given(st.lists(NUMBERS, min_size=1, max_size=200))
+def test_a_binary_fraction_is_the_shortest_decimal_that_stands_for_it_to_the_18th(connection, numbers):
+    exact = Context(prec=60)
+    expected = [Decimal(repr(number)).quantize(Decimal("1E-18"), ROUND_HALF_UP, exact) for number in numbers]
+    assert evaluate(connection, binary_amount_sql("x"), [(number,) for number in numbers], "x DOUBLE") == expected
+
+
+def test_what_is_no_number_is_no_amount_as_a_binary_fraction_either(connection):
+    numbers = [math.nan, math.inf, -math.inf, 1e20, None]
+    assert evaluate(connection, binary_amount_sql("x"), [(number,) for number in numbers], "x DOUBLE") == [None] * 5

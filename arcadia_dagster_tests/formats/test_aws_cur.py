@@ -1,134 +1,205 @@
-"""Cost and Usage Reports of AWS, in both spellings and both kinds of file."""
-
+import gzip
 from datetime import date, datetime
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.aws_cur import as_csv, as_parquet, item, tax
+from arcadia_dagster_tests.formats.aws import HEADER, as_csv, as_parquet, cur2_name, item, tax
 from arcadia_dagster_tests.formats.documents import Desk
+from arcadia_dagster_tests.formats.test_focus import AMOUNTS, TEXTS
+from arcadia_dagster_tests.properties import quickly
 
-LINE = "charge_category, service_name, description, project, resource_id, quantity, unit, amount, currency"
-ROWS = (item(), tax(), item(line_item_unblended_cost="1.81E-8", line_item_usage_amount="2E-3"))
+APRIL = date(2026, 4, 1)
+at = datetime.fromisoformat
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        as_csv(*ROWS),
-        as_csv(*ROWS, legacy=True),
-        as_csv(*ROWS, legacy=True, packed=True),
-        as_parquet(*ROWS),
-    ],
-    ids=["CUR 2.0", "legacy", "legacy, packed", "Parquet"],
-)
-def test_a_report_is_the_same_in_every_spelling(desk: Desk, content: bytes) -> None:
-    [found] = desk.read(content, columns=f"{LINE}, charge_period_start, charge_period_end")
-    assert (found.format, found.reason) == ("aws_cur", None)
-    hour = (datetime(2026, 4, 1), datetime(2026, 4, 1, 1))  # noqa: DTZ001 - UTC, as the warehouse keeps it
-    usage = (
-        "Usage",
-        "Amazon Elastic Compute Cloud",
-        ROWS[0]["line_item_line_item_description"],
-        "222222222222",
-        "i-0abc",
-    )
-    assert found.lines == [
-        (*usage, Decimal(1), "Hrs", Decimal(6), "USD", *hour),
-        (
-            *("Tax", "AmazonEC2", "Tax for product code AmazonEC2", "222222222222", None, Decimal(1), None),
-            *(Decimal("0.60"), "USD", hour[0], datetime(2026, 5, 1)),  # noqa: DTZ001
-        ),
-        (*usage, Decimal("0.002"), "Hrs", Decimal("0.0000000181"), "USD", *hour),
+def stated(document):
+    """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
+    return [
+        (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
+        for one in document.invoices
     ]
-    [stated] = found.invoices
-    assert (stated.source, stated.account_id, stated.external_id) == ("aws", "111111111111", "1234567")
-    assert (stated.month, stated.is_final, stated.may_be_part) == (date(2026, 4, 1), True, True)
-    assert (stated.lines_total, stated.stated_total) == (Decimal("6.6000000181"), None)
 
 
-def test_what_is_tax_a_purchase_or_a_credit_is_said_by_the_type_and_not_by_words(desk: Desk) -> None:
-    types = {
-        "Usage": "Usage",
-        "DiscountedUsage": "Usage",
-        "SavingsPlanCoveredUsage": "Usage",
-        "SavingsPlanNegation": "Usage",
-        "Fee": "Purchase",
-        "RIFee": "Purchase",
-        "SavingsPlanRecurringFee": "Purchase",
-        "SavingsPlanUpfrontFee": "Purchase",
-        "Tax": "Tax",
-        "Credit": "Credit",
-        "Refund": "Adjustment",
-        "EdpDiscount": "Adjustment",
-        "BundledDiscount": "Adjustment",
-        "tax": "Tax",
+USUAL = ("aws", "111", "2001", APRIL, True, Decimal("6.60"))
+
+
+@quickly(6)
+@given(st.lists(st.tuples(AMOUNTS, TEXTS, st.sampled_from(("Usage", "Tax", "Credit"))), min_size=1))
+def test_whatever_is_charged_comes_out_to_the_last_digit_under_the_names_of_either_version(tmp_path_factory, charges):
+    desk = Desk(tmp_path_factory.mktemp("aws"))
+    rows = [item(UnblendedCost=cost, LineItemDescription=text, LineItemType=type_) for cost, text, type_ in charges]
+    documents = as_csv(*rows), as_csv(*rows, is_cur2=True), as_parquet(*rows, cost=pa.decimal128(38, 18))
+    expected = [(number, Decimal(cost), type_) for number, (cost, _, type_) in enumerate(charges, start=1)]
+    for document in desk.read(*documents, columns="line_number, amount, charge_category"):
+        assert (document.format, document.reason) == ("aws_cur", None)
+        assert document.lines == expected
+
+
+def test_every_version_and_packing_says_the_same(desk):
+    rows = (item(), tax(), item(UnblendedCost="0.0000000181", UsageAmount="0.5"))
+    small = (item(), tax(), item(UnblendedCost="1.81E-8", UsageAmount="5E-1"))
+    versions = {
+        "legacy": as_csv(*rows),
+        "E notation": as_csv(*small),
+        "CUR 2.0": as_csv(*rows, is_cur2=True),
+        "upper case": as_csv(*rows).replace(",".join(HEADER).encode(), ",".join(HEADER).upper().encode()),
+        "gzip": gzip.compress(as_csv(*small)),
+        "reversed": as_csv(*rows, header=HEADER[::-1]),
+        "Parquet": as_parquet(*rows),
     }
-    rows = [item(line_item_line_item_type=type_, line_item_line_item_description="GST on taxi-api") for type_ in types]
-    [found] = desk.read(as_csv(*rows), columns="charge_category")
-    assert [category for (category,) in found.lines] == list(types.values())
-
-
-def test_the_category_of_a_type_that_is_not_known_is_made_from_its_words(desk: Desk) -> None:
-    new = {"line_item_line_item_type": "QuantumFee"}
-    rows = [item(**new), item(**new, line_item_line_item_description="GST 18%", line_item_resource_id=None)]
-    [found] = desk.read(as_csv(*(row | {"line_item_usage_amount": None} for row in rows)), columns="charge_category")
-    assert [category for (category,) in found.lines] == ["Usage", "Tax"]
-
-
-def test_a_line_without_an_invoice_belongs_to_a_month_that_is_not_final(desk: Desk) -> None:
-    open_ = {"bill_invoice_id": None}
-    may = {"bill_billing_period_start_date": "2026-05-01T00:00:00Z"}
-    [found] = desk.read(as_csv(item(**open_), item(**open_), item(**open_, **may), item()))
-    assert [(stated.is_final, stated.external_id, stated.month, stated.line_count) for stated in found.invoices] == [
-        (False, None, date(2026, 4, 1), 2),
-        (False, None, date(2026, 5, 1), 1),
-        (True, "1234567", date(2026, 4, 1), 1),
+    columns = "amount, quantity, unit, resource_id, charge_period_start, charge_period_end, currency, charge_category, tax_basis"
+    found = desk.read_cases(versions, columns=columns)
+    times = at("2026-04-01"), at("2026-04-02")
+    arn = "arn:aws:ec2:eu-west-1:222:instance/i-0abc"
+    lines = [
+        (Decimal("6.00"), Decimal(24), "Hrs", arn, *times, "USD", "Usage", None),
+        (Decimal("0.60"), Decimal(1), None, None, *times, "USD", "Tax", "provider_type"),
+        (Decimal("1.81E-8"), Decimal("0.5"), "Hrs", arn, *times, "USD", "Usage", None),
     ]
+    plain = [tuple(value or None for value in line) for line in lines]
+    for label, document in found.items():
+        assert document.reason is None, label
+        assert [tuple(value or None for value in line) for line in document.lines] == plain, label
+        assert stated(document) == [(*USUAL[:5], Decimal("6.6000000181"))], label
 
 
-def test_line_items_with_one_id_are_lines_of_their_own(desk: Desk) -> None:
-    [found] = desk.read(as_csv(item(), item(), item()))
-    assert len(found.lines) == 3
+def test_service_and_project_are_as_names_where_there_are_names(desk):
+    legacy, cur2 = desk.read(
+        as_csv(item(), tax()), as_csv(item(), tax(), is_cur2=True), columns="service_name, project, resource_name"
+    )
+    assert legacy.lines == [("Amazon Elastic Compute Cloud", "222", None), ("AmazonEC2", "222", None)]
+    assert cur2.lines == [("AmazonEC2", "shop", None), ("AmazonEC2", "shop", None)]
 
 
-def test_the_net_cost_is_a_control_total_where_every_line_has_one(desk: Desk) -> None:
-    net = "line_item_net_unblended_cost"
-    every = [item(**{net: "5.50"}), item(**{net: "-0.25"})]
-    found = desk.read(as_csv(*every), as_parquet(*every), as_csv(item(**{net: "5.50"}), item(**{net: None})))
-    assert [stated.stated_total for document in found for stated in document.invoices] == [
-        Decimal("5.25"),
-        Decimal("5.25"),
-        None,
+TYPES = {
+    "Usage": ("6.00", "Usage"),
+    "DiscountedUsage": ("0", "Usage"),
+    "SavingsPlanCoveredUsage": ("4.00", "Usage"),
+    "SavingsPlanNegation": ("-4.00", "Usage"),
+    "SavingsPlanRecurringFee": ("3.00", "Purchase"),
+    "SavingsPlanUpfrontFee": ("100.00", "Purchase"),
+    "RIFee": ("7.00", "Purchase"),
+    "Fee": ("50.00", "Purchase"),
+    "EdpDiscount": ("-1.50", "Usage"),
+    "BundledDiscount": ("-0.25", "Usage"),
+    "Credit": ("-5.00", "Credit"),
+    "Refund": ("-2.00", "Adjustment"),
+    "Tax": ("15.00", "Tax"),
+    " tax ": ("0.10", "Tax"),
+    "NewKindOfCharge": ("1.00", "Usage"),
+    "NewKindOfTax": ("0.20", "Usage"),
+}
+
+
+def test_each_type_has_its_category_and_all_come_to_what_is_invoiced(desk):
+    rows = [
+        item(LineItemType=type_, UnblendedCost=cost, LineItemDescription=f"{type_} of tax")
+        for type_, (cost, _) in TYPES.items()
     ]
+    levy = {"LineItemType": "NewKindOfTax", "ResourceId": "", "UsageAmount": "", "LineItemDescription": "VAT 20%"}
+    [document] = desk.read(as_csv(*rows, item(**levy, UnblendedCost="0.30")), columns="charge_category, tax_basis")
+    assert document.reason is None
+    found = {type_: category for type_, (category, _) in zip(TYPES, document.lines, strict=False)}
+    assert found == {type_: category for type_, (_, category) in TYPES.items()}
+    assert document.lines[-1] == ("Tax", "description")
+    [invoice] = document.invoices
+    assert invoice.lines_total == sum(Decimal(cost) for cost, _ in TYPES.values()) + Decimal("0.30")
 
 
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        ({"line_item_unblended_cost": ""}, "line 2, column line_item_unblended_cost: blank"),
-        ({"line_item_unblended_cost": "6,00"}, "line 2, column line_item_unblended_cost: '6,00'"),
-        ({"line_item_net_unblended_cost": "1e30"}, "line 2, column line_item_net_unblended_cost: '1e30'"),
-        ({"line_item_line_item_type": ""}, "line 2, column line_item_line_item_type: blank"),
-        ({"bill_payer_account_id": ""}, "line 2, column bill_payer_account_id: blank"),
-        ({"line_item_usage_start_date": "April"}, "line 2, column line_item_usage_start_date: 'April'"),
-        (
-            {"line_item_usage_end_date": "2026-03-01T00:00:00Z"},
-            "line 2, column line_item_usage_end_date: '2026-03-01",
-        ),
-        ({"bill_billing_period_start_date": None}, "line 2, column bill_billing_period_start_date: blank"),
-    ],
-)
-def test_what_cannot_be_read_is_rejected_with_line_and_column(desk: Desk, values: dict[str, str], reason: str) -> None:
-    [found] = desk.read(as_csv(item(**values)))
-    assert str(found.reason).startswith(reason)
-    assert found.lines == []
+def test_line_items_with_one_id_are_charges_of_their_own(desk):
+    [document] = desk.read(as_csv(item(), item(), item(UnblendedCost="-6.00")))
+    assert [amount for *_, amount in document.lines] == [Decimal(6), Decimal(6), Decimal(-6)]
 
 
-def test_a_report_that_lacks_a_column_or_has_one_in_both_spellings_is_refused(desk: Desk) -> None:
-    lacking = item()
-    del lacking["bill_invoice_id"]
-    twice = as_csv(item()).replace(b"identity_line_item_id", b"bill/InvoiceId")
-    [first, second] = desk.read(as_csv(lacking), twice)
-    assert first.reason == "line 1: column bill_invoice_id is missing, which the report has as mandatory"
-    assert second.reason == "line 1: column billinvoiceid occurs more than once; expected each once"
+def test_lines_are_of_the_payer_s_invoice_or_of_what_is_not_invoiced_yet(desk):
+    rows = (
+        item(),
+        item(InvoiceId=""),
+        item(InvoiceId="2002", BillType="Purchase"),
+        item(InvoiceId="", BillingPeriodStartDate="2026-05-01T00:00:00Z"),
+        item(PayerAccountId="333", CurrencyCode="EUR"),
+        item(InvoiceId=" 2001 ", InvoicingEntity="Amazon Web Services, Inc.", BillingEntity="AWS Marketplace"),
+    )
+    expected = [
+        ("aws", "111", "2001", APRIL, True, Decimal(12)),
+        ("aws", "111", None, APRIL, False, Decimal(6)),
+        ("aws", "111", "2002", APRIL, True, Decimal(6)),
+        ("aws", "111", None, date(2026, 5, 1), False, Decimal(6)),
+        ("aws", "333", "2001", APRIL, True, Decimal(6)),
+    ]
+    for document in desk.read(as_csv(*rows), as_csv(*rows, is_cur2=True), as_parquet(*rows)):
+        assert stated(document) == expected
+        assert all(invoice.may_be_part for invoice in document.invoices)
+
+
+def test_a_quantity_has_18_decimals_and_an_amount_of_parquet_too(desk):
+    tiny = "9.313225746154785e-10"
+    csv, parquet = desk.read(
+        as_csv(item(UsageAmount=tiny)),
+        as_parquet(item(UsageAmount=tiny, UnblendedCost=tiny)),
+        columns="quantity, amount",
+    )
+    rounded = Decimal("0.000000000931322575")
+    assert csv.lines == [(rounded, Decimal(6))]
+    assert parquet.lines == [(rounded, rounded)]
+
+
+def test_the_net_cost_is_a_control_total_where_every_line_has_one(desk):
+    every = [item(NetUnblendedCost="5.50"), item(NetUnblendedCost="-0.25")]
+    found = desk.read(as_csv(*every), as_parquet(*every), as_csv(item(NetUnblendedCost="5.50"), item()))
+    totals = [stated.stated_total for document in found for stated in document.invoices]
+    assert totals == [Decimal("5.25"), Decimal("5.25"), None]
+
+
+def test_blank_times_and_a_blank_quantity_are_none(desk):
+    rows = (item(UsageStartDate="", UsageEndDate="", UsageAmount=""),)
+    for document in desk.read(
+        as_csv(*rows), as_parquet(*rows), columns="charge_period_start, charge_period_end, quantity"
+    ):
+        assert document.reason is None
+        assert document.lines == [(None, None, None)]
+
+
+BAD = {
+    "UnblendedCost": ("", "NaN", "1.234,56", "0.0000000000000000001"),
+    "CurrencyCode": ("",),
+    "LineItemType": ("", " "),
+    "BillingPeriodStartDate": ("", "04/2026"),
+    "UsageStartDate": ("2026-02-31T00:00:00Z", "2026-02-31T00:00:00.000Z", "2026-04-01T00:00:00."),
+    "UsageEndDate": ("2026-03-31T00:00:00Z",),
+    "UsageAmount": ("many",),
+    "NetUnblendedCost": ("free", "1e30"),
+    "PayerAccountId": ("", " "),
+}
+
+
+@pytest.mark.parametrize("is_cur2", [False, True])
+def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk, is_cur2):
+    cases = {
+        (column, value): as_csv(item(), item(**{column: value}), is_cur2=is_cur2)
+        for column, values in BAD.items()
+        for value in values
+    }
+    found = dict(zip(cases, desk.read(*cases.values()), strict=True))
+    names = {name.partition("/")[2]: cur2_name(name) if is_cur2 else name for name in HEADER}
+    wrong = {
+        case: document.reason
+        for case, document in found.items()
+        if not (document.reason or "").startswith(f"line 3, column {names[case[0]]}: ")
+    }
+    assert wrong == {}
+
+
+def test_a_header_that_lacks_a_column_or_has_it_twice_is_named(desk):
+    without = tuple(name for name in HEADER if name != "bill/InvoiceId")
+    found = desk.read_cases(
+        {"without": as_csv(item(), header=without), "twice": as_csv(item(), header=(*HEADER, "lineItem/UnblendedCost"))}
+    )
+    assert {label: document.reason for label, document in found.items()} == {
+        "without": "line 1: column bill_invoice_id is missing, which an invoice is not known without; select it for the export",
+        "twice": "line 1: column lineitemunblendedcost occurs more than once; expected each once",
+    }

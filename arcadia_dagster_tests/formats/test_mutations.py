@@ -22,7 +22,7 @@ import zstandard
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster_tests.formats import api_documents as api
-from arcadia_dagster_tests.formats import aws_cur
+from arcadia_dagster_tests.formats import aws
 from arcadia_dagster_tests.formats.documents import Desk
 from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.formats.test_described import HETZNER
@@ -36,10 +36,7 @@ APRIL = date(2026, 4, 1)
 
 _ITEMS = [item(description=f"web-{number}", amount=f"{number}.25") for number in range(6)]
 _CHARGES = [charge(ChargeDescription=f'web-{number}, "{number}"', BilledCost=f"{number}.125") for number in range(6)]
-_AWS = [
-    aws_cur.item(line_item_line_item_description=f'web-{number}, "{number}"', line_item_unblended_cost=f"{number}.125")
-    for number in range(6)
-]
+_AWS = [aws.item(LineItemDescription=f'web-{number}, "{number}"', UnblendedCost=f"{number}.125") for number in range(6)]
 
 GOOD: dict[str, bytes] = {
     "digitalocean csv": digitalocean_invoice(seed=3, month=APRIL, lines=12).content,
@@ -49,8 +46,9 @@ GOOD: dict[str, bytes] = {
     "focus csv": as_csv(*_CHARGES, tax()),
     "focus csv, packed": gzip.compress(as_csv(*_CHARGES, tax())),
     "focus csv, Zstandard": zstandard.ZstdCompressor().compress(as_csv(*_CHARGES, tax())),
-    "aws report": aws_cur.as_csv(*_AWS, legacy=True, packed=True),
-    "aws report, parquet": aws_cur.as_parquet(*_AWS),
+    "aws report": gzip.compress(aws.as_csv(*_AWS)),
+    "aws report, CUR 2.0": aws.as_csv(*_AWS, is_cur2=True),
+    "aws report, parquet": aws.as_parquet(*_AWS),
     "hetzner csv": hetzner_csv(*HETZNER, header=(), delimiter=","),
     "linode json": api.written(api.linode()),
     "ovhcloud json": api.written(api.ovhcloud()),
@@ -137,9 +135,9 @@ def expected_amounts(format_name: str, content: bytes) -> list[Decimal]:
             assert {len(row) for row in rows} == {8}, content
             return [amount_of(row[6]) for row in rows]
         case _ if content.startswith(b"PAR1"):
-            table = pq.read_table(io.BytesIO(content))
-            [cost] = [name for name in table.column_names if is_cost(name)]
-            return [Decimal(str(cost)) for cost in table[cost].to_pylist()]
+            [cost] = [name for name in pq.read_schema(io.BytesIO(content)).names if is_cost(name)]
+            table = pq.read_table(io.BytesIO(content), columns=[cost])
+            return [Decimal(str(value)) for value in table[cost].to_pylist()]
         case _:
             return csv_amounts(content, is_cost)
 

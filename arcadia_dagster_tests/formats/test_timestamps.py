@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.formats.timestamps import exclusive_end_sql, utc_sql
+from arcadia_dagster.formats.timestamps import exclusive_end_sql, utc_sql, utc_unless_stated_sql
 from arcadia_dagster_tests.properties import evaluate, quickly
 
 OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -124,3 +124,16 @@ def test_what_is_no_moment_is_none(connection, text):
 )
 def test_an_inclusive_end_and_the_next_midnight_are_the_same(connection, end, exclusive):
     assert evaluate(connection, exclusive_end_sql("t"), [(end,)], "t TIMESTAMP") == [exclusive]
+
+
+def test_a_time_that_is_in_utc_unless_stated_has_all_its_digits(connection):
+    texts = ["2026-04-01T00:00:00Z", "2026-04-01T00:00:00.000Z", "2026-04-01"]
+    wrong = [
+        "2026-04-01T 0:00:00Z",
+        "2026-04-01T00:00:0 Z",
+        "2026-04-01T03:59:5ZZ",
+        "2026-04-01T00:00:0..000Z",
+        "2026-04-31",
+    ]
+    found = evaluate(connection, utc_unless_stated_sql("t"), [(text,) for text in texts + wrong], "t VARCHAR")
+    assert found == [datetime(2026, 4, 1)] * 3 + [None] * 5
