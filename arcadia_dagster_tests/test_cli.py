@@ -132,6 +132,11 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
     assert found[None]["rejected"] == 1
     assert "nothing new" in arcadia("ingest").stderr
 
+    (arcadia.inbox / "worse.csv").write_text("<html><body>", encoding="utf-8")
+    told = arcadia("ingest").stderr
+    assert "worse.csv: rejected: line 1: it is a web page" in " ".join(told.split())
+    assert "nothing new" not in told
+
 
 def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)

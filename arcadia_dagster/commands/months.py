@@ -49,7 +49,7 @@ def ingest(options: argparse.Namespace) -> int:
         if os.environ.get(SECRET_VARIABLE):
             undelivered = _undelivered(values, wanted)
             notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
-    else:
+    elif not notes:
         console.print("nothing new")
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
