@@ -43,10 +43,10 @@ WHERE status = 'held' ORDER BY invoice_month DESC, source, external_id
 """
 
 _DOUBTFUL = """
-SELECT strftime(invoice_month, '%Y-%m') AS month, external_id, line_number, service_name, description,
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, line_number, service_name, description,
   charge_category = 'Tax' AS is_tax, CASE WHEN charge_category = 'Tax' THEN amount ELSE -amount END::VARCHAR
     AS tax_more_than_by_the_earlier_rule, currency
-FROM cost_lines WHERE is_tax_doubtful ORDER BY invoice_month DESC, external_id, line_number
+FROM cost_lines WHERE is_tax_doubtful ORDER BY invoice_month DESC, source, account_id, external_id, line_number
 """
 
 # A rate as the tax lines of an invoice state it: `GST (10%)`, `QST (9.975%)`.
@@ -62,7 +62,8 @@ WITH rate AS (
   FROM tax_split_totals AS total JOIN rate USING (source, account_id, external_id, invoice_month)
   WHERE rate.tax_lines = rate.rated_lines AND total.currency IS NOT NULL
 )
-SELECT strftime(invoice_month, '%Y-%m') AS month, source, external_id, currency, amount_net_minor, percent::VARCHAR AS percent,
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_net_minor,
+  percent::VARCHAR AS percent,
   amount_tax_minor, expected_minor
 FROM expected WHERE abs(amount_tax_minor - expected_minor) > 1
 ORDER BY invoice_month DESC, source, external_id
@@ -266,7 +267,8 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
         return dg.AssetCheckResult(passed=False, description=str(failure))
     with store.read() as connection:
         frame = connection.execute(
-            "SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, external_id, currency, amount_gross_minor, "
+            "SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, "
+            "invoice_external_id AS external_id, currency, amount_gross_minor, "
             f"CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, 'not pushed') END AS state, "
             "coalesce(rerouted, last_error, '') AS error "
             f"FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id"

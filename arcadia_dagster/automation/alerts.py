@@ -29,6 +29,7 @@ from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
 from arcadia_dagster.automation.fetch import FETCH
 from arcadia_dagster.automation.ingest import failure_words
 from arcadia_dagster.automation.jobs import CLOSE, DELIVER, INGEST
+from arcadia_dagster.finance.states import NEEDS_A_PERSON
 
 _SECONDS = 30
 _RUNS_PER_TICK = 200
@@ -36,13 +37,13 @@ _MESSAGES_PER_TICK = 5
 # The columns of a check's list that say which cause a row is; the others may change while it lasts.
 _IDENTITY = (
     *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
-    *("held_because", "finance_invoice_id", "what"),
+    *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
 )
-_WORDS = ("amount_gross", "held_because", "problem", "error", "why", "what", "description")
+_WORDS = ("amount_gross", "held_because", "problem", "state", "error", "why", "what", "description")
 _COMMANDS = {
     "nothing_held": "arcadia explain {invoice}",
     "nothing_rejected": "arcadia dismiss {file} --reason '...'",
-    "every_ready_invoice_is_in_finance": "arcadia push {invoice} --again",
+    "every_ready_invoice_is_in_finance": "arcadia push {invoice}",
     "finance_has_nothing_else": "arcadia reconcile",
     "month_is_complete": "arcadia end {account} --reason '...'",
     "no_doubtful_tax_lines": "arcadia explain {invoice}",
@@ -189,12 +190,19 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
 
 def _cause(check: str, row: Mapping[str, Any]) -> Cause:
     cells = {name: str(value) for name, value in row.items()}
-    names = [cells[name] for name in ("source", "account_id", "external_id") if cells.get(name)]
-    invoice = "/".join(names) if len(names) == 3 else cells.get("external_id", "")  # noqa: PLR2004 - the key's parts
-    label = " ".join(part for part in (cells.get("month", ""), "/".join(names) or cells.get("file", "")) if part)
+    # A route has an account and a project instead, `(any)` or named.
+    parts = ("source", "account_id", "external_id") if "account_id" in cells else ("source", "account", "project")
+    names = [cells[name] for name in parts if cells.get(name)]
+    where = ("month", "file") if not names else ("month",)
+    label = " ".join([*(cells[name] for name in where if cells.get(name)), *(["/".join(names)] if names else [])])
     command = _COMMANDS.get(check, "").format(
-        invoice=shlex.quote(invoice), account=shlex.quote("/".join(names[:2])), file=shlex.quote(cells.get("file", ""))
+        invoice=shlex.quote("/".join(names)),
+        account=shlex.quote("/".join(names[:2])),
+        file=shlex.quote(cells.get("file", "")),
     )
+    if cells.get("state") in NEEDS_A_PERSON:
+        # Only what finance has refused: what is routed otherwise since, finance would then have twice.
+        command += " --again"
     return Cause(
         identity=identity_of(*(cells.get(name, "") for name in _IDENTITY)),
         label=label or check,

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -141,6 +142,47 @@ def test_a_month_that_is_not_complete_is_told_by_the_daily_job_with_what_is_miss
     assert f"last {month:%Y-%m}" in text
 
 
+def test_what_finance_has_not_is_told_with_a_command_that_means_one_invoice_and_pushes_nothing_twice(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    for number in ("1001", "1002"):
+        project.drop(invoice_name(number=number), digitalocean(line(description=f"web-{number}"), tax()))
+    project.build()
+    with ScriptedServer(OK) as server, ScriptedServer(imported()) as finance:
+        project.finance = FinanceResource(base_url=finance.url, secret=SECRET, retry_delays=[])
+        project.finance.deliver(project.warehouse)
+        with project.warehouse.write() as connection:
+            connection.execute(
+                "UPDATE finance_records SET state = 'refused', last_error = 'no such vendor' WHERE external_id = '1001'"
+            )
+            connection.execute("UPDATE finance_records SET tenant_id = 'another' WHERE external_id = '1002'")
+        checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28)
+        Watch(project, instance, server.url).tick()
+    [text] = [text for text in texts(server) if "every_ready_invoice_is_in_finance" in text]
+    assert "`arcadia push digitalocean/77/1001 --again`" in text
+    assert "no such vendor" in text
+    # It would be there twice: finance has it under another tenant.
+    assert "`arcadia push digitalocean/77/1002`" in text
+    assert "routed otherwise since" in text
+
+
+def test_two_routes_of_one_source_are_two_causes(project: Project, instance: dg.DagsterInstance) -> None:
+    routes = [
+        {"route_number": str(number), "source": "digitalocean", "account": "(any)", "project": name, "tenant_id": name}
+        for number, name in enumerate(("north", "south"), 1)
+    ]
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        report_failed(instance, "tax_split_totals", "every_route_is_used", *routes[:1])
+        assert watch.tick() == "1 messages sent"
+        report_failed(instance, "tax_split_totals", "every_route_is_used", *routes)
+        assert watch.tick() == "1 messages sent"
+        first, second = texts(server)
+    assert "`digitalocean/(any)/north`" in first
+    assert "`digitalocean/(any)/south`" in second
+    assert "north" not in second
+
+
 @pytest.mark.parametrize(
     ("dead", "told"),
     [
@@ -206,14 +248,21 @@ def test_alerts_are_off_until_the_webhook_is_set(project: Project, instance: dg.
 
 def report_rejected(instance: dg.DagsterInstance) -> None:
     """A check that failed, without a run."""
-    row = dg.TableRecord({"file": "login.csv", "problem": "it is a web page"})
+    report_failed(instance, "raw_invoices", "nothing_rejected", {"file": "login.csv", "problem": "it is a web page"})
+
+
+def report_failed(instance: dg.DagsterInstance, asset: str, check: str, *rows: dict[str, Any]) -> None:
+    """A check that found these rows, without a run."""
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey("raw_invoices"),
-            check_name="nothing_rejected",
+            asset_key=dg.AssetKey(asset),
+            check_name=check,
             passed=False,
-            metadata={"found": 1, "list": dg.TableMetadataValue([row], dg.TableSchema([]))},
+            metadata={
+                "found": len(rows),
+                "list": dg.TableMetadataValue([dg.TableRecord(row) for row in rows], dg.TableSchema([])),
+            },
             severity=dg.AssetCheckSeverity.WARN,
-            description="1 found",
+            description=f"{len(rows)} found",
         )
     )
