@@ -138,6 +138,14 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
     assert "nothing new" not in told
 
 
+def test_status_cuts_no_figure_on_a_narrow_window(arcadia: Shell) -> None:
+    name = invoice_name("2024 Nov")
+    (arcadia.inbox / name).write_bytes(digitalocean(line(amount="$199999999.98"), tax(amount="$12345.67")))
+    arcadia.build()
+    told = arcadia("status", COLUMNS="40").stdout
+    assert {"USD", "200,012,345.65", "199,999,999.98", "12,345.67"} <= set(told.split())
+
+
 def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
     arcadia.build()

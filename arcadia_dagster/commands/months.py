@@ -20,6 +20,8 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
 
+_WIDEST = 1_000
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -158,6 +160,7 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
 def _print_months(found: "Sequence[MonthStatus]") -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     from arcadia_dagster.billing.currency import from_minor
@@ -167,7 +170,7 @@ def _print_months(found: "Sequence[MonthStatus]") -> None:
     table.add_column("month", no_wrap=True, min_width=len("no month"))
     for name in ("docs", "invoices"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("currency")
+    table.add_column("currency", no_wrap=True)
     for name in ("gross", "net", "tax", "pushed", "held", "rejected"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for month in found:
@@ -185,4 +188,7 @@ def _print_months(found: "Sequence[MonthStatus]") -> None:
             str(month.held),
             str(month.rejected),
         )
+    # A figure is never cut: on a window that is too narrow a line goes on below.
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    console.width = max(console.width, needed)
     console.print(table)
