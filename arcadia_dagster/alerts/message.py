@@ -26,7 +26,9 @@ def alert(subject: Subject, causes: Sequence[Cause]) -> dict[str, Any]:
         lines.append(f"• {_code(cause.label, _LABEL_CHARACTERS)} {_plain(cause.words)}".rstrip())
         if (command := _command(cause.command)) is not None:
             lines.append(f"    {command}")
-    if (more := max(len(causes), subject.count) - min(len(causes), _SHOWN_CAUSES)) > 0:
+    # What was told before is no more of it.
+    unlisted = max(subject.count - len(subject.causes), 0)
+    if (more := max(len(causes) - _SHOWN_CAUSES, 0) + unlisted) > 0:
         lines.append(f"and {more} more")
     if subject.advice:
         lines.append(f"What to do: {_plain(subject.advice)}")

@@ -39,6 +39,9 @@ _IDENTITY = (
     *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
     *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
 )
+# A doubtful line comes again on each month's invoice, and nothing has to be done about it: it is one cause for as long as it is
+# called so.
+_IDENTITIES = {"no_doubtful_tax_lines": ("source", "account_id", "service_name", "description", "is_tax", "currency")}
 _WORDS = ("amount_gross", "held_because", "problem", "state", "error", "why", "what", "description")
 _COMMANDS = {
     "nothing_held": "arcadia explain {invoice}",
@@ -172,19 +175,23 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
         return subject
     listed = evaluation.metadata.get("list")
     rows = [dict(row.data) for row in listed.records] if isinstance(listed, dg.TableMetadataValue) else []
-    causes = tuple(_cause(name, row) for row in rows) or (
+    found: dict[str, Cause] = {}
+    for row in rows:
+        cause = _cause(name, row)
+        found.setdefault(cause.identity, cause)
+    causes = tuple(found.values()) or (
         Cause(identity_of(evaluation.description or ""), name, evaluation.description or ""),
     )
     counts = [value.value for key, value in evaluation.metadata.items() if key in {"found", "missing"}]
-    count = int(str(counts[0])) if counts else len(causes)
+    unlisted = max(int(str(counts[0])) - len(rows), 0) if counts and rows else 0
     severity = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "failed (a warning)"
     return replace(
         subject,
         title=f"Check {name} {severity}",
         advice=(evaluation.description or "") if rows else "",
         causes=causes,
-        count=count,
-        is_complete=count <= len(causes),
+        count=len(causes) + unlisted,
+        is_complete=not unlisted,
     )
 
 
@@ -204,7 +211,7 @@ def _cause(check: str, row: Mapping[str, Any]) -> Cause:
         # Only what finance has refused: what is routed otherwise since, finance would then have twice.
         command += " --again"
     return Cause(
-        identity=identity_of(*(cells.get(name, "") for name in _IDENTITY)),
+        identity=identity_of(*(cells.get(name, "") for name in _IDENTITIES.get(check, _IDENTITY))),
         label=label or check,
         words="; ".join(cells[name] for name in _WORDS if cells.get(name)),
         command=command,
