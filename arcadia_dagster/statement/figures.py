@@ -163,7 +163,7 @@ def shown_on(month: date) -> list[date]:
 def currency_figures(
     connection: duckdb.DuckDBPyConnection, months: Collection[date]
 ) -> dict[date, tuple[CurrencyFigures, ...]]:
-    """The figures of each of the months, in each currency that it, the month before or the year before has.
+    """The figures of each of the months, in each currency that it has, or that counted in the month or the year before.
 
     The currency with the most invoices comes first.
 
@@ -197,7 +197,12 @@ def _of_month(
     rows: Mapping[tuple[date, str, str], Sequence[Row]],
 ) -> Iterator[CurrencyFigures]:
     before, last_year = previous_month(month), year_before(month)
-    currencies = {currency for found, currency, _ in totals if found in {month, before, last_year}}
+    # What was held or void in another month is not on this page: there is nothing to compare with.
+    currencies = {
+        currency
+        for found, currency, status in totals
+        if found == month or (found in {before, last_year} and status == "ready")
+    }
 
     def of(which: date, status: str, currency: str) -> Totals:
         return totals.get((which, currency, status), Totals())

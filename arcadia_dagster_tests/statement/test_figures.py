@@ -53,7 +53,11 @@ def test_every_printed_figure_is_what_sql_says_and_every_table_adds_up(tmp_path:
     expected = sums(project)
     shown = [str(found.attributes["data-currency"]) for found in page.all("article", _class="currency")]
     assert sorted(shown) == sorted(figures["currencies"])
-    assert set(shown) == {currency for month, currency, _ in expected if month in {APRIL, MARCH, year_before(APRIL)}}
+    assert set(shown) == {
+        currency
+        for month, currency, status in expected
+        if month == APRIL or (month in {MARCH, year_before(APRIL)} and status == "ready")
+    }
     for currency in shown:
         of = figures["currencies"][currency]
         for name, month in (("totals", APRIL), ("month_before", MARCH), ("year_before", year_before(APRIL))):
@@ -171,3 +175,13 @@ def test_months_are_counted_across_years() -> None:
 
 def totals_of(sums: dict[str, int]) -> tuple[int, ...]:
     return tuple(sums[name] for name in ("invoices", "gross", "net", "tax"))
+
+
+def test_a_currency_that_only_another_month_holds_has_no_figures_of_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    held = charge(InvoiceId="E-1", BillingCurrency="EUR", BillingPeriodStart=f"{MARCH}T00:00:00Z")
+    tax_alone = charge(**{**held, "ChargeCategory": "Tax", "BilledCost": "7.00"})
+    project.drop("export.csv", as_csv(held, tax_alone, charge()))
+    project.build()
+    assert list(figures_of(page_of(project, APRIL))["currencies"]) == ["USD"]
+    assert list(figures_of(page_of(project, MARCH))["currencies"]) == ["EUR"]
