@@ -146,6 +146,13 @@ def test_status_cuts_no_figure_on_a_narrow_window(arcadia: Shell) -> None:
     assert {"USD", "200,012,345.65", "199,999,999.98", "12,345.67"} <= set(told.split())
 
 
+def test_a_name_of_a_file_commands_no_terminal(arcadia: Shell) -> None:
+    (arcadia.inbox / "\x1b[2Jempty.csv").write_text("<html>", encoding="utf-8")
+    told = arcadia("ingest").stderr
+    assert "\\x1b[2Jempty.csv: rejected" in told
+    assert "\x1b" not in told
+
+
 def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp_path: Path) -> None:
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
     arcadia.build()

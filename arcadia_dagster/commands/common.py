@@ -151,6 +151,11 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def harmless(text: str) -> str:
+    r"""Words of a file, or its name, on one line: what a terminal would obey, or not show, is written out as `\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @contextlib.contextmanager
 def progress(what: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
     """A bar that is told how much is done, of how much; where the console is no terminal, one line at the end."""

@@ -16,6 +16,7 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     existing_warehouse_of,
+    harmless,
     load_settings,
     parse_months,
     print_json,
@@ -338,7 +339,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
         print(f"ended early, the rest is due at once, for finance is away: {delivered.stopped}")
     for what, errors in failures.values():
         for key, error in errors.items():
-            print(f"{key.external_id}: {what}: {error}")
+            print(harmless(f"{key.external_id}: {what}: {error}"))
     return FAILED if failed else OK
 
 
@@ -349,12 +350,12 @@ def _print_explanation(found: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for text in (*_invoice_lines(found), *_finance_lines(found), *_file_lines(found)):
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(harmless(text), markup=False, soft_wrap=True)
     table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("file line", justify="right")
-    table.add_column("amount", justify="right")
+    table.add_column("file line", justify="right", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
     for name in ("category", "service", "description", "resource"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=len(name))
     for line in found["lines"]:
         category = line["charge_category"] + (f" ({line['tax_basis']})" if line["tax_basis"] else "")
         cells = (line["service_name"], line["description"], line["matched_resource_id"])
@@ -418,7 +419,7 @@ def _literal(text: str | None) -> str:
     """Text of a file as a table cell that is not read as markup."""
     from rich.markup import escape
 
-    return escape(text or "")
+    return escape(harmless(text or ""))
 
 
 def _amounts(totals: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from arcadia_dagster.commands.common import (
     FAILED,
     OK,
     complaints,
+    harmless,
     load_settings,
     parse_months,
     print_json,
@@ -54,7 +55,7 @@ def ingest(options: argparse.Namespace) -> int:
     elif not notes:
         console.print("nothing new")
     for note in notes:
-        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(harmless(note), style="yellow", highlight=False, markup=False, soft_wrap=True)
     if wanted or options.json:
         _print_status(values, as_json=options.json, only=set(wanted))
     return FAILED if undelivered else OK

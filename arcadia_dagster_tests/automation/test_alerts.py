@@ -186,7 +186,13 @@ def test_two_routes_of_one_source_are_two_causes(project: Project, instance: dg.
 def test_a_doubtful_line_that_comes_again_each_month_is_told_once(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
-    line_of = {"source": "digitalocean", "account_id": "77", "service_name": "Droplets", "is_tax": "False", "currency": "USD"}
+    line_of = {
+        "source": "digitalocean",
+        "account_id": "77",
+        "service_name": "Droplets",
+        "is_tax": "False",
+        "currency": "USD",
+    }
     lines = [
         {**line_of, "month": month, "external_id": number, "line_number": str(n), "description": "taxi-api"}
         for month, number in (("2026-05", "1002"), ("2026-04", "1001"))
