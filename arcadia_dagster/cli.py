@@ -181,7 +181,11 @@ def _add_invoices(commands: _Commands) -> None:
     )
     dismiss.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
     end = _add(
-        commands, "end", ("invoices", "end"), "say that an account has ended: no invoice is awaited", has_json=True
+        commands,
+        "end",
+        ("invoices", "end"),
+        "say that an account has ended: no invoice is awaited, until a later one comes",
+        has_json=True,
     )
     end.add_argument("account", metavar="ACCOUNT", help="its id, or source/account")
     for parser in (release, void, dismiss, end):
