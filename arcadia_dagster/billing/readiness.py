@@ -112,8 +112,8 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             "files_lacking > 0",
-            "files_lacking || ' of the ' || files_listed || ' files that the manifest of its delivery lists are not there, or cannot "
-            "be read (' || "
+            "files_lacking || ' of the ' || files_listed || "
+            "' files that the manifest of its delivery lists are not there, or cannot be read (' || "
             "first_file_lacking || CASE WHEN files_lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest'",
         ),
         Reason(

@@ -63,6 +63,20 @@ _WITH = f"""
     )"""
 
 
+NO_PROBLEMS = (
+    "SELECT '' AS document_sha256, 0 AS listed, 0 AS lacking, '' AS first_lacking, '' AS not_listed WHERE false"
+)
+"""SQL: `problems_sql` where there is no manifest."""
+
+NOTHING_LISTED = "SELECT '' AS document_sha256, '' AS manifest_sha256 WHERE false"
+"""SQL: `listed_sql` where there is no manifest."""
+
+
+def has_manifests(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there are any: most warehouses have none, and need not be asked what follows from them."""
+    return connection.execute("SELECT 1 FROM delivery_files LIMIT 1").fetchone() is not None
+
+
 def problems_sql() -> str:
     """SQL: what is wrong with the folder in which each document lies that may state a part of an invoice.
 
@@ -117,7 +131,7 @@ def months_beside(connection: duckdb.DuckDBPyConnection, documents: str) -> set[
         connection: An open transaction.
         documents: SQL: the documents' hashes, as a list of literals.
     """
-    if connection.execute("SELECT 1 FROM delivery_files LIMIT 1").fetchone() is None:
+    if not has_manifests(connection):
         return set()
     rows = connection.execute(
         f"""

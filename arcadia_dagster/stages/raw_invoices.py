@@ -5,7 +5,7 @@ from datetime import date
 
 import duckdb
 
-from arcadia_dagster.landing.deliveries import left_out_sql
+from arcadia_dagster.landing.deliveries import has_manifests, left_out_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
@@ -27,19 +27,22 @@ def build_raw_invoices(
         connection,
         schema.RAW_INVOICES,
         wanted,
-        _raw_invoices_sql(wanted),
+        _raw_invoices_sql(wanted, has_manifests=has_manifests(connection)),
         built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
     )
     return wanted
 
 
-def _raw_invoices_sql(months: Collection[date]) -> str:
+def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
     """Every version of the months' invoices, in whatever month they are. The documents of the newest delivery are current.
 
     A document that is whole is a delivery of its own. The files of one folder are one delivery where their format may spread
     an invoice over several of them; there a file takes the place of an earlier one with its path, and
     the invoice's month is that of most of its lines (tie: the later). What the delivery's manifest leaves out is no part of it.
     """
+    left_out = (
+        f"ANTI JOIN ({left_out_sql()}) AS left_out ON left_out.inbox_path = name.inbox_path" if has_manifests else ""
+    )
     return f"""
     WITH stated AS (
       SELECT invoice.*, document.file_name
@@ -55,7 +58,7 @@ def _raw_invoices_sql(months: Collection[date]) -> str:
         coalesce(name.received_at, stated.received_at) AS placed_at
       FROM stated
       LEFT JOIN document_names AS name ON stated.may_be_part AND name.document_sha256 = stated.document_sha256
-      ANTI JOIN ({left_out_sql()}) AS left_out ON left_out.inbox_path = name.inbox_path
+      {left_out}
     ), newest_in_place AS (
       SELECT * FROM placed
       QUALIFY row_number() OVER (

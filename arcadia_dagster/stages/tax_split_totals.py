@@ -7,7 +7,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
-from arcadia_dagster.landing.deliveries import listed_sql, problems_sql
+from arcadia_dagster.landing.deliveries import NO_PROBLEMS, NOTHING_LISTED, has_manifests, listed_sql, problems_sql
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import WarehouseError, schema
@@ -33,7 +33,7 @@ def build_tax_split_totals(
         connection,
         schema.TAX_SPLIT_TOTALS,
         wanted,
-        _totals_sql(wanted, range_),
+        _totals_sql(wanted, range_, has_manifests=has_manifests(connection)),
         # A month without a partition stays stale: it is due by itself on the day that it has one.
         built_from={month: version if month in range_ else 0 for month, version in seen.items()},
     )
@@ -88,7 +88,7 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
     ]
 
 
-def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
+def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: bool) -> str:
     """One row an invoice. Rounding happens here, once: gross = round(all), tax = round(tax lines), net = gross - tax."""
     months_ = month_list(months)
     found = reasons(first_month=range_.first, last_month=range_.last)
@@ -117,12 +117,14 @@ def _totals_sql(months: Collection[date], range_: MonthRange) -> str:
           THEN 'only some of the files that state it together have one' END AS stated_problem,
         any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch
       FROM part GROUP BY ALL
+    ), listed AS MATERIALIZED ({listed_sql() if has_manifests else NOTHING_LISTED}
     ), parts AS ({_parts_sql()}
     ), delivery AS (
       SELECT part.source, part.account_id, part.external_id, max(problem.listed) AS files_listed,
         max(problem.lacking) AS files_lacking, min(problem.first_lacking) AS first_file_lacking,
         min(problem.not_listed) AS files_not_listed
-      FROM part JOIN ({problems_sql()}) AS problem USING (document_sha256) WHERE part.may_be_part GROUP BY ALL
+      FROM part JOIN ({problems_sql() if has_manifests else NO_PROBLEMS}) AS problem USING (document_sha256)
+      WHERE part.may_be_part GROUP BY ALL
     ), replaced AS (
       SELECT source, account_id, external_id, raw.document_sha256,
         len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
@@ -192,7 +194,7 @@ def _parts_sql() -> str:
     Whether a lone file with mostly other lines came after others; whether two of its files have mostly the same lines, and
     no manifest that lists both.
     """
-    return f"""
+    return """
       SELECT current.source, current.account_id, current.external_id,
         any_value(lone.is_part_or_replacement) AS is_part_or_replacement, any_value(alike.has_like_parts) AS has_like_parts
       FROM (SELECT DISTINCT source, account_id, external_id FROM part WHERE may_be_part) AS current
@@ -211,8 +213,8 @@ def _parts_sql() -> str:
       LEFT JOIN (
         SELECT a.source, a.account_id, a.external_id, true AS has_like_parts
         FROM part AS a JOIN part AS b USING (source, account_id, external_id)
-        LEFT JOIN ({listed_sql()}) AS of_a ON of_a.document_sha256 = a.document_sha256
-        LEFT JOIN ({listed_sql()}) AS of_b ON of_b.document_sha256 = b.document_sha256
+        LEFT JOIN listed AS of_a ON of_a.document_sha256 = a.document_sha256
+        LEFT JOIN listed AS of_b ON of_b.document_sha256 = b.document_sha256
         WHERE a.document_sha256 < b.document_sha256 AND of_a.manifest_sha256 IS DISTINCT FROM coalesce(of_b.manifest_sha256, '')
           AND len(list_intersect(a.lines_sketch, b.lines_sketch)) * 2 > least(len(a.lines_sketch), len(b.lines_sketch))
         GROUP BY ALL
