@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -92,3 +93,10 @@ def test_no_float_takes_part_in_the_arithmetic_of_money() -> None:
             texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
             assert "float" not in calls, name
             assert not any(to_float.search(text.upper()) for text in texts), name
+
+
+def test_what_is_installed_has_every_file_that_the_program_reads() -> None:
+    packed = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    found = {path for pattern in packed["package-data"][PACKAGE.name] for path in PACKAGE.glob(pattern)}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert {str(path) for path in files - found} == set()
