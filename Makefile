@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-browser check bench bench-full crashes format clean
+.PHONY: help run demo test test-browser test-scale check bench bench-full crashes format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ $(VENV)/.browser-ready: $(READY)
 
 test-browser: $(VENV)/.browser-ready ## the tests that need Debian's chromium: the statement as a browser shows and prints it
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/browser
+
+$(VENV)/.scale-ready: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,scale]'
+	@touch $@
+
+test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql and redis-server: a lake, and several workers on it
+	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/scale
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from arcadia_dagster.automation import schedules, sensors
 from arcadia_dagster.automation.alerts import failures_to_webhook
 from arcadia_dagster.automation.fetch import fetch_from_providers
 from arcadia_dagster.automation.jobs import close_month, deliver_invoices, ingest_invoices
+from arcadia_dagster.automation.maintenance import maintain_daily, maintain_warehouse
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import DigitalOceanResource
@@ -61,7 +62,13 @@ def build_defs(
             monthly_statement.build(partitions),
         ],
         asset_checks=asset_checks,
-        jobs=[ingest_invoices(), deliver_invoices(), fetch_from_providers, close_month(checks.MONTH_IS_COMPLETE)],
+        jobs=[
+            ingest_invoices(),
+            deliver_invoices(),
+            fetch_from_providers,
+            close_month(checks.MONTH_IS_COMPLETE),
+            *([maintain_warehouse] if values.has_lake else []),
+        ],
         sensors=[
             sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
             sensors.failed_runs_to_log,
@@ -70,7 +77,12 @@ def build_defs(
                 is_configured=bool((os.environ if environ is None else environ).get(settings.ALERT_VARIABLE)),
             ),
         ],
-        schedules=[schedules.deliver_outstanding, schedules.fetch_providers, schedules.month_close],
+        schedules=[
+            schedules.deliver_outstanding,
+            schedules.fetch_providers,
+            schedules.month_close,
+            *([maintain_daily] if values.has_lake else []),
+        ],
         resources={**build_resources(values, environ), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
@@ -92,7 +104,9 @@ def build_resources(
         return secret(variable) if variables.get(variable) else ""
 
     return {
-        "warehouse": WarehouseResource(path=values.warehouse_location, lock_timeout=values.lock_timeout),
+        "warehouse": WarehouseResource(
+            path=values.warehouse_location, data_path=str(values.lake_path), lock_timeout=values.lock_timeout
+        ),
         "landing": LandingResource(
             inbox=str(values.inbox_path),
             archive=str(values.archive_path),

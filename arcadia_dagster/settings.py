@@ -21,6 +21,7 @@ HOME_VARIABLE = "ARCADIA_HOME"
 
 _EARLIEST_MONTH = date(1970, 1, 1)
 _CREDENTIALS = re.compile(r"//\S*@")
+_PASSWORD = re.compile(r"(?i)\bpassword\s*=|://[^/@]*:[^/@]*@")
 
 
 class SettingsError(ValueError):
@@ -35,7 +36,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next seven are in it unless set",
+        description="Where state lies (default: `var` here); the next eight are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -44,7 +45,17 @@ class Settings(BaseModel):
         Path("archive"), validation_alias="ARCADIA_ARCHIVE", description="Every document's bytes, kept for ever"
     )
     warehouse: str = Field(
-        "arcadia.duckdb", validation_alias="ARCADIA_WAREHOUSE", description="The DuckDB file with all tables"
+        "arcadia.duckdb",
+        validation_alias="ARCADIA_WAREHOUSE",
+        description=(
+            "The DuckDB file with all tables; or `ducklake:postgres:` and where Postgres is, for several machines: "
+            "see [docs/scale-out.md](docs/scale-out.md)"
+        ),
+    )
+    data_path: Path = Field(
+        Path("lake"),
+        validation_alias="ARCADIA_DATA_PATH",
+        description="The folder of a lake's files, which all machines share; a DuckDB file needs none",
     )
     focus: Path = Field(
         Path("focus"),
@@ -191,6 +202,15 @@ class Settings(BaseModel):
             raise ValueError("expected at least one role, such as admin")
         return roles
 
+    @field_validator("warehouse")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if value.startswith("ducklake:") and _PASSWORD.search(value):
+            raise ValueError(
+                "expected no password here, for the UI and messages show it: set PGPASSWORD, or PGPASSFILE, or use ~/.pgpass"
+            )
+        return value
+
     @field_validator("finance_url", "sandbox_url", "digitalocean_url", "ui_url", "statements_url")
     @classmethod
     def _url(cls, value: str) -> str:
@@ -238,7 +258,17 @@ class Settings(BaseModel):
     @property
     def warehouse_location(self) -> str:
         """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
-        return self.warehouse if self.warehouse.startswith("ducklake:") else str(self.home / self.warehouse)
+        return self.warehouse if self.has_lake else str(self.home / self.warehouse)
+
+    @property
+    def has_lake(self) -> bool:
+        """Whether the warehouse is a lake, for several machines."""
+        return self.warehouse.startswith("ducklake:")
+
+    @property
+    def lake_path(self) -> Path:
+        """The folder of a lake's files, in the home unless it is set to be elsewhere."""
+        return self.home / self.data_path
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -259,6 +289,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         "ARCADIA_INBOX",
         "ARCADIA_ARCHIVE",
         "ARCADIA_WAREHOUSE",
+        "ARCADIA_DATA_PATH",
         "ARCADIA_FOCUS",
         "ARCADIA_TENANTS",
         "ARCADIA_STATEMENTS",
@@ -273,10 +304,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _complaints(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in found['loc'])}={_CREDENTIALS.sub('//...@', repr(found['input']))}: "
+        f"{'.'.join(str(part) for part in found['loc'])}={_shown(found['input'])}: "
         f"{found['msg'].removeprefix('Value error, ')}"
         for found in error.errors()
     ]
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever the environment has
+    """What was found, without what may be a secret."""
+    shown = repr(value)
+    return "'...'" if shown.startswith("'ducklake:") and _PASSWORD.search(shown) else _CREDENTIALS.sub("//...@", shown)
 
 
 def _parsed_month(text: str) -> date:

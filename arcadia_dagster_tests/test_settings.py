@@ -9,7 +9,6 @@ import pytest
 from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.settings import Settings, SettingsError, as_markdown, load
-from arcadia_dagster.warehouse import Warehouse, WarehouseError
 
 SECRET = "never-to-be-seen-" * 4
 
@@ -18,6 +17,7 @@ DEFAULTS = {
     "ARCADIA_INBOX": Path("inbox"),
     "ARCADIA_ARCHIVE": Path("archive"),
     "ARCADIA_WAREHOUSE": "arcadia.duckdb",
+    "ARCADIA_DATA_PATH": Path("lake"),
     "ARCADIA_FOCUS": Path("focus"),
     "ARCADIA_TENANTS": Path("tenants.toml"),
     "ARCADIA_FORMATS": Path("formats"),
@@ -142,9 +142,10 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     assert "pass-word" not in str(found.value)
 
 
-def test_a_password_in_the_address_of_a_warehouse_is_not_repeated() -> None:
-    with pytest.raises(WarehouseError, match="ARCADIA_WAREHOUSE") as found:
-        Warehouse("ducklake:postgres:dbname=arcadia password=pass-word")
+@pytest.mark.parametrize("where", ["dbname=arcadia password=pass-word", "postgresql://ann:pass-word@db/arcadia"])
+def test_a_password_in_the_address_of_a_lake_is_refused_and_not_repeated(where: str) -> None:
+    with pytest.raises(SettingsError, match=r"ARCADIA_WAREHOUSE=.*PGPASSFILE") as found:
+        load({"ARCADIA_WAREHOUSE": f"ducklake:postgres:{where}"})
     assert "pass-word" not in str(found.value)
 
 

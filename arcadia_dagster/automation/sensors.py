@@ -57,7 +57,7 @@ def new_invoice_files(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, landing: LandingResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # A tick must be short: what cannot be looked at now is looked at by the next.
-        store = Warehouse(warehouse.path, lock_timeout=min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
+        store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
             under_way = _months_under_way(context.instance)
             works = _works(store, landing, partitions.start.date(), without=under_way)

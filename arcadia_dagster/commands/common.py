@@ -68,7 +68,7 @@ def project_root() -> Path:
 def warehouse_of(values: Settings) -> Warehouse:
     """The warehouse that the settings name."""
     with complaints():
-        return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout)
+        return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout, data_path=values.lake_path)
 
 
 def existing_warehouse_of(values: Settings) -> Warehouse:
@@ -78,9 +78,11 @@ def existing_warehouse_of(values: Settings) -> Warehouse:
         CommandError: There is none: a mistyped path must not become a new one.
     """
     warehouse = warehouse_of(values)
-    if not warehouse.path.exists():
+    with complaints():
+        exists = warehouse.exists()
+    if not exists:
         raise CommandError(
-            f"there is no warehouse at {warehouse.path} yet: run `arcadia init`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
+            f"there is no warehouse at {warehouse.name} yet: run `arcadia init`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
         )
     return warehouse
 

@@ -39,9 +39,11 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     with complaints():
         for folder in (values.home, values.inbox_path, values.archive_path, values.home / "dagster"):
             folder.mkdir(parents=True, exist_ok=True)
-        with warehouse_of(values).read():
-            pass
-    print(f"inbox      {values.inbox_path}\narchive    {values.archive_path}\nwarehouse  {values.warehouse_location}")
+        warehouse = warehouse_of(values)
+        warehouse.create()
+    print(f"inbox      {values.inbox_path}\narchive    {values.archive_path}\nwarehouse  {warehouse.name}")
+    if warehouse.is_lake:
+        print(f"its data   {warehouse.path}")
     return OK
 
 
@@ -204,9 +206,10 @@ def _formats(values: Settings) -> str:
 def _warehouse(values: Settings) -> str:
     from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
 
-    with existing_warehouse_of(values).read() as connection:
+    warehouse = existing_warehouse_of(values)
+    with warehouse.read() as connection:
         documents = connection.execute("SELECT count(*) FROM documents").fetchone()
-    return f"{values.warehouse_location}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
+    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
 
 
 def _disk(home: Path) -> str:

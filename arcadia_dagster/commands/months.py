@@ -139,7 +139,9 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
     warehouse = warehouse_of(values)
     found: list[MonthStatus] = []
     closed: Close | None = None
-    if warehouse.path.exists():
+    with complaints():
+        exists = warehouse.exists()
+    if exists:
         with complaints(ValueError):
             found = status(warehouse, target_of(values.finance_url))
             if with_close:
@@ -154,7 +156,7 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
         if closed is not None:
             print(closed.summary)
     else:
-        print(f"nothing in {warehouse.path} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
+        print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
     return OK
 
 

@@ -29,7 +29,7 @@ from arcadia_dagster.finance.outstanding import (
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.stages.explain import Invoice
-from arcadia_dagster.warehouse import Warehouse, hold
+from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch
 
 BATCH = 50
@@ -213,11 +213,13 @@ class Delivery:
         done = Delivered()
         delivery_id = str(uuid.uuid4())
         # Its time-out is no setting, so the message must not name one.
-        lock = self._warehouse.delivery_lock_path
-        with hold(lock, timeout=self._lock_timeout, advice="wait for it to end, then deliver again"):
+        advice = "wait for it to end, then deliver again"
+        with self._warehouse.hold("delivery", timeout=self._lock_timeout, advice=advice) as assert_alone:
             keys = self._outstanding(months, invoices, again=again, due_at=due_at, done=done)
             course = _Course()
-            self._send_all(client, keys, course, delivery_id, again=again, done=done, progress=progress)
+            self._send_all(
+                client, keys, course, delivery_id, again=again, done=done, progress=progress, assert_alone=assert_alone
+            )
         if course.outage is not None:
             done.stopped = course.outage
         return done
@@ -232,6 +234,7 @@ class Delivery:
         again: bool,
         done: Delivered,
         progress: Callable[[int, int], None],
+        assert_alone: Callable[[], None],
     ) -> None:
         """Send the invoices in batches, until all are dealt with or the course is stopped."""
         batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
@@ -242,6 +245,9 @@ class Delivery:
                 # While a batch is on the wire, the answers of the one before and the intents of the one after are committed.
                 while True:
                     batch = [] if course.is_stopped.is_set() else next(batches, [])
+                    if batch:
+                        # Nothing is intended where another delivery may have begun: the lock's machine was away.
+                        assert_alone()
                     intents = self._commit(answered, batch, delivery_id, again=again, done=done)
                     if answered.keys:
                         dealt_with += answered.keys

@@ -13,7 +13,7 @@ from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.stages.explain import Invoice
-from arcadia_dagster.warehouse import Warehouse, hold
+from arcadia_dagster.warehouse import Warehouse
 
 SANDBOX_LIST_PATH = "/api/v1/invoices"
 """Where the sandbox lists its invoices."""
@@ -137,7 +137,7 @@ class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
             raise ConfigurationFailure(
                 "nobody knows where finance lists its invoices: set SKYAI_FINANCE_LIST_PATH, if it can"
             )
-        with hold(warehouse.delivery_lock_path, timeout=warehouse.lock_timeout), self.client() as client:
+        with warehouse.hold("delivery"), self.client() as client:
             ours = on_record(warehouse, recipient)
             sources = {one.key.source for one in ours}
             found: list[Difference] = []

@@ -10,7 +10,7 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.register import Arrival, register
-from arcadia_dagster.warehouse import Warehouse, hold
+from arcadia_dagster.warehouse import Warehouse
 
 Decision = Literal["release", "dismiss", "void", "end"]
 
@@ -70,7 +70,7 @@ def decide(
         "external_id": external_id,
         "reason": reason.strip(),
     }
-    with hold(archive.lock_path, timeout=warehouse.lock_timeout):
+    with warehouse.hold("landing", path=archive.lock_path):
         _assert_known(warehouse, document_sha256, invoice)
         if decision == "release" and invoice is not None:
             event["overruled"] = _doubts(warehouse, document_sha256, invoice)

@@ -18,7 +18,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.register import Arrival, register, register_facts
-from arcadia_dagster.warehouse import Warehouse, hold, schema
+from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
@@ -135,7 +135,7 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     deadline = time.monotonic() + settle_seconds
     landed = Landed()
     while True:
-        with hold(archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
+        with warehouse.hold("landing", path=archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
             warehouse.sweep()
             known = _Known.of(warehouse, reader.formats)
             # A crash came between archive and register, or the warehouse is a new one or was restored from a backup.

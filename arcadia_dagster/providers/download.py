@@ -26,7 +26,7 @@ from typing import Any
 from arcadia_dagster.landing.inbox import InboxError
 from arcadia_dagster.providers.digitalocean import ID, DigitalOceanClient
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, ProviderError, UnusableAnswer
-from arcadia_dagster.warehouse import Warehouse, hold
+from arcadia_dagster.warehouse import Warehouse
 
 INVOICE_KIND = "digitalocean_invoice"
 INVENTORY = "the inventory"
@@ -102,7 +102,7 @@ def fetch(
     if not inbox.is_dir():
         raise InboxError(f"the inbox {inbox} is no folder; make it or set ARCADIA_INBOX")
     fetched = Fetched()
-    with hold(warehouse.fetch_lock_path, timeout=warehouse.lock_timeout):
+    with warehouse.hold("fetch"):
         arrived = _arrived(warehouse)
         wanted = _new_invoices(client, inbox, arrived, first_month, months, fetched)
         snapshot = None if months is not None else f"{_PREFIX}inventory-{now():%Y-%m-%d}.json"

@@ -240,10 +240,9 @@ def _frugal(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Sort on disk what is larger: half of the memory that is allowed otherwise is enough to be quick."""
     before = connection.execute("SELECT current_setting('memory_limit')").fetchone()
     connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
-    try:
-        yield
-    finally:
-        connection.execute(f"SET memory_limit = '{before[0] if before else _MEMORY_LIMIT}'")
+    yield
+    # After a failure nothing can be set any more, and need not: the warehouse does not use such an engine again.
+    connection.execute(f"SET memory_limit = '{before[0] if before else _MEMORY_LIMIT}'")
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str) -> int:

@@ -20,7 +20,6 @@ from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, previous_month, shown_on
 from arcadia_dagster.statement.standing import Standing, rejected_documents, standings
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.lock import hold
 from arcadia_dagster.warehouse.months import stale, touch
 
 STAGE: Final = "monthly_statement"
@@ -78,7 +77,7 @@ def make_pages(
         OSError: A page cannot be written.
     """
     # One at a time from reading to noting, else an older page could replace a newer one.
-    with hold(folder / ".lock", timeout=warehouse.lock_timeout):
+    with warehouse.hold("statements", path=folder / ".lock"):
         _sweep(folder)
         with warehouse.read() as connection:
             basis = _bases(connection, range_, months)

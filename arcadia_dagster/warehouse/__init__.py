@@ -1,4 +1,4 @@
-"""The warehouse: one DuckDB file, its lock, its tables, and the versions of its months.
+"""The warehouse: one DuckDB file, or a lake, its locks, its tables, and the versions of its months.
 
 What belongs here: how to connect, who may write when, which tables and columns there are. What does not: what the
 figures mean (`billing`) and where they come from (`formats`, `landing`).

@@ -2,26 +2,27 @@
 
 DuckDB lets one process write a file and a second open fails at once. So the lock is taken before the file is opened and
 freed after it is closed; opening costs milliseconds whatever the size, so it is opened late and closed early. Nothing
-slow belongs between: no file is parsed, no request sent, nothing waited for while the warehouse is open.
+slow belongs between: no file is parsed, no request sent, nothing waited for while the warehouse is open. A lake is treated alike,
+with a lock that all machines know.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import duckdb
 
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.lock import hold
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.warehouse.duckdb_file import DuckDBFile
+from arcadia_dagster.warehouse.errors import WarehouseError
+from arcadia_dagster.warehouse.lock import ADVICE
 from arcadia_dagster.warehouse.scratch import scratch_path, sweep
+from arcadia_dagster.warehouse.storage import AssertHeld, LockName, Storage
 from arcadia_dagster.warehouse.threads import use_threads_for
 
-DEFAULT_LOCK_TIMEOUT = 60.0
+__all__ = ["DEFAULT_LOCK_TIMEOUT", "Warehouse", "WarehouseError"]
 
-# The oldest DuckDB that pyproject.toml allows. Its texts are written a quarter faster than in the format that DuckDB takes by
-# default, which much older versions can read.
-_STORAGE_VERSION = "v1.5.0"
+DEFAULT_LOCK_TIMEOUT = 60.0
 
 # What is larger goes to disk. With the rest of the process, ten million lines then fit into 1.5 GB.
 _MEMORY_LIMIT = "1GB"
@@ -29,43 +30,101 @@ _MEMORY_LIMIT = "1GB"
 _WORK, _SPILL = "work", "spill"
 
 
-class WarehouseError(Exception):
-    """The warehouse cannot be used; the message says why and what to do."""
-
-
 class Warehouse:
-    """The warehouse at a path, made and migrated on first use.
+    """The warehouse at a location. A file is made and migrated on first use; a lake is made by `create`.
 
     Args:
-        location: The DuckDB file.
+        location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
         lock_timeout: Seconds to wait for another process at most.
+        data_path: The folder of a lake's files.
+
+    Raises:
+        WarehouseError: The location names a lake, and cannot be right.
     """
 
-    def __init__(self, location: str | Path, *, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> None:
+    def __init__(
+        self,
+        location: str | Path,
+        *,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        data_path: str | Path | None = None,
+    ) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
-        if str(location).startswith("ducklake:"):
-            # Without the rest of it, which may hold a password.
-            raise WarehouseError("ARCADIA_WAREHOUSE=ducklake:...: DuckLake is not supported yet; name a DuckDB file")
-        # Where a link leads: the locks beside it are then the same under all of its names.
-        self.path = Path(location).resolve()
+        self._storage = _storage(location, data_path)
         self.lock_timeout = lock_timeout
         self._is_current = False
-        self._idle: list[tuple[duckdb.DuckDBPyConnection, Path]] = []
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self._storage.name
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file, or the folder of a lake's files. Temporary files lie beside it."""
+        return self._storage.path
 
     @property
     def lock_path(self) -> Path:
-        """The lock's file, beside the warehouse."""
+        """The lock's file, beside the warehouse; a lake has none."""
         return self.path.with_name(self.path.name + ".lock")
 
     @property
     def delivery_lock_path(self) -> Path:
-        """The lock that keeps two deliveries of one warehouse apart."""
+        """The file of the lock that keeps two deliveries of one warehouse apart; a lake has none."""
         return self.path.with_name(self.path.name + ".delivery.lock")
 
     @property
     def fetch_lock_path(self) -> Path:
-        """The lock that keeps two downloads for one warehouse apart."""
+        """The file of the lock that keeps two downloads for one warehouse apart; a lake has none."""
         return self.path.with_name(self.path.name + ".fetch.lock")
+
+    @property
+    def is_lake(self) -> bool:
+        """Whether several machines may use it, and it needs maintenance."""
+        return not self._storage.locks_readers
+
+    def exists(self) -> bool:
+        """Whether it was made.
+
+        Raises:
+            WarehouseError: That cannot be known, for a lake's Postgres does not answer.
+        """
+        return self._storage.exists()
+
+    def create(self) -> None:
+        """Make the warehouse where there is none, and bring it up to date.
+
+        Raises:
+            LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
+            WarehouseError: See `write`.
+        """
+        with (
+            self._storage.lock("warehouse", path=None, timeout=self.lock_timeout),
+            self._prepared_engine() as connection,
+        ):
+            self._storage.create(connection)
+        with self.write():
+            pass
+
+    def hold(
+        self, what: LockName, *, path: Path | None = None, timeout: float | None = None, advice: str = ADVICE
+    ) -> AbstractContextManager[AssertHeld]:
+        """Hold one of the warehouse's locks, to do alone what must not be done twice at a time.
+
+        Args:
+            what: Which one; not `warehouse`, which `read` and `write` hold.
+            path: The lock's file where files lock; beside the warehouse, unless it is given.
+            timeout: Seconds to wait at most; the warehouse's, unless they are given.
+            advice: What the message says to do; to be given where the time-out is not that setting's.
+
+        Raises:
+            LockTimeoutError: Somebody else held it for longer.
+            WarehouseError: A lake's Postgres does not answer.
+        """
+        seconds = self.lock_timeout if timeout is None else timeout
+        return self._storage.lock(what, path=path, timeout=seconds, advice=advice)
 
     def new_work_folder(self) -> Path:
         """A new name for temporary files, beside the warehouse, since they can be as large as a part of it."""
@@ -80,13 +139,23 @@ class Warehouse:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that may only read, beside other readers. Tables are named without a prefix.
 
+        All that it reads is of one moment.
+
         Raises:
             LockTimeoutError: Somebody wrote for longer than the lock's time-out.
             WarehouseError: The file is no warehouse, or a newer program wrote it.
         """
         self._ensure_current()
-        with hold(self.lock_path, timeout=self.lock_timeout, shared=True), self._attached(read_only=True) as connection:
+        with self._read() as connection:
             yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout, shared=True)
+        with lock, self._attached(read_only=True) as connection:
+            connection.execute("BEGIN")
+            yield connection
+            _roll_back(connection)
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -94,97 +163,102 @@ class Warehouse:
 
         Raises:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
-            WarehouseError: The file is no warehouse, a newer program wrote it, or the disk is full.
+            WarehouseError: The file is no warehouse, a newer program wrote it, or the disk is full; Postgres went away.
         """
-        with hold(self.lock_path, timeout=self.lock_timeout), self._attached(read_only=False) as connection:
-            self._migrate(connection)
+        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        with lock as assert_held, self._attached(read_only=False) as connection:
+            self._migrate(connection, assert_held)
             connection.execute("BEGIN")
             try:
                 yield connection
             except BaseException:
                 _roll_back(connection)
                 raise
-            self._commit(connection)
+            self._commit(connection, assert_held)
+
+    @contextmanager
+    def write_statements(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, alone, whose statements are transactions of their own: for maintenance.
+
+        Raises:
+            LockTimeoutError, WarehouseError: See `write`.
+        """
+        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        with lock, self._attached(read_only=False) as connection:
+            yield connection
 
     @contextmanager
     def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to an in-memory database of its own, for work that must not hold the lock."""
-        with self._connected() as connection:
-            connection.execute("RESET threads; ATTACH ':memory:' AS stage; USE stage")
+        """A connection to nothing: an in-memory database for work that must not hold the lock."""
+        with self._new_engine() as connection:
             yield connection
-            connection.execute("USE memory; DETACH stage")
 
-    def _new_engine(self) -> tuple[duckdb.DuckDBPyConnection, Path]:
-        """An engine, and the folder to which it spills what its memory cannot hold."""
+    def _new_engine(self) -> duckdb.DuckDBPyConnection:
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
         # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
         spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        engine = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": _MEMORY_LIMIT})
+        engine = duckdb.connect(
+            # What a statement needs is here, or it fails: nothing is downloaded.
+            config={
+                "temp_directory": str(spill),
+                "memory_limit": _MEMORY_LIMIT,
+                "autoinstall_known_extensions": "false",
+            }
+        )
         engine.execute("SET GLOBAL TimeZone = 'UTC'")
-        return engine, spill
+        return engine
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to which the warehouse is attached, and nothing else."""
-        with self._connected() as connection:
-            self._attach(connection, read_only=read_only)
-            use_threads_for(connection, self.path.stat().st_size)
-            yield connection
-            self._detach(connection)
+        """A connection to which the warehouse is attached, and nothing else.
 
-    @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to an engine that nobody else uses meanwhile.
-
-        Starting DuckDB costs ten times as much as attaching a database to it, so an engine that ended well is kept for the
-        next time. Each use has a connection of its own, with temporary tables of its own.
+        Starting DuckDB costs ten times as much as attaching a file to it, so an engine that ended well is kept for the next
+        time. Each use has a connection of its own, with temporary tables of its own.
         """
-        engine, spill = self._idle.pop() if self._idle else self._new_engine()
+        engine = self._idle.pop() if self._idle else self._prepared_engine()
         connection = engine.cursor()
         try:
+            self._storage.attach(connection, read_only=read_only)
+            use_threads_for(connection, self._storage.byte_size())
             yield connection
+            self._storage.detach(connection)
+        except duckdb.Error as error:
+            connection.close()
+            engine.close()
+            if (explained := self._storage.explained(error)) is error:
+                raise
+            raise explained from error
         except BaseException:
             connection.close()
             engine.close()
             raise
         connection.close()
-        if spill.exists():
-            engine.close()  # which makes room on the disk
-        else:
-            self._idle.append((engine, spill))
+        self._idle.append(engine)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        mode = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"
+    def _prepared_engine(self) -> duckdb.DuckDBPyConnection:
+        engine = self._new_engine()
         try:
-            # With its type: DuckDB would take a SQLite file for one, and download an extension to read it.
-            connection.execute(f"ATTACH {text_literal(str(self.path))} AS warehouse (TYPE duckdb, {mode})")
-            connection.execute("USE warehouse")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, "
-                "move the file away and run `arcadia ingest` to rebuild it from the archive"
-            ) from error
-
-    def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let go of the file; after a write its log is merged into it."""
-        try:
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"{self.path}: what was committed is kept in its log, but could not be merged into the file; make room and run "
-                f"again: {error}"
-            ) from error
+            self._storage.prepare(engine)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
 
     def _ensure_current(self) -> None:
         """A reader of a new or older warehouse needs its tables first; that is looked up once per object."""
-        if self._is_current and self.path.exists():
+        if self._is_current and not self._storage.was_deleted():
             return
+        if not self._storage.locks_readers:
+            # A reader of a lake waits for nobody: it becomes a writer only where there is something to write.
+            with self._read() as connection:
+                self._is_current = schema.version_of(connection) == schema.SCHEMA_VERSION
+            if self._is_current:
+                return
         with self.write():
             pass
 
-    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _migrate(self, connection: duckdb.DuckDBPyConnection, assert_held: AssertHeld) -> None:
         if self._is_current:
             # The file may have been deleted since: a fresh one is empty.
             self._is_current = schema.version_of(connection) == schema.SCHEMA_VERSION
@@ -193,33 +267,51 @@ class Warehouse:
         found = schema.version_of(connection)
         if found > schema.SCHEMA_VERSION:
             raise WarehouseError(
-                f"{self.path} was written by a newer version of Arcadia Dagster (its schema is {found}, this program "
+                f"{self.name} was written by a newer version of Arcadia Dagster (its schema is {found}, this program "
                 f"knows {schema.SCHEMA_VERSION}); upgrade the program"
             )
         if found < schema.SCHEMA_VERSION:
             connection.execute("BEGIN")
             try:
                 schema.migrate(connection, found)
+                if found == 0:
+                    self._storage.arrange(connection)
             except BaseException:
                 _roll_back(connection)
                 raise
-            self._commit(connection)
+            self._commit(connection, assert_held)
         self._is_current = True
 
-    def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _commit(self, connection: duckdb.DuckDBPyConnection, assert_held: AssertHeld) -> None:
+        try:
+            assert_held()
+        except WarehouseError:
+            _roll_back(connection)
+            raise
         try:
             connection.execute("COMMIT")
         except duckdb.Error as error:
-            raise WarehouseError(f"{self.path}: nothing was written: {error}") from error
+            raise self._storage.uncommitted(error) from error
+
+
+def _storage(location: str | Path, data_path: str | Path | None) -> Storage:
+    if not str(location).startswith("ducklake:"):
+        return DuckDBFile(location)
+    if data_path is None:
+        raise WarehouseError("a lake needs a folder for its files: set ARCADIA_DATA_PATH")
+    try:
+        # What a lake needs is optional, and who has a file need not wait for its import.
+        from arcadia_dagster.warehouse.ducklake import DuckLake  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise WarehouseError(
+            f"ARCADIA_WAREHOUSE=ducklake:...: {error.name} is not installed; pip install 'arcadia-dagster[scale]'"
+        ) from error
+    return DuckLake(str(location), Path(data_path))
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     """Roll back where a transaction is still open; DuckDB has closed it already after some errors."""
     try:
         connection.execute("ROLLBACK")
-    except duckdb.TransactionException:
+    except duckdb.Error:
         return
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ADVICE = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
+
 
 class LockTimeoutError(TimeoutError):
     """The lock could not be had in the time allowed. The message names the lock and, where known, its holder."""
@@ -22,7 +24,7 @@ def hold(
     *,
     timeout: float,
     shared: bool = False,
-    advice: str = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT",
+    advice: str = ADVICE,
 ) -> Iterator[None]:
     """Hold the lock on `path` (made where missing), alone or with other `shared` holders.
 

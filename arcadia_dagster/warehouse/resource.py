@@ -1,7 +1,5 @@
 """The warehouse as a Dagster resource."""
 
-from pathlib import Path
-
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
@@ -11,7 +9,8 @@ from arcadia_dagster.warehouse.connection import DEFAULT_LOCK_TIMEOUT, Warehouse
 class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
     """Where state lies. Assets get a `Warehouse`, which opens nothing until it is read or written."""
 
-    path: str = Field(description="The DuckDB file.")
+    path: str = Field(description="The DuckDB file, or `ducklake:postgres:` and where the catalog is.")
+    data_path: str = Field(default="", description="The folder of a lake's files.")
     lock_timeout: float = Field(
         default=DEFAULT_LOCK_TIMEOUT, description="Seconds to wait for another process at most."
     )
@@ -21,5 +20,9 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
     def get(self) -> Warehouse:
         """The warehouse: the same object for the whole run."""
         if self._warehouse is None:
-            self._warehouse = Warehouse(Path(self.path), lock_timeout=self.lock_timeout)
+            self._warehouse = self.get_within(self.lock_timeout)
         return self._warehouse
+
+    def get_within(self, lock_timeout: float) -> Warehouse:
+        """The same for who can wait for another process only so many seconds."""
+        return Warehouse(self.path, lock_timeout=lock_timeout, data_path=self.data_path or None)

@@ -27,12 +27,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its meaning, its columns in order, and the columns whose values together occur once."""
+    """One table: its meaning, its columns in order, and the columns whose values together occur once.
+
+    A lake keeps the files of a large table apart by `partitioned_by`; a file has no use for it.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = field(default=())
+    partitioned_by: tuple[str, ...] = field(default=())
 
     @property
     def column_names(self) -> str:
@@ -262,6 +266,7 @@ COST_LINES = Table(
         Column("match_method", "VARCHAR", "`id`, `name`, or `none`."),
     ),
     key=("document_sha256", "line_number"),
+    partitioned_by=("invoice_month",),
 )
 
 _TOTALS_SINCE_3 = (

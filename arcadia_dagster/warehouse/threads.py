@@ -12,6 +12,6 @@ SMALL_BYTES: Final = 16 << 20
 """Up to here a statement over so much text, or a database file, is small."""
 
 
-def use_threads_for(connection: duckdb.DuckDBPyConnection, byte_size: int) -> None:
-    """Have the connection's engine use as many threads as work of this size is worth."""
-    connection.execute("SET threads = 1" if byte_size <= SMALL_BYTES else "RESET threads")
+def use_threads_for(connection: duckdb.DuckDBPyConnection, byte_size: int | None) -> None:
+    """Have the connection's engine use as many threads as work of this size (None: unknown) is worth."""
+    connection.execute("SET threads = 1" if byte_size is not None and byte_size <= SMALL_BYTES else "RESET threads")

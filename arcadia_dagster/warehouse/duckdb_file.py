@@ -1,0 +1,96 @@
+"""The warehouse as one DuckDB file: one process writes it, and a second open fails at once, so there is a lock beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from arcadia_dagster.warehouse.errors import WarehouseError
+from arcadia_dagster.warehouse.lock import ADVICE, hold
+from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.warehouse.storage import AssertHeld, LockName
+
+# The oldest DuckDB that pyproject.toml allows. Its texts are written a quarter faster than in the format that DuckDB takes by
+# default, which much older versions can read.
+_STORAGE_VERSION = "v1.5.0"
+
+
+class DuckDBFile:
+    """One DuckDB file; see `Storage`."""
+
+    locks_readers = True
+
+    def __init__(self, location: str | Path) -> None:
+        """Note where it is, without any link on the way: the locks beside it are then the same under all of its names."""
+        self.path = Path(location).resolve()
+        self.name = str(self.path)
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    def was_deleted(self) -> bool:
+        """Whether the file is gone."""
+        return not self.path.exists()
+
+    def byte_size(self) -> int:
+        """The file's size."""
+        return self.path.stat().st_size
+
+    def lock_path(self, what: LockName) -> Path:
+        """The lock's file, beside the warehouse."""
+        return self.path.with_name(self.path.name + (".lock" if what == "warehouse" else f".{what}.lock"))
+
+    @contextmanager
+    def lock(
+        self, what: LockName, *, path: Path | None = None, timeout: float, shared: bool = False, advice: str = ADVICE
+    ) -> Iterator[AssertHeld]:
+        """The lock on a file, which the kernel keeps for as long as this process lives."""
+        with hold(path or self.lock_path(what), timeout=timeout, shared=shared, advice=advice):
+            yield lambda: None
+
+    def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
+        """Nothing: DuckDB knows its own files."""
+
+    def create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Nothing: attaching makes the file."""
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        """Open the file, and make it where it is missing and not only to be read."""
+        mode = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"
+        try:
+            # With its type: DuckDB would take a SQLite file for one, and download an extension to read it.
+            connection.execute(f"ATTACH {text_literal(str(self.path))} AS warehouse (TYPE duckdb, {mode})")
+            connection.execute("USE warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, "
+                "move the file away and run `arcadia ingest` to rebuild it from the archive"
+            ) from error
+
+    def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Close the file; after a write its log is merged into it."""
+        try:
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{self.path}: what was committed is kept in its log, but could not be merged into the file; make room and run "
+                f"again: {error}"
+            ) from error
+
+    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Nothing: the file knows the least and greatest month of each of its blocks."""
+
+    def explained(self, error: duckdb.Error) -> Exception:
+        """The error as it is."""
+        return error
+
+    def uncommitted(self, error: duckdb.Error) -> Exception:
+        """A commit to a file that fails has not happened."""
+        return WarehouseError(f"{self.path}: nothing was written: {error}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,188 @@
+"""The warehouse as a DuckLake: tables as Parquet files in a folder that all machines share, their catalog in Postgres.
+
+A reader sees the snapshot of its transaction and waits for nobody. Writers take turns by a lock in Postgres: DuckLake would let
+two of them insert the same key, and has the loser of other conflicts do its work again.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+import psycopg2
+from psycopg2 import extensions
+
+from arcadia_dagster.warehouse.errors import WarehouseError
+from arcadia_dagster.warehouse.lock import ADVICE
+from arcadia_dagster.warehouse.postgres import CONNECT_SECONDS, hold_advisory, session
+from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.warehouse.schema import TABLES
+from arcadia_dagster.warehouse.storage import AssertHeld, LockName
+
+PREFIX = "ducklake:postgres:"
+
+CATALOG_SCHEMA = "arcadia"
+"""The schema in Postgres that DuckLake keeps its catalog in."""
+
+# Wheels with one file each, of the same version as DuckDB: nothing is downloaded when the program runs.
+_EXTENSIONS = ("duckdb_extension_postgres_scanner", "duckdb_extension_ducklake")
+
+# A connection that is not answered ends within a minute, whatever has become of the other machine.
+_BOUNDS = {
+    "connect_timeout": str(CONNECT_SECONDS),
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "45000",
+    "fallback_application_name": "arcadia",
+}
+
+# Writers take turns, so there is nothing to retry; a person who writes beside us must not stop a run all the same.
+_RETRIES = 100
+
+
+class DuckLake:
+    """A DuckLake whose catalog is in Postgres; see `Storage`.
+
+    Args:
+        location: `ducklake:postgres:` and where Postgres is, as libpq has it, without a password.
+        data_path: The folder of the Parquet files.
+    """
+
+    locks_readers = False
+
+    def __init__(self, location: str, data_path: Path) -> None:
+        """Note where it is. Nothing is opened yet."""
+        if not location.startswith(PREFIX):
+            raise WarehouseError(f"ARCADIA_WAREHOUSE: a lake's catalog is in Postgres: expected {PREFIX}... or a file")
+        try:
+            stated = extensions.parse_dsn(location.removeprefix(PREFIX))
+        except psycopg2.ProgrammingError:
+            # Without what was found, which may hold a password.
+            raise WarehouseError(
+                f"ARCADIA_WAREHOUSE: what follows {PREFIX} is no connection string of Postgres, such as `dbname=lake host=db`"
+            ) from None
+        if "password" in stated:
+            raise WarehouseError(
+                "ARCADIA_WAREHOUSE: a password does not belong here, for the UI and messages show it: set PGPASSWORD, or "
+                "PGPASSFILE, or use ~/.pgpass"
+            )
+        self._dsn = extensions.make_dsn(**{**_BOUNDS, **stated})
+        self.name = PREFIX + extensions.make_dsn(**{key: value for key, value in stated.items() if key != "options"})
+        self.path = data_path.absolute()
+
+    def exists(self) -> bool:
+        """Whether the catalog was made."""
+        with session(self._dsn, self.name) as own:
+            return bool(own.query("SELECT to_regclass(%s) IS NOT NULL", [f"{CATALOG_SCHEMA}.ducklake_metadata"])[0][0])
+
+    def was_deleted(self) -> bool:
+        """No: attaching it would tell."""
+        return False
+
+    def byte_size(self) -> None:
+        """Unknown: the catalog would have to be asked."""
+
+    @contextmanager
+    def lock(
+        self,
+        what: LockName,
+        *,
+        path: Path | None = None,
+        timeout: float,
+        shared: bool = False,
+        advice: str = ADVICE,
+    ) -> Iterator[AssertHeld]:
+        """A lock in Postgres, for all machines, since those of files may not reach them; who only reads needs none."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if shared:
+            yield lambda: None
+            return
+        with hold_advisory(self._dsn, self.name, what, timeout=timeout, advice=advice) as assert_held:
+            yield assert_held
+
+    def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
+        """Load the extensions from their wheels."""
+        for package in _EXTENSIONS:
+            engine.execute(f"LOAD {text_literal(str(_extension(package)))}")
+        engine.execute(f"SET GLOBAL ducklake_max_retry_count = {_RETRIES}")
+
+    def create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the catalog and the folder where they are missing: by one process at a time, for two would fail."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.exists():
+            self._attach(connection, "CREATE_IF_NOT_EXISTS true")
+            self.detach(connection)
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        """Open the catalog; it is never made here."""
+        self._attach(connection, "CREATE_IF_NOT_EXISTS false" + (", READ_ONLY" if read_only else ""))
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, options: str) -> None:
+        try:
+            connection.execute(
+                f"ATTACH {text_literal(f'{PREFIX}{self._dsn}')} AS warehouse (DATA_PATH {text_literal(f'{self.path}/')}, "
+                f"METADATA_SCHEMA {text_literal(CATALOG_SCHEMA)}, {options})"
+            )
+            connection.execute("USE warehouse")
+        except duckdb.Error as error:
+            raise self._why_not(error) from error
+
+    def _why_not(self, error: duckdb.Error) -> WarehouseError:
+        """Why the lake cannot be opened, found by looking, for DuckDB's errors have no codes."""
+        with session(self._dsn, self.name) as own:
+            [[exists]] = own.query("SELECT to_regclass(%s) IS NOT NULL", [f"{CATALOG_SCHEMA}.ducklake_metadata"])
+            if not exists:
+                return WarehouseError(f"{self.name}: there is no lake yet: run `arcadia init` once")
+            found = own.query(f"SELECT value FROM {CATALOG_SCHEMA}.ducklake_metadata WHERE key = 'data_path'")
+        if found and Path(found[0][0]) != self.path:
+            return WarehouseError(
+                f"{self.name}: its data lies in {found[0][0]}, and ARCADIA_DATA_PATH says {self.path}: make them the same"
+            )
+        return WarehouseError(f"{self.name} cannot be opened as a lake: {error}")
+
+    def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Close the catalog."""
+        try:
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(f"{self.name}: it was left, but not in order: {error}") from error
+
+    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep the months of large tables apart, so that replacing one drops whole files."""
+        for table in TABLES:
+            if table.partitioned_by:
+                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({', '.join(table.partitioned_by)})")
+
+    def explained(self, error: duckdb.Error) -> Exception:
+        """Postgres or a file cannot be reached: what a person can do something about. Else the error as it is."""
+        if isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException):
+            return WarehouseError(
+                f"{self.name}: the lake could not be read or written ({' '.join(str(error).split())}); nothing was written: "
+                f"see that Postgres runs and {self.path} is there, then run again"
+            )
+        return error
+
+    def uncommitted(self, error: duckdb.Error) -> Exception:
+        """Whether a commit that was not answered has happened, nobody knows; all or nothing of it has."""
+        return WarehouseError(
+            f"{self.name}: the commit was not confirmed ({' '.join(str(error).split())}); it is there whole or not at all: "
+            "run again, which finds out"
+        )
+
+
+def _extension(package: str) -> Path:
+    spec = find_spec(package)
+    found = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    version = re.sub(r"^v?", "v", duckdb.__version__)
+    file = None if found is None else next(found.glob(f"extensions/{version}/*.duckdb_extension"), None)
+    if file is None:
+        raise WarehouseError(
+            f"ARCADIA_WAREHOUSE=ducklake:...: {package.replace('_', '-')} {duckdb.__version__} is not installed; "
+            "pip install 'arcadia-dagster[scale]'"
+        )
+    return file

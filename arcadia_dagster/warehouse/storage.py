@@ -1,0 +1,67 @@
+"""What a kind of warehouse must be able to do: the file and the lake differ in this, and in nothing else."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal, Protocol
+
+import duckdb
+
+from arcadia_dagster.warehouse.lock import ADVICE
+
+LockName = Literal["warehouse", "delivery", "fetch", "landing", "statements"]
+"""What only one may do at a time: write the warehouse, deliver, fetch, land the inbox, make statements."""
+
+AssertHeld = Callable[[], None]
+"""Raises WarehouseError where a lock that was held is not any more, which only a lock on another machine can be."""
+
+
+class Storage(Protocol):
+    """Where the tables are, and who may write them when."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it; never with a secret."""
+
+    @property
+    def path(self) -> Path:
+        """The file or the folder of the data. Temporary files lie beside it."""
+
+    @property
+    def locks_readers(self) -> bool:
+        """Whether a reader waits for a writer, and a writer for readers."""
+
+    def exists(self) -> bool:
+        """Whether it was made. Raises WarehouseError where that cannot be known."""
+
+    def was_deleted(self) -> bool:
+        """Whether one that was there is there no more, as far as that can be told at once."""
+
+    def byte_size(self) -> int | None:
+        """How large it is, in bytes; None where that would have to be asked for first."""
+
+    def lock(
+        self, what: LockName, *, path: Path | None, timeout: float, shared: bool = False, advice: str = ADVICE
+    ) -> AbstractContextManager[AssertHeld]:
+        """One of its locks; `path` is the lock's file where files lock. Raises LockTimeoutError and WarehouseError."""
+
+    def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
+        """Have a new engine know how to attach it."""
+
+    def create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make what attaching needs, where it is missing and attaching does not make it itself."""
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        """Attach it as `warehouse` and use it. Raises WarehouseError."""
+
+    def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let go of it. Raises WarehouseError."""
+
+    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Arrange new tables as it stores them best, in the transaction that made them."""
+
+    def explained(self, error: duckdb.Error) -> Exception:
+        """An error of a statement as a person should read it: itself, or a WarehouseError."""
+
+    def uncommitted(self, error: duckdb.Error) -> Exception:
+        """The same of an error of a commit."""
