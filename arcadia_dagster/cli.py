@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_months(commands)
     _add_invoices(commands)
     _add_machine(commands)
+    _add_warehouse(commands)
     return parser
 
 
@@ -232,6 +233,25 @@ def _add_machine(commands: _Commands) -> None:
         commands, "demo", ("machine", "demo"), "show the sample months from file to finance, in a temporary home"
     )
     demo.add_argument("--sample", type=Path, help="another folder with inbox, reissued and rejected")
+
+
+def _add_warehouse(commands: _Commands) -> None:
+    warehouse = commands.add_parser(
+        "warehouse", help="copy all tables from a file to a lake, or back", description="The warehouse as a whole."
+    )
+    actions = warehouse.add_subparsers(required=True, metavar="ACTION")
+    copy = _add(
+        actions, "copy", ("warehouse", "copy"), "copy a warehouse into one that is new, and compare them", has_json=True
+    )
+    copy.add_argument("source", metavar="FROM", help="a DuckDB file, or ducklake:postgres:...")
+    copy.add_argument("target", metavar="TO", help="the same; it must have no rows")
+    for name, which in (("--from-data", "FROM"), ("--to-data", "TO")):
+        copy.add_argument(
+            name,
+            type=Path,
+            metavar="FOLDER",
+            help=f"the folder of the files of {which}, if a lake; default: ARCADIA_DATA_PATH",
+        )
 
 
 if __name__ == "__main__":

@@ -158,6 +158,18 @@ class Warehouse:
             _roll_back(connection)
 
     @contextmanager
+    def read_alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that only reads, while nobody writes.
+
+        Raises:
+            LockTimeoutError, WarehouseError: See `write`.
+        """
+        self._ensure_current()
+        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        with lock, self._attached(read_only=True) as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection in one transaction, alone: committed when the block ends well, rolled back when it raises.
 

@@ -1,0 +1,39 @@
+"""`arcadia warehouse`: what is done to the warehouse as a whole."""
+
+import argparse
+from pathlib import Path
+
+from arcadia_dagster.commands.common import OK, complaints, load_settings, print_json
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.warehouse import Warehouse
+
+
+def copy(options: argparse.Namespace) -> int:
+    """Copy all rows of one warehouse into another that is new, and compare them."""
+    values = load_settings()
+    from rich.console import Console
+
+    from arcadia_dagster.warehouse.copy import copy
+
+    with complaints():
+        source = _named(values, options.source, options.from_data)
+        target = _named(values, options.target, options.to_data)
+        with Console(stderr=True).status("copying") as shown:
+            copied = copy(source, target, told=lambda table: shown.update(f"copying {table}"))
+    if options.json:
+        tables = [{"table": one.table, "rows": one.rows, "months": one.months} for one in copied]
+        print_json({"from": source.name, "to": target.name, "tables": tables})
+        return OK
+    for one in copied:
+        months = f" in {one.months:,} months" if one.months else ""
+        print(f"{one.table:<18} {one.rows:>12,} rows{months}")
+    print(
+        "counts, sums and checksums of every table and month are the same in both; set ARCADIA_WAREHOUSE to the new one"
+    )
+    return OK
+
+
+def _named(values: Settings, location: str, data: Path | None) -> Warehouse:
+    """A warehouse as a person names it: a file relative to where they are."""
+    where = location if location.startswith("ducklake:") else Path(location).expanduser().absolute()
+    return Warehouse(where, lock_timeout=values.lock_timeout, data_path=data or values.lake_path)

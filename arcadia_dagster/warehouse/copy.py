@@ -1,0 +1,102 @@
+"""Moving over: all rows of one warehouse into another that has none, of whatever kind each is.
+
+The copy is one transaction. Before it is committed, counts, sums and a checksum of every table and month are compared.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.warehouse.connection import Warehouse, WarehouseError
+from arcadia_dagster.warehouse.schema import TABLES, Table
+
+_ROWS_AT_A_TIME = 100_000
+
+_Figures = Mapping[date | None, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table that is the same in both: how many rows, in how many months (0 where it has none)."""
+
+    table: str
+    rows: int
+    months: int
+
+
+def copy(source: Warehouse, target: Warehouse, *, told: Callable[[str], None] = lambda table: None) -> list[Copied]:  # noqa: ARG005
+    """Copy a warehouse. Nobody writes the source or delivers from it meanwhile.
+
+    Args:
+        source: Where the rows are; it stays as it is.
+        target: Where they go; made where it is missing.
+        told: Called with the name of each table before it is copied.
+
+    Returns:
+        The tables.
+
+    Raises:
+        LockTimeoutError: Somebody wrote one of them, or delivered, for longer than its lock's time-out.
+        WarehouseError: The source is missing, the target has rows, or they differ after copying: nothing is kept.
+    """
+    if not source.exists():
+        raise WarehouseError(f"there is no warehouse at {source.name}")
+    if source.name == target.name:
+        raise WarehouseError(f"{source.name} cannot be copied to itself")
+    target.create()
+    with source.hold("delivery"), source.read_alone() as reading, target.write() as writing:
+        _assert_empty(target, writing)
+        return [_copy(table, reading, writing, told) for table in TABLES]
+
+
+def _assert_empty(target: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+    for table in TABLES:
+        if connection.execute(f"FROM {table.name} LIMIT 1").fetchone() is not None:
+            raise WarehouseError(f"{target.name} has rows in {table.name} already: name a warehouse that is new")
+
+
+def _copy(
+    table: Table,
+    reading: duckdb.DuckDBPyConnection,
+    writing: duckdb.DuckDBPyConnection,
+    told: Callable[[str], None],
+) -> Copied:
+    told(table.name)
+    stream = reading.execute(f"SELECT {table.column_names} FROM {table.name}").to_arrow_reader(_ROWS_AT_A_TIME)
+    writing.register("copied_rows", stream)
+    try:
+        writing.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM copied_rows")
+    finally:
+        writing.unregister("copied_rows")
+    return compare(table, reading, writing)
+
+
+def compare(table: Table, before: duckdb.DuckDBPyConnection, after: duckdb.DuckDBPyConnection) -> Copied:
+    """Compare a table in two warehouses, by month: counts, sums, and checksums of whole rows.
+
+    Raises:
+        WarehouseError: It differs; the message names the months.
+    """
+    expected, found = _figures(table, before), _figures(table, after)
+    differ = {month for month in {*expected, *found} if expected.get(month) != found.get(month)}
+    if differ:
+        months = ", ".join(sorted("rows without a month" if month is None else f"{month:%Y-%m}" for month in differ))
+        raise WarehouseError(
+            f"{table.name}: the copy differs in {months}; nothing was kept. This is a defect: report it"
+        )
+    rows = sum(figures[0] for figures in expected.values())
+    return Copied(table.name, rows, sum(month is not None for month in expected))
+
+
+def _figures(table: Table, connection: duckdb.DuckDBPyConnection) -> _Figures:
+    """For each month: how many rows, the exact sum of each column of numbers, and a sum of hashes of whole rows."""
+    names = {column.name for column in table.columns}
+    month = "invoice_month" if "invoice_month" in names else "CAST(NULL AS DATE)"
+    is_number = {column.name: column.type.startswith(("DECIMAL", "BIGINT", "INTEGER")) for column in table.columns}
+    sums = [f"sum({column.name})" for column in table.columns if is_number[column.name] and "[]" not in column.type]
+    figures = ", ".join(["count(*)", *sums, f"sum(CAST(hash({table.column_names}) AS HUGEINT))"])
+    rows = connection.execute(f"SELECT {month} AS month, {figures} FROM {table.name} GROUP BY ALL").fetchall()
+    return {row[0]: row[1:] for row in rows}

@@ -1,0 +1,15 @@
+"""Moving over: from the file to a lake, and back."""
+
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.copy import copy
+from arcadia_dagster_tests.plain import new_warehouse
+from arcadia_dagster_tests.warehouse.test_copy import fill, rows
+
+
+def test_a_file_that_is_copied_to_a_lake_and_back_is_the_same(new_lake, tmp_path):
+    file, lake, back = new_warehouse(tmp_path), new_lake(), Warehouse(tmp_path / "back.duckdb")
+    fill(file)
+    copied = copy(file, lake)
+    assert {(one.table, one.rows, one.months) for one in copied} >= {("cost_lines", 30, 3), ("documents", 0, 0)}
+    copy(lake, back)
+    assert rows(back) == rows(lake) == rows(file)

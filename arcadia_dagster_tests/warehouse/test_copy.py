@@ -1,0 +1,98 @@
+"""Copying a warehouse, from file to file; `scale/test_copy.py` has it with a lake."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.cli import main
+from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
+from arcadia_dagster.warehouse.copy import compare, copy
+from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster_tests.plain import new_warehouse
+
+
+def fill(warehouse: Warehouse) -> None:
+    """Rows that a careless copy would change: the longest amounts, lists, empty and absent values, words of all alphabets."""
+    amount = Decimal("-123456789012345678.123456789012345678")
+    texts = ["", "ünï 😀", "a'b\"c\n\t", "\x00null", None]
+    lines = [
+        {
+            "document_sha256": "0" * 64,
+            "line_number": number,
+            "invoice_month": date(2026, 1 + number % 3, 1),
+            "amount": amount,
+            "description": texts[number % len(texts)],
+        }
+        for number in range(30)
+    ]
+    stated = [
+        {"document_sha256": "1", "invoice_ordinal": 1, "lines_sketch": [1, -(2**63)], "stated_total": amount},
+        {"document_sha256": "1", "invoice_ordinal": 2, "lines_sketch": []},
+    ]
+    totals = [{"external_id": "7", "hold_reasons": ["a", ""], "amount_gross_minor": 2**63 - 1}]
+    with warehouse.write() as connection:
+        insert(connection, schema.COST_LINES, lines)
+        insert(connection, schema.DOCUMENT_INVOICES, stated)
+        insert(connection, schema.TAX_SPLIT_TOTALS, totals)
+
+
+def rows(warehouse: Warehouse) -> dict[str, list[tuple]]:
+    with warehouse.read() as connection:
+        return {
+            table.name: connection.execute(f"SELECT {table.column_names} FROM {table.name} ORDER BY ALL").fetchall()
+            for table in schema.TABLES
+        }
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Warehouse:
+    warehouse = new_warehouse(tmp_path)
+    fill(warehouse)
+    return warehouse
+
+
+def test_a_copy_has_the_same_rows_and_says_how_many(source, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
+    before = rows(source)
+    assert main(["warehouse", "copy", str(source.path), str(tmp_path / "new.duckdb")]) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["cost_lines", "30", "rows", "in", "3", "months"] in said
+    assert rows(Warehouse(tmp_path / "new.duckdb")) == rows(source) == before
+
+
+def test_a_warehouse_with_rows_is_no_target_and_keeps_them(source, tmp_path):
+    other = Warehouse(tmp_path / "other.duckdb")
+    with other.write() as connection:
+        insert(connection, schema.INBOX_FILES, [{"inbox_path": "mine"}])
+    before = rows(other)
+    with pytest.raises(WarehouseError, match="inbox_files already"):
+        copy(source, other)
+    assert rows(other) == before
+
+
+def test_what_is_not_there_cannot_be_copied_and_nothing_is_made(tmp_path):
+    with pytest.raises(WarehouseError, match="there is no warehouse at"):
+        copy(Warehouse(tmp_path / "mistyped.duckdb"), Warehouse(tmp_path / "new.duckdb"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "months"),
+    [
+        ("amount = amount + 0.000000000000000001", "2026-02"),
+        ("description = 'other'", "2026-02"),
+        ("project = ''", "2026-02"),
+        ("invoice_month = DATE '2026-03-01'", "2026-02, 2026-03"),
+        ("invoice_month = NULL", "2026-02, rows without a month"),
+    ],
+)
+def test_a_copy_that_differs_in_one_value_is_found_with_its_months(source, tmp_path, change, months):
+    target = Warehouse(tmp_path / "new.duckdb")
+    copy(source, target)
+    with source.read() as before, target.write() as after:
+        assert compare(schema.COST_LINES, before, after).rows == 30
+        after.execute(f"UPDATE cost_lines SET {change} WHERE line_number = 7")
+        with pytest.raises(WarehouseError, match=f"cost_lines: the copy differs in {months};"):
+            compare(schema.COST_LINES, before, after)
