@@ -55,7 +55,8 @@ def amount_sql(text: str, currency: str | None = None) -> str:
 def rounded_amount_sql(text: str) -> str:
     """SQL: the same, but a number of more than 18 decimals is rounded: for what is no money, or a binary fraction."""
     # DuckDB 1.5 rounds 6E-20 up to 1E-18.
-    rounded = f"CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) < 5e-19 THEN 0 ELSE TRY_CAST({text} AS {AMOUNT_TYPE}) END"
+    is_less = f"abs(TRY_CAST({text} AS DECIMAL(38,28))) < 0.0000000000000000005"
+    rounded = f"CASE WHEN {is_less} THEN 0 ELSE TRY_CAST({text} AS {AMOUNT_TYPE}) END"
     return f"coalesce({amount_sql(text)}, CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {rounded} END)"
 
 
@@ -66,7 +67,7 @@ def binary_amount_sql(number: str) -> str:
     """
     decimal = f"TRY_CAST({number} AS DECIMAL(18,10))"
     return (
-        f"CASE WHEN abs({number}) < 1e5 AND CAST({decimal} AS DOUBLE) = {number} THEN CAST({decimal} AS {AMOUNT_TYPE}) "
+        f"CASE WHEN abs({number}) < 1e5 AND {decimal} = {number} THEN CAST({decimal} AS {AMOUNT_TYPE}) "
         f"ELSE {rounded_amount_sql(f'CAST({number} AS VARCHAR)')} END"
     )
 

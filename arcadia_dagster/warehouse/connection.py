@@ -8,6 +8,7 @@ with a lock that all machines know.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -28,6 +29,14 @@ DEFAULT_LOCK_TIMEOUT = 60.0
 _MEMORY_LIMIT = "1GB"
 
 _WORK, _SPILL = "work", "spill"
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """DuckDB, started, and the folder to which it spills what its memory cannot hold."""
+
+    connection: duckdb.DuckDBPyConnection
+    spill: Path
 
 
 class Warehouse:
@@ -53,7 +62,7 @@ class Warehouse:
         self._storage = _storage(location, data_path)
         self.lock_timeout = lock_timeout
         self._is_current = False
-        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._idle: list[_Engine] = []
 
     @property
     def name(self) -> str:
@@ -100,10 +109,7 @@ class Warehouse:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
             WarehouseError: See `write`.
         """
-        with (
-            self._storage.lock("warehouse", path=None, timeout=self.lock_timeout),
-            self._prepared_engine() as connection,
-        ):
+        with self._storage.lock("warehouse", path=None, timeout=self.lock_timeout), self._connected() as connection:
             self._storage.create(connection)
         with self.write():
             pass
@@ -201,16 +207,53 @@ class Warehouse:
 
     @contextmanager
     def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to nothing: an in-memory database for work that must not hold the lock."""
-        with self._new_engine() as connection:
+        """A connection to an in-memory database of its own, for work that must not hold the lock."""
+        with self._connected() as connection:
+            connection.execute("RESET threads; ATTACH ':memory:' AS stage; USE stage")
             yield connection
+            connection.execute("USE memory; DETACH stage")
 
-    def _new_engine(self) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to which the warehouse is attached, and nothing else."""
+        try:
+            with self._connected() as connection:
+                self._storage.attach(connection, read_only=read_only)
+                use_threads_for(connection, self._storage.byte_size())
+                yield connection
+                self._storage.detach(connection)
+        except duckdb.Error as error:
+            if (explained := self._storage.explained(error)) is error:
+                raise
+            raise explained from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to an engine that nobody else uses meanwhile.
+
+        Starting DuckDB costs ten times as much as attaching a database to it, so an engine that ended well is kept for the
+        next time. Each use has a connection of its own, with temporary tables of its own.
+        """
+        engine = self._idle.pop() if self._idle else self._new_engine()
+        connection = engine.connection.cursor()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            engine.connection.close()
+            raise
+        connection.close()
+        if engine.spill.exists():
+            engine.connection.close()  # which makes room on the disk
+        else:
+            self._idle.append(engine)
+
+    def _new_engine(self) -> "_Engine":
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each
         # other's. DuckDB makes it when it spills and deletes it when it closes, but makes no folder above it.
         spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        engine = duckdb.connect(
+        connection = duckdb.connect(
             # What a statement needs is here, or it fails: nothing is downloaded.
             config={
                 "temp_directory": str(spill),
@@ -218,44 +261,13 @@ class Warehouse:
                 "autoinstall_known_extensions": "false",
             }
         )
-        engine.execute("SET GLOBAL TimeZone = 'UTC'")
-        return engine
-
-    @contextmanager
-    def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to which the warehouse is attached, and nothing else.
-
-        Starting DuckDB costs ten times as much as attaching a file to it, so an engine that ended well is kept for the next
-        time. Each use has a connection of its own, with temporary tables of its own.
-        """
-        engine = self._idle.pop() if self._idle else self._prepared_engine()
-        connection = engine.cursor()
         try:
-            self._storage.attach(connection, read_only=read_only)
-            use_threads_for(connection, self._storage.byte_size())
-            yield connection
-            self._storage.detach(connection)
-        except duckdb.Error as error:
-            connection.close()
-            engine.close()
-            if (explained := self._storage.explained(error)) is error:
-                raise
-            raise explained from error
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._storage.prepare(connection)
         except BaseException:
             connection.close()
-            engine.close()
             raise
-        connection.close()
-        self._idle.append(engine)
-
-    def _prepared_engine(self) -> duckdb.DuckDBPyConnection:
-        engine = self._new_engine()
-        try:
-            self._storage.prepare(engine)
-        except BaseException:
-            engine.close()
-            raise
-        return engine
+        return _Engine(connection, spill)
 
     def _ensure_current(self) -> None:
         """A reader of a new or older warehouse needs its tables first; that is looked up once per object."""

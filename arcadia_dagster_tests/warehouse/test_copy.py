@@ -1,5 +1,6 @@
 """Copying a warehouse, from file to file; `scale/test_copy.py` has it with a lake."""
 
+import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -54,7 +55,8 @@ def source(tmp_path: Path) -> Warehouse:
 
 
 def test_a_copy_has_the_same_rows_and_says_how_many(source, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
+    # A copy: what the command sets itself must not outlive it.
+    monkeypatch.setattr(os, "environ", os.environ | {"ARCADIA_HOME": str(tmp_path)})
     before = rows(source)
     assert main(["warehouse", "copy", str(source.path), str(tmp_path / "new.duckdb")]) == 0
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
