@@ -10,8 +10,16 @@ from benchmarks.measure import BenchmarkError
 from benchmarks.report import Results, as_markdown, table
 
 # Each module has `measure(results, *, full: bool, rows: set[int])`.
-MODULES = {"reading": (1, 2, 3, 4), "running": (5, 6, 9), "delivering": (7,), "starting": (8, 10), "focus": (11, 12)}
+MODULES = {
+    "reading": (1, 2, 3, 4),
+    "running": (5, 6, 9),
+    "delivering": (7,),
+    "starting": (8, 10),
+    "focus": (11, 12),
+    "aws": (13, 14),
+}
 
+_ALL = range(1, 15)
 _QUICK = range(1, 11)
 """The rows that fit into five minutes together."""
 
@@ -20,10 +28,10 @@ def main() -> int:
     """Run the rows, print what they found and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="larger inputs and more runs; takes most of an hour")
-    parser.add_argument("--rows", type=int, nargs="+", choices=range(1, 13), help="only these rows")
+    parser.add_argument("--rows", type=int, nargs="+", choices=_ALL, help="only these rows")
     parser.add_argument("--out", type=Path, help="where to write the results; default: not, for some rows only")
     options = parser.parse_args()
-    wanted = set(options.rows or (range(1, 13) if options.full else _QUICK))
+    wanted = set(options.rows or (_ALL if options.full else _QUICK))
     results = Results()
     started = time.monotonic()
     try:

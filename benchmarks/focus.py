@@ -1,15 +1,14 @@
 """Rows 11 and 12: FOCUS Cost and Usage of 45 columns, as CSV and as Parquet, from the inbox to `tax_split_totals`."""
 
 import tempfile
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from arcadia_dagster_tests.generate import Totals
-from benchmarks import sums
-from benchmarks.bare_duckdb import archive, connected, files_in
+from benchmarks import exports, sums
+from benchmarks.bare_duckdb import files_in
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
 
@@ -62,7 +61,7 @@ _COLUMNS = {
     "SkuId": "'SKU' || i % 311",
     "SubAccountId": "'2100000000' || i % 37",
     "SubAccountName": "'team-' || i % 37",
-    "Tags": '\'{{"team": "team-\' || i % 37 || \'", "env": "prod, eu"}}\'',
+    "Tags": '\'{"team": "team-\' || i % 37 || \'", "env": "prod, eu"}\'',
     "x_UsageType": "'EUW1-BoxUsage:t3.micro'",
 }
 
@@ -105,23 +104,7 @@ def _sides(kind: str) -> dict[str, str]:
 
 def write(path: Path, *, lines: int) -> Totals:
     """Write a document of so many lines, the last of them tax: always the same for the same number."""
-    columns = ", ".join(
-        f"{sql.replace('{last}', str(lines - 1)).replace('{{', '{').replace('}}', '}')} AS {name}"
-        for name, sql in _COLUMNS.items()
-    )
-    rows = f"SELECT {columns} FROM range({lines}) AS generated (i)"
-    options = (
-        "FORMAT parquet" if path.suffix == ".parquet" else "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ'"
-    )
-    with duckdb.connect() as connection:
-        connection.execute(f"COPY ({rows}) TO '{path}' ({options})")
-        summed = connection.execute(
-            f"SELECT round(sum(BilledCost), 2), round(sum(BilledCost) FILTER (ChargeCategory = 'Tax'), 2) FROM ({rows})"
-        ).fetchone()
-    if summed is None:
-        raise AssertionError(path)
-    gross, tax = (Decimal(amount) for amount in summed)
-    return Totals(file_name=path.name, gross=gross, net=gross - tax, tax=tax, line_count=lines)
+    return exports.write(path, _COLUMNS, lines=lines, cost="BilledCost", is_tax="ChargeCategory = 'Tax'")
 
 
 def bare_csv(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
@@ -145,25 +128,9 @@ def polars_parquet(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[s
 
 
 def _bare(stopwatch: Stopwatch, folder: Path, source: str, *, is_csv: bool) -> dict[str, Any]:
-    (path,) = files_in(source)
-    warehouse = folder / "bare.duckdb"
-    with stopwatch.running():
-        copy = folder / "copy"
-        sha256 = archive(path, copy)
-        if is_csv:
-            columns = ", ".join(f"'{column}': 'VARCHAR'" for column in _COLUMNS)
-            records = (
-                f"read_csv('{copy}', auto_detect = false, header = true, columns = {{{columns}}}, delim = ',', "
-                "quote = '\"', escape = '\"')"
-            )
-            lines = _LINES.format(sha256=sha256, records=records, time="strptime", as_time=", '%Y-%m-%dT%H:%M:%SZ'")
-        else:
-            lines = _LINES.format(sha256=sha256, records=f"read_parquet('{copy}')", time="", as_time="")
-        with connected(warehouse) as connection:
-            connection.execute(f"CREATE TABLE cost_lines AS {lines}")
-            connection.execute(sums.TOTALS.format(lines="cost_lines"))
-            connection.execute("CHECKPOINT")
-    return sums.facts(warehouse)
+    time, as_time = ("strptime", ", '%Y-%m-%dT%H:%M:%SZ'") if is_csv else ("", "")
+    lines = _LINES.format(sha256="{sha256}", records="{records}", time=time, as_time=as_time)
+    return exports.bare(stopwatch, folder, source, lines=lines, csv_columns=_COLUMNS if is_csv else None)
 
 
 def _polars(stopwatch: Stopwatch, folder: Path, source: str, *, is_csv: bool) -> dict[str, Any]:
