@@ -17,9 +17,10 @@ MODULES = {
     "starting": (8, 10),
     "focus": (11, 12),
     "aws": (13, 14),
+    "focus_out": (16,),
 }
 
-_ALL = range(1, 15)
+_ALL = (*range(1, 15), 16)
 _QUICK = range(1, 11)
 """The rows that fit into five minutes together."""
 
