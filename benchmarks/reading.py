@@ -41,12 +41,13 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:
         _beside_others(results, full=full)
 
 
-def ours(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
-    """What a run does, from landing to the checks, without Dagster around it."""
+def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str = "") -> dict[str, Any]:
+    """What a run does, from landing to the checks, without Dagster around it; `descriptions` is the folder of formats."""
     import pandas  # noqa: F401, ICN001, PLC0415 - as a code location does; no side's imports are timed
 
     from arcadia_dagster.checks import _CHECKS, _result  # noqa: PLC0415 - with Dagster: not for the process that waits
     from arcadia_dagster.finance.resource import FinanceResource  # noqa: PLC0415
+    from arcadia_dagster.formats.registry import Formats  # noqa: PLC0415
     from arcadia_dagster.stages.tax_split_totals import unreconciled  # noqa: PLC0415
     from arcadia_dagster_tests import plain  # noqa: PLC0415
 
@@ -56,7 +57,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
         os.link(path, folder / "inbox" / path.name)
     warehouse = plain.warehouse_of(folder)
     with stopwatch.running():
-        plain.build(warehouse, resources=True)
+        plain.build(warehouse, resources=True, formats=Formats.of(Path(descriptions)) if descriptions else None)
         with warehouse.read() as connection:
             unequal = unreconciled(connection)
             for check in _CHECKS:
