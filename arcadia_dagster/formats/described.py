@@ -28,6 +28,7 @@ SHIPPED = Path(__file__).parent / "descriptions"
 
 _SEPARATOR = "chr(31)"
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
+_COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 _TEXTS = (*FIELDS, "tax_amount", "tax_kind")
 
 
@@ -63,7 +64,11 @@ class DescribedFormat:
     def facts_from_name(self, file_name: str) -> NameFacts | None:
         """What the description's pattern finds in the name without its extension."""
         pattern = self.description.file_name
-        match = None if pattern is None else re.fullmatch(pattern, _EXTENSION.sub("", file_name))
+        if pattern is None:
+            return None
+        stem = _EXTENSION.sub("", file_name)
+        # A browser numbers what it has downloaded before: it is the same invoice.
+        match = re.fullmatch(pattern, stem) or re.fullmatch(pattern, _COPY_NUMBER.sub("", stem))
         if match is None:
             return None
         found = match.groupdict()

@@ -138,22 +138,32 @@ def test_the_files_name_tells_what_the_pattern_finds(tmp_path: Path) -> None:
 
 HETZNER = (
     ("CX22", 'Server #12 "web"\nUsage: 720 h', "2026-04-01", "2026-04-30", "1", "3.2900", "3.29", ""),
-    ("Backup", 'Backup of "web", 20 %', "2026-04-01", "2026-04-30", "1", "0.6580", "0.658", ""),
+    ("Backup", 'Backup of "web", 20 %', "2026-04-01", "2026-04-30", "1", "0.6580", "0.658", "693280"),
 )
 
 
 def test_hetzners_file_without_a_header_is_read_and_waits_for_its_tax(tmp_path: Path) -> None:
     [found] = Desk(tmp_path, Formats.of(tmp_path)).read(
-        as_csv(*HETZNER, header=(), delimiter=","), columns="service_name, amount, charge_period_end"
+        as_csv(*HETZNER, header=(), delimiter=","), columns="service_name, amount, charge_period_end, resource_id"
     )
     assert (found.format, found.reason) == ("hetzner", None)
     end = datetime(2026, 5, 1)  # noqa: DTZ001
-    assert found.lines == [("CX22", Decimal("3.29"), end), ("Backup", Decimal("0.658"), end)]
+    assert found.lines == [("CX22", Decimal("3.29"), end, None), ("Backup", Decimal("0.658"), end, "693280")]
     [stated] = found.invoices
     assert (stated.source, stated.lacks_tax, stated.lines_total) == ("hetzner", True, Decimal("3.948"))
-    facts = Formats.of(tmp_path).facts_from_name("hetzner", "Hetzner_2026-05-03_080000869173.csv")
-    assert facts is not None
-    assert facts.invoice_number == "080000869173"
+    names = (
+        "Hetzner_2026-05-03_080000869173.csv",
+        "Hetzner_2026-05-03_080000869173 (2).csv",
+        "Hetzner-2018-07-08-R0001234567.csv",
+    )
+    told = [Formats.of(tmp_path).facts_from_name("hetzner", name) for name in names]
+    assert [facts and facts.invoice_number for facts in told] == ["080000869173", "080000869173", "R0001234567"]
+
+
+def test_hetzners_file_that_a_spreadsheet_has_saved_is_rejected_and_not_guessed(tmp_path: Path) -> None:
+    saved = ("BX10", "#667788", "2026-04-01", "2026-04-30", "10.000.000.000", "29.000.000.000", "2.90", "")
+    [found] = Desk(tmp_path, Formats.of(tmp_path)).read(as_csv(saved, header=(), delimiter=","))
+    assert str(found.reason).startswith("line 1, column 5: '10.000.000.000'; expected a number")
 
 
 def test_a_problem_without_a_header_is_on_its_own_line(tmp_path: Path) -> None:
