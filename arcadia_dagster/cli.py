@@ -200,8 +200,10 @@ def _add_machine(commands: _Commands) -> None:
         "formats",
         ("formats", "formats"),
         "list the formats that are read, or try a description of one on a file",
+        has_json=True,
     )
     actions = formats.add_subparsers(metavar="ACTION")
+    _add(actions, "list", ("formats", "formats"), "list the formats that are read", has_json=True)
     try_ = actions.add_parser(
         "try",
         help="show how a description reads a file; nothing is written",

@@ -8,50 +8,64 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcadia_dagster.commands.common import FAILED, MISUSED, OK, CommandError, complaints, load_settings
+from arcadia_dagster.commands.common import FAILED, MISUSED, OK, CommandError, complaints, load_settings, print_json
 
 if TYPE_CHECKING:
     from arcadia_dagster.formats.format import Reading, StatedInvoice
     from arcadia_dagster.formats.reader import ArchivedDocument
 
 _LINES_SHOWN = 10
+_INVOICES_SHOWN = 5
 
 
-def formats(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
+def formats(options: argparse.Namespace) -> int:
     """List the formats that are read; exit 1 where a description cannot be used."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
+    from arcadia_dagster.formats.described import SHIPPED
     from arcadia_dagster.formats.registry import FORMATS, Formats
 
     values = load_settings()
     descriptions = Formats.of(values.formats_path).descriptions
-    table = Table("format", "what it is", box=None, header_style="bold")
-    for one in FORMATS:
-        table.add_row(one.name, (sys.modules[type(one).__module__].__doc__ or "").partition("\n")[0])
+    rows = [(one.name, (sys.modules[type(one).__module__].__doc__ or "").partition("\n")[0]) for one in FORMATS]
     for described in descriptions.formats:
-        table.add_row(described.name, f"described in {described.path}")
-    Console().print(table)
-    for problem in descriptions.problems.values():
-        print(problem, file=sys.stderr)
+        is_shipped = described.path.parent == SHIPPED
+        where = f"{described.path.name}, which comes with the program" if is_shipped else str(described.path)
+        rows.append((described.name, f"described in {where}"))
+    if options.json:
+        found = [{"format": name, "text": text} for name, text in rows]
+        print_json({"formats": found, "problems": list(descriptions.problems.values())})
+    else:
+        table = Table("format", "what it is", box=None, header_style="bold")
+        for name, text in rows:
+            table.add_row(name, escape(text))
+        Console().print(table)
+        for problem in descriptions.problems.values():
+            print(problem, file=sys.stderr)
     return FAILED if descriptions.problems else OK
 
 
 def try_description(options: argparse.Namespace) -> int:
     """Read a file by a description and print its invoices and first lines; exit 1 where it cannot be read."""
+    from arcadia_dagster.formats.content import Encoding
     from arcadia_dagster.formats.described import DescribedFormat, Descriptions
     from arcadia_dagster.formats.description import DescriptionError, read_description
     from arcadia_dagster.formats.reader import Reader, head_of
     from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.landing.archive import ArchiveError
     from arcadia_dagster.warehouse import Warehouse
 
-    load_settings()
+    values = load_settings()
     try:
         description = read_description(options.description)
     except DescriptionError as error:
         raise CommandError(str(error), MISUSED) from error
-    with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints():
-        document = _copied(options.file, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints(ArchiveError):
+        document = _linked(options.file, Path(folder), max_document_bytes=values.max_document_bytes)
+        if document.encoding is Encoding.PARQUET:
+            raise CommandError(f"{options.file}: it is Parquet; expected CSV, which is all that can be described")
         described = DescribedFormat(description, options.description)
         own = Formats(Descriptions((described,)))
         warehouse = Warehouse(Path(folder) / "arcadia.duckdb")
@@ -71,18 +85,21 @@ def try_description(options: argparse.Namespace) -> int:
     return OK
 
 
-def _copied(file: Path, folder: Path) -> "ArchivedDocument":
-    """The file as it would lie in the archive."""
-    from arcadia_dagster.formats.content import Examiner
-    from arcadia_dagster.formats.reader import ArchivedDocument
+def _linked(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDocument":
+    """The file as it would lie in the archive, by a link: however large it is, it is not copied."""
+    from arcadia_dagster.landing.archive import Archive
 
-    content = file.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    path = folder / sha256
-    path.write_bytes(content)
-    examiner = Examiner(max_bytes=sys.maxsize)
-    examiner.update(content)
-    return ArchivedDocument(sha256, path, len(content), *examiner.finish(path))
+    if not file.is_file():
+        raise CommandError(f"{file} is no file that can be read; expected a document")
+    if (size := file.stat().st_size) > max_document_bytes:
+        raise CommandError(f"{file} has {size} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={max_document_bytes}")
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    archive = Archive(folder / "archive", max_document_bytes=max_document_bytes)
+    path = archive.path_of(sha256)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(file.absolute())
+    return archive.examine(sha256)
 
 
 def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None:  # noqa: ANN401 - duckdb's connection
@@ -94,7 +111,7 @@ def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None
 
     console = Console()
     named = own.facts_from_name(reading.format, file_name)
-    for invoice in reading.invoices:
+    for invoice in reading.invoices[:_INVOICES_SHOWN]:
         where = "WHERE invoice_ordinal = ?"
         [(gross, tax)] = connection.execute(
             f"SELECT sum(amount), coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) FROM line {where}",
@@ -121,14 +138,18 @@ def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None
         console.print(table)
         if invoice.line_count > _LINES_SHOWN:
             console.print(f"and {_lines(invoice.line_count - _LINES_SHOWN)} more")
+    if len(reading.invoices) > _INVOICES_SHOWN:
+        console.print(f"These are the first {_INVOICES_SHOWN} of its {len(reading.invoices)} invoices")
 
 
 def _print_invoice(console: Any, invoice: "StatedInvoice", identity: Any, gross: Decimal, tax: Decimal) -> None:  # noqa: ANN401
     currencies = ", ".join(invoice.currencies)
+    sums = f"gross {_plain(gross)} {currencies}, net {_plain(gross - tax)}, tax {_plain(tax)}"
+    if len(invoice.currencies) > 1:
+        sums = f"in several currencies ({currencies}): it would be held"
     text = (
         f"Invoice {identity.external_id} of {identity.source}, account {identity.account_id}, {identity.month:%Y-%m} "
-        f"(by {identity.month_basis}): {_lines(invoice.line_count)}, gross {_plain(gross)} {currencies}, "
-        f"net {_plain(gross - tax)}, tax {_plain(tax)}"
+        f"(by {identity.month_basis}): {_lines(invoice.line_count)}, {sums}"
     )
     if invoice.lacks_tax:
         text += "; the document does not tell the tax: it would be held"

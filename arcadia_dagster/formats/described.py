@@ -49,6 +49,8 @@ class DescribedFormat:
     def why_not(self, head: Head) -> str:
         """Why a document that is not recognised is not, for whoever writes the description."""
         found, first = self.description, _records(head, self.description.delimiter, 1)
+        if not head.text.strip():
+            return "the file is empty; expected an invoice"
         if not first:
             return "line 1: it cannot be read as CSV with this delimiter"
         values = [value.strip() for value in first[0]]

@@ -1,5 +1,6 @@
 """The guide to describing a format: its example is read as it says, and what changes in it is read anew."""
 
+import gzip
 import json
 import os
 import re
@@ -83,9 +84,54 @@ def test_trying_it_shows_the_lines_and_writes_nothing(
     assert (code, "is not TOML" in told) == (2, True)
 
 
+def test_trying_shows_some_of_many_invoices_and_adds_no_currencies_together(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]]
+) -> None:
+    description, file = described.home / "many.toml", described.home / "many.csv"
+    description.write_text(
+        'name = "many"\nsource = "many"\n[columns]\namount = "A"\nmonth = "M"\ninvoice = "I"\ncurrency = "C"\n'
+        '[tax]\nnone = "not due"\n',
+        encoding="utf-8",
+    )
+    rows = ["A,M,I,C", "1,2026-04,R-1,EUR", "1,2026-04,R-1,CHF", *(f"1,2026-04,R-{n},EUR" for n in range(2, 9))]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    code, out, _ = arcadia("formats", "try", description, file)
+    assert (code, out.count("Invoice R-"), "These are the first 5 of its 8 invoices" in out) == (0, 5, True)
+    assert (
+        "Invoice R-1 of many, account unknown, 2026-04 (by document): 2 lines, in several currencies (CHF, EUR)" in out
+    )
+
+
+def test_trying_what_is_no_readable_document_says_so_and_ends(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCADIA_MAX_DOCUMENT_BYTES", "100000")
+    description = described.home / "formats" / "examplehost.toml"
+    pipe = described.home / "pipe.csv"
+    os.mkfifo(pipe)
+    files = {
+        "empty.csv": (b"", "the file is empty"),
+        "binary.csv": (b"\x00\xff" * 99, "byte 0"),
+        "large.csv": (b"x" * 100_001, "has 100001 bytes, more than ARCADIA_MAX_DOCUMENT_BYTES=100000"),
+        "bomb.csv.gz": (gzip.compress(b"Produkt\n" * 20_000), "it unpacks into more than"),
+        "table.parquet": (b"PAR1", "it is Parquet; expected CSV"),
+    }
+    told = {}
+    for name, (content, _) in files.items():
+        (described.home / name).write_bytes(content)
+        told[name] = arcadia("formats", "try", description, described.home / name)
+    assert {name: reason in told[name][2] for name, (_, reason) in files.items()} == dict.fromkeys(files, True), told
+    for path in (pipe, described.home, described.home / "none.csv"):
+        told[path.name] = arcadia("formats", "try", description, path)
+        assert "is no file that can be read" in told[path.name][2]
+    assert {code for code, *_ in told.values()} == {1}
+
+
 def test_the_list_has_the_described_formats_and_what_is_wrong_with_one(
     described: Project, arcadia: Callable[..., tuple[int, str, str]]
 ) -> None:
+    code, out, _ = arcadia("formats", "list", "--json")
+    assert {one["format"] for one in json.loads(out)["formats"]} >= {"digitalocean_csv", "hetzner", "examplehost"}
     code, out, _ = arcadia("formats")
     assert (code, "digitalocean_csv" in out, "hetzner" in out, "examplehost" in out) == (0, True, True, True)
     (described.home / "formats" / "broken.toml").write_text('nme = "broken"', encoding="utf-8")
