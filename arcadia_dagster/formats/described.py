@@ -1,8 +1,8 @@
 """Formats that people describe in TOML files: CSV, read as the description says (docs/describing-a-format.md).
 
 A document is known by having the columns that the description names; without a header, by its number of columns and by what the
-first record has in those of the amount and of the times. The program's own formats come first. The lines of a negative amount are
-credits. A description that is changed has its documents read anew.
+first record has in those of the amount and of the times. The program's own formats come first, where they can read it. The lines
+of a negative amount are credits. A description that is changed has its documents read anew.
 """
 
 import csv

@@ -11,7 +11,7 @@ from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.cost_table import CostTable
-from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
+from arcadia_dagster.formats.described import NONE, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
@@ -58,18 +58,22 @@ class Formats:
 
     def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         """The format's name and how to read the document; no name and a refusal where none recognises it."""
-        for format_ in FORMATS:
-            layout = format_.recognise(head)
-            if layout is not None:
-                return format_.name, layout
+        own = next(((one.name, layout) for one in FORMATS if (layout := one.recognise(head)) is not None), None)
+        if own is not None and not isinstance(own[1], Refusal):
+            return own
+        # What a format of the program takes for its own and cannot read may be what a description says it is.
         found = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
+        if own is not None:
+            found = [(name, layout) for name, layout in found if not isinstance(layout, Refusal)]
         if len(found) > 1:
             names = " and ".join(name for name, _ in found)
             return None, Refusal(
-                f"{names} both describe it; expected one description: make one of them say more of its columns"
+                f"{names} both describe it; expected one description: let each name a column that only its own documents have"
             )
         if found:
             return found[0]
+        if own is not None:
+            return own
         wrong = "; ".join(self.descriptions.problems.values())
         return None, Refusal(
             _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
@@ -80,15 +84,14 @@ class Formats:
         format_ = self._by_name.get(format_name or "")
         return None if format_ is None else format_.facts_from_name(file_name)
 
-    def read_by(self, format_name: str | None) -> str:
-        """What reads documents of the format now: this program's version, and the description where there is one.
+    def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
+        """What reads documents of the format now: this program's version, and the descriptions where they matter.
 
-        For what no format knows, all descriptions: any that is added or mended may know it.
+        To what was rejected, or is described, all of them do: any that is added or mended may fit it.
         """
-        if format_name is None:
+        if is_rejected or self.is_described(format_name):
             return f"{__version__} {self.descriptions.digest}".rstrip()
-        format_ = self._by_name.get(format_name)
-        return f"{__version__} {format_.digest if isinstance(format_, DescribedFormat) else ''}".rstrip()
+        return __version__
 
     def is_described(self, format_name: str | None) -> bool:
         """Whether people have described the format, or had: it is none of the program's own."""

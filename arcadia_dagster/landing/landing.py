@@ -95,7 +95,7 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
     """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
     What an older version, or other descriptions, could not read, these perhaps can. What was read by a description is read by
-    it as it is now, and by none where it is gone.
+    it as it is now, by none where it is gone, and by none where another fits too: as it would be in a new warehouse.
     """
     kinds = connection.execute(
         "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
@@ -104,7 +104,8 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
         f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
         f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
         for status, format_, read_by in kinds
-        if read_by != formats.read_by(format_) and (status == "rejected" or formats.is_described(format_))
+        if (status == "rejected" or formats.is_described(format_))
+        and read_by != formats.read_by(format_, is_rejected=status == "rejected")
     ]
     if not outdated:
         return []

@@ -215,7 +215,7 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
             "invoice_month": min((identity.month for _, identity in identities), default=None),
             "status": status,
             "reason": reason,
-            "read_by": formats.read_by(reading.format),
+            "read_by": formats.read_by(reading.format, is_rejected=status == "rejected"),
         }
     )
     if status == "accepted":

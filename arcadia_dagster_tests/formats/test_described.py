@@ -47,6 +47,7 @@ values = ["USt.", "MwSt."]
 
 HEADER = ("Produkt", "Text", "Von", "Bis", "Menge", "Einheit", "Netto")
 SERVER = ("Server", "web-01", "01.04.2026", "30.04.2026", "720", "Stunden", "1.234,56")
+LIKE_DIGITALOCEAN = ("Product", "Description", "Start", "End", "Net")
 VAT = ("USt.", "19 %", "", "", "", "", "234,57 €")
 
 
@@ -231,6 +232,16 @@ def test_two_descriptions_of_one_file_are_told_by_their_names(tmp_path: Path) ->
     formats = described(tmp_path, one=GOOD, two=GOOD.replace('"examplecloud"', '"other"', 1))
     [found] = Desk(tmp_path, formats).read(as_csv(SERVER))
     assert str(found.reason).startswith("examplecloud and other both describe it; expected one description")
+
+
+def test_what_looks_like_a_format_of_the_program_and_is_none_is_read_as_described(tmp_path: Path) -> None:
+    text = """name = "like"\nsource = "like"\ncurrency = "EUR"\ntax = {none = "not due"}
+    columns = {service = "Product", description = "Description", start = "Start", end = "End", amount = "Net"}"""
+    content = as_csv(("VM", "a", "2026-04-01", "2026-05-01", "1.5"), header=LIKE_DIGITALOCEAN, delimiter=",")
+    [unknown] = Desk(tmp_path, described(tmp_path)).read(content)
+    assert (unknown.format, "column hours is missing" in str(unknown.reason)) == ("digitalocean_csv", True)
+    [found] = Desk(tmp_path, described(tmp_path, like=text)).read(content, columns="amount")
+    assert (found.format, found.lines) == ("like", [(Decimal("1.5"),)])
 
 
 def test_a_wrong_description_stops_no_other_and_is_told_where_nothing_else_reads_the_file(tmp_path: Path) -> None:

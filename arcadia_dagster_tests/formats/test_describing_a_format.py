@@ -163,6 +163,26 @@ def test_a_changed_description_has_its_documents_read_anew_and_a_missing_one_has
     assert after(None) == ("rejected", None)
 
 
+def test_a_description_is_taken_for_what_a_format_of_the_program_rejected_and_given_up_where_another_fits_too(
+    project: Project,
+) -> None:
+    (project.home / "formats").mkdir()
+    project.drop("like.csv", b"Product,Description,Start,End,Net\nVM,a,2026-04-01,2026-05-01,1.5\n")
+    text = """name = "like"\nsource = "like"\ncurrency = "EUR"\ntax = {none = "not due"}
+    columns = {service = "Product", start = "Start", amount = "Net"}"""
+
+    def after(**files: str) -> tuple[str | None, str]:
+        for name, content in files.items():
+            (project.home / "formats" / f"{name}.toml").write_text(content, encoding="utf-8")
+        project.build()
+        document = project.document("like.csv")
+        return document["format"], document["status"]
+
+    assert after() == ("digitalocean_csv", "rejected")
+    assert after(one=text) == ("like", "accepted")
+    assert after(two=text.replace('"like"', '"other"', 1)) == (None, "rejected")
+
+
 def test_the_sensor_notices_a_changed_description_of_documents_that_are_taken_already(described: Project) -> None:
     described.build()
     definitions = described.definitions()
