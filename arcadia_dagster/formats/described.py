@@ -21,7 +21,7 @@ from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES, read_csv_sql
 from arcadia_dagster.formats.description import FIELDS, Description, DescriptionError, read_description
 from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
-from arcadia_dagster.warehouse.query import text_list, text_literal
+from arcadia_dagster.warehouse.query import text_literal
 
 SHIPPED = Path(__file__).parent / "descriptions"
 """Descriptions that come with the program. One of a person's own with the same name takes its place."""
@@ -233,7 +233,8 @@ class DescribedLayout:
         tax = self.description.tax
         if tax.column is None:
             return "false"
-        arms = [f"trim(tax_kind_text) IN ({text_list(tax.values)})"] if tax.values else []
+        values = ", ".join(f"lower(trim({text_literal(value)}))" for value in tax.values)
+        arms = [f"lower(trim(tax_kind_text)) IN ({values})"] if tax.values else []
         arms += [f"regexp_matches(tax_kind_text, {text_literal(tax.pattern)})"] if tax.pattern is not None else []
         return f"coalesce({' OR '.join(arms)}, false)"
 

@@ -51,6 +51,28 @@ _DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%b", "%B"}
 _GROUPS = {"account", "invoice", "month"}
 
 
+_EXPECTED = {
+    "name": "lower-case letters, digits and _, such as examplecloud_csv, with a letter first",
+    "source": "lower-case letters, digits and -, such as examplecloud",
+    "width": "a number of columns from 2 to 1000",
+    "delimiter": 'one of "," ";" "|" "\\t"',
+    "decimal_mark": '"." or ","',
+    "thousands_mark": 'one of "." "," " " "\'", or "" for none',
+    "end": '"inclusive" or "exclusive"',
+    "tax": "a table, [tax]",
+    "tax.values": 'a list of one to a hundred texts, such as ["VAT"]',
+    "tax.none": '"not due" or "not stated"',
+}
+"""What is expected of a key whose value is of the wrong kind, in words."""
+
+_EXPECTED_TYPES = {
+    "string_type": 'a text in quotes, such as "EUR"',
+    "string_too_short": "a text that is not empty",
+    "string_too_long": "a text of at most 200 characters",
+    "bool_type": "true or false",
+}
+
+
 class DescriptionError(ValueError):
     """A description cannot be right; the message names the file and the key."""
 
@@ -184,6 +206,13 @@ class Description(_Strict):
                 raise ValueError(f"{key} = {column}: expected a number from 1 to {self.width}")
         return self
 
+    @model_validator(mode="after")
+    def _has_tax_beside_the_amount(self) -> Self:
+        columns = (str(column).strip().casefold() for column in (self.tax.amount, self.columns.get("amount")))
+        if self.tax.amount is not None and len(set(columns)) == 1:
+            raise ValueError("tax.amount: expected another column than columns.amount, which is before tax")
+        return self
+
     @property
     def all_columns(self) -> dict[str, str | int]:
         """Every column that is named, by its key."""
@@ -230,9 +259,11 @@ def _told(error: Mapping[str, Any]) -> str:
             if key == "columns":
                 return f"columns.{text}" if isinstance(error["input"], dict) else f"columns: {text}"
             return f"{key}: {text}" if key else text
-        case _:
+        case kind:
+            expected = _EXPECTED.get(key) or _EXPECTED_TYPES.get(kind)
             message = str(error["msg"])
-            return f"{key} = {error['input']!r:.80}: {message[:1].lower()}{message[1:]}"
+            told = f"expected {expected}" if expected else f"{message[:1].lower()}{message[1:]}"
+            return f"{key} = {error['input']!r:.80}: {told}"
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -109,6 +109,12 @@ def test_where_each_line_has_its_tax_the_tax_is_a_line_of_its_own(tmp_path: Path
     )
 
 
+def test_the_case_of_the_words_that_say_tax_does_not_matter(tmp_path: Path) -> None:
+    text = GOOD.replace('"MwSt."', '"İVA "')
+    found = read(tmp_path, as_csv(SERVER, (" UST. ", *VAT[1:]), ("İva", *VAT[1:])), text, columns="charge_category")
+    assert found.lines == [("Usage",), ("Tax",), ("Tax",)]
+
+
 def test_lines_that_match_a_pattern_are_tax(tmp_path: Path) -> None:
     text = GOOD.replace('values = ["USt.", "MwSt."]', "pattern = '(?i)^(ust|mwst)'")
     assert read(tmp_path, as_csv(SERVER, VAT), text, columns="charge_category").lines == [("Usage",), ("Tax",)]
@@ -268,6 +274,15 @@ WRONG = {
     "a date": (GOOD.replace("%d.%m.%Y", "%d.%m.%q"), "date_format: %q: expected only"),
     "a pattern": (GOOD.replace("(?P<invoice>R-", "(?P<invoice>R-("), "file_name: not a regular expression"),
     "two ways of tax": (GOOD + 'none = "not due"\n', "tax: expected one of: column, amount, none"),
+    "tax that is all": (
+        GOOD.replace('column = "Produkt"\nvalues = ["USt.", "MwSt."]', 'amount = " netto"'),
+        "tax.amount: expected another column than columns.amount",
+    ),
+    "no text": (GOOD.replace('"EUR"', "5"), "currency = 5: expected a text in quotes"),
+    "capitals": (GOOD.replace('source = "examplecloud"', 'source = "X"'), "source = 'X': expected lower-case letters"),
+    "no list": (GOOD.replace('["USt.", "MwSt."]', '"USt."'), "tax.values = 'USt.': expected a list of"),
+    "no table": (GOOD[: GOOD.index("[columns]")] + "tax = 5", "columns: missing; tax = 5: expected a table, [tax]"),
+    "another mark": (GOOD.replace('delimiter = ";"', 'delimiter = "::"'), "delimiter = '::': expected one of \",\""),
     "a width": (GOOD.replace("[columns]", "width = 7\n[columns]"), "width: expected only where header = false"),
     "the program's": (
         GOOD.replace('"examplecloud"', '"focus"', 1),
