@@ -1,6 +1,7 @@
 """Deliveries with a manifest: held while they are not whole, pushed once they are, whichever of their files comes last."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -80,6 +81,29 @@ def test_a_manifest_that_comes_last_holds_what_is_not_whole_and_leaves_alone_wha
     assert reasons(project, "whole") == []
     [reason] = reasons(project, "not whole")
     assert reason.startswith(f"1 of the 2 files {LACKING} (report-2.csv)")
+
+
+def test_a_damaged_file_holds_its_delivery_until_a_person_dismisses_it(project: Project) -> None:
+    project.drop(f"{PERIOD}/report-Manifest.json", legacy("report-1.csv.gz", "report-2.csv.gz"))
+    project.drop(f"{PERIOD}/report-1.csv.gz", part(1, "one"))
+    project.drop(f"{PERIOD}/report-2.csv.gz", part(2, "one"))
+    assert pushed(project) == {"one": 200}
+    damaged = project.drop(f"{PERIOD}/report-1.csv.gz", part(3, "one", "one")[:-9])
+    assert pushed(project) == {"one": 200}
+    assert "cannot be read (report-1.csv)" in reasons(project, "one")[0]
+    rejected = hashlib.sha256(damaged.read_bytes()).hexdigest()
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision="dismiss",
+        document_sha256=rejected,
+        invoice=None,
+        reason="cut off on its way",
+        by="somebody",
+        now=datetime.now(UTC),
+    )
+    project.build()
+    assert reasons(project, "one") == []
 
 
 def test_in_a_copy_of_the_bucket_the_manifest_lies_beside_the_data(project: Project) -> None:

@@ -2,7 +2,8 @@
 
 A folder of the inbox is the delivery that a manifest lists if the manifest lies in it, or if it is where the provider put the
 files, as far as one of the two paths tells: of a copy of a bucket the inbox may have the whole path or the end of it. The newest
-manifest of a folder counts. A file is there, packed or unpacked, where the newest document of its path was accepted.
+manifest of a folder counts. A file is there, packed or unpacked, where the newest document of its path was accepted; one that a
+person dismissed is as if it had never come.
 """
 
 from datetime import date
@@ -23,7 +24,9 @@ _PLACED = f"""
       SELECT {_FOLDER} AS folder, {_plain("regexp_extract(inbox_path, '[^/]*$')")} AS file_name, inbox_path,
         newest.document_sha256, newest.received_at
       FROM (
-        FROM document_names WHERE contains(inbox_path, '/')
+        FROM document_names
+        SEMI JOIN (FROM documents WHERE status <> 'dismissed') AS kept USING (document_sha256)
+        WHERE contains(inbox_path, '/')
         QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1
       ) AS newest
       SEMI JOIN (FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)"""
