@@ -150,7 +150,10 @@ class DuckLake:
             connection.execute("USE memory")
             connection.execute("DETACH warehouse")
         except duckdb.Error as error:
-            raise WarehouseError(f"{self.name}: it was left, but not in order: {error}") from error
+            raise WarehouseError(
+                f"{self.name}: Postgres went away ({' '.join(str(error).split())}); what was committed is kept: see that Postgres "
+                "runs, then run again"
+            ) from error
 
     def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Keep the months of large tables apart, so that replacing one drops whole files."""
