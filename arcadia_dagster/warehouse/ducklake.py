@@ -151,8 +151,8 @@ class DuckLake:
             connection.execute("DETACH warehouse")
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{self.name}: Postgres went away ({' '.join(str(error).split())}); what was committed is kept: see that Postgres "
-                "runs, then run again"
+                f"{self.name}: Postgres went away ({' '.join(str(error).split())}); what was committed is kept: see that "
+                "Postgres runs, then run again"
             ) from error
 
     def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -32,6 +32,7 @@ class Postgres:
     """A cluster. Where the tests run as root, which Postgres refuses to, it belongs to the user that Debian's package made."""
 
     def __init__(self) -> None:
+        self._programs = Path(binary("initdb", "postgresql", "usr/lib/postgresql/*/bin")).parent
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="arcadia-pg-"))
         self._folder.chmod(0o755)
@@ -51,7 +52,7 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     def _run(self, name: str, *arguments: str) -> None:
-        command = [binary(name, "postgresql", "usr/lib/postgresql/*/bin"), "-D", str(self._folder / "data"), *arguments]
+        command = [str(self._programs / name), "-D", str(self._folder / "data"), *arguments]
         done = subprocess.run(
             command,
             check=False,
