@@ -8,6 +8,7 @@ import duckdb
 from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.landing import outdated_documents
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
@@ -28,7 +29,8 @@ def build_cost_lines(
         The months that were built: see `due_months`.
 
     Raises:
-        WarehouseError: A document that was accepted cannot be read any more, or other runs kept replacing the months.
+        WarehouseError: A document that was accepted cannot be read any more, or not as it was then, or other runs kept
+            replacing the months.
         LockTimeoutError: See `Warehouse.write`.
     """
     for _ in range(_RESTAGES):
@@ -36,6 +38,7 @@ def build_cost_lines(
             wanted = due_months(connection, schema.COST_LINES.name, months, range_)
             seen = versions(connection, schema.RAW_INVOICES.name, wanted)
             documents = _current_documents(connection, wanted)
+            _assert_read_as_now(connection, reader, documents)
         _stage(archive, reader, documents)
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
@@ -53,6 +56,19 @@ def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection
         f"WHERE status = 'current' AND invoice_month IN ({month_list(months)}) ORDER BY document_sha256"
     ).fetchall()
     return [sha256 for (sha256,) in rows]
+
+
+def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, documents: Collection[str]) -> None:
+    """Check that no document would be read otherwise than when its invoices were registered.
+
+    Landing has them read anew when a description has changed; whoever builds this stage alone has not landed.
+    """
+    outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)}
+    if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
+        raise WarehouseError(
+            f"document {changed[0]}: the description of its format, or the program, has changed since it was read; run "
+            "`arcadia ingest`, or materialize raw_invoices, first"
+        )
 
 
 def _stage(archive: Archive, reader: Reader, documents: Collection[str]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,8 +15,12 @@ import pytest
 from arcadia_dagster import cli
 from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.formats.description import FIELDS, Description
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.settings import load
+from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.warehouse import WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.plain import RANGE, archive_of, reader_of
 from arcadia_dagster_tests.project import Project, instance_in_memory
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "describing-a-format.md").read_text(encoding="utf-8")
@@ -161,6 +166,22 @@ def test_a_changed_description_has_its_documents_read_anew_and_a_missing_one_has
     assert after(block("toml")) == ("accepted", 19_000)
     assert after(block("toml").replace("^MwSt", "^Nothing")) == ("accepted", 0)
     assert after(None) == ("rejected", None)
+
+
+def test_lines_alone_are_not_built_by_another_description_than_their_invoices(described: Project) -> None:
+    described.build()
+    (described.home / "formats" / "examplehost.toml").write_text(
+        block("toml").replace("^MwSt", "^Nothing"), encoding="utf-8"
+    )
+    store, months = described.warehouse, [date(2026, 4, 1)]
+    with (
+        reader_of(store, Formats.of(described.home / "formats")) as reader,
+        pytest.raises(WarehouseError, match="has changed since it was read; run `arcadia ingest`"),
+    ):
+        build_cost_lines(store, archive_of(store), reader, months, RANGE)
+    described.build()
+    with reader_of(store, Formats.of(described.home / "formats")) as reader:
+        assert build_cost_lines(store, archive_of(store), reader, months, RANGE) == set(months)
 
 
 def test_a_description_is_taken_for_what_a_format_of_the_program_rejected_and_given_up_where_another_fits_too(
