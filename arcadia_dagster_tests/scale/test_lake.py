@@ -9,6 +9,8 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from arcadia_dagster.automation.maintenance import MAINTAIN
+from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.maintenance import maintain
@@ -16,7 +18,7 @@ from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.finance.books import SECRET as BOOKS_SECRET
 from arcadia_dagster_tests.finance.books import Books, invoice
 from arcadia_dagster_tests.plain import build, new_warehouse
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.project import digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHS = {"2026 Mar": "2026-03", "2026 Apr": "2026-04", "2026 May": "2026-05"}
 
@@ -259,3 +261,14 @@ def test_maintenance_leaves_the_rows_and_fewer_files(lake):
     assert len(list(lake.path.rglob("*.parquet"))) < files
     assert done.snapshots > 0
     assert maintain(lake).snapshots == 0
+
+
+def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake):
+    environ = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(lake.path)}
+    definitions = build_defs(environ=environ)
+    assert definitions.resolve_schedule_def("maintain_daily").job_name == MAINTAIN
+    with instance_in_memory() as instance:
+        done = definitions.resolve_job_def(MAINTAIN).execute_in_process(instance=instance)
+    assert done.success
+    of_a_file = build_defs(environ={}).resolve_all_job_defs()
+    assert MAINTAIN not in {job.name for job in of_a_file}
