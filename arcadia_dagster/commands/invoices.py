@@ -40,11 +40,14 @@ _LINES_SHOWN = 40
 
 def explain_invoice(options: argparse.Namespace) -> int:
     """Print all that is known of an invoice, from finance's record back to the lines of the file."""
+    from arcadia_dagster.formats.registry import Formats
+
     values = load_settings()
     warehouse = existing_warehouse_of(values)
     with complaints(UnknownInvoiceError):
         shown = None if options.json else _LINES_SHOWN
-        found = explain(warehouse, _archive(values), find(warehouse, options.invoice), max_lines=shown)
+        formats = Formats.of(values.formats_path)
+        found = explain(warehouse, _archive(values), find(warehouse, options.invoice), max_lines=shown, formats=formats)
     if options.json:
         print_json(found)
     else:

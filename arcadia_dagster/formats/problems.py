@@ -33,7 +33,9 @@ class Problem:
     line_offset: int | None = None
 
 
-def describe(path: Path, problems: Sequence[Problem], *, newline: str | None, has_header: bool = True) -> str:
+def describe(
+    path: Path, problems: Sequence[Problem], *, newline: str | None, has_header: bool = True, delimiter: str = ","
+) -> str:
     """The first problems with their places, and how many more there are.
 
     Args:
@@ -41,8 +43,20 @@ def describe(path: Path, problems: Sequence[Problem], *, newline: str | None, ha
         problems: At least one.
         newline: What ends its lines; None where it has none that a person could count, as Parquet.
         has_header: Whether its first record is a header.
+        delimiter: What separates its values.
     """
-    shown = [f"{_place(path, problem, newline, has_header)}{problem.text}" for problem in problems[:_SHOWN]]
+
+    def place(problem: Problem) -> str:
+        if newline is None:
+            return "" if problem.record is None else f"record {problem.record}, "
+        if problem.line_offset is not None:
+            return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
+        if problem.record is not None:
+            line = physical_line(path, problem.record, newline=newline, has_header=has_header, delimiter=delimiter)
+            return f"line {line}, "
+        return ""
+
+    shown = [f"{place(problem)}{problem.text}" for problem in problems[:_SHOWN]]
     more = len(problems) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
@@ -74,28 +88,19 @@ def assert_columns(path: Path, columns: int, *, delimiter: str = ",") -> None:
             raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as there are columns")
 
 
-def physical_line(path: Path, record: int, *, newline: str, has_header: bool = True) -> int:
+def physical_line(path: Path, record: int, *, newline: str, has_header: bool = True, delimiter: str = ",") -> int:
     """The line of the file, from 1, on which a data record (from 1) begins."""
     line = 1
     try:
         # The header is record 0.
-        for ordinal, line in enumerate(record_lines(path, newline=newline), 0 if has_header else 1):  # noqa: B007 - the last counts
+        lines = record_lines(path, newline=newline, delimiter=delimiter)
+        for ordinal, line in enumerate(lines, 0 if has_header else 1):  # noqa: B007 - the last line counts
             if ordinal == record:
                 break
     except UnreadableError:
         # Beyond this line nobody can count: it is the nearest that is known.
         return line
     return line
-
-
-def _place(path: Path, problem: Problem, newline: str | None, has_header: bool) -> str:  # noqa: FBT001 - passed on
-    if newline is None:
-        return "" if problem.record is None else f"record {problem.record}, "
-    if problem.line_offset is not None:
-        return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
-    if problem.record is not None:
-        return f"line {physical_line(path, problem.record, newline=newline, has_header=has_header)}, "
-    return ""
 
 
 def _line_at(path: Path, offset: int, newline: bytes) -> int:

@@ -546,7 +546,13 @@ def _reason(
     if problems:
         if not isinstance(counted, Csv):
             return describe(document.path, problems, newline=None)
-        return describe(document.path, problems, newline=document.facts.newline, has_header=counted.has_header)
+        return describe(
+            document.path,
+            problems,
+            newline=document.facts.newline,
+            has_header=counted.has_header,
+            delimiter=counted.delimiter,
+        )
     read = 0 if facts is None else facts.line_count
     if isinstance(counted, Csv):
         return _csv_reason(document, counted, read)

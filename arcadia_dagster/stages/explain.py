@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import duckdb
 
+from arcadia_dagster.formats.format import Csv, Inventory, Manifest, Refusal
 from arcadia_dagster.formats.problems import record_lines
+from arcadia_dagster.formats.reader import head_of
+from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_literal
@@ -54,7 +57,12 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
 
 
 def explain(
-    warehouse: Warehouse, archive: Archive, invoice: Invoice, *, max_lines: int | None = None
+    warehouse: Warehouse,
+    archive: Archive,
+    invoice: Invoice,
+    *,
+    max_lines: int | None = None,
+    formats: Formats | None = None,
 ) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
@@ -92,30 +100,36 @@ def explain(
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
-    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines)}
+    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats())}
 
 
-def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]], formats: Formats) -> list[dict[str, Any]]:
     last: dict[str, int] = {}
     for line in lines:
         last[line["document_sha256"]] = line["line_number"]
-    places = {sha256: physical_lines(archive, sha256, up_to=record) for sha256, record in last.items()}
+    places = {sha256: physical_lines(archive, sha256, formats, up_to=record) for sha256, record in last.items()}
     for line in lines:
         line["file_line"] = places[line["document_sha256"]].get(line["line_number"])
     return lines
 
 
-def physical_lines(archive: Archive, document_sha256: str, *, up_to: int) -> dict[int, int]:
-    """The line of the archived file on which each record begins, both from 1; empty where the file is gone."""
+def physical_lines(archive: Archive, document_sha256: str, formats: Formats, *, up_to: int) -> dict[int, int]:
+    """The line of the archived file on which each line's record begins, both from 1; empty where nobody can tell."""
     path = archive.path_of(document_sha256)
     if not path.exists():
         return {}
-    facts = archive.examine(document_sha256).facts
+    document = archive.examine(document_sha256)
+    facts = document.facts
     # Parquet has no lines, and JSON none that are its records'.
     if facts.problem is not None or not facts.newline or facts.head.lstrip()[:1] in {b"{", b"["}:
         return {}
-    newline = facts.newline
-    return dict(islice(enumerate(record_lines(path, newline=newline)), up_to + 1))
+    _, layout = formats.recognise(head_of(document))
+    if isinstance(layout, Refusal | Inventory | Manifest) or not isinstance(csv := layout.lines_in(path), Csv):
+        return {}
+    begins = record_lines(path, newline=facts.newline, delimiter=csv.delimiter)
+    records = islice(begins, int(csv.has_header), int(csv.has_header) + -(-up_to // csv.lines_each))
+    numbers = count(1)
+    return {next(numbers): line for line in records for _ in range(csv.lines_each)}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

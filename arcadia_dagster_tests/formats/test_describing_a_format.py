@@ -18,6 +18,7 @@ from arcadia_dagster.formats.description import FIELDS, Description
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster.warehouse import WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.plain import RANGE, archive_of, reader_of
@@ -166,6 +167,23 @@ def test_a_changed_description_has_its_documents_read_anew_and_a_missing_one_has
     assert after(block("toml")) == ("accepted", 19_000)
     assert after(block("toml").replace("^MwSt", "^Nothing")) == ("accepted", 0)
     assert after(None) == ("rejected", None)
+
+
+def test_a_line_is_traced_to_its_line_in_the_file_however_the_file_is_laid_out(project: Project) -> None:
+    (project.home / "formats").mkdir()
+    (project.home / "formats" / "odd.toml").write_text(
+        'name = "odd"\nsource = "odd"\ncurrency = "EUR"\ndelimiter = ";"\nheader = false\nwidth = 4\n'
+        "columns = {start = 1, description = 2, amount = 3}\ntax = {amount = 4}\n",
+        encoding="utf-8",
+    )
+    rows = ['2026-04-01;"two\nlines";1.00;0.19', "2026-04-01;one;2.00;0.38"]
+    project.drop("odd.csv", "\n".join(rows).encode())
+    project.drop("wrong.csv", "\n".join([*rows, "2026-04-01;one;2.00;much"]).encode())
+    project.build()
+    store, formats = project.warehouse, Formats.of(project.home / "formats")
+    found = explain(store, archive_of(store), find(store, "unknown-2026-04-odd"), formats=formats)
+    assert [(line["line_number"], line["file_line"]) for line in found["lines"]] == [(1, 1), (2, 1), (3, 3), (4, 3)]
+    assert project.document("wrong.csv")["reason"].startswith("line 4, column 4: 'much'")
 
 
 def test_lines_alone_are_not_built_by_another_description_than_their_invoices(described: Project) -> None:
