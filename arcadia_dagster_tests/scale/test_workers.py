@@ -92,14 +92,13 @@ class Story:
     def runs_of(self, backfill: str) -> list[dict[str, Any]]:
         return [run for run in self.runs() if {"key": "dagster/backfill", "value": backfill} in run["tags"]]
 
-    def wait_for_two(self, backfill: str) -> list[dict[str, Any]]:
-        """Both workers are at a run."""
+    def wait_for_started(self, backfill: str, count: int) -> None:
+        """So many runs are under way, each at a worker of its own."""
 
-        def both() -> list[dict[str, Any]] | None:
-            started = [run for run in self.runs_of(backfill) if run["status"] == "STARTED"]
-            return started if len(started) == 2 else None
+        def started() -> bool:
+            return sum(run["status"] == "STARTED" for run in self.runs_of(backfill)) == count
 
-        return self.deployment.wait("two runs at once", both)
+        self.deployment.wait(f"{count} runs at once", started)
 
     def wait_for_end(self, backfill: str) -> list[dict[str, Any]]:
         """The backfill is over, and no run is under way; the server may be without its database meanwhile."""
@@ -154,6 +153,8 @@ def test_two_workers_make_of_24_months_what_one_machine_makes_whatever_dies_mean
             "SKYAI_FINANCE_URL": sandbox.url,
             "ARCADIA_SANDBOX_URL": sandbox.url,
             "SKYAI_FINANCE_SECRET": SECRET,
+            # A run may have to wait until the other worker has started.
+            "ARCADIA_LOCK_TIMEOUT": "180",
         }
         with Deployment(home, environ) as deployment:
             story = Story(deployment, postgres, lake, sandbox)
@@ -168,8 +169,12 @@ def test_two_workers_make_of_24_months_what_one_machine_makes_whatever_dies_mean
 
 
 def a_worker_is_killed_and_its_run_is_done_again(story: Story) -> None:
-    backfill = story.backfill()
-    story.wait_for_two(backfill)
+    with story.lake.write():
+        # No run can end now. A worker that comes later is given the run that the other is not at yet.
+        backfill = story.backfill()
+        story.wait_for_started(backfill, 1)
+        story.deployment.start_worker("two")
+        story.wait_for_started(backfill, 2)
     story.deployment.kill("one")
     # As a service manager does. It has the name of the one that died, and must not be taken for it.
     story.deployment.start_worker("one")
@@ -180,8 +185,9 @@ def a_worker_is_killed_and_its_run_is_done_again(story: Story) -> None:
 
 
 def postgres_goes_away_and_comes_back(story: Story) -> None:
-    backfill = story.backfill()
-    story.wait_for_two(backfill)
+    with story.lake.write():
+        backfill = story.backfill()
+        story.wait_for_started(backfill, 2)
     story.postgres.stop()
     # Longer than Dagster tries by itself.
     time.sleep(8)
