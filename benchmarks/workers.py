@@ -1,13 +1,19 @@
 """A lake filled by 1, 2 and 4 processes at once: `python -m benchmarks.workers [LINES A MONTH]`; needs Debian's postgresql.
 
 It tells the lines a second, how long writers waited for their turn, how long they had it (the part that more workers do not make
-shorter), and how many transactions the catalog saw.
+shorter), how many transactions the catalog saw, and how many of the machine's cores were busy.
+
+Two ways are measured. `replace` is the program's: each stage is replaced in a turn of its own; a month at a time, as a sensor
+finds new files, and twelve months at a time, as backfills do. `append` is what could be had at most by adding only: lines and
+totals are added beside those of other workers, under a number of the load, and a turn does nothing but name the load that
+counts for a month. It has neither checks nor matching, and old loads are not removed.
 """
 
 import multiprocessing
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,13 +24,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import land
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster.warehouse.months import month_list, next_month
 from arcadia_dagster_tests.generate import file_name, write_large
 from arcadia_dagster_tests.plain import RANGE, reader_of
 from arcadia_dagster_tests.scale.postgres import Postgres
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 _MONTHS = 24
 _WORKERS = (1, 2, 4)
 _LINES = 200_000
+_DOCUMENT_BYTES = 10**10
 
 
 @dataclass(slots=True)
@@ -62,6 +70,14 @@ class _Timed(Warehouse):
         self.turns.held += time.perf_counter() - began
         self.turns.count += 1
 
+    @contextmanager
+    def add(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction beside those of others: to add rows, and for nothing else."""
+        with self._attached(read_only=False) as connection:
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+
 
 def _months() -> list[date]:
     months = [date(2024, 1, 1)]
@@ -70,63 +86,139 @@ def _months() -> list[date]:
     return months
 
 
-def _work(location: str, folder: Path, months: "Queue[date]", told: "Queue[Turns]") -> None:
+def _replace(warehouse: _Timed, archive: Archive, reader: Reader, months: Collection[date]) -> None:
+    with warehouse.write() as connection:
+        build_raw_invoices(connection, months, RANGE)
+    build_cost_lines(warehouse, archive, reader, months, RANGE)
+    with warehouse.write() as connection:
+        build_tax_split_totals(connection, months, RANGE)
+
+
+def _append(warehouse: _Timed, archive: Archive, reader: Reader, months: Collection[date]) -> None:
+    with warehouse.read() as connection:
+        found = connection.execute(
+            f"SELECT DISTINCT document_sha256 FROM document_invoices WHERE invoice_month IN ({month_list(months)})"
+        ).fetchall()
+    documents = [sha256 for (sha256,) in found]
+    reader.read([archive.examine(sha256) for sha256 in documents])
+    load = min(months).toordinal()
+    with warehouse.add() as connection:
+        connection.execute(f"INSERT INTO loaded_lines {_lines_sql(reader, documents, load)}")
+        connection.execute(f"INSERT INTO loaded_totals {_totals_sql(f'loaded_lines WHERE load_id = {load}')}")
+    with warehouse.write() as connection:
+        connection.execute(f"INSERT INTO loads SELECT unnest([{month_list(months)}]), {load}")
+
+
+def _lines_sql(reader: Reader, documents: list[str], load: int) -> str:
+    return f"""
+    SELECT {load} AS load_id, line.* EXCLUDE (invoice_ordinal), invoice.source, invoice.account_id, invoice.external_id,
+      invoice.invoice_month
+    FROM ({reader.lines_sql(documents)}) AS line JOIN document_invoices AS invoice USING (document_sha256, invoice_ordinal)
+    """
+
+
+def _totals_sql(lines: str) -> str:
+    return f"""
+    SELECT load_id, source, account_id, external_id, count(*) AS line_count, sum(amount) AS amount_gross,
+      sum(amount) FILTER (charge_category = 'Tax') AS amount_tax
+    FROM {lines} GROUP BY ALL
+    """
+
+
+def _make_room(warehouse: Warehouse, reader: Reader) -> None:
+    """The tables that are only added to; the lines of each month in files of its own, as `cost_lines` has them."""
+    with warehouse.write() as connection:
+        connection.execute(f"CREATE TABLE loaded_lines AS {_lines_sql(reader, [], 0)} LIMIT 0")
+        connection.execute("ALTER TABLE loaded_lines SET PARTITIONED BY (invoice_month)")
+        connection.execute(f"CREATE TABLE loaded_totals AS {_totals_sql('loaded_lines')} LIMIT 0")
+        connection.execute("CREATE TABLE loads (invoice_month DATE, load_id INTEGER)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How months get into the lake, how many at a time, and what then says how many lines and months are there."""
+
+    name: str
+    load: Callable[[_Timed, Archive, Reader, Collection[date]], None]
+    months: int
+    result: str
+
+
+_REPLACED = "SELECT count(*), count(DISTINCT invoice_month) FROM cost_lines"
+_APPENDED = "SELECT count(*), count(DISTINCT invoice_month) FROM loaded_lines SEMI JOIN loads USING (load_id)"
+_WAYS = (
+    _Way("replace", _replace, 1, _REPLACED),
+    _Way("replace", _replace, 12, _REPLACED),
+    _Way("append", _append, 1, _APPENDED),
+)
+
+
+def _work(way: _Way, location: str, folder: Path, months: "Queue[list[date]]", told: "Queue[Turns]") -> None:
     warehouse = _Timed(location, data_path=folder / "lake", lock_timeout=600)
-    archive = Archive(folder / "archive", max_document_bytes=10**10)
+    archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
     with reader_of(warehouse) as reader:
         while True:
             try:
-                month = months.get(timeout=1)
+                part = months.get(timeout=1)
             except Empty:
                 break
-            with warehouse.write() as connection:
-                build_raw_invoices(connection, {month}, RANGE)
-            build_cost_lines(warehouse, archive, reader, {month}, RANGE)
-            with warehouse.write() as connection:
-                build_tax_split_totals(connection, {month}, RANGE)
+            way.load(warehouse, archive, reader, part)
     told.put(warehouse.turns)
 
 
-def _measure(postgres: Postgres, workers: int, lines: int) -> None:
+def _busy_seconds() -> float:
+    """What all cores have worked since the machine started: time in user mode, at low priority, and in the kernel."""
+    user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _new_lake(location: str, folder: Path, lines: int) -> Warehouse:
+    """A lake that has landed a document for each month, and built nothing yet."""
+    warehouse = Warehouse(location, data_path=folder / "lake", lock_timeout=600)
+    warehouse.create()
+    inbox = folder / "inbox"
+    inbox.mkdir()
+    for number, month in enumerate(_months()):
+        write_large(inbox / file_name(month, "77", str(1000 + number)), lines=lines, month=month, seed=number)
+    with reader_of(warehouse) as reader:
+        archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
+        land(warehouse, archive, reader, inbox, settle_seconds=0)
+        _make_room(warehouse, reader)
+    return warehouse
+
+
+def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
+    database = f"{way.name}_{way.months}_by_{workers}"
     spawn = multiprocessing.get_context("spawn")
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        location = postgres.new_database(f"lake_of_{workers}")
-        warehouse = Warehouse(location, data_path=folder / "lake", lock_timeout=600)
-        warehouse.create()
-        (folder / "inbox").mkdir()
-        for number, month in enumerate(_months()):
-            write_large(
-                folder / "inbox" / file_name(month, "77", str(1000 + number)), lines=lines, month=month, seed=number
-            )
-        with reader_of(warehouse) as reader:
-            archive = Archive(folder / "archive", max_document_bytes=10**10)
-            land(warehouse, archive, reader, folder / "inbox", settle_seconds=0)
-        months: Queue[date] = spawn.Queue()
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        location = postgres.new_database(database)
+        warehouse = _new_lake(location, folder, lines)
+        months: Queue[list[date]] = spawn.Queue()
         told: Queue[Turns] = spawn.Queue()
-        for month in _months():
-            months.put(month)
+        for first in range(0, _MONTHS, way.months):
+            months.put(_months()[first : first + way.months])
         seen = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-        before = postgres.query(f"lake_of_{workers}", seen)[0][0]
-        processes = [spawn.Process(target=_work, args=(location, folder, months, told)) for _ in range(workers)]
-        began = time.perf_counter()
+        before = postgres.query(database, seen)[0][0]
+        processes = [spawn.Process(target=_work, args=(way, location, folder, months, told)) for _ in range(workers)]
+        began, busy = time.perf_counter(), _busy_seconds()
         for process in processes:
             process.start()
         turns = [told.get() for _ in processes]
         # The last second is that of waiting for a month that does not come.
-        seconds = time.perf_counter() - began - 1
+        seconds, busy = time.perf_counter() - began - 1, _busy_seconds() - busy
         for process in processes:
             process.join()
         time.sleep(1)
-        seen_by_catalog = postgres.query(f"lake_of_{workers}", seen)[0][0] - before
+        seen_by_catalog = postgres.query(database, seen)[0][0] - before
         with warehouse.read() as connection:
-            found = connection.execute("SELECT count(*), count(DISTINCT invoice_month) FROM cost_lines").fetchone()
+            found = connection.execute(way.result).fetchone()
         if found is None or found[1] != _MONTHS:
             raise BenchmarkError(f"{found}: the lake lacks months")
     waited, held = sum(turn.waited for turn in turns), sum(turn.held for turn in turns)
     print(
-        f"| {workers} | {seconds:.1f} | {found[0] / seconds:,.0f} | {waited:.1f} | {held:.1f} | {held / seconds:.0%} | "
-        f"{sum(turn.count for turn in turns)} | {seen_by_catalog} |",
+        f"| {way.name} | {way.months} | {workers} | {seconds:.1f} | {found[0] / seconds:,.0f} | {waited:.1f} | {held:.1f} | "
+        f"{held / seconds:.0%} | {sum(turn.count for turn in turns)} | {seen_by_catalog} | {busy / seconds:.1f} |",
         flush=True,
     )
 
@@ -134,12 +226,18 @@ def _measure(postgres: Postgres, workers: int, lines: int) -> None:
 def main() -> None:
     """Measure, and print a table."""
     lines = int(sys.argv[1]) if sys.argv[1:] else _LINES
-    print(f"{_MONTHS} months of {lines:,} lines; documents are archived, and read again by each worker")
-    print("| workers | s | lines/s | s waited | s held | held of all | turns | transactions of the catalog |")
-    print("|---|---|---|---|---|---|---|---|")
-    with Postgres() as postgres:
-        for workers in _WORKERS:
-            _measure(postgres, workers, lines)
+    print(
+        f"{_MONTHS} months of {lines:,} lines on {os.cpu_count()} cores; documents are archived, and read by the workers"
+    )
+    print(
+        "| way | months at a time | workers | s | lines/s | s waited | s held | held of all | turns "
+        "| transactions of the catalog | cores busy |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    with Postgres(durable=True) as postgres:
+        for way in _WAYS:
+            for workers in _WORKERS:
+                _measure(postgres, way, workers, lines)
 
 
 if __name__ == "__main__":

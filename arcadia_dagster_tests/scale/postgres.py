@@ -29,9 +29,14 @@ def free_port() -> int:
 
 
 class Postgres:
-    """A cluster. Where the tests run as root, which Postgres refuses to, it belongs to the user that Debian's package made."""
+    """A cluster. Where the tests run as root, which Postgres refuses to, it belongs to the user that Debian's package made.
 
-    def __init__(self) -> None:
+    Args:
+        durable: Whether a commit waits until it is on the disk, as it must where anything depends on it.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._fsync = "on" if durable else "off"
         self._programs = Path(binary("initdb", "postgresql", "usr/lib/postgresql/*/bin")).parent
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="arcadia-pg-"))
@@ -64,7 +69,7 @@ class Postgres:
         assert done.returncode == 0, done.stdout.decode()
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync={self._fsync} -c max_connections=200"
         self._run("pg_ctl", "-o", options, "-l", str(self._folder / "log"), "-w", "start")
 
     def stop(self) -> None:
