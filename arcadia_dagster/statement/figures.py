@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.vendors import VENDORS
 from arcadia_dagster.warehouse.months import month_list, next_month
-from arcadia_dagster.warehouse.query import fetch, text_list
+from arcadia_dagster.warehouse.query import fetch
 
 ROWS_SHOWN = 10
 """How many rows of a breakdown are shown; the rest are summed in one."""
@@ -212,7 +213,7 @@ def _of_month(
 
     for currency in sorted(currencies, key=lambda one: (-invoices(one), one)):
         now, then = of(month, "ready", currency), of(before, "ready", currency)
-        found = {what: tuple(rows.get((month, currency, what), ())) for what in (*_BREAKDOWNS, "tax", "mover")}
+        found = {what: tuple(rows.get((month, currency, what), ())) for what in _BREAKDOWNS}
         credited = [row for row in found["category"] if row.name == "Credit"]
         yield CurrencyFigures(
             currency=currency,
@@ -288,96 +289,111 @@ def vendor_name(source: str, stated: str | None = None) -> str:
     return VENDORS.get(source) or stated or source
 
 
-# For each breakdown of net: the name of a row, and its kind. A resource goes by the name that people gave it, and by its id
-# where it has none: ids come and go with the format that an invoice came in.
+@dataclass(frozen=True, slots=True)
+class _By:
+    """What a breakdown is by: SQL over lines as `_lines_sql` has them.
+
+    Attributes:
+        lines: Which lines it is of.
+        name: The name of a row.
+        source: The provider of a row.
+        kind: The kind of a row.
+        place: The rows with the least come first.
+        shown: How many rows are shown.
+        has_rest: Whether the other rows are summed in one.
+    """
+
+    lines: str = "charge_category <> 'Tax'"
+    name: str = "description"
+    source: str = "source"
+    kind: str = "''"
+    place: str = "-abs(coalesce(amount, 0))"
+    shown: int = ROWS_SHOWN
+    has_rest: bool = True
+
+
+# A resource goes by the name that people gave it, and by its id where it has none: ids come and go with the format that an
+# invoice came in.
 _BREAKDOWNS = {
-    "category": ("charge_category", "''", "''"),
-    "service": ("service_name", "source", "''"),
-    "project": ("project", "source", "''"),
-    "resource": ("resource", "source", "resource_type"),
-    "credit": ("description", "source", "''"),
+    "category": _By(name="charge_category", source="''"),
+    "service": _By(name="service_name"),
+    "project": _By(name="project"),
+    "resource": _By(name="resource", kind="resource_type"),
+    "tax": _By("charge_category = 'Tax'"),
+    "credit": _By("charge_category = 'Credit'"),
+    "mover": _By(
+        name="coalesce(resource, service_name)",
+        kind="CASE WHEN resource IS NULL THEN '' ELSE resource_type END",
+        place="-abs(coalesce(amount, 0) - coalesce(before, 0))",
+        shown=MOVERS_SHOWN,
+        has_rest=False,
+    ),
 }
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _RowsBy:
     """The rows of all breakdowns, by month, currency and breakdown, the largest first."""
     found: _RowsBy = {}
-    for row in fetch(connection, _rows_sql(months)):
-        currency = row["currency"]
-        if currency in EXPONENTS:
-            key = (row["page"], currency, row["what"])
-            found.setdefault(key, []).append(
-                Row(
-                    name=row["name"],
-                    source=row["source"],
-                    kind=row["kind"],
-                    amount=_minor(row["amount"], currency),
-                    before=_minor(row["before"], currency),
-                    others=row["others"],
-                )
-            )
+    # Each by itself: there may be as many resources as lines, and two such breakdowns at once do not fit into memory.
+    for what, by in _BREAKDOWNS.items():
+        for part in fetch(connection, _first_sql(by, months)):
+            if part["currency"] in EXPONENTS:
+                found[part["page"], part["currency"], what] = list(_shown(part, by))
     return found
+
+
+def _shown(part: Mapping[str, Any], by: _By) -> Iterator[Row]:
+    def row(thing: Mapping[str, Any], others: int = 0) -> Row:
+        amount, before = (_minor(thing[which], part["currency"]) for which in ("amount", "before"))
+        return Row(thing["name"], thing["source"], thing["kind"], amount, before, others)
+
+    first, others = part["first"], part["things"] - by.shown
+    # A row that would sum just one thing shows that thing instead.
+    has_rest = by.has_rest and others > 1
+    things = first if by.has_rest and not has_rest else first[: by.shown]
+    if by.has_rest:
+        things = sorted(things, key=lambda thing: thing["amount"] or 0, reverse=True)
+    yield from map(row, things)
+    if has_rest:
+        yield row(
+            {"name": None, "source": "", "kind": "", "amount": part["rest"], "before": part["rest_before"]}, others
+        )
 
 
 def _minor(amount: Decimal | None, currency: str) -> int:
     return 0 if amount is None else to_minor(amount, currency)
 
 
-def _rows_sql(months: Collection[date]) -> str:
-    """SQL: the lines of ready invoices, by what each breakdown is by, each month beside the month before."""
-    pages = ", ".join(
-        f"(DATE '{month}', DATE '{which}', {str(which == month).lower()})"
-        for month in sorted(months)
-        for which in (month, previous_month(month))
-    )
+def _lines_sql(months: Collection[date]) -> str:
+    """SQL: the lines of ready invoices, of these months and of those before: each on the page of its month, and on the next."""
     wanted = {*months, *(previous_month(month) for month in months)}
-    # Of the lines first one row for each thing that is told apart below, so that each breakdown sums few rows.
-    parts = [
-        f"SELECT '{what}' AS what, {name} AS name, {source} AS source, {kind} AS kind, * EXCLUDE (source) FROM line "
-        f"WHERE charge_category {'=' if what == 'credit' else '<>'} '{'Credit' if what == 'credit' else 'Tax'}'"
-        for what, (name, source, kind) in _BREAKDOWNS.items()
-    ]
-    parts.append(
-        "SELECT 'mover', coalesce(resource, service_name), source, CASE WHEN resource IS NULL THEN '' ELSE resource_type END, "
-        "* EXCLUDE (source) FROM line WHERE charge_category <> 'Tax'"
-    )
-    parts.append("SELECT 'tax', description, source, '', * EXCLUDE (source) FROM line WHERE charge_category = 'Tax'")
     return f"""
-    WITH page (page, invoice_month, is_now) AS (VALUES {pages}),
-    line AS MATERIALIZED (
-      SELECT line.invoice_month, line.currency, line.source, line.charge_category, line.service_name, line.project,
-        coalesce(line.resource_name, line.resource_id) AS resource, coalesce(line.resource_type, '') AS resource_type,
-        CASE WHEN line.charge_category IN ({text_list(["Tax", "Credit"])}) THEN line.description END AS description,
-        sum(line.amount) AS amount
-      FROM cost_lines AS line
-      SEMI JOIN (FROM tax_split_totals WHERE status = 'ready') AS ready
-        ON ready.source = line.source AND ready.account_id = line.account_id
-        AND ready.external_id = line.external_id AND ready.invoice_month = line.invoice_month
-      WHERE line.invoice_month IN ({month_list(wanted)})
-      GROUP BY ALL
-    ), part AS (
-      {" UNION ALL ".join(parts)}
-    ), thing AS (
-      SELECT page, currency, what, name, source, kind, sum(amount) FILTER (is_now) AS amount,
-        sum(amount) FILTER (NOT is_now) AS before
-      FROM part JOIN page USING (invoice_month) GROUP BY ALL
-    ), ranked AS (
-      SELECT *, row_number() OVER (PARTITION BY page, currency, what ORDER BY
-          CASE WHEN what = 'mover' THEN abs(coalesce(amount, 0) - coalesce(before, 0)) ELSE abs(coalesce(amount, 0)) END DESC,
-          abs(coalesce(before, 0)) DESC, name NULLS LAST, source, kind) AS place,
-        count(*) OVER (PARTITION BY page, currency, what) AS things
-      FROM thing
-    ), shown AS (
-      -- A row that would sum just one thing shows that thing instead.
-      SELECT * EXCLUDE (name, source, kind, place), is_rest, CASE WHEN NOT is_rest THEN place END AS place,
-        CASE WHEN NOT is_rest THEN name END AS name, CASE WHEN is_rest THEN '' ELSE source END AS source,
-        CASE WHEN is_rest THEN '' ELSE kind END AS kind
-      FROM (SELECT *, place > {ROWS_SHOWN} AND things > {ROWS_SHOWN} + 1 AND what <> 'category' AS is_rest FROM ranked)
-      WHERE what <> 'mover' OR place <= {MOVERS_SHOWN}
+    SELECT page, currency, source, charge_category, service_name, project, coalesce(resource_name, resource_id) AS resource,
+      coalesce(resource_type, '') AS resource_type, description, CASE WHEN invoice_month = page THEN amount END AS amount,
+      CASE WHEN invoice_month <> page THEN amount END AS before
+    FROM (
+      SELECT *, unnest([invoice_month, CAST(invoice_month + INTERVAL 1 MONTH AS DATE)]) AS page
+      FROM cost_lines
+      SEMI JOIN (FROM tax_split_totals WHERE status = 'ready') USING (source, account_id, external_id, invoice_month)
+      WHERE invoice_month IN ({month_list(wanted)})
     )
-    SELECT page, currency, what, name, source, kind, sum(amount) AS amount, sum(before) AS before,
-      CASE WHEN is_rest THEN count(*) ELSE 0 END AS others
-    FROM shown
-    GROUP BY page, currency, what, name, source, kind, is_rest, place
-    ORDER BY page, currency, what, is_rest, CASE WHEN what = 'mover' THEN place END, coalesce(sum(amount), 0) DESC, place
+    WHERE page IN ({month_list(months)})
+    """
+
+
+def _first_sql(by: _By, months: Collection[date]) -> str:
+    """SQL: the first things of a breakdown, one more than are shown, how many there are, and the sums of those not shown."""
+    rest = ", ".join(
+        f"sum({which}) - list_sum([coalesce(one.{which}, 0) FOR one IN first[:{by.shown}]]) AS {name}"
+        for which, name in (("amount", "rest"), ("before", "rest_before"))
+    )
+    return f"""
+    WITH thing AS (
+      SELECT page, currency, {by.name} AS name, {by.source} AS source, {by.kind} AS kind, sum(amount) AS amount,
+        sum(before) AS before
+      FROM ({_lines_sql(months)}) WHERE {by.lines} GROUP BY ALL
+    )
+    SELECT page, currency, count(*) AS things,
+      min_by(thing, row({by.place}, -abs(coalesce(before, 0)), name, source, kind), {by.shown + 1}) AS first, {rest}
+    FROM thing GROUP BY page, currency
     """

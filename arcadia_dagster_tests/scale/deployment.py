@@ -20,7 +20,8 @@ from arcadia_dagster_tests.scale.postgres import binary, free_port
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0
+# Machines that build are slow, and a worker that died is found after half a minute at the earliest.
+PATIENCE = 400.0
 
 
 class Deployment:
