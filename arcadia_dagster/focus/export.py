@@ -24,6 +24,7 @@ from arcadia_dagster.billing.allocation import apportioned
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor
 from arcadia_dagster.billing.services import OTHER, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
+from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import arrow_table
 from arcadia_dagster.warehouse.schema import Column
@@ -122,74 +123,77 @@ def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: dat
     details = arrow_table(INVOICE_DETAIL_COLUMNS, list(_details(connection, month)))
     connection.register("invoice_details", details)
     try:
-        columns = ", ".join(column.name for column in INVOICE_DETAIL_COLUMNS)
-        invoices = f"SELECT {columns} FROM invoice_details ORDER BY InvoiceDetailId"
-        files = (*_write(connection, into / COST_AND_USAGE, cost_and_usage_sql(month)),)
-        files += (*_write(connection, into / INVOICE_DETAIL, invoices),)
+        # Sorted before constants make each line three times as wide.
+        files = (*_write(connection, into / COST_AND_USAGE, _cost_and_usage(month), f"({_lines_sql(month)})"),)
+        invoices = "(FROM invoice_details ORDER BY InvoiceDetailId)"
+        columns = {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
+        files += (*_write(connection, into / INVOICE_DETAIL, columns, invoices),)
         [(lines,)] = connection.execute("SELECT count(*) FROM cost_lines WHERE invoice_month = ?", [month]).fetchall()
     finally:
         connection.unregister("invoice_details")
     return Exported(files, lines, details.num_rows)
 
 
-def cost_and_usage_sql(month: date) -> str:
-    """SQL: the month's lines with the columns of Cost and Usage 1.2, in the order of their names, and where each line comes from.
-
-    What no invoice tells of (commitments, capacity, regions, SKUs, unit prices) is NULL; what must not be NULL is said to be not
-    stated. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether a
-    charge recurs is not known either: what is not usage counts as charged once.
-    """
-    is_usage = "line.charge_category = 'Usage' AND line.quantity IS NOT NULL AND line.unit IS NOT NULL"
-    resource = "coalesce(line.resource_id, line.matched_resource_id)"
-    issuer = vendor_sql("line.source", "raw.vendor_name")
-    month_end = "line.invoice_month + INTERVAL 1 MONTH"
-    month_start = "CAST(line.invoice_month AS TIMESTAMP)"
-    other_category, other_subcategory = OTHER
-    known = {
-        "BilledCost": "line.amount",
-        "BillingAccountId": "line.account_id",
-        "BillingAccountType": f"'{_NOT_STATED}'",
-        "BillingCurrency": "line.currency",
-        "BillingPeriodEnd": month_end,
-        "BillingPeriodStart": month_start,
-        "ChargeCategory": "line.charge_category",
-        "ChargeDescription": "line.description",
-        "ChargeFrequency": "CASE line.charge_category WHEN 'Usage' THEN 'Usage-Based' ELSE 'One-Time' END",
-        # What states no period of its own is charged for the invoice's.
-        "ChargePeriodEnd": f"coalesce(line.charge_period_end, {month_end})",
-        "ChargePeriodStart": f"coalesce(line.charge_period_start, {month_start})",
-        "ConsumedQuantity": f"CASE WHEN {is_usage} THEN line.quantity END",
-        "ConsumedUnit": f"CASE WHEN {is_usage} THEN line.unit END",
-        "ContractedCost": "line.amount",
-        "EffectiveCost": "line.amount",
-        "InvoiceId": "CASE WHEN raw.is_final THEN line.external_id END",
-        "InvoiceIssuerName": issuer,
-        "ListCost": "line.amount",
-        "ProviderName": issuer,
-        "PublisherName": issuer,
-        "ResourceId": resource,
-        "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN line.resource_name END",
-        "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN line.resource_type END",
-        "ServiceCategory": f"coalesce(kind.service_category, '{other_category}')",
-        "ServiceName": "line.service_name",
-        "ServiceSubcategory": f"coalesce(kind.service_subcategory, '{other_subcategory}')",
-        "SubAccountId": "line.project",
-        "SubAccountName": "line.project",
-    }
-    unknown = {**dict.fromkeys(_UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(_UNKNOWN_NUMBERS, AMOUNT_TYPE)}
-    columns = {**known, **{name: f"CAST(NULL AS {type_})" for name, type_ in unknown.items()}}
-    selected = ", ".join(f"{expression} AS {name}" for name, expression in sorted(columns.items()))
+def _lines_sql(month: date) -> str:
+    """SQL: the month's lines in order, each with what its invoice states and what kind of service it is for."""
     return f"""
-    SELECT {selected}, line.document_sha256 AS x_DocumentSha256, line.line_number AS x_LineNumber
-    FROM cost_lines AS line
+    SELECT line.*, raw.vendor_name, raw.is_final, kind.service_category, kind.service_subcategory
+    FROM (SELECT * EXCLUDE (invoice_month) FROM cost_lines WHERE invoice_month = DATE '{month}') AS line
     JOIN (
       SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, is_final
       FROM raw_invoices WHERE status = 'current'
     ) AS raw USING (document_sha256, source, account_id, external_id)
     LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
-    WHERE line.invoice_month = DATE '{month}'
     ORDER BY line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
     """
+
+
+def _cost_and_usage(month: date) -> dict[str, str]:
+    """The columns of Cost and Usage 1.2, in the order of their names, and where each line comes from: SQL over `_lines_sql`.
+
+    What no invoice tells of (commitments, capacity, regions, SKUs, unit prices) is NULL; what must not be NULL is said to be not
+    stated. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether a
+    charge recurs is not known either: what is not usage counts as charged once.
+    """
+    is_usage = "charge_category = 'Usage' AND quantity IS NOT NULL AND unit IS NOT NULL"
+    resource = "coalesce(resource_id, matched_resource_id)"
+    issuer = vendor_sql("source", "vendor_name")
+    month_start, month_end = f"TIMESTAMP '{month}'", f"TIMESTAMP '{next_month(month)}'"
+    other_category, other_subcategory = OTHER
+    known = {
+        "BilledCost": "amount",
+        "BillingAccountId": "account_id",
+        "BillingAccountType": f"'{_NOT_STATED}'",
+        "BillingCurrency": "currency",
+        "BillingPeriodEnd": month_end,
+        "BillingPeriodStart": month_start,
+        "ChargeCategory": "charge_category",
+        "ChargeDescription": "description",
+        "ChargeFrequency": "CASE charge_category WHEN 'Usage' THEN 'Usage-Based' ELSE 'One-Time' END",
+        # What states no period of its own is charged for the invoice's.
+        "ChargePeriodEnd": f"coalesce(charge_period_end, {month_end})",
+        "ChargePeriodStart": f"coalesce(charge_period_start, {month_start})",
+        "ConsumedQuantity": f"CASE WHEN {is_usage} THEN quantity END",
+        "ConsumedUnit": f"CASE WHEN {is_usage} THEN unit END",
+        "ContractedCost": "amount",
+        "EffectiveCost": "amount",
+        "InvoiceId": "CASE WHEN is_final THEN external_id END",
+        "InvoiceIssuerName": issuer,
+        "ListCost": "amount",
+        "ProviderName": issuer,
+        "PublisherName": issuer,
+        "ResourceId": resource,
+        "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN resource_name END",
+        "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN resource_type END",
+        "ServiceCategory": f"coalesce(service_category, '{other_category}')",
+        "ServiceName": "service_name",
+        "ServiceSubcategory": f"coalesce(service_subcategory, '{other_subcategory}')",
+        "SubAccountId": "project",
+        "SubAccountName": "project",
+    }
+    unknown = {**dict.fromkeys(_UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(_UNKNOWN_NUMBERS, AMOUNT_TYPE)}
+    columns = {**known, **{name: f"CAST(NULL AS {type_})" for name, type_ in unknown.items()}}
+    return dict(sorted(columns.items())) | {"x_DocumentSha256": "document_sha256", "x_LineNumber": "line_number"}
 
 
 def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dict[str, Any]]:
@@ -263,32 +267,34 @@ def _amounts(row: dict[str, Any]) -> list[tuple[str, Decimal]]:
     return [(category, from_minor(minor, row["currency"])) for category, minor in sorted(by_category.items())]
 
 
-def _write(connection: duckdb.DuckDBPyConnection, path: Path, rows: str) -> Iterator[Path]:
-    parquet, csv = path.with_suffix(".parquet"), path.with_suffix(".csv")
-    described = connection.execute(f"DESCRIBE {rows}").fetchall()
-    utc = ", ".join(
-        f"make_timestamptz(epoch_us({name})) AS {name}" for name, type_, *_ in described if type_ == "TIMESTAMP"
-    )
-    with _replacing(parquet) as temporary:
-        connection.execute(
-            f"COPY (SELECT * REPLACE ({utc}) FROM ({rows})) TO {text_literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
-        )
-    yield parquet
-    with _replacing(csv) as temporary:
-        columns = ", ".join(_as_text(name, type_) for name, type_, *_ in described)
-        connection.execute(
-            f"COPY (SELECT {columns} FROM ({rows})) TO {text_literal(str(temporary))} (FORMAT csv, HEADER)"
-        )
-    yield csv
+def _write(connection: duckdb.DuckDBPyConnection, path: Path, columns: dict[str, str], source: str) -> Iterator[Path]:
+    """Both kinds of file of the columns, each an expression over the rows of the source, in their order."""
+    as_they_are = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    described = connection.execute(f"DESCRIBE SELECT {as_they_are} FROM {source}").fetchall()
+    types = {name: type_ for name, type_, *_ in described}
+    for suffix, as_written, options in (
+        (".parquet", _in_utc, "FORMAT parquet, COMPRESSION zstd"),
+        (".csv", _as_text, "FORMAT csv, HEADER"),
+    ):
+        selected = ", ".join(f"{as_written(columns[name], type_)} AS {name}" for name, type_ in types.items())
+        written = path.with_suffix(suffix)
+        with _replacing(written) as temporary:
+            connection.execute(f"COPY (SELECT {selected} FROM {source}) TO {text_literal(str(temporary))} ({options})")
+        yield written
 
 
-def _as_text(name: str, type_: str) -> str:
+def _in_utc(expression: str, type_: str) -> str:
+    """A column as Parquet has it."""
+    return f"make_timestamptz(epoch_us({expression}))" if type_ == "TIMESTAMP" else expression
+
+
+def _as_text(expression: str, type_: str) -> str:
     """A column as CSV has it: times as the specification writes them, numbers without the zeros that only their type gives."""
     if type_ == "TIMESTAMP":
-        return f"strftime({name}, '%Y-%m-%dT%H:%M:%SZ') AS {name}"
+        return f"strftime({expression}, '%Y-%m-%dT%H:%M:%SZ')"
     if type_ == AMOUNT_TYPE:
-        return f"rtrim(rtrim({name}::VARCHAR, '0'), '.') AS {name}"
-    return name
+        return f"rtrim(rtrim(CAST({expression} AS VARCHAR), '0'), '.')"
+    return expression
 
 
 @contextmanager
