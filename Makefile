@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-browser test-scale check bench bench-full crashes format clean
+.PHONY: help run demo test test-stories test-browser test-scale check bench bench-full crashes format clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -25,9 +25,13 @@ demo: $(READY) ## the sample months from file to finance, in a temporary home
 	@$(BIN)/arcadia demo
 
 # The tests start a dozen processes: what is compiled once need not be compiled by each.
-test: export PYTHONDONTWRITEBYTECODE :=
-test: $(READY) ## all tests
+test test-stories: export PYTHONDONTWRITEBYTECODE :=
+test: $(READY) ## the tests of every module, of the reference case and of a real deployment; under three minutes
 	@$(BIN)/python -m pytest
+	@echo "Not run here: make test-stories, make test-browser, make test-scale"
+
+test-stories: $(READY) ## whole stories: the commands, bad input of every kind, parts, tenants, crashes, several at once; under three minutes
+	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
 
 $(VENV)/.browser-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'

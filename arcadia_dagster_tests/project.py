@@ -15,10 +15,11 @@ from arcadia_dagster.automation.jobs import INGEST
 from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.decisions import Decision, decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import build, new_warehouse
+from arcadia_dagster_tests.plain import archive_of, build, new_warehouse
 
 SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
 HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
@@ -131,6 +132,19 @@ class Project:
         with self.warehouse.read() as connection:
             new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
         return new or [present]
+
+    def decide(self, decision: Decision, number: str = "1001") -> None:
+        """What a person decides of an invoice, or of the document that it came in."""
+        decide(
+            self.warehouse,
+            archive_of(self.warehouse),
+            decision=decision,
+            document_sha256=self.document(invoice_name(number=number))["document_sha256"],
+            invoice=None if decision == "dismiss" else ("digitalocean", "77", number),
+            reason="paid twice",
+            by="somebody",
+            now=datetime.now(UTC),
+        )
 
     def query(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         with self.warehouse.read() as connection:

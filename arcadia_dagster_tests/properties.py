@@ -7,7 +7,7 @@ from decimal import Context, Decimal
 import duckdb
 from hypothesis import HealthCheck, Phase, settings
 
-# The whole suite has three minutes.
+# `make test` has three minutes for everything.
 EXAMPLES = 20
 
 

@@ -17,8 +17,8 @@ from arcadia_dagster.landing.archive import ArchiveError
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster_tests.finance.books import SECRET, Books, invoice
-from arcadia_dagster_tests.ingest_crashes import LINES, IngestStory
 from arcadia_dagster_tests.plain import build
+from arcadia_dagster_tests.stories.ingest_crashes import LINES, IngestStory
 
 NAMESPACE = "ARCADIA_BENCHMARKS_IN_NAMESPACE"
 _PAGE = 4096

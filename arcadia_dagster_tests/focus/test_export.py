@@ -24,7 +24,6 @@ from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as tax_line
 from arcadia_dagster_tests.properties import from_attos, quickly
-from arcadia_dagster_tests.test_settled_checks import decided
 
 APRIL = date(2026, 4, 1)
 EURO = {"BillingCurrency": "EUR", "InvoiceIssuerName": "Scaleway", "InvoiceId": "S-1"}
@@ -51,7 +50,7 @@ class Month:
         self.project.drop(invoice_name(number="1002"), digitalocean(line(), tax_line(amount="$90.00")))  # held
         self.project.drop("charges.csv", as_csv(*CHARGES))
         self.project.build()
-        decided(self.project, "void")
+        self.project.decide("void")
         self.project.build()
         self.folder = folder / "focus"
         self.exported = self.export()

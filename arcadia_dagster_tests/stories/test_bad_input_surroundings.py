@@ -20,10 +20,10 @@ import pytest
 
 from arcadia_dagster.automation.ingest import IngestError
 from arcadia_dagster.warehouse import hold
-from arcadia_dagster_tests.bad_input import APRIL, World, case, world_in
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GOOD = digitalocean(line(), tax())
 NOBODY = 65534
 FIVE_GIGABYTES = 5 * 2**30

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster_tests.bad_input import World, case, world_in
 from arcadia_dagster_tests.formats.api_documents import (
     linode,
     linode_item,
@@ -18,6 +17,7 @@ from arcadia_dagster_tests.formats.api_documents import (
     scaleway_invoice,
     written,
 )
+from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 
 EMOJI = '=web "1", \U0001f680\n<b>'
 

@@ -8,7 +8,7 @@ import pytest
 
 from arcadia_dagster_tests import worker
 from arcadia_dagster_tests.forked import forked
-from arcadia_dagster_tests.ingest_crashes import (
+from arcadia_dagster_tests.stories.ingest_crashes import (
     LINES,
     MONTHS,
     PHASES,

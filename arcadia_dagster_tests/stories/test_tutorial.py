@@ -11,7 +11,7 @@ import pytest
 from arcadia_dagster.sample import FOLDER as SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.project import digitalocean, line, tax
-from arcadia_dagster_tests.test_cli import ROOT, Result, Shell
+from arcadia_dagster_tests.stories.test_cli import ROOT, Result, Shell
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^ {4}(\S.*)$", TUTORIAL, flags=re.MULTILINE)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -15,33 +15,20 @@ from arcadia_dagster import cli
 from arcadia_dagster.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.decisions import Decision, decide
+from arcadia_dagster.landing.decisions import Decision
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer, imported
-from arcadia_dagster_tests.plain import archive_of, build
+from arcadia_dagster_tests.plain import build
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 APRIL = date(2026, 4, 1)
 DELIVERED, NOTHING_ELSE, NOTHING_REJECTED = SHOWN = (
     dg.AssetCheckKey(dg.AssetKey("finance_records"), "every_ready_invoice_is_in_finance"),
     dg.AssetCheckKey(dg.AssetKey("finance_records"), "finance_has_nothing_else"),
     dg.AssetCheckKey(dg.AssetKey("raw_invoices"), "nothing_rejected"),
 )
-
-
-def decided(project: Project, decision: Decision, number: str = "1001") -> None:
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision=decision,
-        document_sha256=project.document(invoice_name(number=number))["document_sha256"],
-        invoice=None if decision == "dismiss" else ("digitalocean", "77", number),
-        reason="paid twice",
-        by="somebody",
-        now=datetime.now(UTC),
-    )
 
 
 def checks_after_a_run(project: Project) -> dict[str, dg.AssetCheckResult]:
@@ -57,9 +44,9 @@ def test_a_void_invoice_does_not_keep_the_check_of_held_ones_failing(project: Pr
     project.drop(invoice_name(), digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
     project.drop(invoice_name(number="1002"), digitalocean(line(amount="$2.00"), tax(amount="$9.00")))
     assert checks_after_a_run(project)["nothing_held"].metadata["found"].value == 2
-    decided(project, "void")
+    project.decide("void")
     assert checks_after_a_run(project)["nothing_held"].metadata["found"].value == 1
-    decided(project, "void", "1002")
+    project.decide("void", "1002")
     assert checks_after_a_run(project)["nothing_held"].passed
 
 
@@ -79,7 +66,7 @@ def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
     assert checks_after_a_run(project)["finance_has_nothing_else"].passed
-    decided(project, decision)
+    project.decide(decision)
     assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
     check = checks_after_a_run(project)["finance_has_nothing_else"]
     assert (check.passed, "arcadia reconcile" in str(check.description)) == (False, True)
@@ -99,7 +86,7 @@ def test_what_was_settled_is_pushed_again_should_it_be_wanted_again(
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
     checks_after_a_run(project)
-    decided(project, "void")
+    project.decide("void")
     removed_by_hand(tmp_path)
     assert reconciled(project) == []
     with project.warehouse.write() as connection:
@@ -117,7 +104,7 @@ def test_a_row_that_comes_back_after_it_was_settled_is_told(project_with_finance
     checks_after_a_run(project)
     with closing(sqlite3.connect(tmp_path / "finance.sqlite")) as connection, connection:
         connection.execute("UPDATE invoices SET tenant_id = 'north'")
-        decided(project, "dismiss")
+        project.decide("dismiss")
         connection.commit()
         assert reconciled(project) == []
         connection.execute("UPDATE invoices SET tenant_id = 'platform-admin'")
@@ -128,7 +115,7 @@ def test_what_went_to_another_finance_service_is_not_held_against_this_one(proje
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
     checks_after_a_run(project)
-    decided(project, "dismiss")
+    project.decide("dismiss")
     assert not checks_after_a_run(project)["finance_has_nothing_else"].passed
     there = "http://127.0.0.1:1"
     project.finance = FinanceResource(base_url=there, sandbox_url=there, secret=SECRET)

@@ -12,9 +12,9 @@ import zstandard
 
 from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.stages.explain import explain, find
-from arcadia_dagster_tests.bad_input import World, case, world_in
 from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import digitalocean, line, tax
+from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 
 GOOD = digitalocean(line(), tax())
 HALVES = GOOD[:100], GOOD[100:]

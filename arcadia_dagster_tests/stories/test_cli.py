@@ -26,7 +26,7 @@ from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOcean
 from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
 
 FIRST = date(2018, 1, 1)
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)

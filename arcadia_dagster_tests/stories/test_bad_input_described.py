@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from arcadia_dagster_tests.bad_input import World, case, world_in
 from arcadia_dagster_tests.formats.test_described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv
+from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 
 AMOUNTS = (146_913, 123_456, 23_457)
 NET = SERVER[:6]

@@ -11,7 +11,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.formats.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
 from arcadia_dagster_tests.plain import build
 from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.test_focus_deliveries import in_finance, reasons
+from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
 APRIL = date(2026, 4, 1)
 FOLDER = "cur/20260401-20260501"

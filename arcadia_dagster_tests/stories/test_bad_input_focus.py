@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from arcadia_dagster_tests.bad_input import APRIL, World, case, world_in
 from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
 
 GOOD = (charge(InvoiceId="good"), tax(InvoiceId="good"))
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from arcadia_dagster_tests.bad_input import World, case, world_in
 from arcadia_dagster_tests.project import HEADER, digitalocean, line, tax
-from arcadia_dagster_tests.test_bad_input_reading import quoted
+from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.stories.test_bad_input_reading import quoted
 
 GOOD = digitalocean(line(), tax())
 
