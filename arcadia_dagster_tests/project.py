@@ -133,17 +133,28 @@ class Project:
             new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
         return new or [present]
 
-    def decide(self, decision: Decision, number: str = "1001") -> None:
-        """What a person decides of an invoice, or of the document that it came in."""
-        decide(
+    def decide(
+        self,
+        decision: Decision,
+        number: str = "1001",
+        *,
+        file_name: str | None = None,
+        invoice: tuple[str, str, str] | None = None,
+        reason: str = "asked the provider",
+        by: str = "ann",
+        now: datetime | None = None,
+    ) -> set[date]:
+        """What a person decides of an invoice, or of the document that it came in; the months that it touches."""
+        document = self.document(file_name or invoice_name(number=number))
+        return decide(
             self.warehouse,
             archive_of(self.warehouse),
             decision=decision,
-            document_sha256=self.document(invoice_name(number=number))["document_sha256"],
-            invoice=None if decision == "dismiss" else ("digitalocean", "77", number),
-            reason="paid twice",
-            by="somebody",
-            now=datetime.now(UTC),
+            document_sha256=document["document_sha256"],
+            invoice=None if decision == "dismiss" else invoice or ("digitalocean", "77", number),
+            reason=reason,
+            by=by,
+            now=now or datetime.now(UTC),
         )
 
     def query(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:

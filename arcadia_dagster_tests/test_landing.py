@@ -34,19 +34,6 @@ def push(project: Project) -> Any:
     return project.finance.deliver(project.warehouse)
 
 
-def decide_on(project: Project, decision: Any, name: str, invoice: tuple[str, str, str] | None = None) -> set[date]:
-    return decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision=decision,
-        document_sha256=project.document(name)["document_sha256"],
-        invoice=invoice,
-        reason="asked the provider",
-        by="ann",
-        now=NOW,
-    )
-
-
 def inbox_file(path: Path, inbox: Path) -> InboxFile:
     return InboxFile(str(path.relative_to(inbox)), path, FileState.of(path.stat()))
 

@@ -15,10 +15,8 @@ from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.alerts.webhook import AlertError, webhook_problem
 from arcadia_dagster.automation.ingest import IngestError
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
-from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
 MARKED = "T0000/B0000/marked-token-that-must-be-seen-nowhere"
@@ -79,16 +77,7 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
         project.run([APRIL], instance=instance)
         assert watch.tick() == "nothing new to tell"
 
-        decide(
-            project.warehouse,
-            archive_of(project.warehouse),
-            decision="dismiss",
-            document_sha256=project.document(bad)["document_sha256"],
-            invoice=None,
-            reason="not an invoice",
-            by="somebody",
-            now=datetime.now(UTC),
-        )
+        project.decide("dismiss", file_name=bad, reason="not an invoice")
         # What a person's command reports belongs to no run.
         checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28)
         assert watch.tick() == "1 messages sent"

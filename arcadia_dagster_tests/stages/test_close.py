@@ -1,15 +1,14 @@
 """The month's close: what is awaited, what is missing, and who is not expected any more."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.stages.close import EXPECTED_FOR_MONTHS, Account, accounts, close
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.finance.books import APRIL, Books, invoice
-from arcadia_dagster_tests.plain import archive_of, build, new_warehouse
+from arcadia_dagster_tests.plain import build, new_warehouse
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
 DAYS = st.dates(date(2019, 1, 1), date(2030, 12, 31))
@@ -107,16 +106,7 @@ def test_a_void_invoice_has_arrived_a_held_one_is_not_done_and_an_end_is_lifted_
 def test_an_account_that_a_person_ended_stays_ended_in_a_rebuilt_warehouse(project: Project) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     project.build()
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision="end",
-        document_sha256=project.document(invoice_name())["document_sha256"],
-        invoice=("digitalocean", "77", "1001"),
-        reason="we left",
-        by="somebody",
-        now=datetime.now(UTC),
-    )
+    project.decide("end", reason="we left")
     project.forget_warehouse()
     build(project.warehouse)
     with project.warehouse.read() as connection:

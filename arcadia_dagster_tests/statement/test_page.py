@@ -2,17 +2,15 @@
 
 import re
 import shlex
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.statement.page import percent, shown_text
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer
 from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as digitalocean_tax
 from arcadia_dagster_tests.statement.reading import Element, figures_of, made, page_of
@@ -141,17 +139,7 @@ def test_what_is_held_void_or_rejected_is_shown_and_not_counted_with_what_to_do(
     project.drop(invoice_name(number="1002"), digitalocean(line(amount="$2.00")))
     project.drop(invoice_name(number="1003"), b"<html>")
     project.build()
-    sha256 = project.invoice("1002")["document_sha256"]
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision="void",
-        document_sha256=sha256,
-        invoice=("digitalocean", "77", "1002"),
-        reason="paid twice",
-        by="ann",
-        now=datetime.now(UTC),
-    )
+    project.decide("void", "1002", reason="paid twice")
     project.build()
     page = page_of(project, APRIL)
     assert "0 invoices, and 1 held, and 1 void." in page.text
@@ -269,17 +257,8 @@ def test_the_parts_of_a_split_invoice_stand_at_finance_each_by_itself_and_what_s
     (project.home / "tenants.toml").write_text(
         '[[route]]\nsource = "digitalocean"\nproject = "lab"\ntenant = "zenith"\n'
     )
-    for number, decision in (("1002", "void"), ("1003", "dismiss")):
-        decide(
-            project.warehouse,
-            archive_of(project.warehouse),
-            decision=decision,  # type: ignore[arg-type]
-            document_sha256=project.invoice(number)["document_sha256"],
-            invoice=("digitalocean", "77", number) if decision == "void" else None,
-            reason="paid twice",
-            by="ann",
-            now=datetime.now(UTC),
-        )
+    project.decide("void", "1002", reason="paid twice")
+    project.decide("dismiss", "1003", reason="paid twice")
     project.build()
     page = page_of(project, APRIL)
     ids = {row["external_id"]: row["invoice_id"] for row in sandbox.invoices()}

@@ -133,16 +133,7 @@ def test_a_file_that_no_manifest_has_listed_is_never_added_up(project: Project) 
     for invoice in ("one", "other"):
         [reason] = reasons(project, invoice)
         assert reason.startswith("its folder has files that the manifest of its delivery does not list (report-2.csv)")
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision="dismiss",
-        document_sha256=project.document("report-2.csv.gz")["document_sha256"],
-        invoice=None,
-        reason="of another report",
-        by="somebody",
-        now=datetime.now(UTC),
-    )
+    project.decide("dismiss", file_name="report-2.csv.gz", reason="of another report")
     pushed(project)
     assert [reasons(project, invoice) for invoice in ("one", "other")] == [[], []]
 

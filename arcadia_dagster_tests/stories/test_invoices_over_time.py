@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.finance.delivery import Delivered
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import RANGE, archive_of, build, land_only
+from arcadia_dagster_tests.plain import RANGE, build, land_only
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -57,16 +56,8 @@ class Story:
         self.touched: dict[str, set[date]] = {}
 
     def decide(self, what: Any, name: str, of: str | None = None, account: str = "77") -> None:
-        self.touched[f"{what} {name}"] = decide(
-            self.project.warehouse,
-            archive_of(self.project.warehouse),
-            decision=what,
-            document_sha256=self.project.document(name)["document_sha256"],
-            invoice=None if of is None else ("digitalocean", account, of),
-            reason="asked the provider",
-            by="ann",
-            now=NOW,
-        )
+        invoice = None if of is None else ("digitalocean", account, of)
+        self.touched[f"{what} {name}"] = self.project.decide(what, file_name=name, invoice=invoice, now=NOW)
 
     def end_round(self, *, push: bool = True, but: frozenset[date] = frozenset()) -> None:
         """Build what is stale, but for some months that nobody asks for, and push, also in between."""

@@ -1,11 +1,11 @@
 """Files that could be taken for one another: no invoice is lost in another, and none overwrites another's row in finance."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import DecisionError, decide
+from arcadia_dagster.landing.decisions import DecisionError
 from arcadia_dagster_tests.project import Project, checks_of, digitalocean, invoice_name, line, tax
 
 APRIL = date(2026, 4, 1)
@@ -68,17 +68,12 @@ def test_nobody_can_release_an_invoice_that_would_overwrite_another_account_s(pr
     project.build()
     project.drop(invoice_name(account="222", number="500"), invoice(2))
     project.build()
-    [document] = project.query("SELECT document_sha256 FROM raw_invoices WHERE account_id = '222'")
     with pytest.raises(DecisionError, match="500 cannot be released: account 111 has an invoice with the same id"):
-        decide(
-            project.warehouse,
-            archive_of(project),
-            decision="release",
-            document_sha256=document["document_sha256"],
+        project.decide(
+            "release",
+            file_name=invoice_name(account="222", number="500"),
             invoice=("digitalocean", "222", "500"),
             reason="both are real",
-            by="somebody",
-            now=datetime.now(UTC),
         )
     project.build()
     assert totals(project)["222", "500"] == ("held", 2200)
@@ -127,15 +122,6 @@ def test_a_dismissed_document_that_finance_has_is_left_for_a_person_to_see(proje
     project = project_with_finance
     project.drop(invoice_name(), invoice(1))
     assert checks_of(project.run([APRIL]))["finance_has_nothing_else"].passed
-    decide(
-        project.warehouse,
-        archive_of(project),
-        decision="dismiss",
-        document_sha256=project.document(invoice_name())["document_sha256"],
-        invoice=None,
-        reason="not ours",
-        by="somebody",
-        now=datetime.now(UTC),
-    )
+    project.decide("dismiss", reason="not ours")
     check = checks_of(project.run([APRIL]))["finance_has_nothing_else"]
     assert (check.passed, check.metadata["found"].value) == (False, 1)

@@ -9,7 +9,6 @@ import pytest
 
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.finance.delivery import Delivered
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import stale
@@ -98,25 +97,12 @@ def _have_a_past(project: Project) -> None:
     project.drop("cloud-resources.json", b'[{"id": "1", "name": "web-01", "type": "Droplet", "account": "77"}]')
     may = "DigitalOcean Invoice 2026 May (0000000-900000005).csv"
     land_only(project.warehouse)
-    _decide(project, "release", invoice_name("2026 Mar", "3001"), ("digitalocean", "77", "3001"))
-    _decide(project, "void", may, ("digitalocean", "0000000", "900000005"))
-    _decide(project, "dismiss", invoice_name("2026 Mar", "3002"))
-    _decide(project, "dismiss", "no invoice.txt")
+    project.decide("release", "3001", file_name=invoice_name("2026 Mar", "3001"), now=NOW)
+    project.decide("void", file_name=may, invoice=("digitalocean", "0000000", "900000005"), now=NOW)
+    project.decide("dismiss", file_name=invoice_name("2026 Mar", "3002"), now=NOW)
+    project.decide("dismiss", file_name="no invoice.txt", now=NOW)
     build(project.warehouse, resources=True)
     assert project.finance.deliver(project.warehouse).failure is None
-
-
-def _decide(project: Project, decision: Any, name: str, invoice: tuple[str, str, str] | None = None) -> None:
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision=decision,
-        document_sha256=project.document(name)["document_sha256"],
-        invoice=invoice,
-        reason="asked the provider",
-        by="ann",
-        now=NOW,
-    )
 
 
 def test_before_the_rebuild_there_is_something_of_everything(rebuilt: Rebuilt) -> None:
@@ -174,16 +160,7 @@ def test_a_warehouse_that_is_restored_from_a_backup_learns_what_the_archive_has_
         project.drop(invoice_name(), digitalocean(line(), tax()))
         build(project.warehouse)
         backup = project.warehouse.path.read_bytes()
-        decide(
-            project.warehouse,
-            archive_of(project.warehouse),
-            decision="void",
-            document_sha256=project.document(invoice_name())["document_sha256"],
-            invoice=("digitalocean", "77", "1001"),
-            reason="fraud",
-            by="somebody",
-            now=NOW,
-        )
+        project.decide("void", reason="fraud", now=NOW)
         build(project.warehouse)
         after = contents(project)
         (project.inbox / invoice_name()).unlink()
