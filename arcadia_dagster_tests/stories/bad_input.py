@@ -1,6 +1,6 @@
 """What the tests of odd and bad input share: a case's id, and a home in which many documents are landed by few runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -111,6 +111,15 @@ class World:
         assert self.pushed(label) is None, label
         [reason] = invoice["hold_reasons"]
         return str(reason)
+
+    def rejected_otherwise(self, expected: Mapping[str, tuple[Any, str]]) -> dict[str, str]:
+        """Of the documents that should be rejected, each for a reason that begins so: those that are not, and what they are."""
+        found = {label: self.document(label) for label in expected}
+        return {
+            label: f"{row['status']}: {row['reason']}"
+            for label, row in found.items()
+            if row["status"] != "rejected" or not row["reason"].startswith(expected[label][1])
+        }
 
     def rejected_because(self, label: str) -> str:
         """The reason for which the document is rejected; nothing of it is loaded, and its bytes are kept."""
