@@ -79,11 +79,18 @@ def build(
         if months is None:
             with warehouse.read() as connection:
                 months = {month for month in stale(connection) if month in RANGE}
-        with warehouse.write() as connection:
-            build_raw_invoices(connection, months, RANGE)
-        if resources:
-            build_cloud_resources(warehouse)
-        build_cost_lines(warehouse, archive, reader, months, RANGE)
-        with warehouse.write() as connection:
-            build_tax_split_totals(connection, months, RANGE)
+        build_months(warehouse, archive, reader, months, resources=resources)
     return landed
+
+
+def build_months(
+    warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], *, resources: bool = False
+) -> None:
+    """Each stage of these months from the one before it."""
+    with warehouse.write() as connection:
+        build_raw_invoices(connection, months, RANGE)
+    if resources:
+        build_cloud_resources(warehouse)
+    build_cost_lines(warehouse, archive, reader, months, RANGE)
+    with warehouse.write() as connection:
+        build_tax_split_totals(connection, months, RANGE)

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import land
-from arcadia_dagster.stages.cost_lines import build_cost_lines
-from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
-from arcadia_dagster_tests.plain import RANGE, build, reader_of
+from arcadia_dagster_tests.plain import build, build_months, reader_of
 from benchmarks.home import warehouse_sums
 from benchmarks.measure import BenchmarkError, Stopwatch
 
@@ -80,11 +77,7 @@ def _build(folder: Path, group: int) -> None:
     months = _months(group)
     with reader_of(warehouse) as reader:
         land(warehouse, archive, reader, _inbox(folder, group), settle_seconds=0)
-        with warehouse.write() as connection:
-            build_raw_invoices(connection, months, RANGE)
-        build_cost_lines(warehouse, archive, reader, months, RANGE)
-        with warehouse.write() as connection:
-            build_tax_split_totals(connection, months, RANGE)
+        build_months(warehouse, archive, reader, months)
 
 
 def _warehouse(folder: Path) -> Warehouse:

@@ -27,20 +27,17 @@ import duckdb
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import land
-from arcadia_dagster.stages.cost_lines import build_cost_lines
-from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.months import month_list, next_month
+from arcadia_dagster.warehouse.months import month_list, months_from
 from arcadia_dagster_tests.generate import file_name, write_large
-from arcadia_dagster_tests.plain import RANGE, reader_of
+from arcadia_dagster_tests.plain import build_months, reader_of
 from arcadia_dagster_tests.scale.postgres import Postgres
 from benchmarks.measure import BenchmarkError
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
-_MONTHS = 24
+_MONTHS = months_from(date(2024, 1, 1), 24)
 _WORKERS = (1, 2, 4)
 _LINES = 200_000
 _DOCUMENT_BYTES = 10**10
@@ -77,21 +74,6 @@ class _Timed(Warehouse):
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
-
-
-def _months() -> list[date]:
-    months = [date(2024, 1, 1)]
-    while len(months) < _MONTHS:
-        months.append(next_month(months[-1]))
-    return months
-
-
-def _replace(warehouse: _Timed, archive: Archive, reader: Reader, months: Collection[date]) -> None:
-    with warehouse.write() as connection:
-        build_raw_invoices(connection, months, RANGE)
-    build_cost_lines(warehouse, archive, reader, months, RANGE)
-    with warehouse.write() as connection:
-        build_tax_split_totals(connection, months, RANGE)
 
 
 def _append(warehouse: _Timed, archive: Archive, reader: Reader, months: Collection[date]) -> None:
@@ -147,8 +129,8 @@ class _Way:
 _REPLACED = "SELECT count(*), count(DISTINCT invoice_month) FROM cost_lines"
 _APPENDED = "SELECT count(*), count(DISTINCT invoice_month) FROM loaded_lines SEMI JOIN loads USING (load_id)"
 _WAYS = (
-    _Way("replace", _replace, 1, _REPLACED),
-    _Way("replace", _replace, 12, _REPLACED),
+    _Way("replace", build_months, 1, _REPLACED),
+    _Way("replace", build_months, 12, _REPLACED),
     _Way("append", _append, 1, _APPENDED),
 )
 
@@ -178,7 +160,7 @@ def _new_lake(location: str, folder: Path, lines: int) -> Warehouse:
     warehouse.create()
     inbox = folder / "inbox"
     inbox.mkdir()
-    for number, month in enumerate(_months()):
+    for number, month in enumerate(_MONTHS):
         write_large(inbox / file_name(month, "77", str(1000 + number)), lines=lines, month=month, seed=number)
     with reader_of(warehouse) as reader:
         archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
@@ -196,8 +178,8 @@ def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
         warehouse = _new_lake(location, folder, lines)
         months: Queue[list[date]] = spawn.Queue()
         told: Queue[Turns] = spawn.Queue()
-        for first in range(0, _MONTHS, way.months):
-            months.put(_months()[first : first + way.months])
+        for first in range(0, len(_MONTHS), way.months):
+            months.put(_MONTHS[first : first + way.months])
         seen = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
         before = postgres.query(database, seen)[0][0]
         processes = [spawn.Process(target=_work, args=(way, location, folder, months, told)) for _ in range(workers)]
@@ -213,7 +195,7 @@ def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
         seen_by_catalog = postgres.query(database, seen)[0][0] - before
         with warehouse.read() as connection:
             found = connection.execute(way.result).fetchone()
-        if found is None or found[1] != _MONTHS:
+        if found is None or found[1] != len(_MONTHS):
             raise BenchmarkError(f"{found}: the lake lacks months")
     waited, held = sum(turn.waited for turn in turns), sum(turn.held for turn in turns)
     print(
@@ -227,7 +209,7 @@ def main() -> None:
     """Measure, and print a table."""
     lines = int(sys.argv[1]) if sys.argv[1:] else _LINES
     print(
-        f"{_MONTHS} months of {lines:,} lines on {os.cpu_count()} cores; documents are archived, and read by the workers"
+        f"{len(_MONTHS)} months of {lines:,} lines on {os.cpu_count()} cores; documents are archived, and read by the workers"
     )
     print(
         "| way | months at a time | workers | s | lines/s | s waited | s held | held of all | turns "

@@ -72,6 +72,11 @@ def exponents_sql() -> str:
     return f"(SELECT * FROM (VALUES {rows}) AS iso_4217 (currency, exponent))"
 
 
+def plain_sql(amount: str) -> str:
+    """SQL: a DECIMAL with decimals as text, without the zeros that only its type gives it: `100.50` stays `100.5`."""
+    return f"rtrim(rtrim(CAST({amount} AS VARCHAR), '0'), '.')"
+
+
 def to_minor_sql(amount: str, exponent: str) -> str:
     """SQL: a `DECIMAL(38,18)` in minor units (BIGINT), rounded half away from zero; NULL where the exponent is NULL.
 

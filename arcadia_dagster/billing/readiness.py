@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.billing.currency import from_minor_sql
+from arcadia_dagster.billing.currency import from_minor_sql, plain_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,12 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
     return (
         Reason(
             f"{column} <> {in_major}",
-            f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', has more decimals than '"
+            f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', has more decimals than '"
             " || currency || ' has'",
         ),
         Reason(
             f"{column} = {in_major} AND {in_minor} <> {computed}",
-            f"'the {what} that it states, ' || {_plain(column)} || ' ' || currency || ', differs from {of_what}, ' || "
+            f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', differs from {of_what}, ' || "
             f"{_amount(computed)}",
         ),
     )
@@ -162,8 +162,3 @@ def _amount(minor: str) -> str:
         for digits in (0, 2, 3, 4)
     )
     return f"(CASE exponent {arms} END || ' ' || currency)"
-
-
-def _plain(amount: str) -> str:
-    """SQL: an exact amount without the zeros that only its type gives it: `100.50` stays `100.5`."""
-    return f"rtrim(rtrim({amount}::VARCHAR, '0'), '.')"

@@ -21,7 +21,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.allocation import apportioned
-from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor
+from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor, plain_sql
 from arcadia_dagster.billing.services import OTHER, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
 from arcadia_dagster.warehouse.months import next_month
@@ -124,10 +124,10 @@ def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: dat
     connection.register("invoice_details", details)
     try:
         # Sorted before constants make each line three times as wide.
-        files = (*_write(connection, into / COST_AND_USAGE, _cost_and_usage(month), f"({_lines_sql(month)})"),)
-        invoices = "(FROM invoice_details ORDER BY InvoiceDetailId)"
+        of_lines = _write(connection, into / COST_AND_USAGE, _cost_and_usage(month), f"({_lines_sql(month)})")
         columns = {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
-        files += (*_write(connection, into / INVOICE_DETAIL, columns, invoices),)
+        rows = "(FROM invoice_details ORDER BY InvoiceDetailId)"
+        files = (*of_lines, *_write(connection, into / INVOICE_DETAIL, columns, rows))
         [(lines,)] = connection.execute("SELECT count(*) FROM cost_lines WHERE invoice_month = ?", [month]).fetchall()
     finally:
         connection.unregister("invoice_details")
@@ -293,7 +293,7 @@ def _as_text(expression: str, type_: str) -> str:
     if type_ == "TIMESTAMP":
         return f"strftime({expression}, '%Y-%m-%dT%H:%M:%SZ')"
     if type_ == AMOUNT_TYPE:
-        return f"rtrim(rtrim(CAST({expression} AS VARCHAR), '0'), '.')"
+        return plain_sql(expression)
     return expression
 
 

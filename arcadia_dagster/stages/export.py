@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import duckdb
 
-from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, exponents_sql, from_minor_sql
+from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, exponents_sql, from_minor_sql, plain_sql
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.query import text_list, text_literal
@@ -224,7 +224,7 @@ def _cell(column: _Exported) -> str:
         case "TIMESTAMP":
             return f"replace(CAST({name} AS VARCHAR), ' ', 'T') || 'Z'"
         case decimal if decimal.startswith("DECIMAL"):
-            return f"rtrim(rtrim(CAST({name} AS VARCHAR), '0'), '.')"
+            return plain_sql(name)
         case _:
             return name
 

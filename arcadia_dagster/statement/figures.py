@@ -18,7 +18,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.vendors import VENDORS
-from arcadia_dagster.warehouse.months import month_list, next_month
+from arcadia_dagster.warehouse.months import month_list, months_from, next_month
 from arcadia_dagster.warehouse.query import fetch
 
 ROWS_SHOWN = 10
@@ -148,12 +148,13 @@ def year_before(month: date) -> date:
     return month.replace(year=month.year - 1)
 
 
+def _with_those_before(months: Collection[date]) -> set[date]:
+    return {*months, *(previous_month(month) for month in months)}
+
+
 def trend_months(month: date) -> list[date]:
     """The twelve months that end with this one, in order."""
-    months = [next_month(year_before(month))]
-    while len(months) < TREND_MONTHS:
-        months.append(next_month(months[-1]))
-    return months
+    return months_from(next_month(year_before(month)), TREND_MONTHS)
 
 
 def shown_on(month: date) -> list[date]:
@@ -265,7 +266,7 @@ def _providers(
     connection: duckdb.DuckDBPyConnection, months: Collection[date]
 ) -> dict[tuple[date, str], dict[str, tuple[str, Totals]]]:
     """The ready invoices of these months and of those before, by month, currency and source; with the vendor's name."""
-    wanted = {*months, *(previous_month(month) for month in months)}
+    wanted = _with_those_before(months)
     rows = connection.execute(
         f"""
         SELECT total.invoice_month, total.currency, total.source, max(raw.vendor_name), count(*),
@@ -366,7 +367,7 @@ def _minor(amount: Decimal | None, currency: str) -> int:
 
 def _lines_sql(months: Collection[date]) -> str:
     """SQL: the lines of ready invoices, of these months and of those before: each on the page of its month, and on the next."""
-    wanted = {*months, *(previous_month(month) for month in months)}
+    wanted = _with_those_before(months)
     return f"""
     SELECT page, currency, source, charge_category, service_name, project, coalesce(resource_name, resource_id) AS resource,
       coalesce(resource_type, '') AS resource_type, description, CASE WHEN invoice_month = page THEN amount END AS amount,

@@ -138,3 +138,11 @@ def stale(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> se
 def next_month(month: date) -> date:
     """The first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def months_from(first: date, count: int) -> list[date]:
+    """So many months in order, by their first days, from this one on."""
+    months = [first]
+    while len(months) < count:
+        months.append(next_month(months[-1]))
+    return months

@@ -15,7 +15,7 @@ import pytest
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster.warehouse.months import months_from
 from arcadia_dagster_tests.graphql import GraphQLError
 from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.plain import build, new_warehouse
@@ -47,18 +47,12 @@ query ($id: String!) {
 PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 LINES = 20
-
-
-def months() -> list[date]:
-    found = [date(2024, 1, 1)]
-    while len(found) < 24:
-        found.append(next_month(found[-1]))
-    return found
+MONTHS = months_from(date(2024, 1, 1), 24)
 
 
 def drop_all(inbox: Path, *, cents: int) -> None:
     """An invoice for each month, of amounts that are of this round alone."""
-    for number, month in enumerate(months()):
+    for number, month in enumerate(MONTHS):
         rows = [
             line(
                 description=f"web-{one}",
@@ -84,7 +78,7 @@ class Story:
         return found
 
     def backfill(self) -> str:
-        names = [f"{month:%Y-%m-%d}" for month in months()]
+        names = [f"{month:%Y-%m-%d}" for month in MONTHS]
         answer = self.deployment.ask(BACKFILL, assets=[{"path": [name]} for name in PARTITIONED], months=names)
         found: str = answer["launchPartitionBackfill"]["backfillId"]
         return found
