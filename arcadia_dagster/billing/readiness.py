@@ -95,37 +95,6 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "'the same bytes came under the names of different invoices (' || names_conflict || '): if both are real, ask the "
             "provider for a file of each'",
         ),
-        Reason(
-            "replaces_other_lines",
-            "'a file of the same name stated mostly other lines before, and the name is not the provider''s: a new version, or "
-            "another invoice? Give each the provider''s own file name'",
-        ),
-        Reason(
-            "is_part_or_replacement",
-            "'a lone file states other lines of it than the files before: a part of it, or a replacement? Put the files of one "
-            "delivery into one folder of the inbox; or release it, if the lone file is the whole invoice now'",
-        ),
-        Reason(
-            "has_like_parts",
-            "'two files of its folder state mostly the same lines: parts, or two versions? Put each delivery into a folder of "
-            "its own; or dismiss the document that is out of date'",
-        ),
-        Reason(
-            "files_lacking > 0",
-            "files_lacking || ' of the ' || files_listed || "
-            "' files that the manifest of its delivery lists are not there, or cannot be read (' || "
-            "first_file_lacking || CASE WHEN files_lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest'",
-        ),
-        Reason(
-            "files_not_listed IS NOT NULL",
-            "'its folder has files that the manifest of its delivery does not list (' || files_not_listed || '): put each "
-            "delivery into a folder of its own; or dismiss the documents that are out of date'",
-        ),
-        Reason(
-            "duplicate_of IS NOT NULL",
-            "'it has mostly the same lines as invoice ' || duplicate_of || ' of this month, which came first; dismiss the "
-            "document of one of them, or release this one if both are real'",
-        ),
     )
 
 

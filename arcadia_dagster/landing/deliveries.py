@@ -66,11 +66,6 @@ _WITH = f"""
     )"""
 
 
-NO_PROBLEMS = (
-    "SELECT '' AS document_sha256, 0 AS listed, 0 AS lacking, '' AS first_lacking, '' AS not_listed WHERE false"
-)
-"""SQL: `problems_sql` where there is no manifest."""
-
 NOTHING_LISTED = "SELECT '' AS document_sha256, '' AS manifest_sha256 WHERE false"
 """SQL: `listed_sql` where there is no manifest."""
 

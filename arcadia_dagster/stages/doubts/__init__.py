@@ -1,0 +1,26 @@
+"""What makes an invoice doubtful that its own figures do not show: other invoices, other documents, other deliveries.
+
+A module for each kind of doubt. It says in SQL which invoices are in doubt and, in a sentence that a person can act on, why.
+What an invoice's own row shows (a total that differs, more tax than net) is in `billing.readiness`.
+"""
+
+from arcadia_dagster.stages.doubts import identity, manifests, parts
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+
+__all__ = ["Doubt", "Scope", "doubts_sql"]
+
+
+def doubts_sql(scope: Scope) -> str:
+    """SQL: `source`, `account_id`, `external_id` and `doubts`, the sentences in the order in which people should see them.
+
+    One row for each invoice that something makes doubtful. It stands behind the CTEs that `Scope` names.
+    """
+    found = (*identity.doubts(scope), *parts.doubts(scope), *manifests.doubts(scope))
+    arms = "\n      UNION ALL\n".join(
+        f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
+        for rank, doubt in enumerate(found)
+    )
+    return f"""
+      SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts
+      FROM ({arms})
+      GROUP BY ALL"""

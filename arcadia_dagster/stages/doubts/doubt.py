@@ -1,0 +1,39 @@
+"""What a kind of doubt is, and what it may look at."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from arcadia_dagster.warehouse.months import month_list
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is being judged. The SQL of a doubt may name these CTEs, besides the warehouse's tables.
+
+    `part`: the current rows of `raw_invoices` of the months. `raw`: one row an invoice, from the documents that state it
+    together. `listed`: what manifests list (`landing.deliveries.listed_sql`). `rounded`: an invoice's totals in minor units.
+
+    Attributes:
+        months: The months whose invoices are judged.
+        has_manifests: Whether any delivery has a manifest.
+    """
+
+    months: Collection[date]
+    has_manifests: bool
+
+    @property
+    def month_list(self) -> str:
+        """The months as SQL lists them."""
+        return month_list(self.months)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One kind of doubt. A person may overrule it for the version that they saw.
+
+    Attributes:
+        sql: A SELECT of `source`, `account_id`, `external_id` and `text`, one row for each invoice that is in doubt.
+    """
+
+    sql: str
