@@ -81,7 +81,7 @@ def plan(
     """What to start with these settings: with a sandbox only where neither finance's address nor the secret is set."""
     is_configured = bool(environ.get("SKYAI_FINANCE_URL") or environ.get(SECRET_VARIABLE))
     home = values.home if is_configured else values.home / "sandbox"
-    own = {"ARCADIA_HOME": str(home), "ARCADIA_DAGSTER_STORAGE": str(home / "dagster")}
+    own = {"ARCADIA_HOME": str(home)}
     own["ARCADIA_UI_URL"] = environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}"
     own["ARCADIA_STATEMENTS_URL"] = environ.get("ARCADIA_STATEMENTS_URL") or f"http://{HOST}:{statements_port}"
     if is_configured:
@@ -101,6 +101,7 @@ _PATHS = (
     "ARCADIA_STATEMENTS",
     "ARCADIA_FOCUS",
     "ARCADIA_TENANTS",
+    "ARCADIA_DAGSTER_STORAGE",
 )
 
 
@@ -178,7 +179,7 @@ class Launcher:
     def _prepare_home(self) -> None:
         inbox = Path(self.deployment.environ.get("ARCADIA_INBOX") or self.deployment.home / "inbox")
         home = self.deployment.home
-        for folder in (inbox, home / "dagster", home / "logs", self.deployment.statements):
+        for folder in (inbox, home / "logs", self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
         if self.deployment.sandbox_port is not None:
             for file in sorted(SAMPLE_INBOX.iterdir()):

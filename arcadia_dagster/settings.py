@@ -36,7 +36,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next eight are in it unless set",
+        description="Where state lies (default: `var` here); the next nine are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -76,6 +76,11 @@ class Settings(BaseModel):
         Path("statements"),
         validation_alias="ARCADIA_STATEMENTS",
         description="The folder that the monthly statements are written to",
+    )
+    dagster_storage: Path = Field(
+        Path("dagster"),
+        validation_alias="ARCADIA_DAGSTER_STORAGE",
+        description="The folder with what Dagster itself keeps: runs, events, logs",
     )
     statements_url: str = Field(
         "",
@@ -256,6 +261,11 @@ class Settings(BaseModel):
         return self.home / self.statements
 
     @property
+    def dagster_storage_path(self) -> Path:
+        """The folder with what Dagster itself keeps, in the home unless it is set to be elsewhere."""
+        return self.home / self.dagster_storage
+
+    @property
     def warehouse_location(self) -> str:
         """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
         return self.warehouse if self.has_lake else str(self.home / self.warehouse)
@@ -293,6 +303,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         "ARCADIA_FOCUS",
         "ARCADIA_TENANTS",
         "ARCADIA_STATEMENTS",
+        "ARCADIA_DAGSTER_STORAGE",
     ):
         if name in values and not values[name].startswith("ducklake:"):
             values[name] = str(Path(values[name]).expanduser().absolute())

@@ -22,6 +22,7 @@ DEFAULTS = {
     "ARCADIA_TENANTS": Path("tenants.toml"),
     "ARCADIA_FORMATS": Path("formats"),
     "ARCADIA_STATEMENTS": Path("statements"),
+    "ARCADIA_DAGSTER_STORAGE": Path("dagster"),
     "ARCADIA_STATEMENTS_URL": "",
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,

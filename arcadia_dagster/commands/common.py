@@ -55,7 +55,6 @@ def load_settings() -> Settings:
         if (problem := webhook_problem(webhook)) is not None:
             raise CommandError(problem, MISUSED)
     os.environ["ARCADIA_HOME"] = str(values.home)
-    os.environ.setdefault("ARCADIA_DAGSTER_STORAGE", str(values.home / "dagster"))
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))
     return values
 
@@ -112,7 +111,7 @@ def report_checks(values: Settings) -> None:
 
     The command has done its work by then: what goes wrong is told, and changes nothing about it.
     """
-    if not Path(os.environ["ARCADIA_DAGSTER_STORAGE"]).exists():
+    if not values.dagster_storage_path.exists():
         return
     import dagster as dg
 

@@ -37,7 +37,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     """Make the folders and the warehouse. Doing it again changes nothing."""
     values = load_settings()
     with complaints():
-        for folder in (values.home, values.inbox_path, values.archive_path, values.home / "dagster"):
+        for folder in (values.home, values.inbox_path, values.archive_path, values.dagster_storage_path):
             folder.mkdir(parents=True, exist_ok=True)
         warehouse = warehouse_of(values)
         warehouse.create()

@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from arcadia_dagster_tests.graphql import GraphQL
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.scale.postgres import binary, free_port
+from arcadia_dagster_tests.loopback import NO_AUTHORITIES, free_port
+from arcadia_dagster_tests.scale.postgres import binary
 
 T = TypeVar("T")
 
@@ -38,7 +38,6 @@ class Deployment:
             "ARCADIA_SETTLE_SECONDS": "0",
             # Only what is asked for is run: the sensor's next look is far away.
             "ARCADIA_SENSOR_SECONDS": "3600",
-            "ARCADIA_DAGSTER_STORAGE": str(home / "dagster"),
             "ARCADIA_BROKER": f"redis://127.0.0.1:{self._redis_port}/0",
             "DAGSTER_HOME": str(ROOT / "deploy"),
             "PYTHONUNBUFFERED": "1",

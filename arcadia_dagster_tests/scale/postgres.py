@@ -3,13 +3,14 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg2
+
+from arcadia_dagster_tests.loopback import free_port
 
 
 def binary(name: str, package: str, *folders: str) -> str:
@@ -19,13 +20,6 @@ def binary(name: str, package: str, *folders: str) -> str:
     )
     assert found, f"{name} is missing: apt-get install {package}"
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Postgres:

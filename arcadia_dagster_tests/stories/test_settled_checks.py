@@ -151,7 +151,6 @@ class Desk:
         settings = {
             "ARCADIA_SETTLE_SECONDS": "0",
             "ARCADIA_HOME": str(self.folder / "var"),
-            "ARCADIA_DAGSTER_STORAGE": str(self.folder / "var" / "dagster"),
             "DAGSTER_HOME": str(self.folder),
             "SKYAI_FINANCE_URL": url,
             "SKYAI_FINANCE_SECRET": SECRET,
@@ -161,7 +160,7 @@ class Desk:
             patch.chdir(self.folder)
             patch.setattr(os, "environ", {**os.environ, **settings})
             if self.instance is not None:
-                Path(settings["ARCADIA_DAGSTER_STORAGE"]).mkdir(exist_ok=True)
+                (self.folder / "var" / "dagster").mkdir(exist_ok=True)
                 patch.setattr(dg.DagsterInstance, "get", partial(nullcontext, self.instance))
             yield
 
