@@ -228,6 +228,8 @@ class StatedInvoice:
         lines_month: The month in which most lines that are not tax start (tie: the later).
         lines_total: The exact sum of its lines in major units; None where they are in several currencies.
         lines_sketch: The smallest hashes of its lines: versions of one invoice share most of them.
+        charges_sketch: The same of what they charge for, whatever the amounts: a new version of an invoice has most of them.
+        charge_days: The days (UTC) on which lines that are not tax start.
         stated_total: The document's own total in major units.
         is_final: False for a preview or an invoice without an id: shown, never pushed.
         vendor_name: The issuer's name, where the source is made from it.
@@ -242,6 +244,8 @@ class StatedInvoice:
     lines_month: date | None
     lines_total: Decimal | None = None
     lines_sketch: tuple[int, ...] = ()
+    charges_sketch: tuple[int, ...] = ()
+    charge_days: tuple[date, ...] = ()
     account_id: str | None = None
     external_id: str | None = None
     invoice_number: str | None = None

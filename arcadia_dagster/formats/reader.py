@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.billing import tax
+from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
@@ -38,6 +38,9 @@ from arcadia_dagster.warehouse.threads import use_threads_for
 
 _REJECTS_KEPT = 100
 _SKETCH = 64
+_MOST_DAYS = 400
+"""How many days of charges an invoice is known by: an annual one has no more."""
+
 _MOST_DOCUMENTS = 1_000
 """How many documents one statement reads: DuckDB keeps a block of 256 KB for each until the statement ends."""
 
@@ -423,17 +426,22 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
           SELECT document_sha256, invoice_key, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
-            min(CAST(hash(service_name, description, amount, charge_period_start) // 2 AS BIGINT), {_SKETCH}) AS lines_sketch
+            min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL
         ), starts AS (
-          SELECT document_sha256, invoice_key,
-            CAST(date_trunc('month', charge_period_start) AS DATE) AS lines_month, count(*) AS line_count
+          SELECT document_sha256, invoice_key, CAST(charge_period_start AS DATE) AS day, count(*) AS line_count
           FROM {lines} WHERE charge_category <> 'Tax' AND charge_period_start IS NOT NULL GROUP BY ALL
-        ), usual AS (
-          SELECT document_sha256, invoice_key, max_by(lines_month, (line_count, lines_month)) AS lines_month
+        ), month AS (
+          SELECT document_sha256, invoice_key, CAST(date_trunc('month', day) AS DATE) AS lines_month,
+            sum(line_count) AS line_count, list(day) AS days
           FROM starts GROUP BY ALL
+        ), usual AS (
+          SELECT document_sha256, invoice_key, max_by(lines_month, (line_count, lines_month)) AS lines_month,
+            list_sort(flatten(list(days)))[:{_MOST_DAYS}] AS charge_days
+          FROM month GROUP BY ALL
         )
-        SELECT invoice.*, usual.lines_month FROM invoice LEFT JOIN usual USING (document_sha256, invoice_key)
+        SELECT invoice.*, usual.lines_month, coalesce(usual.charge_days, CAST([] AS DATE[])) AS charge_days
+        FROM invoice LEFT JOIN usual USING (document_sha256, invoice_key)
         ORDER BY document_sha256, first_row
         """
     ).fetchall()
@@ -462,9 +470,13 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                     lines_month=lines_month,
                     lines_total=sums.get((sha256, key)),
                     lines_sketch=tuple(sketch),
+                    charges_sketch=tuple(charges),
+                    charge_days=tuple(days),
                     **{"source": layout.source, **told.get((sha256, key), {})},
                 )
-                for ordinal, (_, key, _, count, currencies, _, _, sketch, lines_month) in enumerate(found, start=1)
+                for ordinal, (_, key, _, count, currencies, _, _, sketch, charges, lines_month, days) in enumerate(
+                    found, start=1
+                )
             ),
             problems=[
                 Problem(
@@ -472,7 +484,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                     f"expected less than {_MAX_SUM:,} an invoice",
                     record=largest_row - min(row[2] for row in found) + 1,
                 )
-                for _, key, *_, largest_row, _, _ in found
+                for _, key, *_, largest_row, _, _, _, _ in found
                 if (sha256, key) in too_large
             ],
         )

@@ -268,6 +268,8 @@ def _invoice_row(
         "line_count": invoice.line_count,
         "lines_total": invoice.lines_total,
         "lines_sketch": list(invoice.lines_sketch),
+        "charges_sketch": list(invoice.charges_sketch),
+        "charge_days": list(invoice.charge_days),
         "names_conflict": names_conflict,
         "id_basis": identity.id_basis,
         "month_basis": identity.month_basis,

@@ -17,6 +17,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "VARCHAR[]": pa.list_(pa.string()),
     "BIGINT[]": pa.list_(pa.int64()),
     "DATE": pa.date32(),
+    "DATE[]": pa.list_(pa.date32()),
     "TIMESTAMP": pa.timestamp("us"),
     "BIGINT": pa.int64(),
     "INTEGER": pa.int32(),

@@ -13,7 +13,7 @@ import duckdb
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.warehouse import version_1
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,15 @@ _STATED_SINCE_4 = (
     Column("lacks_tax", "BOOLEAN", "Whether the document states amounts before tax and does not tell the tax."),
 )
 
+_STATED_SINCE_5 = (
+    Column(
+        "charges_sketch",
+        "BIGINT[]",
+        "The 64 smallest hashes of what its lines charge for, whatever the amounts, to tell parts from versions.",
+    ),
+    Column("charge_days", "DATE[]", "The days (UTC) on which its lines that are not tax start."),
+)
+
 _DOCUMENTS_SINCE_2 = (
     Column("record_bytes", "BIGINT", "How long the document's record in the archive was when it was registered."),
 )
@@ -134,7 +143,7 @@ DOCUMENT_NAMES = Table(
 DOCUMENT_INVOICES = Table(
     "document_invoices",
     "The invoices that the accepted documents state, of whatever month: the register that `raw_invoices` is made of.",
-    (_SHA256, *_STATED_INVOICE, *_STATED_SINCE_2, *_STATED_SINCE_4),
+    (_SHA256, *_STATED_INVOICE, *_STATED_SINCE_2, *_STATED_SINCE_4, *_STATED_SINCE_5),
     key=("document_sha256", "invoice_ordinal"),
 )
 
@@ -225,6 +234,7 @@ RAW_INVOICES = Table(
         Column("status", "VARCHAR", "`current`, or `superseded` by a newer document for the same invoice."),
         *_STATED_SINCE_2,
         *_STATED_SINCE_4,
+        *_STATED_SINCE_5,
     ),
     key=("document_sha256", "invoice_ordinal"),
 )
@@ -512,6 +522,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         DELIVERY_FILES.ddl,
         *_added(DOCUMENT_INVOICES, _STATED_SINCE_4),
         *_added(RAW_INVOICES, _STATED_SINCE_4),
+    ),
+    5: (
+        *_added(DOCUMENT_INVOICES, _STATED_SINCE_5),
+        *_added(RAW_INVOICES, _STATED_SINCE_5),
     ),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version

@@ -107,7 +107,7 @@ def test_files_that_a_manifest_names_are_parts_however_alike_their_lines_are(pro
     project.drop("aws/cur-2.csv", as_csv(*alike, *usage(99)))
     build(project.warehouse)
     [reason] = reasons(project, "2001")
-    assert "two files of its folder state mostly the same lines" in reason
+    assert reason.startswith("most lines of cur-1.csv are also in the other files of its folder")
     project.drop("aws/cur-Manifest.json", manifest(*keys("cur-1.csv", "cur-2.csv")))
     build(project.warehouse)
     assert in_finance(project) == {"2001": (2100, 2100, 0, 21)}

@@ -1,33 +1,102 @@
-"""Invoices that several files may state together: whether it is doubtful which of them do."""
+"""Invoices that several files state: whether they are parts of it or versions of it, and whether one is there twice.
 
+Two questions. A newer delivery takes the place of the older ones: does it state what each of their files charged for, or is it a
+part beside them? The files of one delivery are summed: does one of them state lines that the others have already?
+"""
+
+from arcadia_dagster.billing import likeness
+from arcadia_dagster.stages.doubts.commands import dismiss_sql, release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
-_PART_OR_REPLACEMENT = """
-      SELECT newer.source, newer.account_id, newer.external_id,
-        'a lone file states other lines of it than the files before: a part of it, or a replacement? Put the files of one '
-        'delivery into one folder of the inbox; or release it, if the lone file is the whole invoice now' AS text
-      FROM (SELECT * FROM part WHERE may_be_part
-        QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id) = 1) AS newer
-      JOIN document_invoices AS older USING (source, account_id, external_id)
-      WHERE older.document_sha256 <> newer.document_sha256 AND older.received_at <= newer.received_at
-        AND NOT EXISTS (FROM document_names AS name
-          WHERE name.document_sha256 = newer.document_sha256 AND contains(name.inbox_path, '/'))
-      GROUP BY newer.source, newer.account_id, newer.external_id
-      HAVING len(list_intersect(any_value(newer.lines_sketch), flatten(list(older.lines_sketch)))) * 2
-        < least(len(any_value(newer.lines_sketch)), len(list_distinct(flatten(list(older.lines_sketch)))))"""
+# An earlier file is known by its days and by at most 64 of what it charged for; of the newest delivery all lines are there.
+_EARLIER = """
+      SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
+        list_distinct(earlier.charges_sketch) AS charges
+      FROM (
+        SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
+          bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days, max(received_at) AS received_at
+        FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+        WHERE id_basis <> 'derived' AND is_final
+        GROUP BY source, account_id, external_id
+      ) AS key
+      JOIN (FROM document_invoices JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+      ) AS earlier USING (source, account_id, external_id)
+      LEFT JOIN (
+        SELECT source, account_id, external_id, max(received_at) AS received_at
+        FROM document_invoices SEMI JOIN (FROM decisions WHERE decision = 'release') AS release
+          USING (document_sha256, source, account_id, external_id)
+        GROUP BY ALL
+      ) AS released USING (source, account_id, external_id)
+      ANTI JOIN part ON part.document_sha256 = earlier.document_sha256 AND part.source = key.source
+        AND part.account_id = key.account_id AND part.external_id = key.external_id
+      WHERE earlier.received_at <= key.received_at AND earlier.is_final
+        -- Another export of the same invoice words its charges otherwise; a re-issue may have another month, and so other days.
+        AND earlier.format = key.format AND (key.may_be_part OR earlier.invoice_month = key.invoice_month)
+        -- A version that a person released is the whole invoice: what came before it is settled.
+        AND earlier.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')"""
 
-_LIKE_PARTS = """
-      SELECT DISTINCT a.source, a.account_id, a.external_id,
-        'two files of its folder state mostly the same lines: parts, or two versions? Put each delivery into a folder of '
-        'its own; or dismiss the document that is out of date' AS text
-      FROM part AS a JOIN part AS b USING (source, account_id, external_id)
-      LEFT JOIN listed AS of_a ON of_a.document_sha256 = a.document_sha256
-      LEFT JOIN listed AS of_b ON of_b.document_sha256 = b.document_sha256
-      WHERE a.may_be_part AND a.document_sha256 < b.document_sha256
-        AND of_a.manifest_sha256 IS DISTINCT FROM coalesce(of_b.manifest_sha256, '')
-        AND len(list_intersect(a.lines_sketch, b.lines_sketch)) * 2 > least(len(a.lines_sketch), len(b.lines_sketch))"""
+
+def _part_or_replacement(scope: Scope) -> str:
+    return f"""
+      WITH earlier AS MATERIALIZED ({_EARLIER}
+      ), charge AS (
+        SELECT source, account_id, external_id, document_sha256, unnest(charges) AS charge FROM earlier
+      ), charge_now AS (
+        SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge
+        FROM cost_lines SEMI JOIN earlier USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list})
+      ), lacking AS (
+        SELECT source, account_id, external_id, document_sha256
+        FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
+        GROUP BY ALL HAVING count(is_there) * 2 < count(*)
+        UNION
+        SELECT source, account_id, external_id, document_sha256 FROM earlier
+        WHERE len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
+      )
+      SELECT lacking.source, lacking.account_id, lacking.external_id,
+        'what states it now lacks most of what ' || min(document.file_name) ||
+        CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
+        ', which came earlier, charges for: a part of it, or a replacement? If they are parts, put copies of all parts into '
+        'one new folder of the inbox; if what came last is the whole invoice: ' ||
+        {release_sql("lacking.external_id")} AS text
+      FROM lacking JOIN documents AS document USING (document_sha256)
+      GROUP BY lacking.source, lacking.account_id, lacking.external_id"""
 
 
-def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
-    """A lone file with mostly other lines than those before it; two files of mostly the same lines that no manifest lists."""
-    return (Doubt(_PART_OR_REPLACEMENT), Doubt(_LIKE_PARTS))
+# How a line is told from another: by all that a line says. Equal lines in one file are two charges.
+_LINE = """hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, amount,
+              charge_category)"""
+
+_TWICE = f"""
+      SELECT found.source, found.account_id, found.external_id,
+        'most lines of ' || min(document.file_name) || ' are also in the other files of its folder: left over from an earlier '
+        'export, or a newer version? Dismiss what is out of date (' || min({dismiss_sql("found.document_sha256")}) ||
+        '), or put each delivery into a folder of its own; if all of them are parts: ' ||
+        {release_sql("found.external_id")} AS text
+      FROM (
+        SELECT source, account_id, external_id, document_sha256, sum(lines) AS lines, sum(least(lines, elsewhere)) AS shared
+        FROM (
+          SELECT *, sum(lines) OVER (PARTITION BY source, account_id, external_id, line) - lines AS elsewhere
+          FROM (
+            SELECT source, account_id, external_id, document_sha256, {_LINE} AS line, count(*) AS lines
+            FROM cost_lines
+            SEMI JOIN (
+              SELECT source, account_id, external_id, document_sha256
+              FROM part LEFT JOIN listed USING (document_sha256)
+              WINDOW invoice AS (PARTITION BY source, account_id, external_id)
+              QUALIFY count(*) OVER invoice > 1
+                AND (count(manifest_sha256) OVER invoice < count(*) OVER invoice
+                  OR min(manifest_sha256) OVER invoice <> max(manifest_sha256) OVER invoice)
+            ) AS together USING (source, account_id, external_id, document_sha256)
+            GROUP BY ALL
+          )
+        )
+        GROUP BY ALL HAVING shared * 2 > sum(lines)
+      ) AS found
+      JOIN documents AS document USING (document_sha256)
+      GROUP BY found.source, found.account_id, found.external_id"""
+
+
+def doubts(scope: Scope) -> tuple[Doubt, ...]:
+    """A delivery that lacks what an earlier file charged for; a file with lines that the others of its delivery have."""
+    return (Doubt(_part_or_replacement(scope)), Doubt(_TWICE))

@@ -1,0 +1,188 @@
+"""Files that state one invoice: what is a part is summed, what is a version takes the place of the one before, and what may be
+either is held, whichever came first."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.formats.focus import as_csv, charge
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import SECRET, Project
+
+PART_OR_REPLACEMENT = "a part of it, or a replacement?"
+TWICE = "are also in the other files of its folder"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(tmp_path / "home", sandbox=sandbox)
+
+
+def daily(days: Iterable[int], **values: str) -> list[dict[str, str | None]]:
+    """A charge of one dollar for each of the days of April."""
+    return [
+        charge(
+            **{
+                "BilledCost": "1.00",
+                "ChargePeriodStart": f"2026-04-{day:02}T00:00:00Z",
+                "ChargePeriodEnd": f"2026-04-{day:02}T12:00:00Z",
+                **values,
+            }
+        )
+        for day in days
+    ]
+
+
+def pushed(project: Project) -> dict[str, int]:
+    project.build()
+    assert project.sandbox is not None
+    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+
+
+def reasons(project: Project) -> list[str]:
+    return list(project.invoice("INV-1")["hold_reasons"])
+
+
+def release(project: Project, external_id: str) -> None:
+    invoice = project.invoice(external_id)
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision="release",
+        document_sha256=invoice["document_sha256"],
+        invoice=(invoice["source"], invoice["account_id"], external_id),
+        reason="looked at",
+        by="ann",
+        now=datetime.now(UTC),
+    )
+
+
+SLICES = {
+    "by days": (daily(range(1, 16)), daily(range(16, 31))),
+    "by sub-account": (daily(range(1, 31), SubAccountName="a"), daily(range(1, 31), SubAccountName="b")),
+    "by service": (daily(range(1, 31)), daily(range(1, 31), ServiceName="Storage")),
+    "one day each": (daily([1]), daily([2])),
+    "a long one and a short one": (daily(range(1, 31), SubAccountName="a") * 9, daily([30], SubAccountName="b")),
+}
+
+
+FOLDERS, LONE_FILES = "{}/export.csv", "export-{}.csv"
+
+
+@pytest.mark.parametrize(
+    ("slices", "place", "order"),
+    [
+        *(pytest.param(slices, FOLDERS, 1, id=name) for name, slices in SLICES.items()),
+        pytest.param(SLICES["by days"], LONE_FILES, 1, id="lone files"),
+        pytest.param(SLICES["a long one and a short one"], FOLDERS, -1, id="a short one and a long one"),
+    ],
+)
+def test_a_slice_of_an_invoice_never_takes_the_place_of_another(
+    project: Project, slices: tuple[list[dict[str, str | None]], ...], place: str, order: int
+) -> None:
+    whole = 100 * sum(map(len, slices))
+    first, second = list(enumerate(slices))[::order]
+    project.drop(place.format(first[0]), as_csv(*first[1]))
+    had = pushed(project)
+    project.drop(place.format(second[0]), as_csv(*second[1]))
+    assert pushed(project) == had
+    [reason] = reasons(project)
+    assert PART_OR_REPLACEMENT in reason
+    # The way out that the reason names.
+    for number, rows in enumerate(slices):
+        project.drop(f"whole/{number}.csv", as_csv(*rows))
+    assert pushed(project) == {"INV-1": whole}
+
+
+def test_a_slice_of_other_days_never_takes_the_place_of_another_however_many_charges_both_have(
+    project: Project,
+) -> None:
+    fees = daily([1] * 20, ChargeDescription="fee")
+    project.drop("first/export.csv", as_csv(*fees, *daily(range(1, 11))))
+    assert pushed(project) == {"INV-1": 3000}
+    project.drop("second/export.csv", as_csv(*fees, *daily(range(11, 31))))
+    assert pushed(project) == {"INV-1": 3000}
+    assert PART_OR_REPLACEMENT in reasons(project)[0]
+
+
+def test_of_a_new_delivery_of_which_only_a_part_has_come_nothing_is_pushed(project: Project) -> None:
+    parts = [as_csv(*daily(range(start, start + 10))) for start in (1, 11, 21)]
+    for number, content in enumerate(parts):
+        project.drop(f"monday/{number}.csv", content)
+    assert pushed(project) == {"INV-1": 3000}
+    for number in (0, 1):
+        project.drop(
+            f"tuesday/{number}.csv", as_csv(*daily(range(10 * number + 1, 10 * number + 11), BilledCost="2.00"))
+        )
+    assert pushed(project) == {"INV-1": 3000}
+    assert PART_OR_REPLACEMENT in reasons(project)[0]
+    project.drop("tuesday/2.csv", as_csv(*daily(range(21, 31), BilledCost="2.00")))
+    assert pushed(project) == {"INV-1": 6000}
+
+
+def test_a_month_that_grows_is_a_new_version_each_time_however_much_it_grows(project: Project) -> None:
+    project.drop("day-01/export.csv", as_csv(*daily([1])))
+    assert pushed(project) == {"INV-1": 100}
+    project.drop("day-03/export.csv", as_csv(*daily(range(1, 4)), *daily(range(1, 4), SubAccountName="b")))
+    assert pushed(project) == {"INV-1": 600}
+    many = [row for number in range(30) for row in daily(range(1, 31), ResourceId=f"r-{number}")]
+    project.drop("day-30/export.csv", as_csv(*daily(range(1, 31)), *daily(range(1, 31), SubAccountName="b"), *many))
+    assert pushed(project) == {"INV-1": 96000}
+
+
+def test_a_charge_whose_amount_grows_with_the_month_is_the_same_charge(project: Project) -> None:
+    for day in (1, 2, 30):
+        project.drop(f"day-{day}/export.csv", as_csv(*daily([1] * 3, BilledCost=f"{day}.00")))
+        assert pushed(project) == {"INV-1": 300 * day}
+
+
+def test_what_a_person_released_as_the_whole_invoice_is_what_the_next_delivery_is_compared_to(project: Project) -> None:
+    project.drop("first/export.csv", as_csv(*daily(range(1, 16))))
+    pushed(project)
+    project.drop("second/export.csv", as_csv(*daily(range(16, 31))))
+    pushed(project)
+    release(project, "INV-1")
+    assert pushed(project) == {"INV-1": 1500}
+    project.drop("third/export.csv", as_csv(*daily(range(16, 31)), *daily([30], ChargeDescription="late")))
+    assert pushed(project) == {"INV-1": 1600}
+
+
+LEFT_OVER = {
+    "of the run before": [daily(range(1, 13)), daily(range(13, 25)), daily(range(17, 25))],
+    "the month so far, three times": [daily(range(1, 11)), daily(range(1, 21)), daily(range(1, 31))],
+    "small beside large ones": [daily(range(1, 31), SubAccountName="a") * 9, daily(range(1, 31)), daily([30])],
+}
+
+
+@pytest.mark.parametrize("files", LEFT_OVER.values(), ids=LEFT_OVER)
+def test_a_file_whose_lines_are_in_the_other_files_of_its_folder_is_never_counted_beside_them(
+    project: Project, files: list[list[dict[str, str | None]]]
+) -> None:
+    for number, rows in enumerate(files):
+        project.drop(f"shards/{number}.csv", as_csv(*rows))
+    assert pushed(project) == {}
+    [reason] = reasons(project)
+    assert TWICE in reason
+
+
+def test_dismissing_what_is_left_over_settles_it(project: Project) -> None:
+    for number, rows in enumerate(LEFT_OVER["of the run before"]):
+        project.drop(f"shards/{number}.csv", as_csv(*rows))
+    pushed(project)
+    project.decide("dismiss", file_name="2.csv", reason="of an earlier export")
+    assert pushed(project) == {"INV-1": 2400}
+
+
+def test_parts_with_a_few_equal_lines_are_summed(project: Project) -> None:
+    project.drop(
+        "parts/0.csv", as_csv(*daily(range(1, 16)), *daily([15], ChargeDescription="rounding", BilledCost="0.01"))
+    )
+    project.drop(
+        "parts/1.csv", as_csv(*daily(range(16, 31)), *daily([15], ChargeDescription="rounding", BilledCost="0.01"))
+    )
+    assert pushed(project) == {"INV-1": 3002}
