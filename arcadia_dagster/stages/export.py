@@ -68,7 +68,8 @@ def _exact_amounts() -> Iterator[_Exported]:
     for name, meaning in (("gross", "all lines"), ("tax", "the tax lines")):
         yield _Exported(
             f"amount_{name}_exact",
-            f"CASE WHEN part.projects IS NULL THEN total.amount_{name} END",
+            # An invoice without totals in minor units has no row in `allocations`, and is not split.
+            f"CASE WHEN coalesce(part.finance_external_id, total.external_id) = total.external_id THEN total.amount_{name} END",
             AMOUNT_TYPE,
             f"The sum of {meaning} before rounding, in major units; NULL for a part of a split invoice.",
         )

@@ -17,8 +17,10 @@ from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.stages.export import Content, Format, export
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.finance.books import APRIL, MAY, Books, invoice
-from arcadia_dagster_tests.plain import new_warehouse
+from arcadia_dagster_tests.finance.books import APRIL, MAY, TENANT, Books, invoice
+from arcadia_dagster_tests.formats import focus
+from arcadia_dagster_tests.plain import build, new_warehouse
+from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
 
 WIDE = Context(prec=60)
 TARGET = "https://finance.example"
@@ -141,7 +143,7 @@ def test_a_row_is_what_a_tenant_bears_whatever_was_pushed_where_and_rows_have_on
     ]  # fmt: skip
     pushed = [(TARGET, "north"), (TARGET, "south"), ("https://sandbox.example", "south"), (TARGET, "west")]
     with books.warehouse.write() as connection:
-        connection.execute("DELETE FROM allocations")
+        connection.execute("DELETE FROM allocations WHERE external_id = '8'")
         insert(connection, schema.ALLOCATIONS, parts)
         records = [
             {
@@ -157,11 +159,71 @@ def test_a_row_is_what_a_tenant_bears_whatever_was_pushed_where_and_rows_have_on
     rows = rows_of(exported(books.warehouse, "invoices", "csv"))
     assert [row["external_id"] for row in rows] == ["10", "8", "8", "7", "9"]
     found = [(row["tenant_id"], row["finance_invoice_id"], row["amount_gross"]) for row in rows]
-    whole = ("", "", "6.6")
+    whole = (TENANT, "", "6.6")
     assert found == [whole, ("north", "inv-north", "2"), ("south", "inv-south", "4.6"), whole, whole]
     [month] = {row["invoice_month"] for row in rows_of(exported(books.warehouse, "invoices", "csv", months=[MAY]))}
     assert month == "2026-05-01"
     assert rows_of(exported(books.warehouse, "invoices", "parquet", months=[date(2020, 1, 1)])) == []
+
+
+ROUTES = """
+[[route]]
+source = "digitalocean"
+account = "78"
+tenant = "acme"
+
+[[route]]
+source = "digitalocean"
+account = "79"
+project = "shop"
+tenant = "acme"
+"""
+
+
+def test_exact_amounts_are_the_sums_of_the_files_lines_unless_the_invoice_is_split(tmp_path: Path) -> None:
+    """Summed here from the files, by another reader than ours."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "tenants.toml").write_text(ROUTES, encoding="utf-8")
+    files = {
+        # Borne by the own tenant; by another, all of it; held for its total.
+        ("77", "1"): digitalocean(line(amount="$0.004"), line(amount="$10.0000000001"), tax(amount="$1.00049")),
+        ("78", "2"): digitalocean(line(amount="$5.125"), line("Credits", "Goodwill", "-$0.0000001", hours="")),
+        ("77", "3"): digitalocean(line(amount="$6.001"), tax(amount="$0.5999")),
+        # Borne by nobody, for its currency has no minor units.
+        ("111", "INV-1"): focus.as_csv(focus.charge(BillingCurrency="XTS", BilledCost="7.00000000001")),
+        # Split: the own tenant's part has the tax only, and no project.
+        ("79", "5"): digitalocean(line("Credits", "Goodwill", "-$9.99"), tax(amount="$0.333").replace(",shop,", ",,")),
+    }
+    for (account, number), content in files.items():
+        (inbox / invoice_name(number=number, account=account)).write_bytes(content)
+    (inbox / f"{invoice_name(number='3')}.total").write_text("99.00", encoding="utf-8")
+    warehouse = new_warehouse(tmp_path)
+    build(warehouse)
+    typed = rows_of(exported(warehouse, "invoices", "parquet"))
+    assert [(row["account_id"], row["external_id"], row["tenant_id"], row["status"]) for row in typed] == [
+        ("111", "INV-1", None, "held"),
+        ("77", "1", TENANT, "ready"),
+        ("77", "3", TENANT, "held"),
+        ("78", "2", "acme", "ready"),
+        ("79", "5", "acme", "ready"),
+        ("79", "5", TENANT, "ready"),
+    ]
+    assert typed[-1]["projects"] == []
+    for row, cell in zip(typed, rows_of(exported(warehouse, "invoices", "csv")), strict=True):
+        is_split = row["account_id"] == "79"
+        sums = (None, None) if is_split else sums_of(files[row["account_id"], row["external_id"]])
+        assert (row["amount_gross_exact"], row["amount_tax_exact"]) == sums
+        shown = (cell["amount_gross_exact"], cell["amount_tax_exact"])
+        assert tuple(Decimal(text) if text else None for text in shown) == sums
+
+
+def sums_of(content: bytes) -> tuple[Decimal, Decimal]:
+    """The exact sums of a file's lines, and of its tax lines."""
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    amounts = [Decimal((row.get("BilledCost") or row["USD"]).replace("$", "")) for row in rows]
+    taxes = [amount for row, amount in zip(rows, amounts, strict=True) if row.get("product") == "Taxes"]
+    return sum(amounts, Decimal()), sum(taxes, Decimal())
 
 
 def test_csv_is_as_rfc_4180_has_it(books: Books) -> None:
