@@ -15,12 +15,7 @@ from urllib.parse import quote
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-    WILL_RETRY_TAG,
-)
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from arcadia_dagster.alerts import message
 from arcadia_dagster.alerts.causes import Cause, Memory, Subject, identity_of, news, remembered
@@ -29,6 +24,7 @@ from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
 from arcadia_dagster.automation.fetch import FETCH
 from arcadia_dagster.automation.ingest import failure_words
 from arcadia_dagster.automation.jobs import CLOSE, DELIVER, INGEST
+from arcadia_dagster.automation.runs import OwnRuns, partition_range
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 
 _SECONDS = 30
@@ -79,7 +75,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         if now < memory.not_before:
             when = datetime.fromtimestamp(memory.not_before, UTC)
             return dg.SkipReason(f"the webhook is left alone until {when:%H:%M:%S} UTC, after it failed")
-        memory, reason = _told(context.instance, alerts, memory, check_keys, now)
+        memory, reason = _told(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
         return dg.SensorResult(skip_reason=reason, cursor=memory.as_cursor())
 
     return sensor
@@ -131,7 +127,12 @@ class _EnoughError(Exception):
 
 
 def _told(
-    instance: dg.DagsterInstance, alerts: AlertsResource, memory: Memory, keys: Sequence[dg.AssetCheckKey], now: float
+    instance: dg.DagsterInstance,
+    own: OwnRuns,
+    alerts: AlertsResource,
+    memory: Memory,
+    keys: Sequence[dg.AssetCheckKey],
+    now: float,
 ) -> tuple[Memory, str]:
     """Tell what is new; what is remembered afterwards, and a line for the tick."""
     if memory.runs_since is None:
@@ -139,10 +140,10 @@ def _told(
         memory = replace(memory, runs_since=max((end.storage_id for end in _ends(instance, 1, None)), default=0))
     teller = _Teller(alerts, memory, now)
     try:
-        for subject in _checks(instance, alerts.ui_url, keys):
+        for subject in _checks(instance, own, alerts.ui_url, keys):
             teller.tell(subject)
         for end in _ends(instance, _RUNS_PER_TICK, memory.runs_since):
-            if not all(teller.tell(subject) for subject in _run(instance, alerts.ui_url, teller.memory, end)):
+            if not all(teller.tell(subject) for subject in _run(instance, own, alerts.ui_url, teller.memory, end)):
                 break
             teller.memory = replace(teller.memory, runs_since=end.storage_id)
     except _EnoughError:
@@ -154,14 +155,28 @@ def _told(
     return teller.memory, teller.summary
 
 
-def _checks(instance: dg.DagsterInstance, ui_url: str, keys: Sequence[dg.AssetCheckKey]) -> Iterator[Subject]:
+def _checks(
+    instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, keys: Sequence[dg.AssetCheckKey]
+) -> Iterator[Subject]:
     """Each check by its latest evaluation, with or without a run; those that were never evaluated are left out."""
     for key in keys:
-        found = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
-        )
-        if found and (evaluation := found[0].evaluation) is not None:
+        evaluation = _latest(instance, own, key)
+        if evaluation is not None:
             yield _check(ui_url, key.name, evaluation)
+
+
+def _latest(instance: dg.DagsterInstance, own: OwnRuns, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The check's latest evaluation, but for those of another code location, whose assets may have the same keys."""
+    cursor = None
+    while found := instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, cursor=cursor, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+    ):
+        [record] = found
+        run = instance.get_run_by_id(record.run_id)
+        if run is None or not own.is_elsewhere(run):
+            return record.evaluation
+        cursor = record.id
+    return None
 
 
 def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subject:
@@ -237,10 +252,12 @@ def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[d
     )
 
 
-def _run(instance: dg.DagsterInstance, ui_url: str, memory: Memory, end: dg.EventLogRecord) -> Iterator[Subject]:
-    """What a run that has ended tells: that it failed, or that what failed before is well again."""
+def _run(
+    instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, memory: Memory, end: dg.EventLogRecord
+) -> Iterator[Subject]:
+    """What a run of ours that has ended tells: that it failed, or that what failed before is well again."""
     run = instance.get_run_by_id(end.event_log_entry.run_id)
-    if run is None:
+    if run is None or run not in own:
         return
     if run.status is dg.DagsterRunStatus.FAILURE:
         if run.tags.get(WILL_RETRY_TAG) != "true":
@@ -256,7 +273,7 @@ def _run_link(ui_url: str, run: dg.DagsterRun) -> str:
 
 
 def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -> Subject:
-    first, last = _months_of(run)
+    first, last = partition_range(run)
     months = f"{first[:7]}..{last[:7]}" if first[:7] != last[:7] else first[:7]
     command = f"arcadia {_REMEDIES.get(run.job_name, 'ingest')} {months}".rstrip()
     steps = _failed_steps(instance, run).items()
@@ -288,14 +305,8 @@ def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str,
     return steps or {"run": whole}
 
 
-def _months_of(run: dg.DagsterRun) -> tuple[str, str]:
-    """The first and the last month of a run, as their partitions are called; empty where it has none."""
-    one = run.tags.get(PARTITION_NAME_TAG, "")
-    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, one), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, one)
-
-
 def _name_of(run: dg.DagsterRun) -> str:
-    first, last = _months_of(run)
+    first, last = partition_range(run)
     return f"run of {run.job_name} {first}..{last}"
 
 
@@ -306,7 +317,7 @@ def _is_settled_by(name: str, run: dg.DagsterRun) -> bool:
     if kind != "run" or run.job_name not in {job, INGEST}:
         return False
     first, _, last = months.partition("..")
-    own_first, own_last = _months_of(run)
+    own_first, own_last = partition_range(run)
     if not first:
         return run.job_name == job
     return bool(own_first) and own_first <= last and first <= own_last

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from arcadia_dagster.automation.runs import JOB_TAG
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.errors import ProviderError
 from arcadia_dagster.providers.resource import DigitalOceanResource
@@ -43,6 +44,7 @@ def digitalocean_to_inbox(
 
 @dg.job(
     name=FETCH,
+    tags={JOB_TAG: FETCH},
     metadata={"on_the_command_line": "arcadia fetch digitalocean"},
     description="Fetches what is new at the providers into the inbox; the sensor takes it from there.",
     executor_def=dg.in_process_executor,

@@ -6,9 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
+from arcadia_dagster.automation.runs import range_tags
 from arcadia_dagster.automation.work import stretches
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def ingest(
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[date]) -> dg.ExecuteInProcessResult:
     result = job.execute_in_process(
         instance=instance,
-        tags={
-            ASSET_PARTITION_RANGE_START_TAG: months[0].isoformat(),
-            ASSET_PARTITION_RANGE_END_TAG: months[-1].isoformat(),
-        },
+        tags=range_tags(months),
         run_config={"loggers": {"progress": {}}},
         raise_on_error=False,
     )

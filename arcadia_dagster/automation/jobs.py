@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from arcadia_dagster.automation.runs import JOB_TAG
+
 if TYPE_CHECKING:
     # Dagster has no public name for what define_asset_job returns.
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -17,6 +19,7 @@ def ingest_invoices() -> "UnresolvedAssetJobDefinition":
     """Everything for the months of the run, from the inbox to finance, with all checks."""
     return dg.define_asset_job(
         INGEST,
+        tags={JOB_TAG: INGEST},
         selection=dg.AssetSelection.all(),
         metadata={"on_the_command_line": "arcadia ingest MONTH[..MONTH]"},
         description="From the inbox to finance for the run's months: every asset, and every check.",
@@ -29,6 +32,7 @@ def deliver_invoices() -> "UnresolvedAssetJobDefinition":
     """The last steps only, for what is ready and not in finance; the statement shows what finance holds."""
     return dg.define_asset_job(
         DELIVER,
+        tags={JOB_TAG: DELIVER},
         selection=dg.AssetSelection.assets("finance_records", "monthly_statement"),
         metadata={"on_the_command_line": "arcadia push MONTH[..MONTH]"},
         description=(
@@ -47,6 +51,7 @@ def close_month(check: dg.AssetCheckKey) -> "UnresolvedAssetJobDefinition":
     """
     return dg.define_asset_job(
         CLOSE,
+        tags={JOB_TAG: CLOSE},
         selection=dg.AssetSelection.checks(check),
         metadata={"on_the_command_line": "arcadia status"},
         description="Checks that the latest month that has ended is complete for every account. It changes nothing.",

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from arcadia_dagster.automation.runs import JOB_TAG
 from arcadia_dagster.warehouse.maintenance import maintain
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -19,6 +20,7 @@ def maintain_lake(context: dg.OpExecutionContext, warehouse: WarehouseResource) 
 
 @dg.job(
     name=MAINTAIN,
+    tags={JOB_TAG: MAINTAIN},
     description="Compacts the lake's files and forgets its old snapshots. Figures do not change.",
     executor_def=dg.in_process_executor,
 )

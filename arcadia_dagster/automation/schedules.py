@@ -8,7 +8,8 @@ import dagster as dg
 from arcadia_dagster.assets.finance_records import DUE_AT_TAG
 from arcadia_dagster.automation.fetch import FETCH
 from arcadia_dagster.automation.jobs import CLOSE, DELIVER
-from arcadia_dagster.automation.sensors import MONTHS_PER_RUN, range_tags
+from arcadia_dagster.automation.runs import range_tags
+from arcadia_dagster.automation.sensors import MONTHS_PER_RUN
 from arcadia_dagster.automation.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
@@ -52,7 +53,7 @@ def deliver_outstanding(
         yield dg.SkipReason(_why_none(lacking))
     time = context.scheduled_execution_time
     for months in stretches(outstanding, longest=MONTHS_PER_RUN):
-        tags = {**range_tags(tuple(months)), DUE_AT_TAG: time.isoformat()}
+        tags = {**range_tags(months), DUE_AT_TAG: time.isoformat()}
         yield dg.RunRequest(run_key=f"{time:%Y-%m-%dT%H:%M}:{months[0]}", tags=tags)
 
 

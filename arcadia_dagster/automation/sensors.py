@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from arcadia_dagster.automation.jobs import INGEST
+from arcadia_dagster.automation.runs import OwnRuns, months_of, range_tags
 from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files, outdated_documents
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
-from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 WORK_TAG = "arcadia/work"
@@ -59,7 +58,8 @@ def new_invoice_files(
         # A tick must be short: what cannot be looked at now is looked at by the next.
         store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
-            under_way = _months_under_way(context.instance)
+            own = OwnRuns.of(context)
+            under_way = _months_under_way(context.instance, own, partitions)
             works = _works(store, landing, partitions.start.date(), without=under_way)
         except (InboxError, LockTimeoutError, RoutesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
@@ -67,7 +67,7 @@ def new_invoice_files(
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for work in works:
-            failures = _failures(context.instance, work)
+            failures = _failures(context.instance, own, work)
             if failures >= FAILURES:
                 given_up.append(work.name)
             elif len(requests) < runs_per_tick:
@@ -100,31 +100,15 @@ def failed_runs_to_log(context: dg.RunFailureSensorContext) -> None:
         context.log.error(f"{event.step_key}: {event.step_failure_data.error_display_string.splitlines()[0]}")
 
 
-def range_tags(months: tuple[date, ...]) -> dict[str, str]:
-    """The tags that make one run cover these adjacent months."""
-    return {
-        ASSET_PARTITION_RANGE_START_TAG: months[0].isoformat(),
-        ASSET_PARTITION_RANGE_END_TAG: months[-1].isoformat(),
-    }
-
-
-def _months_under_way(instance: dg.DagsterInstance) -> set[date]:
-    """The months of runs that have not ended, backfills too: as a run builds, its months look like other work each time.
+def _months_under_way(
+    instance: dg.DagsterInstance, own: OwnRuns, partitions: dg.MonthlyPartitionsDefinition
+) -> set[date]:
+    """The months of our runs that have not ended, backfills too: as a run builds, its months look like other work each time.
 
     Without the runs of `arcadia ingest`: nobody notices where one of them was killed.
     """
-    months: set[date] = set()
-    for run in instance.get_runs(dg.RunsFilter(statuses=list(_UNDER_WAY))):
-        tags = run.tags
-        if run.remote_job_origin is None or ASSET_PARTITION_RANGE_START_TAG not in tags:
-            continue
-        month, last = (
-            date.fromisoformat(tags[tag]) for tag in (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
-        )
-        while month <= last:
-            months.add(month)
-            month = next_month(month)
-    return months
+    runs = instance.get_runs(own.of_server(_UNDER_WAY))
+    return {month for run in runs for month in months_of(run, partitions)}
 
 
 def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date]) -> list[Work]:
@@ -147,8 +131,8 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
     return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)
 
 
-def _failures(instance: dg.DagsterInstance, work: Work) -> int:
-    return instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: work.key}, statuses=[dg.DagsterRunStatus.FAILURE]))
+def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:
+    return instance.get_runs_count(own.of_server([dg.DagsterRunStatus.FAILURE], {WORK_TAG: work.key}))
 
 
 def _request(work: Work, failures: int) -> dg.RunRequest:

@@ -14,9 +14,11 @@ from arcadia_dagster import checks
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.alerts.webhook import AlertError, webhook_problem
 from arcadia_dagster.automation.ingest import IngestError
+from arcadia_dagster.automation.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
+from arcadia_dagster_tests.locations import ELSEWHERE, HERE, execute, sensor_context
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
 MARKED = "T0000/B0000/marked-token-that-must-be-seen-nowhere"
@@ -39,9 +41,7 @@ class Watch:
 
     def tick(self) -> str:
         definitions = self.project.definitions()
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=definitions, resources={"alerts": self.alerts}
-        ) as context:
+        with sensor_context(definitions, self.instance, self.cursor, {"alerts": self.alerts}) as context:
             result = definitions.resolve_sensor_def("failures_to_webhook").evaluate_tick(context)
         self.cursor = result.cursor
         assert MARKED not in f"{result}{self.cursor}{self.alerts!r}"
@@ -109,6 +109,70 @@ def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
         watch.tick()
         assert sum("Over: Run of" in text for text in texts(server)) == 1
         assert watch.tick() == "nothing new to tell"
+
+
+def job_that(*, fails: bool, tags: dict[str, str] | None = None) -> dg.JobDefinition:
+    """A job that is called like ours."""
+
+    @dg.op
+    def work() -> None:
+        if fails:
+            raise dg.Failure("the disk is full")
+
+    @dg.job(name="ingest_invoices", tags=tags, executor_def=dg.in_process_executor)
+    def job() -> None:
+        work()
+
+    return job
+
+
+def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    april = {"dagster/partition": "2026-04-01"}
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        watch.tick()
+        for whose in (ELSEWHERE, None):
+            execute(instance, whose, job_that(fails=True), april)
+            execute(instance, whose, job_that(fails=True), {"dagster/partition": "eu-west|2026"})
+        assert watch.tick() == "nothing new to tell"
+        execute(instance, HERE, job_that(fails=True), april)
+        assert watch.tick() == "1 messages sent"
+        assert "for 2026-04 failed" in texts(server)[0]
+        for whose in (ELSEWHERE, None):
+            execute(instance, whose, job_that(fails=False), april)
+        assert watch.tick() == "nothing new to tell"
+        execute(instance, HERE, job_that(fails=False), april)
+        assert watch.tick() == "1 messages sent"
+        assert texts(server)[-1].startswith(":white_check_mark: *Over: Run of ingest_invoices")
+
+
+def test_every_job_of_ours_marks_its_runs_so_that_those_of_a_command_are_told_too(project: Project) -> None:
+    project.environ["ARCADIA_WAREHOUSE"] = "ducklake:postgres:dbname=lake"
+    jobs = list(project.definitions().jobs or ())
+    assert len(jobs) == 5
+    assert {job.name: (job.tags or {}).get(JOB_TAG) for job in jobs} == {job.name: job.name for job in jobs}
+
+
+def test_a_check_of_another_location_whose_asset_has_the_same_name_says_nothing_of_ours(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("nothing_rejected", asset="raw_invoices")])
+    def raw_invoices() -> dg.MaterializeResult:
+        check = dg.AssetCheckResult(passed=False, check_name="nothing_rejected", description="theirs")
+        return dg.MaterializeResult(check_results=[check])
+
+    theirs = dg.Definitions([raw_invoices], executor=dg.in_process_executor).resolve_implicit_global_asset_job_def()
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        execute(instance, ELSEWHERE, theirs, {})
+        assert watch.tick() == "nothing new to tell"
+        report_rejected(instance)
+        for _ in range(2):
+            execute(instance, ELSEWHERE, theirs, {})
+        assert watch.tick() == "1 messages sent"
+        assert "login.csv" in texts(server)[0]
 
 
 def test_a_month_that_is_not_complete_is_told_by_the_daily_job_with_what_is_missing(

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from arcadia_dagster.automation import sensors
 from arcadia_dagster.automation.sensors import WORK_TAG
 from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.finance.resource import FinanceResource
@@ -18,6 +18,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.books import SECRET, Books
 from arcadia_dagster_tests.finance.books import invoice as totals
 from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, imported
+from arcadia_dagster_tests.locations import ELSEWHERE, HERE, add_run, sensor_context
 from arcadia_dagster_tests.plain import new_warehouse
 from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
@@ -39,9 +40,7 @@ def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None 
         "landing": build_resources(load(project.environ))["landing"],
     }
     sensor = definitions.resolve_sensor_def("new_invoice_files")
-    with dg.build_sensor_context(
-        instance=instance, cursor=cursor, definitions=definitions, resources=resources
-    ) as context:
+    with sensor_context(definitions, instance, cursor, resources) as context:
         return sensor.evaluate_tick(context)
 
 
@@ -98,14 +97,10 @@ def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(proj
     for _ in range(3):
         [request] = tick(project, instance)
         keys.add(request.run_key)
-        instance.add_run(
-            dg.DagsterRun(
-                job_name="ingest_invoices",
-                run_id=dg._core.utils.make_new_run_id(),  # noqa: SLF001 - there is no public way to make a run
-                tags=request.tags,
-                status=dg.DagsterRunStatus.FAILURE,
-            )
-        )
+        add_run(instance, HERE, dg.DagsterRunStatus.FAILURE, request.tags)
+        # A copy of this project elsewhere, on the same files.
+        for _ in range(3):
+            add_run(instance, ELSEWHERE, dg.DagsterRunStatus.FAILURE, request.tags)
     assert len(keys) == 3
     result = evaluate(project, instance)
     assert not result.run_requests
@@ -186,14 +181,69 @@ def test_the_schedule_says_truly_why_there_is_nothing_to_deliver(tmp_path: Path,
     assert re.fullmatch(reason, str(result.skip_message))
 
 
-def test_months_of_a_run_under_way_are_not_requested_again_until_it_ends(
-    project: Project, instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def april_and_may(project: Project) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     project.drop(invoice_name("2026 May", "1002"), invoice("2026-05", "2026 May"))
-    monkeypatch.setattr(sensors, "_months_under_way", lambda _instance: {date(2026, 4, 1)})
-    assert [months(request) for request in tick(project, instance)] == [("2026-05-01", "2026-05-01")]
-    monkeypatch.setattr(sensors, "_months_under_way", lambda _instance: {date(2026, 4, 1), date(2026, 5, 1)})
-    result = evaluate(project, instance)
-    assert not result.run_requests
-    assert "2026-04, 2026-05 are under way" in str(result.skip_message)
+
+
+def ranged(first: str, last: str) -> dict[str, str]:
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+BOTH = ("2026-04-01", "2026-05-01")
+
+
+@pytest.mark.parametrize(
+    ("tags", "requested"),
+    [
+        ({"dagster/partition": "2026-04-01"}, [("2026-05-01", "2026-05-01")]),
+        (ranged("2026-03-01", "2026-04-01"), [("2026-05-01", "2026-05-01")]),
+        (ranged("2018-01-01", "2026-05-01"), []),
+    ],
+)
+def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
+    project: Project, instance, tags: dict[str, str], requested: list[tuple[str, str]]
+) -> None:
+    april_and_may(project)
+    for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING"):
+        add_run(instance, HERE, dg.DagsterRunStatus[status], tags)
+        result = evaluate(project, instance)
+        assert [months(request) for request in result.run_requests or []] == requested
+        if not requested:
+            assert "2026-04, 2026-05 are under way" in str(result.skip_message)
+        instance.report_run_canceled(instance.get_runs(limit=1)[0])
+        assert [months(request) for request in tick(project, instance)] == [BOTH]
+
+
+NO_MONTHS = (
+    {},
+    ranged("eu-west", "us-east"),
+    ranged("2026-04-01-05:00", "2026-05-01-05:00"),
+    ranged("0001-01-01", "9999-12-31"),
+    ranged("2026-05-01", "2026-04-01"),
+    ranged("", ""),
+    {"dagster/asset_partition_range_start": "2026-04-01"},
+    {"dagster/asset_partition_range_end": "2026-04-01"},
+    {"dagster/partition": "a|b"},
+)
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [{"location": ELSEWHERE}, {"location": HERE, "repository": "another"}, {"location": None}],
+    ids=["elsewhere", "another repository", "a process of its own"],
+)
+def test_runs_of_others_neither_end_the_tick_nor_keep_our_months(
+    project: Project, instance, whose: dict[str, Any]
+) -> None:
+    april_and_may(project)
+    for tags in (*NO_MONTHS, ranged(*BOTH), {"dagster/partition": "2026-04-01"}):
+        add_run(instance, status=dg.DagsterRunStatus.STARTED, tags=tags, **whose)
+    assert [months(request) for request in tick(project, instance)] == [BOTH]
+
+
+def test_runs_of_ours_that_are_for_no_month_keep_none(project: Project, instance) -> None:
+    april_and_may(project)
+    for tags in NO_MONTHS:
+        add_run(instance, HERE, dg.DagsterRunStatus.STARTED, tags)
+    assert [months(request) for request in tick(project, instance)] == [BOTH]

@@ -1,0 +1,69 @@
+"""Several code locations on one Dagster instance: runs as their servers start them, and a sensor as ours evaluates it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.utils import make_new_run_id
+
+from arcadia_dagster.automation.jobs import INGEST
+
+HERE, ELSEWHERE = "arcadia_dagster", "elsewhere"
+REPOSITORY = "__repository__"
+
+
+def sensor_context(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None, resources: Mapping[str, Any]
+) -> dg.SensorEvaluationContext:
+    """The context of a tick in the server of our code location."""
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, definitions=definitions, resources=resources
+    ) as context:
+        return dg.SensorEvaluationContext(
+            instance_ref=None,
+            instance=instance,
+            cursor=cursor,
+            definitions=definitions,
+            resources=context.resource_defs,
+            repository_name=REPOSITORY,
+            code_location_origin=RegisteredCodeLocationOrigin(HERE),
+        )
+
+
+def add_run(
+    instance: dg.DagsterInstance,
+    location: str | None,
+    status: dg.DagsterRunStatus,
+    tags: Mapping[str, str],
+    *,
+    repository: str = REPOSITORY,
+    job: str = INGEST,
+) -> None:
+    """A run of a location's server, or of a command's own process where no location is given."""
+    instance.add_run(
+        dg.DagsterRun(
+            job_name=job,
+            run_id=make_new_run_id(),
+            tags=tags,
+            status=status,
+            remote_job_origin=None if location is None else _origin(location, repository, job),
+        )
+    )
+
+
+def execute(
+    instance: dg.DagsterInstance, location: str | None, job: dg.JobDefinition, tags: Mapping[str, str]
+) -> dg.DagsterRun:
+    """Execute a job as the server of a location does, or a command where no location is given; the run."""
+    run = instance.create_run_for_job(
+        job, tags=tags, remote_job_origin=None if location is None else _origin(location, REPOSITORY, job.name)
+    )
+    execute_run(InMemoryJob(job), run, instance)
+    return run
+
+
+def _origin(location: str, repository: str, job: str) -> RemoteJobOrigin:
+    return RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), repository), job)
