@@ -14,6 +14,7 @@ import pandas as pd
 
 from arcadia_dagster.assets.common import PARTITION_ROW_COUNT
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor, from_minor
+from arcadia_dagster.stages.tax_split_totals import HELD
 from arcadia_dagster.warehouse.months import month_list
 
 PREVIEW_ROWS = 25
@@ -27,8 +28,9 @@ def totals_by_month(
         month: {"invoices": dg.IntMetadataValue(0), "held": dg.IntMetadataValue(0)} for month in months
     }
     counts = connection.execute(
-        "SELECT invoice_month, count(*), count(*) FILTER (status = 'held') FROM tax_split_totals "
-        f"WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL"
+        "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
+        f"LEFT JOIN ({HELD}) AS held USING (source, account_id, external_id) "
+        f"WHERE total.invoice_month IN ({month_list(months)}) GROUP BY ALL"
     ).fetchall()
     for month, invoices, held in counts:
         metadata[month] |= {"invoices": dg.IntMetadataValue(invoices), "held": dg.IntMetadataValue(held)}

@@ -45,7 +45,10 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "'its currency ' || currency || ' is not in ISO 4217'",
             can_release=False,
         ),
-        Reason("NOT is_final", "'it is a preview or has no id: shown, never pushed'", can_release=False),
+        Reason(
+            "NOT is_final AND NOT is_nothing", "'it is a preview or has no id: shown, never pushed'", can_release=False
+        ),
+        Reason("is_nothing", "'its lines have no invoice and come to 0: there is nothing to push'", can_release=False),
         Reason(
             "void_reason IS NOT NULL",
             "'voided by ' || void_by || ': ' || void_reason || '; if finance has it, remove it there by hand'",

@@ -93,10 +93,12 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
 
 def _held(values: Settings) -> dict[str, str]:
     """Why each held invoice is held, whatever its month."""
+    from arcadia_dagster.stages.tax_split_totals import HELD
+
     with complaints(), warehouse_of(values).read() as connection:
         rows = connection.execute(
             "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
-            "FROM tax_split_totals WHERE status = 'held' ORDER BY invoice_month, source, account_id, external_id"
+            f"FROM ({HELD}) ORDER BY invoice_month, source, account_id, external_id"
         ).fetchall()
     return dict(rows)
 

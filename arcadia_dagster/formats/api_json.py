@@ -99,6 +99,7 @@ class ApiLayout(ABC):
           bad.bad_column,
           bad.bad_value,
           bad.expected,
+          CAST(NULL AS VARCHAR) AS doubt,
           account_text,
           invoice_number_text,
           CAST(date_trunc('month', stated_month) AS DATE) AS stated_month,

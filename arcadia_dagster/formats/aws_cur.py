@@ -81,7 +81,7 @@ class AwsCurLayout(CostTableLayout):
     may_be_blank = ("quantity", "charge_start", "charge_end")
     category_sql = f"element_at(MAP {{{_CATEGORY}}}, lower(trim(category)))[1]"
     categories = "a line item type such as Usage"
-    needs_known_category = False
+    has_closed_categories = False
     service_sql = "coalesce(service, service_code)"
     end_sql = timestamps.exclusive_end_sql("stated_end")
 

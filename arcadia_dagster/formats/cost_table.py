@@ -21,7 +21,8 @@ from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
-    *("amount", "currency", "category", "billing_start", "charge_start", "charge_end", "account", "issuer", "invoice"),
+    *("amount", "currency", "category", "billing_start", "charge_start", "charge_end"),
+    *("account", "issuer", "provider", "invoice"),
     *("description", "service", "service_code", "sub_account", "sub_account_name", "quantity", "unit"),
     *("resource_id", "resource_name", "resource_type", "net_amount"),
 )
@@ -60,11 +61,11 @@ class CostTableLayout:
     category_sql: ClassVar[str]
     """SQL over `category`: the charge category that it stands for."""
     categories: ClassVar[str]
-    """What was expected where that cannot be read."""
+    """What was expected where it stands for none."""
     may_be_blank: ClassVar[tuple[str, ...]] = ("quantity",)
     """The amounts and times that a charge may leave out."""
-    needs_known_category: ClassVar[bool]
-    """Whether a category that is none of these cannot be read; else its line's words decide."""
+    has_closed_categories: ClassVar[bool]
+    """Whether a line of another category, whose words decide, leaves its invoice in doubt; else any but a blank one is right."""
     service_sql: ClassVar[str] = "service"
     end_sql: ClassVar[str] = "stated_end"
     """SQL over `stated_end`: the exclusive end."""
@@ -92,14 +93,16 @@ class CostTableLayout:
           amount,
           currency,
           net_amount,
+          CASE WHEN issuer IS NULL THEN nullif(trim(provider), '') END AS provider,
           bad.bad_column,
           bad.bad_value,
-          bad.expected
+          bad.expected,
+          {self._doubt_sql()} AS doubt
         FROM (
           SELECT *, {self._bad_sql()} AS bad
           FROM (
             SELECT
-              path, service, service_code, description, sub_account, sub_account_name,
+              path, provider, service, service_code, description, sub_account, sub_account_name,
               resource_id, resource_name, resource_type, unit,
               {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
               amount_text, net_amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
@@ -119,25 +122,49 @@ class CostTableLayout:
         """
 
     def invoices_sql(self, lines: str) -> str | None:
-        """An invoice's issuer, account and id are its key's; its month is the billing period of most of its lines."""
-        part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3)]
+        """An invoice's issuer, account and id are its key's; its month is the billing period of most of its lines.
+
+        Lines that name no issuer have a key of their own. They are the issuer's that most other lines of their invoice name, else
+        the provider's.
+        """
+        part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3, 4)]
         return f"""
         WITH month AS (
-          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines,
+          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines, min(provider) AS provider,
             CASE WHEN count(net_amount) = count(*) THEN sum(net_amount) END AS net_total
           FROM {lines} GROUP BY ALL
+        ), invoice AS (
+          SELECT document_sha256, invoice_key, {part[0]} AS own_issuer, min(provider) AS provider,
+            {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
+            CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
+            max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines
+          FROM month GROUP BY document_sha256, invoice_key
+        ), issued AS (
+          SELECT *, max_by(own_issuer, (lines, own_issuer)) FILTER (own_issuer IS NOT NULL)
+              OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS usual_issuer,
+            CASE WHEN external_id IS NULL THEN coalesce(own_issuer, provider, usual_issuer)
+              ELSE coalesce(own_issuer, usual_issuer, provider) END AS issuer
+          FROM invoice
         )
-        SELECT document_sha256, invoice_key, {self._issued_by(part[0])},
-          {part[1]} AS account_id, {part[2]} AS external_id, {part[2]} AS invoice_number,
-          {part[2]} IS NOT NULL AS is_final, true AS may_be_part,
-          CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
-          max_by(billing_month, (lines, billing_month)) AS month
-        FROM month GROUP BY document_sha256, invoice_key
+        SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
+          account_id, external_id, external_id AS invoice_number,
+          external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month
+        FROM issued
         """
 
     def _issued_by(self, issuer: str) -> str:  # noqa: ARG002 - of those that state it
-        """SQL: the source and the vendor's name, where the document states them, from the issuer's name."""
+        """SQL: the source, the vendor's name and what is doubtful about them, from the issuer's name, where it is stated."""
         return f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name"
+
+    def _doubt_sql(self) -> str:
+        """SQL: what makes the record doubtful: a category outside of a closed list."""
+        if not self.has_closed_categories:
+            return "CAST(NULL AS VARCHAR)"
+        shown = "CASE WHEN trim(coalesce(category, '')) = '' THEN 'blank' ELSE chr(39) || left(trim(category), 80) || chr(39) END"
+        column, expected = (
+            text_literal(text) for text in (f"column {self._name('category')}: ", f"; expected {self.categories}")
+        )
+        return f"CASE WHEN typed_category IS NULL THEN {column} || {shown} || {expected} END"
 
     def lines_in(self, path: Path) -> int | Csv:
         """The rows that Parquet's own footer counts; CSV has the header that it was known by."""
@@ -212,11 +239,6 @@ class CostTableLayout:
         arms = [
             self._bad("amount", "amount IS NULL", amounts.EXPECTED),
             self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
-            self._bad(
-                "category",
-                "typed_category IS NULL" if self.needs_known_category else "trim(coalesce(category, '')) = ''",
-                self.categories,
-            ),
             self._bad("billing_start", "billing_month IS NULL", timestamps.EXPECTED_UTC),
             self._bad("charge_start", self._unread("charge_start", "charge_period_start"), timestamps.EXPECTED_UTC),
             self._bad("charge_end", self._unread("charge_end", "stated_end"), timestamps.EXPECTED_UTC),
@@ -230,8 +252,8 @@ class CostTableLayout:
             arms.append(
                 self._bad("net_amount", f"net_amount IS NULL AND NOT ({self._is_null('net_amount')})", amounts.EXPECTED)
             )
-        if "issuer" in self.required:
-            arms.append(self._bad("issuer", "issuer IS NULL", "the name of who issued the invoice"))
+        if not self.has_closed_categories:
+            arms.append(self._bad("category", "trim(coalesce(category, '')) = ''", self.categories))
         return first_bad_sql(arms)
 
     def _unread(self, field: str, value: str) -> str:

@@ -173,6 +173,7 @@ class DescribedLayout:
           bad.bad_column,
           bad.bad_value,
           bad.expected,
+          CAST(NULL AS VARCHAR) AS doubt,
           nullif(trim(account_text), '') AS account,
           nullif(trim(invoice_text), '') AS invoice,
           CAST(date_trunc('month', stated_month) AS DATE) AS stated_month

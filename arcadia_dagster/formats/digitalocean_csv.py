@@ -124,7 +124,8 @@ class DigitalOceanCsvLayout:
           currency,
           bad.bad_column,
           bad.bad_value,
-          bad.expected
+          bad.expected,
+          CAST(NULL AS VARCHAR) AS doubt
         FROM (
           SELECT *, {self._bad_sql()} AS bad
           FROM (

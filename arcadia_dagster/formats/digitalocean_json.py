@@ -112,6 +112,7 @@ class DigitalOceanJsonLayout:
           bad.bad_column,
           bad.bad_value,
           bad.expected,
+          CAST(NULL AS VARCHAR) AS doubt,
           stated_uuid,
           stated_number,
           stated_month,

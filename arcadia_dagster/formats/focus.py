@@ -2,14 +2,21 @@
 
 One document may state many invoices, of several issuers, accounts, currencies and months. What is charged is `BilledCost`; what
 is tax is said by `ChargeCategory`; an invoice's month is its `BillingPeriodStart` (UTC). A line without `InvoiceId` belongs to a
-period that is not invoiced yet: it is shown and never pushed. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where
+period that is not invoiced yet: it is shown and never pushed. A line that names no issuer (AWS documents that there are some) is
+of the issuer that the other lines of its invoice name, else of the provider. A line of an unknown category is tax only where its
+words say so, and its invoice is held. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where
 the document leaves out the `Z`; NULL is an empty field or the word `NULL` (FOCUS 1.2, Null Handling).
 """
 
 from arcadia_dagster.billing.tax import CATEGORIES
 from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
+from arcadia_dagster.warehouse.query import text_literal
 
+_NO_ISSUER = (
+    "no line of it names who issued it (InvoiceIssuerName), nor the provider: export it again with one of them; released, "
+    "finance has it under the source `unknown`"
+)
 _EXACT = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
 _IN_ANY_CASE = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
 
@@ -25,7 +32,8 @@ class FocusLayout(CostTableLayout):
         "charge_start": ("ChargePeriodStart",),
         "charge_end": ("ChargePeriodEnd",),
         "account": ("BillingAccountId",),
-        "issuer": ("InvoiceIssuerName", "InvoiceIssuer", "ServiceProviderName", "ProviderName"),
+        "issuer": ("InvoiceIssuerName", "InvoiceIssuer", "ServiceProviderName", "ProviderName", "Provider"),
+        "provider": ("ServiceProviderName", "ProviderName", "Provider"),
         "description": ("ChargeDescription",),
         "service": ("ServiceName",),
         "invoice": ("InvoiceId",),
@@ -52,10 +60,13 @@ class FocusLayout(CostTableLayout):
     )
     category_sql = f"CASE category {_EXACT} ELSE element_at(MAP {{{_IN_ANY_CASE}}}, lower(trim(category)))[1] END"
     categories = f"one of {', '.join(CATEGORIES)}"
-    needs_known_category = True
+    has_closed_categories = True
 
     def _issued_by(self, issuer: str) -> str:
-        return f"coalesce({source_sql(issuer)}, 'unknown') AS source, {issuer} AS vendor_name"
+        return (
+            f"coalesce({source_sql(issuer)}, 'unknown') AS source, {issuer} AS vendor_name, "
+            f"CASE WHEN {issuer} IS NULL THEN [{text_literal(_NO_ISSUER)}] ELSE [] END AS doubts"
+        )
 
 
 class Focus(CostTable):

@@ -39,6 +39,11 @@ STATED_LINE: tuple[Column, ...] = (
     Column("bad_column", "VARCHAR", "The first column of the record whose value cannot be read, else NULL."),
     Column("bad_value", "VARCHAR", "That value."),
     Column("expected", "VARCHAR", "What was expected in its place."),
+    Column(
+        "doubt",
+        "VARCHAR",
+        "What leaves the record's invoice in doubt although it can be read, in words that follow its place; else NULL.",
+    ),
 )
 """The columns of `Layout.lines_sql`, besides `path`, the file that the record is in."""
 
@@ -235,6 +240,7 @@ class StatedInvoice:
         vendor_name: The issuer's name, where the source is made from it.
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
+        doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
     """
 
     ordinal: int
@@ -257,6 +263,7 @@ class StatedInvoice:
     vendor_name: str | None = None
     may_be_part: bool = False
     lacks_tax: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ archive again. A document is read whole or rejected whole.
 """
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.threads import use_threads_for
 
 _REJECTS_KEPT = 100
+_DOUBTS_KEPT = 3
+"""How many different doubts about the lines of one invoice are told."""
+
 _SKETCH = 64
 _MOST_DAYS = 400
 """How many days of charges an invoice is known by: an annual one has no more."""
@@ -243,7 +246,8 @@ class Reader:
             reason = _reason(document, counted[sha256], problems, facts)
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
-                readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, facts.invoices)
+                invoices = _with_doubts(document, counted[sha256], facts)
+                readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, invoices)
             else:
                 readings[sha256] = Reading(sha256, name, reason)
         return readings
@@ -267,7 +271,7 @@ class Reader:
 _LINE_COLUMNS = tuple(
     column
     for column in STATED_LINE
-    if column.name not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected"}
+    if column.name not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected", "doubt"}
 ) + tuple(
     type(STATED_LINE[0])(name, type_, "")
     for name, type_ in (("charge_category", "VARCHAR"), ("tax_basis", "VARCHAR"), ("is_tax_doubtful", "BOOLEAN"))
@@ -281,6 +285,17 @@ class _DocumentFacts:
     ordinals: Mapping[str, int]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
+    doubts: Mapping[int, list["_Doubt"]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What leaves an invoice in doubt: the first line that shows it, how that line counts, and how many lines do."""
+
+    text: str
+    category: str
+    row: int
+    lines: int
 
 
 def head_of(document: ArchivedDocument) -> Head:
@@ -397,11 +412,9 @@ def _unreadable_values(
     ).fetchall()
     problems: dict[str, list[Problem]] = {}
     for sha256, line_number, column, value, expected in rows:
-        csv = counted[sha256]
-        lines_each = csv.lines_each if isinstance(csv, Csv) else 1
         shown = "blank" if not value else repr(value[:80])
         problems.setdefault(sha256, []).append(
-            Problem(f"column {column}: {shown}; expected {expected}", record=(line_number - 1) // lines_each + 1)
+            Problem(f"column {column}: {shown}; expected {expected}", record=_record(line_number - 1, counted[sha256]))
         )
     return problems
 
@@ -451,6 +464,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     )
     too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
     sums = _sums(connection, lines, {document for document, _ in too_large})
+    doubts = _doubts(connection, lines)
     documents: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
         documents.setdefault(row[0], []).append(row)
@@ -487,6 +501,11 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
                 for _, key, *_, largest_row, _, _, _, _ in found
                 if (sha256, key) in too_large
             ],
+            doubts={
+                ordinal: doubts[sha256, row[1]]
+                for ordinal, row in enumerate(found, start=1)
+                if (sha256, row[1]) in doubts
+            },
         )
         for sha256, found in documents.items()
     }
@@ -499,7 +518,10 @@ def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> 
         return {}
     relation = connection.execute(query)
     names = [column[0] for column in relation.description]
-    rows = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+    rows: list[dict[str, Any]] = [
+        {name: tuple(value) if isinstance(value, list) else value for name, value in zip(names, row, strict=True)}
+        for row in relation.fetchall()
+    ]
     return {(row.pop("document_sha256"), row.pop("invoice_key")): row for row in rows}
 
 
@@ -551,26 +573,71 @@ def _sums(
     return {(sha256, key): amount for sha256, key, amount in rows}
 
 
+def _doubts(connection: duckdb.DuckDBPyConnection, lines: str) -> dict[tuple[str, str], list[_Doubt]]:
+    """What the lines of each invoice leave in doubt, in their order."""
+    rows = connection.execute(
+        f"""
+        SELECT document_sha256, invoice_key, doubt, charge_category, min(file_row_number) AS first_row, count(*)
+        FROM {lines} WHERE doubt IS NOT NULL GROUP BY ALL ORDER BY first_row
+        """
+    ).fetchall()
+    found: dict[tuple[str, str], list[_Doubt]] = {}
+    for sha256, key, *doubt in rows:
+        found.setdefault((sha256, key), []).append(_Doubt(*doubt))
+    return found
+
+
+def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _DocumentFacts) -> tuple[StatedInvoice, ...]:
+    """The invoices with what their lines leave in doubt, in sentences that name value and place."""
+
+    def sentences(found: Sequence[_Doubt]) -> Iterator[str]:
+        for doubt in found[:_DOUBTS_KEPT]:
+            place = _described(
+                document, counted, [Problem(doubt.text, record=_record(doubt.row - facts.first_row, counted))]
+            )
+            more = f", and so do {doubt.lines - 1} more" if doubt.lines > 1 else ""
+            yield f"{place}; it counts as {doubt.category}{more}"
+        if len(found) > _DOUBTS_KEPT:
+            yield f"{len(found) - _DOUBTS_KEPT} other values of its lines are as doubtful"
+
+    return tuple(
+        replace(invoice, doubts=(*invoice.doubts, *sentences(facts.doubts[invoice.ordinal])))
+        if invoice.ordinal in facts.doubts
+        else invoice
+        for invoice in facts.invoices
+    )
+
+
+def _record(row: int, counted: int | Csv) -> int:
+    """The ordinal, from 1, of the record that gave a line, by the line's from 0."""
+    return row // (counted.lines_each if isinstance(counted, Csv) else 1) + 1
+
+
 def _reason(
     document: ArchivedDocument, counted: int | Csv, problems: list[Problem], facts: _DocumentFacts | None
 ) -> str | None:
     """Why the document is rejected; None where it is not."""
     if problems:
-        if not isinstance(counted, Csv):
-            return describe(document.path, problems, newline=None)
-        return describe(
-            document.path,
-            problems,
-            newline=document.facts.newline,
-            has_header=counted.has_header,
-            delimiter=counted.delimiter,
-        )
+        return _described(document, counted, problems)
     read = 0 if facts is None else facts.line_count
     if isinstance(counted, Csv):
         return _csv_reason(document, counted, read)
     if not read:
         return "it has no lines; expected at least one"
     return None if read == counted else f"{read} records were read where it has {counted}; nothing of it was taken"
+
+
+def _described(document: ArchivedDocument, counted: int | Csv, problems: Sequence[Problem]) -> str:
+    """The problems with their places in the document."""
+    if not isinstance(counted, Csv):
+        return describe(document.path, problems, newline=None)
+    return describe(
+        document.path,
+        problems,
+        newline=document.facts.newline,
+        has_header=counted.has_header,
+        delimiter=counted.delimiter,
+    )
 
 
 _ONLY_A_HEADER = "line 1: there is a header and nothing below it; expected at least one line"

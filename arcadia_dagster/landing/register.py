@@ -278,6 +278,7 @@ def _invoice_row(
         "vendor_name": invoice.vendor_name,
         "may_be_part": invoice.may_be_part,
         "lacks_tax": invoice.lacks_tax,
+        "doubts": list(invoice.doubts),
         "received_at": received_at,
     }
 

@@ -135,7 +135,7 @@ def _state(account: Account, month: date, last: date) -> State:
 
 
 def accounts(connection: duckdb.DuckDBPyConnection) -> list[Account]:
-    """Every account that has an invoice in the warehouse."""
+    """Every account that has an invoice in the warehouse; what has none and comes to nothing is none."""
     rows = connection.execute(
         """
         WITH invoice AS (
@@ -148,7 +148,7 @@ def accounts(connection: duckdb.DuckDBPyConnection) -> list[Account]:
         )
         SELECT source, account_id, list(DISTINCT invoice_month),
           list(DISTINCT invoice_month) FILTER (status = 'held' AND NOT is_void), max(invoice_month) FILTER (is_last)
-        FROM invoice GROUP BY ALL ORDER BY ALL
+        FROM invoice WHERE NOT coalesce(is_nothing, false) GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
     return [

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
+from arcadia_dagster.stages.tax_split_totals import HELD
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
 
@@ -86,7 +87,8 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
         ).fetchall():
             of(month).documents, of(month).rejected = documents, rejected
         for month, invoices, held in connection.execute(
-            "SELECT invoice_month, count(*), count(*) FILTER (status = 'held') FROM tax_split_totals GROUP BY ALL"
+            "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
+            f"LEFT JOIN ({HELD}) AS held USING (source, account_id, external_id) GROUP BY ALL"
         ).fetchall():
             of(month).invoices, of(month).held = invoices, held
         for month, *sums in connection.execute(

@@ -89,6 +89,10 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
     ]
 
 
+HELD = "SELECT * FROM tax_split_totals WHERE status = 'held' AND NOT coalesce(is_nothing, false)"
+"""SQL: the invoices that are held back from finance; what has no invoice and comes to nothing is not awaited by anybody."""
+
+
 def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: bool) -> str:
     """One row an invoice. Rounding happens here, once: gross = round(all), tax = round(tax lines), net = gross - tax."""
     months_ = month_list(months)
@@ -124,10 +128,17 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by,
         arg_max(reason, decided_at) AS void_reason
       FROM decisions WHERE decision = 'void' GROUP BY ALL
+    ), nothing AS (
+      SELECT source, account_id, external_id, bool_and(amount = 0) AS is_nothing
+      FROM (
+        SELECT source, account_id, external_id, currency, sum(amount) AS amount
+        FROM cost_lines SEMI JOIN (FROM raw WHERE NOT is_final) USING (source, account_id, external_id, invoice_month)
+        GROUP BY ALL
+      ) GROUP BY ALL
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
-        raw.document_sha256, raw.is_final, raw.lacks_tax, raw.month_basis,
+        raw.document_sha256, raw.is_final, coalesce(nothing.is_nothing, false) AS is_nothing, raw.lacks_tax, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
@@ -135,6 +146,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
       FROM line
       JOIN raw USING (source, account_id, external_id, invoice_month)
+      LEFT JOIN nothing USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
       LEFT JOIN release
         ON release.source = line.source AND release.account_id = line.account_id
@@ -161,6 +173,6 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     SELECT source, account_id, external_id, invoice_month, currency, amount_gross_minor, amount_net_minor,
       amount_tax_minor, amount_gross, amount_tax, line_count, document_sha256,
       bars || open_doubts AS hold_reasons, released_reasons, len(bars) = 0 AND len(open_doubts) > 0 AS can_release,
-      CASE WHEN len(hold_reasons) = 0 THEN 'ready' ELSE 'held' END AS status
+      is_nothing, CASE WHEN len(hold_reasons) = 0 THEN 'ready' ELSE 'held' END AS status
     FROM decided
     """

@@ -28,6 +28,7 @@ MOVERS_SHOWN = 8
 TREND_MONTHS = 12
 
 VOID = "void"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +183,15 @@ def currency_figures(
 
 
 def standing_sql(total: str) -> str:
-    """SQL: `ready`, `held`, or `void` where a person decided that it must not go to finance, of a row of `tax_split_totals`."""
+    """SQL: how an invoice, a row of `tax_split_totals`, stands.
+
+    `ready`; `held`; `void` where a person decided that it must not go to finance; `nothing` where nothing is
+    invoiced, nor will be.
+    """
     key = f"({total}.source, {total}.account_id, {total}.external_id)"
     voided = "(SELECT (source, account_id, external_id) FROM decisions WHERE decision = 'void')"
-    return f"CASE WHEN {total}.status = 'held' AND {key} IN {voided} THEN '{VOID}' ELSE {total}.status END"
+    is_void = f"{total}.status = 'held' AND {key} IN {voided}"
+    return f"CASE WHEN {total}.is_nothing THEN '{NOTHING}' WHEN {is_void} THEN '{VOID}' ELSE {total}.status END"
 
 
 _TotalsBy = dict[tuple[date, str, str], Totals]
@@ -203,7 +209,7 @@ def _of_month(
     currencies = {
         currency
         for found, currency, status in totals
-        if found == month or (found in {before, last_year} and status == "ready")
+        if (found == month and status != NOTHING) or (found in {before, last_year} and status == "ready")
     }
 
     def of(which: date, status: str, currency: str) -> Totals:

@@ -14,7 +14,7 @@ from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.formats.registry import month_of_name
 from arcadia_dagster.landing.register import NOT_REPLACED
-from arcadia_dagster.statement.figures import VOID, previous_month, shown_on, standing_sql, vendor_name
+from arcadia_dagster.statement.figures import NOTHING, VOID, previous_month, shown_on, standing_sql, vendor_name
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.query import fetch
 
@@ -90,6 +90,7 @@ class InvoiceStanding:
         reasons: Why it is held; empty where it is ready.
         can_release: Whether a person may overrule the reasons.
         is_void: Whether a person has decided that it must not go to finance.
+        is_nothing: Whether it has no invoice and comes to 0.
         documents: The files that it is from.
         deliveries: What each finance service has of it.
     """
@@ -107,13 +108,14 @@ class InvoiceStanding:
     reasons: tuple[str, ...]
     can_release: bool
     is_void: bool
+    is_nothing: bool
     documents: tuple[Document, ...]
     deliveries: tuple[Delivery, ...]
 
     @property
     def is_held(self) -> bool:
         """Whether it waits for a person, and is not pushed."""
-        return bool(self.reasons) and not self.is_void
+        return bool(self.reasons) and not self.is_void and not self.is_nothing
 
     @property
     def name(self) -> str:
@@ -293,6 +295,7 @@ def _invoice(row: Mapping[str, Any], deliveries: Collection[Delivery]) -> Invoic
         reasons=tuple(row["hold_reasons"]),
         can_release=row["can_release"],
         is_void=row["standing"] == VOID,
+        is_nothing=row["standing"] == NOTHING,
         documents=tuple(Document(one["file_name"], one["sha256"]) for one in row["documents"] or ()),
         deliveries=tuple(deliveries),
     )

@@ -102,6 +102,7 @@ _STATED_SINCE_5 = (
         "The 64 smallest hashes of what its lines charge for, whatever the amounts, to tell parts from versions.",
     ),
     Column("charge_days", "DATE[]", "The days (UTC) on which its lines that are not tax start."),
+    Column("doubts", "VARCHAR[]", "What reading its document left in doubt: each holds it until a person releases it."),
 )
 
 _DOCUMENTS_SINCE_2 = (
@@ -283,6 +284,14 @@ _TOTALS_SINCE_3 = (
     Column("conflict", "VARCHAR", "Which other invoice finance would take it for, which holds it; or NULL."),
 )
 
+_TOTALS_SINCE_5 = (
+    Column(
+        "is_nothing",
+        "BOOLEAN",
+        "Whether it is what has no invoice and its lines come to 0 in each currency: shown, and it holds nothing up.",
+    ),
+)
+
 TAX_SPLIT_TOTALS = Table(
     "tax_split_totals",
     "One row for each invoice: gross = net + tax in minor units, and whether it may be pushed.",
@@ -302,6 +311,7 @@ TAX_SPLIT_TOTALS = Table(
         Column("released_reasons", "VARCHAR[]", "What would hold it, had a person not released this version."),
         _SHA256,
         *_TOTALS_SINCE_3,
+        *_TOTALS_SINCE_5,
     ),
     key=_INVOICE_KEY,
 )
@@ -526,6 +536,9 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     5: (
         *_added(DOCUMENT_INVOICES, _STATED_SINCE_5),
         *_added(RAW_INVOICES, _STATED_SINCE_5),
+        *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_5),
+        # Totals are built again: what holds an invoice has changed.
+        "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arcadia_dagster_tests.formats.documents import Desk
@@ -145,12 +145,10 @@ def test_times_are_in_utc_with_and_without_t_and_z(desk):
 BAD = {
     "BilledCost": ("", "NULL", "NaN", "Infinity", "1.234,56", "1,234", "0x10", "1.0000000000000000001"),
     "BillingCurrency": ("", "NULL"),
-    "ChargeCategory": ("", "NULL", "Refund"),
     "BillingPeriodStart": ("", "NULL", "04/2026", "2026-13-01"),
     "ChargePeriodStart": ("", "NULL", "2026-02-31T00:00:00Z", "03/04/2026"),
     "ChargePeriodEnd": ("", "NULL", "2026-03-31T00:00:00Z"),
     "ConsumedQuantity": ("many", "NaN"),
-    "InvoiceIssuerName": ("", "NULL"),
     "BillingAccountId": ("", "NULL"),
 }
 
@@ -168,6 +166,103 @@ def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk):
         if not (document.reason or "").startswith(f"line 3, column {label.partition(' ')[0]}: ")
     }
     assert wrong == {}
+
+
+@quickly(8)
+@given(st.data())
+def test_a_row_without_an_issuer_is_of_the_issuer_that_the_others_of_its_invoice_name(tmp_path_factory, data):
+    issuers = {"INV-1": "AWS", "INV-2": "Hetzner Online GmbH", "INV-3": "Example & Sons"}
+    ids = data.draw(st.permutations([*issuers] * 3))
+    # One row of each invoice names it, wherever in the file that is.
+    naming = {data.draw(st.sampled_from([n for n, own in enumerate(ids) if own == one])) for one in issuers}
+    naming |= data.draw(st.frozensets(st.integers(0, len(ids) - 1)))
+    assume(len(naming) < len(ids))
+    null = data.draw(st.sampled_from(["", "NULL", " "]))
+    named = [charge(InvoiceId=own, InvoiceIssuerName=issuers[own], ProviderName="Another") for own in ids]
+    some = [row if n in naming else row | {"InvoiceIssuerName": null} for n, row in enumerate(named)]
+    full, gaps = Desk(tmp_path_factory.mktemp("issuer")).read(
+        as_csv(*named), as_csv(*some), columns="line_number, invoice_ordinal"
+    )
+    assert (gaps.reason, gaps.lines, gaps.invoices) == (None, full.lines, full.invoices)
+
+
+def test_the_provider_stands_in_for_an_issuer_that_no_row_names_and_where_there_is_none_it_is_doubtful(desk):
+    columns = "line_number, invoice_ordinal"
+    nobody = {"InvoiceIssuerName": None, "ProviderName": None}
+    for document in desk.read(
+        as_csv(
+            charge(InvoiceIssuerName=None, ProviderName="Examplecloud"),
+            charge(InvoiceId="INV-2", **nobody),
+            charge(InvoiceId=None, InvoiceIssuerName=None, ProviderName="Examplecloud"),
+            charge(InvoiceId=None, InvoiceIssuerName="Thirdparty Inc."),
+        ),
+        as_parquet(
+            charge(InvoiceIssuerName=None, ProviderName="Examplecloud"),
+            charge(InvoiceId="INV-2", **nobody),
+            charge(InvoiceId=None, InvoiceIssuerName=None, ProviderName="Examplecloud"),
+            charge(InvoiceId=None, InvoiceIssuerName="Thirdparty Inc."),
+        ),
+        columns=columns,
+    ):
+        assert document.reason is None
+        assert [(one.source, one.vendor_name, one.external_id) for one in document.invoices] == [
+            ("examplecloud", "Examplecloud", "INV-1"),
+            ("unknown", None, "INV-2"),
+            ("examplecloud", "Examplecloud", None),
+            ("thirdparty-inc", "Thirdparty Inc.", None),
+        ]
+        assert [len(one.doubts) for one in document.invoices] == [0, 1, 0, 0]
+        assert "no line of it names who issued it" in document.invoices[1].doubts[0]
+
+
+KNOWN = {name.lower(): name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}
+CATEGORY_TEXTS = st.one_of(
+    TEXTS,
+    st.sampled_from([*KNOWN, "TAX", " Usage ", "Support", "Refund", "", "NULL", "Taxes"]),
+)
+
+
+@quickly(8)
+@given(st.lists(CATEGORY_TEXTS, min_size=1, max_size=20))
+def test_a_category_that_is_not_known_is_by_its_words_and_leaves_a_doubt_that_names_it(tmp_path_factory, texts):
+    rows = [
+        charge(ChargeCategory=text, ConsumedQuantity=None, ResourceId=None, ChargeDescription="GST 10%")
+        for text in texts
+    ]
+    rows += [row | {"ChargeDescription": "support plan"} for row in rows]
+    rows += [charge(InvoiceId="INV-2")]
+    [document] = Desk(tmp_path_factory.mktemp("category")).read(as_csv(*rows), columns="charge_category")
+    known = [KNOWN.get(text.strip(" ").lower()) for text in texts]
+    assert document.reason is None
+    assert [category for (category,) in document.lines] == [
+        *(one or "Tax" for one in known),
+        *(one or "Usage" for one in known),
+        "Usage",
+    ]
+    first, *others = document.invoices
+    assert all(one.doubts == () for one in others)
+    unknown = [(line, text) for line, (text, one) in enumerate(zip(texts, known, strict=True), start=2) if one is None]
+    assert bool(first.doubts) == bool(unknown)
+    if unknown:
+        line, text = unknown[0]
+        shown = "blank" if text.strip(" ") == "" or text == "NULL" else f"'{text.strip(' ')}'"
+        assert first.doubts[0].startswith(
+            f"line {line}, column ChargeCategory: {shown}; expected one of Usage, Purchase, Tax, Credit, Adjustment; it counts as"
+        )
+
+
+def test_many_categories_that_are_not_known_are_told_in_four_sentences(desk):
+    rows = [charge(ChargeCategory=f"kind {number}") for number in (1, 2, 1, 3, 4, 5)]
+    csv_, parquet = desk.read(as_csv(*rows), as_parquet(*rows))
+    expected = "one of Usage, Purchase, Tax, Credit, Adjustment; it counts as Usage"
+    for document, place in ((csv_, "line {}"), (parquet, "record {}")):
+        first = 2 if document is csv_ else 1
+        assert document.invoices[0].doubts == (
+            f"{place.format(first)}, column ChargeCategory: 'kind 1'; expected {expected}, and so do 1 more",
+            f"{place.format(first + 1)}, column ChargeCategory: 'kind 2'; expected {expected}",
+            f"{place.format(first + 3)}, column ChargeCategory: 'kind 3'; expected {expected}",
+            "2 other values of its lines are as doubtful",
+        )
 
 
 COSTS = (pa.decimal128(38, 18), pa.decimal128(12, 2), pa.float64(), pa.string())

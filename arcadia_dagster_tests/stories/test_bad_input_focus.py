@@ -1,10 +1,14 @@
 """Odd and bad FOCUS documents: what the cases of the list mean where a document states many invoices with types of their own."""
 
 import gzip
+import shlex
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
+from arcadia_dagster.stages.close import accounts, close
+from arcadia_dagster.stages.status import status
 from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
 
@@ -73,6 +77,30 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             ),
             external_id="typed",
         )
+        gaps = (
+            charge(InvoiceId="gaps"),
+            charge(InvoiceId="gaps", InvoiceIssuerName=None, BilledCost="2.00"),
+            tax(InvoiceId="gaps", InvoiceIssuerName="NULL"),
+        )
+        world.put_as("no issuer on some rows", "gaps.csv", as_csv(*gaps), external_id="gaps")
+        nobody = charge(InvoiceId="nobody", InvoiceIssuerName=None, ProviderName=None)
+        world.put_as("no issuer at all", "nobody.csv", as_csv(nobody), external_id="nobody")
+        odd = (
+            charge(InvoiceId="odd it's", BilledCost="500.00"),
+            charge(InvoiceId="odd it's", BilledCost="50.00", ChargeCategory="Support", ConsumedQuantity=None),
+            tax(InvoiceId="odd it's", BilledCost="55.00", ChargeCategory="tax"),
+        )
+        world.put_as("unknown category", "odd.csv", as_csv(*odd), external_id="odd it's")
+        zero = (
+            charge(InvoiceId="by the provider", BillingAccountId="333"),
+            charge(InvoiceId=None, BillingAccountId="333", InvoiceIssuerName="Thirdparty Inc.", BilledCost="0"),
+            charge(InvoiceId=None, BillingAccountId="444", BilledCost="5"),
+            charge(InvoiceId=None, BillingAccountId="444", BilledCost="-5", ChargeCategory="Credit"),
+            charge(InvoiceId=None, BillingAccountId="444", BilledCost="0.0", BillingCurrency="EUR"),
+            charge(InvoiceId=None, BillingAccountId="555", BilledCost="5"),
+            charge(InvoiceId=None, BillingAccountId="555", BilledCost="-5", BillingCurrency="EUR"),
+        )
+        world.put_as("rows that come to 0", "zero.csv", as_csv(*zero), external_id="by the provider")
         world.run([APRIL])
         yield world
 
@@ -110,3 +138,50 @@ def test_an_unknown_currency_holds_its_invoice(world: World) -> None:
 @case("17")
 def test_the_category_decides_what_is_tax_whatever_the_words(world: World) -> None:
     assert world.pushed("typed") == (560, 500, 60)
+
+
+@case("41")
+def test_a_row_without_an_issuer_is_on_its_invoice_and_an_invoice_that_no_row_names_one_of_is_held(
+    world: World,
+) -> None:
+    assert world.pushed("no issuer on some rows") == (860, 800, 60)
+    assert world.finance("no issuer on some rows")["source"] == "aws"
+    reason = world.held_because("no issuer at all", account="111")
+    assert reason.startswith("nobody.csv: no line of it names who issued it (InvoiceIssuerName), nor the provider")
+
+
+@case("42")
+def test_an_unknown_category_counts_and_holds_its_invoice_until_a_person_releases_it(world: World) -> None:
+    assert world.totals("unknown category", account="111") == (60_500, 55_000, 5_500)
+    reason = world.held_because("unknown category", account="111")
+    assert reason.startswith(
+        "odd.csv: line 3, column ChargeCategory: 'Support'; expected one of Usage, Purchase, Tax, Credit, Adjustment; it counts "
+        "as Usage; if that is right: "
+    )
+    command = shlex.split(reason.rpartition("if that is right: ")[2])
+    assert command[:4] == ["arcadia", "release", "odd it's", "--reason"]
+    world.project.decide("release", file_name="odd.csv", invoice=("aws", "111", command[2]), reason="support is no tax")
+    world.build()
+    assert world.pushed("unknown category") == (60_500, 55_000, 5_500)
+
+
+@case("43")
+def test_rows_without_an_invoice_that_come_to_0_are_shown_and_hold_nothing_up(world: World) -> None:
+    assert world.pushed("rows that come to 0") == (600, 600, 0)
+    rows = world.project.query(
+        "SELECT source, account_id, status, is_nothing FROM tax_split_totals WHERE is_nothing ORDER BY ALL"
+    )
+    assert [(row["source"], row["account_id"], row["status"]) for row in rows] == [
+        ("aws", "444", "held"),
+        ("thirdparty-inc", "333", "held"),
+    ]
+    held = world.listed_by("nothing_held", "account_id")
+    assert ("555" in held, "444" in held, "333" in held) == (True, False, False)
+    with world.project.warehouse.read() as connection:
+        found = accounts(connection)
+    standings = close(found, today=date(2026, 5, 9), close_day=5).standings
+    states = {one.account.name: one.state for one in standings}
+    assert (states["aws/333"], states["aws/555"]) == ("complete", "held")
+    assert not {"thirdparty-inc/333", "aws/444"} & states.keys()
+    april = next(one for one in status(world.project.warehouse, "") if one.month == APRIL)
+    assert april.held == len([row for row in held if row]) - 1  # one was released since

@@ -1,0 +1,15 @@
+"""Documents that were read, and left something in doubt: a charge category that no format knows, an issuer that no line names."""
+
+from arcadia_dagster.stages.doubts.commands import release_sql
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+
+
+def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
+    """What formats found (`format.StatedInvoice.doubts`), with the file that it is in and the command that settles it."""
+    return (Doubt(_LEFT_IN_DOUBT),)
+
+
+_LEFT_IN_DOUBT = f"""
+      SELECT DISTINCT source, account_id, external_id,
+        file_name || ': ' || doubt || '; if that is right: ' || {release_sql()} AS text
+      FROM (SELECT source, account_id, external_id, file_name, unnest(doubts) AS doubt FROM part)"""
