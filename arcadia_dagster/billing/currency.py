@@ -89,6 +89,15 @@ def to_minor_sql(amount: str, exponent: str) -> str:
     return f"CASE {exponent} {arms} END"
 
 
+def rounding_bound_sql(lines: str) -> str:
+    """SQL: what a sum is off by at most, where so many of its amounts (BIGINT) were rounded at the 18th: a `DECIMAL(38,18)`.
+
+    Each is off by half a unit of the 18th decimal at most; together they are off by no more than this whole number of units.
+    """
+    unit = f"{Decimal(1).scaleb(-AMOUNT_DECIMALS):f}"
+    return f"(CAST(({lines} + 1) // 2 AS DECIMAL(20,0)) * CAST('{unit}' AS DECIMAL(18,18)))"
+
+
 def from_minor_sql(minor: str, exponent: str) -> str:
     """SQL: minor units as a `DECIMAL(38,4)` in major units, exactly (DuckDB's `/` would make a DOUBLE)."""
     arms = " ".join(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.billing.currency import from_minor_sql, plain_sql
+from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),
         *_stated("stated_tax", "amount_tax_minor", "tax", "the sum of its tax lines"),
         Reason(
+            f"rounded_lines > 0 AND stated_total IS NULL AND ({_rounding_counts()})",
+            "'in ' || rounded_lines || ' of its lines the amount has more than 18 decimals and is rounded at the 18th, which "
+            "could change its total by a minor unit: put the total beside it (a file of its name with .total at the end), or "
+            "release it'",
+        ),
+        Reason(
             "lacks_tax AND stated_total IS NULL",
             "'its document states amounts before tax and not the tax: put the total beside it (a file of its name with .total at "
             "the end), or release it if no tax is due'",
@@ -125,6 +131,19 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
             f"{_amount(computed)}",
         ),
     )
+
+
+def _rounding_counts() -> str:
+    """SQL: whether what rounding may have made of the sums reaches a hundredth of a minor unit, or another minor unit."""
+    bound = rounding_bound_sql("rounded_lines")
+    hundredths = " ".join(
+        f"WHEN {digits} THEN {Decimal(1).scaleb(-digits - 2):f}" for digits in sorted(set(EXPONENTS.values()))
+    )
+    changes = [
+        f"{to_minor_sql(f'({amount} - {bound})', 'exponent')} <> {to_minor_sql(f'({amount} + {bound})', 'exponent')}"
+        for amount in ("amount_gross", "amount_tax")
+    ]
+    return " OR ".join((f"{bound} >= CASE exponent {hundredths} END", *changes))
 
 
 def _amount(minor: str) -> str:

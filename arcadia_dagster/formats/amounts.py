@@ -1,13 +1,15 @@
-"""Amounts as people and providers write them, read in SQL without losing or guessing a digit.
+"""Amounts as people and providers write them, read in SQL without guessing a digit.
 
 Read: `3.11`, `$3.11`, `1,234.56`, `($5.00)`, `-$5.00`, `$-5.00`, `5.00-`, U+2212 as minus, `1.81E-8`. Everything that
-could mean two things (`1.234,56`, `1,234`) and everything that is no number yields NULL, and so does a number that does
-not fit 20 digits before and 18 after the decimal point: a cast would round it silently.
+could mean two things (`1.234,56`, `1,234`) and everything that is no number yields NULL, and so does a number of more than
+20 digits before the decimal point. One of more than 18 decimals, as Azure's exports have them, is rounded at the 18th, half away
+from zero: that moves it by at most half a unit of the 18th decimal. Which amounts were rounded is told, so that what it makes of
+an invoice is bounded (`billing.readiness`).
 """
 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
 
-EXPECTED = "an amount such as 1234.56, $1,234.56 or ($5.00), with at most 18 decimals"
+EXPECTED = "an amount such as 1234.56, $1,234.56 or ($5.00), with at most 20 digits before the decimal point"
 
 _SYMBOLS: dict[str, str] = {
     "EUR": "€",
@@ -26,6 +28,8 @@ _DOLLAR = "$"
 _NARROW = r"-?\d{1,9}(\.\d{1,9})?"
 # The same for the small amounts with many decimals that usage is billed in by the hour.
 _FINE = r"-?\d{1,4}\.\d{10,14}"
+# What Azure's exports have; a plain number that is cast to the wide type is rounded half away from zero.
+_LONG = r"-?\d{1,20}\.\d{15,}"
 _GROUPED = r"-?\d{1,3}(,\d{3})+\.\d+"
 _NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 
@@ -36,7 +40,7 @@ def symbol_of(currency: str) -> str:
 
 
 def amount_sql(text: str, currency: str | None = None) -> str:
-    """SQL: the amount in the text as DECIMAL(38,18), NULL where it is none, is ambiguous or does not fit.
+    """SQL: the amount in the text as DECIMAL(38,18), rounded at the 18th decimal; NULL where it is none, unclear or too large.
 
     Args:
         text: The SQL expression of the text.
@@ -45,31 +49,57 @@ def amount_sql(text: str, currency: str | None = None) -> str:
     symbol = "" if currency is None else symbol_of(currency)
     fast = f"regexp_full_match({text}, '{_optional(symbol)}{_NARROW}')"
     bare = f"ltrim({text}, '{symbol}')" if symbol else text
+    number = f"list_transform([{_number_sql(_plain_sql(text, symbol))}], lambda x: TRY_CAST(x AS {AMOUNT_TYPE}))[1]"
     return (
         f"CASE WHEN {fast} THEN CAST(TRY_CAST({bare} AS DECIMAL(18,9)) AS {AMOUNT_TYPE}) "
         f"WHEN regexp_full_match({text}, '{_FINE}') THEN CAST(TRY_CAST({text} AS DECIMAL(18,14)) AS {AMOUNT_TYPE}) "
-        f"ELSE {_number_sql(_plain_sql(text, symbol))} END"
+        f"WHEN regexp_full_match({text}, '{_LONG}') THEN TRY_CAST({text} AS {AMOUNT_TYPE}) "
+        f"ELSE {number} END"
     )
 
 
-def rounded_amount_sql(text: str) -> str:
-    """SQL: the same, but a number of more than 18 decimals is rounded: for what is no money, or a binary fraction."""
-    # DuckDB 1.5 rounds 6E-20 up to 1E-18.
-    is_less = f"abs(TRY_CAST({text} AS DECIMAL(38,28))) < 0.0000000000000000005"
-    rounded = f"CASE WHEN {is_less} THEN 0 ELSE TRY_CAST({text} AS {AMOUNT_TYPE}) END"
-    return f"coalesce({amount_sql(text)}, CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {rounded} END)"
+def is_rounded_sql(text: str, currency: str | None = None) -> str:
+    """SQL: whether `amount_sql` rounds the amount in the text: it has a digit beyond the 18th decimal. Not NULL."""
+    symbol = "" if currency is None else symbol_of(currency)
+    # A text that is so short has no 19 decimals, unless it has an exponent: most need no more than this.
+    is_short = f"length({text}) < {AMOUNT_DECIMALS + 2} AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
+    return (
+        f"CASE WHEN {text} IS NULL OR ({is_short}) THEN false "
+        f"WHEN regexp_full_match({text}, '{_LONG}') THEN {_is_long(text)} "
+        f"ELSE coalesce(list_transform([{_number_sql(_plain_sql(text, symbol))}], lambda x: {_is_long('x')})[1], false) END"
+    )
 
 
 def binary_amount_sql(number: str) -> str:
-    """SQL: the shortest decimal that stands for the same binary fraction, to the 18th decimal.
+    """SQL: the shortest decimal that stands for the same binary fraction (DOUBLE), rounded at the 18th decimal.
 
     Most have few digits, and are told from their text as others are only where a decimal of 15 digits is not the same number.
     """
-    decimal = f"TRY_CAST({number} AS DECIMAL(18,10))"
     return (
-        f"CASE WHEN abs({number}) < 1e5 AND {decimal} = {number} THEN CAST({decimal} AS {AMOUNT_TYPE}) "
-        f"ELSE {rounded_amount_sql(f'CAST({number} AS VARCHAR)')} END"
+        f"CASE WHEN {_is_short_binary(number)} THEN CAST(TRY_CAST({number} AS DECIMAL(18,10)) AS {AMOUNT_TYPE}) "
+        f"ELSE {amount_sql(f'CAST({number} AS VARCHAR)')} END"
     )
+
+
+def is_rounded_binary_sql(number: str) -> str:
+    """SQL: whether `binary_amount_sql` rounds that decimal. Not NULL."""
+    text = f"CAST({number} AS VARCHAR)"
+    return f"CASE WHEN coalesce({_is_short_binary(number)}, false) THEN false ELSE {is_rounded_sql(text)} END"
+
+
+def decimal_amount_sql(number: str) -> str:
+    """SQL: a DECIMAL of any scale as an amount, rounded at the 18th decimal; NULL where it is too large."""
+    return f"TRY_CAST({number} AS {AMOUNT_TYPE})"
+
+
+def is_rounded_decimal_sql(number: str, type_: str) -> str:
+    """SQL: whether `decimal_amount_sql` rounds the number, a DECIMAL of this type. Not NULL."""
+    digits, decimals = (int(part) for part in type_.removeprefix("DECIMAL(").removesuffix(")").split(","))
+    if decimals <= AMOUNT_DECIMALS:
+        return "false"
+    # What is nearest to the largest number of its type may round to one that the type does not hold.
+    wider = f"TRY_CAST({decimal_amount_sql(number)} AS DECIMAL({digits},{decimals}))"
+    return f"({wider} IS DISTINCT FROM {number})"
 
 
 def quantity_sql(text: str) -> str:
@@ -93,14 +123,32 @@ def _plain_sql(text: str, symbol: str) -> str:
 
 
 def _number_sql(plain: str) -> str:
-    """SQL: the number, where it is one and has no digit beyond the 18th decimal."""
-    mantissa = "regexp_extract(x, '^([^eE]*)', 1)"
-    exponent = "coalesce(TRY_CAST(regexp_extract(x, '[eE](.*)$', 1) AS INTEGER), 0)"
-    fraction = f"length(rtrim(regexp_extract({mantissa}, '\\.(\\d*)', 1), '0'))"
-    return (
-        f"list_transform([{plain}], lambda x: CASE WHEN regexp_full_match(x, '{_NUMBER}') "
-        f"AND {fraction} - {exponent} <= {AMOUNT_DECIMALS} THEN TRY_CAST(x AS {AMOUNT_TYPE}) END)[1]"
+    """SQL: the number as plain text, without an exponent: DuckDB 1.5 rounds 6E-20 up to 1E-18; NULL where it is none."""
+    parts = (
+        "{'sign': regexp_extract(x, '^-?'), 'whole': regexp_extract(x, '^-?(\\d*)', 1), "
+        "'decimals': regexp_extract(x, '\\.(\\d*)', 1), "
+        "'exponent': coalesce(TRY_CAST(regexp_extract(x, '[eE](.*)$', 1) AS INTEGER), 0)}"
     )
+    digits, point = "(n.whole || n.decimals)", "(length(n.whole) + n.exponent)"
+    shifted = (
+        f"CASE WHEN {point} <= 0 THEN '0.' || repeat('0', -{point}) || {digits} "
+        f"WHEN {point} >= length({digits}) THEN {digits} || repeat('0', {point} - length({digits})) "
+        f"ELSE left({digits}, {point}) || '.' || substr({digits}, {point} + 1) END"
+    )
+    return (
+        f"list_transform([{plain}], lambda x: CASE WHEN NOT regexp_full_match(x, '{_NUMBER}') THEN NULL "
+        f"WHEN contains(lower(x), 'e') THEN list_transform([{parts}], lambda n: n.sign || {shifted})[1] ELSE x END)[1]"
+    )
+
+
+def _is_long(plain: str) -> str:
+    """SQL: whether a plain number has a digit other than 0 beyond the 18th decimal."""
+    return f"(contains({plain}, '.') AND length(rtrim({plain}, '0')) - strpos({plain}, '.') > {AMOUNT_DECIMALS})"
+
+
+def _is_short_binary(number: str) -> str:
+    """SQL: whether a binary fraction is one that a decimal of 15 digits stands for."""
+    return f"abs({number}) < 1e5 AND TRY_CAST({number} AS DECIMAL(18,10)) = {number}"
 
 
 def _optional(symbol: str) -> str:

@@ -1,22 +1,21 @@
 """Invoices in JSON as a provider's API answers: what the formats of such providers have in common.
 
 A provider's module says how its documents begin, which records they have, and where in them each field is. Money in them is a
-JSON number, which programs read as a binary fraction: it is read as the shortest decimal that stands for the same one, and
-a document that states it with digits that would be lost so is rejected.
+JSON number, which most programs, DuckDB too, read as a binary fraction: the documents are written anew with all numbers as text,
+so that every digit is read.
 """
 
 import json
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.content import open_content
-from arcadia_dagster.formats.format import Head, NameFacts, UnreadableError
+from arcadia_dagster.formats.format import Head, NameFacts, Rewritten, UnreadableError
 from arcadia_dagster.warehouse.query import text_literal
 
 MAX_BYTES = 64 << 20
@@ -53,7 +52,7 @@ FIELDS = (
 _NEEDED = ("external_id", "total", "amount", "currency")
 
 
-class ApiLayout(ABC):
+class ApiLayout(Rewritten):
     """How the documents of one provider's API are read.
 
     In the SQL of `records`, the names are those of `columns`; in that of `fields` they are the members of a record.
@@ -72,10 +71,14 @@ class ApiLayout(ABC):
     def count(self, document: dict[str, Any]) -> int:
         """How many records the document has, as Python counts them."""
 
+    def rewrite(self, document: Path, target: Path) -> None:
+        """See `format.Rewritten`: numbers become text."""
+        text = json.dumps(json_object(document), ensure_ascii=False, separators=(",", ":"))
+        target.write_text(text, encoding="utf-8")
+
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:  # noqa: ARG002 - of CSV only
         """See `format.Layout`."""
         files = ", ".join(text_literal(str(path)) for path in paths)
-        packing = "uncompressed" if compression == "none" else compression
         columns = ", ".join(f"{name}: '{type_}'" for name, type_ in self.columns.items())
         texts = ", ".join(f"nullif(trim({self.fields.get(name, 'NULL')}), '') AS {name}_text" for name in FIELDS)
         return f"""
@@ -95,6 +98,7 @@ class ApiLayout(ABC):
           quantity,
           CASE WHEN quantity IS NOT NULL THEN unit_text END AS unit,
           amount,
+          is_rounded,
           currency_text AS currency,
           bad.bad_column,
           bad.bad_value,
@@ -112,6 +116,7 @@ class ApiLayout(ABC):
             SELECT
               *,
               {amounts.amount_sql("amount_text")} AS amount,
+              {amounts.is_rounded_sql("amount_text")} AS is_rounded,
               {amounts.quantity_sql("quantity_text")} AS quantity,
               {amounts.amount_sql("total_text")} AS stated_total,
               {amounts.amount_sql("tax_text")} AS stated_tax,
@@ -126,7 +131,7 @@ class ApiLayout(ABC):
                 FROM (
                   SELECT filename AS path, {self.records} AS records
                   FROM read_json([{files}], format = 'unstructured', records = 'true', filename = true,
-                    columns = {{{columns}}}, maximum_object_size = {MAX_BYTES}, compression = '{packing}')
+                    columns = {{{columns}}}, maximum_object_size = {2 * MAX_BYTES}, compression = 'uncompressed')
                 )
               )
             )
@@ -196,10 +201,10 @@ def envelope(kind: str) -> re.Pattern[str]:
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """The document as Python reads it, every number exactly.
+    """The document as Python reads it, its numbers as text, as they are written.
 
     Raises:
-        UnreadableError: It is no JSON object, or has a name twice, or a number that a binary fraction would shorten.
+        UnreadableError: It is no JSON object, or has a name twice, or what is no number in place of one.
     """
     with open_content(path) as file:
         text = file.read(MAX_BYTES + 1)
@@ -207,7 +212,11 @@ def json_object(path: Path) -> dict[str, Any]:
         raise UnreadableError(f"it has more than {MAX_BYTES} bytes, which is the limit for JSON")
     try:
         content = json.loads(
-            text.decode("utf-8-sig"), parse_float=_number, parse_constant=_no_number, object_pairs_hook=_named_once
+            text.decode("utf-8-sig"),
+            parse_float=str,
+            parse_int=str,
+            parse_constant=_no_number,
+            object_pairs_hook=_named_once,
         )
     except UnreadableError:
         raise
@@ -215,6 +224,11 @@ def json_object(path: Path) -> dict[str, Any]:
         raise UnreadableError(f"it is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise UnreadableError("expected a JSON object")
+    if b"\\ud" in text.lower():
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise UnreadableError("a text ends with half a character; expected whole ones") from error
     return content
 
 
@@ -228,14 +242,6 @@ def list_in(document: dict[str, Any], name: str) -> list[Any]:
     if not isinstance(found, list) or not found:
         raise UnreadableError(f"{name}: {found!r:.60}; expected a list of at least one")
     return found
-
-
-def _number(text: str) -> Decimal:
-    number = Decimal(text)
-    # A check, and no arithmetic: what a reader that keeps binary fractions, as DuckDB does, makes of it.
-    if number != Decimal(json.dumps(json.loads(text))):
-        raise UnreadableError(f"{text[:60]}: a number with more digits than JSON readers keep; expected at most 15")
-    return number
 
 
 def _no_number(text: str) -> None:

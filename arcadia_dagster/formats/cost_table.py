@@ -33,7 +33,6 @@ _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end",
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
 
 _SEPARATOR = "chr(31)"
-_BINARY = ("FLOAT", "DOUBLE")
 
 _MAX_NET = 10**12
 """A larger net amount is not read, so that those of any document can be summed."""
@@ -91,6 +90,7 @@ class CostTableLayout:
           quantity,
           CASE WHEN quantity IS NOT NULL THEN unit END AS unit,
           amount,
+          is_rounded,
           currency,
           net_amount,
           CASE WHEN issuer IS NULL THEN nullif(trim(provider), '') END AS provider,
@@ -109,6 +109,7 @@ class CostTableLayout:
               category, {self.category_sql} AS typed_category,
               upper(trim(currency)) AS currency,
               {self._amount("amount")} AS amount,
+              {self._is_rounded("amount")} AS is_rounded,
               {self._amount("net_amount")} AS any_net_amount,
               CASE WHEN abs(any_net_amount) < {_MAX_NET} THEN any_net_amount END AS net_amount,
               {self._quantity()} AS quantity,
@@ -206,24 +207,29 @@ class CostTableLayout:
         return f"{column} AS {name}"
 
     def _amount(self, field: str) -> str:
-        """The exact amount. A binary fraction is the shortest decimal that reads back as it, to the 18th decimal."""
+        """The amount. A binary fraction is the shortest decimal that reads back as it."""
         text, type_ = f"{field}_text", self._type(field)
         if field not in dict(self.found):
             return f"CAST(NULL AS {AMOUNT_TYPE})"
         if type_.startswith("DECIMAL"):
-            return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
-        if type_ in _BINARY:
-            return _binary(text, type_)
+            return amounts.decimal_amount_sql(text)
+        if type_ == "DOUBLE":
+            return amounts.binary_amount_sql(text)
+        # A fraction of 32 bits has a shorter decimal than the same one of 64 has.
         return amounts.amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
 
-    def _quantity(self) -> str:
-        """How much was consumed: no money, so that a digit beyond the 18th decimal is rounded."""
-        text, type_ = "quantity_text", self._type("quantity")
+    def _is_rounded(self, field: str) -> str:
+        """Whether that is rounded at the 18th decimal."""
+        text, type_ = f"{field}_text", self._type(field)
         if type_.startswith("DECIMAL"):
-            return f"TRY_CAST({text} AS {AMOUNT_TYPE})"
-        if type_ in _BINARY:
-            return _binary(text, type_)
-        return amounts.rounded_amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
+            return amounts.is_rounded_decimal_sql(text, type_)
+        if type_ == "DOUBLE":
+            return amounts.is_rounded_binary_sql(text)
+        return amounts.is_rounded_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
+
+    def _quantity(self) -> str:
+        """How much was consumed."""
+        return self._amount("quantity")
 
     def _time(self, field: str) -> str:
         text, type_ = f"{field}_text", self._type(field)
@@ -310,13 +316,6 @@ class CostTable:
 def _plain(name: str) -> str:
     """A column's name without what its spellings differ in: `lineItem/LineItemType` is `line_item_line_item_type`."""
     return name.strip().lower().replace("_", "").replace("/", "")
-
-
-def _binary(number: str, type_: str) -> str:
-    """SQL: the amount of a binary fraction. That of 32 bits has a shorter decimal than the same one of 64 has."""
-    if type_ == "DOUBLE":
-        return amounts.binary_amount_sql(number)
-    return amounts.rounded_amount_sql(f"CAST({number} AS VARCHAR)")
 
 
 def _trimmed(name: str) -> str:

@@ -169,6 +169,7 @@ class DescribedLayout:
           CASE WHEN NOT is_tax THEN quantity END AS quantity,
           CASE WHEN NOT is_tax AND quantity IS NOT NULL THEN nullif(trim(unit_text), '') END AS unit,
           amount,
+          is_rounded,
           currency,
           bad.bad_column,
           bad.bad_value,
@@ -183,6 +184,7 @@ class DescribedLayout:
             SELECT
               *,
               {amounts.amount_sql("plain_amount")} AS amount,
+              {amounts.is_rounded_sql("plain_amount")} AS is_rounded,
               {amounts.quantity_sql("plain_quantity")} AS quantity,
               {currency} AS currency,
               {self._time("start_text")} AS charge_period_start,
@@ -377,7 +379,7 @@ def _number(description: Description) -> str:
 
 def _written(description: Description) -> str:
     """What an amount looks like, in words."""
-    return f"an amount such as 1{description.thousands_mark}234{description.decimal_mark}56, with at most 18 decimals"
+    return f"an amount such as 1{description.thousands_mark}234{description.decimal_mark}56"
 
 
 def _strptime(text: str, formats: str) -> str:

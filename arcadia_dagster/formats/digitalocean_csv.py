@@ -9,7 +9,7 @@ Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoic
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -121,6 +121,7 @@ class DigitalOceanCsvLayout:
           quantity,
           CASE WHEN quantity IS NOT NULL THEN 'Hours' END AS unit,
           amount,
+          is_rounded,
           currency,
           bad.bad_column,
           bad.bad_value,
@@ -136,7 +137,8 @@ class DigitalOceanCsvLayout:
               {timestamps.utc_sql("start_text")} AS charge_period_start,
               {timestamps.utc_sql("end_text")} AS stated_end,
               {self._currency_sql()} AS currency,
-              {self._amount_sql()} AS amount
+              {self._of_amount_sql(amounts.amount_sql)} AS amount,
+              {self._of_amount_sql(amounts.is_rounded_sql)} AS is_rounded
             FROM (
               SELECT
                 filename,
@@ -178,8 +180,9 @@ class DigitalOceanCsvLayout:
         arms = " ".join(f"WHEN {_amount_of(code)} IS NOT NULL THEN '{code}'" for code in self.currencies)
         return f"CASE {arms} END"
 
-    def _amount_sql(self) -> str:
-        arms = [amounts.amount_sql(_amount_of(code), code) for code in self.currencies]
+    def _of_amount_sql(self, expression: Callable[[str, str], str]) -> str:
+        """The expression of the text of the amount and of its currency."""
+        arms = [expression(_amount_of(code), code) for code in self.currencies]
         if len(arms) == 1:
             return arms[0]
         cases = zip(self.currencies, arms, strict=True)

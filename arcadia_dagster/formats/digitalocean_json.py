@@ -108,6 +108,7 @@ class DigitalOceanJsonLayout:
           quantity,
           CASE WHEN quantity IS NOT NULL THEN duration_unit END AS unit,
           amount,
+          is_rounded,
           '{CURRENCY}' AS currency,
           bad.bad_column,
           bad.bad_value,
@@ -128,6 +129,7 @@ class DigitalOceanJsonLayout:
               {timestamps.utc_sql("start_time")} AS charge_period_start,
               {timestamps.utc_sql("end_time")} AS stated_end,
               {amounts.amount_sql("amount_text", CURRENCY)} AS amount,
+              {amounts.is_rounded_sql("amount_text", CURRENCY)} AS is_rounded,
               {self._stated_sql()}
             FROM (
               SELECT

@@ -35,6 +35,9 @@ STATED_LINE: tuple[Column, ...] = (
     Column("quantity", AMOUNT_TYPE, "How much was consumed."),
     Column("unit", "VARCHAR", "The unit of the quantity."),
     Column("amount", AMOUNT_TYPE, "The cost in major units of the currency."),
+    Column(
+        "is_rounded", "BOOLEAN", "Whether the amount has more decimals in the document, and was rounded at the 18th."
+    ),
     Column("currency", "VARCHAR", "ISO 4217 code."),
     Column("bad_column", "VARCHAR", "The first column of the record whose value cannot be read, else NULL."),
     Column("bad_value", "VARCHAR", "That value."),
@@ -148,6 +151,22 @@ class Layout(Protocol):
         """
 
 
+class Rewritten(ABC):
+    """A layout whose SQL does not read the documents themselves, but what it makes of each of them first."""
+
+    # A base class, as an inventory is.
+    __slots__ = ()
+
+    @abstractmethod
+    def rewrite(self, document: Path, target: Path) -> None:
+        """Write the document anew, in the form that `Layout.lines_sql` reads, not packed.
+
+        Args:
+            document: A document that `Layout.lines_in` could count the lines of.
+            target: The file to write; its folder exists.
+        """
+
+
 class Inventory(ABC):
     """How an inventory document is read. Inventories are small: they are read in Python."""
 
@@ -240,6 +259,7 @@ class StatedInvoice:
         vendor_name: The issuer's name, where the source is made from it.
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
+        rounded_lines: How many of its lines have an amount that was rounded at the 18th decimal.
         doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
     """
 
@@ -263,6 +283,7 @@ class StatedInvoice:
     vendor_name: str | None = None
     may_be_part: bool = False
     lacks_tax: bool = False
+    rounded_lines: int = 0
     doubts: tuple[str, ...] = ()
 
 

@@ -5,9 +5,10 @@ belongs to one run: later steps of the same process take the lines from it, and 
 archive again. A document is read whole or rejected whole.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -27,13 +28,14 @@ from arcadia_dagster.formats.format import (
     Manifest,
     Reading,
     Refusal,
+    Rewritten,
     StatedInvoice,
     UnreadableError,
 )
 from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
-from arcadia_dagster.warehouse.query import text_list, text_literal
+from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.threads import use_threads_for
 
 _REJECTS_KEPT = 100
@@ -226,9 +228,9 @@ class Reader:
             # does not keep that order.
             connection.execute("SET disabled_optimizers = 'in_clause'")
             try:
-                connection.execute(
-                    f"COPY ({_staged_lines_sql(group, documents)}) TO {text_literal(str(part))} (FORMAT parquet)"
-                )
+                with self._readable(group, documents) as (paths, compression):
+                    lines = _staged_lines_sql(group, paths, compression)
+                    connection.execute(f"COPY ({lines}) TO {text_literal(str(part))} (FORMAT parquet)")
             except duckdb.Error as error:
                 _raise_unless_damaged(error)
                 # The reader gives up on some files as a whole (mixed line ends) without saying which.
@@ -242,7 +244,7 @@ class Reader:
         for document in documents:
             sha256 = document.document_sha256
             facts = found.get(sha256)
-            problems = structural.get(str(document.path)) or unreadable.get(sha256) or (facts.problems if facts else [])
+            problems = structural.get(sha256) or unreadable.get(sha256) or (facts.problems if facts else [])
             reason = _reason(document, counted[sha256], problems, facts)
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
@@ -262,6 +264,21 @@ class Reader:
         reason = f"it cannot be read as {group.format}: {_explained(error, documents[0].path)}"
         return {sha256: Reading(sha256, group.format, reason)}
 
+    @contextmanager
+    def _readable(self, group: _Group, documents: Sequence[ArchivedDocument]) -> Iterator[tuple[list[Path], str]]:
+        """Files that the layout's SQL reads, each with the document's SHA-256 as its name, and how they are packed."""
+        if not isinstance(group.layout, Rewritten):
+            yield [document.path for document in documents], group.encoding
+            return
+        folder = self._folder / "rewritten"
+        folder.mkdir(parents=True)
+        try:
+            for document in documents:
+                group.layout.rewrite(document.path, folder / document.document_sha256)
+            yield [folder / document.document_sha256 for document in documents], Encoding.PLAIN
+        finally:
+            shutil.rmtree(folder)
+
     def _new_part(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._parts += 1
@@ -271,7 +288,8 @@ class Reader:
 _LINE_COLUMNS = tuple(
     column
     for column in STATED_LINE
-    if column.name not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected", "doubt"}
+    if column.name
+    not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected", "doubt", "is_rounded"}
 ) + tuple(
     type(STATED_LINE[0])(name, type_, "")
     for name, type_ in (("charge_category", "VARCHAR"), ("tax_basis", "VARCHAR"), ("is_tax_doubtful", "BOOLEAN"))
@@ -334,10 +352,9 @@ def _read_manifest(document: ArchivedDocument, name: str, manifest: Manifest) ->
         return Reading(document.document_sha256, name, str(error))
 
 
-def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> str:
+def _staged_lines_sql(group: _Group, paths: Sequence[Path], compression: str) -> str:
     """The layout's lines with their category. Paths in the archive end with the SHA-256, which becomes the document."""
-    paths = [document.path for document in documents]
-    stated = group.layout.lines_sql(paths, compression=group.encoding, options=_OPTIONS)
+    stated = group.layout.lines_sql(paths, compression=compression, options=_OPTIONS)
     category = tax.charge_category_sql(
         typed="typed_category",
         description="description",
@@ -353,7 +370,7 @@ def _staged_lines_sql(group: _Group, documents: Sequence[ArchivedDocument]) -> s
 
 
 def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
-    """What the CSV reader rejected, by path. One unclosed quote swallows the rest: any reject rejects the document."""
+    """What the CSV reader rejected, by document. One unclosed quote swallows the rest: any reject rejects the document."""
     # Only the CSV reader makes these tables.
     if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone() is None:
         return {}
@@ -372,7 +389,7 @@ def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, lis
     problems: dict[str, list[Problem]] = {}
     for path, offset, column, kind, message, line in rows:
         text = _structural_text(str(kind), str(message), column)
-        found = problems.setdefault(path, [])
+        found = problems.setdefault(path[-64:], [])
         found.append(Problem(f"{text} (found {str(line or '').strip()[:80]!r})", line_offset=offset))
     return problems
 
@@ -433,11 +450,12 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
             f"FROM {lines} AS line LEFT JOIN (VALUES {pairs}) AS same (document_sha256, invoice_key, kept) "
             "USING (document_sha256, invoice_key))"
         )
-    rows = connection.execute(
+    rows = fetch(
+        connection,
         f"""
         WITH invoice AS (
           SELECT document_sha256, invoice_key, min(file_row_number) AS first_row, count(*) AS line_count,
-            list_sort(list(DISTINCT currency)) AS currencies,
+            list_sort(list(DISTINCT currency)) AS currencies, count_if(is_rounded) AS rounded_lines,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL
@@ -456,59 +474,52 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
         SELECT invoice.*, usual.lines_month, coalesce(usual.charge_days, CAST([] AS DATE[])) AS charge_days
         FROM invoice LEFT JOIN usual USING (document_sha256, invoice_key)
         ORDER BY document_sha256, first_row
-        """
-    ).fetchall()
-    bounds = {row[0]: (row[5] or 0) * row[3] for row in rows}
+        """,
+    )
+    bounds = {row["document_sha256"]: (row["largest"] or 0) * row["line_count"] for row in rows}
     magnitudes = _magnitudes(
         connection, lines, {sha256: bound for sha256, bound in bounds.items() if bound >= _MAX_SUM}
     )
     too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
     sums = _sums(connection, lines, {document for document, _ in too_large})
     doubts = _doubts(connection, lines)
-    documents: dict[str, list[tuple[Any, ...]]] = {}
+    documents: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        documents.setdefault(row[0], []).append(row)
-    return {
-        sha256: _DocumentFacts(
-            first_row=min(row[2] for row in found),
-            line_count=sum(row[3] for row in found),
-            ordinals={
-                **(ordinals := {row[1]: ordinal for ordinal, row in enumerate(found, start=1)}),
-                **{key: ordinals[kept] for (document, key), kept in same.items() if document == sha256},
-            },
+        documents.setdefault(row["document_sha256"], []).append(row)
+    facts = {}
+    for sha256, found in documents.items():
+        keys = [str(row["invoice_key"]) for row in found]
+        ordinals = {key: ordinal for ordinal, key in enumerate(keys, start=1)}
+        first_row = min(row["first_row"] for row in found)
+        facts[sha256] = _DocumentFacts(
+            first_row=first_row,
+            line_count=sum(row["line_count"] for row in found),
+            ordinals=ordinals | {key: ordinals[kept] for (document, key), kept in same.items() if document == sha256},
             invoices=tuple(
                 StatedInvoice(
-                    ordinal=ordinal,
-                    line_count=count,
-                    currencies=tuple(currencies),
-                    lines_month=lines_month,
+                    ordinal=ordinals[key],
+                    currencies=tuple(row["currencies"]),
                     lines_total=sums.get((sha256, key)),
-                    lines_sketch=tuple(sketch),
-                    charges_sketch=tuple(charges),
-                    charge_days=tuple(days),
+                    lines_sketch=tuple(row["lines_sketch"]),
+                    charges_sketch=tuple(row["charges_sketch"]),
+                    charge_days=tuple(row["charge_days"]),
+                    **{name: row[name] for name in ("line_count", "lines_month", "rounded_lines")},
                     **{"source": layout.source, **told.get((sha256, key), {})},
                 )
-                for ordinal, (_, key, _, count, currencies, _, _, sketch, charges, lines_month, days) in enumerate(
-                    found, start=1
-                )
+                for key, row in zip(keys, found, strict=True)
             ),
             problems=[
                 Problem(
                     f"amount: with it the amounts come to {magnitudes[sha256, key]:,.0f}; "
                     f"expected less than {_MAX_SUM:,} an invoice",
-                    record=largest_row - min(row[2] for row in found) + 1,
+                    record=row["largest_row"] - first_row + 1,
                 )
-                for _, key, *_, largest_row, _, _, _, _ in found
+                for key, row in zip(keys, found, strict=True)
                 if (sha256, key) in too_large
             ],
-            doubts={
-                ordinal: doubts[sha256, row[1]]
-                for ordinal, row in enumerate(found, start=1)
-                if (sha256, row[1]) in doubts
-            },
+            doubts={ordinals[key]: doubts[sha256, key] for key in keys if (sha256, key) in doubts},
         )
-        for sha256, found in documents.items()
-    }
+    return facts
 
 
 def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
@@ -669,7 +680,8 @@ def _raise_unless_damaged(error: duckdb.Error) -> None:
 
 
 def _explained(error: duckdb.Error, path: Path) -> str:
-    text = str(error).replace(str(path), "it")
+    # What is read may be the document written anew, under the same name.
+    text = re.sub(rf"[^\s\"']*{re.escape(path.name)}", "it", str(error))
     if "state machine reached an invalid state" in text:
         return "its line ends are mixed; save it with one kind of line end"
     return text.partition("\n")[0][:200]

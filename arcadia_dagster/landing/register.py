@@ -279,6 +279,7 @@ def _invoice_row(
         "may_be_part": invoice.may_be_part,
         "lacks_tax": invoice.lacks_tax,
         "doubts": list(invoice.doubts),
+        "rounded_lines": invoice.rounded_lines,
         "received_at": received_at,
     }
 

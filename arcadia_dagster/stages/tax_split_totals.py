@@ -111,7 +111,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
           AS document_sha256,
         count(*) AS documents, sum(line_count)::BIGINT AS line_count, bool_and(is_final) AS is_final,
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
-        any_value(id_basis) AS id_basis,
+        coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
         CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END AS stated_total,
         CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END AS stated_tax,
@@ -138,7 +138,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
-        raw.document_sha256, raw.is_final, coalesce(nothing.is_nothing, false) AS is_nothing, raw.lacks_tax, raw.month_basis,
+        raw.document_sha256, raw.is_final, raw.rounded_lines, coalesce(nothing.is_nothing, false) AS is_nothing,
+        raw.lacks_tax, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,

@@ -103,6 +103,11 @@ _STATED_SINCE_5 = (
     ),
     Column("charge_days", "DATE[]", "The days (UTC) on which its lines that are not tax start."),
     Column("doubts", "VARCHAR[]", "What reading its document left in doubt: each holds it until a person releases it."),
+    Column(
+        "rounded_lines",
+        "BIGINT",
+        "How many of its lines have more than 18 decimals in the document: each amount is off by 5e-19 at most.",
+    ),
 )
 
 _DOCUMENTS_SINCE_2 = (
@@ -265,7 +270,11 @@ COST_LINES = Table(
         Column("charge_period_end", "TIMESTAMP", "Exclusive end of the charge (UTC), or NULL (FOCUS ChargePeriodEnd)."),
         Column("quantity", AMOUNT_TYPE, "How much was consumed, in `unit`, or NULL (FOCUS ConsumedQuantity)."),
         Column("unit", "VARCHAR", "The unit of `quantity`, or NULL (FOCUS ConsumedUnit)."),
-        Column("amount", AMOUNT_TYPE, "The cost in major units of `currency`, exactly as stated (FOCUS BilledCost)."),
+        Column(
+            "amount",
+            AMOUNT_TYPE,
+            "The cost in major units of `currency`, as stated, to the 18th decimal (FOCUS BilledCost).",
+        ),
         Column("currency", "VARCHAR", "ISO 4217 code (FOCUS BillingCurrency)."),
         Column(
             "tax_basis", "VARCHAR", "On a tax line, the rule that decided: `provider_type` or `description`; else NULL."

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.formats.amounts import amount_sql, binary_amount_sql, quantity_sql
+from arcadia_dagster.formats.amounts import (
+    amount_sql,
+    binary_amount_sql,
+    decimal_amount_sql,
+    is_rounded_binary_sql,
+    is_rounded_decimal_sql,
+    is_rounded_sql,
+    quantity_sql,
+)
 from arcadia_dagster_tests.properties import evaluate, from_attos, quickly
 
 ATTO = 10**18
@@ -29,7 +37,7 @@ def amounts(connection, texts, currency="USD"):
     return evaluate(connection, amount_sql("t", currency), [(text,) for text in texts], "t VARCHAR")
 
 
-def meant(text, currency):  # noqa: C901, PLR0912 - one step after the other
+def meant(text, currency):
     """What a strict accountant reads, step by step and in Python; None where it is not one clear amount."""
     text = re.sub(f"[{MINUS}]", "-", strip_spaces(text))
     signs = 0
@@ -52,19 +60,19 @@ def meant(text, currency):  # noqa: C901, PLR0912 - one step after the other
         text = text.replace(",", "")
     if not re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text):
         return None
-    value = Decimal(text)
+    return rounded(-Decimal(text) if signs else Decimal(text))
+
+
+WIDE = Context(prec=1200, rounding=ROUND_HALF_UP)
+
+
+def rounded(value):
+    """To the 18th decimal, half away from zero; None where that is no DECIMAL(38,18)."""
     _, digits, exponent = value.as_tuple()
-    attos, rest = int("".join(map(str, digits))), 0
-    shift = exponent + 18
-    if shift > 60 and attos:
+    if len(digits) + exponent > 40 and any(digits):
         return None
-    if shift >= 0:
-        attos *= 10 ** min(shift, 60)
-    else:
-        attos, rest = divmod(attos, 10**-shift)
-    if rest or attos >= 10**38:
-        return None
-    return from_attos(-attos if signs else attos)
+    attos = int(value.scaleb(18, WIDE).quantize(Decimal(1), context=WIDE)) if any(digits) else 0
+    return from_attos(attos) if abs(attos) < 10**38 else None
 
 
 def strip_spaces(text):
@@ -105,7 +113,16 @@ def strip_spaces(text):
         ("(1,234.56)", "-1234.56"),
         ("1e3", "1000"),
         ("1.5E+2", "150"),
-        ("-2.5e-18", None),
+        ("-2.5e-18", "-0.000000000000000003"),
+        ("0.0000000000000000005", "0.000000000000000001"),
+        ("0.00000000000000000049999999999999999999", "0"),
+        ("0.0000000072922557592391990000", "0.000000007292255759"),
+        ("7.2922557592391990000E-9", "0.000000007292255759"),
+        ("($1,234.0000000000000000015)", "-1234.000000000000000002"),
+        ("6E-20", "0"),
+        ("5e-999", "0"),
+        ("12345678901234567890e-19", "1.234567890123456789"),
+        ("12345678901234567890123456789e-10", "1234567890123456789.0123456789"),
         ("2.5e-17", "0.000000000000000025"),
         ("99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999"),
         ("0.1234567890123456780000", "0.123456789012345678"),
@@ -130,8 +147,7 @@ def test_an_amount_is_read_as_it_is_written(connection, text, amount):
         *("--5", "-5-", "(-5)", "(5)-", "-(5)", "$(5)", "((5))", "(5", "5)", "()", "-$-5", "$-5-"),
         *("$$5", "€5", "5$", "5 USD", "USD 5", "US$5", "5%", "$", "-", ".", "e5", "5e", "5e1.5", "5e-", "1e1e1"),
         *("1_000", "0x10", "1/2", "1+1", "+-5", "-+5", "１２", "٣", "²", "½", "1\n2", "5\n", "\t5", "true", "NULL"),
-        *("1e20", "1e999", "1e99999", "100000000000000000000", "0.0000000000000000001", "1.0000000000000000005"),
-        *("99999999999999999999.9999999999999999999", "12345678901234567890e-19", "1e-19"),
+        *("1e20", "1e999", "1e99999", "100000000000000000000", "99999999999999999999.9999999999999999999"),
     ],
 )  # fmt: skip
 def test_what_is_unclear_no_number_or_does_not_fit_is_no_amount(connection, text):
@@ -222,13 +238,49 @@ def test_what_a_strict_reader_reads_without_an_exponent_is_read(connection, text
 
 
 @quickly(13)
-@given(
-    st.lists(st.integers(1, 10**40).filter(lambda number: number % 10), min_size=1, max_size=40), st.integers(19, 60)
-)
-def test_a_nineteenth_decimal_is_never_rounded_away(connection, numbers, places):
-    texts = [f"{number // 10**places}.{number % 10**places:0{places}}" for number in numbers]
-    texts += [f"{number}e-{places}" for number in numbers]
-    assert amounts(connection, texts) == [None] * len(texts)
+@given(st.lists(st.integers(-(10**40), 10**40), min_size=1, max_size=40), st.integers(0, 60), CURRENCIES)
+def test_more_than_18_decimals_are_rounded_half_away_from_zero_and_told(connection, numbers, places, currency):
+    exact = [Decimal(f"{number}E-{places}") for number in numbers]
+    texts = [f"{number:f}" for number in exact]
+    for written_as in (
+        texts,
+        [f"{number:E}" for number in exact],
+        [f"({SYMBOLS[currency] or ''}{text})" for text in texts],
+    ):
+        found = amounts(connection, written_as, currency)
+        told = evaluate(connection, is_rounded_sql("t", currency), [(text,) for text in written_as], "t VARCHAR")
+        for text, amount, is_rounded in zip(written_as, found, told, strict=True):
+            expected = meant(text, currency)
+            assert amount == expected, text
+            if amount is not None:
+                error = abs(Decimal(text.strip("()$€£¥₹")).copy_abs().compare(amount.copy_abs(), WIDE))
+                assert is_rounded == (error != 0), text
+
+
+@quickly(10)
+@given(st.lists(LIKE_AMOUNTS | DIGITS | GROUPS | MISSPELT | ANY_TEXT, min_size=1, max_size=60), CURRENCIES)
+def test_whether_an_amount_is_rounded_is_told_of_any_text(connection, texts, currency):
+    told = evaluate(connection, is_rounded_sql("t", currency), [(text,) for text in texts], "t VARCHAR")
+    assert set(told) <= {True, False}
+    assert not any(is_rounded for is_rounded, text in zip(told, texts, strict=True) if not re.search("[0-9]", text))
+
+
+SCALES = st.sampled_from([(38, 28), (38, 18), (38, 37), (30, 19), (38, 10), (18, 9)])
+
+
+@quickly(13)
+@given(SCALES, st.data())
+def test_a_decimal_of_any_scale_is_rounded_at_the_18th_and_told(connection, scale, data):
+    digits, decimals = scale
+    largest = 10**digits - 1
+    numbers = data.draw(st.lists(st.integers(-largest, largest) | st.sampled_from([largest, -largest, 0]), min_size=1))
+    exact = [Decimal(f"{number}E-{decimals}") for number in numbers]
+    rows, type_ = [(number,) for number in exact], f"DECIMAL({digits},{decimals})"
+    found = evaluate(connection, decimal_amount_sql("x"), rows, f"x {type_}")
+    told = evaluate(connection, is_rounded_decimal_sql("x", type_), rows, f"x {type_}")
+    assert found == [rounded(number) for number in exact]
+    read = [(one, number, amount) for one, number, amount in zip(told, exact, found, strict=True) if amount is not None]
+    assert [one for one, _, _ in read] == [number != amount for _, number, amount in read]
 
 
 NUMBERS = st.one_of(
@@ -244,7 +296,10 @@ NUMBERS = st.one_of(
 def test_a_binary_fraction_is_the_shortest_decimal_that_stands_for_it_to_the_18th(connection, numbers):
     exact = Context(prec=60)
     expected = [Decimal(repr(number)).quantize(Decimal("1E-18"), ROUND_HALF_UP, exact) for number in numbers]
-    assert evaluate(connection, binary_amount_sql("x"), [(number,) for number in numbers], "x DOUBLE") == expected
+    rows = [(number,) for number in numbers]
+    assert evaluate(connection, binary_amount_sql("x"), rows, "x DOUBLE") == expected
+    told = evaluate(connection, is_rounded_binary_sql("x"), rows, "x DOUBLE")
+    assert told == [Decimal(repr(number)) != amount for number, amount in zip(numbers, expected, strict=True)]
 
 
 def test_what_is_no_number_is_no_amount_as_a_binary_fraction_either(connection):

@@ -165,7 +165,7 @@ def test_blank_times_and_a_blank_quantity_are_none(desk):
 
 
 BAD = {
-    "UnblendedCost": ("", "NaN", "1.234,56", "0.0000000000000000001"),
+    "UnblendedCost": ("", "NaN", "1.234,56", "100000000000000000000"),
     "CurrencyCode": ("",),
     "LineItemType": ("", " "),
     "BillingPeriodStartDate": ("", "04/2026"),

@@ -1,7 +1,7 @@
 """The split of gross into net and tax, on the warehouse's own tables, against sums made in integers."""
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from random import Random
 
 import pytest
@@ -33,7 +33,7 @@ def warehouse(tmp_path_factory):
     return Warehouse(tmp_path_factory.mktemp("totals") / "arcadia.duckdb")
 
 
-def totals(warehouse, invoices):
+def totals(warehouse, invoices, rounded_lines=()):
     """Each invoice's row of the totals, from lines put in as they are given."""
     raw, lines = [], []
     for number, (currency, stated) in enumerate(invoices):
@@ -54,6 +54,7 @@ def totals(warehouse, invoices):
                 "month_basis": "document",
                 "is_final": True,
                 "received_at": datetime(2026, 5, 1, number % 24),  # noqa: DTZ001 - the warehouse's times are UTC
+                "rounded_lines": rounded_lines[number] if rounded_lines else 0,
                 "status": "current",
             }
         )
@@ -126,3 +127,69 @@ def test_two_equal_lines_both_count(warehouse):
 def test_what_a_reader_lets_through_at_most_still_fits(warehouse):
     lines = [(Decimal("99999999999999.999999999999999999"), "Usage")]
     assert totals(warehouse, [("CLF", lines)])[0][0] == 10**18
+
+
+def doubts_of_rounding(warehouse):
+    """Of each invoice, what holds it for the decimals that its amounts lost."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT list_filter(hold_reasons, lambda reason: contains(reason, 'more than 18 decimals')), can_release "
+            "FROM tax_split_totals ORDER BY CAST(external_id AS INTEGER)"
+        ).fetchall()
+    return [found for found, _ in rows]
+
+
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+# Half a minor unit and a little less or more, and whatever else.
+LONG = st.one_of(
+    st.integers(-(10**36), 10**36).map(lambda number: Decimal(f"{number}E-28")),
+    st.builds(
+        lambda halves, rest: Decimal(f"{halves}E-3") * 5 + Decimal(f"{rest}E-28"),
+        st.integers(-(10**4), 10**4),
+        st.integers(-(10**10), 10**10),
+    ),
+)
+LONG_INVOICE = st.tuples(
+    st.sampled_from(sorted(CURRENCIES)), st.lists(st.tuples(LONG, CATEGORIES), min_size=1, max_size=8)
+)
+
+
+@quickly(6, shrinks=False)
+@given(st.lists(LONG_INVOICE, min_size=20, max_size=60))
+def test_what_rounding_at_the_18th_decimal_may_change_is_held_and_else_the_sums_are_those_of_the_document(
+    warehouse, invoices
+):
+    short = [
+        (currency, [(amount.quantize(Decimal("1E-18"), context=EXACT), category) for amount, category in lines])
+        for currency, lines in invoices
+    ]
+    counts = [
+        sum(amount != kept for (amount, _), (kept, _) in zip(lines, shorter, strict=True))
+        for (_, lines), (_, shorter) in zip(invoices, short, strict=True)
+    ]
+    rows = totals(warehouse, short, counts)
+    for (currency, lines), (gross, _, tax, *_), count, doubts in zip(
+        invoices, rows, counts, doubts_of_rounding(warehouse), strict=True
+    ):
+        unit = Decimal(1).scaleb(-CURRENCIES[currency])
+        sums = [sum((a for a, _ in lines), Decimal(0)), sum((a for a, c in lines if c == "Tax"), Decimal(0))]
+        with localcontext(EXACT):
+            exact = [int((one / unit).quantize(Decimal(1))) for one in sums]
+        if not doubts:
+            assert [gross, tax] == exact
+        if not count:
+            assert not doubts
+
+
+@pytest.mark.parametrize(("currency", "most"), [("JPY", 2 * 10**16), ("USD", 2 * 10**14), ("CLF", 2 * 10**12)])
+def test_as_many_rounded_lines_as_could_make_a_hundredth_of_a_minor_unit_hold_the_invoice(warehouse, currency, most):
+    lines = [(Decimal("7.0001"), "Usage")]
+    totals(warehouse, [(currency, lines)] * 2, [most - 2, most])
+    assert list(map(len, doubts_of_rounding(warehouse))) == [0, 1]
+
+
+def test_a_sum_that_lies_between_two_minor_units_is_held_where_a_line_was_rounded(warehouse):
+    half = [(Decimal("1.004"), "Usage"), (Decimal("0.001"), "Usage")]
+    tax = [(Decimal("10.00"), "Usage"), (Decimal("0.995"), "Tax")]
+    totals(warehouse, [("USD", half), ("USD", half), ("USD", tax), ("KWD", half)], [0, 1, 1, 1])
+    assert list(map(len, doubts_of_rounding(warehouse))) == [0, 1, 1, 0]

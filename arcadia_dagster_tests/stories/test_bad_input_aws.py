@@ -124,7 +124,7 @@ REJECTED: dict[str, tuple[bytes, str]] = {
     "date as amount": (as_csv(usage("bad", "01.02.2026")), "line 2, column lineItem/UnblendedCost: '01.02.2026'"),
     "NaN": (as_csv(usage("bad", "NaN")), "line 2, column lineItem/UnblendedCost: 'NaN'"),
     "blank amount": (as_csv(usage("bad", "")), "line 2, column lineItem/UnblendedCost: blank"),
-    "19 decimals": (as_csv(usage("bad", "0.0000000000000000001")), "line 2, column lineItem/UnblendedCost: '0.000"),
+    "21 digits": (as_csv(usage("bad", "100000000000000000000")), "line 2, column lineItem/UnblendedCost: '1000"),
     "no currency code": (as_csv(usage("bad", CurrencyCode="")), "line 2, column lineItem/CurrencyCode: blank"),
     "31 February": (
         as_csv(usage("bad", UsageStartDate="2026-02-31T00:00:00Z")),

@@ -32,7 +32,7 @@ REJECTED = {
     "German amount": (as_csv(charge(BilledCost="1.234,56")), "line 2, column BilledCost: '1.234,56'"),
     "NaN": (as_csv(charge(BilledCost="NaN")), "line 2, column BilledCost: 'NaN'"),
     "blank amount": (as_csv(charge(BilledCost=None)), "line 2, column BilledCost: blank"),
-    "19 decimals": (as_csv(charge(BilledCost="0.0000000000000000001")), "line 2, column BilledCost: '0.000"),
+    "21 digits": (as_csv(charge(BilledCost="100000000000000000000")), "line 2, column BilledCost: '1000"),
     "31 February": (as_csv(charge(ChargePeriodStart="2026-02-31")), "line 2, column ChargePeriodStart: '2026-02-31'"),
     "end before start": (as_csv(charge(ChargePeriodEnd="2026-03-01")), "line 2, column ChargePeriodEnd: '2026-03-01'"),
 }
