@@ -70,12 +70,18 @@ ORDER BY invoice_month DESC, source, external_id
 """
 
 
+# What each account's month comes to in each currency; a person has said of what is void that there is no such invoice.
+_SUMMED = """
+summed AS (
+  SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor,
+    coalesce(sum(amount_gross_minor) FILTER (status = 'ready'), 0)::BIGINT AS amount_ready_minor
+  FROM tax_split_totals ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+  WHERE currency IS NOT NULL GROUP BY ALL
+)"""
+
 # A file that was cut off between two lines looks like a small invoice: nobody can tell, so a strong fall is shown.
-_FALLS = """
-WITH summed AS (
-  SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor
-  FROM tax_split_totals WHERE currency IS NOT NULL GROUP BY ALL
-), compared AS (
+_FALLS = f"""
+WITH {_SUMMED}, compared AS (
   SELECT *, lag(amount_gross_minor) OVER account AS amount_month_before_minor, lag(invoice_month) OVER account AS before
   FROM summed WINDOW account AS (PARTITION BY source, account_id, currency ORDER BY invoice_month)
 )
@@ -83,6 +89,23 @@ SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency, 
 FROM compared
 WHERE before + INTERVAL 1 MONTH = invoice_month AND amount_gross_minor * 2 < amount_month_before_minor
   AND invoice_month < date_trunc('month', now() AT TIME ZONE 'UTC')
+ORDER BY invoice_month DESC, source, account_id
+"""
+
+
+# What is counted twice comes to twice as much: of spend by the day at least to 1.8 times the month before, for a February after a
+# March has 28/31 of its days. A quiet month is no measure, so the largest of three is. What is held is not in finance, and is
+# listed elsewhere; an open month may rise too.
+_RISES = f"""
+WITH {_SUMMED}, compared AS (
+  SELECT *, max(amount_gross_minor) OVER before AS most_before_minor
+  FROM summed WINDOW before AS (PARTITION BY source, account_id, currency ORDER BY invoice_month
+    RANGE BETWEEN INTERVAL 3 MONTH PRECEDING AND INTERVAL 1 MONTH PRECEDING)
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency,
+  most_before_minor AS most_of_three_months_before_minor, amount_ready_minor AS amount_gross_minor
+FROM compared
+WHERE most_before_minor > 0 AND CAST(amount_ready_minor AS HUGEINT) * 5 >= CAST(most_before_minor AS HUGEINT) * 9
 ORDER BY invoice_month DESC, source, account_id
 """
 
@@ -191,6 +214,14 @@ _CHECKS = (
         "No account's month comes to less than half of the month before: a file may have been cut off.",
         _FALLS,
         "compare with the provider's invoice; put its total beside the file as `<file>.total` to have it checked",
+    ),
+    _Check(
+        "no_strong_rise",
+        "tax_split_totals",
+        "No account's month comes to 1.8 times the largest of the three months before, or more: something may be counted twice.",
+        _RISES,
+        "compare with the provider's invoice; `arcadia explain INVOICE` shows its files and lines; `arcadia dismiss 'FILE NAME' "
+        "--reason ...` takes out a file that is there twice, `arcadia void INVOICE --reason ...` an invoice",
     ),
     _Check(
         "every_route_is_used",

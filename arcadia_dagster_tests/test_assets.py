@@ -413,6 +413,52 @@ def test_doubtful_tax_lines_are_listed_with_their_effect_and_rates_that_do_not_f
     assert checks["totals_reconcile"].passed
 
 
+# What each account's months from January on come to, and which of them rise strongly, or fall.
+TREND: dict[str, tuple[tuple[int | None, ...], list[str], list[str]]] = {
+    "1": ((100, 90, 181), ["2026-03"], []),
+    "2": ((100, 101, 179, 99, 60), [], []),
+    # A quiet month is no measure, nor is one of long ago, nor one that nobody was charged for.
+    "3": ((100, 30, 110), [], ["2026-02"]),
+    "4": ((100, None, None, None, 500), [], []),
+    "5": ((0, 100, 100, 49), [], ["2026-04"]),
+    # 1.8 times in a month of 28 days after one of 31 is what is charged by the day, twice.
+    "6": ((310, 560, 310), ["2026-02"], []),
+    "7": ((-50, 20, 10, 36), ["2026-04"], []),
+}
+
+
+def test_a_strong_fall_may_be_a_file_cut_off_and_a_strong_rise_something_counted_twice(project: Project) -> None:
+    def put(account: str, month: int, amount: str, *more: str, number: str = "") -> str:
+        start = f"2026-{month:02}-01 00:00:00 +0000"
+        row = line("Droplets", f"web-{account} (s-1vcpu-1gb)", amount, hours="", start=start, end=start)
+        name = invoice_name(f"2026 {date(2026, month, 1):%b}", f"{account}{month}{number}", account)
+        project.drop(name, digitalocean(row, *more))
+        return name
+
+    for account, (amounts, _, _) in TREND.items():
+        for month, amount in enumerate(amounts, start=1):
+            if amount is not None:
+                put(account, month, f"{amount}.00")
+    # What rises is held back, or void: finance does not get it.
+    for account in ("8", "9"):
+        put(account, 3, "1.00")
+        put(account, 4, "9.00", tax(amount="10.00"))
+    void = put("9", 4, "9.00", number="0")
+    build(project.warehouse)
+    project.decide("void", file_name=void, invoice=("digitalocean", "9", "940"))
+    build(project.warehouse)
+
+    checks = checked(project, "no_strong_rise", "no_strong_fall")
+
+    for check, position in (("no_strong_rise", 1), ("no_strong_fall", 2)):
+        assert (checks[check].passed, checks[check].severity) == (False, dg.AssetCheckSeverity.WARN)
+        found = sorted((row["account_id"], row["month"]) for row in listed(checks[check]))
+        assert found == sorted((account, month) for account, case in TREND.items() for month in case[position])
+    rise = next(row for row in listed(checks["no_strong_rise"]) if row["account_id"] == "1")
+    assert (rise["most_of_three_months_before"], rise["amount_gross"]) == ("100.00 USD", "181.00 USD")
+    assert "arcadia dismiss" in str(checks["no_strong_rise"].description)
+
+
 def test_a_rejected_file_is_shown_until_a_good_one_of_its_name_arrives(project: Project) -> None:
     project.drop(invoice_name(), digitalocean(line(amount="six")))
     project.drop(invoice_name(number="1002"), digitalocean(line()))
