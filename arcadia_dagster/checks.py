@@ -252,7 +252,7 @@ _CHECKS = (
     blocking=True,
     description="Gross is net plus tax, and the sums are those of the lines, for every invoice. Blocks the push.",
 )
-def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
     """Fails by a defect of this program only, so nothing is pushed until it is mended."""
     with warehouse.get().read() as connection:
         unequal = unreconciled(connection)
@@ -274,7 +274,9 @@ def totals_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     description="What people should look at: rejected documents, held invoices, doubtful tax.",
 )
 def invoice_checks(
-    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, finance: FinanceResource
+    context: dg.AssetCheckExecutionContext,
+    warehouse: dg.ResourceParam[WarehouseResource],
+    finance: dg.ResourceParam[FinanceResource],
 ) -> Iterator[dg.AssetCheckResult]:
     """One step for all of them: the warehouse is opened once."""
     wanted = {key.name for key in context.selected_asset_check_keys}
@@ -285,7 +287,9 @@ def invoice_checks(
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
-def every_ready_invoice_is_in_finance(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
+def every_ready_invoice_is_in_finance(
+    warehouse: dg.ResourceParam[WarehouseResource], finance: dg.ResourceParam[FinanceResource]
+) -> dg.AssetCheckResult:
     """Green where finance is not configured, and says how many wait."""
     return _missing(warehouse, finance)
 
@@ -340,7 +344,7 @@ def month_is_complete(close_day: int) -> dg.AssetChecksDefinition:
             f"three months before. It may be awaited until day {close_day} of the next month (ARCADIA_CLOSE_DAY)."
         ),
     )
-    def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    def check(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
         """Evaluated daily, and with each run."""
         return _closed(warehouse, close_day)
 

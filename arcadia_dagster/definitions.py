@@ -4,7 +4,8 @@ Importing it opens no file, no socket and no database.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from inspect import getdoc
 from typing import Any
 
 import dagster as dg
@@ -42,10 +43,11 @@ def build_defs(
     Args:
         resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`, `statements`, `alerts`) in
             place of those that the settings make.
-        environ: The environment to read settings from; the process's own where it is not given.
+        environ: The environment to read settings from, now and in each run; the process's own where it is not given.
 
     Raises:
         SettingsError: A setting cannot be right.
+        ValueError: An override is for no resource that there is.
     """
     values = settings.load(environ)
     partitions = common.monthly(values.first_month)
@@ -83,25 +85,69 @@ def build_defs(
             schedules.month_close,
             *([maintain_daily] if values.has_lake else []),
         ],
-        resources={**build_resources(values, environ), **(resource_overrides or {})},
+        resources={**_resources_of_runs(environ, resource_overrides or {}), "io_manager": _NOTHING_BETWEEN_STEPS},
         executor=dg.in_process_executor,
     )
 
 
-def build_resources(
-    values: settings.Settings, environ: Mapping[str, str] | None = None, *, secret: Callable[[str], str] = dg.EnvVar
-) -> dict[str, Any]:
-    """The resources that the settings make.
+# No run config can fill in a field of these resources, for they have none. Dagster's own `ConfigurableResource` lets each launch
+# set every field, or name the environment variable that it is read from: whoever can launch a run, a web page in an engineer's
+# browser too, could have a secret sent to an address of their own (tried on 2026-11-28: it arrived).
+_NO_CONFIG: dict[str, Any] = {}
+
+# Dagster's own IO manager would take a folder from the run config, and the variable that the folder's name is read from.
+_NOTHING_BETWEEN_STEPS = dg.IOManagerDefinition(
+    dg.mem_io_manager.resource_fn,
+    config_schema=_NO_CONFIG,
+    description="Steps hand on nothing but through the warehouse.",
+)
+
+
+def _resources_of_runs(
+    environ: Mapping[str, str] | None, overrides: Mapping[str, Any]
+) -> dict[str, dg.ResourceDefinition]:
+    """The resources as Dagster has them: each is made when a run or a tick begins, of the environment as it is then."""
+    resources = build_resources(settings.load(environ), environ)
+    if unknown := sorted(set(overrides) - set(resources)):
+        raise ValueError(f"no resource is called {', '.join(unknown)}: expected {', '.join(resources)}")
+
+    def given(name: str) -> Callable[[], Any]:
+        return lambda: overrides[name]
+
+    def of_settings(name: str) -> Callable[[], Any]:
+        return lambda: build_resources(settings.load(environ), environ)[name]
+
+    return {
+        name: _resource_of_runs(given(name) if name in overrides else of_settings(name), getdoc(resource) or "")
+        for name, resource in resources.items()
+    }
+
+
+def _resource_of_runs(make: Callable[[], Any], about: str) -> dg.ResourceDefinition:
+    def from_the_environment(_context: dg.InitResourceContext) -> Iterator[Any]:
+        resource = make()
+        try:
+            yield resource
+        finally:
+            if isinstance(resource, LandingResource):
+                resource.close()
+
+    return dg.ResourceDefinition(
+        from_the_environment, config_schema=_NO_CONFIG, description=about.partition("\n\nAttributes:")[0]
+    )
+
+
+def build_resources(values: settings.Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The resources that the settings make, ready to be used.
 
     Args:
         values: The settings.
-        environ: The environment variables; the process's own without it.
-        secret: What stands for the secret that a variable holds: a reference, which each run reads, unless told otherwise.
+        environ: The environment variables, which have the secrets; the process's own without it.
     """
     variables = os.environ if environ is None else environ
 
     def secret_of(variable: str) -> str:
-        return secret(variable) if variables.get(variable) else ""
+        return variables.get(variable, "")
 
     return {
         "warehouse": WarehouseResource(
@@ -121,7 +167,7 @@ def build_resources(
             base_url=values.finance_url,
             secret=secret_of(settings.SECRET_VARIABLE),
             tenant_id=values.finance_tenant_id,
-            roles=list(values.finance_roles),
+            roles=values.finance_roles,
             issuer=values.finance_issuer,
             subject=values.finance_subject,
             read_timeout=values.finance_read_timeout,
@@ -135,7 +181,7 @@ def build_resources(
         "digitalocean": DigitalOceanResource(
             base_url=values.digitalocean_url,
             token=secret_of(settings.TOKEN_VARIABLE),
-            first_month=values.first_month.isoformat(),
+            first_month=values.first_month,
         ),
         "statements": StatementsResource(folder=str(values.statements_path), url=values.statements_url),
         "alerts": AlertsResource(

@@ -32,7 +32,7 @@ LAYERS = (
 # The commands start whatever there is to start.
 KNOW_ALL = {"commands": {"checks", "definitions", "demo", "launcher"}}
 
-# Besides these, and the resource.py of each package, nothing imports Dagster.
+# Besides these nothing imports Dagster.
 KNOW_DAGSTER = ("definitions", "checks", "demo", "commands", "assets", "automation")
 
 
@@ -74,7 +74,7 @@ def test_only_the_edge_of_the_program_imports_dagster() -> None:
     for name, tree in modules().items():
         knows = any(imported.split(".")[0].startswith("dagster") for imported in _imports(tree))
         if knows:
-            assert name.split(".")[0] in KNOW_DAGSTER or name.endswith(".resource"), name
+            assert name.split(".")[0] in KNOW_DAGSTER, name
 
 
 def test_the_sandbox_and_the_client_share_no_code() -> None:

@@ -310,10 +310,11 @@ def test_single_assets_can_be_materialized_with_the_resources_of_the_settings(pr
 def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
     other = WarehouseResource(path=str(tmp_path / "other.duckdb"))
     definitions = build_defs(environ={"ARCADIA_HOME": str(tmp_path)}, resource_overrides={"warehouse": other})
-    assert definitions.resources is not None
-    assert definitions.resources["warehouse"] is other
-    assert definitions.resources["landing"].inbox == str(tmp_path / "inbox")
-    assert sorted(definitions.resources) == ["alerts", "digitalocean", "finance", "landing", "statements", "warehouse"]
+    with dg.build_resources(definitions.resources or {}) as resources:
+        assert resources.warehouse is other
+        assert resources.landing.inbox == str(tmp_path / "inbox")
+        names = {"alerts", "digitalocean", "finance", "io_manager", "landing", "statements", "warehouse"}
+        assert set(resources._asdict()) == names
 
 
 # Checks.

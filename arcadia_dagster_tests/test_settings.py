@@ -4,13 +4,18 @@ import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from arcadia_dagster.definitions import build_resources
+from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.settings import Settings, SettingsError, as_markdown, load
 
 SECRET = "never-to-be-seen-" * 4
+SECRETS = ("SKYAI_FINANCE_SECRET", "DIGITALOCEAN_TOKEN", "ARCADIA_ALERT_WEBHOOK")
 
 DEFAULTS = {
     "ARCADIA_HOME": Path("var").absolute(),
@@ -158,12 +163,12 @@ def test_a_first_month_may_be_the_present_one() -> None:
 def test_finance_has_the_time_limits_and_retries_of_its_contract() -> None:
     finance = FinanceResource()
     assert (finance.connect_timeout, finance.read_timeout, finance.deadline) == (5.0, 15.0, 60.0)
-    assert finance.retry_delays == [1.0, 2.0]
+    assert finance.retry_delays == (1.0, 2.0)
     assert finance.retry_after_limit == 30.0
     assert (finance.base_url, finance.tenant_id, finance.roles) == (
         "http://localhost:4010",
         "platform-admin",
-        ["admin"],
+        ("admin",),
     )
     assert (finance.issuer, finance.concurrency, finance.allow_http) == ("arcadia_cloud", 8, False)
     assert not finance.is_configured
@@ -196,7 +201,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
     assert (finance.base_url, finance.tenant_id, finance.roles) == (
         "https://finance.example",
         "north",
-        ["user", "admin"],
+        ("user", "admin"),
     )
     assert (finance.issuer, finance.subject, finance.read_timeout) == ("us", "robot", 3)
     assert (finance.concurrency, finance.allow_http, finance.optional_fields) == (2, True, False)
@@ -204,12 +209,44 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
     assert finance.sandbox_url == "http://localhost:4010"
 
 
-def test_the_secret_is_read_from_its_variable_by_each_run_and_kept_nowhere() -> None:
-    environ = {"SKYAI_FINANCE_SECRET": SECRET}
+def test_no_representation_shows_a_secret() -> None:
+    environ = dict.fromkeys(SECRETS, SECRET)
     resources = build_resources(load(environ), environ)
-    assert all(SECRET not in repr(resource) for resource in resources.values())
+    assert all(resources[name].is_configured for name in ("finance", "digitalocean", "alerts"))
+    assert all(SECRET not in repr(resource) + str(resource) for resource in resources.values())
     assert SECRET not in repr(load(environ))
-    assert SECRET not in repr(resources["finance"].secret)
+
+
+def test_each_run_reads_the_environment_as_it_is_then() -> None:
+    seen = []
+
+    @dg.op
+    def look(
+        finance: dg.ResourceParam[FinanceResource],
+        digitalocean: dg.ResourceParam[DigitalOceanResource],
+        alerts: dg.ResourceParam[AlertsResource],
+        landing: dg.ResourceParam[LandingResource],
+    ) -> None:
+        seen.append((finance.secret, finance.base_url, digitalocean.token, alerts.webhook, landing.inbox))
+
+    environ = {"ARCADIA_HOME": "/one"}
+    definitions = build_defs(environ=environ)
+
+    @dg.job(resource_defs=definitions.resources)
+    def looking() -> None:
+        look()
+
+    assert looking.execute_in_process().success
+    environ |= {
+        **dict.fromkeys(SECRETS, SECRET),
+        "ARCADIA_HOME": "/other",
+        "SKYAI_FINANCE_URL": "https://finance.example",
+    }
+    assert looking.execute_in_process().success
+    assert seen == [
+        ("", "http://localhost:4010", "", "", "/one/inbox"),
+        (SECRET, "https://finance.example", SECRET, SECRET, "/other/inbox"),
+    ]
 
 
 def test_nobody_sees_the_secret_in_the_representation_of_the_resource() -> None:

@@ -1,26 +1,25 @@
-"""The webhook for alerts as a Dagster resource."""
+"""The webhook for alerts as a resource of the sensor."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-import dagster as dg
-from pydantic import Field
 
 from arcadia_dagster.alerts.webhook import send
 
 
-class AlertsResource(dg.ConfigurableResource["AlertsResource"]):
-    """Where failed runs and checks are told. Without a webhook nothing is told, and all else works."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertsResource:
+    """Where failed runs and checks are told. Without a webhook nothing is told, and all else works.
 
-    webhook: str = Field(
-        default="", repr=False, description="The webhook, whose address is a secret; empty: alerts are off."
-    )
-    ui_url: str = Field(default="http://127.0.0.1:3000", description="Where people see the Dagster UI, for links.")
-    deadline: float = Field(default=5.0, description="Seconds that a whole message may take.")
+    Attributes:
+        webhook: The webhook, whose address is a secret; empty: alerts are off.
+        ui_url: Where people see the Dagster UI, for links.
+        deadline: Seconds that a whole message may take.
+    """
 
-    def __repr__(self) -> str:
-        """Without the webhook."""
-        return f"AlertsResource(ui_url={self.ui_url!r}, is_configured={self.is_configured})"
+    webhook: str = field(default="", repr=False)
+    ui_url: str = "http://127.0.0.1:3000"
+    deadline: float = 5.0
 
     @property
     def is_configured(self) -> bool:

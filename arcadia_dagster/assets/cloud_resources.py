@@ -22,7 +22,11 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
         "any more stays, for its past lines."
     ),
 )
-def cloud_resources(context: dg.AssetExecutionContext, warehouse: WarehouseResource, landing: LandingResource) -> None:
+def cloud_resources(
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[WarehouseResource],
+    landing: dg.ResourceParam[LandingResource],
+) -> None:
     """Take new inventories from the inbox and list every resource as last seen."""
     store = warehouse.get()
     landing.land(store)

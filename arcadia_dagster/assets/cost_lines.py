@@ -36,7 +36,11 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             "`cloud_resources`; a line that matches nothing is charged all the same."
         ),
     )
-    def cost_lines(context: dg.AssetExecutionContext, warehouse: WarehouseResource, landing: LandingResource) -> None:
+    def cost_lines(
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        landing: dg.ResourceParam[LandingResource],
+    ) -> None:
         store = warehouse.get()
         months = common.months_of(context)
         build_cost_lines(store, landing.get_archive(), landing.get_reader(store), months, common.range_of(partitions))

@@ -40,7 +40,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         ),
     )
     def finance_records(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, finance: FinanceResource
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        finance: dg.ResourceParam[FinanceResource],
     ) -> None:
         store = warehouse.get()
         months = common.months_of(context)

@@ -27,7 +27,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
             "totals."
         ),
     )
-    def focus_export(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> None:
+    def focus_export(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[WarehouseResource]) -> None:
         months = common.months_of(context)
         by_month = {}
         for month in months:

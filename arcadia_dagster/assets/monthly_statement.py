@@ -29,7 +29,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         ),
     )
     def monthly_statement(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, statements: StatementsResource
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         months = common.months_of(context)
         pages = statements.make(warehouse.get(), months, common.range_of(partitions))

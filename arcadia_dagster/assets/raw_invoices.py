@@ -44,7 +44,11 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             "current and the older one superseded."
         ),
     )
-    def raw_invoices(context: dg.AssetExecutionContext, warehouse: WarehouseResource, landing: LandingResource) -> None:
+    def raw_invoices(
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        landing: dg.ResourceParam[LandingResource],
+    ) -> None:
         store = warehouse.get()
         landed = landing.land(store)
         _report(context, landed)

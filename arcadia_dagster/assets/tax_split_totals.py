@@ -40,7 +40,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         ),
     )
     def tax_split_totals(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, statements: StatementsResource
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         store = warehouse.get()
         months = common.months_of(context)

@@ -68,7 +68,9 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
             f"Stopped as long as {VARIABLE} is not set."
         ),
     )
-    def sensor(context: dg.SensorEvaluationContext, alerts: AlertsResource) -> dg.SensorResult | dg.SkipReason:
+    def sensor(
+        context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[AlertsResource]
+    ) -> dg.SensorResult | dg.SkipReason:
         if not alerts.is_configured:
             return dg.SkipReason(f"alerts are off: set {VARIABLE}")
         memory, now = remembered(context.cursor), time.time()

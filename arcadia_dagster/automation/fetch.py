@@ -19,9 +19,9 @@ FETCH = "fetch_from_providers"
 )
 def digitalocean_to_inbox(
     context: dg.OpExecutionContext,
-    digitalocean: DigitalOceanResource,
-    warehouse: WarehouseResource,
-    landing: LandingResource,
+    digitalocean: dg.ResourceParam[DigitalOceanResource],
+    warehouse: dg.ResourceParam[WarehouseResource],
+    landing: dg.ResourceParam[LandingResource],
 ) -> None:
     """Fetch from DigitalOcean; the run fails where something was left, after all else was fetched."""
     if not digitalocean.is_configured:

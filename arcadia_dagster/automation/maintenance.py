@@ -12,7 +12,7 @@ MAINTAIN = "maintain_warehouse"
 @dg.op(
     description="Merges the lake's small files, forgets snapshots that are older than a day, and deletes what nobody needs."
 )
-def maintain_lake(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
+def maintain_lake(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[WarehouseResource]) -> None:
     """Under the lock of all writers."""
     done = maintain(warehouse.get())
     context.add_output_metadata({"merged": done.merged, "snapshots": done.snapshots, "deleted": done.deleted})

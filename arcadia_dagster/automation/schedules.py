@@ -34,9 +34,9 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 )
 def deliver_outstanding(
     context: dg.ScheduleEvaluationContext,
-    warehouse: WarehouseResource,
-    landing: LandingResource,
-    finance: FinanceResource,
+    warehouse: dg.ResourceParam[WarehouseResource],
+    landing: dg.ResourceParam[LandingResource],
+    finance: dg.ResourceParam[FinanceResource],
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run for each stretch of adjacent months."""
     if not finance.is_configured:
@@ -78,7 +78,7 @@ def _why_none(lacking: Sequence[tuple[str, int, datetime | None]]) -> str:
     description="Every day, fetches new and changed invoices, and what the account runs, into the inbox.",
 )
 def fetch_providers(
-    context: dg.ScheduleEvaluationContext, digitalocean: DigitalOceanResource
+    context: dg.ScheduleEvaluationContext, digitalocean: dg.ResourceParam[DigitalOceanResource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run a day, for whichever providers are configured."""
     if not digitalocean.is_configured:

@@ -53,7 +53,9 @@ def new_invoice_files(
         ),
     )
     def sensor(
-        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, landing: LandingResource
+        context: dg.SensorEvaluationContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        landing: dg.ResourceParam[LandingResource],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # A tick must be short: what cannot be looked at now is looked at by the next.
         store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))

@@ -97,13 +97,10 @@ def complaints(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def resources_of(values: Settings) -> dict[str, Any]:
-    """The resources, ready to be used outside of a run: with the secrets themselves.
-
-    Dagster would read references to them by `process_config_and_initialize`, which makes an instance each time.
-    """
+    """The resources, ready to be used outside of a run."""
     from arcadia_dagster.definitions import build_resources
 
-    return build_resources(values, secret=os.environ.__getitem__)
+    return build_resources(values)
 
 
 def report_checks(values: Settings) -> None:

@@ -1,10 +1,8 @@
-"""The finance service as a Dagster resource: token, client and delivery under one roof."""
+"""The finance service as a resource of runs: token, client and delivery under one roof."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-
-import dagster as dg
-from pydantic import Field
 
 from arcadia_dagster.finance.client import FinanceClient, target_of
 from arcadia_dagster.finance.delivery import Delivered, Delivery
@@ -19,38 +17,49 @@ SANDBOX_LIST_PATH = "/api/v1/invoices"
 """Where the sandbox lists its invoices."""
 
 
-class FinanceResource(dg.ConfigurableResource["FinanceResource"]):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinanceResource:
     """The finance service and the identity under which invoices are pushed to it.
 
     Without a secret finance is not configured: nothing is pushed, and everything else works.
+
+    Attributes:
+        base_url: The finance service's base URL.
+        secret: The shared secret that tokens are signed with; empty: not configured.
+        tenant_id: The identity's own tenant; each invoice is pushed under that of its route.
+        roles: The identity's roles.
+        issuer: The token's issuer.
+        subject: The token's subject; empty: the tenant id.
+        connect_timeout: Seconds to wait for a connection.
+        read_timeout: Seconds to wait for the next bytes of an answer.
+        deadline: Seconds that a whole request may take.
+        retry_delays: Seconds before each retry, up to 10% longer.
+        retry_after_limit: The longest Retry-After (seconds) that is waited for.
+        concurrency: How many invoices are sent at a time.
+        abandon_days: For how long (days) what may pass is tried again.
+        allow_http: Whether plain http may be used to other machines.
+        optional_fields: Whether the payload has number, dates and evidence.
+        list_path: Where the service lists its invoices; empty: it cannot.
+        sandbox_url: The base URL that is a sandbox: sample invoices go only there.
     """
 
-    base_url: str = Field(default="http://localhost:4010", description="The finance service's base URL.")
-    secret: str = Field(
-        default="", repr=False, description="The shared secret that tokens are signed with; empty: not configured."
-    )
-    tenant_id: str = Field(
-        default="platform-admin",
-        description="The identity's own tenant; each invoice is pushed under that of its route.",
-    )
-    roles: list[str] = Field(default=["admin"], description="The identity's roles.")
-    issuer: str = Field(default="arcadia_cloud", description="The token's issuer.")
-    subject: str = Field(default="", description="The token's subject; empty: the tenant id.")
-    connect_timeout: float = Field(default=5.0, description="Seconds to wait for a connection.")
-    read_timeout: float = Field(default=15.0, description="Seconds to wait for the next bytes of an answer.")
-    deadline: float = Field(default=60.0, description="Seconds that a whole request may take.")
-    retry_delays: list[float] = Field(default=[1.0, 2.0], description="Seconds before each retry, up to 10% longer.")
-    retry_after_limit: float = Field(default=30.0, description="The longest Retry-After (seconds) that is waited for.")
-    concurrency: int = Field(default=8, description="How many invoices are sent at a time.")
-    abandon_days: float = Field(default=7.0, description="For how long (days) what may pass is tried again.")
-    allow_http: bool = Field(default=False, description="Whether plain http may be used to other machines.")
-    optional_fields: bool = Field(default=True, description="Whether the payload has number, dates and evidence.")
-    list_path: str = Field(default="", description="Where the service lists its invoices; empty: it cannot.")
-    sandbox_url: str = Field(default="", description="The base URL that is a sandbox: sample invoices go only there.")
-
-    def __repr__(self) -> str:
-        """Without the secret."""
-        return f"FinanceResource(base_url={self.base_url!r}, is_configured={self.is_configured})"
+    base_url: str = "http://localhost:4010"
+    secret: str = field(default="", repr=False)
+    tenant_id: str = "platform-admin"
+    roles: Sequence[str] = ("admin",)
+    issuer: str = "arcadia_cloud"
+    subject: str = ""
+    connect_timeout: float = 5.0
+    read_timeout: float = 15.0
+    deadline: float = 60.0
+    retry_delays: Sequence[float] = (1.0, 2.0)
+    retry_after_limit: float = 30.0
+    concurrency: int = 8
+    abandon_days: float = 7.0
+    allow_http: bool = False
+    optional_fields: bool = True
+    list_path: str = ""
+    sandbox_url: str = ""
 
     @property
     def is_configured(self) -> bool:

@@ -1,9 +1,7 @@
-"""The landing as a Dagster resource: inbox, archive, and the reader whose stage lives as long as the run."""
+"""The landing as a resource of runs: inbox, archive, and the reader whose stage lives as long as the run."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import dagster as dg
-from pydantic import Field, PrivateAttr
 
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.formats.reader import Reader
@@ -14,23 +12,30 @@ from arcadia_dagster.landing.routes import RoutesError, known_routes, read_route
 from arcadia_dagster.warehouse import Warehouse
 
 
-class LandingResource(dg.ConfigurableResource["LandingResource"]):
-    """Where files arrive and where their bytes are kept."""
+@dataclass(kw_only=True, slots=True)
+class LandingResource:
+    """Where files arrive and where their bytes are kept.
 
-    inbox: str = Field(description="The folder that invoice files are dropped in. It is never changed.")
-    archive: str = Field(description="The folder that keeps every document's bytes.")
-    formats: str = Field(default="", description="The folder with people's descriptions of formats.")
-    max_document_bytes: int = Field(default=10 * 2**30, description="A larger file is not taken.")
-    tenants: str = Field(default="", description="The file with the routing table: which tenant bears what.")
-    tenants_named: bool = Field(
-        default=False, description="Whether a person has named that file, so that it must exist."
-    )
-    own_tenant: str = Field(
-        default="platform-admin", description="The tenant that bears what no route leads elsewhere."
-    )
-    settle_seconds: float = Field(default=5.0, description="How long a file must lie unchanged to count as complete.")
+    Attributes:
+        inbox: The folder that invoice files are dropped in. It is never changed.
+        archive: The folder that keeps every document's bytes.
+        formats: The folder with people's descriptions of formats.
+        max_document_bytes: A larger file is not taken.
+        tenants: The file with the routing table: which tenant bears what.
+        tenants_named: Whether a person has named that file, so that it must exist.
+        own_tenant: The tenant that bears what no route leads elsewhere.
+        settle_seconds: How long a file must lie unchanged to count as complete.
+    """
 
-    _reader: Reader | None = PrivateAttr(None)
+    inbox: str
+    archive: str
+    formats: str = ""
+    max_document_bytes: int = 10 * 2**30
+    tenants: str = ""
+    tenants_named: bool = False
+    own_tenant: str = "platform-admin"
+    settle_seconds: float = 5.0
+    _reader: Reader | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def inbox_path(self) -> Path:
@@ -94,8 +99,8 @@ class LandingResource(dg.ConfigurableResource["LandingResource"]):
                     "deployment does it by itself"
                 )
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's interface
-        """Delete the stage when the run ends."""
+    def close(self) -> None:
+        """Delete the stage, as the run ends."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None

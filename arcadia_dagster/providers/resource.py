@@ -1,30 +1,30 @@
-"""DigitalOcean's API as a Dagster resource."""
+"""DigitalOcean's API as a resource of runs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-
-import dagster as dg
-from pydantic import Field
 
 from arcadia_dagster.providers.digitalocean import BASE_URL, DigitalOceanClient
 from arcadia_dagster.providers.download import Fetched, fetch
 from arcadia_dagster.warehouse import Warehouse
 
 
-class DigitalOceanResource(dg.ConfigurableResource["DigitalOceanResource"]):
-    """The account at DigitalOcean whose invoices are fetched. Without a token nothing is fetched, and all else works."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigitalOceanResource:
+    """The account at DigitalOcean whose invoices are fetched. Without a token nothing is fetched, and all else works.
 
-    base_url: str = Field(default=BASE_URL, description="Where the API is.")
-    token: str = Field(default="", repr=False, description="The token that it is read with; empty: nothing is fetched.")
-    first_month: str = Field(default="2018-01-01", description="Invoices of earlier months are left out.")
-    retry_delays: list[float] = Field(
-        default=[1.0, 2.0, 5.0], description="Seconds before each retry, up to 10% longer."
-    )
+    Attributes:
+        base_url: Where the API is.
+        token: The token that it is read with; empty: nothing is fetched.
+        first_month: Invoices of earlier months are left out.
+        retry_delays: Seconds before each retry, up to 10% longer.
+    """
 
-    def __repr__(self) -> str:
-        """Without the token."""
-        return f"DigitalOceanResource(base_url={self.base_url!r}, is_configured={self.is_configured})"
+    base_url: str = BASE_URL
+    token: str = field(default="", repr=False)
+    first_month: date = date(2018, 1, 1)
+    retry_delays: Sequence[float] = (1.0, 2.0, 5.0)
 
     @property
     def is_configured(self) -> bool:
@@ -52,6 +52,5 @@ class DigitalOceanResource(dg.ConfigurableResource["DigitalOceanResource"]):
         Raises:
             ConfigurationFailure: The token or the base URL cannot be right.
         """
-        first = date.fromisoformat(self.first_month)
         with self.client() as client:
-            return fetch(client, warehouse, inbox, first_month=first, months=months, progress=progress)
+            return fetch(client, warehouse, inbox, first_month=self.first_month, months=months, progress=progress)

@@ -1,22 +1,26 @@
-"""Where statements go, as a Dagster resource."""
+"""Where statements go, as a resource of runs."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
-import dagster as dg
-from pydantic import Field
 
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Page, make_pages, page_path
 from arcadia_dagster.warehouse import Warehouse
 
 
-class StatementsResource(dg.ConfigurableResource["StatementsResource"]):
-    """The folder of the monthly statements. Nothing is made until pages are."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatementsResource:
+    """The folder of the monthly statements. Nothing is made until pages are.
 
-    folder: str = Field(description="The folder that pages are written to.")
-    url: str = Field(default="", description="Where that folder is served over HTTP; empty: nowhere.")
+    Attributes:
+        folder: The folder that pages are written to.
+        url: Where that folder is served over HTTP; empty: nowhere.
+    """
+
+    folder: str
+    url: str = ""
 
     def link_to(self, month: date) -> str:
         """The address of a month's page, once it is made: a file's where pages are not served.

@@ -1,21 +1,24 @@
-"""The warehouse as a Dagster resource."""
+"""The warehouse as a resource of runs."""
 
-import dagster as dg
-from pydantic import Field, PrivateAttr
+from dataclasses import dataclass, field
 
 from arcadia_dagster.warehouse.connection import DEFAULT_LOCK_TIMEOUT, Warehouse
 
 
-class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
-    """Where state lies. Assets get a `Warehouse`, which opens nothing until it is read or written."""
+@dataclass(kw_only=True, slots=True)
+class WarehouseResource:
+    """Where state lies. Assets get a `Warehouse`, which opens nothing until it is read or written.
 
-    path: str = Field(description="The DuckDB file, or `ducklake:postgres:` and where the catalog is.")
-    data_path: str = Field(default="", description="The folder of a lake's files.")
-    lock_timeout: float = Field(
-        default=DEFAULT_LOCK_TIMEOUT, description="Seconds to wait for another process at most."
-    )
+    Attributes:
+        path: The DuckDB file, or `ducklake:postgres:` and where the catalog is.
+        data_path: The folder of a lake's files.
+        lock_timeout: Seconds to wait for another process at most.
+    """
 
-    _warehouse: Warehouse | None = PrivateAttr(None)
+    path: str
+    data_path: str = ""
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    _warehouse: Warehouse | None = field(default=None, init=False, repr=False, compare=False)
 
     def get(self) -> Warehouse:
         """The warehouse: the same object for the whole run."""

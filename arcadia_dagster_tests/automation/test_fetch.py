@@ -20,9 +20,8 @@ from arcadia_dagster_tests.providers.test_digitalocean import LISTS
 
 
 def definitions(project: Project, url: str = "", **options: Any) -> dg.Definitions:
-    """With the token in the environment, as a deployment has it, where there is a URL."""
-    token = dg.EnvVar("DIGITALOCEAN_TOKEN") if url else ""
-    resource = DigitalOceanResource(base_url=url, token=token, retry_delays=[0.01], **options)
+    """With a token where there is a URL."""
+    resource = DigitalOceanResource(base_url=url, token=TOKEN if url else "", retry_delays=[0.01], **options)
     return build_defs(environ=project.environ, resource_overrides={"digitalocean": resource})
 
 
@@ -42,11 +41,6 @@ def tick(project: Project, url: str = "") -> dg.RunRequest | str | None:
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=resources)
         result = schedule.evaluate_tick(context)
     return result.run_requests[0] if result.run_requests else result.skip_message
-
-
-@pytest.fixture(autouse=True)
-def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIGITALOCEAN_TOKEN", TOKEN)
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

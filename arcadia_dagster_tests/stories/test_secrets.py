@@ -28,7 +28,7 @@ def repeating(handler: Any, request: Request) -> bool:
 
 @pytest.mark.parametrize("answers", STATUSES)
 def test_no_answer_of_finance_makes_the_secret_or_a_token_visible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: Any, answers: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: Any, answers: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     project = Project(tmp_path / "home")
@@ -37,9 +37,7 @@ def test_no_answer_of_finance_makes_the_secret_or_a_token_visible(
     (tmp_path / "dagster").mkdir()
     told = ""
     with ScriptedServer(repeating) as server, dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-        monkeypatch.setenv("SKYAI_FINANCE_SECRET", MARKED)
-        secret = dg.EnvVar("SKYAI_FINANCE_SECRET")
-        finance = FinanceResource(base_url=server.url, secret=secret, retry_delays=[0.01, 0.01])
+        finance = FinanceResource(base_url=server.url, secret=MARKED, retry_delays=[0.01, 0.01])
         definitions = build_defs(environ=project.environ, resource_overrides={"finance": finance})
         months = project.new_months()
         try:
