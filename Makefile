@@ -37,14 +37,14 @@ $(VENV)/.browser-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
 	@touch $@
 
-test-browser: $(VENV)/.browser-ready ## the tests that need Debian's chromium: the statement as a browser shows and prints it
+test-browser: $(VENV)/.browser-ready ## the tests that need Debian's chromium: the UI and the statement as a browser shows and prints them
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/browser
 
 $(VENV)/.scale-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,scale]'
 	@touch $@
 
-test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql and redis-server: a lake, and several workers on it
+test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, redis-server and nginx-light: a lake, several workers on it, a proxy
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/scale
 
 check: $(READY) ## lint, format and types

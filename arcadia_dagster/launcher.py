@@ -132,8 +132,8 @@ class Launcher:
                 self._start("finance-sandbox", self._sandbox_command())
                 self._wait_for("finance-sandbox", f"{url}/api/v1/health")
             workspace = ("--workspace", str(self.root / "workspace.yaml"))
-            server = (_program("dagster-webserver"), *workspace, "--host", HOST, "--port", str(self.deployment.port))
-            self._start("webserver", server)
+            address = ("--host", HOST, "--port", str(self.deployment.port))
+            self._start("webserver", (sys.executable, "-m", "arcadia_dagster.serving.webserver", *workspace, *address))
             # The first to start makes Dagster's databases: two at once get in each other's way.
             self._wait_for("webserver", f"{self.deployment.url}/server_info")
             self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
@@ -189,7 +189,7 @@ class Launcher:
 
     def _statements_command(self) -> Sequence[str]:
         port, folder = str(self.deployment.statements_port), str(self.deployment.statements)
-        return (sys.executable, "-m", "http.server", port, "--bind", HOST, "--directory", folder)
+        return (sys.executable, "-m", "arcadia_dagster.serving.statements", folder, "--port", port)
 
     def _sandbox_command(self) -> Sequence[str]:
         file = self.deployment.home / "finance.sqlite"

@@ -4,6 +4,7 @@ The launcher and the command line load `.env` and validate; definitions read the
 kept here: whoever needs one reads it when it is used.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ HOME_VARIABLE = "ARCADIA_HOME"
 
 _EARLIEST_MONTH = date(1970, 1, 1)
 _CREDENTIALS = re.compile(r"//\S*@")
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PASSWORD = re.compile(r"(?i)\bpassword\s*=|://[^/@]*:[^/@]*@")
 
 
@@ -182,7 +184,16 @@ class Settings(BaseModel):
     ui_url: str = Field(
         "http://127.0.0.1:3000",
         validation_alias="ARCADIA_UI_URL",
-        description="Where people see the Dagster UI: the links of alerts lead there",
+        description="Where people see the Dagster UI: the links of alerts lead there, and pages from there may use it",
+    )
+
+    hosts: tuple[str, ...] = Field(
+        (),
+        validation_alias="ARCADIA_HOSTS",
+        description=(
+            "Further host names, separated by commas, that UI, statements and sandbox answer to, where a proxy or another name "
+            "leads to them ([docs/operations.md](docs/operations.md#pages-of-other-sites))"
+        ),
     )
 
     @field_validator("first_month", mode="before")
@@ -206,6 +217,18 @@ class Settings(BaseModel):
         if not roles:
             raise ValueError("expected at least one role, such as admin")
         return roles
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: Any) -> Any:  # noqa: ANN401
+        if not isinstance(value, str):
+            return value
+        names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        if not all(_HOST_NAME.fullmatch(name) or _is_address(name) for name in names):
+            raise ValueError(
+                "expected names such as dagster.example.com, separated by commas, without https:// or port"
+            )
+        return names
 
     @field_validator("warehouse")
     @classmethod
@@ -313,6 +336,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError("\n".join(_complaints(error))) from None
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _complaints(error: ValidationError) -> list[str]:
     return [
         f"{'.'.join(str(part) for part in found['loc'])}={_shown(found['input'])}: "
@@ -354,7 +385,7 @@ def as_markdown() -> str:
 
 
 def _shown_default(name: str, default: Any) -> str:  # noqa: ANN401 - any setting's default
-    if default == "":
+    if default in {"", ()}:
         return "unset"
     shown = str(default)
     if name == "home":

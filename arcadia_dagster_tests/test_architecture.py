@@ -19,6 +19,7 @@ LAYERS = (
     "stages",
     "focus",
     "settings",
+    "serving",
     "transport",
     "providers",
     "finance",
@@ -33,7 +34,7 @@ LAYERS = (
 KNOW_ALL = {"commands": {"checks", "definitions", "demo", "launcher"}}
 
 # Besides these nothing imports Dagster.
-KNOW_DAGSTER = ("definitions", "checks", "demo", "commands", "assets", "automation")
+KNOW_DAGSTER = ("definitions", "checks", "demo", "commands", "assets", "automation", "serving")
 
 
 @cache

@@ -188,6 +188,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             story = Story(deployment)
             # Beside the sensor's runs for the same months: the daemon looks after backfills every 30 s only.
             backfill = launch_backfill(story)
+            no_page_of_another_site_is_answered(story)
             new_files_are_pushed_once(story)
             before = story.times_received()
             drop_a_correction_a_bad_file_and_another(story)
@@ -209,6 +210,16 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
         left = remaining(deployment.home)
         kill(left)
     assert left == [], "stopping leaves no process behind"
+
+
+def no_page_of_another_site_is_answered(story: Story) -> None:
+    """By any of the three servers."""
+    deployment = story.deployment
+    for url in (deployment.url, deployment.statements_url, str(deployment.sandbox_url)):
+        for headers in ({"Host": "evil.example:3000"}, {"Origin": "https://evil.example"}):
+            assert httpx.get(url, headers=headers, timeout=30, verify=NO_AUTHORITIES).status_code == 403
+    image = httpx.get(f"{deployment.url}/graphql", params={"query": RUNS}, timeout=30, verify=NO_AUTHORITIES)
+    assert image.status_code == 403
 
 
 def the_ui_links_to_a_statement_that_can_be_read(story: Story) -> None:

@@ -50,6 +50,7 @@ DEFAULTS = {
     "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
     "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
+    "ARCADIA_HOSTS": (),
 }
 
 WRONG = {
@@ -60,6 +61,7 @@ WRONG = {
     "ARCADIA_LOCK_TIMEOUT": ("0", "-1", "nan", "inf", "soon"),
     "SKYAI_FINANCE_URL": ("localhost:4010", "ftp://finance", "http://", "http://finance:x", "https://key@finance"),
     "ARCADIA_CLOSE_DAY": ("0", "29", "last", "1.5"),
+    "ARCADIA_HOSTS": ("https://dagster.example.com", "dagster:3000", "fe:3000", "one two", "*", "a,.b", "a/b"),
     "SKYAI_FINANCE_ROLES": (",", " , "),
     "SKYAI_FINANCE_READ_TIMEOUT": ("0", "inf", "15s"),
     "SKYAI_FINANCE_ABANDON_DAYS": ("0", "366", "a week"),
@@ -87,6 +89,15 @@ def test_every_setting_has_a_meaning_in_the_table_of_the_readme() -> None:
     for variable in (*DEFAULTS, "SKYAI_FINANCE_SECRET"):
         assert f"| `{variable}` | " in table
     assert all(line.count("|") == 4 and not line.endswith("| None |") for line in table.splitlines())
+
+
+def test_hosts_are_names_or_addresses() -> None:
+    assert load({"ARCADIA_HOSTS": " Dagster.example.com, box,10.1.2.3 ,fd00::1,"}).hosts == (
+        "dagster.example.com",
+        "box",
+        "10.1.2.3",
+        "fd00::1",
+    )
 
 
 def test_what_lies_in_the_home_follows_it() -> None:

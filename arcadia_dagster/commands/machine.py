@@ -118,7 +118,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
     file = options.file or values.home / "sandbox" / "finance.sqlite"
     with complaints(SandboxStartError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        serve(port=options.port, database=file, secret=secret)
+        serve(port=options.port, database=file, secret=secret, hosts=values.hosts)
     return OK
 
 

@@ -5,17 +5,18 @@ import errno
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from arcadia_dagster.sandbox.app import create_app
 from arcadia_dagster.sandbox.errors import SandboxStartError
 from arcadia_dagster.sandbox.store import InvoiceRow, Store
+from arcadia_dagster.serving.guard import Guard, Names
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 4010
@@ -33,6 +34,7 @@ def serve(
     database: Path,
     secret: str,
     issuer: str | None = None,
+    hosts: Iterable[str] = (),
 ) -> None:
     """Run the sandbox until Ctrl-C or a termination signal; prints one line once it accepts requests.
 
@@ -42,11 +44,12 @@ def serve(
         database: The SQLite file that keeps the rows; made, with its folder, where missing.
         secret: The secret shared with the client.
         issuer: The only token issuer (`iss`) to accept, or None to accept any.
+        hosts: Further names that it may be asked for by, besides `host` and those of loopback.
 
     Raises:
         SandboxStartError: The secret or the database is unusable, or the port cannot be had.
     """
-    app = create_app(database, secret, issuer)
+    app = _guarded(create_app(database, secret, issuer), host, hosts)
     with _listen(host, port) as listener:
         line = f"Finance sandbox: {_url(listener)} (rows in {database}, Ctrl-C stops it)"
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
@@ -74,7 +77,7 @@ class RunningSandbox:
         Raises:
             SandboxStartError: The secret or the database is unusable.
         """
-        self._app = create_app(database, secret, issuer)
+        self._app = _guarded(create_app(database, secret, issuer), DEFAULT_HOST)
         self._store = Store(database)
         self._port = port
         self._url: str | None = None
@@ -127,7 +130,7 @@ class RunningSandbox:
 class _Server(uvicorn.Server):
     """uvicorn, silent but for warnings, that tells when it accepts requests."""
 
-    def __init__(self, app: Starlette, on_accepting: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, on_accepting: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -147,6 +150,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_accepting()
+
+
+def _guarded(app: ASGIApp, host: str, hosts: Iterable[str] = ()) -> Guard:
+    return Guard(app, Names.of(host, hosts=hosts))
 
 
 def _listen(host: str, port: int) -> socket.socket:

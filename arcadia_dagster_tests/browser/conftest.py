@@ -14,6 +14,9 @@ from arcadia_dagster_tests.browser.scenes import APRIL, empty, hostile, many, sa
 from arcadia_dagster_tests.project import SECRET, Project
 from arcadia_dagster_tests.statement.reading import made
 
+LEADS_HERE = "evil.example"
+"""A name of somebody else's that was made to lead to this machine."""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -22,7 +25,7 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.fail("chromium is missing: install it (apt-get install chromium), then run `make test-browser` again")
     # Its sandbox needs a user other than root, which a build has not.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = [f"--host-resolver-rules=MAP {LEADS_HERE} 127.0.0.1", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield launched

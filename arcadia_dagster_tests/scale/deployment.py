@@ -53,9 +53,8 @@ class Deployment:
             self._start("redis", (*command, "--save", ""))
             self.arcadia("init")
             workspace = ("--workspace", str(ROOT / "workspace.yaml"))
-            self._start(
-                "webserver", (_program("dagster-webserver"), *workspace, "-h", "127.0.0.1", "-p", str(self.port))
-            )
+            server = (sys.executable, "-m", "arcadia_dagster.serving.webserver")
+            self._start("webserver", (*server, *workspace, "--port", str(self.port)))
             self.wait("the web server", self._answers)
             self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
             self.start_worker("one")
