@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from arcadia_dagster import sample
-from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+from arcadia_dagster.settings import PATH_VARIABLES, SECRET_VARIABLE, Settings
 
 HOST = "127.0.0.1"
 SAMPLE_INBOX = sample.FOLDER / "inbox"
@@ -89,20 +89,8 @@ def plan(
     url = f"http://{HOST}:{sandbox_port}"
     own |= {"SKYAI_FINANCE_URL": url, "ARCADIA_SANDBOX_URL": url, SECRET_VARIABLE: _sandbox_secret(home)}
     # Paths that are set are the real ones; the sandbox has its own.
-    rest = {name: value for name, value in environ.items() if name not in _PATHS}
+    rest = {name: value for name, value in environ.items() if name not in PATH_VARIABLES}
     return Deployment(home, {**rest, **own}, port, statements_port, sandbox_port)
-
-
-_PATHS = (
-    "ARCADIA_INBOX",
-    "ARCADIA_ARCHIVE",
-    "ARCADIA_WAREHOUSE",
-    "ARCADIA_DATA_PATH",
-    "ARCADIA_STATEMENTS",
-    "ARCADIA_FOCUS",
-    "ARCADIA_TENANTS",
-    "ARCADIA_DAGSTER_STORAGE",
-)
 
 
 @dataclass(slots=True)

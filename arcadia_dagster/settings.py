@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -304,6 +304,28 @@ class Settings(BaseModel):
         return self.home / self.data_path
 
 
+PATH_VARIABLES: Final = frozenset(
+    str(found.validation_alias)
+    for name, found in Settings.model_fields.items()
+    if found.annotation is Path or name == "warehouse"
+)
+"""The variables of the settings that are paths: relative to where the program was started, or unset and in the home."""
+
+
+def absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the path settings that are set mean, by their variables: paths that mean the same in every folder.
+
+    Args:
+        environ: The environment, or a part of it. A variable that is blank is not set.
+    """
+    values = {name: environ.get(name, "").strip() for name in PATH_VARIABLES}
+    return {
+        name: str(Path(value).expanduser().absolute())
+        for name, value in values.items()
+        if value and not value.startswith("ducklake:")
+    }
+
+
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the environment, validated.
 
@@ -316,22 +338,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         for field in Settings.model_fields.values()
         if variables.get(str(field.validation_alias), "").strip()
     }
-    # A path that is set is relative to where the program was started, not to the home.
-    for name in (
-        "ARCADIA_HOME",
-        "ARCADIA_INBOX",
-        "ARCADIA_ARCHIVE",
-        "ARCADIA_WAREHOUSE",
-        "ARCADIA_DATA_PATH",
-        "ARCADIA_FOCUS",
-        "ARCADIA_TENANTS",
-        "ARCADIA_STATEMENTS",
-        "ARCADIA_DAGSTER_STORAGE",
-    ):
-        if name in values and not values[name].startswith("ducklake:"):
-            values[name] = str(Path(values[name]).expanduser().absolute())
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate({**values, **absolute_paths(values)})
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error))) from None
 

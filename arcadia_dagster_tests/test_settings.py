@@ -8,11 +8,13 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.commands.common import load_settings
 from arcadia_dagster.definitions import build_defs, build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.launcher import plan
 from arcadia_dagster.providers.resource import DigitalOceanResource
-from arcadia_dagster.settings import Settings, SettingsError, as_markdown, load
+from arcadia_dagster.settings import PATH_VARIABLES, Settings, SettingsError, as_markdown, load
 
 SECRET = "never-to-be-seen-" * 4
 SECRETS = ("SKYAI_FINANCE_SECRET", "DIGITALOCEAN_TOKEN", "ARCADIA_ALERT_WEBHOOK")
@@ -120,6 +122,44 @@ def test_a_relative_path_is_relative_to_where_the_program_was_started(
     assert values.archive_path == Path("/home/ann/archive")
     assert values.statements_path == tmp_path / "state" / "statements"
     assert values.warehouse_location == str(tmp_path / "figures.duckdb")
+
+
+PATHS = {
+    "ARCADIA_HOME": "home",
+    "ARCADIA_INBOX": "inbox_path",
+    "ARCADIA_ARCHIVE": "archive_path",
+    "ARCADIA_WAREHOUSE": "warehouse_location",
+    "ARCADIA_DATA_PATH": "lake_path",
+    "ARCADIA_FOCUS": "focus_path",
+    "ARCADIA_TENANTS": "tenants_path",
+    "ARCADIA_FORMATS": "formats_path",
+    "ARCADIA_STATEMENTS": "statements_path",
+    "ARCADIA_DAGSTER_STORAGE": "dagster_storage_path",
+}
+
+
+@pytest.mark.parametrize("variable", PATHS)
+def test_every_path_means_the_same_place_to_a_command_and_to_what_it_starts_in_another_folder(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {variable: "./mine", "HOME": str(tmp_path)})
+    monkeypatch.chdir(tmp_path)
+    assert str(getattr(load_settings(), PATHS[variable])) == str(tmp_path / "mine")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert str(getattr(load(), PATHS[variable])) == str(tmp_path / "mine")
+
+
+def test_no_path_of_the_real_deployment_reaches_the_sandbox(tmp_path: Path) -> None:
+    environ = dict.fromkeys(PATHS, str(tmp_path / "real")) | {"ARCADIA_HOME": str(tmp_path)}
+    sandbox = plan(load(environ), environ, port=1, statements_port=2, sandbox_port=3)
+    values = load(sandbox.environ)
+    own = str(tmp_path / "sandbox")
+    assert {variable for variable, name in PATHS.items() if not str(getattr(values, name)).startswith(own)} == set()
+
+
+def test_every_setting_that_is_a_path_is_one_of_these() -> None:
+    assert set(PATHS) == PATH_VARIABLES
 
 
 def test_a_setting_that_is_blank_is_unset_and_the_blanks_around_one_do_not_count() -> None:

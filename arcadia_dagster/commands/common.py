@@ -31,7 +31,10 @@ class CommandError(Exception):
 
 
 def load_settings() -> Settings:
-    """The settings, with `.env` loaded; what Dagster needs of them is put into the environment, where it looks for it.
+    """The settings, with `.env` loaded.
+
+    What Dagster needs of them is put into the environment, where it looks for it, and every path there is made absolute: what is
+    started from here runs in the project's folder, and must mean the same.
 
     Raises:
         CommandError: A setting cannot be right.
@@ -54,7 +57,7 @@ def load_settings() -> Settings:
 
         if (problem := webhook_problem(webhook)) is not None:
             raise CommandError(problem, MISUSED)
-    os.environ["ARCADIA_HOME"] = str(values.home)
+    os.environ.update({**settings.absolute_paths(os.environ), settings.HOME_VARIABLE: str(values.home)})
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))
     return values
 
