@@ -6,20 +6,16 @@ so that every digit is read.
 """
 
 import json
-import re
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.content import open_content
-from arcadia_dagster.formats.format import Head, NameFacts, Rewritten, UnreadableError
+from arcadia_dagster.formats.format import MAX_JSON_BYTES, Head, NameFacts, Rewritten, UnreadableError
+from arcadia_dagster.formats.json_document import exact_json_object
 from arcadia_dagster.warehouse.query import text_literal
-
-MAX_BYTES = 64 << 20
-"""A larger document is rejected: it is in memory as a whole."""
 
 FIELDS = (
     *(
@@ -73,7 +69,7 @@ class ApiLayout(Rewritten):
 
     def rewrite(self, document: Path, target: Path) -> None:
         """See `format.Rewritten`: numbers become text."""
-        text = json.dumps(json_object(document), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(exact_json_object(document), ensure_ascii=False, separators=(",", ":"))
         target.write_text(text, encoding="utf-8")
 
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:  # noqa: ARG002 - of CSV only
@@ -131,7 +127,7 @@ class ApiLayout(Rewritten):
                 FROM (
                   SELECT filename AS path, {self.records} AS records
                   FROM read_json([{files}], format = 'unstructured', records = 'true', filename = true,
-                    columns = {{{columns}}}, maximum_object_size = {2 * MAX_BYTES}, compression = 'uncompressed')
+                    columns = {{{columns}}}, maximum_object_size = {2 * MAX_JSON_BYTES}, compression = 'uncompressed')
                 )
               )
             )
@@ -154,7 +150,7 @@ class ApiLayout(Rewritten):
 
     def lines_in(self, path: Path) -> int:
         """As many as Python finds."""
-        return self.count(json_object(path))
+        return self.count(exact_json_object(path))
 
     def _bad_sql(self) -> str:
         """The first value of the record that cannot be read."""
@@ -179,57 +175,33 @@ class ApiLayout(Rewritten):
         return bad_sql(condition, self.named.get(field, field), f"{field}_text", expected)
 
 
-class ApiFormat:
-    """The format of the documents that begin in one way."""
+class ApiFormat(ABC):
+    """The format of the documents of one shape."""
 
     name: str
-    begins: re.Pattern[str]
     layout: ApiLayout
 
+    @abstractmethod
+    def is_mine(self, document: dict[str, Any]) -> bool:
+        """Whether a JSON object is one of its documents: by members that no other's has."""
+
     def recognise(self, head: Head) -> ApiLayout | None:
-        """Known by its beginning."""
-        return self.layout if head.columns is None and self.begins.match(head.text) else None
+        """Known by what it says."""
+        return self.layout if isinstance(head.json, dict) and self.is_mine(head.json) else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""
         return None
 
 
-def envelope(kind: str) -> re.Pattern[str]:
-    """How a document begins that has an invoice and its items from two answers: by saying so."""
-    return re.compile(rf'\s*\{{\s*"kind"\s*:\s*"{kind}"\s*,')
+class Envelope(ApiFormat):
+    """The format of documents that have an invoice and its items from two answers, and say so."""
 
+    kind: str
 
-def json_object(path: Path) -> dict[str, Any]:
-    """The document as Python reads it, its numbers as text, as they are written.
-
-    Raises:
-        UnreadableError: It is no JSON object, or has a name twice, or what is no number in place of one.
-    """
-    with open_content(path) as file:
-        text = file.read(MAX_BYTES + 1)
-    if len(text) > MAX_BYTES:
-        raise UnreadableError(f"it has more than {MAX_BYTES} bytes, which is the limit for JSON")
-    try:
-        content = json.loads(
-            text.decode("utf-8-sig"),
-            parse_float=str,
-            parse_int=str,
-            parse_constant=_no_number,
-            object_pairs_hook=_named_once,
-        )
-    except UnreadableError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"it is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise UnreadableError("expected a JSON object")
-    if b"\\ud" in text.lower():
-        try:
-            json.dumps(content, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise UnreadableError("a text ends with half a character; expected whole ones") from error
-    return content
+    def is_mine(self, document: dict[str, Any]) -> bool:
+        """Known by its `kind`."""
+        return document.get("kind") == self.kind
 
 
 def list_in(document: dict[str, Any], name: str) -> list[Any]:
@@ -241,17 +213,4 @@ def list_in(document: dict[str, Any], name: str) -> list[Any]:
     found = document.get(name)
     if not isinstance(found, list) or not found:
         raise UnreadableError(f"{name}: {found!r:.60}; expected a list of at least one")
-    return found
-
-
-def _no_number(text: str) -> None:
-    raise UnreadableError(f"{text}: expected a number")
-
-
-def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise UnreadableError(f"{', '.join(twice)[:60]}: it is there more than once in an object; expected each once")
     return found

@@ -9,17 +9,14 @@ the invoices of that folder are held.
 Source: the AWS Data Exports User Guide, and public programs that read them.
 """
 
-import json
 import re
 from pathlib import Path
 
-from arcadia_dagster.formats.content import open_content
 from arcadia_dagster.formats.format import DeliveryFile, Head, Manifest, NameFacts, UnreadableError
+from arcadia_dagster.formats.json_document import json_object
 
-_BEGINS = re.compile(r"\s*\{")
-_IS_MANIFEST = re.compile(r'"(assemblyId|executionId|reportKeys|dataFiles)"\s*:')
+_MEMBERS = {"assemblyId", "executionId", "reportKeys", "dataFiles"}
 _BUCKET = re.compile(r"^s3://[^/]*/")
-_MAX_BYTES = 16 << 20
 
 
 class AwsManifest:
@@ -28,9 +25,8 @@ class AwsManifest:
     name = "aws_manifest"
 
     def recognise(self, head: Head) -> "_Manifest | None":
-        """Known by members that such a file has near its beginning."""
-        is_manifest = head.columns is None and _BEGINS.match(head.text) and _IS_MANIFEST.search(head.text)
-        return _Manifest() if is_manifest else None
+        """Known by members that no other document has."""
+        return _Manifest() if isinstance(head.json, dict) and _MEMBERS & head.json.keys() else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """A manifest states no invoice."""
@@ -39,15 +35,8 @@ class AwsManifest:
 
 class _Manifest(Manifest):
     def files(self, path: Path) -> list[DeliveryFile]:
-        with open_content(path) as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            raise UnreadableError(f"it has more than {_MAX_BYTES} bytes, which is the limit for a manifest")
-        try:
-            content = json.loads(text.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise UnreadableError(f"it is not JSON: {error}") from error
-        listed = content.get("reportKeys", content.get("dataFiles")) if isinstance(content, dict) else None
+        content = json_object(path)
+        listed = content.get("reportKeys", content.get("dataFiles"))
         if not isinstance(listed, list) or not listed or not all(isinstance(key, str) and key for key in listed):
             raise UnreadableError(f"reportKeys or dataFiles: {listed!r:.60}; expected a list of at least one file")
         try:

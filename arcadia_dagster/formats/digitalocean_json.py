@@ -10,7 +10,6 @@ Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoic
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +26,12 @@ from arcadia_dagster.formats.digitalocean import (
     SOURCE,
     of_product_sql,
 )
-from arcadia_dagster.formats.format import Head, NameFacts
+from arcadia_dagster.formats.format import MAX_JSON_BYTES, Head, NameFacts
 from arcadia_dagster.warehouse.query import text_literal
 
 CURRENCY = "USD"
 """All amounts of the API are in it."""
 
-MAX_BYTES = 64 << 20
-"""A larger document is rejected: it would have two hundred thousand items, and is in memory as a whole."""
-
-_FETCHED = re.compile(r'\s*\{\s*"invoice"\s*:\s*\{[^{}]*"invoice_uuid"')
-_ITEMS_ALONE = re.compile(r'\s*\{\s*("(links|meta)"\s*:[^\[\]]*)?"invoice_items"\s*:')
 _UUID = r"[0-9A-Za-z-]{1,64}"
 _FIELDS = (
     "product",
@@ -62,11 +56,13 @@ class DigitalOceanJson:
     name = "digitalocean_json"
 
     def recognise(self, head: Head) -> "DigitalOceanJsonLayout | None":
-        """Known by its beginning."""
-        for pattern, is_fetched in ((_FETCHED, True), (_ITEMS_ALONE, False)):
-            if pattern.match(head.text):
-                return DigitalOceanJsonLayout(is_fetched)
-        return None
+        """Known by what it says: an invoice with its uuid, or items alone."""
+        if not isinstance(head.json, dict):
+            return None
+        invoice = head.json.get("invoice")
+        if isinstance(invoice, dict) and "invoice_uuid" in invoice:
+            return DigitalOceanJsonLayout(is_fetched=True)
+        return DigitalOceanJsonLayout(is_fetched=False) if "invoice_items" in head.json else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """What `arcadia fetch` calls a file says nothing that is not in it."""
@@ -178,7 +174,7 @@ class DigitalOceanJsonLayout:
         objects = "invoice: 'JSON', summary: 'JSON', " if self.is_fetched else ""
         return (
             f"read_json([{files}], format = 'unstructured', records = 'true', filename = true, "
-            f"columns = {{{objects}{self._items}: 'JSON[]'}}, maximum_object_size = {MAX_BYTES}, compression = '{packing}')"
+            f"columns = {{{objects}{self._items}: 'JSON[]'}}, maximum_object_size = {MAX_JSON_BYTES}, compression = '{packing}')"
         )
 
     def _header_sql(self) -> str:
@@ -258,8 +254,8 @@ def _json_object(path: Path) -> dict[str, Any]:
     """The document as Python reads it; empty where it cannot, which agrees with nothing that was read otherwise."""
     try:
         with open_content(path) as file:
-            text = file.read(MAX_BYTES + 1)
-        content = json.loads(text.decode("utf-8-sig")) if len(text) <= MAX_BYTES else None
+            text = file.read(MAX_JSON_BYTES + 1)
+        content = json.loads(text.decode("utf-8-sig")) if len(text) <= MAX_JSON_BYTES else None
     except (ValueError, RecursionError, *DAMAGED):
         return {}
     return content if isinstance(content, dict) else {}

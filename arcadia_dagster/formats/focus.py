@@ -4,8 +4,9 @@ One document may state many invoices, of several issuers, accounts, currencies a
 is tax is said by `ChargeCategory`; an invoice's month is its `BillingPeriodStart` (UTC). A line without `InvoiceId` belongs to a
 period that is not invoiced yet: it is shown and never pushed. A line that names no issuer (AWS documents that there are some) is
 of the issuer that the other lines of its invoice name, else of the provider. A line of an unknown category is tax only where its
-words say so, and its invoice is held. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where
-the document leaves out the `Z`; NULL is an empty field or the word `NULL` (FOCUS 1.2, Null Handling).
+words say so, and its invoice is held. FOCUS 1.0 has no `InvoiceId`; that of Azure has it as `x_InvoiceId`. Timestamps are in UTC
+(FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an empty field or the word `NULL` (FOCUS 1.2,
+Null Handling).
 """
 
 from arcadia_dagster.billing.tax import CATEGORIES
@@ -36,7 +37,8 @@ class FocusLayout(CostTableLayout):
         "provider": ("ServiceProviderName", "ProviderName", "Provider"),
         "description": ("ChargeDescription",),
         "service": ("ServiceName",),
-        "invoice": ("InvoiceId",),
+        # Azure's FOCUS 1.0 had no InvoiceId yet, and an extension in its place.
+        "invoice": ("InvoiceId", "x_InvoiceId"),
         "sub_account": ("SubAccountId",),
         "sub_account_name": ("SubAccountName",),
         "resource_id": ("ResourceId",),

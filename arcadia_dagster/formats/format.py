@@ -6,15 +6,18 @@ own file names tell. A document may state one invoice or many.
 """
 
 import csv
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
+from arcadia_dagster.formats.content import open_content
 from arcadia_dagster.warehouse.schema import Column
 
 UNKNOWN_ACCOUNT = "unknown"
@@ -51,19 +54,54 @@ STATED_LINE: tuple[Column, ...] = (
 """The columns of `Layout.lines_sql`, besides `path`, the file that the record is in."""
 
 
-@dataclass(frozen=True, slots=True)
+MAX_JSON_BYTES = 64 << 20
+"""A larger JSON document is not read: it would be in memory as a whole."""
+
+
+@dataclass(frozen=True)
 class Head:
-    """The start of a document, from which formats recognise it.
+    """What formats recognise a document from: its start, and of JSON all that it says.
 
     Attributes:
         text: The first 64 KiB as text, without a byte order mark.
         newline: What ends its lines.
         columns: The columns of a Parquet document, with their types as DuckDB names them; None for text.
+        path: Where the document is; None where its start is all of it.
     """
 
     text: str
     newline: str
     columns: Mapping[str, str] | None = None
+    path: Path | None = None
+
+    @property
+    def json(self) -> object:
+        """What the document says as JSON, whatever the order of its members; None where it is none.
+
+        Whether it can be read to the last digit is not looked at: that is for the format whose it is.
+        """
+        return None if isinstance(self._parsed, Refusal) else self._parsed
+
+    @property
+    def json_problem(self) -> str | None:
+        """Why the document is no JSON although it begins like it; None where it is, or does not."""
+        return self._parsed.reason if isinstance(self._parsed, Refusal) else None
+
+    @cached_property
+    def _parsed(self) -> object:
+        if self.columns is not None or not self.text.lstrip().startswith(("{", "[")):
+            return None
+        text = self.text
+        if self.path is not None:
+            with open_content(self.path) as file:
+                content = file.read(MAX_JSON_BYTES + 1)
+            if len(content) > MAX_JSON_BYTES:
+                return Refusal(f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON")
+            text = content.decode("utf-8-sig")
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            return Refusal(f"it is not JSON: {error}")
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -236,10 +274,12 @@ class DeliveryFile:
     Attributes:
         folder: Where the provider put it, below the bucket.
         file_name: The file's name.
+        rows: How many records it has, where the manifest tells.
     """
 
     folder: str
     file_name: str
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +334,7 @@ class Reading:
     Attributes:
         format: The format's name; None where none recognised the document.
         reason: Why it is rejected; None where it is accepted.
+        records: How many records it has, without a header; None where they do not count, as those of an inventory.
     """
 
     document_sha256: str
@@ -302,6 +343,7 @@ class Reading:
     invoices: tuple[StatedInvoice, ...] = ()
     inventory: tuple[InventoryRow, ...] = ()
     delivery: tuple[DeliveryFile, ...] = ()
+    records: int | None = None
 
 
 def _csv_fields(line: str) -> tuple[str, ...]:

@@ -8,14 +8,24 @@ lower case with underscores: `Load Balancer` is `load_balancer`.
 """
 
 import csv
+import io
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arcadia_dagster.formats.content import open_content
 from arcadia_dagster.formats.csv_reader import repeated
-from arcadia_dagster.formats.format import Head, Inventory, InventoryRow, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.formats.format import (
+    MAX_JSON_BYTES,
+    Head,
+    Inventory,
+    InventoryRow,
+    NameFacts,
+    Refusal,
+    UnreadableError,
+)
 
 _REQUIRED = ("id", "name", "type")
 _FIELDS = (*_REQUIRED, "account", "project")
@@ -46,10 +56,9 @@ class InventoryJson:
     name = "inventory_json"
 
     def recognise(self, head: Head) -> "_JsonInventory | None":
-        """Known by its beginning: a list of objects, or an object that begins with its resources."""
-        if re.match(r'\s*(\[\s*\{|\{\s*"resources"\s*:)', head.text) is None:
-            return None
-        return _JsonInventory()
+        """Known by what it says: a list of objects, or an object that has its resources."""
+        is_list = isinstance(head.json, list) and any(isinstance(one, dict) for one in head.json)
+        return _JsonInventory() if is_list or (isinstance(head.json, dict) and "resources" in head.json) else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """An inventory states no invoice."""
@@ -59,7 +68,7 @@ class InventoryJson:
 @dataclass(frozen=True, slots=True)
 class _CsvInventory(Inventory):
     def rows(self, path: Path) -> list[InventoryRow]:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             try:
                 columns = [column.strip().lower() for column in next(reader)]
@@ -75,7 +84,8 @@ class _CsvInventory(Inventory):
 class _JsonInventory(Inventory):
     def rows(self, path: Path) -> list[InventoryRow]:
         try:
-            content = json.loads(path.read_bytes())
+            with open_content(path) as file:
+                content = json.loads(file.read(MAX_JSON_BYTES).decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise UnreadableError(f"it is not JSON: {error}") from error
         records = content.get("resources") if isinstance(content, dict) else content

@@ -13,7 +13,7 @@ not, the invoice is held.
 
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, envelope, list_in
+from arcadia_dagster.formats.api_json import ApiLayout, Envelope, list_in
 
 _TAXES = "CAST(invoice->'$.tax_summary' AS JSON[])"
 _HAS_TAXES = "coalesce(json_array_length(invoice->'$.tax_summary'), 0) > 0"
@@ -57,9 +57,9 @@ class _Layout(ApiLayout):
         return len(list_in(document, "items")) + (len(taxes) if isinstance(taxes, list) and taxes else 1)
 
 
-class Linode(ApiFormat):
+class Linode(Envelope):
     """The format itself."""
 
     name = "linode_json"
-    begins = envelope("linode_invoice")
+    kind = "linode_invoice"
     layout = _Layout()

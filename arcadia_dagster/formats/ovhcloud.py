@@ -14,7 +14,7 @@ is inclusive; it is taken as it is.
 
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, envelope, list_in
+from arcadia_dagster.formats.api_json import ApiLayout, Envelope, list_in
 
 _RECORD = "{{'account': account, 'bill': bill, 'detail': {detail}, 'price': {price}, 'is_tax': {is_tax}}}"
 
@@ -59,9 +59,9 @@ class _Layout(ApiLayout):
         return len(list_in(document, "details")) + 1
 
 
-class OvhCloud(ApiFormat):
+class OvhCloud(Envelope):
     """The format itself."""
 
     name = "ovhcloud_json"
-    begins = envelope("ovhcloud_bill")
+    kind = "ovhcloud_bill"
     layout = _Layout()

@@ -249,7 +249,9 @@ class Reader:
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
                 invoices = _with_doubts(document, counted[sha256], facts)
-                readings[sha256] = self._readings[sha256] = Reading(sha256, name, None, invoices)
+                records = _records(document, counted[sha256])
+                reading = Reading(sha256, name, None, invoices, records=records)
+                readings[sha256] = self._readings[sha256] = reading
             else:
                 readings[sha256] = Reading(sha256, name, reason)
         return readings
@@ -318,7 +320,7 @@ class _Doubt:
 
 def head_of(document: ArchivedDocument) -> Head:
     """The start of a text document, from which formats recognise it."""
-    return Head(text=_text(document.facts), newline=document.facts.newline)
+    return Head(text=_text(document.facts), newline=document.facts.newline, path=document.path)
 
 
 def _text(facts: TextFacts) -> str:
@@ -617,6 +619,11 @@ def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _Documen
         else invoice
         for invoice in facts.invoices
     )
+
+
+def _records(document: ArchivedDocument, counted: int | Csv) -> int:
+    """How many records the document has, without a header."""
+    return document.facts.records - int(counted.has_header) if isinstance(counted, Csv) else counted
 
 
 def _record(row: int, counted: int | Csv) -> int:

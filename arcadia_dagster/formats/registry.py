@@ -10,6 +10,7 @@ from arcadia_dagster import __version__
 from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
+from arcadia_dagster.formats.azure_manifest import AzureManifest
 from arcadia_dagster.formats.cost_table import CostTable
 from arcadia_dagster.formats.described import NONE, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
@@ -30,6 +31,7 @@ FORMATS: tuple[Format, ...] = (
     OvhCloud(),
     Scaleway(),
     AwsManifest(),
+    AzureManifest(),
     InventoryCsv(),
     InventoryJson(),
 )
@@ -107,6 +109,8 @@ def _what_it_seems(head: Head, names: Iterable[str]) -> str:
         return "the file is empty; expected an invoice"
     if start.startswith(("<!doctype html", "<html", "<?xml", "<head", "<body")):
         return "line 1: it is a web page, perhaps a login page, and no invoice; download the invoice again"
+    if head.json_problem is not None:
+        return f"{head.json_problem}; expected a whole document of one of: {known}"
     if start.startswith(("{", "[")):
         return f"line 1: it is JSON of an unknown shape, perhaps an error answer; expected one of: {known}"
     first = head.text.partition(head.newline)[0][:120]

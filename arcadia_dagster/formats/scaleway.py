@@ -11,7 +11,6 @@ other lists (`consumptions`, `charges`), of which nothing says that they come to
 confirmed by an invoice of our own: how a credit note is stated.
 """
 
-import re
 from typing import Any
 
 from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, list_in
@@ -71,12 +70,15 @@ class _Layout(ApiLayout):
         return 2 * len(list_in(document, "invoices"))
 
 
-_BEGINS = re.compile(r'\s*\{\s*("total_count"\s*:\s*\d+\s*,\s*)?"invoices"\s*:\s*\[\s*\{[^\[\]]*?"organization_id"\s*:')
-
-
 class Scaleway(ApiFormat):
     """The format itself."""
 
     name = "scaleway_json"
-    begins = _BEGINS
     layout = _Layout()
+
+    def is_mine(self, document: dict[str, Any]) -> bool:
+        """Known by a list of invoices of organizations."""
+        invoices = document.get("invoices")
+        return isinstance(invoices, list) and any(
+            isinstance(invoice, dict) and "organization_id" in invoice for invoice in invoices
+        )

@@ -2,8 +2,9 @@
 
 A folder of the inbox is the delivery that a manifest lists if the manifest lies in it, or if it is where the provider put the
 files, as far as one of the two paths tells: of a copy of a bucket the inbox may have the whole path or the end of it. The newest
-manifest of a folder counts. A file is there, packed or unpacked, where the newest document of its path was accepted; one that a
-person dismissed is as if it had never come.
+manifest of a folder counts. In the inbox itself anything may lie: there a delivery is what a manifest that lies there lists, and
+nothing else. A manifest may tell how many records each file has. A file is there, packed or unpacked, where the newest document
+of its path was accepted; one that a person dismissed is as if it had never come.
 """
 
 from datetime import date
@@ -20,18 +21,26 @@ def _plain(name: str) -> str:
 
 _FOLDER = "regexp_extract(inbox_path, '^(.*)/', 1)"
 
+_LISTED = f"SELECT document_sha256, folder, {_plain('file_name')} AS file_name, row_count FROM delivery_files"
+
+_LISTED_IN_THE_INBOX = f"""
+      SELECT listed.file_name, '/' || arg_max(document_sha256, (name.received_at, document_sha256)) AS folder,
+        arg_max(document_sha256, (name.received_at, document_sha256)) AS document_sha256
+      FROM ({_LISTED}) AS listed JOIN document_names AS name USING (document_sha256)
+      WHERE NOT contains(name.inbox_path, '/') GROUP BY listed.file_name"""
+
 _PLACED = f"""
-      SELECT {_FOLDER} AS folder, {_plain("regexp_extract(inbox_path, '[^/]*$')")} AS file_name, inbox_path,
-        newest.document_sha256, newest.received_at
+      SELECT CASE WHEN contains(inbox_path, '/') THEN {_FOLDER} ELSE in_the_inbox.folder END AS folder, newest.file_name,
+        newest.inbox_path, newest.document_sha256, newest.received_at, accepted.record_count
       FROM (
+        SELECT * REPLACE ({_plain("regexp_extract(inbox_path, '[^/]*$')")} AS file_name)
         FROM document_names
         SEMI JOIN (FROM documents WHERE status <> 'dismissed') AS kept USING (document_sha256)
-        WHERE contains(inbox_path, '/')
         QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1
       ) AS newest
-      SEMI JOIN (FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)"""
-
-_LISTED = f"SELECT document_sha256, folder, {_plain('file_name')} AS file_name FROM delivery_files"
+      JOIN (SELECT document_sha256, record_count FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)
+      LEFT JOIN ({_LISTED_IN_THE_INBOX}) AS in_the_inbox USING (file_name)
+      WHERE contains(inbox_path, '/') OR in_the_inbox.folder IS NOT NULL"""
 
 _LISTED_BY = f"""
       SELECT place.folder, arg_max(manifest.document_sha256, (manifest.received_at, manifest.document_sha256)) AS document_sha256
@@ -43,7 +52,9 @@ _LISTED_BY = f"""
       ) AS manifest
         ON place.folder = manifest.own_folder OR place.folder = manifest.folder
         OR ends_with(place.folder, '/' || manifest.folder) OR ends_with(manifest.folder, '/' || place.folder)
-      GROUP BY place.folder"""
+      WHERE NOT starts_with(place.folder, '/')
+      GROUP BY place.folder
+      UNION ALL SELECT DISTINCT folder, document_sha256 FROM ({_LISTED_IN_THE_INBOX})"""
 
 _NOT_LISTED = """
       SELECT placed.* FROM placed JOIN listed_by USING (folder)
@@ -78,15 +89,20 @@ def has_manifests(connection: duckdb.DuckDBPyConnection) -> bool:
 def problems_sql() -> str:
     """SQL: what is wrong with the folder in which each document lies that may state a part of an invoice.
 
-    Columns: `document_sha256`, `listed` and `lacking` (numbers of files), `first_lacking`, `not_listed` (file names, or NULL).
+    Columns: `document_sha256`, `listed` and `lacking` (numbers of files), `first_lacking`, `miscounted` (files with another
+    number of records than the manifest says), `not_listed` (file names); each of the last three may be NULL.
     Only documents of folders with a manifest that something is wrong with.
     """
     return f"""
     {_WITH}, lacking AS (
       SELECT listed_by.folder, count(*) AS listed, count(*) FILTER (placed.file_name IS NULL) AS lacking,
-        min(listed.file_name) FILTER (placed.file_name IS NULL) AS first_lacking
+        min(listed.file_name) FILTER (placed.file_name IS NULL) AS first_lacking,
+        string_agg(listed.file_name || ' has ' || placed.record_count || ' records instead of ' || listed.row_count, ', '
+          ORDER BY listed.file_name) FILTER (placed.record_count <> listed.row_count) AS miscounted
       FROM listed_by JOIN listed USING (document_sha256)
-      LEFT JOIN (SELECT DISTINCT folder, file_name FROM placed) AS placed
+      LEFT JOIN (
+        SELECT folder, file_name, arg_max(record_count, received_at) AS record_count FROM placed GROUP BY ALL
+      ) AS placed
         ON placed.folder = listed_by.folder AND placed.file_name = listed.file_name
       GROUP BY listed_by.folder
     ), beside AS (
@@ -98,9 +114,9 @@ def problems_sql() -> str:
     ), latest AS (
       SELECT document_sha256, arg_max(folder, received_at) AS folder FROM placed GROUP BY document_sha256
     )
-    SELECT latest.document_sha256, lacking.listed, lacking.lacking, lacking.first_lacking, beside.not_listed
+    SELECT latest.document_sha256, lacking.listed, lacking.lacking, lacking.first_lacking, lacking.miscounted, beside.not_listed
     FROM latest JOIN lacking USING (folder) LEFT JOIN beside USING (folder)
-    WHERE lacking.lacking > 0 OR beside.not_listed IS NOT NULL
+    WHERE lacking.lacking > 0 OR lacking.miscounted IS NOT NULL OR beside.not_listed IS NOT NULL
     """
 
 
@@ -138,7 +154,9 @@ def months_beside(connection: duckdb.DuckDBPyConnection, documents: str) -> set[
         FROM listed_by JOIN placed USING (folder)
         JOIN document_invoices AS invoice ON invoice.document_sha256 = placed.document_sha256
         WHERE listed_by.document_sha256 IN ({documents})
-          OR listed_by.folder IN (SELECT {_FOLDER} FROM document_names WHERE document_sha256 IN ({documents}))
+          OR listed_by.folder IN (
+            SELECT {_FOLDER} FROM document_names WHERE document_sha256 IN ({documents})
+            UNION ALL SELECT folder FROM placed WHERE document_sha256 IN ({documents}))
         """
     ).fetchall()
     return {month for (month,) in rows}

@@ -215,6 +215,7 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
             "invoice_month": min((identity.month for _, identity in identities), default=None),
             "status": status,
             "reason": reason,
+            "record_count": reading.records,
             "read_by": formats.read_by(reading.format, is_rejected=status == "rejected"),
         }
     )
@@ -233,7 +234,12 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
             for row in reading.inventory
         ]
         tables.delivery += [
-            {"document_sha256": record.document_sha256, "folder": file.folder, "file_name": file.file_name}
+            {
+                "document_sha256": record.document_sha256,
+                "folder": file.folder,
+                "file_name": file.file_name,
+                "row_count": file.rows,
+            }
             for file in reading.delivery
         ]
     total = _ControlTotal.of(record, len(identities))

@@ -5,7 +5,7 @@ times as much on insert, and DuckLake has none): uniqueness is asserted before c
 Every TIMESTAMP is in UTC. Months are DATEs, the first day of the month.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import duckdb
@@ -114,6 +114,10 @@ _DOCUMENTS_SINCE_2 = (
     Column("record_bytes", "BIGINT", "How long the document's record in the archive was when it was registered."),
 )
 
+_DOCUMENTS_SINCE_5 = (
+    Column("record_count", "BIGINT", "How many records it has, without a header; NULL where it states no invoice."),
+)
+
 DOCUMENTS = Table(
     "documents",
     "Every complete file ever seen in the inbox, whatever became of it.",
@@ -130,6 +134,7 @@ DOCUMENTS = Table(
         ),
         Column("read_by", "VARCHAR", "The version of this program that read it."),
         *_DOCUMENTS_SINCE_2,
+        *_DOCUMENTS_SINCE_5,
     ),
     key=("document_sha256",),
 )
@@ -169,6 +174,8 @@ INVENTORIES = Table(
     key=("document_sha256", "line_number"),
 )
 
+_DELIVERIES_SINCE_5 = (Column("row_count", "BIGINT", "How many records the manifest says that it has, or NULL."),)
+
 DELIVERY_FILES = Table(
     "delivery_files",
     "The files that the manifests list of which a delivery consists: while one is lacking, its invoices are held.",
@@ -176,6 +183,7 @@ DELIVERY_FILES = Table(
         _SHA256,
         Column("folder", "VARCHAR", "The folder that the provider put the file into, below the bucket."),
         Column("file_name", "VARCHAR", "The file's name."),
+        *_DELIVERIES_SINCE_5,
     ),
     key=("document_sha256", "folder", "file_name"),
 )
@@ -518,6 +526,11 @@ def _added(table: Table, columns: tuple[Column, ...]) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}" for column in columns)
 
 
+def _without(table: Table, columns: tuple[Column, ...]) -> Table:
+    """The table as it was before it had the columns."""
+    return replace(table, columns=tuple(column for column in table.columns if column not in columns))
+
+
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: version_1.STATEMENTS,
     2: (
@@ -538,7 +551,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         _VIEW_INVOICES,
     ),
     4: (
-        DELIVERY_FILES.ddl,
+        _without(DELIVERY_FILES, _DELIVERIES_SINCE_5).ddl,
         *_added(DOCUMENT_INVOICES, _STATED_SINCE_4),
         *_added(RAW_INVOICES, _STATED_SINCE_4),
     ),
@@ -546,6 +559,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(DOCUMENT_INVOICES, _STATED_SINCE_5),
         *_added(RAW_INVOICES, _STATED_SINCE_5),
         *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_5),
+        *_added(DOCUMENTS, _DOCUMENTS_SINCE_5),
+        *_added(DELIVERY_FILES, _DELIVERIES_SINCE_5),
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),

@@ -1,6 +1,7 @@
 """Deliveries that are not as their manifest says: files that are lacking, and files that it does not list."""
 
 from arcadia_dagster.landing.deliveries import problems_sql
+from arcadia_dagster.stages.doubts.commands import release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 
@@ -10,7 +11,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         return ()
     problem = f"""
       SELECT part.source, part.account_id, part.external_id, max(problem.listed) AS listed, max(problem.lacking) AS lacking,
-        min(problem.first_lacking) AS first_lacking, min(problem.not_listed) AS not_listed
+        min(problem.first_lacking) AS first_lacking, min(problem.miscounted) AS miscounted, min(problem.not_listed) AS not_listed
       FROM part JOIN ({problems_sql()}) AS problem USING (document_sha256)
       WHERE part.may_be_part GROUP BY ALL"""
     return (
@@ -19,6 +20,11 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         ' files that the manifest of its delivery lists are not there, or cannot be read (' || first_lacking ||
         CASE WHEN lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest' AS text
       FROM ({problem}) WHERE lacking > 0"""),
+        Doubt(f"""
+      SELECT source, account_id, external_id, 'the manifest of its delivery counts otherwise (' || miscounted ||
+        '): cut off, or of another run of the export? Put the files there as the provider has them; if they are whole: ' ||
+        {release_sql()} AS text
+      FROM ({problem}) WHERE miscounted IS NOT NULL"""),
         Doubt(f"""
       SELECT source, account_id, external_id, 'its folder has files that the manifest of its delivery does not list (' ||
         not_listed || '): put each delivery into a folder of its own; or dismiss the documents that are out of date' AS text

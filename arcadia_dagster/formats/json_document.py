@@ -1,0 +1,67 @@
+"""JSON documents as Python reads them, whole."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arcadia_dagster.formats.content import open_content
+from arcadia_dagster.formats.format import MAX_JSON_BYTES, UnreadableError
+
+
+def exact_json_object(path: Path) -> dict[str, Any]:
+    """The document, its numbers as text, as they are written.
+
+    Raises:
+        UnreadableError: It is no JSON object, or has a name twice, what is no number in place of one, or half a character.
+    """
+    content = json_object(path, parse=json_value)
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError("a text ends with half a character; expected whole ones") from error
+    return content
+
+
+def json_object(path: Path, *, parse: Callable[[str], object] = json.loads) -> dict[str, Any]:
+    """The document as Python usually reads it.
+
+    Raises:
+        UnreadableError: It is no JSON object.
+    """
+    with open_content(path) as file:
+        text = file.read(MAX_JSON_BYTES + 1)
+    if len(text) > MAX_JSON_BYTES:
+        raise UnreadableError(f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON")
+    try:
+        content = parse(text.decode("utf-8-sig"))
+    except UnreadableError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"it is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UnreadableError("expected a JSON object")
+    return content
+
+
+def json_value(text: str) -> object:
+    """What the text says as JSON, its numbers as text.
+
+    Raises:
+        UnreadableError: A name is there twice in an object, or what is no number in place of one.
+        ValueError, RecursionError: It is no JSON.
+    """
+    return json.loads(text, parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_named_once)
+
+
+def _no_number(text: str) -> None:
+    raise UnreadableError(f"{text}: expected a number")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UnreadableError(f"{', '.join(twice)[:60]}: it is there more than once in an object; expected each once")
+    return found
