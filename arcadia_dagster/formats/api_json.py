@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from arcadia_dagster.billing.periods import month_sql
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.format import MAX_JSON_BYTES, Head, NameFacts, Rewritten, UnreadableError
@@ -102,8 +103,9 @@ class ApiLayout(Rewritten):
           CAST(NULL AS VARCHAR) AS doubt,
           account_text,
           invoice_number_text,
-          CAST(date_trunc('month', stated_month) AS DATE) AS stated_month,
-          CAST(stated_issue AS DATE) AS issued_on,
+          {month_sql("stated_month", "CAST(NULL AS TIMESTAMP)")} AS stated_month,
+          -- The day where it was issued: midnight there may be the evening before in UTC.
+          CASE WHEN stated_issue IS NOT NULL THEN CAST(left(issued_text, 10) AS DATE) END AS issued_on,
           stated_total,
           stated_tax
         FROM (

@@ -7,9 +7,9 @@ effective costs are not read. Where every line has a net unblended cost too, its
 discounts are in columns of their own and not in lines (export them as lines: manual discount compatibility).
 
 An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never pushed.
-The project is the account that used the service, the month that of the billing period. Times are in UTC; an end of `23:59:59` is
-the next midnight. Line item ids occur more than once, and nothing is told apart by them. What is tax is said by the line item's
-type, and so is every other category, as FOCUS's supporting content has them:
+The project is the account that used the service, the month that of the billing period (its middle). Times are in
+UTC; an end of `23:59:59` is the next midnight. Line item ids occur more than once, and nothing is told apart by them. What is
+tax is said by the line item's type, and so is every other category, as FOCUS's supporting content has them:
 
 | category | line item types |
 |---|---|
@@ -54,6 +54,7 @@ class AwsCurLayout(CostTableLayout):
         "currency": ("line_item_currency_code",),
         "category": ("line_item_line_item_type",),
         "billing_start": ("bill_billing_period_start_date",),
+        "billing_end": ("bill_billing_period_end_date",),
         "charge_start": ("line_item_usage_start_date",),
         "charge_end": ("line_item_usage_end_date",),
         "account": ("bill_payer_account_id",),

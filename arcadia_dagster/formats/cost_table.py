@@ -2,8 +2,8 @@
 
 A format's module says what its columns are called, which of them it cannot do without, and what its charge categories are. One
 document may state many invoices, of several accounts, currencies and months; the files of one folder may state one together.
-An invoice's month is the billing period of most of its lines; a line without an invoice's id belongs to a period that is not
-invoiced yet: it is shown and never pushed.
+An invoice's month is the one in which the middle of its billing period lies, as most of its lines state it (`billing.periods`); a
+line without an invoice's id belongs to a period that is not invoiced yet: it is shown and never pushed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import ClassVar
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
+from arcadia_dagster.billing.periods import month_sql
 from arcadia_dagster.formats import amounts, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
@@ -21,7 +22,7 @@ from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
-    *("amount", "currency", "category", "billing_start", "charge_start", "charge_end"),
+    *("amount", "currency", "category", "billing_start", "billing_end", "charge_start", "charge_end"),
     *("account", "issuer", "provider", "invoice"),
     *("description", "service", "service_code", "sub_account", "sub_account_name", "quantity", "unit"),
     *("resource_id", "resource_name", "resource_type", "net_amount"),
@@ -29,7 +30,7 @@ FIELDS = (
 """What a layout may have a column for; the net amount is what the amounts must come to all the same."""
 
 _RECOGNISED_BY = ("amount", "currency", "category")
-_READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start")
+_READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start", "billing_end")
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
 
 _SEPARATOR = "chr(31)"
@@ -115,7 +116,9 @@ class CostTableLayout:
               {self._quantity()} AS quantity,
               {self._time("charge_start")} AS charge_period_start,
               {self._time("charge_end")} AS stated_end,
-              CAST(date_trunc('month', {self._time("billing_start")}) AS DATE) AS billing_month
+              {self._time("billing_start")} AS billing_start,
+              {self._time("billing_end")} AS billing_end,
+              {month_sql("billing_start", "billing_end")} AS billing_month
             FROM (SELECT filename AS path, {", ".join(self._field_sql(field, fields.get(field)) for field in FIELDS)}
               FROM {self._records_sql(paths, compression, options)})
           )
@@ -123,7 +126,7 @@ class CostTableLayout:
         """
 
     def invoices_sql(self, lines: str) -> str | None:
-        """An invoice's issuer, account and id are its key's; its month is the billing period of most of its lines.
+        """An invoice's issuer, account and id are its key's; its month is that of most of its lines.
 
         Lines that name no issuer have a key of their own. They are the issuer's that most other lines of their invoice name, else
         the provider's.

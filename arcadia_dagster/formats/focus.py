@@ -1,12 +1,13 @@
 """FOCUS Cost and Usage, versions 1.0 to 1.4, from any provider: CSV, packed or not, and Parquet.
 
 One document may state many invoices, of several issuers, accounts, currencies and months. What is charged is `BilledCost`; what
-is tax is said by `ChargeCategory`; an invoice's month is its `BillingPeriodStart` (UTC). A line without `InvoiceId` belongs to a
-period that is not invoiced yet: it is shown and never pushed. A line that names no issuer (AWS documents that there are some) is
-of the issuer that the other lines of its invoice name, else of the provider. A line of an unknown category is tax only where its
-words say so, and its invoice is held. FOCUS 1.0 has no `InvoiceId`; that of Azure has it as `x_InvoiceId`. Timestamps are in UTC
-(FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an empty field or the word `NULL` (FOCUS 1.2,
-Null Handling).
+is tax is said by `ChargeCategory`; an invoice's month is the one in which the middle of its billing period lies
+(`BillingPeriodStart` to `BillingPeriodEnd`; without an end, one that begins in the last 36 hours of a month is the next one's).
+A line without `InvoiceId` belongs to a period that is not invoiced yet: it is shown and never pushed. A line that names no issuer
+(AWS documents that there are some) is of the issuer that the other lines of its invoice name, else of the provider. A line of an
+unknown category is tax only where its words say so, and its invoice is held. FOCUS 1.0 has no `InvoiceId`; that of Azure has it
+as `x_InvoiceId`. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an
+empty field or the word `NULL` (FOCUS 1.2, Null Handling).
 """
 
 from arcadia_dagster.billing.tax import CATEGORIES
@@ -30,6 +31,7 @@ class FocusLayout(CostTableLayout):
         "currency": ("BillingCurrency",),
         "category": ("ChargeCategory",),
         "billing_start": ("BillingPeriodStart",),
+        "billing_end": ("BillingPeriodEnd",),
         "charge_start": ("ChargePeriodStart",),
         "charge_end": ("ChargePeriodEnd",),
         "account": ("BillingAccountId",),

@@ -289,7 +289,7 @@ class StatedInvoice:
     Attributes:
         ordinal: Which invoice of its document it is, from 1.
         currencies: The ISO 4217 codes of its lines.
-        lines_month: The month in which most lines that are not tax start (tie: the later).
+        lines_month: The month that most lines that are not tax are charged in, by `billing.periods` (tie: the later).
         lines_total: The exact sum of its lines in major units; None where they are in several currencies.
         lines_sketch: The smallest hashes of its lines: versions of one invoice share most of them.
         charges_sketch: The same of what they charge for, whatever the amounts: a new version of an invoice has most of them.

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing import likeness, tax
+from arcadia_dagster.billing.periods import line_month_sql
 from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
@@ -462,15 +463,15 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
             min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL
         ), starts AS (
-          SELECT document_sha256, invoice_key, CAST(charge_period_start AS DATE) AS day, count(*) AS line_count
+          SELECT document_sha256, invoice_key, CAST(charge_period_start AS DATE) AS day,
+            {line_month_sql("charge_period_start", "charge_period_end")} AS lines_month, count(*) AS line_count
           FROM {lines} WHERE charge_category <> 'Tax' AND charge_period_start IS NOT NULL GROUP BY ALL
         ), month AS (
-          SELECT document_sha256, invoice_key, CAST(date_trunc('month', day) AS DATE) AS lines_month,
-            sum(line_count) AS line_count, list(day) AS days
+          SELECT document_sha256, invoice_key, lines_month, sum(line_count) AS line_count, list(day) AS days
           FROM starts GROUP BY ALL
         ), usual AS (
           SELECT document_sha256, invoice_key, max_by(lines_month, (line_count, lines_month)) AS lines_month,
-            list_sort(flatten(list(days)))[:{_MOST_DAYS}] AS charge_days
+            list_sort(list_distinct(flatten(list(days))))[:{_MOST_DAYS}] AS charge_days
           FROM month GROUP BY ALL
         )
         SELECT invoice.*, usual.lines_month, coalesce(usual.charge_days, CAST([] AS DATE[])) AS charge_days

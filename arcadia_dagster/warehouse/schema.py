@@ -77,7 +77,7 @@ _STATED_INVOICE = (
     Column("lines_total", AMOUNT_TYPE, "The exact sum of its lines, or NULL where they are in several currencies."),
     Column("id_basis", "VARCHAR", "Where the id is from: `document`, `file_name` (the provider's), or `derived`."),
     Column("month_basis", "VARCHAR", "Where the month is from: `document`, `file_name` or `lines`."),
-    Column("lines_month", "DATE", "The month in which most lines that are not tax start, or NULL."),
+    Column("lines_month", "DATE", "The month that most lines that are not tax are charged in, or NULL."),
     Column("is_final", "BOOLEAN", "False for a preview or an invoice without an id: shown, never pushed."),
     Column("received_at", "TIMESTAMP", "When the document arrived in the inbox (UTC)."),
 )

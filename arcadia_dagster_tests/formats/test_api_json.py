@@ -96,6 +96,26 @@ def test_a_bill_whose_details_say_no_period_is_of_the_month_of_its_date(read) ->
     assert stated.month == date(2026, 5, 1)
 
 
+@pytest.mark.parametrize(
+    ("document", "month"),
+    [
+        (scaleway(scaleway_invoice(billing_period="2026-03-31T22:00:00Z")), date(2026, 4, 1)),
+        (linode(linode_item() | {"from": "2026-03-31T15:00:00", "to": "2026-04-30T14:59:59"}), date(2026, 4, 1)),
+        (ovhcloud(ovh_detail(37.87, periodStart="2026-03-31T22:00:00Z", periodEnd="2026-04-30")), date(2026, 4, 1)),
+        # A year in advance is billed when it begins.
+        (ovhcloud(ovh_detail(37.87, periodStart="2026-04-10", periodEnd="2027-04-10")), date(2026, 4, 1)),
+        # It is issued on the day that it is there, although the evening before in UTC.
+        (
+            ovhcloud(ovh_detail(37.87, periodStart=None, periodEnd=None), date="2026-04-01T00:30:00+02:00"),
+            date(2026, 4, 1),
+        ),
+    ],
+)
+def test_a_month_that_begins_at_midnight_of_another_zone_is_its_own(read, document, month) -> None:
+    [stated] = read(document).invoices
+    assert (stated.month or stated.lines_month) == month
+
+
 def test_details_in_other_currencies_than_the_tax_are_told(read) -> None:
     [stated] = read(ovhcloud(ovh_detail(totalPrice=price(37.87, "USD")))).invoices
     assert stated.currencies == ("EUR", "USD")

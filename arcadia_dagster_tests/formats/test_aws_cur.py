@@ -115,6 +115,12 @@ def test_line_items_with_one_id_are_charges_of_their_own(desk):
     assert [amount for *_, amount in document.lines] == [Decimal(6), Decimal(6), Decimal(-6)]
 
 
+def test_the_month_is_that_of_the_middle_of_the_billing_period(desk):
+    rows = [item(BillingPeriodStartDate="2026-03-31T16:00:00Z", BillingPeriodEndDate="2026-04-30T16:00:00Z")]
+    for document in desk.read(as_csv(*rows), as_csv(*rows, is_cur2=True), as_parquet(*rows)):
+        assert [one.month for one in document.invoices] == [APRIL]
+
+
 def test_lines_are_of_the_payer_s_invoice_or_of_what_is_not_invoiced_yet(desk):
     rows = (
         item(),

@@ -87,6 +87,25 @@ def test_null_is_empty_or_the_word(desk, null):
     assert document.lines == [(None, None, None, None)]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "month"),
+    [
+        ("2026-03-31T15:00:00Z", "2026-04-30T15:00:00Z", APRIL),  # a month in Tokyo
+        ("2026-03-31T22:00:00Z", "2026-04-30T22:00:00Z", APRIL),
+        ("2026-04-01T07:00:00Z", "2026-05-01T07:00:00Z", APRIL),
+        ("2026-03-31T15:00:00Z", None, APRIL),
+        ("2026-03-31T15:00:00Z", "no time", APRIL),
+        ("2026-03-16T00:00:00Z", "2026-04-16T00:00:00Z", date(2026, 3, 1)),
+        ("2026-03-17T00:00:00Z", "2026-04-17T00:00:00Z", APRIL),
+        ("2025-10-01", "2026-10-01", APRIL),  # a year
+    ],
+)
+def test_an_invoices_month_is_that_of_the_middle_of_its_billing_period(desk, start, end, month):
+    row = charge(BillingPeriodStart=start)
+    (document,) = desk.read(as_csv({**row, "BillingPeriodEnd": end}, header=(*HEADER, "BillingPeriodEnd")))
+    assert [one.month for one in document.invoices] == [month]
+
+
 def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
     [document] = desk.read(
         as_csv(
