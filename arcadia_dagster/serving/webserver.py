@@ -4,6 +4,7 @@ Dagster's own server answers any `Host` and any `Origin`, takes mutations by GET
 websocket (seen in 1.13.27). It has no option that would change that.
 """
 
+import logging
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ import uvicorn
 # Dagster has no public names for what its own command is made of.
 from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+from dagster._utils.interrupts import setup_interrupt_handlers
 from dagster._utils.log import configure_loggers
 from dagster_shared.cli import WorkspaceOpts
 from dagster_webserver.cli import dagster_webserver
@@ -79,6 +81,8 @@ def _serve(
     **workspace: Any,  # noqa: ANN401 - Dagster's own options
 ) -> None:
     configure_loggers(formatter=log_format, log_level=dagster_log_level.upper())
+    # A SIGTERM is a Ctrl-C: the code server ends with us, and not when it has heard nothing for 45 s.
+    setup_interrupt_handlers()
     try:
         names = names_of(settings.load(), host)
     except settings.SettingsError as error:
@@ -90,7 +94,10 @@ def _serve(
             instance, target, __version__, read_only, code_server_log_level=code_server_log_level
         ) as process:
             app = GuardedWebserver(process, names, path_prefix, live_data_poll_rate).create_asgi_app()
-            uvicorn.run(app, host=host, port=port or _DEFAULT_PORT, log_level=uvicorn_log_level)
+            port = port or _DEFAULT_PORT
+            told = f"serving the Dagster UI on http://{host}:{port}{path_prefix}, by the names {', '.join(sorted(names.hosts))}"
+            logging.getLogger("dagster-webserver").info(told)
+            uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
 
 
 def names_of(values: settings.Settings, listening: str) -> Names:

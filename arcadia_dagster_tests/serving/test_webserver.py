@@ -128,6 +128,7 @@ def test_no_page_of_another_site_can_subscribe(server: str, headers: dict[str, s
 
 def test_a_server_for_reading_changes_nothing(tmp_path: Path) -> None:
     """By the variable that Dagster's own command reads: who has set it for `make run` has it still."""
-    with web_server(tmp_path / "ui", environ={"DAGSTER_WEBSERVER_READ_ONLY": "1"}) as url:
+    environ = {"DAGSTER_WEBSERVER_READ_ONLY": "1"}
+    with web_server(tmp_path / "ui", code=["--empty-workspace"], environ=environ) as url:
         answer = httpx.post(f"{url}/graphql", json={"query": LAUNCH}, timeout=60, verify=NO_AUTHORITIES).json()
     assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"

@@ -32,7 +32,11 @@ run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordi
 
 @contextmanager
 def web_server(
-    home: Path, *options: str, command: Sequence[str] = GUARDED, environ: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    command: Sequence[str] = GUARDED,
+    code: Sequence[str] = ("--workspace", str(ROOT / "workspace.yaml")),
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The server's address on loopback, as long as it runs; a run begins as soon as it is launched."""
     dagster_home = home / "dagster-home"
@@ -42,7 +46,7 @@ def web_server(
     url = f"http://127.0.0.1:{port}"
     with (home / "webserver.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--workspace", str(ROOT / "workspace.yaml"), "--port", str(port), *options],
+            [*command, *code, "--port", str(port)],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -59,11 +63,11 @@ def web_server(
     try:
         _wait_for(url, process, home / "webserver.log")
         yield url
-    finally:
+        # As systemd stops it: the server, and its code server with it, ends in good order.
         process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        # Also its code server, and runs, which belong to its session.
+        assert process.wait(60) == 0, (home / "webserver.log").read_text(encoding="utf-8")
+    finally:
+        # Also runs, which belong to its session.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
