@@ -23,8 +23,8 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
         code_version=str(schema.SCHEMA_VERSION),
         description=(
             "Each month as FOCUS, the FinOps open specification: its lines as Cost and Usage 1.2 and its invoices as Invoice "
-            "Detail 1.4, as Parquet and as CSV. Other tools that read FOCUS can take them; read back here, they give the same "
-            "totals."
+            "Detail 1.4, as Parquet and as CSV. Other tools that read FOCUS can take them; an inbox of this program "
+            "rejects them, for their lines are there already."
         ),
     )
     def focus_export(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[WarehouseResource]) -> None:

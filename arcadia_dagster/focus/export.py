@@ -88,6 +88,11 @@ INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
     Column("PaymentDueDate", "TIMESTAMP", "NULL: the documents do not say."),
     Column("PaymentTerms", "VARCHAR", "`Not stated`: the documents do not say, and the column must not be null."),
     Column("ReferenceInvoiceId", "VARCHAR", "The invoice itself: its documents name no other."),
+    Column(
+        "x_DocumentSha256",
+        "VARCHAR",
+        "The document that states it. No provider has this column: the file is known as ours.",
+    ),
 )
 """Invoice Detail, in the specification's order; the conditional columns are left out, for their conditions do not hold."""
 
@@ -219,7 +224,8 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
         )
         SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
           total.amount_tax_minor, charged.categories, {vendor_sql("total.source", "stated.vendor_name")} AS issuer,
-          stated.issued_on, stated.received_at, first.first_received_at, coalesce(void.is_void, false) AS is_void
+          stated.issued_on, stated.received_at, first.first_received_at, total.document_sha256,
+          coalesce(void.is_void, false) AS is_void
         FROM tax_split_totals AS total
         JOIN charged USING (source, account_id, external_id)
         JOIN stated USING (source, account_id, external_id)
@@ -252,6 +258,7 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
                 "PaymentDueDate": None,
                 "PaymentTerms": _NOT_STATED,
                 "ReferenceInvoiceId": row["external_id"],
+                "x_DocumentSha256": row["document_sha256"],
             }
 
 

@@ -113,9 +113,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A format knows the document for its own, and it cannot be read: why, and what was expected."""
+    """A format knows the document for its own, and it cannot be read: why, and what was expected.
+
+    Attributes:
+        stands: Whether it is so whatever people describe.
+    """
 
     reason: str
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

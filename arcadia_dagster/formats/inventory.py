@@ -26,6 +26,7 @@ from arcadia_dagster.formats.format import (
     Refusal,
     UnreadableError,
 )
+from arcadia_dagster.formats.listings import type_of_money
 
 _REQUIRED = ("id", "name", "type")
 _FIELDS = (*_REQUIRED, "account", "project")
@@ -41,6 +42,8 @@ class InventoryCsv:
         columns = tuple(column.lower() for column in head.header)
         if not set(_REQUIRED) <= set(columns):
             return None
+        if head.columns is not None:
+            return Refusal("it is an inventory as Parquet; expected CSV or JSON: save it as one of them")
         if twice := repeated(columns):
             return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
         return _CsvInventory()
@@ -113,6 +116,11 @@ def _row(ordinal: int, place: str, record: dict[str, Any]) -> InventoryRow:
     for name in ("id", "type"):
         if values[name] is None:
             raise UnreadableError(f"{place}, column {name}: blank; expected the resource's {name}")
+    if type_of_money(str(values["type"])):
+        raise UnreadableError(
+            f"{place}, column type: {values['type']!r:.60}: that is no resource; put each invoice into a file with its lines, "
+            "in a format of docs/formats.md"
+        )
     return InventoryRow(
         line_number=ordinal,
         resource_id=str(values["id"]),

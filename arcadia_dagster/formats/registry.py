@@ -19,10 +19,13 @@ from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
+from arcadia_dagster.formats.listings import Listing
 from arcadia_dagster.formats.ovhcloud import OvhCloud
+from arcadia_dagster.formats.own_exports import OwnExports
 from arcadia_dagster.formats.scaleway import Scaleway
 
 FORMATS: tuple[Format, ...] = (
+    OwnExports(),
     DigitalOceanCsv(),
     DigitalOceanJson(),
     Focus(),
@@ -32,6 +35,7 @@ FORMATS: tuple[Format, ...] = (
     Scaleway(),
     AwsManifest(),
     AzureManifest(),
+    Listing(),
     InventoryCsv(),
     InventoryJson(),
 )
@@ -61,7 +65,7 @@ class Formats:
     def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         """The format's name and how to read the document; no name and a refusal where none recognises it."""
         own = next(((one.name, layout) for one in FORMATS if (layout := one.recognise(head)) is not None), None)
-        if own is not None and not isinstance(own[1], Refusal):
+        if own is not None and (not isinstance(own[1], Refusal) or own[1].stands):
             return own
         # What a format of the program takes for its own and cannot read may be what a description says it is.
         found = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]

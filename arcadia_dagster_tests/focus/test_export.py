@@ -1,6 +1,9 @@
 """Months as FOCUS: as the specification's model has it, judged by a validator that is not ours, and the same totals read back."""
 
 import csv
+import gzip
+import io
+import json
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -20,6 +23,7 @@ from arcadia_dagster.billing.services import SERVICES
 from arcadia_dagster.focus import COST_AND_USAGE, INVOICE_DETAIL, Exported, export_month
 from arcadia_dagster.focus.export import INVOICE_DETAIL_COLUMNS, _amounts
 from arcadia_dagster.sample import FOLDER as SAMPLE
+from arcadia_dagster.stages.export import CONTENTS, FORMATS, export
 from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as tax_line
@@ -172,10 +176,21 @@ def test_each_invoice_of_the_details_sums_to_what_is_pushed(month: Month) -> Non
     assert {number for number, found in status.items() if found == "Voided"} == {"1001"}
 
 
+def of_another_program(month: Month, suffix: str) -> bytes:
+    """The same lines without the marks by which an inbox knows what this program wrote."""
+    table = pq.read_table(month.path(COST_AND_USAGE, "parquet"))
+    kept = [name for name in table.column_names if not name.startswith("x_") and name != "BillingAccountType"]
+    if suffix == "csv":
+        return _as_csv(kept, month.rows(COST_AND_USAGE))
+    file = io.BytesIO()
+    pq.write_table(table.select(kept), file)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_read_back_it_gives_the_same_totals_to_the_minor_unit(month: Month, tmp_path: Path, suffix: str) -> None:
     other = Project(tmp_path / "home")
-    other.drop(f"april.{suffix}", month.path(COST_AND_USAGE, suffix).read_bytes())
+    other.drop(f"april.{suffix}", of_another_program(month, suffix))
     other.build()
     columns = "source, external_id, currency, amount_gross_minor, amount_net_minor, amount_tax_minor, line_count"
     query = f"SELECT {columns} FROM tax_split_totals WHERE external_id NOT LIKE '%uninvoiced%' ORDER BY ALL"
@@ -228,3 +243,46 @@ def test_categories_in_whole_minor_units_sum_to_gross_with_the_tax_that_is_pushe
     assert sorted(found) == sorted(amounts)
     assert minor(sum((Fraction(amount) for amount in found.values()), Fraction(0))) == gross
     assert minor(Fraction(found.get("Tax", Decimal(0)))) == tax_minor
+
+
+def test_nothing_that_the_program_wrote_is_taken_back(month: Month, tmp_path: Path) -> None:
+    project = Project(tmp_path / "home")
+    written = {path.name: path.read_bytes() for path in month.exported.files}
+    for name in (COST_AND_USAGE, INVOICE_DETAIL):
+        text, table = written[f"{name}.csv"].decode(), pq.read_table(month.path(name, "parquet"))
+        # As a spreadsheet, or a person, leaves them.
+        written[f"{name} packed.csv"] = gzip.compress(text.encode())
+        written[f"{name} turned around.csv"] = _as_csv(table.column_names[::-1], month.rows(name))
+        written[f"{name} with a title.csv"] = b"April 2026,,\r\n\r\n" + text.encode()
+        # And as the first version wrote them, or without the columns that are only ours.
+        plain = [column for column in table.column_names if not column.startswith("x_")]
+        written[f"{name} plain.csv"] = _as_csv(plain, month.rows(name))
+        written[f"{name} with semicolons.csv"] = _as_csv(plain, month.rows(name), delimiter=";")
+        file = io.BytesIO()
+        if name == COST_AND_USAGE:
+            plain += ["x_LineNumber", "x_DocumentSha256"]
+        pq.write_table(table.select(plain), file)
+        written[f"{name} plain.parquet"] = file.getvalue()
+        written[f"{name}.json"] = json.dumps(month.rows(name)).encode()
+        written[f"{name}.jsonl"] = "".join(f"{json.dumps(row)}\n" for row in month.rows(name)).encode()
+    files: dict[Any, Path] = {content: tmp_path / f"{content}" for content in CONTENTS}
+    for kind in FORMATS:
+        export(month.project.warehouse, files, format=kind, months=None, target="")
+        written |= {f"{path.name}.{kind}": path.read_bytes() for path in files.values()}
+    for name, content in written.items():
+        project.drop(name, content)
+    project.build()
+    found = {row["file_name"]: (row["status"], row["format"], row["reason"]) for row in project.query("FROM documents")}
+    assert set(found) == set(written)
+    wrong = {name: row for name, row in found.items() if row[:2] != ("rejected", "arcadia_export")}
+    assert wrong == {}
+    assert all("it is an export of this program" in str(reason) for *_, reason in found.values())
+    assert project.query("FROM tax_split_totals") == []
+
+
+def _as_csv(columns: list[str], rows: list[dict[str, str]], delimiter: str = ",") -> bytes:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, delimiter=delimiter, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()

@@ -1,5 +1,8 @@
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from arcadia_dagster.formats.format import InventoryRow
@@ -80,3 +83,10 @@ def test_an_inventory_that_cannot_be_read_is_refused_with_the_place(desk, conten
     (found,) = desk.read(content)
     assert reason in found.reason
     assert found.inventory == ()
+
+
+def test_an_inventory_as_parquet_is_refused(desk):
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": ["7"], "name": ["web-01"], "type": ["droplet"]}), file)
+    (found,) = desk.read(file.getvalue())
+    assert found.reason == "it is an inventory as Parquet; expected CSV or JSON: save it as one of them"
