@@ -110,7 +110,7 @@ def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None
     from arcadia_dagster.landing.identity import identify
 
     console = Console()
-    named = own.facts_from_name(reading.format, file_name)
+    named = own.facts_from_names(reading.format, [file_name]).get(file_name)
     for invoice in reading.invoices[:_INVOICES_SHOWN]:
         where = "WHERE invoice_ordinal = ?"
         [(gross, tax)] = connection.execute(

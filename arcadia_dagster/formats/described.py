@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES, read_csv_sql
 from arcadia_dagster.formats.description import FIELDS, Description, DescriptionError, read_description
 from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
+from arcadia_dagster.formats.pattern import full_matches
 from arcadia_dagster.warehouse.query import text_literal
 
 SHIPPED = Path(__file__).parent / "descriptions"
@@ -30,6 +31,8 @@ _SEPARATOR = "chr(31)"
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 _TEXTS = (*FIELDS, "tax_amount", "tax_kind")
+_LONGEST_NUMBER = 100
+"""No amount or time is longer. Python's regular expressions take quadratic time for some that are."""
 
 
 class DescribedFormat:
@@ -65,19 +68,21 @@ class DescribedFormat:
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
         """What the description's pattern finds in the name without its extension."""
+        return self.facts_from_names([file_name]).get(file_name)
+
+    def facts_from_names(self, file_names: Collection[str]) -> dict[str, NameFacts]:
+        """The same for many names, which one query matches; without those in which it finds nothing."""
         pattern = self.description.file_name
-        if pattern is None:
-            return None
-        stem = _EXTENSION.sub("", file_name)
+        if pattern is None or not file_names:
+            return {}
         # A browser numbers what it has downloaded before: it is the same invoice.
-        match = re.fullmatch(pattern, stem) or re.fullmatch(pattern, _COPY_NUMBER.sub("", stem))
-        if match is None:
-            return None
-        found = match.groupdict()
-        month = _month(found.get("month"))
-        if not found["invoice"] or (found.get("month") is not None and month is None):
-            return None
-        return NameFacts(found.get("account"), found["invoice"], month)
+        stems = {name: (stem := _EXTENSION.sub("", name), _COPY_NUMBER.sub("", stem)) for name in file_names}
+        matches = full_matches(pattern, [stem for both in stems.values() for stem in both])
+        found = {
+            name: next((_facts(matches[stem]) for stem in both if stem in matches), None)
+            for name, both in stems.items()
+        }
+        return {name: facts for name, facts in found.items() if facts is not None}
 
     def _by_header(self, head: Head) -> "DescribedLayout | Refusal | None":
         first = _records(head, self.description.delimiter, 1)
@@ -98,6 +103,10 @@ class DescribedFormat:
         if head.columns is not None or not first or len(first[0]) != found.width:
             return None
         values = {key: first[0][int(column) - 1].strip() for key, column in found.all_columns.items()}
+        if any(
+            len(values.get(key, "")) > _LONGEST_NUMBER for key in ("columns.amount", "columns.start", "columns.end")
+        ):
+            return None
         has_times = all(
             _is_time(values[key], found.date_format) for key in ("columns.start", "columns.end") if values.get(key)
         )
@@ -394,6 +403,14 @@ def _is_time(text: str, format_: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _facts(groups: Mapping[str, str]) -> NameFacts | None:
+    """What the groups of `file_name` tell; None where they tell no invoice, or no month where they should."""
+    month = _month(groups.get("month"))
+    if "invoice" not in groups or ("month" in groups and month is None):
+        return None
+    return NameFacts(groups.get("account"), groups["invoice"], month)
 
 
 def _month(text: str | None) -> date | None:

@@ -28,15 +28,24 @@ none = "not due"               #   there is no tax; or "not stated": the documen
 import difflib
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import duckdb
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.formats.pattern import groups_of
+from arcadia_dagster.toml_file import TomlError, read_toml, shown, shown_key
 
 FIELDS = (
     *("amount", "description", "service", "project", "resource_id", "resource_name", "start", "end", "month"),
@@ -44,9 +53,13 @@ FIELDS = (
 )
 """What a column may be read as."""
 
-_Text = Annotated[str, Field(min_length=1, max_length=200)]
+MOST_BYTES = 64 * 1024
+"""A larger file is no description: all that one may say comes to half of it."""
 
 _MOST_COLUMNS = 1000
+_MOST_TOLD = 5
+"""How many things that are wrong with one file are told."""
+
 _DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%b", "%B"}
 _GROUPS = {"account", "invoice", "month"}
 
@@ -73,6 +86,15 @@ _EXPECTED_TYPES = {
 }
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{shown(text)}: expected characters that show, and no line break")
+    return text
+
+
+_Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
 class DescriptionError(ValueError):
     """A description cannot be right; the message names the file and the key."""
 
@@ -81,7 +103,7 @@ def _column(value: object) -> object:
     """A column's name or number."""
     is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_COLUMNS
     if not is_number and not (isinstance(value, str) and value.strip()):
-        raise ValueError(f"{value!r:.80}: expected a column: its name, or its number from 1 where there is no header")
+        raise ValueError(f"{shown(value)}: expected a column: its name, or its number from 1 where there is no header")
     return value
 
 
@@ -104,7 +126,9 @@ class Tax(_Strict):
     @field_validator("pattern")
     @classmethod
     def _is_pattern(cls, pattern: str | None) -> str | None:
-        return None if pattern is None else _checked_pattern(pattern)
+        if pattern is not None:
+            groups_of(pattern)
+        return pattern
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -143,7 +167,7 @@ class Description(_Strict):
         for field, value in columns.items():
             if field not in FIELDS:
                 raise ValueError(
-                    f"{field}: there is no such field{_near(field, FIELDS)}; expected one of {', '.join(FIELDS)}"
+                    f"{shown_key(field)}: there is no such field{_near(field, FIELDS)}; expected one of {', '.join(FIELDS)}"
                 )
             try:
                 _column(value)
@@ -155,7 +179,7 @@ class Description(_Strict):
     @classmethod
     def _is_currency(cls, currency: str | None) -> str | None:
         if currency is not None and currency not in EXPONENTS:
-            raise ValueError(f"{currency!r} is not in ISO 4217; expected a code such as EUR")
+            raise ValueError(f"{shown(currency)} is not in ISO 4217; expected a code such as EUR")
         return currency
 
     @field_validator("date_format")
@@ -173,10 +197,7 @@ class Description(_Strict):
     def _is_file_name(cls, pattern: str | None) -> str | None:
         if pattern is None:
             return None
-        try:
-            groups = set(re.compile(pattern).groupindex)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+        groups = {name for name in groups_of(pattern) if name is not None}
         if "invoice" not in groups or not groups <= _GROUPS:
             raise ValueError("expected a group (?P<invoice>...), and none besides but account and month")
         return pattern
@@ -201,7 +222,7 @@ class Description(_Strict):
         for key, column in self.all_columns.items():
             if self.header != isinstance(column, str):
                 what = "a name of the header" if self.header else f"a number from 1 to {self.width}"
-                raise ValueError(f"{key} = {column!r}: expected {what}")
+                raise ValueError(f"{key} = {shown(column)}: expected {what}")
             if isinstance(column, int) and self.width is not None and column > self.width:
                 raise ValueError(f"{key} = {column}: expected a number from 1 to {self.width}")
         return self
@@ -233,21 +254,23 @@ def read_description(path: Path) -> Description:
         DescriptionError: It is none, or cannot be right.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
+        table = read_toml(path, max_bytes=MOST_BYTES)
+    except FileNotFoundError as error:
         raise DescriptionError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DescriptionError(f"{path} is not TOML: {error}") from error
+    except TomlError as error:
+        raise DescriptionError(str(error)) from error
     try:
         return Description.model_validate(table)
     except ValidationError as error:
-        told = "; ".join(_told(one) for one in error.errors())
-        raise DescriptionError(f"{path}: {told}") from error
+        found = error.errors()
+        told = [_told(one) for one in found[:_MOST_TOLD]]
+        more = [f"and {len(found) - _MOST_TOLD} more"] if len(found) > _MOST_TOLD else []
+        raise DescriptionError(f"{path}: {'; '.join(told + more)}") from error
 
 
 def _told(error: Mapping[str, Any]) -> str:
     """One thing that is wrong, in our words: the key, what was found, and what was expected."""
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(shown_key(part) for part in error["loc"])
     match error["type"]:
         case "extra_forbidden":
             known = Tax if len(error["loc"]) > 1 else Description
@@ -263,19 +286,9 @@ def _told(error: Mapping[str, Any]) -> str:
             expected = _EXPECTED.get(key) or _EXPECTED_TYPES.get(kind)
             message = str(error["msg"])
             told = f"expected {expected}" if expected else f"{message[:1].lower()}{message[1:]}"
-            return f"{key} = {error['input']!r:.80}: {told}"
+            return f"{key} = {shown(error['input'])}: {told}"
 
 
 def _near(name: str, known: Iterable[str]) -> str:
     found = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""
-
-
-def _checked_pattern(pattern: str) -> str:
-    """The pattern, where DuckDB can use it: its regular expressions (RE2) are not quite Python's."""
-    try:
-        with duckdb.connect() as connection:
-            connection.execute("SELECT regexp_matches('', ?)", [pattern])
-    except duckdb.Error as error:
-        raise ValueError(f"not a regular expression (RE2): {str(error).splitlines()[0]}") from error
-    return pattern

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
 from arcadia_dagster.formats.cost_table import CostTable
-from arcadia_dagster.formats.described import NONE, Descriptions
+from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
@@ -85,10 +85,17 @@ class Formats:
             _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
         )
 
-    def facts_from_name(self, format_name: str | None, file_name: str) -> NameFacts | None:
-        """What the provider's file name tells, None where the name is not the provider's."""
+    def facts_from_names(self, format_name: str | None, file_names: Collection[str]) -> dict[str, NameFacts]:
+        """What the provider's file names tell; without those that are not the provider's.
+
+        A description's pattern is matched here, by a query: never while a lock is held.
+        """
         format_ = self._by_name.get(format_name or "")
-        return None if format_ is None else format_.facts_from_name(file_name)
+        if isinstance(format_, DescribedFormat):
+            return format_.facts_from_names(file_names)
+        if format_ is None:
+            return {}
+        return {name: facts for name in file_names if (facts := format_.facts_from_name(name)) is not None}
 
     def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
         """What reads documents of the format now: this program's version, and the descriptions where they matter.

@@ -3,13 +3,14 @@
 A decision is kept beside the document that it was made about, in the archive, so that a rebuilt warehouse has it too.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.register import Arrival, register
+from arcadia_dagster.landing.register import arrivals_of, register
 from arcadia_dagster.warehouse import Warehouse
 
 Decision = Literal["release", "dismiss", "void", "end"]
@@ -77,7 +78,7 @@ def decide(
         document = archive.examine(document_sha256)
         reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
-            reading = reader.read([document])[document_sha256]
+            [arrival] = arrivals_of(archive, [document], reader.read([document]), reader.formats)
         finally:
             reader.close()
         with warehouse.write() as connection:
@@ -85,8 +86,9 @@ def decide(
             if event not in [{name: known[name] for name in known if name != "at"} for known in decided]:
                 archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
                 archive.sync()
-            arrival = Arrival(document.byte_size, archive.record(document_sha256), reading)
-            return register(connection, archive, [arrival], reader.formats)
+            return register(
+                connection, archive, [replace(arrival, record=archive.record(document_sha256))], reader.formats
+            )
 
 
 def _assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:

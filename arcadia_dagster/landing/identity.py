@@ -6,12 +6,11 @@ say.
 
 import calendar
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
-from arcadia_dagster.formats.registry import Formats
 
 UNINVOICED = "uninvoiced"
 """The last part of the id of what an account has in a month and no invoice states yet."""
@@ -49,17 +48,32 @@ class Identity:
         return self.month.replace(day=calendar.monthrange(self.month.year, self.month.month)[1])
 
 
-def best_name(formats: Formats, format_name: str | None, names: Sequence[str]) -> str:
-    """The name that tells most: the first that is a provider's own, else the first."""
-    return next((name for name in names if formats.facts_from_name(format_name, name) is not None), names[0])
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the names that a document came under tell.
 
+    Attributes:
+        best: The name that tells most: the first that is a provider's own, else the first.
+        facts: What that name tells; None where it is not a provider's.
+        conflict: The invoices that a provider's names for the same bytes tell, where they tell different ones; else None.
+    """
 
-def conflicting_names(formats: Formats, format_name: str | None, names: Sequence[str]) -> str | None:
-    """The invoices that a provider's names for the same bytes tell, where they tell different ones; else None."""
-    told = {facts for name in names if (facts := formats.facts_from_name(format_name, name)) is not None}
-    if len(told) < 2:  # noqa: PLR2004 - a conflict takes two
-        return None
-    return ", ".join(sorted(str(facts) for facts in told))
+    best: str
+    facts: NameFacts | None
+    conflict: str | None
+
+    @classmethod
+    def of(cls, names: Sequence[str], told: Mapping[str, NameFacts]) -> "Names":
+        """Of a document.
+
+        Args:
+            names: Its names, in the order in which it came under them.
+            told: What each that is a provider's tells, see `Formats.facts_from_names`.
+        """
+        best = next((name for name in names if name in told), names[0])
+        different = {told[name] for name in names if name in told}
+        conflict = ", ".join(sorted(str(facts) for facts in different)) if len(different) > 1 else None
+        return cls(best, told.get(best), conflict)
 
 
 def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str) -> Identity | None:

@@ -17,7 +17,7 @@ from arcadia_dagster.formats.reader import ArchivedDocument, Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
-from arcadia_dagster.landing.register import Arrival, register, register_facts
+from arcadia_dagster.landing.register import arrivals_of, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
@@ -318,16 +318,8 @@ def _register(
     looked_at: Sequence[tuple[InboxFile, str]] = (),
 ) -> None:
     """Read the documents without the lock, then write them and what was looked at in one transaction."""
-    readings = reader.read(documents)
+    arrivals = arrivals_of(archive, documents, reader.read(documents), reader.formats)
     with warehouse.write() as connection:
-        arrivals = [
-            Arrival(
-                document.byte_size,
-                archive.record(document.document_sha256),
-                readings[document.document_sha256],
-            )
-            for document in documents
-        ]
         if arrivals:
             landed.months |= register(connection, archive, arrivals, reader.formats)
         paths = text_list([file.inbox_path for file, _ in looked_at])

@@ -5,7 +5,7 @@ register made from the archive alone is the one that was made when the files arr
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,10 +15,11 @@ import duckdb
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive, Record
-from arcadia_dagster.landing.identity import Identity, best_name, conflicting_names, identify
+from arcadia_dagster.landing.identity import Identity, Names, identify
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
@@ -46,11 +47,42 @@ WHERE status = 'rejected' AND NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A document to register: its size, its record in the archive, and what reading it gave."""
+    """A document to register: its size, its record in the archive, what reading it gave, and what its names tell."""
 
     byte_size: int
     record: Record
     reading: Reading
+    names: Names
+
+
+def arrivals_of(
+    archive: Archive, documents: Iterable[ArchivedDocument], readings: Mapping[str, Reading], formats: Formats
+) -> list[Arrival]:
+    """The documents, ready to be registered. To be called without the warehouse's lock: people's patterns are matched here.
+
+    Args:
+        archive: Where their records are.
+        documents: The documents; each has arrived once.
+        readings: What reading each gave, by its SHA-256.
+        formats: What they were read by.
+    """
+    found = [(document, archive.record(document.document_sha256)) for document in documents]
+    names: dict[str | None, list[str]] = {}
+    for document, record in found:
+        names.setdefault(readings[document.document_sha256].format, []).extend(_names(record))
+    told = {
+        format_: formats.facts_from_names(format_, dict.fromkeys(of_format)) for format_, of_format in names.items()
+    }
+    return [
+        Arrival(document.byte_size, record, reading, Names.of(_names(record), told[reading.format]))
+        for document, record in found
+        for reading in [readings[document.document_sha256]]
+    ]
+
+
+def _names(record: Record) -> list[str]:
+    """The names that a document came under, in their order."""
+    return [event["file_name"] for event in sorted(record.of("received"), key=lambda event: event["at"])]
 
 
 def register(
@@ -179,9 +211,7 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
     """Add the document's own rows to the tables; return those of the invoices that it states."""
     record, reading = arrival.record, arrival.reading
     received = sorted(record.of("received"), key=lambda event: event["at"])
-    names = [event["file_name"] for event in received]
-    name = best_name(formats, reading.format, names)
-    named = formats.facts_from_name(reading.format, name)
+    name = arrival.names.best
     received_at = _time(received[0]["at"])
     tables.names += [
         {
@@ -195,7 +225,7 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
     status, reason = "accepted", reading.reason
     identities: list[tuple[StatedInvoice, Identity]] = []
     if reason is None:
-        placed = [(invoice, identify(invoice, named, file_name=name)) for invoice in reading.invoices]
+        placed = [(invoice, identify(invoice, arrival.names.facts, file_name=name)) for invoice in reading.invoices]
         identities = [(invoice, identity) for invoice, identity in placed if identity is not None]
         if len(identities) < len(placed):
             reason = NO_MONTH
@@ -243,8 +273,10 @@ def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[
             for file in reading.delivery
         ]
     total = _ControlTotal.of(record, len(identities))
-    conflict = conflicting_names(formats, reading.format, names)
-    return [_invoice_row(record, invoice, identity, total, received_at, conflict) for invoice, identity in identities]
+    return [
+        _invoice_row(record, invoice, identity, total, received_at, arrival.names.conflict)
+        for invoice, identity in identities
+    ]
 
 
 def _invoice_row(

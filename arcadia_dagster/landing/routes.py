@@ -13,8 +13,7 @@ The warehouse keeps the table that was landed last, with the identity's own tena
 and delivered by one and the same. A changed table makes those months stale whose invoices it concerns, and nothing else.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.allocation import Route, Routes
+from arcadia_dagster.toml_file import TomlError, read_toml, shown, shown_key
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew
 from arcadia_dagster.warehouse.rows import insert
@@ -29,6 +29,8 @@ from arcadia_dagster.warehouse.rows import insert
 _KEYS: Final = ("source", "account", "project", "from", "tenant")
 _NEEDED: Final = ("source", "tenant")
 _MOST_CHARACTERS: Final = 200
+_MOST_BYTES: Final = 1 << 20
+_MOST_TOLD: Final = 5
 
 
 class RoutesError(ValueError):
@@ -47,22 +49,20 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
         RoutesError: It is not what it should be.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = read_toml(path, max_bytes=_MOST_BYTES)
     except FileNotFoundError as error:
         if must_exist:
             raise RoutesError(f"{path} does not exist; ARCADIA_TENANTS names it") from error
         return Routes((), own_tenant)
-    except OSError as error:
-        raise RoutesError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise RoutesError(f"{path} is not TOML: {error}") from error
+    except TomlError as error:
+        raise RoutesError(str(error)) from error
     if unknown := sorted(table.keys() - {"route"}):
-        raise RoutesError(f"{path}: {', '.join(unknown)}: expected nothing but [[route]]")
+        raise RoutesError(f"{path}: {', '.join(map(shown_key, unknown[:_MOST_TOLD]))}: expected nothing but [[route]]")
     stated = table.get("route", [])
     if not isinstance(stated, list) or not all(isinstance(one, dict) for one in stated):
         raise RoutesError(f"{path}: route: expected [[route]], in two brackets, above each route")
     routes = [_route(one, f"{path}, route {number}") for number, one in enumerate(stated, start=1)]
-    if (shadowed := next(_shadowed(routes), None)) is not None:
+    if (shadowed := _shadowed(routes)) is not None:
         later, earlier = shadowed
         raise RoutesError(
             f"{path}, route {later}: no line is left for it, route {earlier} before it has them all; put the narrower one first"
@@ -72,14 +72,14 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
 
 def _route(stated: Mapping[str, Any], where: str) -> Route:
     if unknown := sorted(stated.keys() - set(_KEYS)):
-        raise RoutesError(f"{where}: {unknown[0]}: there is no such key; expected {', '.join(_KEYS)}")
+        raise RoutesError(f"{where}: {shown_key(unknown[0])}: there is no such key; expected {', '.join(_KEYS)}")
     if missing := [key for key in _NEEDED if key not in stated]:
         raise RoutesError(f"{where}: {missing[0]} is missing")
     for key, value in stated.items():
         if not isinstance(value, str):
-            raise RoutesError(f"{where}: {key} = {value!r}: expected text in quotes")
+            raise RoutesError(f"{where}: {key} = {shown(value)}: expected text in quotes")
         if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > _MOST_CHARACTERS:
-            raise RoutesError(f"{where}: {key} = {value!r}: expected text without blanks around it")
+            raise RoutesError(f"{where}: {key} = {shown(value)}: expected text without blanks around it")
     return Route(
         stated["source"],
         stated.get("account"),
@@ -95,15 +95,24 @@ def _month(text: str | None, where: str) -> date | None:
     try:
         return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError as error:
-        raise RoutesError(f"{where}: from = {text!r}: expected a month such as 2026-05") from error
+        raise RoutesError(f"{where}: from = {shown(text)}: expected a month such as 2026-05") from error
 
 
-def _shadowed(routes: Sequence[Route]) -> Iterator[tuple[int, int]]:
-    """The numbers, from 1, of each route that can never match and of the earlier one that has its lines."""
-    for later, route in enumerate(routes):
-        for earlier in range(later):
-            if routes[earlier].covers(route):
-                yield later + 1, earlier + 1
+def _shadowed(routes: Sequence[Route]) -> tuple[int, int] | None:
+    """The numbers, from 1, of the first route that can never match and of the earlier one that has its lines; None where none is.
+
+    A table may have thousands of routes, so that each is not compared with all before it: one that covers it names its account or
+    none, and its project or none, and of those that name the same the last begins first.
+    """
+    known: dict[tuple[str, str | None, str | None], int] = {}
+    for number, route in enumerate(routes, start=1):
+        for account in {route.account_id, None}:
+            for project in {route.project, None}:
+                earlier = known.get((route.source, account, project))
+                if earlier is not None and routes[earlier - 1].covers(route):
+                    return number, earlier
+        known[route.source, route.account_id, route.project] = number
+    return None
 
 
 def known_routes(connection: duckdb.DuckDBPyConnection) -> Routes:

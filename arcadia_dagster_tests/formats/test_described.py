@@ -135,12 +135,12 @@ def test_a_file_states_many_invoices_where_a_column_has_their_id(tmp_path: Path)
 
 def test_the_files_name_tells_what_the_pattern_finds(tmp_path: Path) -> None:
     formats = described(tmp_path, one=GOOD)
-    found = formats.facts_from_name("examplecloud", "R-7 of 2026-03.csv.gz")
-    assert found is not None
+    names = ["R-7 of 2026-03.csv.gz", "R-7.csv", "R-7 of 2026-13.csv", "other.csv"]
+    told = formats.facts_from_names("examplecloud", names)
+    found = told["R-7 of 2026-03.csv.gz"]
     assert (found.invoice_number, found.account_id, found.month) == ("R-7", None, date(2026, 3, 1))
-    assert str(formats.facts_from_name("examplecloud", "R-7.csv")) == "unknown/R-7"
-    assert formats.facts_from_name("examplecloud", "R-7 of 2026-13.csv") is None
-    assert formats.facts_from_name("examplecloud", "other.csv") is None
+    assert str(told["R-7.csv"]) == "unknown/R-7"
+    assert list(told) == names[:2]
 
 
 HETZNER = (
@@ -163,8 +163,8 @@ def test_hetzners_file_without_a_header_is_read_and_waits_for_its_tax(tmp_path: 
         "Hetzner_2026-05-03_080000869173 (2).csv",
         "Hetzner-2018-07-08-R0001234567.csv",
     )
-    told = [Formats.of(tmp_path).facts_from_name("hetzner", name) for name in names]
-    assert [facts and facts.invoice_number for facts in told] == ["080000869173", "080000869173", "R0001234567"]
+    told = Formats.of(tmp_path).facts_from_names("hetzner", names)
+    assert [told[name].invoice_number for name in names] == ["080000869173", "080000869173", "R0001234567"]
 
 
 def test_hetzners_file_that_a_spreadsheet_has_saved_is_rejected_and_not_guessed(tmp_path: Path) -> None:
@@ -193,6 +193,15 @@ def test_a_problem_without_a_header_is_on_its_own_line(tmp_path: Path) -> None:
 def test_what_does_not_look_like_its_first_record_is_none(tmp_path: Path, other: bytes) -> None:
     [found] = Desk(tmp_path, Formats.of(tmp_path)).read(other)
     assert (found.format, "is the header of no known format" in str(found.reason)) == (None, True)
+
+
+@pytest.mark.timeout(20)
+def test_a_first_record_of_a_long_number_is_refused_at_once(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "arcadia_dagster/formats/descriptions/hetzner.toml").read_text(encoding="utf-8")
+    formats = described(tmp_path, mine=text)
+    for amount in ("1" + " " * 60_000 + "x", "1" * 60_000):
+        [found] = Desk(tmp_path, formats).read(as_csv((*HETZNER[0][:6], amount, ""), header=(), delimiter=","))
+        assert (found.format, "is the header of no known format" in str(found.reason)) == (None, True)
 
 
 @pytest.mark.parametrize(

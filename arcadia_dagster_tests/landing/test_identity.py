@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.formats.format import StatedInvoice
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.identity import best_name, identify, stem
+from arcadia_dagster.landing.identity import Names, identify, stem
 from arcadia_dagster_tests.properties import quickly
 
 OWN = "DigitalOcean Invoice 2026 Apr (77-1001).csv"
@@ -15,7 +15,11 @@ FORMATS = Formats()
 
 
 def named(file_name, format_name=FORMAT):
-    return FORMATS.facts_from_name(format_name, file_name)
+    return FORMATS.facts_from_names(format_name, [file_name]).get(file_name)
+
+
+def best(format_name, *names):
+    return Names.of(names, FORMATS.facts_from_names(format_name, names)).best
 
 
 def invoice(**told):
@@ -92,6 +96,6 @@ def test_a_second_download_has_the_stem_of_the_first(name, copy):
 
 def test_the_best_name_is_the_first_that_is_the_provider_s_own():
     other = OWN.replace("1001", "1002")
-    assert best_name(FORMATS, FORMAT, ["a.csv", OWN, other]) == OWN
-    assert best_name(FORMATS, FORMAT, ["b.csv", "a.csv"]) == "b.csv"
-    assert best_name(FORMATS, None, ["b.csv", OWN]) == "b.csv"
+    assert best(FORMAT, "a.csv", OWN, other) == OWN
+    assert best(FORMAT, "b.csv", "a.csv") == "b.csv"
+    assert best(None, "b.csv", OWN) == "b.csv"

@@ -1,11 +1,19 @@
 """Odd and bad documents of described formats: what the cases of the list mean where a person says what the columns are."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import pytest
 
+from arcadia_dagster.formats.description import DescriptionError, read_description
+from arcadia_dagster.formats.format import NameFacts
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.routes import RoutesError, read_routes
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster_tests import plain
 from arcadia_dagster_tests.formats.test_described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv
+from arcadia_dagster_tests.project import Project
 from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 
 AMOUNTS = (146_913, 123_456, 23_457)
@@ -91,3 +99,53 @@ def test_what_cannot_be_read_is_rejected_with_its_place(world: World) -> None:
 def test_an_invoice_whose_document_tells_no_tax_waits_for_its_total(world: World) -> None:
     assert "states amounts before tax and not the tax" in world.held_because("Hetzner", account="unknown")
     assert world.pushed("Hetzner with its total") == (329, 329, 0)
+
+
+EXPLODING = (
+    GOOD.replace("(?P<invoice>R-\\d+)", "([\\w ]+-?)+(?P<invoice>X-\\d+)")
+    .replace('values = ["USt.", "MwSt."]', "pattern = '^(([A-Z]|[a-z])+.?)+!$|^USt'")
+    .replace('"examplecloud"', '"exploding"', 1)
+)
+
+
+@case("70")
+@pytest.mark.timeout(60)
+def test_a_pattern_that_other_engines_would_try_for_ever_is_matched_at_once_and_not_under_the_lock(
+    project: Project,
+) -> None:
+    (project.home / "formats").mkdir()
+    (project.home / "formats" / "one.toml").write_text(EXPLODING, encoding="utf-8")
+    project.drop(f"{'a' * 200}.csv", as_csv((*SERVER[:1], "a" * 200, *SERVER[2:]), ("a" * 200, *SERVER[1:]), VAT))
+    project.drop("Rechnung 7-X-1 of 2026-04.csv", as_csv((*SERVER[:1], "web-02", *SERVER[2:]), VAT))
+
+    class Looking(Formats):
+        def facts_from_names(self, format_name: str | None, file_names: Collection[str]) -> dict[str, NameFacts]:
+            with Warehouse(project.warehouse.path, lock_timeout=1).write():
+                return super().facts_from_names(format_name, file_names)
+
+    plain.build(project.warehouse, formats=Looking.of(project.home / "formats"))
+    assert [row["external_id"] for row in project.query("SELECT external_id FROM document_invoices ORDER BY ALL")] == [
+        f"8812-2026-04-{'a' * 200}",
+        "X-1",
+    ]
+    assert project.invoice("X-1")["amount_tax_minor"] == AMOUNTS[2]
+
+
+@case("71")
+@pytest.mark.timeout(60)
+def test_a_file_of_settings_that_is_too_large_or_too_deep_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "any.toml"
+    for text in (
+        ".".join("a" * 100_000) + " = 1",
+        ".".join("a" * 30_000) + " = 1",
+        "a = " + "[" * 1000,
+        "#" * (2 << 20),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DescriptionError, match=REFUSED):
+            read_description(path)
+        with pytest.raises(RoutesError, match=REFUSED):
+            read_routes(path, "own")
+
+
+REFUSED = r"any\.toml (is not TOML as people write it here: line 1 has a key|has more than \d+ bytes)"
