@@ -19,7 +19,7 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.close import accounts, close
-from arcadia_dagster.stages.tax_split_totals import HELD, unreconciled
+from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD, unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
@@ -71,11 +71,11 @@ ORDER BY invoice_month DESC, source, external_id
 
 
 # What each account's month comes to in each currency; a person has said of what is void that there is no such invoice.
-_SUMMED = """
+_SUMMED = f"""
 summed AS (
   SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor,
     coalesce(sum(amount_gross_minor) FILTER (status = 'ready'), 0)::BIGINT AS amount_ready_minor
-  FROM tax_split_totals ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+  FROM ({AWAITED}) ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
   WHERE currency IS NOT NULL GROUP BY ALL
 )"""
 
@@ -161,7 +161,8 @@ class _Check:
 # target, such as a sandbox, is nobody's concern here.
 _LEFT_OVER = """
 WITH invoice AS (
-  SELECT source, account_id, external_id AS invoice_external_id, bool_or(decided.is_void) AS is_void
+  SELECT source, account_id, external_id AS invoice_external_id, bool_or(decided.is_void) AS is_void,
+    bool_or(is_nothing) AS is_nothing
   FROM tax_split_totals
   LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void') AS decided
     USING (source, account_id, external_id)
@@ -171,11 +172,13 @@ WITH invoice AS (
 )
 SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id,
   CASE WHEN invoice.source IS NULL THEN 'its document was dismissed' WHEN invoice.is_void THEN 'it is void'
+    WHEN invoice.is_nothing THEN 'its provider has withdrawn it'
     ELSE 'no route leads to this tenant any more' END AS why
 FROM finance_records AS record
 LEFT JOIN invoice USING (source, account_id, invoice_external_id)
 LEFT JOIN elsewhere USING (tenant_id, source, account_id, external_id)
-WHERE {is_recipients} AND finance_invoice_id IS NOT NULL AND (invoice.source IS NULL OR invoice.is_void OR is_elsewhere)
+WHERE {is_recipients} AND finance_invoice_id IS NOT NULL AND (invoice.source IS NULL OR invoice.is_void OR invoice.is_nothing
+  OR is_elsewhere)
 ORDER BY invoice_month DESC, source, external_id, tenant_id
 """
 
@@ -233,7 +236,7 @@ _CHECKS = (
     _Check(
         "finance_has_nothing_else",
         "finance_records",
-        "Finance has no invoice that is void, whose document is gone, or which a route leads to another tenant.",
+        "Finance has no invoice that is void, withdrawn by its provider, without a document, or led elsewhere by a route.",
         _LEFT_OVER,
         "remove the invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone",
     ),

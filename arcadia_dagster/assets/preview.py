@@ -14,7 +14,7 @@ import pandas as pd
 
 from arcadia_dagster.assets.common import PARTITION_ROW_COUNT
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor, from_minor
-from arcadia_dagster.stages.tax_split_totals import HELD
+from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD
 from arcadia_dagster.warehouse.months import month_list
 
 PREVIEW_ROWS = 25
@@ -36,7 +36,7 @@ def totals_by_month(
         metadata[month] |= {"invoices": dg.IntMetadataValue(invoices), "held": dg.IntMetadataValue(held)}
     sums = connection.execute(
         "SELECT invoice_month, currency, sum(amount_gross_minor), sum(amount_net_minor), sum(amount_tax_minor) "
-        f"FROM tax_split_totals WHERE currency IS NOT NULL AND invoice_month IN ({month_list(months)}) "
+        f"FROM ({AWAITED}) WHERE currency IS NOT NULL AND invoice_month IN ({month_list(months)}) "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     for month, currency, *minor in sums:

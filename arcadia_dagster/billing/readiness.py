@@ -48,7 +48,17 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             "NOT is_final AND NOT is_nothing", "'it is a preview or has no id: shown, never pushed'", can_release=False
         ),
-        Reason("is_nothing", "'its lines have no invoice and come to 0: there is nothing to push'", can_release=False),
+        Reason(
+            "is_nothing AND withdrawn IS NULL",
+            "'its lines have no invoice and come to 0: there is nothing to push'",
+            can_release=False,
+        ),
+        Reason(
+            "withdrawn IS NOT NULL",
+            "'its provider says that it is ' || withdrawn || CASE withdrawn WHEN 'outdated' THEN ', and another takes its place' "
+            "ELSE '' END || ': it is not pushed; if finance has it, remove it there by hand, then run `arcadia reconcile`'",
+            can_release=False,
+        ),
         Reason(
             "void_reason IS NOT NULL",
             "'voided by ' || void_by || ': ' || void_reason || '; if finance has it, remove it there by hand'",

@@ -386,6 +386,10 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"  {_amounts(totals)}"
     for part in found["allocations"]:
         yield f"  borne by {part['tenant_id']}: {_amounts(part)}"
+    for original in sorted({version["refers_to"] for version in found["versions"] if version["refers_to"]}):
+        yield f"  credit note of {original}"
+    for credit in found["credit_notes"]:
+        yield f"  credited by {credit['external_id']}: {_amounts(credit)}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["can_release"]:

@@ -65,8 +65,8 @@ class OnRecord:
         missing: Why finance does not have it as it is now; None where it has, or need not have it.
         needs_a_person: Whether it stays missing until a person does something.
         is_ready: Whether it is to be in finance as it is now.
-        unwanted: Why finance should not have it: it is void, its document was dismissed, or its route leads elsewhere; None where
-            it may.
+        unwanted: Why finance should not have it: it is void, its provider has withdrawn it, its document was dismissed, or its
+            route leads elsewhere; None where it may.
         is_uncertain: Whether the outcome of some push of it is not certain.
         invoice_external_id: The invoice's own id, where it is not what finance knows it by.
         rerouted: What a person does where its routes have changed since its push, which keeps it from being pushed.
@@ -110,6 +110,9 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             ), void AS (
               SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_void
               FROM decisions WHERE decision = 'void'
+            ), withdrawn AS (
+              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_withdrawn
+              FROM tax_split_totals WHERE is_nothing
             ), record AS (
               SELECT {KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
@@ -121,6 +124,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
               CASE
                 WHEN stated.is_stated IS NULL THEN 'its document was dismissed'
                 WHEN void.is_void THEN 'it is void'
+                WHEN withdrawn.is_withdrawn THEN 'its provider has withdrawn it'
                 WHEN has_parts.has_parts AND allocated.is_part IS NULL THEN 'no route leads to this tenant any more'
               END AS unwanted,
               ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.rerouted,
@@ -132,6 +136,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             LEFT JOIN allocated USING ({KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN has_parts USING (source, account_id, invoice_external_id)
             LEFT JOIN void USING (source, account_id, invoice_external_id)
+            LEFT JOIN withdrawn USING (source, account_id, invoice_external_id)
             LEFT JOIN ready USING ({KEY_COLUMNS}, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,

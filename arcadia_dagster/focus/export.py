@@ -83,11 +83,15 @@ INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
     Column("InvoiceDetailLastUpdated", "TIMESTAMP", "When its current version arrived (UTC)."),
     Column("InvoiceId", "VARCHAR", "The invoice's id."),
     Column("InvoiceIssueDate", "TIMESTAMP", "The day of issue, where the document states it."),
-    Column("InvoiceIssueStatus", "VARCHAR", "`Issued`, or `Voided` by a person here."),
+    Column("InvoiceIssueStatus", "VARCHAR", "`Issued`, or `Voided` by a person here or by its provider."),
     Column("InvoiceIssuerName", "VARCHAR", "Who issued it."),
     Column("PaymentDueDate", "TIMESTAMP", "NULL: the documents do not say."),
     Column("PaymentTerms", "VARCHAR", "`Not stated`: the documents do not say, and the column must not be null."),
-    Column("ReferenceInvoiceId", "VARCHAR", "The invoice itself: its documents name no other."),
+    Column(
+        "ReferenceInvoiceId",
+        "VARCHAR",
+        "The invoice that a credit note is about, where its document says so; else itself.",
+    ),
     Column(
         "x_DocumentSha256",
         "VARCHAR",
@@ -215,7 +219,8 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
           ) GROUP BY ALL
         ), stated AS (
           SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name, bool_and(is_final) AS is_final,
-            max(issued_on) AS issued_on, max(received_at) AS received_at
+            max(issued_on) AS issued_on, max(received_at) AS received_at,
+            max(refers_to) AS refers_to
           FROM raw_invoices WHERE status = 'current' AND invoice_month = DATE '{month}' GROUP BY ALL
         ), first AS (
           SELECT source, account_id, external_id, min(received_at) AS first_received_at FROM document_invoices GROUP BY ALL
@@ -224,8 +229,8 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
         )
         SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
           total.amount_tax_minor, charged.categories, {vendor_sql("total.source", "stated.vendor_name")} AS issuer,
-          stated.issued_on, stated.received_at, first.first_received_at, total.document_sha256,
-          coalesce(void.is_void, false) AS is_void
+          stated.issued_on, stated.received_at, first.first_received_at, stated.refers_to, total.document_sha256,
+          coalesce(void.is_void, total.is_nothing, false) AS is_void
         FROM tax_split_totals AS total
         JOIN charged USING (source, account_id, external_id)
         JOIN stated USING (source, account_id, external_id)
@@ -257,7 +262,7 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
                 "InvoiceIssuerName": row["issuer"],
                 "PaymentDueDate": None,
                 "PaymentTerms": _NOT_STATED,
-                "ReferenceInvoiceId": row["external_id"],
+                "ReferenceInvoiceId": row["refers_to"] or row["external_id"],
                 "x_DocumentSha256": row["document_sha256"],
             }
 

@@ -7,7 +7,7 @@ so that every digit is read.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,13 @@ FIELDS = (
         "amount",
         "currency",
     ),
+    *("draft", "withdrawn", "refers_to", "doubt"),
 )
-"""What `ApiLayout.fields` may tell of a record, each SQL for text. All but category and description may be left out."""
+"""What `ApiLayout.fields` may tell of a record, each SQL for text. All but category and description may be left out.
+
+The last four are of its invoice: any text where it is not issued yet, how the provider calls it where it took it back, the
+invoice that a credit note is about, and what holds it until a person releases it.
+"""
 
 _NEEDED = ("external_id", "total", "amount", "currency")
 
@@ -68,9 +73,17 @@ class ApiLayout(Rewritten):
     def count(self, document: dict[str, Any]) -> int:
         """How many records the document has, as Python counts them."""
 
+    def document(self, path: Path) -> dict[str, Any]:
+        """The document in the shape that `columns` describes, its numbers as text.
+
+        Raises:
+            UnreadableError: It is not what it seemed.
+        """
+        return exact_json_object(path)
+
     def rewrite(self, document: Path, target: Path) -> None:
         """See `format.Rewritten`: numbers become text."""
-        text = json.dumps(exact_json_object(document), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(self.document(document), ensure_ascii=False, separators=(",", ":"))
         target.write_text(text, encoding="utf-8")
 
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:  # noqa: ARG002 - of CSV only
@@ -103,6 +116,10 @@ class ApiLayout(Rewritten):
           CAST(NULL AS VARCHAR) AS doubt,
           account_text,
           invoice_number_text,
+          draft_text,
+          withdrawn_text,
+          refers_to_text,
+          doubt_text,
           {month_sql("stated_month", "CAST(NULL AS TIMESTAMP)")} AS stated_month,
           -- The day where it was issued: midnight there may be the evening before in UTC.
           CASE WHEN stated_issue IS NOT NULL THEN CAST(left(issued_text, 10) AS DATE) END AS issued_on,
@@ -146,13 +163,14 @@ class ApiLayout(Rewritten):
           coalesce(any_value(stated_month), CASE WHEN count(charge_period_start) FILTER (charge_category <> 'Tax') = 0
             THEN CAST(date_trunc('month', any_value(issued_on)) AS DATE) END) AS month,
           any_value(issued_on) AS issued_on, any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax,
-          count(issued_on) > 0 AS is_final
+          count(issued_on) > 0 AND count(draft_text) = 0 AS is_final, any_value(withdrawn_text) AS withdrawn,
+          any_value(refers_to_text) AS refers_to, list_filter([any_value(doubt_text)], lambda doubt: doubt IS NOT NULL) AS doubts
         FROM {lines} GROUP BY document_sha256, invoice_key
         """
 
     def lines_in(self, path: Path) -> int:
         """As many as Python finds."""
-        return self.count(exact_json_object(path))
+        return self.count(self.document(path))
 
     def _bad_sql(self) -> str:
         """The first value of the record that cannot be read."""
@@ -177,19 +195,26 @@ class ApiLayout(Rewritten):
         return bad_sql(condition, self.named.get(field, field), f"{field}_text", expected)
 
 
+def credited_sql(amount: str, *, is_credit: str, total: str) -> str:
+    """SQL: the text of an amount, with another sign where a credit note states what it gives back as positive.
+
+    Args:
+        amount: SQL: the text of the amount.
+        is_credit: SQL: whether its document is a credit note.
+        total: SQL: the text of the document's total, whose sign tells how it states them all.
+    """
+    turned = f"CASE WHEN starts_with({amount}, '-') THEN substr({amount}, 2) ELSE '-' || {amount} END"
+    return f"CASE WHEN {is_credit} AND NOT starts_with({total}, '-') THEN {turned} ELSE {amount} END"
+
+
 class ApiFormat(ABC):
-    """The format of the documents of one shape."""
+    """The format of the documents of a provider's API."""
 
     name: str
-    layout: ApiLayout
 
     @abstractmethod
-    def is_mine(self, document: dict[str, Any]) -> bool:
-        """Whether a JSON object is one of its documents: by members that no other's has."""
-
     def recognise(self, head: Head) -> ApiLayout | None:
-        """Known by what it says."""
-        return self.layout if isinstance(head.json, dict) and self.is_mine(head.json) else None
+        """Known by what it says: by members that no other's documents have."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""
@@ -197,13 +222,14 @@ class ApiFormat(ABC):
 
 
 class Envelope(ApiFormat):
-    """The format of documents that have an invoice and its items from two answers, and say so."""
+    """The format of documents that have an invoice and its items from two answers, and say which by their `kind`."""
 
-    kind: str
+    layouts: Mapping[str, ApiLayout]
 
-    def is_mine(self, document: dict[str, Any]) -> bool:
+    def recognise(self, head: Head) -> ApiLayout | None:
         """Known by its `kind`."""
-        return document.get("kind") == self.kind
+        kind = head.json.get("kind") if isinstance(head.json, dict) else None
+        return self.layouts.get(kind) if isinstance(kind, str) else None
 
 
 def list_in(document: dict[str, Any], name: str) -> list[Any]:

@@ -3,9 +3,10 @@
     {"invoice": {entry of the list}, "items": [...], "kind": "digitalocean_invoice", "summary": {...}}
     {"invoice_items": [...], "links": ..., "meta": ...}
 
-The second is what `doctl invoice get UUID --output json` writes. It names neither invoice nor month: the file's name and
-its lines must tell them. Amounts are text in both; a number is not read, for whatever wrote it may have rounded it.
-A resource is billed under its `resource_id` or its `resource_uuid`, and a reserved IP under the address in the text.
+The second is what `doctl invoice get UUID --output json` writes. It names neither invoice nor month: the file's name and its
+lines must tell them. Amounts are text in both; a number is not read, for whatever wrote it may have rounded it. The preview
+of the open month, which the API gives in place of the uuid `preview`, is shown and never pushed. A resource is billed under
+its `resource_id` or its `resource_uuid`, and a reserved IP under the address in the text.
 Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}`, and doctl's tests.
 """
 
@@ -33,6 +34,8 @@ CURRENCY = "USD"
 """All amounts of the API are in it."""
 
 _UUID = r"[0-9A-Za-z-]{1,64}"
+_PREVIEW = "preview"
+"""What the API takes in place of an invoice's uuid for the preview of the open month."""
 _FIELDS = (
     "product",
     "group_description",
@@ -114,7 +117,8 @@ class DigitalOceanJsonLayout:
           stated_number,
           stated_month,
           stated_total,
-          stated_tax
+          stated_tax,
+          coalesce(stated_uuid = '{_PREVIEW}', false) AS is_preview
         FROM (
           SELECT *, {self._bad_sql()} AS bad
           FROM (
@@ -151,7 +155,7 @@ class DigitalOceanJsonLayout:
         return f"""
         SELECT document_sha256, invoice_key, any_value(stated_uuid) AS external_id,
           any_value(stated_number) AS invoice_number, any_value(stated_month) AS month,
-          any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax
+          any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax, NOT bool_or(is_preview) AS is_final
         FROM {lines} GROUP BY ALL
         """
 

@@ -305,6 +305,8 @@ class StatedInvoice:
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
         rounded_lines: How many of its lines have an amount that was rounded at the 18th decimal.
+        refers_to: The id or number of the invoice that this one, a credit note, is about.
+        withdrawn: How the provider calls it where it has taken it back, such as `outdated`: shown, never pushed.
         doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
     """
 
@@ -329,6 +331,8 @@ class StatedInvoice:
     may_be_part: bool = False
     lacks_tax: bool = False
     rounded_lines: int = 0
+    refers_to: str | None = None
+    withdrawn: str | None = None
     doubts: tuple[str, ...] = ()
 
 

@@ -9,13 +9,13 @@ from arcadia_dagster.formats.content import open_content
 from arcadia_dagster.formats.format import MAX_JSON_BYTES, UnreadableError
 
 
-def exact_json_object(path: Path) -> dict[str, Any]:
+def exact_json(path: Path) -> object:
     """The document, its numbers as text, as they are written.
 
     Raises:
-        UnreadableError: It is no JSON object, or has a name twice, what is no number in place of one, or half a character.
+        UnreadableError: It is no JSON, or has a name twice, what is no number in place of one, or half a character.
     """
-    content = json_object(path, parse=json_value)
+    content = _parsed(path, json_value)
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -23,22 +23,38 @@ def exact_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def json_object(path: Path, *, parse: Callable[[str], object] = json.loads) -> dict[str, Any]:
+def exact_json_object(path: Path) -> dict[str, Any]:
+    """The same, where it must be an object.
+
+    Raises:
+        UnreadableError: See `exact_json`; or it is no object.
+    """
+    return _object(exact_json(path))
+
+
+def json_object(path: Path) -> dict[str, Any]:
     """The document as Python usually reads it.
 
     Raises:
         UnreadableError: It is no JSON object.
     """
+    return _object(_parsed(path, json.loads))
+
+
+def _parsed(path: Path, parse: Callable[[str], object]) -> object:
     with open_content(path) as file:
         text = file.read(MAX_JSON_BYTES + 1)
     if len(text) > MAX_JSON_BYTES:
         raise UnreadableError(f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON")
     try:
-        content = parse(text.decode("utf-8-sig"))
+        return parse(text.decode("utf-8-sig"))
     except UnreadableError:
         raise
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"it is not JSON: {error}") from error
+
+
+def _object(content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnreadableError("expected a JSON object")
     return content

@@ -1,67 +1,85 @@
-"""Bills of OVHcloud as its API gives them: a bill and its details, put together.
+"""Bills and refunds of OVHcloud as its API gives them: a bill, or a refund, and its details, put together.
 
     {"kind": "ovhcloud_bill", "account": "...", "bill": {...}, "details": [...]}
+    {"kind": "ovhcloud_refund", "account": "...", "refund": {...}, "details": [...]}
 
 `bill` is the answer of `GET /me/bill/{billId}`, `details` the answers of `GET /me/bill/{billId}/details/{billDetailId}`;
-`account` may be left out. Each detail is a line with its `totalPrice`, and the bill's `tax` is a line of tax. They must come
-to `priceWithTax`. A price is `{"currencyCode": "EUR", "text": "45.44 €", "value": 45.44}`; its `value` is read. The month is
-that in which most details begin, or, where none says when, that of the bill's `date`. Refunds (`/me/refund`) have documents
-of their own and are not read.
-Source: OVHcloud's public API schemas billing.Bill, billing.BillDetail and order.Price, as its clients have them. Not
-confirmed by a bill of our own: that `totalPrice` is before tax (where it is not, the bill is held), and whether `periodEnd`
-is inclusive; it is taken as it is.
+`refund` that of `GET /me/refund/{refundId}`, with details likewise. `account` may be left out. Each detail is a line with its
+`totalPrice`, and the `tax` is a line of tax. They must come to `priceWithTax`. A price is `{"currencyCode": "EUR", "text":
+"45.44 €", "value": 45.44}`; its `value` is read. A refund counts negative, whatever the sign of its prices, and names the
+bill that it is about (`originalBillId`). The month is that in which most details lie, or, where none says when, that of the
+`date`.
+Source: OVHcloud's public API schemas billing.Bill, billing.BillDetail, billing.Refund, billing.RefundDetail and order.Price,
+as its clients have them. Not confirmed by a bill of our own: that `totalPrice` is before tax (where it is not, the bill is
+held), whether `periodEnd` is inclusive, for it is taken as it is, and the sign of a refund's prices.
 """
 
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiLayout, Envelope, list_in
-
-_RECORD = "{{'account': account, 'bill': bill, 'detail': {detail}, 'price': {price}, 'is_tax': {is_tax}}}"
+from arcadia_dagster.formats.api_json import ApiLayout, Envelope, credited_sql, list_in
 
 
 class _Layout(ApiLayout):
-    """See the module."""
+    """A bill; see the module."""
 
     source = "ovhcloud"
-    columns = {"account": "VARCHAR", "bill": "JSON", "details": "JSON[]"}  # noqa: RUF012 - a constant
-    records = (
-        f"""list_concat([{_RECORD.format(detail="x", price="x->'$.totalPrice'", is_tax="false")} FOR x IN details], """
-        f"""[{_RECORD.format(detail="CAST(NULL AS JSON)", price="bill->'$.tax'", is_tax="true")}])"""
-    )
-    fields = {  # noqa: RUF012
-        "account": "account",
-        "external_id": "bill->>'$.billId'",
-        "issued": "bill->>'$.date'",
-        "total": "bill->>'$.priceWithTax.value'",
-        "tax": "bill->>'$.tax.value'",
-        "category": "CASE WHEN is_tax THEN 'Tax' WHEN starts_with(price->>'$.value', '-') THEN 'Credit' ELSE 'Usage' END",
-        "service": "CASE WHEN is_tax THEN 'Taxes' END",
-        "description": "CASE WHEN is_tax THEN 'Tax' ELSE detail->>'$.description' END",
-        "resource_id": "detail->>'$.domain'",
-        "resource_name": "detail->>'$.domain'",
-        "start": "detail->>'$.periodStart'",
-        "end": "detail->>'$.periodEnd'",
-        "quantity": "detail->>'$.quantity'",
-        "amount": "price->>'$.value'",
-        "currency": "price->>'$.currencyCode'",
-    }
-    named = {  # noqa: RUF012
-        "external_id": "bill.billId",
-        "total": "bill.priceWithTax",
-        "issued": "bill.date",
-        "amount": "totalPrice or tax",
-        "start": "periodStart",
-        "end": "periodEnd",
-    }
+    what = "bill"
+    """The member that has the bill or the refund, and how its id is called: `billId`."""
+    is_credit = "false"
+    """SQL: whether it gives back what was billed."""
+
+    def __init__(self) -> None:
+        """The same fields for a bill and for a refund, but for what they are called."""
+        what = self.what
+        record = f"{{{{'account': account, 'bill': {what}, 'detail': {{detail}}, 'price': {{price}}, 'is_tax': {{is_tax}}}}}}"
+        self.columns = {"account": "VARCHAR", what: "JSON", "details": "JSON[]"}
+        self.records = (
+            f"""list_concat([{record.format(detail="x", price="x->'$.totalPrice'", is_tax="false")} FOR x IN details], """
+            f"""[{record.format(detail="CAST(NULL AS JSON)", price=f"{what}->'$.tax'", is_tax="true")}])"""
+        )
+        total, tax, price = "(bill->>'$.priceWithTax.value')", "(bill->>'$.tax.value')", "(price->>'$.value')"
+        self.fields = {
+            "account": "account",
+            "external_id": f"bill->>'$.{what}Id'",
+            "issued": "bill->>'$.date'",
+            "total": credited_sql(total, is_credit=self.is_credit, total=total),
+            "tax": credited_sql(tax, is_credit=self.is_credit, total=total),
+            "category": f"CASE WHEN is_tax THEN 'Tax' WHEN {self.is_credit} OR starts_with({price}, '-') THEN 'Credit' "
+            "ELSE 'Usage' END",
+            "service": "CASE WHEN is_tax THEN 'Taxes' END",
+            "description": "CASE WHEN is_tax THEN 'Tax' ELSE detail->>'$.description' END",
+            "resource_id": "detail->>'$.domain'",
+            "resource_name": "detail->>'$.domain'",
+            "start": "detail->>'$.periodStart'",
+            "end": "detail->>'$.periodEnd'",
+            "quantity": "detail->>'$.quantity'",
+            "amount": credited_sql(price, is_credit=self.is_credit, total=total),
+            "currency": "price->>'$.currencyCode'",
+            "refers_to": f"CASE WHEN {self.is_credit} THEN bill->>'$.originalBillId' END",
+        }
+        self.named = {
+            "external_id": f"{what}.{what}Id",
+            "total": f"{what}.priceWithTax",
+            "issued": f"{what}.date",
+            "amount": "totalPrice or tax",
+            "start": "periodStart",
+            "end": "periodEnd",
+        }
 
     def count(self, document: dict[str, Any]) -> int:
         """See `ApiLayout`."""
         return len(list_in(document, "details")) + 1
 
 
+class _Refund(_Layout):
+    """A refund."""
+
+    what = "refund"
+    is_credit = "true"
+
+
 class OvhCloud(Envelope):
     """The format itself."""
 
     name = "ovhcloud_json"
-    kind = "ovhcloud_bill"
-    layout = _Layout()
+    layouts = {"ovhcloud_bill": _Layout(), "ovhcloud_refund": _Refund()}  # noqa: RUF012 - a constant

@@ -1,19 +1,38 @@
-"""Invoices of Scaleway as its billing API lists them.
+"""Invoices of Scaleway as its billing API lists them, and as its command line prints them.
 
-    {"total_count": 1, "invoices": [{"id": "...", "organization_id": "...", "total_untaxed": {...}, ...}]}
+    {"total_count": 1, "invoices": [{"id": "...", "organization_id": "...", "state": "paid", "total_untaxed": {...}, ...}]}
+    [{"id": "...", "organization_id": "...", "state": "paid", "total_untaxed": {...}, ...}]
 
-That is the answer of `GET /billing/v2beta1/invoices`; one document states many invoices. Each has two lines, `total_untaxed`
-and `total_tax`, which must come to `total_taxed`. Money is `{"currency_code": "EUR", "units": 12, "nanos": 340000000}`,
-exactly units + nanos / 10^9, both of one sign. The month is `billing_period`, the id `id`. An invoice without `issued_date`
-is not issued yet: it is shown and never pushed.
-Source: Scaleway's billing API v2beta1, as its Go and Python clients have it. Which resources an invoice is for is said by
-other lists (`consumptions`, `charges`), of which nothing says that they come to the invoice's total: they are not read. Not
-confirmed by an invoice of our own: how a credit note is stated.
+The first is the answer of `GET /billing/v2beta1/invoices`, the second what `scw billing invoice list -o json` prints; one
+invoice by itself, as `scw billing invoice get` prints it, is read too. One document may state many invoices. Each has two
+lines, `total_untaxed` and `total_tax`, which must come to `total_taxed`. Money is `{"currency_code": "EUR", "units": 12,
+"nanos": 340000000}`, exactly units + nanos / 10^9, both of one sign. The month is `billing_period`, the id `id`.
+
+| `state` | what becomes of it |
+|---|---|
+| `draft`, `stopped` | not issued yet, as any invoice without `issued_date`: it is shown and never pushed |
+| `issued`, `paid`, `incomplete`, `no_due` | it is an invoice |
+| `outdated` | another invoice takes its place: it is shown and never pushed; where finance has it, a check says so |
+| `voided` | there is nothing to pay: the same |
+
+An invoice in another state is held. One of the type `credit_note` counts negative, whatever the sign of its amounts.
+Source: Scaleway's billing API v2beta1, as its Go and Python clients have it; Scaleway's billing FAQ for the states. Which
+resources an invoice is for is said by other lists (`consumptions`, `charges`), of which nothing says that they come to the
+invoice's total: they are not read. Not confirmed by an invoice of our own: the sign of a credit note's amounts.
 """
 
+from pathlib import Path
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, list_in
+from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, credited_sql, list_in
+from arcadia_dagster.formats.format import Head
+from arcadia_dagster.formats.json_document import exact_json
+
+_DRAFTS = ("draft", "stopped")
+_WITHDRAWN = ("outdated", "voided")
+_ISSUED = ("issued", "paid", "incomplete", "no_due")
+_TYPES = ("periodic", "purchase", "unknown_type")
+_CREDIT = "credit_note"
 
 
 def _money(money: str) -> str:
@@ -25,6 +44,28 @@ def _money(money: str) -> str:
         f"THEN CAST(CAST({units} AS DECIMAL(18,0)) + CAST({nanos} AS DECIMAL(10,0)) * CAST('1e-9' AS DECIMAL(10,9)) AS VARCHAR) "
         f"ELSE CAST({money} AS VARCHAR) END"
     )
+
+
+def _member(name: str) -> str:
+    """SQL: a word of the invoice in small letters, with `_` for a blank; NULL where there is none."""
+    return f"nullif(replace(lower(trim(invoice->>'$.{name}')), ' ', '_'), '')"
+
+
+def _is_one_of(name: str, words: tuple[str, ...]) -> str:
+    return f"coalesce({_member(name)} IN ({', '.join(repr(word) for word in words)}), false)"
+
+
+def _doubt(name: str, known: tuple[str, ...]) -> str:
+    """SQL: what is doubtful about a word that is none of those that are known."""
+    text = f"'invoice ' || (invoice->>'$.id') || ', {name}: ' || (invoice->>'$.{name}') || '; expected one of {', '.join(known)}'"
+    return f"CASE WHEN {_member(name)} IS NOT NULL AND NOT {_is_one_of(name, known)} THEN {text} END"
+
+
+_TOTAL = _money("(invoice->'$.total_taxed')")
+
+
+def _signed(money: str) -> str:
+    return credited_sql(money, is_credit=_is_one_of("type", (_CREDIT,)), total=_TOTAL)
 
 
 class _Layout(ApiLayout):
@@ -39,19 +80,23 @@ class _Layout(ApiLayout):
     fields = {  # noqa: RUF012
         "account": "invoice->>'$.organization_id'",
         "external_id": "invoice->>'$.id'",
-        "invoice_number": "invoice->>'$.number'",
+        "invoice_number": "nullif(invoice->>'$.number', '0')",
         "month": "CASE WHEN regexp_full_match(invoice->>'$.billing_period', '\\d{4}-\\d{2}') "
         "THEN (invoice->>'$.billing_period') || '-01' ELSE invoice->>'$.billing_period' END",
         "issued": "invoice->>'$.issued_date'",
-        "total": _money("(invoice->'$.total_taxed')"),
-        "tax": _money("(invoice->'$.total_tax')"),
-        "category": "CASE WHEN is_tax THEN 'Tax' WHEN starts_with(money->>'$.units', '-') THEN 'Credit' ELSE 'Usage' END",
+        "total": _signed(_TOTAL),
+        "tax": _signed(_money("(invoice->'$.total_tax')")),
+        "category": f"CASE WHEN is_tax THEN 'Tax' WHEN starts_with(money->>'$.units', '-') OR {_is_one_of('type', (_CREDIT,))} "
+        "THEN 'Credit' ELSE 'Usage' END",
         "service": "CASE WHEN is_tax THEN 'Taxes' ELSE 'Scaleway' END",
         "description": "CASE WHEN is_tax THEN 'Total tax' ELSE 'Total before tax' END",
         "start": "CASE WHEN NOT is_tax THEN invoice->>'$.start_date' END",
         "end": "CASE WHEN NOT is_tax THEN invoice->>'$.stop_date' END",
-        "amount": _money("money"),
+        "amount": _signed(_money("money")),
         "currency": "money->>'$.currency_code'",
+        "draft": f"CASE WHEN {_is_one_of('state', _DRAFTS)} THEN invoice->>'$.state' END",
+        "withdrawn": f"CASE WHEN {_is_one_of('state', _WITHDRAWN)} THEN {_member('state')} END",
+        "doubt": f"coalesce({_doubt('state', (*_DRAFTS, *_ISSUED, *_WITHDRAWN))}, {_doubt('type', (*_TYPES, _CREDIT))})",
     }
     named = {  # noqa: RUF012
         "external_id": "id",
@@ -65,6 +110,13 @@ class _Layout(ApiLayout):
         "currency": "currency_code",
     }
 
+    def document(self, path: Path) -> dict[str, Any]:
+        """The list as the API gives it, whichever of the three shapes it is in."""
+        content = exact_json(path)
+        if isinstance(content, dict) and not _is_invoice(content):
+            return content
+        return {"invoices": content if isinstance(content, list) else [content]}
+
     def count(self, document: dict[str, Any]) -> int:
         """See `ApiLayout`."""
         return 2 * len(list_in(document, "invoices"))
@@ -76,9 +128,15 @@ class Scaleway(ApiFormat):
     name = "scaleway_json"
     layout = _Layout()
 
-    def is_mine(self, document: dict[str, Any]) -> bool:
-        """Known by a list of invoices of organizations."""
-        invoices = document.get("invoices")
-        return isinstance(invoices, list) and any(
-            isinstance(invoice, dict) and "organization_id" in invoice for invoice in invoices
-        )
+    def recognise(self, head: Head) -> ApiLayout | None:
+        """Known by an invoice of an organization, or by a list of such."""
+        invoices = head.json.get("invoices", [head.json]) if isinstance(head.json, dict) else head.json
+        return self.layout if isinstance(invoices, list) and any(_is_invoice(one) for one in invoices) else None
+
+
+def _is_invoice(found: object) -> bool:
+    return (
+        isinstance(found, dict)
+        and "organization_id" in found
+        and not {"total_taxed", "total_untaxed"}.isdisjoint(found)
+    )

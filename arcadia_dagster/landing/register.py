@@ -318,6 +318,8 @@ def _invoice_row(
         "lacks_tax": invoice.lacks_tax,
         "doubts": list(invoice.doubts),
         "rounded_lines": invoice.rounded_lines,
+        "refers_to": invoice.refers_to,
+        "withdrawn": invoice.withdrawn,
         "received_at": received_at,
     }
 

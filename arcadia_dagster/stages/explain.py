@@ -68,7 +68,7 @@ def explain(
 
     Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `allocations` (what each tenant bears), `finance`
     (a record for each target and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with
-    the physical line in the file), `decisions`, `aliases`.
+    the physical line in the file), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -98,9 +98,24 @@ def explain(
             "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
             "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {pushed} ORDER BY intended_at"),
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
+            "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
     return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats())}
+
+
+def _credit_notes_sql(invoice: Invoice) -> str:
+    """SQL: the totals of the current credit notes that name the invoice, by its id or its number."""
+    source, account_id, external_id = map(text_literal, (invoice.source, invoice.account_id, invoice.external_id))
+    named = f"source = {source} AND account_id = {account_id} AND external_id = {external_id}"
+    return f"""
+    SELECT DISTINCT total.external_id, total.invoice_month, total.currency, total.amount_gross_minor, total.amount_net_minor,
+      total.amount_tax_minor
+    FROM raw_invoices AS note JOIN tax_split_totals AS total USING (source, account_id, external_id)
+    WHERE note.status = 'current' AND note.source = {source} AND note.refers_to IN (
+      SELECT unnest([external_id, invoice_number]) FROM document_invoices WHERE {named})
+    ORDER BY ALL
+    """
 
 
 def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]], formats: Formats) -> list[dict[str, Any]]:

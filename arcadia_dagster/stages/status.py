@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
-from arcadia_dagster.stages.tax_split_totals import HELD
+from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
 
@@ -93,8 +93,7 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
             of(month).invoices, of(month).held = invoices, held
         for month, *sums in connection.execute(
             "SELECT invoice_month, currency, sum(amount_gross_minor)::BIGINT, sum(amount_net_minor)::BIGINT, "
-            "sum(amount_tax_minor)::BIGINT FROM tax_split_totals WHERE amount_gross_minor IS NOT NULL "
-            "GROUP BY ALL ORDER BY ALL"
+            f"sum(amount_tax_minor)::BIGINT FROM ({AWAITED}) WHERE amount_gross_minor IS NOT NULL GROUP BY ALL ORDER BY ALL"
         ).fetchall():
             of(month).sums.append(Sums(*sums))
         for month, pushed in connection.execute(_pushed_sql(target)).fetchall():

@@ -89,8 +89,11 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
     ]
 
 
-HELD = "SELECT * FROM tax_split_totals WHERE status = 'held' AND NOT coalesce(is_nothing, false)"
-"""SQL: the invoices that are held back from finance; what has no invoice and comes to nothing is not awaited by anybody."""
+AWAITED = "SELECT * FROM tax_split_totals WHERE NOT coalesce(is_nothing, false)"
+"""SQL: the invoices, but what has no invoice and comes to nothing, or was withdrawn by its provider: nobody awaits that."""
+
+HELD = f"{AWAITED} AND status = 'held'"
+"""SQL: the invoices that are held back from finance."""
 
 
 def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: bool) -> str:
@@ -118,6 +121,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         CASE WHEN count(stated_problem) > 0 THEN any_value(stated_problem)
           WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
           THEN 'only some of the files that state it together have one' END AS stated_problem,
+        CASE WHEN count(withdrawn) = count(*) THEN any_value(withdrawn) END AS withdrawn,
         any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch
       FROM part GROUP BY ALL
     ), listed AS MATERIALIZED ({listed_sql() if has_manifests else NOTHING_LISTED}
@@ -138,8 +142,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
-        raw.document_sha256, raw.is_final, raw.rounded_lines, coalesce(nothing.is_nothing, false) AS is_nothing,
-        raw.lacks_tax, raw.month_basis,
+        raw.document_sha256, raw.is_final, raw.rounded_lines, raw.withdrawn,
+        raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.lacks_tax, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,

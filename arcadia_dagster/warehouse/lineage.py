@@ -51,7 +51,7 @@ _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "amount_tax": ("cost_lines.amount", "cost_lines.charge_category"),
         "line_count": ("cost_lines.line_number",),
         "conflict": ("cost_lines.external_id",),
-        "is_nothing": ("raw_invoices.is_final", "cost_lines.amount"),
+        "is_nothing": ("raw_invoices.is_final", "raw_invoices.withdrawn", "cost_lines.amount"),
         "status": _TAX,
         "hold_reasons": _TAX,
         "can_release": _TAX,

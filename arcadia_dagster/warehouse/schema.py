@@ -108,6 +108,12 @@ _STATED_SINCE_5 = (
         "BIGINT",
         "How many of its lines have more than 18 decimals in the document: each amount is off by 5e-19 at most.",
     ),
+    Column("refers_to", "VARCHAR", "The id or number of the invoice that it, a credit note, is about, or NULL."),
+    Column(
+        "withdrawn",
+        "VARCHAR",
+        "How its provider calls it where it has taken it back, such as `outdated`: shown, never pushed; or NULL.",
+    ),
 )
 
 _DOCUMENTS_SINCE_2 = (
@@ -305,7 +311,8 @@ _TOTALS_SINCE_5 = (
     Column(
         "is_nothing",
         "BOOLEAN",
-        "Whether it is what has no invoice and its lines come to 0 in each currency: shown, and it holds nothing up.",
+        "Whether nobody awaits it: it has no invoice and its lines come to 0 in each currency, or its provider has withdrawn it; "
+        "shown, it counts in no sum and holds nothing up.",
     ),
 )
 

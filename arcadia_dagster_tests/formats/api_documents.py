@@ -74,6 +74,21 @@ def ovhcloud(*details: dict[str, Any], **bill: Any) -> dict[str, Any]:
     return {"kind": "ovhcloud_bill", "account": "ab1234-ovh", "bill": stated | bill, "details": found}
 
 
+def ovhcloud_refund(*details: dict[str, Any], **refund: Any) -> dict[str, Any]:
+    """Ten euros back with two of tax, on the bill FR123, unless told otherwise."""
+    stated = {
+        "refundId": "AV123",
+        "date": "2026-05-20T10:00:00+02:00",
+        "orderId": 123456790,
+        "originalBillId": "FR123",
+        "priceWithTax": price(-12.0),
+        "priceWithoutTax": price(-10.0),
+        "tax": price(-2.0),
+    }
+    found = list(details) or [ovh_detail(-10.0, refundDetailId="78")]
+    return {"kind": "ovhcloud_refund", "account": "ab1234-ovh", "refund": stated | refund, "details": found}
+
+
 def money(units: int, nanos: int = 0, currency: str = "EUR") -> dict[str, Any]:
     return {"currency_code": currency, "units": units, "nanos": nanos}
 

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arcadia_dagster_tests.formats.api_documents import (
     linode,
@@ -13,12 +15,14 @@ from arcadia_dagster_tests.formats.api_documents import (
     money,
     ovh_detail,
     ovhcloud,
+    ovhcloud_refund,
     price,
     scaleway,
     scaleway_invoice,
     written,
 )
 from arcadia_dagster_tests.formats.documents import Desk, Stated
+from arcadia_dagster_tests.properties import quickly
 
 LINE = "charge_category, description, resource_id, amount, currency"
 
@@ -149,6 +153,106 @@ def test_scaleways_list_states_each_of_its_invoices(read) -> None:
         ("org-1", "4711", Decimal("14.81"), False),
     ]
     assert {stated.month for stated in found.invoices} == {date(2026, 4, 1)}
+
+
+def test_a_list_of_invoices_by_itself_and_one_by_itself_are_read_alike(desk: Desk) -> None:
+    invoice = scaleway_invoice()
+    [wrapped, bare, alone] = desk.read(*(written(one) for one in (scaleway(invoice), [invoice], invoice)))
+    assert (wrapped.format, wrapped.reason) == ("scaleway_json", None)
+    assert bare == alone == wrapped
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_final", "withdrawn", "doubt"),
+    [
+        ({"state": "issued"}, True, None, None),
+        ({"state": "paid"}, True, None, None),
+        ({"state": "incomplete"}, True, None, None),
+        ({"state": "No due"}, True, None, None),
+        ({"state": None}, True, None, None),
+        ({"state": "draft"}, False, None, None),
+        ({"state": "stopped"}, False, None, None),
+        ({"state": "Outdated"}, True, "outdated", None),
+        ({"state": "voided"}, True, "voided", None),
+        ({"state": "frozen"}, True, None, "invoice one, state: frozen; expected one of draft, stopped, issued, paid"),
+        ({"type": "purchase"}, True, None, None),
+        ({"type": "debit_note"}, True, None, "invoice one, type: debit_note; expected one of periodic, purchase"),
+    ],
+)
+def test_scaleways_states_say_what_is_to_be_paid(read, fields, is_final, withdrawn, doubt) -> None:
+    [stated] = read(scaleway(scaleway_invoice(id="one", **fields))).invoices
+    assert (stated.is_final, stated.withdrawn) == (is_final, withdrawn)
+    assert [one[: len(doubt)] for one in stated.doubts] == ([] if doubt is None else [doubt])
+
+
+def test_a_draft_has_no_number(read) -> None:
+    [stated] = read(scaleway(scaleway_invoice(id="one", number=0, state="draft", issued_date=None))).invoices
+    assert (stated.external_id, stated.invoice_number, stated.is_final) == ("one", "one", False)
+
+
+@quickly(10)
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**12), st.booleans()), min_size=1, max_size=20))
+def test_a_credit_note_counts_negative_whatever_the_sign_of_its_amounts(tmp_path_factory, drawn) -> None:
+    def nanos(amount: int, sign: int) -> dict[str, Any]:
+        return money(sign * (amount // 10**9), sign * (amount % 10**9))
+
+    desk = Desk(tmp_path_factory.mktemp("credit"))
+    notes = [
+        scaleway_invoice(
+            id=f"note-{number}",
+            type="credit_note",
+            total_untaxed=nanos(net, sign),
+            total_tax=nanos(tax, sign),
+            total_taxed=nanos(net + tax, sign),
+        )
+        for number, (net, tax, is_negative) in enumerate(drawn)
+        for sign in (-1 if is_negative else 1,)
+    ]
+    [found] = desk.read(written(scaleway(*notes)), columns="charge_category, amount")
+    desk.reader.close()
+    assert found.reason is None
+    expected = [(net, tax) for net, tax, _ in drawn]
+    unit = Decimal("1e-9")
+    assert found.lines == [line for net, tax in expected for line in (("Credit", -net * unit), ("Tax", -tax * unit))]
+    assert [(one.stated_total, one.stated_tax) for one in found.invoices] == [
+        (-(net + tax) * unit, -tax * unit) for net, tax in expected
+    ]
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_refund_of_ovhcloud_is_a_credit_note_of_its_bill(read, sign: int) -> None:
+    found = read(
+        ovhcloud_refund(
+            ovh_detail(sign * 10.0),
+            priceWithTax=price(sign * 12.0),
+            priceWithoutTax=price(sign * 10.0),
+            tax=price(sign * 2.0),
+        ),
+        columns=LINE,
+    )
+    assert (found.format, found.reason) == ("ovhcloud_json", None)
+    assert found.lines == [
+        ("Credit", "VPS vps-1, monthly", "vps112233.ovh.net", Decimal(-10), "EUR"),
+        ("Tax", "Tax", None, Decimal(-2), "EUR"),
+    ]
+    [stated] = found.invoices
+    assert (stated.external_id, stated.refers_to, stated.is_final) == ("AV123", "FR123", True)
+    assert (stated.stated_total, stated.stated_tax, stated.lines_month) == (Decimal(-12), Decimal(-2), date(2026, 4, 1))
+
+
+def test_a_bill_refers_to_no_other(read) -> None:
+    [stated] = read(ovhcloud()).invoices
+    assert stated.refers_to is None
+
+
+def test_an_invoice_of_linode_may_give_back(read) -> None:
+    items = [linode_item(-25.0, label="Refund of invoice 122")]
+    found = read(linode(*items, subtotal=-25.0, tax=-2.5, tax_summary=[], total=-27.5), columns=LINE)
+    assert found.lines == [
+        ("Credit", "Refund of invoice 122", None, Decimal(-25), "USD"),
+        ("Tax", "Tax", None, Decimal("-2.5"), "USD"),
+    ]
+    assert [(one.stated_total, one.stated_tax) for one in found.invoices] == [(Decimal("-27.5"), Decimal("-2.5"))]
 
 
 BAD: dict[str, tuple[Any, str]] = {

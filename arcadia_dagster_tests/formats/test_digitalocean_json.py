@@ -59,6 +59,18 @@ def test_an_invoice_states_its_id_number_month_total_and_tax(read) -> None:
     assert stated.account_id is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_final"),
+    [
+        ({}, True),
+        ({"invoice_uuid": "preview"}, False),
+    ],
+)
+def test_the_preview_of_a_month_that_is_open_is_not_final(read, fields: dict[str, Any], is_final: bool) -> None:
+    [stated] = read(document(entry=invoice(**fields))).invoices
+    assert stated.is_final is is_final
+
+
 def test_every_field_of_an_item_is_kept(read) -> None:
     columns = (
         "service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, unit, amount,"
