@@ -1,6 +1,6 @@
 """The Dagster definitions: wiring, and nothing else. The only module that knows all the others.
 
-Importing it opens no file, no socket and no database.
+Importing it opens no file but this package's own, no socket and no database.
 """
 
 import os

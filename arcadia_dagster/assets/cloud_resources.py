@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, documents, preview
+from arcadia_dagster.assets import common, documents, preview, versions
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.stages.cloud_resources import build_cloud_resources
+from arcadia_dagster.stages.cloud_resources import build_cloud_resources, content_for_matching
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -15,7 +15,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
     metadata=common.table_metadata(schema.CLOUD_RESOURCES),
-    code_version=str(schema.SCHEMA_VERSION),
+    code_version=versions.code_version("cloud_resources"),
     description=(
         "What the company runs at its providers. Drop an inventory (CSV or JSON with id, name, type, account, project) into the "
         "inbox: cost lines are matched to it by id, or by a name that is unique. A resource that newer inventories do not list "
@@ -36,6 +36,8 @@ def cloud_resources(
             "SELECT resource_type, account_id, count(*) AS resources, "
             "strftime(max(last_seen_at), '%Y-%m-%d') AS last_seen FROM cloud_resources GROUP BY ALL ORDER BY ALL"
         ).df()
+        content = content_for_matching(connection)
+    context.set_data_version(context.asset_key, dg.DataVersion(content))
     context.add_asset_metadata(
         {
             common.ROW_COUNT: int(by_type["resources"].sum()),

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from arcadia_dagster.assets.versions import Made, note
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse.lineage import lineage
 from arcadia_dagster.warehouse.schema import Table
@@ -77,16 +78,30 @@ def column_lineage(table: Table) -> dict[str, Any]:
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
-def add_month_metadata(
+def note_months(
     context: dg.AssetExecutionContext,
-    months: list[date],
+    versions: Mapping[date, str],
     by_month: Mapping[date, Mapping[str, Any]],
     table: Table | None = None,
 ) -> None:
-    """Record each month's own metadata: twelve months in one run show twelve different figures.
+    """Record each month's own metadata and data version: twelve months in one run show twelve different figures.
 
-    The lineage of the columns goes with the last month only: it is read from the latest materialization.
+    The lineage of the columns goes with the run's last month only: it is read from the latest materialization.
+
+    Args:
+        context: The step's.
+        versions: What stands for each month's content: of the run's months, and of others that were made with them.
+        by_month: What to show of each month.
+        table: The table that the asset is, where it is one.
     """
-    for month in months:
-        lineage_ = column_lineage(table) if table is not None and month == max(months) else {}
-        context.add_asset_metadata({**by_month.get(month, {}), **lineage_}, partition_key=month.isoformat())
+    last = max(months_of(context))
+    note(
+        context,
+        {
+            month: Made(
+                version,
+                {**by_month.get(month, {}), **(column_lineage(table) if table is not None and month == last else {})},
+            )
+            for month, version in versions.items()
+        },
+    )

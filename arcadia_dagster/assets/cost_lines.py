@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, preview
+from arcadia_dagster.assets import common, preview, versions
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.months import contents, month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
@@ -29,7 +29,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"duckdb"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.COST_LINES),
-        code_version=str(schema.SCHEMA_VERSION),
+        code_version=versions.code_version("cost_lines"),
         description=(
             "One row for each line of each current invoice, in the same columns whatever the provider: what was charged, for "
             "which service and period, exactly as stated, and whether it is usage, a credit or tax. Lines are matched to "
@@ -42,8 +42,11 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         landing: dg.ResourceParam[LandingResource],
     ) -> None:
         store = warehouse.get()
-        months = common.months_of(context)
-        build_cost_lines(store, landing.get_archive(), landing.get_reader(store), months, common.range_of(partitions))
+        range_ = common.range_of(partitions)
+        built = build_cost_lines(
+            store, landing.get_archive(), landing.get_reader(store), common.months_of(context), range_
+        )
+        months = [month for month in sorted(built) if month in range_]
         with store.read() as connection:
             matched = connection.execute(
                 "SELECT invoice_month, count(*) FILTER (match_method = 'id'), count(*) FILTER (match_method = 'name'), "
@@ -62,6 +65,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 },
                 preview.named("largest_lines", preview.tables_by_month(connection, months, _PREVIEW)),
             )
-        common.add_month_metadata(context, months, by_month, schema.COST_LINES)
+            made = contents(connection, [schema.COST_LINES], months)
+        common.note_months(context, made, by_month, schema.COST_LINES)
 
     return cost_lines

@@ -4,11 +4,12 @@ from datetime import date, datetime
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, preview
+from arcadia_dagster.assets import common, preview, versions
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 DUE_AT_TAG = "arcadia/due_at"
@@ -25,14 +26,14 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
 
     @dg.asset(
-        deps=["tax_split_totals"],
+        deps=["raw_invoices", "cost_lines", "tax_split_totals"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
         group_name=common.FINANCE,
         kinds={"duckdb", "http"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.FINANCE_RECORDS),
-        code_version=str(schema.SCHEMA_VERSION),
+        code_version=versions.code_version("finance_records", "transport.py", "finance"),
         description=(
             "What the finance service has. Each ready invoice is pushed once; finance answers `created` or `updated` and its id. "
             "What finance has already is not sent again; what fails for a while is left for a later run. Without "
@@ -50,12 +51,10 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             waiting = finance.outstanding(store)
             count = sum(waiting.get(month, 0) for month in months)
             context.log.info(f"finance not configured, {count} waiting")
-            common.add_month_metadata(
-                context,
-                months,
-                {m: {"finance": f"finance not configured, {waiting.get(m, 0)} waiting"} for m in months},
-                schema.FINANCE_RECORDS,
-            )
+            with store.read() as connection:
+                made = contents(connection, [schema.FINANCE_RECORDS], months)
+            shown = {m: {"finance": f"finance not configured, {waiting.get(m, 0)} waiting"} for m in months}
+            common.note_months(context, made, shown, schema.FINANCE_RECORDS)
             return
         try:
             if finance.remark is not None:
@@ -109,4 +108,5 @@ def _show(context: dg.AssetExecutionContext, *, store_months: list[date], wareho
             *({month: {state: count}} for month, state, count in states),
             preview.named("records", preview.tables_by_month(connection, store_months, _PREVIEW)),
         )
-    common.add_month_metadata(context, store_months, by_month, schema.FINANCE_RECORDS)
+        made = contents(connection, [schema.FINANCE_RECORDS], store_months)
+    common.note_months(context, made, by_month, schema.FINANCE_RECORDS)

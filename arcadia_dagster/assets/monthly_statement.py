@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from arcadia_dagster.assets import common
+from arcadia_dagster.assets import common, versions
 from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.statement.pages import Page
 from arcadia_dagster.statement.resource import StatementsResource
@@ -15,12 +15,13 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
 
     @dg.asset(
-        deps=["finance_records"],
+        deps=["raw_invoices", "cost_lines", "tax_split_totals", "finance_records"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
         group_name=common.STATEMENTS,
         kinds={"html"},
         owners=common.OWNERS,
+        code_version=versions.code_version("monthly_statement", "finance", "statement"),
         description=(
             "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
             "provider, service, project and resource; tax, credits and movers; what is held or rejected and what to do; what "
@@ -38,8 +39,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
+        made = {month: versions.version_of_files([page.path]) for month, page in pages.items()}
         by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
-        common.add_month_metadata(context, months, by_month)
+        common.note_months(context, made, by_month)
 
     return monthly_statement
 

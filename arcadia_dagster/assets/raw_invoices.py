@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, documents, preview
+from arcadia_dagster.assets import common, documents, preview, versions
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
@@ -36,7 +37,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"duckdb", "file"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.RAW_INVOICES),
-        code_version=str(schema.SCHEMA_VERSION),
+        code_version=versions.code_version("raw_invoices"),
         description=(
             "The invoices that the files in the inbox state, each version of each. A run first takes every new file of the "
             "inbox, of whatever month: its bytes are archived and it is accepted, or rejected with the line and the reason. "
@@ -52,9 +53,10 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         store = warehouse.get()
         landed = landing.land(store)
         _report(context, landed)
-        months = common.months_of(context)
+        range_ = common.range_of(partitions)
         with store.write() as connection:
-            build_raw_invoices(connection, months, common.range_of(partitions))
+            built = build_raw_invoices(connection, common.months_of(context), range_)
+            months = [month for month in sorted(built) if month in range_]
             rejected = connection.execute(_REJECTED).df()
             observed = documents.observation(connection)
             by_month = preview.merged(
@@ -69,8 +71,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                     for month in months
                 },
             )
+            made = contents(connection, [schema.RAW_INVOICES], months)
         context.log_event(observed)
-        common.add_month_metadata(context, months, by_month, schema.RAW_INVOICES)
+        common.note_months(context, made, by_month, schema.RAW_INVOICES)
 
     return raw_invoices
 

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from arcadia_dagster.assets import common, preview
+from arcadia_dagster.assets import common, preview, versions
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
@@ -20,19 +21,21 @@ SELECT invoice_month, coalesce(tenant_id, '(the identity''s own)') AS tenant, so
 FROM allocations WHERE invoice_month IN ({months}) ORDER BY source, external_id, tenant_id
 """
 
+_TABLES = (schema.TAX_SPLIT_TOTALS, schema.ALLOCATIONS)
+
 
 def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
 
     @dg.asset(
-        deps=["cost_lines"],
+        deps=["raw_invoices", "cost_lines"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
         group_name=common.FINANCE,
         kinds={"duckdb"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.TAX_SPLIT_TOTALS),
-        code_version=str(schema.SCHEMA_VERSION),
+        code_version=versions.code_version("tax_split_totals"),
         description=(
             "One row for each invoice: gross = net + tax, in minor units (cents), rounded once. An invoice is `ready` to be "
             "pushed to finance, or `held` with reasons that a person can act on: a total that does not add up, a possible "
@@ -45,9 +48,15 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         store = warehouse.get()
-        months = common.months_of(context)
+        range_ = common.range_of(partitions)
         with store.write() as connection:
-            build_tax_split_totals(connection, months, common.range_of(partitions))
+            before = contents(connection, _TABLES)
+            build_tax_split_totals(connection, common.months_of(context), range_)
+            after = contents(connection, _TABLES)
+            # Also months that an invoice has moved from, or in which one is held because of another month's.
+            changed = {month for month in before.keys() | after.keys() if before.get(month) != after.get(month)}
+            months = [month for month in sorted({*common.months_of(context), *changed}) if month in range_]
+            made = contents(connection, _TABLES, months)
             by_month = preview.merged(
                 preview.row_counts(connection, "tax_split_totals", months),
                 preview.totals_by_month(connection, months),
@@ -57,6 +66,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 ),
                 preview.named("borne_by_tenants", preview.tables_by_month(connection, months, _ALLOCATED)),
             )
-        common.add_month_metadata(context, months, by_month, schema.TAX_SPLIT_TOTALS)
+        common.note_months(context, made, by_month, schema.TAX_SPLIT_TOTALS)
 
     return tax_split_totals

@@ -4,6 +4,8 @@ Inventories are snapshots. A resource that the newest one does not list any more
 past lines are still to be matched.
 """
 
+import duckdb
+
 from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import assert_unique
@@ -39,6 +41,14 @@ FROM ({matched_sql(_LINES, "cost_lines", "cloud_resources")}) AS match
 WHERE line.document_sha256 = match.document_sha256 AND line.line_number = match.line_number
   AND (line.matched_resource_id, line.match_method) IS DISTINCT FROM (match.matched_resource_id, match.match_method)
 """
+
+
+def content_for_matching(connection: duckdb.DuckDBPyConnection) -> str:
+    """What stands for that of `cloud_resources` by which lines are matched: the same until an inventory changes any of it."""
+    [(count, content)] = connection.execute(
+        f"SELECT count(*), coalesce(bit_xor(hash({_MATCHED_BY})), 0) FROM cloud_resources"
+    ).fetchall()
+    return f"{count}:{content:016x}"
 
 
 def build_cloud_resources(warehouse: Warehouse) -> None:

@@ -54,6 +54,30 @@ def touch(
     )
 
 
+def contents(
+    connection: duckdb.DuckDBPyConnection, tables: Collection[Table], months: Collection[date] | None = None
+) -> dict[date, str]:
+    """What stands for the months' rows of these tables: the same for the same rows, however often they were built.
+
+    Args:
+        connection: An open warehouse.
+        tables: The tables.
+        months: The months; every month that has rows where none are given.
+
+    Returns:
+        For each month, how many rows each table has, and a hash of them.
+    """
+    where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
+    found: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
+    for position, table in enumerate(tables):
+        rows = connection.execute(
+            f"SELECT invoice_month, count(*), bit_xor(hash({table.column_names})) FROM {table.name} {where} GROUP BY ALL"
+        ).fetchall()
+        for month, count, content in rows:
+            found.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:016x}"
+    return {month: " ".join(parts) for month, parts in found.items()}
+
+
 def renew(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
     """Have the stages after this one be built again for these months: what they are built by has changed, not from what."""
     connection.execute(
