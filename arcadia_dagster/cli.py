@@ -223,14 +223,18 @@ def _add_machine(commands: _Commands) -> None:
     up = _add(commands, "up", ("machine", "up"), "run the Dagster UI, the daemon and, without finance, a sandbox")
     up.add_argument("--port", type=_port, default=3000, help="of the Dagster UI; default: %(default)s")
     up.add_argument("--statements-port", type=_port, default=3001, help="of the statements; default: %(default)s")
-    up.add_argument("--finance-port", type=_port, default=4010, help="of the sandbox; default: %(default)s")
+    up.add_argument(
+        "--finance-port",
+        type=_port,
+        help="of the sandbox; default: that of the last time, else 4010. At another it counts as another finance service",
+    )
     sandbox = _add(
         commands, "finance-sandbox", ("machine", "finance_sandbox"), "run a finance service for this machine"
     )
-    sandbox.add_argument("--port", type=_any_port, default=4010, help="0 for any that is free; default: %(default)s")
     sandbox.add_argument(
-        "--file", type=Path, help="where it keeps its rows; default: sandbox/finance.sqlite in the home"
+        "--port", type=_any_port, help="0 for any that is free; default: that of the home's sandbox, else 4010"
     )
+    sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
     demo = _add(
         commands, "demo", ("machine", "demo"), "show the sample months from file to finance, in a temporary home"
     )

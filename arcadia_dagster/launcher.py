@@ -7,7 +7,6 @@ never meets what is real.
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -22,9 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 from arcadia_dagster import sample
-from arcadia_dagster.settings import PATH_VARIABLES, SECRET_VARIABLE, Settings
+from arcadia_dagster.home_sandbox import HOST, SANDBOX_FOLDER, HomeSandbox
+from arcadia_dagster.settings import HOME_VARIABLE, Settings, in_sandbox, names_finance
 
-HOST = "127.0.0.1"
 SAMPLE_INBOX = sample.FOLDER / "inbox"
 
 _START_SECONDS = 120.0
@@ -45,14 +44,14 @@ class Deployment:
         environ: The environment of all its processes.
         port: The web server's port.
         statements_port: The port that the monthly statements are served at.
-        sandbox_port: The finance sandbox's port; None where a finance service is configured.
+        sandbox: The finance sandbox; None where a finance service is configured.
     """
 
     home: Path
     environ: Mapping[str, str]
     port: int
     statements_port: int
-    sandbox_port: int | None
+    sandbox: HomeSandbox | None
 
     @property
     def statements(self) -> Path:
@@ -69,28 +68,34 @@ class Deployment:
         """The Dagster UI's address."""
         return f"http://{HOST}:{self.port}"
 
-    @property
-    def sandbox_url(self) -> str | None:
-        """The finance sandbox's address."""
-        return None if self.sandbox_port is None else f"http://{HOST}:{self.sandbox_port}"
-
 
 def plan(
-    values: Settings, environ: Mapping[str, str], *, port: int, statements_port: int, sandbox_port: int
+    values: Settings, environ: Mapping[str, str], *, port: int, statements_port: int, sandbox_port: int | None = None
 ) -> Deployment:
-    """What to start with these settings: with a sandbox only where neither finance's address nor the secret is set."""
-    is_configured = bool(environ.get("SKYAI_FINANCE_URL") or environ.get(SECRET_VARIABLE))
-    home = values.home if is_configured else values.home / "sandbox"
-    own = {"ARCADIA_HOME": str(home)}
-    own["ARCADIA_UI_URL"] = environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}"
-    own["ARCADIA_STATEMENTS_URL"] = environ.get("ARCADIA_STATEMENTS_URL") or f"http://{HOST}:{statements_port}"
-    if is_configured:
-        return Deployment(home, {**environ, **own}, port, statements_port, None)
-    url = f"http://{HOST}:{sandbox_port}"
-    own |= {"SKYAI_FINANCE_URL": url, "ARCADIA_SANDBOX_URL": url, SECRET_VARIABLE: _sandbox_secret(home)}
-    # Paths that are set are the real ones; the sandbox has its own.
-    rest = {name: value for name, value in environ.items() if name not in PATH_VARIABLES}
-    return Deployment(home, {**rest, **own}, port, statements_port, sandbox_port)
+    """What to start with these settings: with a sandbox only where neither finance's address nor the secret is set.
+
+    Args:
+        values: The settings.
+        environ: The environment that they are from.
+        port: The web server's port.
+        statements_port: The statements' port.
+        sandbox_port: The sandbox's port; None for that of the last time.
+
+    Raises:
+        OSError: The sandbox's home cannot be made, read or written.
+    """
+    own = {
+        "ARCADIA_UI_URL": environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}",
+        "ARCADIA_STATEMENTS_URL": environ.get("ARCADIA_STATEMENTS_URL") or f"http://{HOST}:{statements_port}",
+    }
+    if names_finance(environ):
+        home = {HOME_VARIABLE: str(values.home)}
+        return Deployment(values.home, {**environ, **home, **own}, port, statements_port, None)
+    # A shell that was told of the sandbox's home means just that.
+    home_of_its_own = values.home if HomeSandbox.of(values.home) else values.home / SANDBOX_FOLDER
+    sandbox = HomeSandbox.planned(home_of_its_own, sandbox_port)
+    in_its_home = in_sandbox(environ, home=sandbox.home, url=sandbox.url, secret=sandbox.secret)
+    return Deployment(sandbox.home, {**in_its_home, **own}, port, statements_port, sandbox)
 
 
 @dataclass(slots=True)
@@ -116,9 +121,10 @@ class Launcher:
         self._check_ports()
         self._prepare_home()
         try:
-            if (url := self.deployment.sandbox_url) is not None:
-                self._start("finance-sandbox", self._sandbox_command())
-                self._wait_for("finance-sandbox", f"{url}/api/v1/health")
+            if (sandbox := self.deployment.sandbox) is not None:
+                port = ("--port", str(sandbox.port))
+                self._start("finance-sandbox", (sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", *port))
+                self._wait_for("finance-sandbox", f"{sandbox.url}/api/v1/health")
             workspace = ("--workspace", str(self.root / "workspace.yaml"))
             address = ("--host", HOST, "--port", str(self.deployment.port))
             self._start("webserver", (sys.executable, "-m", "arcadia_dagster.serving.webserver", *workspace, *address))
@@ -146,7 +152,7 @@ class Launcher:
         ports = {
             "--port": self.deployment.port,
             "--statements-port": self.deployment.statements_port,
-            "--finance-port": self.deployment.sandbox_port,
+            "--finance-port": None if self.deployment.sandbox is None else self.deployment.sandbox.port,
         }
         seen: dict[int, str] = {}
         for option, port in ports.items():
@@ -169,7 +175,7 @@ class Launcher:
         home = self.deployment.home
         for folder in (inbox, home / "logs", self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
-        if self.deployment.sandbox_port is not None:
+        if self.deployment.sandbox is not None:
             for file in sorted(SAMPLE_INBOX.iterdir()):
                 if not (inbox / file.name).exists():
                     part = shutil.copyfile(file, inbox / f".{file.name}.part")
@@ -178,11 +184,6 @@ class Launcher:
     def _statements_command(self) -> Sequence[str]:
         port, folder = str(self.deployment.statements_port), str(self.deployment.statements)
         return (sys.executable, "-m", "arcadia_dagster.serving.statements", folder, "--port", port)
-
-    def _sandbox_command(self) -> Sequence[str]:
-        file = self.deployment.home / "finance.sqlite"
-        port = str(self.deployment.sandbox_port)
-        return (sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", "--port", port, "--file", str(file))
 
     def _start(self, name: str, command: Sequence[str]) -> None:
         with self._log(name).open("ab") as log:
@@ -256,13 +257,3 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 def _program(name: str) -> str:
     """A program of this Python's environment, whether or not that is activated."""
     return str(Path(sys.executable).parent / name)
-
-
-def _sandbox_secret(home: Path) -> str:
-    """The secret between us and the sandbox: made once, so that restarts know each other."""
-    file = home / "finance-secret"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(64), encoding="ascii")
-    return file.read_text(encoding="ascii")

@@ -20,6 +20,9 @@ TOKEN_VARIABLE = "DIGITALOCEAN_TOKEN"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
 
+_FINANCE_URL_VARIABLE = "SKYAI_FINANCE_URL"
+_SANDBOX_URL_VARIABLE = "ARCADIA_SANDBOX_URL"
+
 _EARLIEST_MONTH = date(1970, 1, 1)
 _CREDENTIALS = re.compile(r"//\S*@")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -120,7 +123,7 @@ class Settings(BaseModel):
         60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
     )
     finance_url: str = Field(
-        "http://localhost:4010", validation_alias="SKYAI_FINANCE_URL", description="The finance service's base URL"
+        "http://localhost:4010", validation_alias=_FINANCE_URL_VARIABLE, description="The finance service's base URL"
     )
     finance_tenant_id: str = Field(
         "platform-admin", validation_alias="SKYAI_FINANCE_TENANT_ID", min_length=1, description="The identity's tenant"
@@ -165,7 +168,7 @@ class Settings(BaseModel):
     )
     sandbox_url: str = Field(
         "",
-        validation_alias="ARCADIA_SANDBOX_URL",
+        validation_alias=_SANDBOX_URL_VARIABLE,
         description="The base URL that is a sandbox: sample invoices go there and nowhere else",
     )
     digitalocean_url: str = Field(
@@ -350,6 +353,27 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def names_finance(environ: Mapping[str, str]) -> bool:
+    """Whether a person has said which finance service to push to, or with which secret."""
+    return any(environ.get(name, "").strip() for name in (_FINANCE_URL_VARIABLE, SECRET_VARIABLE))
+
+
+def in_sandbox(environ: Mapping[str, str], *, home: Path, url: str, secret: str) -> dict[str, str]:
+    """The environment of a home whose finance service is a sandbox of its own.
+
+    Places outside of the home are those of real invoices, and how finance lists them is told of the real one: both are left out.
+
+    Args:
+        environ: The environment, which names no finance service.
+        home: The home.
+        url: The sandbox's base URL.
+        secret: The secret shared with it.
+    """
+    rest = {name: value for name, value in environ.items() if name not in {*PATH_VARIABLES, "SKYAI_FINANCE_LIST_PATH"}}
+    sandbox = {_FINANCE_URL_VARIABLE: url, _SANDBOX_URL_VARIABLE: url, SECRET_VARIABLE: secret}
+    return {**rest, HOME_VARIABLE: str(home), **sandbox}
 
 
 def _complaints(error: ValidationError) -> list[str]:

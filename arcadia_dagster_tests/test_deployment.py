@@ -3,10 +3,13 @@
 One test, for starting and stopping takes longer than most of its steps: a story in the order in which it happens.
 """
 
+import csv
 import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +27,7 @@ from arcadia_dagster_tests.graphql import GraphQL
 from arcadia_dagster_tests.leaks import files_with, tables_with
 from arcadia_dagster_tests.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.tutorial import BESIDE_RUN
 
 T = TypeVar("T")
 
@@ -88,7 +92,8 @@ class Story:
     """A running deployment, and what a person can see of it."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
+        assert deployment.sandbox is not None
+        self.deployment, self.sandbox = deployment, deployment.sandbox
         self.inbox = deployment.home / "inbox"
         self.warehouse = Warehouse(deployment.home / "arcadia.duckdb", lock_timeout=60)
         self.graphql = GraphQL(deployment.url)
@@ -100,7 +105,7 @@ class Story:
 
     def finance(self) -> dict[str, InvoiceRow]:
         """Finance's rows by the invoice's id, of which there is one each."""
-        url = f"{self.deployment.sandbox_url}/api/v1/invoices"
+        url = f"{self.sandbox.url}/api/v1/invoices"
         rows: list[InvoiceRow] = httpx.get(url, timeout=30, verify=NO_AUTHORITIES).json()
         found = {row["external_id"]: row for row in rows}
         assert len(found) == len(rows), "finance has an invoice twice"
@@ -182,7 +187,7 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 @pytest.mark.timeout(400)
 def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_path: Path) -> None:
-    deployment = planned(tmp_path / "home")
+    deployment = planned(tmp_path / "var")
     try:
         with Launcher(deployment, ROOT).running():
             story = Story(deployment)
@@ -190,6 +195,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             backfill = launch_backfill(story)
             no_page_of_another_site_is_answered(story)
             new_files_are_pushed_once(story)
+            the_tutorial_is_true_beside_it(story, tmp_path)
             before = story.times_received()
             drop_a_correction_a_bad_file_and_another(story)
             killed = kill_the_run_for_the_other(story)
@@ -202,6 +208,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             the_secret_is_nowhere(story)
             cut = cut_the_power_during_a_run(story)
         assert remaining(deployment.home) == []
+        the_shell_says_what_is_not_running(tmp_path)
         with Launcher(deployment, ROOT).running():
             story = Story(deployment)
             what_was_cut_off_is_done_and_nothing_else_is_pushed(story, {**before, "1001": 2, "2001": 1})
@@ -215,7 +222,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
 def no_page_of_another_site_is_answered(story: Story) -> None:
     """By any of the three servers."""
     deployment = story.deployment
-    for url in (deployment.url, deployment.statements_url, str(deployment.sandbox_url)):
+    for url in (deployment.url, deployment.statements_url, story.sandbox.url):
         for headers in ({"Host": "evil.example:3000"}, {"Origin": "https://evil.example"}):
             assert httpx.get(url, headers=headers, timeout=30, verify=NO_AUTHORITIES).status_code == 403
     image = httpx.get(f"{deployment.url}/graphql", params={"query": RUNS}, timeout=30, verify=NO_AUTHORITIES)
@@ -255,6 +262,45 @@ def new_files_are_pushed_once(story: Story) -> None:
     assert figures(story, "1001") == (660, 600, 60)
     assert figures(story, "900000004") == (8692, 7902, 790)
     assert set(story.times_received().values()) == {1}
+
+
+def the_tutorial_is_true_beside_it(story: Story, folder: Path) -> None:
+    """The tutorial's last commands, in a terminal of which nothing is known but what `make run` says: its home."""
+    told = {}
+    for command in BESIDE_RUN:
+        if command.startswith("arcadia "):
+            told[command] = typed(folder, command)
+            assert told[command].returncode == 0, told[command].stderr
+    assert str(story.deployment.home) == str(folder / "var" / "sandbox")
+    months = re.findall(r"^ (\d{4}-\d{2}) .* (\d+) +0 +0 *$", told["arcadia status"].stdout, flags=re.MULTILINE)
+    assert sum(int(pushed) for _, pushed in months) == len(story.finance())
+    assert re.search(rf"^ok +finance +{re.escape(story.sandbox.url)}, ", told["arcadia doctor"].stdout, re.MULTILINE)
+    assert "0 created, 1 updated" in told["arcadia push 2026-04 --again"].stdout
+    assert "finance has what is on record here" in told["arcadia reconcile"].stdout
+    with (folder / "var" / "sandbox" / "out" / "invoices-2026-04.csv").open(encoding="utf-8", newline="") as file:
+        [april] = csv.DictReader(file)
+    assert (april["amount_gross_exact"], april["finance_state"], april["action"]) == ("86.92", "delivered", "updated")
+    assert april["finance_invoice_id"] == story.finance()["900000004"]["invoice_id"]
+
+
+def the_shell_says_what_is_not_running(folder: Path) -> None:
+    for command in ("arcadia push 2026-04", "arcadia reconcile"):
+        told = typed(folder, command)
+        assert (told.returncode, "is not running at" in told.stderr) == (1, True), told.stderr
+        assert f"ARCADIA_HOME={folder}/var/sandbox arcadia finance-sandbox" in told.stderr
+    assert " 86.92 " in typed(folder, "arcadia status").stdout
+
+
+def typed(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "arcadia_dagster.cli", *command.split()[1:]],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ARCADIA_HOME": "var/sandbox", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
 
 
 def drop_a_correction_a_bad_file_and_another(story: Story) -> None:

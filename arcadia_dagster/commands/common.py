@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster import settings
+from arcadia_dagster.home_sandbox import SANDBOX_FOLDER, HomeSandbox
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 
@@ -30,11 +32,14 @@ class CommandError(Exception):
         self.code = code
 
 
-def load_settings() -> Settings:
+def load_settings(*, in_sandbox: bool = True) -> Settings:
     """The settings, with `.env` loaded.
 
     What Dagster needs of them is put into the environment, where it looks for it, and every path there is made absolute: what is
     started from here runs in the project's folder, and must mean the same.
+
+    Args:
+        in_sandbox: Whether the finance service is the home's own sandbox where it has one and nobody has named another.
 
     Raises:
         CommandError: A setting cannot be right.
@@ -43,10 +48,12 @@ def load_settings() -> Settings:
         from dotenv import load_dotenv
 
         load_dotenv(Path(".env"))
-    try:
-        values = settings.load()
-    except settings.SettingsError as error:
-        raise CommandError(str(error), MISUSED) from error
+    values = _settings()
+    if in_sandbox and not settings.names_finance(os.environ) and (sandbox := _sandbox_in(values.home)) is not None:
+        environ = settings.in_sandbox(os.environ, home=values.home, url=sandbox.url, secret=sandbox.secret)
+        os.environ.clear()
+        os.environ.update(environ)
+        values = _settings()
     if secret := os.environ.get(settings.SECRET_VARIABLE, ""):
         from arcadia_dagster.finance.token import secret_problem
 
@@ -60,6 +67,77 @@ def load_settings() -> Settings:
     os.environ.update({**settings.absolute_paths(os.environ), settings.HOME_VARIABLE: str(values.home)})
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))
     return values
+
+
+def _settings() -> Settings:
+    try:
+        return settings.load()
+    except settings.SettingsError as error:
+        raise CommandError(str(error), MISUSED) from error
+
+
+def _sandbox_in(home: Path) -> HomeSandbox | None:
+    with complaints():
+        return HomeSandbox.of(home)
+
+
+def sandbox_of(values: Settings) -> HomeSandbox | None:
+    """The home's own sandbox, where that is what the settings push to."""
+    sandbox = _sandbox_in(values.home)
+    return sandbox if sandbox is not None and sandbox.url == values.finance_url else None
+
+
+def not_configured(values: Settings) -> str:
+    """What to tell, and to type, where no finance service is configured."""
+    told = f"finance is not configured: set {settings.SECRET_VARIABLE}"
+    if (sandbox := _sandbox_in(values.home / SANDBOX_FOLDER)) is not None:
+        told += f", or for the sandbox of `make run`: export ARCADIA_HOME={shlex.quote(str(sandbox.home))}"
+    return told
+
+
+def not_running(sandbox: HomeSandbox) -> str:
+    """What to tell, and to type, where the home's sandbox is not running."""
+    return f"the finance sandbox of this home is not running at {sandbox.url}: {sandbox.advice}"
+
+
+def assert_answers(sandbox: HomeSandbox, values: Settings) -> None:
+    """Check that the home's sandbox is there: an empty body is not accepted, but only after the token was.
+
+    Raises:
+        CommandError: It is not running, or something else answers in its place, of which nothing can be believed.
+    """
+    from arcadia_dagster.finance.errors import FinanceError, PayloadRefused, TransientFailure
+
+    if not sandbox.is_running():
+        raise CommandError(not_running(sandbox))
+    cause: FinanceError | None = None
+    try:
+        with resources_of(values)["finance"].client() as client:
+            client.import_invoice({})
+    except PayloadRefused:
+        return
+    except TransientFailure as error:
+        raise CommandError(str(error)) from error
+    except FinanceError as error:
+        cause = error
+    raise CommandError(
+        f"what answers at {sandbox.url} is not the finance sandbox of this home: stop it, then {sandbox.advice}"
+    ) from cause
+
+
+@contextlib.contextmanager
+def finance_complaints(values: Settings) -> Iterator[None]:
+    """Around what needs finance at once: why it cannot be used becomes one line, with what to type where it is a sandbox.
+
+    Raises:
+        CommandError: The home's sandbox is not there, or finance cannot be used.
+    """
+    from arcadia_dagster.finance.errors import FinanceError
+
+    if (sandbox := sandbox_of(values)) is not None:
+        assert_answers(sandbox, values)
+    with complaints(FinanceError):
+        yield
 
 
 def project_root() -> Path:

@@ -16,8 +16,10 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     existing_warehouse_of,
+    finance_complaints,
     harmless,
     load_settings,
+    not_configured,
     parse_months,
     print_json,
     progress,
@@ -61,13 +63,12 @@ def push(options: argparse.Namespace) -> int:
     values = load_settings()
     from rich.console import Console
 
-    from arcadia_dagster.finance.errors import FinanceError
     from arcadia_dagster.landing.routes import RoutesError
 
     resources = resources_of(values)
     finance = resources["finance"]
     if not finance.is_configured:
-        raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+        raise CommandError(not_configured(values), MISUSED)
     warehouse = existing_warehouse_of(values)
     with complaints(RoutesError):
         resources["landing"].assert_routes_taken(warehouse)
@@ -78,7 +79,7 @@ def push(options: argparse.Namespace) -> int:
         with complaints(UnknownInvoiceError):
             invoice = find(warehouse, options.what)
     invoices = None if invoice is None else [invoice]
-    with complaints(FinanceError), progress("push", Console(stderr=True)) as advance:
+    with finance_complaints(values), progress("push", Console(stderr=True)) as advance:
         delivered = finance.deliver(warehouse, months=months, invoices=invoices, again=options.again, progress=advance)
     report_checks(values)
     refresh_statements(values, warehouse)
@@ -89,15 +90,12 @@ def push(options: argparse.Namespace) -> int:
 
 def reconcile(options: argparse.Namespace) -> int:
     """Compare what finance lists with what is on record; exit 1 where they differ."""
-    # Before the definitions are imported, which read the settings too.
     values = load_settings()
-    from arcadia_dagster.finance.errors import FinanceError
-
     finance = resources_of(values)["finance"]
     if not finance.is_configured:
-        raise CommandError("finance is not configured: set SKYAI_FINANCE_SECRET", MISUSED)
+        raise CommandError(not_configured(values), MISUSED)
     warehouse = existing_warehouse_of(values)
-    with complaints(FinanceError):
+    with finance_complaints(values):
         found = finance.reconcile(warehouse)
     report_checks(values)
     refresh_statements(values, warehouse)

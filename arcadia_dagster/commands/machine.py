@@ -6,7 +6,7 @@ import platform
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,14 +17,18 @@ from arcadia_dagster.commands.common import (
     MISUSED,
     OK,
     CommandError,
+    assert_answers,
     complaints,
     existing_warehouse_of,
     load_settings,
+    not_configured,
     print_json,
     project_root,
     resources_of,
+    sandbox_of,
     warehouse_of,
 )
+from arcadia_dagster.home_sandbox import USUAL_PORT, HomeSandbox
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -69,7 +73,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 def up(options: argparse.Namespace) -> int:
     """Run the whole deployment on this machine until Ctrl-C."""
-    values = load_settings()
+    values = load_settings(in_sandbox=False)
     from arcadia_dagster import launcher
 
     with complaints(launcher.LaunchError), launcher.interrupted_by_signals():
@@ -97,9 +101,9 @@ def _where_to_look(deployment: "Deployment") -> str:
         f"  inbox            {inbox}",
         f"  logs             {deployment.home / 'logs'}",
     ]
-    if deployment.sandbox_url is not None:
+    if deployment.sandbox is not None:
         lines += [
-            f"  finance sandbox  {deployment.sandbox_url}",
+            f"  finance sandbox  {deployment.sandbox.url}",
             f"  commands         export ARCADIA_HOME={shlex.quote(str(deployment.home))}; arcadia status",
             "No finance is configured: this is a home of its own, with sample invoices and a finance sandbox.",
             f"Set SKYAI_FINANCE_URL and {SECRET_VARIABLE} for the real thing.",
@@ -109,16 +113,24 @@ def _where_to_look(deployment: "Deployment") -> str:
 
 def finance_sandbox(options: argparse.Namespace) -> int:
     """Run a finance service for this machine until Ctrl-C."""
-    values = load_settings()
-    secret = os.environ.get(SECRET_VARIABLE, "")
-    if not secret:
-        raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
+    values = load_settings(in_sandbox=False)
     from arcadia_dagster.sandbox import SandboxStartError, serve
 
-    file = options.file or values.home / "sandbox" / "finance.sqlite"
     with complaints(SandboxStartError):
+        own = HomeSandbox.of(values.home)
+        secret = os.environ.get(SECRET_VARIABLE) or (own.secret if own else "")
+        if not secret:
+            raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
+
+        def accepting(port: int) -> None:
+            # The commands in this home are to find it.
+            if own is not None and own.secret == secret:
+                replace(own, port=port).remember()
+
+        port = (own.port if own else USUAL_PORT) if options.port is None else options.port
+        file = options.file or values.home / "finance.sqlite"
         file.parent.mkdir(parents=True, exist_ok=True)
-        serve(port=options.port, database=file, secret=secret, hosts=values.hosts)
+        serve(port=port, database=file, secret=secret, hosts=values.hosts, on_accepting=accepting)
     return OK
 
 
@@ -224,7 +236,10 @@ def _finance(values: Settings) -> Iterator[Verdict]:
     from arcadia_dagster.finance.errors import FinanceError, PayloadRefused
 
     if not os.environ.get(SECRET_VARIABLE):
-        yield Verdict("finance", "note", f"not configured ({SECRET_VARIABLE} is unset): invoices are kept and wait")
+        yield Verdict("finance", "note", f"{not_configured(values)}; until then invoices are kept and wait")
+        return
+    if (sandbox := sandbox_of(values)) is not None:
+        yield _tried("finance", lambda: _home_sandbox(sandbox, values))
         return
     finance = resources_of(values)["finance"]
     if finance.remark is not None:
@@ -238,6 +253,11 @@ def _finance(values: Settings) -> Iterator[Verdict]:
         yield Verdict("finance", "failed", str(error))
     else:
         yield Verdict("finance", "note", f"{finance.recipient.target} answered an empty body as if it were an invoice")
+
+
+def _home_sandbox(sandbox: HomeSandbox, values: Settings) -> str:
+    assert_answers(sandbox, values)
+    return f"{sandbox.url}, the finance sandbox of this home, answers, and takes the token"
 
 
 def _digitalocean(values: Settings) -> Verdict:

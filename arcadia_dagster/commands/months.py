@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from arcadia_dagster.commands.common import (
     FAILED,
     OK,
+    CommandError,
+    assert_answers,
     complaints,
     harmless,
     load_settings,
+    not_running,
     parse_months,
     print_json,
     progress,
     resources_of,
+    sandbox_of,
     warehouse_of,
 )
 from arcadia_dagster.settings import SECRET_VARIABLE, Settings
@@ -47,11 +51,19 @@ def ingest(options: argparse.Namespace) -> int:
     undelivered: dict[str, str] = {}
     if wanted:
         held_before = _held(values)
-        _run_months(definitions, wanted, console)
+        try:
+            _run_months(definitions, wanted, console)
+        except CommandError:
+            # What answers in the place of the home's sandbox has made the delivery fail: no setting is wrong.
+            if (sandbox := sandbox_of(values)) is not None and sandbox.is_running():
+                assert_answers(sandbox, values)
+            raise
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
         if os.environ.get(SECRET_VARIABLE):
             undelivered = _undelivered(values, wanted)
             notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
+            if undelivered and (sandbox := sandbox_of(values)) is not None and not sandbox.is_running():
+                notes.append(f"{not_running(sandbox)}; then run `arcadia ingest` again")
     elif not notes:
         console.print("nothing new")
     for note in notes:

@@ -35,6 +35,7 @@ def serve(
     secret: str,
     issuer: str | None = None,
     hosts: Iterable[str] = (),
+    on_accepting: Callable[[int], None] = lambda port: None,  # noqa: ARG005
 ) -> None:
     """Run the sandbox until Ctrl-C or a termination signal; prints one line once it accepts requests.
 
@@ -45,6 +46,7 @@ def serve(
         secret: The secret shared with the client.
         issuer: The only token issuer (`iss`) to accept, or None to accept any.
         hosts: Further names that it may be asked for by, besides `host` and those of loopback.
+        on_accepting: Is called with the port once requests are accepted.
 
     Raises:
         SandboxStartError: The secret or the database is unusable, or the port cannot be had.
@@ -54,7 +56,12 @@ def serve(
         line = f"Finance sandbox: {_url(listener)} (rows in {database}, Ctrl-C stops it)"
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
             line += "; other machines can reach it and read its rows without a token"
-        server = _Server(app, on_accepting=lambda: print(line, flush=True))  # noqa: T201
+
+        def accepting() -> None:
+            on_accepting(listener.getsockname()[1])
+            print(line, flush=True)  # noqa: T201
+
+        server = _Server(app, on_accepting=accepting)
         # uvicorn ends in good order on a signal and then raises it again for its caller, who is done here.
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
