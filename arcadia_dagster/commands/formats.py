@@ -28,12 +28,15 @@ def formats(options: argparse.Namespace) -> int:
     from arcadia_dagster.formats.registry import FORMATS, Formats
 
     values = load_settings()
-    descriptions = Formats.of(values.formats_path).descriptions
+    known = Formats.of(values.formats_path)
+    descriptions = known.descriptions
     rows = [(one.name, (sys.modules[type(one).__module__].__doc__ or "").partition("\n")[0]) for one in FORMATS]
     for described in descriptions.formats:
         is_shipped = described.path.parent == SHIPPED
         where = f"{described.path.name}, which comes with the program" if is_shipped else str(described.path)
-        rows.append((described.name, f"described in {where}"))
+        over = " and ".join(known.passed_over_by(described))
+        before = f"; it comes before {over}, whose columns it names" if over else ""
+        rows.append((described.name, f"described in {where}{before}"))
     if options.json:
         found = [{"format": name, "text": text} for name, text in rows]
         print_json({"formats": found, "problems": list(descriptions.problems.values())})
@@ -77,7 +80,8 @@ def try_description(options: argparse.Namespace) -> int:
             raise CommandError(f"{options.file}: {reading.reason}")
         if reading.format != description.name:
             raise CommandError(
-                f"{options.file}: the program's own format {reading.format} reads it, which comes before any description"
+                f"{options.file}: the program's own format {reading.format} reads it, which comes before a description "
+                "without a header"
             )
         with warehouse.stage() as connection:
             connection.execute(f"CREATE TABLE line AS {reader.lines_sql([document.document_sha256])}")

@@ -99,6 +99,7 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
     notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
     notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
+    notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
     present = datetime.now(UTC).date()
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
 

@@ -21,6 +21,9 @@ _SYMBOLS: dict[str, str] = {
     "KRW": "₩",
     "BRL": "",
 }
+SYMBOLS = "$" + "".join(sorted(set(_SYMBOLS.values())))
+"""All of them, one after the other."""
+
 _DOLLAR = "$"
 """Every currency without a symbol of its own here may be written with a dollar sign, as DigitalOcean does."""
 
@@ -37,6 +40,12 @@ _NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 def symbol_of(currency: str) -> str:
     """The symbol that may stand beside an amount in the currency; empty where none may."""
     return _SYMBOLS.get(currency, _DOLLAR)
+
+
+def symbol_of_sql(currency: str) -> str:
+    """SQL: the same, of a currency that an expression tells."""
+    arms = " ".join(f"WHEN '{code}' THEN '{symbol}'" for code, symbol in _SYMBOLS.items())
+    return f"CASE {currency} {arms} ELSE '{_DOLLAR}' END"
 
 
 def amount_sql(text: str, currency: str | None = None) -> str:

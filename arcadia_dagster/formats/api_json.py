@@ -110,6 +110,7 @@ class ApiLayout(Rewritten):
           amount,
           is_rounded,
           currency_text AS currency,
+          false AS is_control,
           bad.bad_column,
           bad.bad_value,
           bad.expected,

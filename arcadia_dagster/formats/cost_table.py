@@ -95,6 +95,7 @@ class CostTableLayout:
           currency,
           net_amount,
           CASE WHEN issuer IS NULL THEN nullif(trim(provider), '') END AS provider,
+          false AS is_control,
           bad.bad_column,
           bad.bad_value,
           bad.expected,
@@ -290,6 +291,11 @@ class CostTable:
     layout: type[CostTableLayout]
     mandatory_by: str
     """What says which columns are mandatory, in words that follow `which`."""
+
+    @property
+    def usual_columns(self) -> list[str]:
+        """The columns that its documents may have, by their preferred names."""
+        return [names[0] for names in self.layout.names.values()]
 
     def recognise(self, head: Head) -> CostTableLayout | Refusal | None:
         """See `format.Format`."""

@@ -25,6 +25,7 @@ def read_csv_sql(
     options: str,
     delimiter: str = ",",
     has_header: bool = True,
+    first_line: int = 1,
 ) -> str:
     """SQL: the records of CSV files that share a header, every column as text, with `filename`.
 
@@ -34,12 +35,13 @@ def read_csv_sql(
         compression: How they are packed, as DuckDB names it.
         options: Further options of `read_csv`.
         delimiter: What separates the values.
-        has_header: Whether the first line is a header.
+        has_header: Whether the first record is a header.
+        first_line: The line, from 1, in which that is.
     """
     files = ", ".join(text_literal(str(path)) for path in paths)
     types = ", ".join(f"{text_literal(column)}: 'VARCHAR'" for column in columns)
     return (
-        f"read_csv([{files}], auto_detect = false, header = {has_header}, columns = {{{types}}}, "
+        f"read_csv([{files}], auto_detect = false, header = {has_header}, skip = {first_line - 1}, columns = {{{types}}}, "
         f"delim = {text_literal(delimiter)}, quote = '\"', "
         f"escape = '\"', strict_mode = true, compression = '{compression}', max_line_size = {MAX_LINE_BYTES}, "
         f"buffer_size = {_BUFFER_BYTES}, filename = true, {options})"

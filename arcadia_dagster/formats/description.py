@@ -6,13 +6,16 @@ vendor = "Examplecloud GmbH"   # the vendor's name; may be left out
 currency = "EUR"               # of all amounts, unless a column says it
 account = "8812"               # the account, unless a column or the file's name says it; may be left out
 header = true                  # false: no header, and columns are numbers from 1
+first_line = 5                 # where the table begins: the header's line, or "header" for wherever it is; default: 1
 width = 8                      # how many columns there are; only without a header
 delimiter = ";"                # default: a comma
 decimal_mark = ","             # default: a point
-thousands_mark = "."           # default: none
-date_format = "%d.%m.%Y"       # default: %Y-%m-%d; times are in UTC
+thousands_mark = "."           # default: whichever is clear, as in 1'036.29; "" for none
+date_format = "%d.%m.%Y"       # default: %Y-%m-%d; a list of several, of which each value has one; times are in UTC
 end = "inclusive"              # the last day counts; default: exclusive
 file_name = '(?P<account>\d+)-(?P<invoice>\d+)'   # what the name tells, without its extension; may be left out
+parts = true                   # the files of one folder may state an invoice together; default: each file is whole
+blank_invoice = "not invoiced" # lines without an invoice's id belong to none yet; default: such a line is an error
 
 [columns]                      # what is read, and the column that has it; all but the amount may be left out
 amount = "Net"
@@ -22,13 +25,26 @@ start = "From"
 column = "Kind"                #   the lines of which this column
 values = ["VAT"]               #   has one of these values, or matches `pattern`, are tax
 amount = "VAT"                 #   each line has its tax in this column
+stated = "Invoice VAT"         #   each line repeats its invoice's tax in this column
 none = "not due"               #   there is no tax; or "not stated": the document does not tell it
+
+[total]                        # lines that are no charges but their sums; may be left out
+column = "Kind"                # those of which this column
+values = ["Total"]             # has one of these values, or matches `pattern`, state the total of the invoice, or of the file
+subtotals = ["Subtotal"]       # and those with one of these values are passed over
+
+[category]                     # the charge category of a line, by this column's value; may be left out
+column = "Kind"
+Usage = ["usage", "overage"]   # Purchase, Credit, Adjustment and Tax likewise; Tax in place of [tax]
+other = "Usage"                # of any other value; default: it is in doubt, and holds its invoice
 """
 
 import difflib
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -44,12 +60,13 @@ from pydantic import (
 )
 
 from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.billing.tax import CATEGORIES
 from arcadia_dagster.formats.pattern import groups_of
 from arcadia_dagster.toml_file import TomlError, read_toml, shown, shown_key
 
 FIELDS = (
     *("amount", "description", "service", "project", "resource_id", "resource_name", "start", "end", "month"),
-    *("quantity", "unit", "currency", "account", "invoice"),
+    *("quantity", "unit", "currency", "account", "invoice", "total", "total_tax"),
 )
 """What a column may be read as."""
 
@@ -60,7 +77,8 @@ _MOST_COLUMNS = 1000
 _MOST_TOLD = 5
 """How many things that are wrong with one file are told."""
 
-_DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%b", "%B"}
+_MOST_PREAMBLE = 1000
+_DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%f", "%b", "%B"}
 _GROUPS = {"account", "invoice", "month"}
 
 
@@ -72,9 +90,17 @@ _EXPECTED = {
     "decimal_mark": '"." or ","',
     "thousands_mark": 'one of "." "," " " "\'", or "" for none',
     "end": '"inclusive" or "exclusive"',
+    "date_format": 'a format such as "%d.%m.%Y", or a list of up to five of them',
+    "blank_invoice": '"not invoiced"',
     "tax": "a table, [tax]",
-    "tax.values": 'a list of one to a hundred texts, such as ["VAT"]',
     "tax.none": '"not due" or "not stated"',
+    "total": "a table, [total]",
+    "category": "a table, [category]",
+    "category.other": f"one of {', '.join(CATEGORIES)}",
+    **dict.fromkeys(
+        ("tax.values", "total.values", "total.subtotals", *(f"category.{name}" for name in CATEGORIES)),
+        'a list of one to a hundred texts, such as ["VAT"]',
+    ),
 }
 """What is expected of a key whose value is of the wrong kind, in words."""
 
@@ -107,6 +133,19 @@ def _column(value: object) -> object:
     return value
 
 
+def _first_line(value: object) -> object:
+    """The number of a line, or that it is to be looked for."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PREAMBLE
+    if not is_number and value != "header":
+        raise ValueError(f'{shown(value)}: expected a number of a line from 1 to {_MOST_PREAMBLE}, or "header"')
+    return value
+
+
+def _listed(value: object) -> object:
+    """A list of one for a text alone."""
+    return [value] if isinstance(value, str) else value
+
+
 _Column = Annotated[str | int, BeforeValidator(_column)]
 
 
@@ -114,14 +153,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Tax(_Strict):
-    """What is tax."""
+_Texts = Annotated[list[_Text], Field(max_length=100)]
+
+
+class Marked(_Strict):
+    """Records that are told by a column: it has one of the values, or matches the pattern."""
 
     column: _Column | None = None
-    values: list[_Text] = Field(default=[], max_length=100)
+    values: _Texts = []
     pattern: _Text | None = None
-    amount: _Column | None = None
-    none: Literal["not due", "not stated"] | None = None
 
     @field_validator("pattern")
     @classmethod
@@ -130,14 +170,61 @@ class Tax(_Strict):
             groups_of(pattern)
         return pattern
 
+
+class Tax(Marked):
+    """What is tax."""
+
+    amount: _Column | None = None
+    stated: _Column | None = None
+    none: Literal["not due", "not stated"] | None = None
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        ways = [self.column is not None, self.amount is not None, self.none is not None]
+        ways = [self.column is not None, self.amount is not None, self.stated is not None, self.none is not None]
         if sum(ways) != 1:
-            raise ValueError("expected one of: column, amount, none")
+            raise ValueError("expected one of: column, amount, none, stated")
         if (self.column is None) != (not self.values and self.pattern is None):
             raise ValueError("column: expected values or a pattern with it, and neither without it")
         return self
+
+
+class Total(Marked):
+    """What is a total of other lines."""
+
+    column: _Column
+    subtotals: _Texts = []
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.values and self.pattern is None and not self.subtotals:
+            raise ValueError("expected values, a pattern or subtotals with the column")
+        return self
+
+
+class Category(_Strict):
+    """What kind of charge a line is."""
+
+    column: _Column
+    Usage: _Texts = []
+    Purchase: _Texts = []
+    Tax: _Texts = []
+    Credit: _Texts = []
+    Adjustment: _Texts = []
+    other: Literal["Usage", "Purchase", "Tax", "Credit", "Adjustment"] | None = None
+
+    @model_validator(mode="after")
+    def _says_each_once(self) -> Self:
+        values = [value.strip().lower() for values in self.by_category.values() for value in values]
+        if not values:
+            raise ValueError(f"expected a list of values for one of {', '.join(CATEGORIES)}")
+        if twice := sorted({value for value in values if values.count(value) > 1}):
+            raise ValueError(f"{twice[0]!r}: it is there twice; expected each value once")
+        return self
+
+    @property
+    def by_category(self) -> dict[str, list[str]]:
+        """The values of each category."""
+        return {name: getattr(self, name) for name in CATEGORIES}
 
 
 class Description(_Strict):
@@ -149,15 +236,20 @@ class Description(_Strict):
     currency: str | None = None
     account: _Text | None = None
     header: bool = True
+    first_line: Annotated[int | str, BeforeValidator(_first_line)] = 1
     width: Annotated[int, Field(ge=2, le=1000)] | None = None
     delimiter: Literal[",", ";", "|", "\t"] = ","
     decimal_mark: Literal[".", ","] = "."
-    thousands_mark: Literal["", ".", ",", " ", "'"] = ""
-    date_format: _Text = "%Y-%m-%d"
+    thousands_mark: Literal["", ".", ",", " ", "'"] | None = None
+    date_format: Annotated[list[_Text], Field(min_length=1, max_length=5), BeforeValidator(_listed)] = ["%Y-%m-%d"]
     end: Literal["inclusive", "exclusive"] = "exclusive"
     file_name: _Text | None = None
+    parts: bool = False
+    blank_invoice: Literal["not invoiced"] | None = None
     columns: dict[str, str | int]
-    tax: Tax
+    tax: Tax | None = None
+    total: Total | None = None
+    category: Category | None = None
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -184,13 +276,15 @@ class Description(_Strict):
 
     @field_validator("date_format")
     @classmethod
-    def _is_date_format(cls, text: str) -> str:
-        found = re.findall(r"%.?", text)
-        if unknown := sorted(set(found) - _DIRECTIVES):
-            raise ValueError(f"{unknown[0]}: expected only {', '.join(sorted(_DIRECTIVES))}")
-        if not {"%Y", "%d"} <= set(found) or not {"%m", "%b", "%B"} & set(found) or len(found) != len(set(found)):
-            raise ValueError("expected a year (%Y), a month (%m, %b or %B) and a day (%d), each once")
-        return text
+    def _are_date_formats(cls, formats: list[str]) -> list[str]:
+        for text in formats:
+            _check_date_format(text)
+        for first, second in itertools.combinations(formats, 2):
+            if (day := _read_otherwise(first, second)) is not None:
+                raise ValueError(
+                    f"{first} and {second} read {day} as different days; expected formats that are told apart"
+                )
+        return formats
 
     @field_validator("file_name")
     @classmethod
@@ -215,10 +309,18 @@ class Description(_Strict):
             raise ValueError(
                 "columns.start: missing; expected it, columns.month, or a month in file_name: what tells the month"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_header(self) -> Self:
         if self.header and self.width is not None:
             raise ValueError("width: expected only where header = false")
         if not self.header and self.width is None:
             raise ValueError("width: missing; expected how many columns there are, since there is no header")
+        if self.first_line == "header" and not self.header:
+            raise ValueError('first_line = "header": expected a number of a line, since there is no header')
+        if self.blank_invoice is not None and "invoice" not in self.columns:
+            raise ValueError("blank_invoice: expected only with columns.invoice")
         for key, column in self.all_columns.items():
             if self.header != isinstance(column, str):
                 what = "a name of the header" if self.header else f"a number from 1 to {self.width}"
@@ -228,23 +330,45 @@ class Description(_Strict):
         return self
 
     @model_validator(mode="after")
-    def _has_tax_beside_the_amount(self) -> Self:
-        columns = (str(column).strip().casefold() for column in (self.tax.amount, self.columns.get("amount")))
-        if self.tax.amount is not None and len(set(columns)) == 1:
-            raise ValueError("tax.amount: expected another column than columns.amount, which is before tax")
+    def _tells_what_is_tax(self) -> Self:
+        by_category = self.category is not None and (bool(self.category.Tax) or self.category.other == "Tax")
+        if self.tax is None and not by_category:
+            raise ValueError("tax: missing; expected a table, [tax], or Tax in [category]: what is tax")
+        if self.tax is not None and by_category:
+            raise ValueError("tax: expected either [tax] or Tax in [category], not both")
+        amount = str(self.columns.get("amount")).strip().casefold()
+        for key, what in (("amount", "before tax"), ("stated", "of one line")):
+            column = None if self.tax is None else getattr(self.tax, key)
+            if column is not None and str(column).strip().casefold() == amount:
+                raise ValueError(f"tax.{key}: expected another column than columns.amount, which is {what}")
         return self
 
     @property
     def all_columns(self) -> dict[str, str | int]:
         """Every column that is named, by its key."""
         found: dict[str, str | int] = {f"columns.{field}": column for field, column in self.columns.items()}
-        of_tax = {"tax.column": self.tax.column, "tax.amount": self.tax.amount}
-        return found | {key: column for key, column in of_tax.items() if column is not None}
+        tax, total, category = self.tax or Tax(none="not due"), self.total, self.category
+        others = {
+            "tax.column": tax.column,
+            "tax.amount": tax.amount,
+            "tax.stated": tax.stated,
+            "total.column": None if total is None else total.column,
+            "category.column": None if category is None else category.column,
+        }
+        return found | {key: column for key, column in others.items() if column is not None}
+
+    @property
+    def lacks_tax(self) -> bool:
+        """Whether amounts are before tax, and the document does not tell the tax."""
+        return self.tax is not None and self.tax.none == "not stated"
 
     @property
     def digest(self) -> str:
         """What tells it from any other: of what it says, not of how it is written."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+_TABLES: dict[str, type[_Strict]] = {"tax": Tax, "total": Total, "category": Category}
 
 
 def read_description(path: Path) -> Description:
@@ -273,7 +397,7 @@ def _told(error: Mapping[str, Any]) -> str:
     key = ".".join(shown_key(part) for part in error["loc"])
     match error["type"]:
         case "extra_forbidden":
-            known = Tax if len(error["loc"]) > 1 else Description
+            known = _TABLES.get(str(error["loc"][0]), Description) if len(error["loc"]) > 1 else Description
             return f"{key}: there is no such key{_near(str(error['loc'][-1]), known.model_fields)}"
         case "missing":
             return f"{key}: missing"
@@ -287,6 +411,34 @@ def _told(error: Mapping[str, Any]) -> str:
             message = str(error["msg"])
             told = f"expected {expected}" if expected else f"{message[:1].lower()}{message[1:]}"
             return f"{key} = {shown(error['input'])}: {told}"
+
+
+def _check_date_format(text: str) -> None:
+    """Check that a date format can be one.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    found = re.findall(r"%.?", text)
+    if unknown := sorted(set(found) - _DIRECTIVES):
+        raise ValueError(f"{unknown[0]}: expected only {', '.join(sorted(_DIRECTIVES))}")
+    if not {"%Y", "%d"} <= set(found) or not {"%m", "%b", "%B"} & set(found) or len(found) != len(set(found)):
+        raise ValueError("expected a year (%Y), a month (%m, %b or %B) and a day (%d), each once")
+    if "%f" in found and "%S.%f" not in text:
+        raise ValueError("%f: expected the fraction of a second behind its point, %S.%f")
+
+
+def _read_otherwise(first: str, second: str) -> str | None:
+    """A day as the first format writes it that the second reads as another one; None where there is none."""
+    for day in (datetime(2026, 3, 4, 5, 6, 7), datetime(2026, 11, 12, 1, 2, 3)):  # noqa: DTZ001 - no point in time
+        for one, other in ((first, second), (second, first)):
+            text = day.strftime(one)
+            try:
+                if datetime.strptime(text, other).date() != day.date():  # noqa: DTZ007 - as above
+                    return text
+            except ValueError:
+                continue
+    return None
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -45,6 +45,11 @@ class DigitalOceanCsv:
 
     name = "digitalocean_csv"
 
+    @property
+    def usual_columns(self) -> list[str]:
+        """The columns of today's files."""
+        return _EXPECTED_HEADER.split(",")
+
     def recognise(self, head: Head) -> "DigitalOceanCsvLayout | Refusal | None":
         """Known by its header: any order, any case, padded, with further columns."""
         columns = tuple(column.lower() for column in head.header)
@@ -123,6 +128,7 @@ class DigitalOceanCsvLayout:
           amount,
           is_rounded,
           currency,
+          false AS is_control,
           bad.bad_column,
           bad.bad_value,
           bad.expected,

@@ -109,6 +109,7 @@ class DigitalOceanJsonLayout:
           amount,
           is_rounded,
           '{CURRENCY}' AS currency,
+          false AS is_control,
           bad.bad_column,
           bad.bad_value,
           bad.expected,

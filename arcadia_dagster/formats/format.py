@@ -42,6 +42,9 @@ STATED_LINE: tuple[Column, ...] = (
         "is_rounded", "BOOLEAN", "Whether the amount has more decimals in the document, and was rounded at the 18th."
     ),
     Column("currency", "VARCHAR", "ISO 4217 code."),
+    Column(
+        "is_control", "BOOLEAN", "Whether it is no line of an invoice, but a sum of lines that the document states."
+    ),
     Column("bad_column", "VARCHAR", "The first column of the record whose value cannot be read, else NULL."),
     Column("bad_value", "VARCHAR", "That value."),
     Column("expected", "VARCHAR", "What was expected in its place."),
@@ -152,12 +155,14 @@ class Csv:
         delimiter: What separates them.
         has_header: Whether the first one is the header.
         lines_each: How many lines a record gives.
+        first_line: The line of the file, from 1, in which the first one begins.
     """
 
     columns: int
     delimiter: str = ","
     has_header: bool = True
     lines_each: int = 1
+    first_line: int = 1
 
 
 class Layout(Protocol):
@@ -344,6 +349,7 @@ class Reading:
         format: The format's name; None where none recognised the document.
         reason: Why it is rejected; None where it is accepted.
         records: How many records it has, without a header; None where they do not count, as those of an inventory.
+        passed_over: The program's own format that would have read it, had a person's description not come before it.
     """
 
     document_sha256: str
@@ -353,6 +359,7 @@ class Reading:
     inventory: tuple[InventoryRow, ...] = ()
     delivery: tuple[DeliveryFile, ...] = ()
     records: int | None = None
+    passed_over: str | None = None
 
 
 def _csv_fields(line: str) -> tuple[str, ...]:

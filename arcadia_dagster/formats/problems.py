@@ -5,6 +5,7 @@ Readers count records; people count lines. Text in quotes may span lines, so the
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,13 @@ class Problem:
 
 
 def describe(
-    path: Path, problems: Sequence[Problem], *, newline: str | None, has_header: bool = True, delimiter: str = ","
+    path: Path,
+    problems: Sequence[Problem],
+    *,
+    newline: str | None,
+    has_header: bool = True,
+    delimiter: str = ",",
+    first_line: int = 1,
 ) -> str:
     """The first problems with their places, and how many more there are.
 
@@ -44,6 +51,7 @@ def describe(
         newline: What ends its lines; None where it has none that a person could count, as Parquet.
         has_header: Whether its first record is a header.
         delimiter: What separates its values.
+        first_line: The line, from 1, in which its first record begins.
     """
 
     def place(problem: Problem) -> str:
@@ -52,7 +60,9 @@ def describe(
         if problem.line_offset is not None:
             return f"line {_line_at(path, problem.line_offset, newline.encode())}, "
         if problem.record is not None:
-            line = physical_line(path, problem.record, newline=newline, has_header=has_header, delimiter=delimiter)
+            line = physical_line(
+                path, problem.record, newline=newline, has_header=has_header, delimiter=delimiter, first_line=first_line
+            )
             return f"line {line}, "
         return ""
 
@@ -61,7 +71,7 @@ def describe(
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def records_in(path: Path, *, strict: bool = False, delimiter: str = ",") -> int:
+def records_in(path: Path, *, strict: bool = False, delimiter: str = ",", first_line: int = 1) -> int:
     """The records of a CSV file, its header included, as Python's csv module counts them.
 
     Slower than counting line ends, and right where quotes lie oddly.
@@ -70,30 +80,33 @@ def records_in(path: Path, *, strict: bool = False, delimiter: str = ",") -> int
         path: The file.
         strict: Whether a quote that is not closed, or text beside a quoted value, is an error.
         delimiter: What separates its values.
+        first_line: The line, from 1, in which the first one begins.
 
     Raises:
         UnreadableError: A record is too long, or is no CSV.
     """
-    return sum(1 for _ in record_lines(path, newline="", strict=strict, delimiter=delimiter))
+    return sum(1 for _ in record_lines(path, newline="", strict=strict, delimiter=delimiter, first_line=first_line))
 
 
-def assert_columns(path: Path, columns: int, *, delimiter: str = ",") -> None:
+def assert_columns(path: Path, columns: int, *, delimiter: str = ",", first_line: int = 1) -> None:
     """Check that every record of a CSV file has as many values as there are columns.
 
     Raises:
         UnreadableError: One has not.
     """
-    for line, values in _records(path, newline="", strict=True, delimiter=delimiter):
+    for line, values in _records(path, newline="", strict=True, delimiter=delimiter, first_line=first_line):
         if len(values) != columns:
             raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as there are columns")
 
 
-def physical_line(path: Path, record: int, *, newline: str, has_header: bool = True, delimiter: str = ",") -> int:
+def physical_line(
+    path: Path, record: int, *, newline: str, has_header: bool = True, delimiter: str = ",", first_line: int = 1
+) -> int:
     """The line of the file, from 1, on which a data record (from 1) begins."""
-    line = 1
+    line = first_line
     try:
         # The header is record 0.
-        lines = record_lines(path, newline=newline, delimiter=delimiter)
+        lines = record_lines(path, newline=newline, delimiter=delimiter, first_line=first_line)
         for ordinal, line in enumerate(lines, 0 if has_header else 1):  # noqa: B007 - the last line counts
             if ordinal == record:
                 break
@@ -113,21 +126,29 @@ def _line_at(path: Path, offset: int, newline: bytes) -> int:
     return line
 
 
-def record_lines(path: Path, *, newline: str, strict: bool = False, delimiter: str = ",") -> Iterator[int]:
+def record_lines(
+    path: Path, *, newline: str, strict: bool = False, delimiter: str = ",", first_line: int = 1
+) -> Iterator[int]:
     """The line, from 1, on which each record begins, the header first."""
-    return (line for line, _ in _records(path, newline=newline, strict=strict, delimiter=delimiter))
+    records = _records(path, newline=newline, strict=strict, delimiter=delimiter, first_line=first_line)
+    return (line for line, _ in records)
 
 
-def _records(path: Path, *, newline: str, strict: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(
+    path: Path, *, newline: str, strict: bool, delimiter: str, first_line: int
+) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(MAX_LINE_BYTES)
     with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline=newline) as file:
-        reader = csv.reader(_bounded_lines(file), strict=strict, delimiter=delimiter)
-        begins = 1
+        lines = _bounded_lines(file)
+        for _ in itertools.islice(lines, first_line - 1):
+            pass
+        reader = csv.reader(lines, strict=strict, delimiter=delimiter)
+        begins = first_line
         try:
             for record in reader:
                 if record:
                     yield begins, record
-                begins = reader.line_num + 1
+                begins = first_line + reader.line_num
         except csv.Error as error:
             what = "a quote is not closed" if str(error) == "unexpected end of data" else error
             raise UnreadableError(f"line {begins}: it cannot be read as CSV: {what}") from error

@@ -18,7 +18,7 @@ import duckdb
 
 from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.billing.periods import line_month_sql
-from arcadia_dagster.formats.content import Encoding
+from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
     STATED_LINE,
@@ -35,7 +35,7 @@ from arcadia_dagster.formats.format import (
 )
 from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts
+from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.threads import use_threads_for
 
@@ -187,7 +187,7 @@ class Reader:
         return f"""
         SELECT line.document_sha256, line.file_row_number - invoice.first_row + 1 AS line_number,
           invoice.invoice_ordinal, {columns}
-        FROM read_parquet([{parts}], file_row_number = true) AS line
+        FROM (FROM read_parquet([{parts}], file_row_number = true) WHERE NOT is_control) AS line
         JOIN (VALUES {values}) AS invoice (document_sha256, first_row, invoice_key, invoice_ordinal)
           USING (document_sha256, invoice_key)
         """
@@ -250,8 +250,9 @@ class Reader:
             if reason is None and facts is not None:
                 self._staged[sha256] = _Staged(part, facts.first_row, facts.ordinals)
                 invoices = _with_doubts(document, counted[sha256], facts)
-                records = _records(document, counted[sha256])
-                reading = Reading(sha256, name, None, invoices, records=records)
+                records = _record(facts.row_count - 1, counted[sha256])
+                over = self.formats.passed_over(head_of(document)) if self.formats.is_described(name) else None
+                reading = Reading(sha256, name, None, invoices, records=records, passed_over=over)
                 readings[sha256] = self._readings[sha256] = reading
             else:
                 readings[sha256] = Reading(sha256, name, reason)
@@ -292,7 +293,7 @@ _LINE_COLUMNS = tuple(
     column
     for column in STATED_LINE
     if column.name
-    not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected", "doubt", "is_rounded"}
+    not in {"invoice_key", "typed_category", "bad_column", "bad_value", "expected", "doubt", "is_rounded", "is_control"}
 ) + tuple(
     type(STATED_LINE[0])(name, type_, "")
     for name, type_ in (("charge_category", "VARCHAR"), ("tax_basis", "VARCHAR"), ("is_tax_doubtful", "BOOLEAN"))
@@ -302,7 +303,7 @@ _LINE_COLUMNS = tuple(
 @dataclass(frozen=True, slots=True)
 class _DocumentFacts:
     first_row: int
-    line_count: int
+    row_count: int
     ordinals: Mapping[str, int]
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
@@ -324,6 +325,23 @@ def head_of(document: ArchivedDocument) -> Head:
     return Head(text=_text(document.facts), newline=document.facts.newline, path=document.path)
 
 
+def head_at(path: Path) -> Head:
+    """The same of a file, without looking at the rest of it; empty where it is no text.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with open_content(path) as file:
+            start = file.read(HEAD_BYTES)
+    except DAMAGED:
+        start = b""
+    if encoding_of(start[:4]) is Encoding.PARQUET:
+        start = b""
+    start = start.removeprefix(BYTE_ORDER_MARK)
+    return Head(text=start.decode("utf-8", "ignore"), newline=(newline_of(start) or b"\n").decode(), path=path)
+
+
 def _text(facts: TextFacts) -> str:
     """The head as text. A character that its end cuts in half is no fault of the document."""
     return facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
@@ -331,7 +349,7 @@ def _text(facts: TextFacts) -> str:
 
 def _no_lines(facts: TextFacts, csv: Csv) -> str | None:
     """Why CSV of a known header cannot be read; None where it can."""
-    if facts.records <= int(csv.has_header):
+    if csv.first_line == 1 and facts.records <= int(csv.has_header):
         return _ONLY_A_HEADER
     if csv.has_header and facts.newline not in _text(facts):
         return f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header"
@@ -440,9 +458,10 @@ def _unreadable_values(
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) -> dict[str, _DocumentFacts]:
-    """What the staged lines say about each document: its first row there, its lines, and the invoices it states."""
-    lines = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
-    told = _told(connection, lines, layout)
+    """What the staged lines say about each document: its first row there, its rows, and the invoices it states."""
+    staged = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
+    told = _told(connection, staged, layout)
+    lines = f"(FROM {staged} WHERE NOT is_control)"
     same = _same_invoices(told)
     if same:
         pairs = ", ".join(
@@ -486,17 +505,21 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
     sums = _sums(connection, lines, {document for document, _ in too_large})
     doubts = _doubts(connection, lines)
+    counts = connection.execute(
+        f"SELECT document_sha256, min(file_row_number), count(*) FROM {staged} GROUP BY ALL"
+    ).fetchall()
+    rows_of = {sha256: (first_row, count) for sha256, first_row, count in counts}
     documents: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         documents.setdefault(row["document_sha256"], []).append(row)
     facts = {}
-    for sha256, found in documents.items():
+    for sha256, (first_row, row_count) in rows_of.items():
+        found = documents.get(sha256, [])
         keys = [str(row["invoice_key"]) for row in found]
         ordinals = {key: ordinal for ordinal, key in enumerate(keys, start=1)}
-        first_row = min(row["first_row"] for row in found)
         facts[sha256] = _DocumentFacts(
             first_row=first_row,
-            line_count=sum(row["line_count"] for row in found),
+            row_count=row_count,
             ordinals=ordinals | {key: ordinals[kept] for (document, key), kept in same.items() if document == sha256},
             invoices=tuple(
                 StatedInvoice(
@@ -622,11 +645,6 @@ def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _Documen
     )
 
 
-def _records(document: ArchivedDocument, counted: int | Csv) -> int:
-    """How many records the document has, without a header."""
-    return document.facts.records - int(counted.has_header) if isinstance(counted, Csv) else counted
-
-
 def _record(row: int, counted: int | Csv) -> int:
     """The ordinal, from 1, of the record that gave a line, by the line's from 0."""
     return row // (counted.lines_each if isinstance(counted, Csv) else 1) + 1
@@ -638,7 +656,9 @@ def _reason(
     """Why the document is rejected; None where it is not."""
     if problems:
         return _described(document, counted, problems)
-    read = 0 if facts is None else facts.line_count
+    read = 0 if facts is None else facts.row_count
+    if facts is not None and not facts.invoices:
+        return "it has totals, and no line that they are of; expected at least one"
     if isinstance(counted, Csv):
         return _csv_reason(document, counted, read)
     if not read:
@@ -656,6 +676,7 @@ def _described(document: ArchivedDocument, counted: int | Csv, problems: Sequenc
         newline=document.facts.newline,
         has_header=counted.has_header,
         delimiter=counted.delimiter,
+        first_line=counted.first_line,
     )
 
 
@@ -666,16 +687,24 @@ def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
     """Whether as many lines were read as the file has records, and each record has a value for each column."""
     header = int(csv.has_header)
     found = read // csv.lines_each
-    expected = document.facts.records - header
+    # What lies above the table was counted too.
+    expected = document.facts.records - header if csv.first_line == 1 else None
+    delimiter, first_line = csv.delimiter, csv.first_line
     try:
-        if found != expected and found != (expected := records_in(document.path, delimiter=csv.delimiter) - header):
+        if found != expected and found != (
+            expected := records_in(document.path, delimiter=delimiter, first_line=first_line) - header
+        ):
             # Where the file ends within quotes, this says on which line they begin.
-            records_in(document.path, strict=True, delimiter=csv.delimiter)
+            records_in(document.path, strict=True, delimiter=delimiter, first_line=first_line)
             return f"{found} records were read where the file has {expected}; nothing of it was taken"
         # DuckDB passes over a comma too many where nothing but commas follows: it would move values into other columns.
         # Commas were counted while the document was archived; other delimiters were not.
-        if csv.delimiter != "," or document.facts.commas != document.facts.records * (csv.columns - 1):
-            assert_columns(document.path, csv.columns, delimiter=csv.delimiter)
+        if (
+            csv.delimiter != ","
+            or csv.first_line > 1
+            or document.facts.commas != document.facts.records * (csv.columns - 1)
+        ):
+            assert_columns(document.path, csv.columns, delimiter=delimiter, first_line=first_line)
     except UnreadableError as error:
         return str(error)
     return None if read else _ONLY_A_HEADER

@@ -63,27 +63,52 @@ class Formats:
         return cls(Descriptions.of(folder, taken=_OWN_NAMES))
 
     def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
-        """The format's name and how to read the document; no name and a refusal where none recognises it."""
-        own = next(((one.name, layout) for one in FORMATS if (layout := one.recognise(head)) is not None), None)
-        if own is not None and (not isinstance(own[1], Refusal) or own[1].stands):
+        """The format's name and how to read the document; no name and a refusal where none recognises it.
+
+        A description that names the columns of its header comes before the program's own formats: a person wrote it for such
+        files.
+        """
+        described = [(one, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
+        readable = [(one, layout) for one, layout in described if not isinstance(layout, Refusal)]
+        own = _own_format(head)
+        if own is not None and isinstance(own[1], Refusal) and own[1].stands:
             return own
+        if own is not None and not isinstance(own[1], Refusal):
+            readable = [(one, layout) for one, layout in readable if one.description.header]
+            if not readable:
+                return own
         # What a format of the program takes for its own and cannot read may be what a description says it is.
-        found = [(one.name, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
-        if own is not None:
-            found = [(name, layout) for name, layout in found if not isinstance(layout, Refusal)]
+        found = readable if own is not None else described
         if len(found) > 1:
-            names = " and ".join(name for name, _ in found)
+            names = " and ".join(one.name for one, _ in found)
             return None, Refusal(
                 f"{names} both describe it; expected one description: let each name a column that only its own documents have"
             )
         if found:
-            return found[0]
+            return found[0][0].name, found[0][1]
         if own is not None:
             return own
-        wrong = "; ".join(self.descriptions.problems.values())
+        hints = [hint for one in self.descriptions.formats if (hint := one.below(head)) is not None]
+        wrong = "; ".join([*hints, *self.descriptions.problems.values()])
         return None, Refusal(
             _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
         )
+
+    def passed_over(self, head: Head) -> str | None:
+        """The program's own format that would read the document if no description did; None where none would."""
+        own = _own_format(head)
+        return None if own is None or isinstance(own[1], Refusal) else own[0]
+
+    def passed_over_by(self, described: DescribedFormat) -> list[str]:
+        """The program's own formats whose usual header has all columns that a description names: it reads their files."""
+        usual = {one.name: one.usual_columns for one in FORMATS if isinstance(one, CostTable | DigitalOceanCsv)}
+        delimiter = described.description.delimiter
+        return [
+            name
+            for name, columns in usual.items()
+            if described.description.header
+            and described.recognise(Head(text=delimiter.join(columns) + "\n", newline="\n")) is not None
+        ]
 
     def facts_from_names(self, format_name: str | None, file_names: Collection[str]) -> dict[str, NameFacts]:
         """What the provider's file names tell; without those that are not the provider's.
@@ -100,15 +125,26 @@ class Formats:
     def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
         """What reads documents of the format now: this program's version, and the descriptions where they matter.
 
-        To what was rejected, or is described, all of them do: any that is added or mended may fit it.
+        To what was rejected, or is described, all of them do: any that is added or mended may fit it. To what one of the
+        program's own formats reads, those that come before it do.
         """
-        if is_rejected or self.is_described(format_name):
-            return f"{__version__} {self.descriptions.digest}".rstrip()
-        return __version__
+        is_own = not is_rejected and not self.is_described(format_name)
+        digest = self.descriptions.digest_of_headers if is_own else self.descriptions.digest
+        return f"{__version__} {digest}".rstrip()
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The names of the program's own formats."""
+        return _OWN_NAMES
 
     def is_described(self, format_name: str | None) -> bool:
         """Whether people have described the format, or had: it is none of the program's own."""
         return format_name not in _OWN_NAMES
+
+
+def _own_format(head: Head) -> tuple[str, Layout | Inventory | Manifest | Refusal] | None:
+    """The program's own format that the document is of."""
+    return next(((one.name, layout) for one in FORMATS if (layout := one.recognise(head)) is not None), None)
 
 
 def _what_it_seems(head: Head, names: Iterable[str]) -> str:

@@ -118,7 +118,7 @@ class _RecordCounter:
             chunk = chunk.removeprefix(BYTE_ORDER_MARK)
             self._is_first = False
         if self._newline is None:
-            self._newline = _newline_of(chunk)
+            self._newline = newline_of(chunk)
         # A carriage return at the edge may be half of a line end.
         if self._newline in {None, b"\r\n"} and chunk.endswith(b"\r"):
             self._carried, chunk = b"\r", chunk[:-1]
@@ -181,7 +181,7 @@ class _RecordCounter:
         return self._ends - self._blank + (1 if self._line_has_bytes else 0)
 
 
-def _newline_of(chunk: bytes) -> bytes | None:
+def newline_of(chunk: bytes) -> bytes | None:
     """The first line end; None where there is none, or perhaps only half of it."""
     line_feed, carriage_return = chunk.find(b"\n"), chunk.find(b"\r")
     if carriage_return == -1 or -1 < line_feed < carriage_return:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
@@ -39,6 +39,7 @@ class Landed:
         documents: The SHA-256 of each document that was registered for the first time.
         months: The months whose invoices changed.
         rejected: The new documents that were rejected, by name: why.
+        described: The documents that a person's description reads in place of a format of the program, by name: which of each.
         waiting: Files that are still being written: the next landing takes them.
         problems: Files that could not be taken, by their path below the inbox: why.
         seen: How many files lie in the inbox.
@@ -47,6 +48,7 @@ class Landed:
     documents: list[str] = field(default_factory=list)
     months: set[date] = field(default_factory=set)
     rejected: dict[str, str] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     seen: int = 0
@@ -95,7 +97,8 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
     """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
     What an older version, or other descriptions, could not read, these perhaps can. What was read by a description is read by
-    it as it is now, by none where it is gone, and by none where another fits too: as it would be in a new warehouse.
+    it as it is now, by none where it is gone, and by none where another fits too: as it would be in a new warehouse. What one of
+    the program's own formats read may have been described since; that is seen when it is looked at, and so no month is told.
     """
     kinds = connection.execute(
         "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
@@ -104,14 +107,23 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
         f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
         f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
         for status, format_, read_by in kinds
-        if (status == "rejected" or formats.is_described(format_))
-        and read_by != formats.read_by(format_, is_rejected=status == "rejected")
+        if _is_outdated(formats, format_, read_by, is_rejected=status == "rejected")
     ]
     if not outdated:
         return []
+    own = text_list(sorted(formats.own_names))
     return connection.execute(
-        f"SELECT document_sha256, invoice_month FROM documents WHERE {' OR '.join(outdated)} ORDER BY document_sha256"
+        "SELECT document_sha256, CASE WHEN status = 'rejected' OR format IS NULL "
+        f"OR format NOT IN ({own}) THEN invoice_month END FROM documents WHERE {' OR '.join(outdated)} ORDER BY document_sha256"
     ).fetchall()
+
+
+def _is_outdated(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
+    now = formats.read_by(format_name, is_rejected=is_rejected)
+    if is_rejected or formats.is_described(format_name):
+        return read_by != now
+    # A newer version reads its own formats as the older one did.
+    return read_by.partition(" ")[2] != now.partition(" ")[2]
 
 
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
@@ -168,7 +180,7 @@ def _take_all(
     landed.seen = found.seen
     landed.problems.update(found.problems)
     landed.waiting += [file.inbox_path for file in found.waiting]
-    for outdated in _slices([(sha256, 0) for sha256 in known.outdated]):
+    for outdated in _slices([(sha256, 0) for sha256 in _read_otherwise(warehouse, archive, reader, known.outdated)]):
         _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], landed)
     documents = [file for file in found.complete if not file.is_control_total]
     for files in _slices([(file, file.state.byte_size) for file in documents]):
@@ -180,6 +192,35 @@ def _take_all(
         _note_problems(warehouse, found, landed)
     if landed.documents:
         landed.rejected = _rejected(warehouse, landed.documents)
+
+
+def _read_otherwise(warehouse: Warehouse, archive: Archive, reader: Reader, outdated: Sequence[str]) -> list[str]:
+    """Those of the outdated documents that are to be read anew; of the others it is noted that they are as they were.
+
+    What one of the program's own formats read, and still does, need not be: its beginning tells.
+    """
+    if not outdated:
+        return []
+    with warehouse.read() as connection:
+        found = connection.execute(
+            "SELECT document_sha256, format FROM documents WHERE status = 'accepted' "
+            f"AND document_sha256 IN ({text_list(outdated)})"
+        ).fetchall()
+    same: dict[str, list[str]] = {}
+    for sha256, format_name in found:
+        path = archive.path_of(sha256)
+        if not reader.formats.is_described(format_name) and path.exists():
+            name, _ = reader.formats.recognise(head_at(path))
+            if not reader.formats.is_described(name):
+                same.setdefault(format_name, []).append(sha256)
+    with warehouse.write() as connection:
+        for format_name, hashes in same.items():
+            connection.execute(
+                f"UPDATE documents SET read_by = ? WHERE document_sha256 IN ({text_list(hashes)})",
+                [reader.formats.read_by(format_name, is_rejected=False)],
+            )
+    kept = {sha256 for hashes in same.values() for sha256 in hashes}
+    return [sha256 for sha256 in outdated if sha256 not in kept]
 
 
 def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
@@ -318,7 +359,13 @@ def _register(
     looked_at: Sequence[tuple[InboxFile, str]] = (),
 ) -> None:
     """Read the documents without the lock, then write them and what was looked at in one transaction."""
-    arrivals = arrivals_of(archive, documents, reader.read(documents), reader.formats)
+    readings = reader.read(documents)
+    for document in documents:
+        reading = readings[document.document_sha256]
+        if reading.passed_over is not None:
+            names = [event["file_name"] for event in archive.record(document.document_sha256).of("received")]
+            landed.described[names[0]] = f"{reading.format}, and not the program's own {reading.passed_over}"
+    arrivals = arrivals_of(archive, documents, readings, reader.formats)
     with warehouse.write() as connection:
         if arrivals:
             landed.months |= register(connection, archive, arrivals, reader.formats)

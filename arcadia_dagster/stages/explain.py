@@ -141,7 +141,7 @@ def physical_lines(archive: Archive, document_sha256: str, formats: Formats, *, 
     _, layout = formats.recognise(head_of(document))
     if isinstance(layout, Refusal | Inventory | Manifest) or not isinstance(csv := layout.lines_in(path), Csv):
         return {}
-    begins = record_lines(path, newline=facts.newline, delimiter=csv.delimiter)
+    begins = record_lines(path, newline=facts.newline, delimiter=csv.delimiter, first_line=csv.first_line)
     records = islice(begins, int(csv.has_header), int(csv.has_header) + -(-up_to // csv.lines_each))
     numbers = count(1)
     return {next(numbers): line for line in records for _ in range(csv.lines_each)}

@@ -10,11 +10,13 @@ from arcadia_dagster.formats.description import DescriptionError, read_descripti
 from arcadia_dagster.formats.format import NameFacts
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.routes import RoutesError, read_routes
+from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests import plain
 from arcadia_dagster_tests.formats.test_described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance
 
 AMOUNTS = (146_913, 123_456, 23_457)
 NET = SERVER[:6]
@@ -149,3 +151,140 @@ def test_a_file_of_settings_that_is_too_large_or_too_deep_is_refused_at_once(tmp
 
 
 REFUSED = r"any\.toml (is not TOML as people write it here: line 1 has a key|has more than \d+ bytes)"
+
+
+TABLE = """name = "table"
+source = "table"
+currency = "USD"
+first_line = "header"
+file_name = 'T-(?P<invoice>\\d+)'
+columns = {amount = "Cost", service = "Service", start = "Day"}
+tax = {column = "Kind", values = ["Tax"]}
+total = {column = "Kind", values = ["Total"], subtotals = ["Subtotal"]}
+"""
+PREAMBLE, TOP = "Invoice,1\nDate,2026-05-01\n\n", "Service,Day,Kind,Cost\n"
+LINES = "Compute,2026-04-01,Usage,60.00\nStorage,2026-04-02,Usage,30.00\n,,Tax,9.00\n"
+PARTS = """name = "shards"
+source = "shards"
+currency = "USD"
+parts = true
+columns = {amount = "Cost", service = "Service", start = "Day", invoice = "Invoice", month = "Month"}
+tax = {none = "not due"}
+"""
+MINE = """name = "mine"
+source = "mine"
+currency = "USD"
+columns = {amount = "USD", service = "product", start = "start"}
+date_format = "%Y-%m-%d %H:%M:%S +0000"
+file_name = 'DigitalOcean Invoice .*-(?P<invoice>\\d+)\\)'
+tax = {column = "product", values = ["Taxes"]}
+"""
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Iterator[Project]:
+    """A project with these descriptions and a finance service."""
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        project = Project(tmp_path / "home", sandbox=sandbox)
+        folder = project.home / "formats"
+        folder.mkdir()
+        for name, text in (("table", TABLE), ("shards", PARTS)):
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        yield project
+
+
+def shard(*rows: str) -> bytes:
+    return "\n".join(("Service,Day,Cost,Invoice,Month", *rows, "")).encode()
+
+
+@case("52")
+def test_what_is_above_and_below_a_table_is_neither_charged_nor_lost(described: Project) -> None:
+    described.drop("T-1.csv", (PREAMBLE + TOP + LINES).encode())
+    described.drop("T-2.csv", (TOP + LINES + ",,Subtotal,90.00\n,,Total,99.00\n").encode())
+    described.drop("T-3.csv", (PREAMBLE + TOP + LINES + ",,Rounding,0.01\n,,Total,99.01\n").encode())
+    described.drop("T-4.csv", (TOP + LINES + ",,Total,98.00\n").encode())
+    described.build()
+    assert in_finance(described) == {
+        "1": (9_900, 9_000, 900, 3),
+        "2": (9_900, 9_000, 900, 3),
+        "3": (9_901, 9_001, 900, 4),
+    }
+    [reason] = described.invoice("4")["hold_reasons"]
+    assert "the total that it states, 98 USD, differs from the sum of its lines, 99.00 USD" in reason
+    path = described.home / "formats" / "table.toml"
+    path.write_text(TABLE.replace('first_line = "header"\n', ""), encoding="utf-8")
+    described.build()
+    assert (
+        "line 4 has the columns that table names: say first_line = 4 in table.toml"
+        in described.document("T-1.csv")["reason"]
+    )
+
+
+@case("53")
+def test_described_parts_are_one_invoice_in_whatever_order_they_come_and_files_that_are_whole_are_not(
+    described: Project,
+) -> None:
+    parts = [
+        f"S{number},2026-04-0{number + 1},{amount},%s,2026-04" for number, amount in enumerate(("35.00", "8.50", "1"))
+    ]
+    for folder, order in (("a", (0, 1, 2)), ("b", (2, 0, 1)), ("c", (1, 2, 0))):
+        for number in order:
+            described.drop(f"{folder}/part_{number}.csv", shard(parts[number] % f"G-{folder}"))
+    described.build()
+    assert in_finance(described) == {f"G-{folder}": (4_450, 4_450, 0, 3) for folder in "abc"}
+    whole = PARTS.replace("parts = true\n", "")
+    (described.home / "formats" / "shards.toml").write_text(whole, encoding="utf-8")
+    described.build()
+    for folder in "abc":
+        [reason] = described.invoice(f"G-{folder}")["hold_reasons"]
+        assert (
+            "a part of it, or a replacement? If they are parts, say `parts = true` in the description of shards and put copies"
+            in reason
+        )
+
+
+@case("54")
+def test_two_billing_months_in_one_described_file_are_never_one_invoice(described: Project) -> None:
+    (described.home / "formats" / "shards.toml").write_text(
+        PARTS.replace("parts = true\n", "").replace('invoice = "Invoice", ', ""), encoding="utf-8"
+    )
+    described.drop("months.csv", shard("A,2026-04-01,60.00,,2026-04", "B,2026-05-01,30.00,,202605"))
+    april = [f"C,2026-04-0{n},Usage,1.00" for n in range(1, 5)]
+    described.drop("T-5.csv", (TOP + "\n".join([*april, "D,2026-05-01,Usage,1.00", ""])).encode())
+    (described.home / "formats" / "table.toml").write_text(
+        "\n".join(key for key in TABLE.splitlines() if not key.startswith("file_name")),
+    )
+    described.build()
+    assert in_finance(described) == {
+        "unknown-2026-04-months": (6_000, 6_000, 0, 1),
+        "unknown-2026-05-months": (3_000, 3_000, 0, 1),
+    }
+    [reason] = described.invoice("unknown-2026-04-T-5")["hold_reasons"]
+    assert "its lines start in 2 months (2026-04, 2026-05), and no line says of which invoice it is" in reason
+
+
+@case("55")
+def test_a_description_of_a_header_of_the_program_reads_its_files_however_late_it_comes(described: Project) -> None:
+    described.drop(invoice_name(), digitalocean(line(), tax()))
+    described.build()
+    assert described.document(invoice_name())["format"] == "digitalocean_csv"
+    (described.home / "formats" / "mine.toml").write_text(MINE, encoding="utf-8")
+    described.drop(invoice_name(number="1002"), digitalocean(line(amount="$7.00"), tax()))
+    described.build()
+    formats = {row["file_name"]: row["format"] for row in described.query("SELECT * FROM documents")}
+    assert formats == {invoice_name(): "mine", invoice_name(number="1002"): "mine"}
+
+
+@case("56")
+def test_a_category_that_is_not_described_holds_its_invoice_and_a_blank_id_is_an_error(described: Project) -> None:
+    categories = '[category]\ncolumn = "Kind"\nUsage = ["Usage"]\nTax = ["Tax"]\n'
+    text = TABLE.replace('tax = {column = "Kind", values = ["Tax"]}\n', "") + categories
+    (described.home / "formats" / "table.toml").write_text(text, encoding="utf-8")
+    described.drop("T-6.csv", (TOP + LINES + "Gift,2026-04-03,Promotion,1.00\n").encode())
+    described.drop("blank.csv", shard("A,2026-04-01,60.00, ,2026-04"))
+    described.build()
+    [reason] = described.invoice("6")["hold_reasons"]
+    assert reason.startswith(
+        "T-6.csv: line 5, column Kind: 'Promotion'; expected a value that [category] has; it counts as Usage"
+    )
+    assert described.document("blank.csv")["reason"] == "line 2, column Invoice: blank; expected the invoice's id"

@@ -14,13 +14,14 @@ import pytest
 
 from arcadia_dagster import cli
 from arcadia_dagster.definitions import build_resources
-from arcadia_dagster.formats.description import FIELDS, Description
+from arcadia_dagster.formats.description import FIELDS, Category, Description, Tax, Total
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster.warehouse import WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.plain import RANGE, archive_of, reader_of
 from arcadia_dagster_tests.project import Project, instance_in_memory
 
@@ -28,9 +29,11 @@ GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "describing-a-format.md"
 NAME = "Rechnung R-1041 2026-04.csv"
 
 
-def block(language: str) -> str:
-    [found] = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
-    return str(found)
+def block(language: str, number: int = 0) -> str:
+    """One of the guide's blocks: the first is of the first example, the second of the table of a console."""
+    found = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+    assert len(found) == 2
+    return str(found[number])
 
 
 @pytest.fixture
@@ -68,6 +71,62 @@ def test_the_guides_document_goes_all_the_way_to_finance(described: Project) -> 
     assert [line["amount"] for line in described.lines("R-1041")] == [
         *(Decimal("1012.40"), Decimal("12.0125"), Decimal("-24.4125"), Decimal(190))
     ]
+
+
+def test_the_guides_table_of_a_console_goes_to_finance_without_its_total_and_never_without_its_lines(
+    described: Project,
+) -> None:
+    (described.home / "formats" / "examplecost.toml").write_text(block("toml", 1), encoding="utf-8")
+    table = block("csv", 1)
+    described.drop("5000000032_cost_table_202604.csv", table.encode())
+    described.drop("5000000033_cost_table_202604.csv", table.replace("30.00", "29.00").encode())
+    described.drop("5000000034_cost_table_202604.csv", table.replace("Promotion", "Gift").encode())
+    described.build()
+    assert described.sandbox is not None
+    rows = {row["external_id"]: row for row in described.sandbox.invoices()}
+    assert sorted(rows) == ["5000000032", "R-1041"]
+    found = rows["5000000032"]
+    assert (found["amount_gross_minor"], found["amount_tax_minor"], found["line_count"]) == (108_901, 9_900, 5)
+    assert "five lines, 1089.01 USD, 99.00 of it tax" in GUIDE
+    [reason] = described.invoice("5000000033")["hold_reasons"]
+    assert "the total that it states, 1089.01 USD, differs from the sum of its lines, 1088.01 USD" in reason
+    [reason] = described.invoice("5000000034")["hold_reasons"]
+    assert "line 7, column Cost type: 'Gift'; expected a value that [category] has; it counts as Credit" in reason
+    categories = [line["charge_category"] for line in described.lines("5000000032")]
+    assert categories == ["Usage", "Usage", "Credit", "Tax", "Adjustment"]
+
+
+def test_a_description_of_a_header_of_the_program_is_told_and_its_files_are_read_anew(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]]
+) -> None:
+    may = {"BillingPeriodStart": "2026-05-01T00:00:00Z"}
+    described.drop("focus.csv", as_csv(charge(**may), tax(**may)))
+    described.build()
+    read = "SELECT format, read_by FROM documents WHERE file_name = 'focus.csv'"
+    built = "SELECT * FROM stage_versions WHERE invoice_month = '2026-05-01' ORDER BY ALL"
+    [before], stages = described.query(read), described.query(built)
+    own = """name = "own"\nsource = "own"\ncurrency = "USD"\ndate_format = "%Y-%m-%dT%H:%M:%SZ"
+    columns = {amount = "BilledCost", invoice = "InvoiceId", month = "BillingPeriodStart", service = "x_Mine"}
+    tax = {column = "ChargeCategory", values = ["Tax"]}"""
+    path = described.home / "formats" / "own.toml"
+    path.write_text(own, encoding="utf-8")
+    described.build()
+    [found] = described.query(read)
+    assert (found["format"], found["read_by"] != before["read_by"]) == ("focus", True), (
+        "looked at: it has no such column"
+    )
+    assert described.query(built) == stages, "and nothing was built for it"
+
+    path.write_text(own.replace("x_Mine", "ServiceName"), encoding="utf-8")
+    code, out, _ = arcadia("formats")
+    told = " ".join(out.replace("\n", " ").split())
+    assert (code, "it comes before focus, whose columns it names" in told) == (0, True), told
+    code, _, told = arcadia("ingest")
+    assert (code, described.query(read)[0]["format"]) == (0, "own")
+    assert "focus.csv: read by the description own, and not the program's own focus" in told
+    path.unlink()
+    described.build()
+    assert described.query(read)[0]["format"] == "focus"
 
 
 def test_trying_it_shows_the_lines_and_writes_nothing(
@@ -248,6 +307,6 @@ def test_the_sensor_notices_a_changed_description_of_documents_that_are_taken_al
 
 
 def test_the_guide_names_every_key() -> None:
-    assert [
-        key for key in (*Description.model_fields, *FIELDS) if f"`{key}`" not in GUIDE and f"`[{key}]`" not in GUIDE
-    ] == []
+    of_tables = [key for table in (Tax, Total, Category) for key in table.model_fields]
+    keys = (*Description.model_fields, *FIELDS, *of_tables)
+    assert [key for key in keys if not re.search(rf"`\[?{key}\b", GUIDE)] == []

@@ -5,8 +5,12 @@ part beside them? The files of one delivery are summed: does one of them state l
 """
 
 from arcadia_dagster.billing import likeness
+from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.commands import dismiss_sql, release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+from arcadia_dagster.warehouse.query import text_list
+
+_OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 
 # An earlier file is known by its days and by at most 64 of what it charged for; of the newest delivery all lines are there.
 _EARLIER = """
@@ -56,8 +60,10 @@ def _part_or_replacement(scope: Scope) -> str:
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
         CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
-        ', which came earlier, charges for: a part of it, or a replacement? If they are parts, put copies of all parts into '
-        'one new folder of the inbox; if what came last is the whole invoice: ' ||
+        ', which came earlier, charges for: a part of it, or a replacement? If they are parts, ' ||
+        CASE WHEN min(document.format) IN ({_OWN_FORMATS}) THEN ''
+          ELSE 'say `parts = true` in the description of ' || min(document.format) || ' and ' END ||
+        'put copies of all parts into one new folder of the inbox; if what came last is the whole invoice: ' ||
         {release_sql("lacking.external_id")} AS text
       FROM lacking JOIN documents AS document USING (document_sha256)
       GROUP BY lacking.source, lacking.account_id, lacking.external_id"""

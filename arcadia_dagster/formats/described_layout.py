@@ -1,0 +1,365 @@
+"""How the documents of a described format are read: each record becomes a line, or a line and its tax, or a total.
+
+In the SQL, what the record has for a field is `<field>_text`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.formats.csv_reader import read_csv_sql
+from arcadia_dagster.formats.described_invoices import invoices_sql
+from arcadia_dagster.formats.described_values import (
+    MONTHS,
+    MOST,
+    lowered_sql,
+    marks_of,
+    number_pattern,
+    strptime_sql,
+    symbols_of,
+    written_amount,
+)
+from arcadia_dagster.formats.description import FIELDS, Description, Marked
+from arcadia_dagster.formats.format import Csv
+from arcadia_dagster.warehouse.query import text_literal
+
+_SEPARATOR = "chr(31)"
+_OF_TABLES = {
+    "tax_amount": "tax.amount",
+    "tax_stated": "tax.stated",
+    "tax_kind": "tax.column",
+    "total_kind": "total.column",
+    "category_kind": "category.column",
+}
+"""What a description's other tables name columns for."""
+
+_TEXTS = (*FIELDS, *_OF_TABLES)
+
+
+@dataclass(frozen=True)
+class DescribedLayout:
+    """One order of the columns that a description names.
+
+    Attributes:
+        name: The format's name.
+        digest: Which description it is.
+        width: How many columns there are.
+        positions: Where each key's column is, from 0.
+        first_line: The line of the file, from 1, in which the table begins.
+        description: What is said of them.
+    """
+
+    name: str
+    digest: str
+    width: int
+    positions: tuple[tuple[str, int], ...]
+    first_line: int
+    description: Description = field(compare=False)
+
+    @property
+    def source(self) -> str:
+        """Who issued the invoices."""
+        return self.description.source
+
+    def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
+        """See `format.Layout`."""
+        found = self.description
+        read = read_csv_sql(
+            paths,
+            [f"c{position}" for position in range(self.width)],
+            compression=compression,
+            options=options,
+            delimiter=found.delimiter,
+            has_header=found.header,
+            first_line=self.first_line,
+        )
+        texts = ", ".join(f"{self._text(name)} AS {name}_text" for name in _TEXTS)
+        currency = (
+            "nullif(upper(trim(currency_text)), '')"
+            if found.currency is None
+            else f"CAST({text_literal(found.currency)} AS VARCHAR)"
+        )
+        records = f"""(
+                SELECT *, {self._key()} AS invoice_key, {self._is_tax()} AS is_tax_by_kind
+                FROM (
+                  SELECT filename AS path, {texts}, {self._marked("total_kind_text", found.total)} AS is_total,
+                    {self._is_subtotal()} AS is_subtotal, {self._category()} AS category, {currency} AS currency,
+                    nullif(trim(account_text), '') AS account, nullif(trim(invoice_text), '') AS invoice,
+                    CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month
+                  FROM {read}
+                ))"""
+        return f"""
+        SELECT
+          path,
+          invoice_key,
+          CASE WHEN is_tax THEN 'Tax' ELSE {self._typed_category()} END AS typed_category,
+          CASE WHEN is_tax THEN 'Taxes' ELSE nullif(trim(service_text), '') END AS service_name,
+          CASE WHEN is_tax_of_line THEN {self._words_of_tax()} ELSE coalesce(description_text, '') END AS description,
+          nullif(trim(project_text), '') AS project,
+          CASE WHEN NOT is_tax THEN nullif(trim(resource_id_text), '') END AS resource_id,
+          CASE WHEN NOT is_tax THEN nullif(trim(resource_name_text), '') END AS resource_name,
+          CAST(NULL AS VARCHAR) AS resource_type,
+          charge_period_start,
+          {self._exclusive_end()} AS charge_period_end,
+          CASE WHEN NOT is_tax THEN quantity END AS quantity,
+          CASE WHEN NOT is_tax AND quantity IS NOT NULL THEN nullif(trim(unit_text), '') END AS unit,
+          amount,
+          is_rounded,
+          currency,
+          is_control,
+          bad.bad_column,
+          bad.bad_value,
+          bad.expected,
+          {self._doubt()} AS doubt,
+          account,
+          invoice,
+          stated_month,
+          total_of,
+          stated_total,
+          stated_tax
+        FROM (
+          SELECT *, {self._bad_sql()} AS bad
+          FROM (
+            SELECT
+              *,
+              {amounts.amount_sql("plain_amount")} AS amount,
+              {amounts.is_rounded_sql("plain_amount")} AS is_rounded,
+              {amounts.quantity_sql("plain_quantity")} AS quantity,
+              {_total_sql("plain_total")} AS stated_total,
+              {_total_sql("plain_total_tax")} AS stated_tax,
+              {self._time("start_text")} AS charge_period_start,
+              {self._time("end_text")} AS stated_end,
+              CASE WHEN is_tax_of_line AND {self._repeats_tax()} THEN 'stated' WHEN is_total AND is_tax_of_line THEN 'tax'
+                WHEN is_total THEN 'amount' END AS total_of,
+              is_total OR is_subtotal OR (is_tax_of_line AND NOT is_first_of_invoice) AS is_control
+            FROM (
+              SELECT *, {self._plain("amount_text")} AS plain_amount, {self._plain("total_text")} AS plain_total,
+                {self._plain("total_tax_text")} AS plain_total_tax,
+                {self._plain("quantity_text", is_money=False)} AS plain_quantity
+              FROM {self._with_tax_lines(records)}
+            )
+          )
+        )
+        """
+
+    def invoices_sql(self, lines: str) -> str | None:
+        """See `described_invoices`."""
+        return invoices_sql(self.description, lines)
+
+    def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
+        """As the description says."""
+        found = self.description
+        return Csv(self.width, found.delimiter, found.header, 2 if self._has_tax_lines else 1, self.first_line)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return dict(self.positions)
+
+    @property
+    def _has_tax_lines(self) -> bool:
+        """Whether a record gives a line of tax besides its own."""
+        return not {"tax.amount", "tax.stated"}.isdisjoint(self._positions)
+
+    def _text(self, name: str) -> str:
+        """SQL: what the record has for a field, as text."""
+        position = self._positions.get(_OF_TABLES.get(name, f"columns.{name}"))
+        return "CAST(NULL AS VARCHAR)" if position is None else f"c{position}"
+
+    def _key(self) -> str:
+        """SQL: what tells an invoice of a document from its others: account, id, and the month where there is no id."""
+        found = self.description
+        parts = ["coalesce(account, '')", "coalesce(invoice, '')"]
+        if found.blank_invoice or ("columns.month" in self._positions and found.file_name is None):
+            parts.append("CASE WHEN invoice IS NULL THEN coalesce(strftime(stated_month, '%Y-%m'), '') ELSE '' END")
+        return f"concat_ws({_SEPARATOR}, {', '.join(parts)})"
+
+    def _month(self) -> str:
+        return f"coalesce({strptime_sql('month_text', MONTHS)}, {self._time('month_text')})"
+
+    def _with_tax_lines(self, records: str) -> str:
+        """SQL: each record, and behind it the tax that it states, where there is a column for it.
+
+        What each record repeats for its invoice is a line once, behind the invoice's first record that states it.
+        """
+        if not self._has_tax_lines:
+            plain = "false AS is_tax_of_line, true AS is_first_of_invoice, is_tax_by_kind AS is_tax"
+            return f"(SELECT *, {plain} FROM {records})"
+        each = f"""(SELECT * REPLACE (CASE WHEN is_tax_of_line THEN {self._tax_text()} ELSE amount_text END AS amount_text),
+          is_tax_of_line OR is_tax_by_kind AS is_tax
+          FROM (SELECT *, unnest([false, true]) AS is_tax_of_line FROM {{}}))"""
+        if not self._tax_is_repeated:
+            return f"(SELECT *, true AS is_first_of_invoice FROM {each.format(records)})"
+        states = "coalesce(trim(tax_stated_text), '') <> '' AND NOT is_total AND NOT is_subtotal"
+        numbered = f"(SELECT *, row_number() OVER () AS record, {states} AS states_tax FROM {records})"
+        first = (
+            f"(SELECT *, states_tax AND row_number() OVER (PARTITION BY path, invoice_key, states_tax ORDER BY record) = 1 "
+            f"AS is_first_of_invoice FROM {numbered})"
+        )
+        # The window has put them into another order.
+        return f"(SELECT * EXCLUDE (record, states_tax) FROM {each.format(first)} ORDER BY record, is_tax_of_line)"
+
+    @property
+    def _tax_is_repeated(self) -> bool:
+        return "tax.stated" in self._positions
+
+    def _repeats_tax(self) -> str:
+        """SQL: whether a line of tax is what its invoice's records repeat."""
+        return "NOT is_total AND NOT is_subtotal AND trim(tax_stated_text) <> ''" if self._tax_is_repeated else "false"
+
+    def _tax_text(self) -> str:
+        return "tax_stated_text" if self._tax_is_repeated else "tax_amount_text"
+
+    def _words_of_tax(self) -> str:
+        """SQL: the description of a record's own line of tax."""
+        return "'Tax'" if self._tax_is_repeated else "concat_ws(': ', 'Tax', description_text)"
+
+    def _is_tax(self) -> str:
+        """SQL: whether the record's kind or category says that it is tax."""
+        return f"({self._marked('tax_kind_text', self.description.tax)} OR coalesce(category = 'Tax', false))"
+
+    def _marked(self, text: str, marked: Marked | None) -> str:
+        """SQL: whether a column has one of the values, or matches the pattern."""
+        if marked is None or marked.column is None:
+            return "false"
+        arms = [f"lower(trim({text})) IN ({lowered_sql(marked.values)})"] if marked.values else []
+        arms += [f"regexp_matches({text}, {text_literal(marked.pattern)})"] if marked.pattern is not None else []
+        return f"coalesce({' OR '.join(arms) or 'false'}, false)"
+
+    def _is_subtotal(self) -> str:
+        total = self.description.total
+        if total is None or not total.subtotals:
+            return "false"
+        return f"coalesce(lower(trim(total_kind_text)) IN ({lowered_sql(total.subtotals)}), false)"
+
+    def _category(self) -> str:
+        """SQL: the charge category that a column says, NULL where it says none that is described."""
+        category = self.description.category
+        if category is None:
+            return "CAST(NULL AS VARCHAR)"
+        arms = " ".join(
+            f"WHEN lower(trim(category_kind_text)) IN ({lowered_sql(values)}) THEN '{name}'"
+            for name, values in category.by_category.items()
+            if values
+        )
+        other = "CAST(NULL AS VARCHAR)" if category.other is None else f"'{category.other}'"
+        return f"CASE {arms} ELSE {other} END"
+
+    def _typed_category(self) -> str:
+        """SQL: the category of what is no tax."""
+        return "category" if self.description.category else "CASE WHEN amount < 0 THEN 'Credit' ELSE 'Usage' END"
+
+    def _doubt(self) -> str:
+        """SQL: a category that is not described."""
+        category = self.description.category
+        if category is None or category.other is not None:
+            return "CAST(NULL AS VARCHAR)"
+        shown = (
+            "CASE WHEN trim(coalesce(category_kind_text, '')) = '' THEN 'blank' "
+            "ELSE chr(39) || left(trim(category_kind_text), 80) || chr(39) END"
+        )
+        column, expected = (
+            text_literal(f"column {category.column}: "),
+            text_literal("; expected a value that [category] has"),
+        )
+        return (
+            f"CASE WHEN category IS NULL AND NOT is_tax AND NOT is_control THEN {column} || {shown} || {expected} END"
+        )
+
+    def _plain(self, text: str, *, is_money: bool = True) -> str:
+        """SQL: a number with a decimal point and no other mark; NULL where it is not written as described."""
+        found = self.description
+        bare, is_right = f"trim({text})", "true"
+        if found.currency is not None:
+            for symbol in symbols_of(found):
+                escaped = text_literal(f"^([-+(]?) *{re.escape(symbol)} *")
+                bare = f"regexp_replace(regexp_replace({bare}, {escaped}, '\\1'), {text_literal(f' *{re.escape(symbol)}$')}, '')"
+        elif is_money:
+            # The currency's own code or symbol, whichever currency the record is in.
+            beside = f"regexp_extract({text}, '[A-Z]{{3}}|[{amounts.SYMBOLS}]')"
+            is_right = f"{beside} IN ('', currency, {amounts.symbol_of_sql('currency')})"
+            code = f"([A-Z]{{3}}|[{amounts.SYMBOLS}])"
+            bare = f"regexp_replace(regexp_replace({bare}, '^([-+(]?) *{code} *', '\\1'), ' *{code}$', '')"
+        unmarked = f"translate({bare}, {text_literal(marks_of(found))}, '')" if marks_of(found) else bare
+        if found.decimal_mark != ".":
+            unmarked = f"replace({unmarked}, {text_literal(found.decimal_mark)}, '.')"
+        return f"CASE WHEN regexp_full_match({bare}, {text_literal(number_pattern(found))}) AND {is_right} THEN {unmarked} END"
+
+    def _time(self, text: str) -> str:
+        formats = ", ".join(text_literal(format_) for format_ in self.description.date_format)
+        if any("%f" in format_ for format_ in self.description.date_format):
+            # Microseconds are all that is kept.
+            text = f"regexp_replace({text}, '(\\.\\d{{6}})\\d+', '\\1')"
+        return strptime_sql(text, f"[{formats}]")
+
+    def _exclusive_end(self) -> str:
+        if self.description.end == "exclusive":
+            return "stated_end"
+        # A day that is written without a time is a whole one.
+        dated = [format_ for format_ in self.description.date_format if "%H" not in format_]
+        if not dated:
+            return timestamps.exclusive_end_sql("stated_end")
+        if len(dated) == len(self.description.date_format):
+            return "stated_end + INTERVAL 1 DAY"
+        is_day = f"{strptime_sql('end_text', '[' + ', '.join(map(text_literal, dated)) + ']')} IS NOT NULL"
+        return (
+            f"CASE WHEN {is_day} THEN stated_end + INTERVAL 1 DAY ELSE {timestamps.exclusive_end_sql('stated_end')} END"
+        )
+
+    def _bad_sql(self) -> str:
+        """The first value of the record that cannot be read."""
+        amount = written_amount(self.description)
+        when = f"a time written as {' or '.join(self.description.date_format)}"
+        month = f"a month such as 2026-04, or {when}"
+        is_blank = "coalesce(trim(tax_stated_text), '') = ''"
+        arms = [
+            self._bad("tax.amount", "is_tax_of_line AND NOT is_subtotal AND amount IS NULL", "amount_text", amount),
+            self._bad(
+                "tax.stated",
+                f"is_tax_of_line AND NOT is_total AND NOT is_subtotal AND amount IS NULL AND NOT ({is_blank})",
+                "amount_text",
+                amount,
+            ),
+            self._bad(
+                "columns.amount", "NOT is_tax_of_line AND NOT is_subtotal AND amount IS NULL", "amount_text", amount
+            ),
+            *(
+                self._bad(key, f"NOT is_control AND ({condition})", value, expected)
+                for key, condition, value, expected in (
+                    ("columns.quantity", "quantity IS NULL AND trim(quantity_text) <> ''", "quantity_text", "a number"),
+                    ("columns.start", "charge_period_start IS NULL AND trim(start_text) <> ''", "start_text", when),
+                    ("columns.end", "stated_end IS NULL AND trim(end_text) <> ''", "end_text", when),
+                    ("columns.end", "stated_end < charge_period_start", "end_text", "a time not before the start"),
+                    ("columns.month", "stated_month IS NULL", "month_text", month),
+                    ("columns.currency", "currency IS NULL", "currency_text", "an ISO 4217 code"),
+                    ("columns.account", "account IS NULL", "account_text", "the account"),
+                    ("columns.total", "stated_total IS NULL AND trim(total_text) <> ''", "total_text", amount),
+                    (
+                        "columns.total_tax",
+                        "stated_tax IS NULL AND trim(total_tax_text) <> ''",
+                        "total_tax_text",
+                        amount,
+                    ),
+                )
+            ),
+        ]
+        if self.description.blank_invoice is None:
+            blank = "NOT is_control AND invoice IS NULL"
+            arms.append(self._bad("columns.invoice", blank, "invoice_text", "the invoice's id"))
+        return first_bad_sql([arm for arm in arms if arm])
+
+    def _bad(self, key: str, condition: str, value: str, expected: str) -> str:
+        """The arm for a key's column; none where the description names no such column."""
+        if key not in self._positions:
+            return ""
+        column = self.description.all_columns[key]
+        return bad_sql(condition, str(column), value, expected)
+
+
+def _total_sql(plain: str) -> str:
+    """SQL: a stated total, NULL where it is none."""
+    amount = amounts.amount_sql(plain)
+    return f"CASE WHEN abs({amount}) < {MOST} THEN {amount} END"
