@@ -80,12 +80,15 @@ def as_csv(*rows: dict[str, str | None], header: Sequence[str] = HEADER, null: s
 
 
 def as_parquet(
-    *rows: dict[str, str | None], cost: pa.DataType | None = None, times: pa.DataType | None = None
+    *rows: dict[str, str | None],
+    header: Sequence[str] = HEADER,
+    cost: pa.DataType | None = None,
+    times: pa.DataType | None = None,
 ) -> bytes:
     """The rows as Parquet with types: exact decimals, numbers and timestamps, but where others are asked for."""
     cost = cost or pa.decimal128(38, 18)
     times = times or pa.timestamp("us", tz="UTC")
-    columns = {name: _column([row[name] for row in rows], name, cost, times) for name in HEADER}
+    columns = {name: _column([row[name] for row in rows], name, cost, times) for name in header}
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file, store_schema=False)
     return file.getvalue()
