@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from arcadia_dagster.billing.advice import release_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
@@ -80,6 +81,12 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "month_basis = 'file_name' AND lines_month <> invoice_month",
             "'its file name says ' || strftime(invoice_month, '%Y-%m') || ', most of its lines start in ' || "
             "strftime(lines_month, '%Y-%m')",
+        ),
+        Reason(
+            "open_until IS NOT NULL",
+            "'its billing period was open until ' || strftime(open_until, '%Y-%m-%d %H:%M') || ' UTC when its document came: "
+            "its id and its lines may change. Export it again after that; if it is the invoice all the same: ' || "
+            f"{release_sql()}",
         ),
         Reason("stated_problem IS NOT NULL", "'its control total cannot be used: ' || stated_problem"),
         *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),

@@ -1,7 +1,8 @@
 """Who issued an invoice, as finance knows it: a short source, and the vendor's name.
 
-Well-known issuers write their names in many ways; finance tells invoices apart by source and id, so all of those are one
-source. Any other issuer's source is made from its name, and its vendor's name is as the document states it.
+The source is the provider, whichever of its companies sells: Amazon Web Services Canada, Inc. and AWS EMEA SARL are both `aws`,
+and an invoice is the same one whatever an export calls its issuer. Any other issuer's source is its name without the legal form:
+`Snowflake` and `Snowflake Inc.` are one. The legal seller is kept beside it, as the document states it (`vendor_name`).
 """
 
 VENDORS: dict[str, str] = {
@@ -10,6 +11,7 @@ VENDORS: dict[str, str] = {
     "azure": "Microsoft Azure",
     "digitalocean": "DigitalOcean",
     "gcp": "Google Cloud",
+    "hetzner": "Hetzner Online",
     "huawei-cloud": "Huawei Cloud",
     "ibm-cloud": "IBM Cloud",
     "linode": "Akamai (Linode)",
@@ -20,43 +22,103 @@ VENDORS: dict[str, str] = {
 }
 """The vendor's name for each well-known source; finance creates a vendor that it does not have."""
 
-_ISSUERS: dict[str, str] = {
-    "akamai": "linode",
-    "alibaba cloud": "alibaba-cloud",
-    "alibaba": "alibaba-cloud",
-    "amazon": "aws",
-    "amazon aws": "aws",
-    "amazon web services": "aws",
-    "aws": "aws",
-    "azure": "azure",
-    "digital ocean": "digitalocean",
-    "digitalocean": "digitalocean",
-    "gcp": "gcp",
-    "google": "gcp",
-    "google cloud": "gcp",
-    "google cloud platform": "gcp",
-    "huawei cloud": "huawei-cloud",
-    "ibm": "ibm-cloud",
-    "ibm cloud": "ibm-cloud",
-    "linode": "linode",
-    "microsoft": "azure",
-    "microsoft azure": "azure",
-    "oci": "oci",
-    "oracle": "oci",
-    "oracle cloud": "oci",
-    "oracle cloud infrastructure": "oci",
-    "ovh": "ovhcloud",
-    "ovhcloud": "ovhcloud",
-    "scaleway": "scaleway",
-    "tencent": "tencent-cloud",
-    "tencent cloud": "tencent-cloud",
+_BRANDS: dict[str, tuple[str, ...]] = {
+    "alibaba-cloud": ("alibaba cloud", "aliyun"),
+    "aws": ("amazon web services", "amazon internet services", "amazon aws", "aws"),
+    "azure": ("microsoft",),
+    "digitalocean": ("digitalocean", "digital ocean"),
+    "gcp": ("google",),
+    "hetzner": ("hetzner",),
+    "huawei-cloud": ("huawei cloud",),
+    "ibm-cloud": ("ibm",),
+    "linode": ("linode",),
+    "oci": ("oracle",),
+    "ovhcloud": ("ovh", "ovhcloud", "ovh cloud"),
+    "scaleway": ("scaleway",),
+    "tencent-cloud": ("tencent cloud",),
 }
-"""What well-known issuers call themselves, in lower case and without their legal form."""
+"""The words with which the names of a provider's companies begin, wherever they sell: in lower case, a space between."""
 
-_LEGAL_FORM = (
-    r"(,?\s+(inc|llc|ltd|limited|corp|corporation|gmbh|s\.?a\.?s|s\.?a\.?r\.?l|s\.?a|b\.?v|plc|pty|emea|pte|private|co|"
-    r"ireland operations|australia)\.?)+$"
+_NAMES: dict[str, tuple[str, ...]] = {
+    "alibaba-cloud": ("alibaba",),
+    "aws": ("amazon", "amazon com"),
+    "azure": ("azure",),
+    "gcp": ("gcp",),
+    "linode": ("akamai", "akamai linode"),
+    "oci": ("oci",),
+    "tencent-cloud": ("tencent",),
+}
+"""Whole names that stand for a provider, and with which other companies' names begin."""
+
+_LEGAL_FORMS = (
+    *(
+        "inc",
+        "incorporated",
+        "llc",
+        "l l c",
+        "ltd",
+        "limited",
+        "corp",
+        "corporation",
+        "company",
+        "co",
+        "plc",
+        "lp",
+        "llp",
+    ),
+    *("ulc", "gmbh", "gmbh co kg", "gmbh and co kg", "ag", "kg", "se", "ug", "eg", "sa", "s a", "sas", "s a s", "sarl"),
+    *(
+        "s a r l",
+        "srl",
+        "s r l",
+        "spa",
+        "s p a",
+        "sl",
+        "s l",
+        "slu",
+        "bv",
+        "b v",
+        "nv",
+        "n v",
+        "oy",
+        "oyj",
+        "ab",
+        "as",
+        "a s",
+    ),
+    *(
+        "aps",
+        "asa",
+        "pty",
+        "proprietary",
+        "pte",
+        "private",
+        "pvt",
+        "sdn bhd",
+        "bhd",
+        "kk",
+        "k k",
+        "gk",
+        "g k",
+        "ltda",
+        "lda",
+    ),
+    *(
+        "kft",
+        "zrt",
+        "sro",
+        "s r o",
+        "doo",
+        "d o o",
+        "sp z o o",
+        "sp zoo",
+        "limited sirketi",
+        "limited şirketi",
+        "ltd sti",
+        "a ş",
+    ),
 )
+"""Legal forms at the end of a company's name, as words in lower case."""
 
 
 def vendor_sql(source: str, stated: str) -> str:
@@ -71,13 +133,21 @@ def vendor_sql(source: str, stated: str) -> str:
 
 
 def source_sql(issuer: str) -> str:
-    """SQL: the source for an issuer's name: of a well-known one its own, else the name in lower case with hyphens.
+    """SQL: the source for an issuer's name: its provider's, else the name in lower case with hyphens, without the legal form.
 
     NULL where the name is NULL or has no letter or digit.
     """
-    issuers = {**_ISSUERS, **{name.lower(): source for source, name in VENDORS.items()}}
-    entries = ", ".join(f"'{name}': '{source}'" for name, source in issuers.items())
-    plain = f"regexp_replace(lower(trim({issuer})), '{_LEGAL_FORM}', '')"
-    slug = f"trim(regexp_replace(lower(trim({issuer})), '[^\\p{{L}}\\p{{N}}]+', '-', 'g'), '-')"
-    known = f"MAP {{{entries}}}"
-    return f"coalesce(element_at({known}, lower({issuer}))[1], element_at({known}, {plain})[1], nullif({slug}, ''))"
+    words = f"trim(regexp_replace(lower({issuer}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
+    brands = " ".join(
+        f"WHEN regexp_matches({words}, '^({'|'.join(begins)})( |$)') THEN '{source}'"
+        for source, begins in _BRANDS.items()
+    )
+    names = " ".join(
+        f"WHEN {words} IN ({', '.join(repr(name) for name in whole)}) THEN '{source}'"
+        for source, whole in _NAMES.items()
+    )
+    forms = "|".join(sorted(_LEGAL_FORMS, key=len, reverse=True))
+    plain = f"regexp_replace({words}, '( ({forms}))+$', '')"
+    known = {name.lower(): source for source, name in VENDORS.items()}
+    vendors = " ".join(f"WHEN lower({issuer}) = '{name}' THEN '{source}'" for name, source in known.items())
+    return f"CASE {vendors} {brands} {names} ELSE nullif(replace({plain}, ' ', '-'), '') END"

@@ -79,6 +79,7 @@ class CostTableLayout:
           concat_ws({_SEPARATOR}, coalesce(issuer, ''), coalesce(account, ''), coalesce(invoice, ''),
             CASE WHEN invoice IS NULL THEN strftime(billing_month, '%Y-%m') ELSE '' END) AS invoice_key,
           billing_month,
+          billing_end,
           typed_category,
           {self.service_sql} AS service_name,
           coalesce(description, '') AS description,
@@ -108,6 +109,7 @@ class CostTableLayout:
               resource_id, resource_name, resource_type, unit,
               {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
               amount_text, net_amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
+              billing_end_text,
               category, {self.category_sql} AS typed_category,
               upper(trim(currency)) AS currency,
               {self._amount("amount")} AS amount,
@@ -129,31 +131,40 @@ class CostTableLayout:
     def invoices_sql(self, lines: str) -> str | None:
         """An invoice's issuer, account and id are its key's; its month is that of most of its lines.
 
-        Lines that name no issuer have a key of their own. They are the issuer's that most other lines of their invoice name, else
-        the provider's.
+        Until its billing period ends its id is not final, one-off purchases apart: an upfront fee is invoiced while its month is
+        open.
+
+        Lines that name another issuer, or none, have a key of their own. An invoice is the issuer's that most of its lines name,
+        else the provider's: an id of one account stands for one invoice, whichever of a provider's companies sold each line.
         """
         part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3, 4)]
         return f"""
         WITH month AS (
           SELECT document_sha256, invoice_key, billing_month, count(*) AS lines, min(provider) AS provider,
+            max(billing_end) AS billing_end, bool_and(charge_category IN ('Purchase', 'Tax')) AS is_one_off,
             CASE WHEN count(net_amount) = count(*) THEN sum(net_amount) END AS net_total
           FROM {lines} GROUP BY ALL
         ), invoice AS (
           SELECT document_sha256, invoice_key, {part[0]} AS own_issuer, min(provider) AS provider,
             {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
             CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
-            max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines
+            max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines,
+            CASE WHEN NOT bool_and(is_one_off)
+              THEN coalesce(max_by(billing_end, (lines, billing_month)), max(billing_month) + INTERVAL 1 MONTH) END
+              AS billing_ends_at
           FROM month GROUP BY document_sha256, invoice_key
         ), issued AS (
           SELECT *, max_by(own_issuer, (lines, own_issuer)) FILTER (own_issuer IS NOT NULL)
               OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS usual_issuer,
             CASE WHEN external_id IS NULL THEN coalesce(own_issuer, provider, usual_issuer)
-              ELSE coalesce(own_issuer, usual_issuer, provider) END AS issuer
+              ELSE coalesce(usual_issuer, provider) END AS issuer,
+            CASE WHEN external_id IS NOT NULL THEN list_sort(list_distinct(list(own_issuer)
+              OVER (PARTITION BY document_sha256, account_id, external_id))) END AS issuers
           FROM invoice
         )
         SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
           account_id, external_id, external_id AS invoice_number,
-          external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month
+          external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at
         FROM issued
         """
 

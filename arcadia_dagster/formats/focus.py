@@ -23,6 +23,10 @@ _EXACT = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
 _IN_ANY_CASE = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
 
 
+_ISSUERS = "its rows name several issuers ("
+_ONE_INVOICE = "): one invoice of the issuer that most rows name, or several with one id?"
+
+
 class FocusLayout(CostTableLayout):
     """See the module."""
 
@@ -69,7 +73,11 @@ class FocusLayout(CostTableLayout):
     def _issued_by(self, issuer: str) -> str:
         return (
             f"coalesce({source_sql(issuer)}, 'unknown') AS source, {issuer} AS vendor_name, "
-            f"CASE WHEN {issuer} IS NULL THEN [{text_literal(_NO_ISSUER)}] ELSE [] END AS doubts"
+            f"CASE WHEN {issuer} IS NULL THEN [{text_literal(_NO_ISSUER)}] "
+            # Companies of one provider are one issuer.
+            f"WHEN len(list_distinct(list_transform(issuers, lambda name: {source_sql('name')}))) > 1 "
+            f"THEN [{text_literal(_ISSUERS)} || array_to_string(issuers, ', ') || {text_literal(_ONE_INVOICE)}] ELSE [] END "
+            "AS doubts"
         )
 
 

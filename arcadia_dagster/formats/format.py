@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -313,6 +313,7 @@ class StatedInvoice:
         refers_to: The id or number of the invoice that this one, a credit note, is about.
         withdrawn: How the provider calls it where it has taken it back, such as `outdated`: shown, never pushed.
         doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
+        billing_ends_at: The exclusive end of its billing period (UTC), where its id may change until then.
     """
 
     ordinal: int
@@ -339,6 +340,7 @@ class StatedInvoice:
     refers_to: str | None = None
     withdrawn: str | None = None
     doubts: tuple[str, ...] = ()
+    billing_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

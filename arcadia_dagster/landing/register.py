@@ -20,6 +20,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive, Record
 from arcadia_dagster.landing.identity import Identity, Names, identify
+from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
@@ -98,7 +99,7 @@ def register(
         The months whose invoices are concerned: they are marked as changed.
     """
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
-    earlier = _identities(connection, wanted)
+    earlier = _Earlier.of(connection, wanted)
     touched = _months_of(connection, wanted)
     for table in (
         schema.DOCUMENTS,
@@ -116,7 +117,7 @@ def register(
     numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
     for arrival, row in stated:
         named = (row["source"], row["account_id"], row["external_id"])
-        before = earlier.get((row["document_sha256"], row["invoice_ordinal"]))
+        before = earlier.same_as(row)
         if before is not None and before != named and before in pushed and named not in aliases:
             _learn_alias(connection, archive, arrival.record, named=named, kept=before)
             aliases[named] = before
@@ -134,6 +135,8 @@ def register(
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
     insert(connection, schema.INVENTORIES, tables.inventory)
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
+    tell_apart(connection, wanted)
+    _find_sources(connection, wanted)
     touched |= _months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return touched
@@ -320,8 +323,15 @@ def _invoice_row(
         "rounded_lines": invoice.rounded_lines,
         "refers_to": invoice.refers_to,
         "withdrawn": invoice.withdrawn,
+        "open_until": _open_until(invoice, received_at),
         "received_at": received_at,
     }
+
+
+def _open_until(invoice: StatedInvoice, received_at: datetime) -> datetime | None:
+    """The end of the billing period, where the document came before: until then the id may change (FOCUS 1.2, InvoiceId)."""
+    ends_at = invoice.billing_ends_at
+    return ends_at if ends_at is not None and received_at < ends_at else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,20 +365,54 @@ class _ControlTotal:
         return self.problem
 
 
-def _identities(connection: duckdb.DuckDBPyConnection, wanted: str) -> dict[tuple[str, int], tuple[str, str, str]]:
-    rows = connection.execute(
-        "SELECT document_sha256, invoice_ordinal, source, account_id, external_id FROM document_invoices "
-        f"WHERE document_sha256 IN ({wanted})"
-    ).fetchall()
-    return {(sha256, ordinal): (source, account, external_id) for sha256, ordinal, source, account, external_id in rows}
+class _Earlier:
+    """The invoices that documents stated when they were registered before."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        self._by_id: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+        self._invoices: dict[str, list[tuple[str, str, str]]] = {}
+        for sha256, source, account, external_id in rows:
+            self._by_id[sha256, account, external_id] = (source, account, external_id)
+            self._invoices.setdefault(sha256, []).append((source, account, external_id))
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, wanted: str) -> "_Earlier":
+        return cls(
+            connection.execute(
+                "SELECT document_sha256, source, account_id, coalesce(stated_id, external_id) FROM document_invoices "
+                f"WHERE document_sha256 IN ({wanted}) ORDER BY document_sha256, invoice_ordinal"
+            ).fetchall()
+        )
+
+    def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
+        """The same invoice then: by its id, for its source may have got another name; or the only one of the document."""
+        sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
+        if (same := self._by_id.get((sha256, account, external_id))) is not None:
+            return same
+        invoices = self._invoices.get(sha256, [])
+        return invoices[0] if len(invoices) == 1 and row["id_basis"] != "document" else None
+
+
+def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
+    """Lead decisions to the invoice that they were made about where its source has another name now."""
+    connection.execute(
+        f"""
+        UPDATE decisions AS decision SET source = invoice.source
+        FROM document_invoices AS invoice
+        WHERE decision.document_sha256 IN ({wanted}) AND invoice.document_sha256 = decision.document_sha256
+          AND invoice.account_id = decision.account_id AND invoice.external_id = decision.external_id
+          AND invoice.source <> decision.source
+        """
+    )
 
 
 def _months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The months of these documents' invoices, of every other version of those, and of other accounts' with their ids."""
+    """The months of these documents' invoices, of every other version of those, and of all others with their ids."""
     rows = connection.execute(
         f"""
         SELECT DISTINCT other.invoice_month
-        FROM document_invoices AS own JOIN document_invoices AS other USING (source, external_id)
+        FROM document_invoices AS own JOIN document_invoices AS other
+          ON coalesce(other.stated_id, other.external_id) = coalesce(own.stated_id, own.external_id)
         WHERE own.document_sha256 IN ({wanted})
         """
     ).fetchall()
@@ -377,13 +421,10 @@ def _months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
 
 def _aliases(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
     rows = connection.execute(
-        "SELECT source, alias_account_id, alias_external_id, account_id, external_id FROM invoice_aliases"
+        "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
+        "FROM invoice_aliases"
     ).fetchall()
-    return {
-        (source, *alias): (source, *kept)
-        for source, *alias, kept_account, kept_id in rows
-        for kept in [(kept_account, kept_id)]
-    }
+    return {(source, account, external_id): (*kept,) for source, account, external_id, *kept in rows}
 
 
 def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
@@ -410,6 +451,8 @@ def _learn_alias(
         "account_id": kept[1],
         "external_id": kept[2],
     }
+    if named[0] != kept[0]:
+        event["alias_source"] = named[0]
     archive.append(record.document_sha256, [event])
     insert(connection, schema.INVOICE_ALIASES, [_fact(record, event, "learned_at")])
 

@@ -75,7 +75,10 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
       -- What was not invoiced when a document came is on the invoice that came later, but for one that lies beside it.
       SELECT DISTINCT open.source, open.account_id, open.external_id, open.document_sha256
       FROM stated AS open JOIN document_invoices AS final USING (source, account_id, invoice_month)
-      WHERE NOT open.is_final AND final.is_final AND final.received_at > open.received_at
+      WHERE (NOT open.is_final OR open.open_until IS NOT NULL) AND final.is_final AND final.open_until IS NULL
+        AND final.received_at > open.received_at
+        -- What is invoiced while the period is open, such as an upfront fee, is not the period's invoice.
+        AND (open.open_until IS NULL OR final.received_at >= open.open_until)
         AND NOT EXISTS (
           FROM lying AS own JOIN lying AS beside USING (folder)
           WHERE folder <> '' AND own.is_newest AND own.document_sha256 = open.document_sha256

@@ -122,7 +122,9 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
           WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
           THEN 'only some of the files that state it together have one' END AS stated_problem,
         CASE WHEN count(withdrawn) = count(*) THEN any_value(withdrawn) END AS withdrawn,
-        any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch
+        any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch,
+        any_value(stated_id) AS stated_id, sum(lines_total) AS lines_total,
+        CASE WHEN count(open_until) = count(*) THEN max(open_until) END AS open_until
       FROM part GROUP BY ALL
     ), listed AS MATERIALIZED ({listed_sql() if has_manifests else NOTHING_LISTED}
     ), release AS (
@@ -145,6 +147,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         raw.document_sha256, raw.is_final, raw.rounded_lines, raw.withdrawn,
         raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.lacks_tax, raw.month_basis,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
+        raw.open_until,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,

@@ -114,6 +114,16 @@ _STATED_SINCE_5 = (
         "VARCHAR",
         "How its provider calls it where it has taken it back, such as `outdated`: shown, never pushed; or NULL.",
     ),
+    Column(
+        "stated_id",
+        "VARCHAR",
+        "The id that the document states, where an invoice more than a month away has it already; else NULL.",
+    ),
+    Column(
+        "open_until",
+        "TIMESTAMP",
+        "The end of its billing period (UTC), where the document came before it: its id is not final; else NULL.",
+    ),
 )
 
 _DOCUMENTS_SINCE_2 = (
@@ -229,6 +239,10 @@ DECISIONS = Table(
     ),
 )
 
+_ALIASES_SINCE_5 = (
+    Column("alias_source", "VARCHAR", "The source under the other name, where it is another; else NULL."),
+)
+
 INVOICE_ALIASES = Table(
     "invoice_aliases",
     "Other ids of an invoice that is already known to finance by one: the id that was pushed first stays.",
@@ -240,8 +254,9 @@ INVOICE_ALIASES = Table(
         _EXTERNAL_ID,
         _SHA256,
         Column("learned_at", "TIMESTAMP", "When the two were seen to be one (UTC)."),
+        *_ALIASES_SINCE_5,
     ),
-    key=("source", "alias_account_id", "alias_external_id"),
+    key=("source", "alias_account_id", "alias_external_id", "alias_source"),
 )
 
 RAW_INVOICES = Table(
@@ -565,6 +580,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     5: (
         *_added(DOCUMENT_INVOICES, _STATED_SINCE_5),
         *_added(RAW_INVOICES, _STATED_SINCE_5),
+        *_added(INVOICE_ALIASES, _ALIASES_SINCE_5),
         *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_5),
         *_added(DOCUMENTS, _DOCUMENTS_SINCE_5),
         *_added(DELIVERY_FILES, _DELIVERIES_SINCE_5),

@@ -115,7 +115,7 @@ def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
             tax(),
             charge(InvoiceId=None),
             charge(InvoiceId=None, BillingPeriodStart="2026-05-01"),
-            charge(InvoiceIssuerName="Hetzner Online GmbH"),
+            charge(InvoiceId="H-1", InvoiceIssuerName="Hetzner Online GmbH"),
             charge(InvoiceIssuerName="AWS", BilledCost="1"),
         ),
         columns="line_number, invoice_ordinal, currency",
@@ -126,13 +126,28 @@ def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
         ("aws", "222", "INV-1", date(2026, 3, 1), True, Decimal("6.00")),
         ("aws", "111", None, APRIL, False, Decimal("6.00")),
         ("aws", "111", None, date(2026, 5, 1), False, Decimal("6.00")),
-        ("hetzner-online-gmbh", "111", "INV-1", APRIL, True, Decimal("6.00")),
+        ("hetzner", "111", "H-1", APRIL, True, Decimal("6.00")),
     ]
     assert document.lines == [
         *((1, 1, "USD"), (2, 2, "EUR"), (3, 3, "USD"), (4, 1, "USD"), (5, 4, "USD"), (6, 5, "USD"), (7, 6, "USD")),
         (8, 1, "USD"),  # another of the issuer's names
     ]
     assert document.invoices[5].vendor_name == "Hetzner Online GmbH"
+
+
+def test_an_invoice_whose_rows_name_several_issuers_is_one_invoice_and_in_doubt(desk):
+    rows = (charge(BilledCost="20.00"), charge(), charge(InvoiceIssuerName="Hetzner Online GmbH", BilledCost="10.00"))
+    [document] = desk.read(as_csv(*rows))
+    assert stated(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("36.00"))]
+    [doubt] = document.invoices[0].doubts
+    assert "its rows name several issuers (Amazon Web Services, Inc., Hetzner Online GmbH)" in doubt
+
+
+def test_the_companies_of_one_provider_are_one_issuer(desk):
+    names = ("Amazon Web Services Canada, Inc.", "AWS EMEA SARL", "Amazon Web Services India Private Limited")
+    [document] = desk.read(as_csv(*(charge(InvoiceIssuerName=name) for name in names)))
+    assert stated(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("18.00"))]
+    assert document.invoices[0].doubts == ()
 
 
 at = datetime.fromisoformat
@@ -228,7 +243,7 @@ def test_the_provider_stands_in_for_an_issuer_that_no_row_names_and_where_there_
             ("examplecloud", "Examplecloud", "INV-1"),
             ("unknown", None, "INV-2"),
             ("examplecloud", "Examplecloud", None),
-            ("thirdparty-inc", "Thirdparty Inc.", None),
+            ("thirdparty", "Thirdparty Inc.", None),
         ]
         assert [len(one.doubts) for one in document.invoices] == [0, 1, 0, 0]
         assert "no line of it names who issued it" in document.invoices[1].doubts[0]

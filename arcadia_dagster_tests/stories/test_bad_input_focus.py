@@ -173,7 +173,7 @@ def test_rows_without_an_invoice_that_come_to_0_are_shown_and_hold_nothing_up(wo
     )
     assert [(row["source"], row["account_id"], row["status"]) for row in rows] == [
         ("aws", "444", "held"),
-        ("thirdparty-inc", "333", "held"),
+        ("thirdparty", "333", "held"),
     ]
     held = world.listed_by("nothing_held", "account_id")
     assert ("555" in held, "444" in held, "333" in held) == (True, False, False)

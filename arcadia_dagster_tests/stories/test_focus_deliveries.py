@@ -69,7 +69,7 @@ def test_each_invoice_of_a_file_goes_to_finance_under_its_issuer_and_what_has_no
     } == {
         "INV-1": ("aws", "Amazon Web Services", "USD", 660, 60),
         "INV-2": ("aws", "Amazon Web Services", "JPY", 1000, 0),
-        "H-1": ("hetzner-online-gmbh", "Hetzner Online GmbH", "USD", -250, 0),
+        "H-1": ("hetzner", "Hetzner Online", "USD", -250, 0),
     }
     assert project.invoice("111-2026-05-uninvoiced")["hold_reasons"] == [
         "it is a preview or has no id: shown, never pushed"
@@ -102,12 +102,18 @@ def test_a_newer_delivery_replaces_the_one_before_also_where_it_has_a_file_of_it
     assert in_finance(project) == {"INV-1": (2500, 2500, 0, 15)}
 
 
-def test_a_file_takes_the_place_of_the_one_that_had_its_path_for_the_invoices_that_it_states(project: Project) -> None:
+def test_an_invoice_that_the_file_at_its_path_does_not_state_any_more_is_held_with_the_ways_to_settle_it(
+    project: Project,
+) -> None:
     project.drop("aws/export.csv", as_csv(*(usage(number) for number in range(10)), usage(1, InvoiceId="INV-0")))
     build(project.warehouse)
     project.drop("aws/export.csv", as_csv(*(usage(number, BilledCost="3.00") for number in range(10))))
     build(project.warehouse)
-    assert in_finance(project) == {"INV-0": (100, 100, 0, 1), "INV-1": (3000, 3000, 0, 10)}
+    assert in_finance(project) == {"INV-1": (3000, 3000, 0, 10)}
+    [reason] = reasons(project, "INV-0")
+    assert reason.startswith("what was delivered last (export.csv) states the account's month without it")
+    assert 'arcadia void INV-0 --reason "..."' in reason
+    assert 'arcadia release INV-0 --reason "..."' in reason
 
 
 def test_a_lone_later_file_with_other_lines_is_held_as_part_or_replacement_and_a_person_may_say_replacement(

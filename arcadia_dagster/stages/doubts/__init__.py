@@ -21,6 +21,8 @@ def doubts_sql(scope: Scope) -> str:
         for rank, doubt in enumerate(found)
     )
     return f"""
+      WITH unstated AS MATERIALIZED ({identity.UNSTATED}
+      )
       SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts
       FROM ({arms})
       GROUP BY ALL"""

@@ -1,6 +1,14 @@
-"""Which invoice it is: whether it may be another than it seems, or the same as one that is there already."""
+"""Which invoice it is: whether it may be another than it seems, or the same as one that is there already.
 
+None of it depends on which came first: two invoices that may be one are both held, but where only one of them has an id of the
+provider's. That one is the invoice then, unless finance has the other already. What a person voided is compared with nothing.
+"""
+
+from arcadia_dagster.billing import likeness
+from arcadia_dagster.billing.advice import dismiss_sql, release_sql, void_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+
+_WHOLE = "source || '/' || account_id || '/' || external_id"
 
 _REPLACES_OTHER_LINES = """
       SELECT source, account_id, external_id,
@@ -12,52 +20,156 @@ _REPLACES_OTHER_LINES = """
       HAVING len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
         < least(len(raw.lines_sketch), len(arg_max(older.lines_sketch, older.received_at)))"""
 
+_MOVED = f"""
+      SELECT source, account_id, external_id,
+        'another invoice ' || stated_id || ' is in ' || string_agg(DISTINCT strftime(other.invoice_month, '%Y-%m'), ', ') ||
+        ': numbers that begin anew, or the same invoice under another month? As an invoice of its own it goes to finance as ' ||
+        external_id || ': ' || {release_sql()} || '; else: ' || {dismiss_sql("any_value(raw.document_sha256)")} AS text
+      FROM raw JOIN (
+        SELECT source, account_id, coalesce(stated_id, external_id) AS stated_id, external_id AS other_id, invoice_month
+        FROM document_invoices
+      ) AS other USING (source, account_id, stated_id)
+      WHERE other.other_id <> external_id
+      GROUP BY source, account_id, external_id, stated_id"""
 
-_FIRST_SEEN = """
-        SELECT raw.*, first_seen.received_at AS first_received_at
-        FROM raw JOIN (
-          SELECT source, account_id, external_id, min(received_at) AS received_at FROM document_invoices GROUP BY ALL
-        ) AS first_seen USING (source, account_id, external_id)"""
+_OF_ANOTHER_SOURCE = f"""
+      SELECT source, account_id, external_id,
+        'an invoice of ' || min(other_source) || ' in ' || min(strftime(other_month, '%Y-%m')) ||
+        ' has its id: the same invoice from another export? Void the one that is too much (' || {void_sql(_WHOLE)} ||
+        '), or release both if both are real (' || {release_sql(_WHOLE)} || ')' AS text
+      FROM raw JOIN (
+        SELECT source AS other_source, account_id AS other_account, external_id, invoice_month AS other_month,
+          lines_total AS other_total
+        FROM raw_invoices ANTI JOIN void USING (source, account_id, external_id)
+        WHERE status = 'current' AND is_final
+      ) AS other USING (external_id)
+      WHERE other_source <> source AND is_final
+        AND (other_account = account_id OR 'unknown' IN (other_account, account_id) OR other_total = lines_total)
+      GROUP BY source, account_id, external_id"""
+
+# A file is a document's newest name; what lies at a path now is the newest document of that path.
+UNSTATED = """
+      WITH name AS MATERIALIZED (
+        SELECT document_sha256, inbox_path, regexp_extract(inbox_path, '^(.*)/', 1) AS folder, received_at,
+          first(document_sha256) OVER newest_first AS lies_there
+        FROM document_names
+        SEMI JOIN (FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)
+        WINDOW newest_first AS (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+      ), stated AS (
+        SELECT source, account_id, external_id, invoice_month, document_sha256 FROM document_invoices
+        SEMI JOIN (SELECT DISTINCT source, account_id, invoice_month FROM raw) AS month USING (source, account_id, invoice_month)
+      ), own AS (
+        SELECT part.source, part.account_id, part.external_id, part.invoice_month, name.*
+        FROM part JOIN name USING (document_sha256) WHERE part.is_final
+      ), overwritten AS (
+        -- Each of its files has given its path to one that states other invoices of the account's month, and not this one.
+        SELECT own.source, own.account_id, own.external_id, max(own.lies_there) AS by_sha256
+        FROM own
+        LEFT JOIN (SELECT DISTINCT source, account_id, invoice_month, document_sha256 AS lies_there, true AS states_the_month
+          FROM stated) AS there USING (source, account_id, invoice_month, lies_there)
+        GROUP BY ALL HAVING bool_and(own.lies_there <> own.document_sha256 AND coalesce(there.states_the_month, false))
+      ), delivery AS (
+        -- The folders that state an invoice, with the time of their newest file.
+        SELECT stated.source, stated.account_id, stated.invoice_month, stated.external_id, name.folder,
+          max(name.received_at) AS received_at, max(name.document_sha256) AS document_sha256
+        FROM stated JOIN name USING (document_sha256) WHERE name.folder <> '' GROUP BY ALL
+      ), left_out AS (
+        -- A newer folder states another invoice of an older one again, and not this one.
+        SELECT own.source, own.account_id, own.external_id, max(newer.document_sha256) AS by_sha256
+        FROM (SELECT source, account_id, invoice_month, external_id, folder, max(received_at) AS received_at
+          FROM own WHERE folder <> '' GROUP BY ALL) AS own
+        JOIN delivery AS beside USING (source, account_id, invoice_month, folder)
+        JOIN delivery AS newer ON newer.source = own.source AND newer.account_id = own.account_id
+          AND newer.invoice_month = own.invoice_month AND newer.external_id = beside.external_id
+        WHERE beside.external_id <> own.external_id AND newer.folder <> own.folder AND newer.received_at > own.received_at
+          AND NOT EXISTS (FROM delivery AS again WHERE again.source = own.source AND again.account_id = own.account_id
+            AND again.external_id = own.external_id AND again.folder = newer.folder)
+        GROUP BY ALL
+      )
+      FROM overwritten UNION FROM left_out"""
+"""SQL: the CTE `unstated`: current invoices that what was delivered last does not state any more, and that document."""
+
+_UNSTATED = f"""
+      SELECT gone.source, gone.account_id, gone.external_id,
+        'what was delivered last (' || min(document.file_name) || ') states the account''s month without it: is it on another '
+        'invoice now? If it is, ' || {void_sql("gone.external_id")} || '; if it stands, ' ||
+        {release_sql("gone.external_id")} AS text
+      FROM unstated AS gone JOIN documents AS document ON document.document_sha256 = gone.by_sha256
+      GROUP BY gone.source, gone.account_id, gone.external_id"""
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
-    """A file without the provider's name that states other lines than before; mostly the lines of another invoice."""
-    return (Doubt(_REPLACES_OTHER_LINES), Doubt(_duplicates_sql(scope.month_list)))
+    """See the module."""
+    return (
+        Doubt(_MOVED),
+        Doubt(_REPLACES_OTHER_LINES),
+        Doubt(_OF_ANOTHER_SOURCE),
+        Doubt(_UNSTATED),
+        Doubt(_same_lines_sql(scope)),
+    )
 
 
-def _duplicates_sql(months: str) -> str:
-    """Invoices with mostly the lines of an earlier one of the month, where one of the two has no id of the provider's.
+def _same_lines_sql(scope: Scope) -> str:
+    """Invoices of a month with mostly the lines of another one of the account, or of an account that is not known.
 
-    Without the provider's id nothing else would keep the same invoice from being pushed twice. The one that came later is
-    the one in doubt.
+    Two ids of the provider's are two invoices, unless one is stated no more, or three lines and most of all are the same to the
+    quantity and no document states both. Where no account is known all lines must be the same: two customers of one price list
+    have like invoices. A line that more than 16 invoices have tells nothing.
     """
     return f"""
-      SELECT later.source, later.account_id, later.external_id,
-        'it has mostly the same lines as invoice ' || min(earlier.external_id) || ' of this month, which came first; dismiss the '
-        'document of one of them, or release this one if both are real' AS text
-      FROM ({_FIRST_SEEN}) AS later
-      JOIN ({_FIRST_SEEN}) AS earlier
-        ON earlier.source = later.source AND earlier.invoice_month = later.invoice_month
-        AND (earlier.account_id = later.account_id OR 'unknown' IN (earlier.account_id, later.account_id))
-        AND 'derived' IN (earlier.id_basis, later.id_basis) AND earlier.is_final AND later.is_final
-        AND (earlier.first_received_at, earlier.external_id) < (later.first_received_at, later.external_id)
-      JOIN (
-        SELECT a.document_sha256 AS earlier_sha256, b.document_sha256 AS later_sha256,
-          sum(least(a.occurrences, b.occurrences)) AS shared
-        FROM {_line_occurrences(months)} AS a
-        JOIN {_line_occurrences(months)} AS b ON a.line_hash = b.line_hash AND a.document_sha256 <> b.document_sha256
+      WITH invoice AS MATERIALIZED (
+        SELECT raw.source, raw.account_id, raw.external_id, raw.invoice_month, raw.line_count,
+          raw.id_basis = 'derived' AS is_derived, record.source IS NOT NULL AS is_pushed,
+          unstated.source IS NOT NULL AS is_unstated
+        FROM raw
+        LEFT JOIN unstated USING (source, account_id, external_id)
+        ANTI JOIN void USING (source, account_id, external_id)
+        LEFT JOIN (SELECT DISTINCT source, account_id, invoice_external_id AS external_id FROM finance_records) AS record
+          USING (source, account_id, external_id)
+        WHERE raw.is_final AND raw.open_until IS NULL
+        QUALIFY count(*) OVER (PARTITION BY raw.account_id, raw.invoice_month) > 1
+          OR (count(*) FILTER (raw.account_id = 'unknown') OVER (PARTITION BY raw.invoice_month) > 0
+            AND count(*) OVER (PARTITION BY raw.invoice_month) > 1)
+      ), line AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, {likeness.LINE} AS line,
+          hash(line, resource_id, resource_name, quantity) AS billed_line, count(*) AS occurrences
+        FROM cost_lines SEMI JOIN invoice USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list}) GROUP BY ALL
+      ), told AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, is_billed, line, sum(occurrences) AS occurrences
+        FROM (
+          SELECT *, false AS is_billed FROM line
+          UNION ALL SELECT * REPLACE (billed_line AS line), true AS is_billed FROM line
+        )
+        GROUP BY source, account_id, external_id, invoice_month, is_billed, line
+        QUALIFY count(*) OVER (PARTITION BY invoice_month, is_billed, line) BETWEEN 2 AND 16
+      ), shared AS (
+        SELECT a.source, a.account_id, a.external_id, b.source AS other_source, b.account_id AS other_account,
+          b.external_id AS other_id, sum(least(a.occurrences, b.occurrences)) FILTER (NOT is_billed) AS shared,
+          sum(least(a.occurrences, b.occurrences)) FILTER (is_billed) AS shared_alike
+        FROM told AS a JOIN told AS b USING (invoice_month, is_billed, line)
+        WHERE (a.source, a.account_id, a.external_id) <> (b.source, b.account_id, b.external_id)
+          AND (a.account_id = b.account_id OR 'unknown' IN (a.account_id, b.account_id))
         GROUP BY ALL
-      ) AS overlap ON overlap.earlier_sha256 = earlier.document_sha256 AND overlap.later_sha256 = later.document_sha256
-      WHERE overlap.shared * 2 > least(earlier.line_count, later.line_count)
-      GROUP BY ALL"""
-
-
-def _line_occurrences(months: str) -> str:
-    """Equal lines of the documents of months that have an invoice without the provider's id, with their number."""
-    return f"""(
-          SELECT document_sha256, hash(service_name, description, amount, charge_period_start) AS line_hash,
-            count(*) AS occurrences
-          FROM cost_lines
-          WHERE invoice_month IN (SELECT invoice_month FROM raw WHERE id_basis = 'derived' GROUP BY ALL)
-            AND invoice_month IN ({months})
-          GROUP BY ALL)"""
+      )
+      SELECT own.source, own.account_id, own.external_id,
+        'it has mostly the same lines as ' || string_agg(DISTINCT other.external_id, ' and ' ORDER BY other.external_id) ||
+        ' of this month: one invoice twice? Void the one that is too much (' || {void_sql("own.external_id")} || ' or ' ||
+        {void_sql("min(other.external_id)")} || '), or release what is real (' || {release_sql("own.external_id")} || ')' AS text
+      FROM shared
+      JOIN invoice AS own USING (source, account_id, external_id)
+      JOIN invoice AS other ON other.source = shared.other_source AND other.account_id = shared.other_account
+        AND other.external_id = shared.other_id
+      WHERE (own.is_derived OR NOT other.is_derived OR other.is_pushed)
+        AND CASE WHEN own.is_derived OR other.is_derived OR own.is_unstated OR other.is_unstated
+            THEN shared * 2 > least(own.line_count, other.line_count)
+          WHEN shared_alike < 3 OR EXISTS (
+            FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256)
+            WHERE one.source = own.source AND one.account_id = own.account_id AND one.external_id = own.external_id
+              AND two.source = other.source AND two.account_id = other.account_id AND two.external_id = other.external_id)
+            THEN false
+          WHEN own.account_id = other.account_id AND own.account_id <> 'unknown'
+            THEN shared_alike * 2 > least(own.line_count, other.line_count)
+          ELSE shared_alike = greatest(own.line_count, other.line_count) END
+      GROUP BY own.source, own.account_id, own.external_id"""

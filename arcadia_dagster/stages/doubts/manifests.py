@@ -1,7 +1,7 @@
 """Deliveries that are not as their manifest says: files that are lacking, and files that it does not list."""
 
+from arcadia_dagster.billing.advice import release_sql
 from arcadia_dagster.landing.deliveries import problems_sql
-from arcadia_dagster.stages.doubts.commands import release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 

@@ -5,8 +5,8 @@ part beside them? The files of one delivery are summed: does one of them state l
 """
 
 from arcadia_dagster.billing import likeness
+from arcadia_dagster.billing.advice import dismiss_sql, release_sql
 from arcadia_dagster.formats.registry import FORMATS
-from arcadia_dagster.stages.doubts.commands import dismiss_sql, release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 from arcadia_dagster.warehouse.query import text_list
 

@@ -1,0 +1,58 @@
+"""Issuers whose numbers begin anew, as many do each year: the invoice of another year is another invoice.
+
+An invoice does not move by more than a month by itself. The one that finance has keeps the id that it states, else the one that
+came first; the id of another, more than a month away, is followed by its month. Finance tells them apart by source and id alone.
+Source of the rule: a supplier's invoice numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
+"""
+
+import duckdb
+
+
+def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
+    """Give the invoices that share an id with one of these documents' the ids that they are kept under, whatever came first.
+
+    Files of one folder state one invoice, whatever their months: they are left alone.
+
+    Args:
+        connection: An open transaction in which the documents are registered.
+        documents: SQL: the documents' hashes, as a list of literals.
+    """
+    rows = connection.execute(
+        f"""
+        WITH stated AS (
+          SELECT document_sha256, invoice_ordinal, source, account_id, external_id, invoice_month, received_at,
+            coalesce(stated_id, external_id) AS own_id
+          FROM document_invoices
+        ), concerned AS (
+          FROM stated SEMI JOIN (FROM stated WHERE document_sha256 IN ({documents})) AS own USING (source, account_id, own_id)
+        ), first AS (
+          SELECT source, account_id, own_id, arg_min(invoice_month, (received_at, document_sha256)) AS first_month,
+            arg_min(document_sha256, (received_at, document_sha256)) AS first_sha256
+          FROM concerned GROUP BY ALL HAVING count(DISTINCT invoice_month) > 1
+        ), pushed AS (
+          SELECT source, account_id, invoice_external_id AS own_id, min(invoice_month) AS pushed_month
+          FROM finance_records GROUP BY ALL
+        ), folder AS (
+          SELECT DISTINCT document_sha256, regexp_extract(inbox_path, '^(.*)/', 1) AS folder
+          FROM document_names WHERE contains(inbox_path, '/')
+        ), together AS (
+          SELECT DISTINCT own.document_sha256, first.own_id
+          FROM first JOIN folder AS beside ON beside.document_sha256 = first.first_sha256 JOIN folder AS own USING (folder)
+        ), kept AS (
+          SELECT concerned.*, together.own_id IS NULL
+            AND abs(datediff('month', coalesce(pushed_month, first_month), invoice_month)) > 1 AS is_another
+          FROM concerned
+          JOIN first USING (source, account_id, own_id)
+          LEFT JOIN pushed USING (source, account_id, own_id)
+          LEFT JOIN together USING (document_sha256, own_id)
+        )
+        SELECT CASE WHEN is_another THEN own_id || '-' || strftime(invoice_month, '%Y-%m') ELSE own_id END AS kept_id,
+          CASE WHEN is_another THEN own_id END AS stated_id, document_sha256, invoice_ordinal
+        FROM kept WHERE kept_id <> external_id
+        """
+    ).fetchall()
+    if rows:
+        connection.executemany(
+            "UPDATE document_invoices SET external_id = ?, stated_id = ? WHERE document_sha256 = ? AND invoice_ordinal = ?",
+            rows,
+        )

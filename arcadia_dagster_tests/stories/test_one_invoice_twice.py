@@ -1,0 +1,140 @@
+"""Invoices that are one, and invoices that seem to be: never two records of one, and never one record of two."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.project import tax as do_tax
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(tmp_path / "home", sandbox=sandbox)
+
+
+def pushed(project: Project) -> dict[str, int]:
+    project.build()
+    assert project.sandbox is not None
+    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+
+
+def reasons(project: Project, external_id: str) -> list[str]:
+    return list(project.invoice(external_id)["hold_reasons"])
+
+
+def void(project: Project, external_id: str) -> None:
+    invoice = project.invoice(external_id)
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision="void",
+        document_sha256=invoice["document_sha256"],
+        invoice=(invoice["source"], invoice["account_id"], external_id),
+        reason="is on another",
+        by="ann",
+        now=datetime.now(UTC),
+    )
+
+
+def rows(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | None]]:
+    return [
+        charge(**{"InvoiceId": invoice, "ChargeDescription": f"line {n}", "BilledCost": "10.00", **values})
+        for n in numbers
+    ]
+
+
+@pytest.mark.parametrize("second", ["export.csv", "later/export.csv"], ids=["same path", "newer delivery"])
+def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(project: Project, second: str) -> None:
+    project.drop("export.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 4, 5, 6)))
+    assert pushed(project) == {"A1": 3000, "A2": 3000}
+    project.drop(second, as_csv(*rows("B1", 1, 2, 3, 4, 5, 6), *rows("B1", 7, BilledCost="6.00")))
+    assert pushed(project) == {"A1": 3000, "A2": 3000}
+    assert "it has mostly the same lines as A1 and A2" in " ".join(reasons(project, "B1"))
+    void(project, "A1")
+    void(project, "A2")
+    assert pushed(project)["B1"] == 6600
+
+
+@pytest.mark.parametrize("named_first", [True, False])
+def test_a_file_without_the_providers_name_never_wins_over_one_with_it(project: Project, named_first: bool) -> None:
+    lines = [line(description=f"web-{number}") for number in range(4)]
+    named = (invoice_name(number="1001"), digitalocean(*lines))
+    plain = ("invoice apr final.csv", digitalocean(*lines, do_tax(amount="$2.40")))
+    for name, content in (named, plain) if named_first else (plain, named):
+        project.drop(name, content)
+    assert pushed(project) == {"1001": 2400}
+    [held] = project.query("SELECT hold_reasons FROM tax_split_totals WHERE status = 'held'")
+    assert "it has mostly the same lines as 1001" in held["hold_reasons"][0]
+
+
+def test_a_real_invoice_is_held_while_finance_has_a_plain_file_of_its_lines(project: Project) -> None:
+    lines = [line(description=f"web-{number}") for number in range(4)]
+    project.drop("plain.csv", digitalocean(*lines, do_tax(amount="$2.40")))
+    assert pushed(project) == {"unknown-2026-04-plain": 2640}
+    project.drop(invoice_name(number="1001"), digitalocean(*lines))
+    assert pushed(project) == {"unknown-2026-04-plain": 2640}
+    void(project, "unknown-2026-04-plain")
+    assert pushed(project)["1001"] == 2400
+
+
+def test_the_same_number_in_another_year_is_another_invoice_and_changes_nothing_of_the_first(project: Project) -> None:
+    last_year = {"BillingPeriodStart": "2025-04-01T00:00:00Z"}
+    project.drop("2025/a.csv", as_csv(*rows("0009", 1, 2, **last_year)))
+    assert pushed(project) == {"0009": 2000}
+    project.drop("2026/a.csv", as_csv(*rows("0009", 1, 2, 3)))
+    assert pushed(project) == {"0009": 2000}
+    assert project.invoice("0009")["invoice_month"] == date(2025, 4, 1)
+    [reason] = reasons(project, "0009-2026-04")
+    assert reason.startswith("another invoice 0009 is in 2025-04")
+    assert "arcadia release 0009-2026-04" in reason
+
+
+def test_an_invoice_may_move_by_a_month(project: Project) -> None:
+    project.drop("a/export.csv", as_csv(*rows("0009", 1, 2, BillingPeriodStart="2026-03-01T00:00:00Z")))
+    assert pushed(project) == {"0009": 2000}
+    project.drop("b/export.csv", as_csv(*rows("0009", 1, 2)))
+    assert pushed(project) == {"0009": 2000}
+    assert project.invoice("0009")["invoice_month"] == date(2026, 4, 1)
+
+
+def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoice(project: Project) -> None:
+    today = datetime.now(UTC).date()
+    month = today.replace(day=1)
+    open_ = {"BillingPeriodStart": f"{month}T00:00:00Z"}
+    project.drop("draft.csv", as_csv(*rows("DRAFT", 1, 2, **open_)))
+    project.drop("fee.csv", as_csv(*rows("FEE", 9, ChargeCategory="Purchase", **open_)))
+    assert pushed(project) == {"FEE": 1000}, "an upfront fee is invoiced while its month is open"
+    [reason] = reasons(project, "DRAFT")
+    assert reason.startswith(f"its billing period was open until {next_month(month)} 00:00 UTC when its document came")
+    earlier = (month - timedelta(days=1)).replace(day=1)
+    project.drop(
+        "closed.csv",
+        as_csv(
+            *rows("INV", 1, 2, BillingPeriodStart=f"{earlier}T00:00:00Z"),
+            tax(InvoiceId="INV", BilledCost="2.00", BillingPeriodStart=f"{earlier}T00:00:00Z"),
+        ),
+    )
+    assert pushed(project) == {"FEE": 1000, "INV": 2200}
+
+
+def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project: Project) -> None:
+    project.drop("one.csv", as_csv(*rows("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd")))
+    project.drop("two.csv", as_csv(*rows("INV-1", 3, 4, InvoiceIssuerName="Example Cloud Holding")))
+    assert pushed(project) == {}
+    held = project.query("SELECT source, hold_reasons FROM tax_split_totals ORDER BY source")
+    assert [row["source"] for row in held] == ["example-cloud-holding", "examplecloud"]
+    assert all("has its id: the same invoice from another export?" in row["hold_reasons"][0] for row in held)
+
+
+def test_two_invoices_of_one_file_with_like_lines_are_two(project: Project) -> None:
+    project.drop("export.csv", as_csv(*rows("A", 1, 2, 3, 4), *rows("B", 1, 2, 3, 4)))
+    assert pushed(project) == {"A": 4000, "B": 4000}
