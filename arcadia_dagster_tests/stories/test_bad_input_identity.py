@@ -127,7 +127,7 @@ def test_a_better_name_after_the_push_becomes_an_alias_of_the_id_that_finance_ha
 def test_a_file_without_a_providers_name_that_has_mostly_the_lines_of_an_invoice_is_held(runs: Runs) -> None:
     reason = runs.second.held_because("same lines", account="unknown")
     assert reason.startswith("it has mostly the same lines as ")
-    assert "which came first; dismiss the document of one of them, or release this one if both are real" in reason
+    assert "one invoice twice? Void the one that is too much (arcadia void " in reason
 
 
 @case("21")
