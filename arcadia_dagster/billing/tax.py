@@ -10,6 +10,12 @@ rules differ are marked, so that a check can list them with their effect in mone
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """The values of `ChargeCategory` (FOCUS 1.2, Cost and Usage, ChargeCategory)."""
 
+SOURCES_WITHOUT_TAX = ("azure",)
+"""The sources whose exports leave the tax out: without a line of tax their amounts are before tax, and not free of it.
+
+Azure: "Not included: support charges, taxes, credits" (Microsoft Learn, Understand Cost Management data).
+"""
+
 TAX_WORDS = ("gst", "tax", "taxes", "vat", "hst", "qst", "pst", "sst", "iva", "tva")
 
 # RE2 has no look-around: the neighbours are matched instead. A letter of any script is a letter, and so is the mark that

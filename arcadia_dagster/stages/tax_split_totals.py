@@ -7,12 +7,14 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
+from arcadia_dagster.billing.tax import SOURCES_WITHOUT_TAX
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, has_manifests, listed_sql
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
+from arcadia_dagster.warehouse.query import text_list
 
 
 def build_tax_split_totals(
@@ -104,7 +106,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     WITH line AS (
       SELECT source, account_id, external_id, invoice_month, count(*) AS line_count,
         list_sort(list(DISTINCT currency)) AS currencies, sum(amount) AS amount_gross,
-        coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax
+        coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax,
+        count(*) FILTER (charge_category = 'Tax') AS tax_lines
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
       SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({months_})
@@ -142,10 +145,12 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         GROUP BY ALL
       ) GROUP BY ALL
     ), exact AS MATERIALIZED (
-      SELECT line.* EXCLUDE (amount_gross, amount_tax),
+      SELECT line.* EXCLUDE (amount_gross, amount_tax, tax_lines),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
         raw.document_sha256, raw.is_final, raw.rounded_lines, raw.withdrawn,
-        raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.lacks_tax, raw.month_basis,
+        raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.month_basis,
+        raw.lacks_tax OR (line.source IN ({text_list(SOURCES_WITHOUT_TAX)}) AND tax_lines = 0 AND line.amount_gross <> 0)
+          AS lacks_tax,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         raw.open_until,
         void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,

@@ -18,7 +18,7 @@ SUM = Decimal("100.000118881501257419")
 
 
 def focus_rows(number: str) -> list[dict[str, str | None]]:
-    return [focus.charge(InvoiceId=number, BilledCost=amount) for amount in (*SMALL, "100.00")]
+    return [focus.charge(InvoiceId=number, ResourceName=number, BilledCost=amount) for amount in (*SMALL, "100.00")]
 
 
 def linode_document() -> bytes:
