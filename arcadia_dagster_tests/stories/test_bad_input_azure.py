@@ -37,7 +37,7 @@ def test_nothing_of_an_export_is_pushed_before_its_last_part_once_its_manifest_i
     for step in range(3):
         for number, order in zip(numbers, orders, strict=True):
             content = PARTS.get(order[step], manifest(*PATHS)).replace(b"INV-1", number.encode())
-            content = content.replace(b"line ", f"{number}, line ".encode())
+            content = content.replace(b"line ", f"{number} line ".encode())
             project.drop(f"{number}/{order[step].removeprefix(FOLDER + '/')}", content)
         if step:
             build(project.warehouse)
