@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-stories test-browser test-scale check bench bench-full crashes format clean
+.PHONY: help run demo test test-stories test-browser test-scale check bench bench-full bench-smoke crashes format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; u
 
 bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs; most of an hour
 	@$(BIN)/python -m benchmarks --full
+
+bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, and two crashes: does all of it work? two minutes; writes nothing
+	@$(BIN)/python -m benchmarks --tiny
+	@$(BIN)/python -m benchmarks.crashes --times 2
+	@$(BIN)/python -m benchmarks.full_disk --times 1
 
 crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, and check that the next try completes each; six minutes
 	@$(BIN)/python -m benchmarks.crashes

@@ -1,58 +1,109 @@
-"""Run the benchmarks: `python -m benchmarks` in under five minutes, `--full` the whole, `--rows 1 5` some of them."""
+"""Run the benchmarks: `python -m benchmarks` in under five minutes, `--full` the whole, `--rows 1 5` some of them.
+
+A row that fails is told of in the results with its error, and the others are measured; the exit code is 1 then.
+"""
 
 import argparse
 import importlib
+import os
 import sys
 import time
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measure import BenchmarkError
-from benchmarks.report import Results, as_markdown, table
+from benchmarks.report import Results, as_markdown, table, write_costs
+from benchmarks.size import Size
 
-# Each module has `measure(results, *, full: bool, rows: set[int])`.
-MODULES = {
-    "reading": (1, 2, 3, 4),
-    "running": (5, 6, 9),
-    "delivering": (7,),
-    "starting": (8, 10),
-    "focus": (11, 12),
-    "aws": (13, 14),
-    "described": (15,),
-    "focus_out": (16,),
+FOLDER = Path(__file__).resolve().parent
+COSTS = FOLDER.parent / "docs" / "performance.md"
+"""The document that quotes what one of each costs."""
+
+# Each module has `measure(results, *, size: Size, rows: Collection[int])`. Rows that share their runs stand together.
+ROWS: Mapping[tuple[int, ...], str] = {
+    (1, 2): "reading",
+    (3,): "reading",
+    (4,): "reading",
+    (5,): "running",
+    (6,): "running",
+    (7,): "delivering",
+    (8,): "starting",
+    (9,): "running",
+    (10,): "starting",
+    (11,): "focus",
+    (12,): "focus",
+    (13,): "aws",
+    (14,): "aws",
+    (15,): "described",
+    (16,): "focus_out",
 }
 
-_ALL = range(1, 17)
+_ALL = [row for rows in ROWS for row in rows]
 _QUICK = range(1, 11)
 """The rows that fit into five minutes together."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the rows, print what they found and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="larger inputs and more runs; takes most of an hour")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--full", action="store_true", help="larger inputs and more runs; takes most of an hour")
+    sizes.add_argument(
+        "--tiny", action="store_true", help="every row with next to no input: does it work? Writes nothing"
+    )
     parser.add_argument("--rows", type=int, nargs="+", choices=_ALL, help="only these rows")
     parser.add_argument("--out", type=Path, help="where to write the results; default: not, for some rows only")
-    options = parser.parse_args()
-    wanted = set(options.rows or (_ALL if options.full else _QUICK))
-    results = Results()
+    options = parser.parse_args(arguments)
+    size = Size.FULL if options.full else Size.TINY if options.tiny else Size.QUICK
     started = time.monotonic()
-    try:
-        for name, rows in MODULES.items():
-            if chosen := wanted & set(rows):
-                importlib.import_module(f"benchmarks.{name}").measure(results, full=options.full, rows=chosen)
-    except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
+    results = measure(options.rows or (_QUICK if size is Size.QUICK else _ALL), size)
+    if size is not Size.TINY:
+        print(table(results))
+    if options.out is not None or not (options.rows or options.tiny):
+        text = as_markdown(
+            results, command="make bench-full" if options.full else "make bench", seconds=time.monotonic() - started
+        )
+        (options.out or FOLDER / ("RESULTS-full.md" if options.full else "RESULTS.md")).write_text(
+            text, encoding="utf-8"
+        )
+        if options.out is None and size is Size.QUICK:
+            write_costs(results, COSTS)
+    for failure in results.failures:
+        print(f"\nrow {failure.rows} failed: {failure.error}", file=sys.stderr)
+    if results.failures:
         return 1
-    results.comparisons.sort(key=lambda one: one.row)
-    print(table(results.comparisons))
-    out = options.out or (
-        None if options.rows else Path(__file__).parent / ("RESULTS-full.md" if options.full else "RESULTS.md")
-    )
-    if out is not None:
-        command = "make bench-full" if options.full else "make bench"
-        text = as_markdown(results, command=command, seconds=time.monotonic() - started)
-        out.write_text(text, encoding="utf-8")
+    if size is Size.TINY:
+        print(f"rows {', '.join(str(row) for row in sorted({one.row for one in results.comparisons}))}: they work")
     return 0
+
+
+def measure(wanted: Collection[int], size: Size) -> Results:
+    """Measure these rows, whatever becomes of each."""
+    results = Results()
+
+    def measure_some(rows: list[int], name: str) -> None:
+        try:
+            importlib.import_module(f"benchmarks.{name}").measure(results, size=size, rows=rows)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a row is told of, and the next is measured
+            traceback.print_exc()
+            results.fail(rows, error)
+            return
+        found = {one.row for one in results.comparisons}
+        if lacking := [row for row in rows if row not in found]:
+            results.fail(lacking, BenchmarkError("it found nothing"))
+
+    chosen = [([row for row in rows if row in wanted], name) for rows, name in ROWS.items()]
+    if size is Size.TINY:
+        # Nobody looks at times.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda one: measure_some(*one), [one for one in chosen if one[0]]))
+    else:
+        for rows, name in chosen:
+            if rows:
+                measure_some(rows, name)
+    return results
 
 
 if __name__ == "__main__":

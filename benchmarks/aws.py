@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ from arcadia_dagster_tests.generate import Totals
 from benchmarks import exports, sums
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
-
-_LARGE, _FEWER = 1_000_000, 200_000
+from benchmarks.size import Size, counted
 
 _COST = "CAST(CAST(i * 7919 % 100003 AS DECIMAL(18,9)) * 0.0000137 AS DECIMAL(18,10))"
 _RATE = "CAST(0.0104 AS DECIMAL(18,10))"
@@ -90,9 +90,9 @@ FROM {records}
 """
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
     """Measure the rows that are asked for."""
-    lines = _LARGE if full else _FEWER
+    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
     for row, name, floor in ((13, "cur.csv.gz", "bare_csv"), (14, "cur.parquet", "bare_parquet")):
         if row in rows:
             with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
@@ -100,11 +100,12 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:
                 found = side_by_side(
                     Side("ours", "reading:ours", {"source": folder}, {}),
                     Side("bare DuckDB", f"aws:{floor}", {"source": folder}, {}),
-                    runs=5 if full else 3,
+                    runs=size.pick(tiny=1, quick=3, full=5),
                 )
             require(found, sums.expected([totals]))
-            label = f"{lines // 1_000_000}M" if lines >= _LARGE else f"{lines // 1_000}k"
-            work = f"AWS {name.partition('.')[2]} of {label} lines and {len(_COLUMNS)} columns, landing to totals"
+            work = (
+                f"AWS {name.partition('.')[2]} of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
+            )
             note = "the floor stores all columns of `cost_lines` and reads no others, as ours does."
             results.compare(row, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
 

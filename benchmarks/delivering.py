@@ -5,7 +5,7 @@ import json
 import shutil
 import statistics
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from arcadia_dagster_tests.plain import warehouse_of
 from benchmarks.home import build_elsewhere, finance_sums, sandbox, stated_sums
 from benchmarks.measure import BenchmarkError, Samples, Side, Stopwatch, ratios, require, side_by_side
 from benchmarks.report import Comparison, Results
+from benchmarks.size import Size
 
 _CONCURRENCY = 8
 _MONTHS = 4
@@ -31,16 +32,15 @@ _LINES = 3
 _LEAST_RATE = 0.8
 _MOST_GROWTH = 1.2
 _TENANT = "platform-admin"
-_FEW, _MANY = 2_000, 10_000
-_WRK_SECONDS = 5
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: ARG001 - one row
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # noqa: ARG001 - one row
     """Measure the row."""
-    runs = 3 if full else 1
-    few = _samples(_FEW, runs)
-    mine, bare = _samples(_MANY, runs) if full else few
-    count = _MANY if full else _FEW
+    runs = size.pick(tiny=1, quick=1, full=3)
+    few, many = size.pick(tiny=(8, 16), quick=(2_000, None), full=(2_000, 10_000))
+    of_few = _samples(few, runs)
+    mine, bare = of_few if many is None else _samples(many, runs)
+    count = many or few
     rate = statistics.median(1 / ratio for ratio in ratios(mine, bare))
     results.add(
         Comparison(
@@ -52,17 +52,18 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: A
             f">= {_LEAST_RATE:.0%}",
             rate >= _LEAST_RATE,
             f"{_CONCURRENCY} requests at a time on both sides; the sandbox is a process on this machine with a fresh file, "
-            f"and every answer is durable there. {_own_limit()}",
+            f"and every answer is durable there. {_own_limit(seconds=size.pick(tiny=1, quick=5, full=5))}",
         )
     )
-    if full:
-        growth = max(mine.peak_mib) / max(few[0].peak_mib)
+    results.cost(7, "invoice delivered to the sandbox, of which the sandbox takes most", mine.median / count)
+    if many is not None:
+        growth = max(mine.peak_mib) / max(of_few[0].peak_mib)
         results.add(
             Comparison(
                 7,
-                f"peak memory of delivering {_MANY:,} invoices",
-                f"that of delivering {_FEW:,}",
-                f"{max(mine.peak_mib):.0f} MiB against {max(few[0].peak_mib):.0f} MiB",
+                f"peak memory of delivering {many:,} invoices",
+                f"that of delivering {few:,}",
+                f"{max(mine.peak_mib):.0f} MiB against {max(of_few[0].peak_mib):.0f} MiB",
                 f"{growth:.2f}x",
                 f"<= {_MOST_GROWTH:g}x",
                 growth <= _MOST_GROWTH,
@@ -145,7 +146,7 @@ def _mint(secret: str) -> TokenMint:
     return TokenMint(secret, Identity(_TENANT, ("admin",), "arcadia_cloud", _TENANT))
 
 
-def _own_limit() -> str:
+def _own_limit(*, seconds: int) -> str:
     """What the sandbox takes at most, by a tool that costs next to nothing itself."""
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -170,7 +171,7 @@ def _own_limit() -> str:
             encoding="utf-8",
         )
         result = subprocess.run(  # noqa: S603 - the tool that was found
-            [wrk, "-t1", f"-c{_CONCURRENCY}", f"-d{_WRK_SECONDS}s", "-s", str(script), url],
+            [wrk, "-t1", f"-c{_CONCURRENCY}", f"-d{seconds}s", "-s", str(script), url],
             capture_output=True,
             text=True,
             check=False,

@@ -1,6 +1,7 @@
 """Row 15: CSV of a format that a TOML file describes, from the inbox to `tax_split_totals`."""
 
 import tempfile
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ from benchmarks import sums
 from benchmarks.bare_duckdb import archive, connected, files_in
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
-
-_LARGE, _FEWER = 1_000_000, 200_000
+from benchmarks.size import Size, counted
 
 _NAME = "Rechnung R-1041 2024-07.csv"
 
@@ -73,9 +73,9 @@ FROM read_csv('{copy}', auto_detect = false, header = true, columns = {{{columns
 """
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: ARG001 - there is one row
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # noqa: ARG001 - there is one row
     """Measure the row."""
-    lines = _LARGE if full else _FEWER
+    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
         source, descriptions = Path(folder) / "files", Path(folder) / "formats"
         source.mkdir()
@@ -85,11 +85,10 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: A
         found = side_by_side(
             Side("ours", "reading:ours", {"source": str(source), "descriptions": str(descriptions)}),
             Side("bare DuckDB", "described:bare", {"source": str(source)}),
-            runs=5 if full else 1,
+            runs=size.pick(tiny=1, quick=1, full=5),
         )
     require(found, sums.expected([totals]))
-    label = f"{lines // 1_000_000}M" if lines >= _LARGE else f"{lines // 1_000}k"
-    work = f"described CSV of {label} lines and {len(_COLUMNS)} columns, landing to totals"
+    work = f"described CSV of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
     note = "the floor stores all columns of `cost_lines`, as ours does, and knows how everything is written beforehand."
     results.compare(15, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
 

@@ -1,6 +1,7 @@
 """Rows 11 and 12: FOCUS Cost and Usage of 45 columns, as CSV and as Parquet, from the inbox to `tax_split_totals`."""
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from benchmarks import exports, sums
 from benchmarks.bare_duckdb import files_in
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
-
-_LARGE, _FEWER = 1_000_000, 200_000
+from benchmarks.size import Size, counted
 
 _AMOUNT = "CAST(i * 7919 % 100003 AS DECIMAL(18,9)) * 0.0000137"
 
@@ -79,20 +79,19 @@ FROM {records}
 """
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
     """Measure the rows that are asked for."""
-    lines = _LARGE if full else _FEWER
+    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
     for row, kind in ((11, "csv"), (12, "parquet")):
         if row in rows:
             with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
                 totals = write(Path(folder) / f"focus.{kind}", lines=lines)
                 found = side_by_side(
                     *(Side(label, function, {"source": folder}, {}) for label, function in _sides(kind).items()),
-                    runs=5 if full else 1,
+                    runs=size.pick(tiny=1, quick=1, full=5),
                 )
             require(found, sums.expected([totals]))
-            label = f"{lines // 1_000_000}M" if lines >= _LARGE else f"{lines // 1_000}k"
-            work = f"FOCUS {kind} of {label} lines and {len(_COLUMNS)} columns, landing to totals"
+            work = f"FOCUS {kind} of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
             note = "the floor stores all columns of `cost_lines` and reads no others, as ours does."
             results.compare(row, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
             results.compare(row, work, found["ours"], "polars", found["polars"], most=1.0)

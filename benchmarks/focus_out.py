@@ -1,6 +1,7 @@
 """Row 16: a month's lines as FOCUS Cost and Usage, Parquet and CSV, from a warehouse that has them."""
 
 import tempfile
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +13,14 @@ from arcadia_dagster_tests.generate import file_name, write_large
 from benchmarks.home import build_elsewhere
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
+from benchmarks.size import Size, counted
 
 _MONTH = date(2024, 7, 1)
-_LARGE, _FEWER = 1_000_000, 200_000
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: ARG001 - there is one row
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # noqa: ARG001 - there is one row
     """Measure the row."""
-    lines = _LARGE if full else _FEWER
+    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
         home = Path(folder)
         (home / "inbox").mkdir()
@@ -29,11 +30,10 @@ def measure(results: Results, *, full: bool, rows: set[int]) -> None:  # noqa: A
         found = side_by_side(
             Side("ours", "focus_out:ours", warehouse, {}),
             Side("bare DuckDB", "focus_out:bare", warehouse, {}),
-            runs=5 if full else 3,
+            runs=size.pick(tiny=1, quick=3, full=5),
         )
     require(found, {"lines": lines, "cost": str(totals.gross)})
-    label = f"{lines // 1_000_000}M" if lines >= _LARGE else f"{lines // 1_000}k"
-    work = f"{label} lines written as FOCUS, Parquet and CSV"
+    work = f"{counted(lines)} lines written as FOCUS, Parquet and CSV"
     note = "the floor copies the columns of `cost_lines` as they are, in the same order, to both kinds of file."
     results.compare(16, work, found["ours"], "bare DuckDB", found["bare DuckDB"], most=1.3, note=note)
 

@@ -1,10 +1,11 @@
 """Disks that fill up in mid-write: `python -m benchmarks.full_disk`, part of `make crashes`.
 
-A file system in memory is made just so large that an ingest, or the records of a delivery, do not fit: at fifteen sizes. Each
+A file system in memory is made just so large that an ingest, or the records of a delivery, do not fit: at several sizes. Each
 time there must be one clear error and nothing half-written; with more room the next try must complete it. Mounting needs no
 rights: it happens in a namespace of this process (util-linux's `unshare`).
 """
 
+import argparse
 import os
 import random
 import subprocess
@@ -22,15 +23,18 @@ from arcadia_dagster_tests.stories.ingest_crashes import LINES, IngestStory
 
 NAMESPACE = "ARCADIA_BENCHMARKS_IN_NAMESPACE"
 _PAGE = 4096
-_TIMES = 15
 _INVOICES = 120
 _ROOMY = "size=256m"
 
 
 def main() -> int:
     """Fill disks up; tell in how many cases there was an error, and of which kind."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.full_disk", description=__doc__)
+    parser.add_argument("--times", type=int, default=15, help="how many sizes of disk; default: %(default)s")
+    options = parser.parse_args()
     if NAMESPACE not in os.environ:
-        command = ["unshare", "--map-root-user", "--mount", sys.executable, "-m", "benchmarks.full_disk"]
+        own = [sys.executable, "-m", "benchmarks.full_disk", "--times", str(options.times)]
+        command = ["unshare", "--map-root-user", "--mount", *own]
         return subprocess.run(command, env={**os.environ, NAMESPACE: "1"}, check=False).returncode
     chance = random.Random(1)
     found: Counter[str] = Counter()
@@ -39,7 +43,7 @@ def main() -> int:
         disk = folder / "disk"
         disk.mkdir()
         with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
-            for number in range(_TIMES):
+            for number in range(options.times):
                 found[f"ingest: {ingest_on(disk, chance)}"] += 1
                 found[f"delivery: {deliver_on(disk, chance, sandbox, f'disk{number}')}"] += 1
     for what, count in found.most_common():

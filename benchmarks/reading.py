@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from benchmarks import sums
 from benchmarks.bare_duckdb import files_in
 from benchmarks.measure import BenchmarkError, Samples, Side, Stopwatch, require, side_by_side
 from benchmarks.report import Comparison, Results
+from benchmarks.size import Size, counted
 
 _MONTH = date(2024, 7, 1)
-_SMALL, _STEP, _LARGE, _HUGE = 1_000, 100_000, 1_000_000, 10_000_000
 _MOST_GROWTH = 1.2
 _MOST_MIB = 1_536
-_FILES, _FEWER_FILES, _MOST_MS_A_FILE = 10_000, 3_000, 3.0
+_MOST_MS_A_FILE = 3.0
+_LINES_A_FILE = 33
 
 _QUICK_OTHERS = {
     "polars": "others:with_polars",
@@ -28,17 +29,14 @@ _QUICK_OTHERS = {
 _SLOW_OTHERS = {"dlt, dicts": "others:with_dlt_dicts", "csv and Decimal": "others:with_a_loop"}
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
     """Measure the rows that are asked for."""
-    # A missing package is told before the long rows, not after them.
-    if 4 in rows:  # noqa: PLR2004 - the row's number
-        _require_packages("polars", "dlt")
-    if rows & {1, 2}:
-        _one_file(results, full=full, rows=rows)
+    if 1 in rows or 2 in rows:  # noqa: PLR2004 - the row's number
+        _one_file(results, size=size, rows=rows)
     if 3 in rows:  # noqa: PLR2004
-        _many_files(results, full=full)
+        _many_files(results, size=size)
     if 4 in rows:  # noqa: PLR2004
-        _beside_others(results, full=full)
+        _beside_others(results, size=size)
 
 
 def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str = "") -> dict[str, Any]:
@@ -67,19 +65,20 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
     return sums.facts(warehouse.path)
 
 
-def _one_file(results: Results, *, full: bool, rows: set[int]) -> None:
+def _one_file(results: Results, *, size: Size, rows: Collection[int]) -> None:
     """Rows 1 and 2 have the runs of a million lines in common."""
+    large = size.pick(tiny=3_000, quick=1_000_000, full=1_000_000)
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
-        source, totals = _large(Path(folder), _LARGE)
-        sides = [_side(_label(_LARGE), "reading:ours", source)]
+        source, totals = _large(Path(folder), large)
+        sides = [_side("ours", "reading:ours", source)]
         if 1 in rows:
             sides.append(_side("bare DuckDB", "bare_duckdb:whole", source))
             sides.append(_side("bare DuckDB, all columns", "bare_duckdb:whole", source, wide=True))
-        found = side_by_side(*sides, runs=5 if full else 3)
+        found = side_by_side(*sides, runs=size.pick(tiny=1, quick=3, full=5))
         require(found, sums.expected([totals]))
-    mine = found[_label(_LARGE)]
+    mine = found["ours"]
     if 1 in rows:
-        work = f"{_label(_LARGE)}, landing to totals"
+        work = f"{counted(large)} lines, landing to totals"
         note = (
             "ours also counts records independently, matches resources, checks and versions, and locks for other runs. The "
             "floor stores 12 columns a line; its second line stores all of `cost_lines`, as ours does."
@@ -88,35 +87,36 @@ def _one_file(results: Results, *, full: bool, rows: set[int]) -> None:
         wide = found["bare DuckDB, all columns"]
         results.compare(1, work, mine, "bare DuckDB, tuned, with all columns of `cost_lines`", wide, most=1.3)
     if 2 in rows:  # noqa: PLR2004
-        runs = 5 if full else 2
-        measured = {_SMALL: _ours_only(_SMALL, runs=runs), _STEP: _ours_only(_STEP, runs=runs), _LARGE: mine}
-        if full:
-            measured[_HUGE] = _ours_only(_HUGE, runs=2)
-        _growth(results, measured)
+        runs = size.pick(tiny=1, quick=2, full=5)
+        small, step = size.pick(tiny=(1_000, 2_000), quick=(1_000, 100_000), full=(1_000, 100_000))
+        measured = {small: _ours_only(small, runs=runs), step: _ours_only(step, runs=runs), large: mine}
+        if huge := size.pick(tiny=4_000, quick=None, full=10_000_000):
+            measured[huge] = _ours_only(huge, runs=size.pick(tiny=1, quick=2, full=2))
+        _growth(results, measured, step=step, has_largest=huge is not None)
 
 
 def _ours_only(lines: int, *, runs: int) -> Samples:
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
         source, totals = _large(Path(folder), lines)
-        found = side_by_side(_side(_label(lines), "reading:ours", source), runs=runs)
+        found = side_by_side(_side("ours", "reading:ours", source), runs=runs)
     require(found, sums.expected([totals]))
-    return found[_label(lines)]
+    return found["ours"]
 
 
-def _growth(results: Results, measured: dict[int, Samples]) -> None:
+def _growth(results: Results, measured: dict[int, Samples], *, step: int, has_largest: bool) -> None:
     """Row 2: the time for each line must not grow with their number, and neither must memory."""
-    step = measured[_STEP].median / _STEP
+    of_step = measured[step].median / step
     for lines, samples in measured.items():
         each = samples.median / lines
-        times = each / step
-        is_larger = lines > _STEP
+        times = each / of_step
+        is_larger = lines > step
         results.add(
             Comparison(
                 2,
-                f"{_label(lines)}, landing to totals",
-                "" if lines == _STEP else f"a line of {_label(_STEP)}",
+                f"{counted(lines)} lines, landing to totals",
+                "" if lines == step else f"a line of {counted(step)} lines",
                 f"{samples.median:.3g} s ({samples.spread}), {each * 1e6:.3g} µs a line",
-                "" if lines == _STEP else f"{times:.2f}x",
+                "" if lines == step else f"{times:.2f}x",
                 f"<= {_MOST_GROWTH:g}x" if is_larger else "",
                 times <= _MOST_GROWTH if is_larger else None,
             )
@@ -126,29 +126,32 @@ def _growth(results: Results, measured: dict[int, Samples]) -> None:
     results.add(
         Comparison(
             2,
-            f"{_label(most)}, most memory",
+            f"{counted(most)} lines, most memory",
             "",
             "",
             f"{peak:.0f} MiB",
-            f"<= {_MOST_MIB} MiB" if most == _HUGE else f"<= {_MOST_MIB} MiB at 10M lines",
-            peak <= _MOST_MIB if most == _HUGE else None,
+            f"<= {_MOST_MIB} MiB" if has_largest else f"<= {_MOST_MIB} MiB at 10M lines",
+            peak <= _MOST_MIB if has_largest else None,
         )
+    )
+    results.cost(
+        2, f"line of a document of {counted(most)} lines, from the inbox to its totals", measured[most].median / most
     )
 
 
-def _many_files(results: Results, *, full: bool) -> None:
+def _many_files(results: Results, *, size: Size) -> None:
     """Row 3: what a file costs, when a month has thousands."""
-    files = _FILES if full else _FEWER_FILES
+    files = size.pick(tiny=20, quick=3_000, full=10_000)
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
-        totals = write_months(Path(folder), first=_MONTH, months=1, invoices_per_month=files)
+        totals = write_months(Path(folder), first=_MONTH, months=1, invoices_per_month=files, lines=_LINES_A_FILE)
         found = side_by_side(
             _side("ours", "reading:ours", folder),
             _side("read_csv of all", "bare_duckdb:load_only", folder),
-            runs=5 if full else 2,
+            runs=size.pick(tiny=1, quick=2, full=5),
         )
     require(found, sums.expected(totals))
     mine = found["ours"]
-    work = f"{files:,} files of 33 lines, landing to totals"
+    work = f"{files:,} files of {_LINES_A_FILE} lines, landing to totals"
     results.compare(3, work, mine, "one read_csv into a table", found["read_csv of all"], most=3)
     each = mine.median * 1000 / files
     results.add(
@@ -162,11 +165,13 @@ def _many_files(results: Results, *, full: bool) -> None:
             each <= _MOST_MS_A_FILE,
         )
     )
+    results.cost(3, f"file of {_LINES_A_FILE} lines among thousands, likewise", mine.median / files)
 
 
-def _beside_others(results: Results, *, full: bool) -> None:
+def _beside_others(results: Results, *, size: Size) -> None:
     """Row 4: what a user would write without this program; none of it archives, checks or matches."""
-    lines = _LARGE if full else 200_000
+    _require_packages("polars", "dlt")
+    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
         source, totals = _large(Path(folder), lines)
         ours_ = _side("ours", "reading:ours", source)
@@ -175,12 +180,12 @@ def _beside_others(results: Results, *, full: bool) -> None:
             for others in (_QUICK_OTHERS, _SLOW_OTHERS)
         )
         # The slow ones take minutes and differ by more than they vary: the quick ones have further runs.
-        few = side_by_side(ours_, *quick, *slow, runs=2 if full else 1)
-        more = side_by_side(ours_, *quick, runs=3 if full else 1)
-    for found in (few, more):
-        require(found, sums.expected([totals]))
+        few = side_by_side(ours_, *quick, *slow, runs=size.pick(tiny=1, quick=1, full=2))
+        more = side_by_side(ours_, *quick, runs=size.pick(tiny=0, quick=1, full=3))
+    require(few, sums.expected([totals]))
     all_ = {label: _joined(few[label], samples) for label, samples in more.items()}
-    work = f"{_label(lines)}, landing to totals"
+    require(all_, sums.expected([totals]))
+    work = f"{counted(lines)} lines, landing to totals"
     for label in _QUICK_OTHERS:
         results.compare(4, work, all_["ours"], label, all_[label], most=1.0)
     for label in _SLOW_OTHERS:
@@ -188,7 +193,7 @@ def _beside_others(results: Results, *, full: bool) -> None:
 
 
 def _joined(first: Samples, then: Samples) -> Samples:
-    return Samples(first.seconds + then.seconds, first.peak_mib + then.peak_mib, then.facts)
+    return Samples(first.seconds + then.seconds, first.peak_mib + then.peak_mib, then.facts or first.facts)
 
 
 def _large(folder: Path, lines: int) -> tuple[str, Totals]:
@@ -201,10 +206,6 @@ def _large(folder: Path, lines: int) -> tuple[str, Totals]:
 
 def _side(label: str, function: str, source: str, **arguments: bool) -> Side:
     return Side(label, function, {"source": source, **arguments}, {"RUNTIME__DLTHUB_TELEMETRY": "false"})
-
-
-def _label(lines: int) -> str:
-    return f"{lines // 1_000_000}M lines" if lines >= _LARGE else f"{lines // 1_000}k lines"
 
 
 def _require_packages(*names: str) -> None:

@@ -3,15 +3,18 @@
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.measure import Samples, ratios
+from benchmarks.measure import BenchmarkError, Samples, ratios
 
 PACKAGES = ("dagster", "duckdb", "pandas", "pyarrow", "httpx", "polars", "dlt")
+
+COSTS_BEGIN = "<!-- From benchmarks/RESULTS.md: `make bench` writes it anew. -->"
+COSTS_END = "<!-- End of what is from benchmarks/RESULTS.md. -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,41 @@ class Comparison:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one of something costs.
+
+    Attributes:
+        row: The row that it follows from.
+        what: One of what.
+        amount: How much, with its unit.
+    """
+
+    row: int
+    what: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Rows that could not be measured to their end.
+
+    Attributes:
+        rows: Their numbers: `5`, or `1, 2`.
+        error: What went wrong.
+    """
+
+    rows: str
+    error: str
+
+
 @dataclass(slots=True)
 class Results:
     """What all rows found."""
 
     comparisons: list[Comparison] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     def compare(
         self, row: int, work: str, mine: Samples, against: str, other: Samples, *, most: float, note: str = ""
@@ -59,24 +92,58 @@ class Results:
         """Add a line that is no plain ratio."""
         self.comparisons.append(comparison)
 
+    def cost(self, row: int, what: str, seconds: float) -> None:
+        """Add what one of something takes."""
+        unit, name = next(one for one in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")) if seconds >= one[0] or one[1] == "µs")
+        # Two digits, and never `2.2e+02`.
+        self.costs.append(Cost(row, what, f"{float(f'{seconds / unit:.2g}'):g} {name}"))
 
-def table(comparisons: Sequence[Comparison]) -> str:
-    """The lines as a Markdown table."""
+    def fail(self, rows: Collection[int], error: Exception) -> None:
+        """Add rows that failed. What they found before stands."""
+        text = str(error).strip() or "no more is known"
+        self.failures.append(Failure(", ".join(map(str, rows)), f"{type(error).__name__}: {text}"))
+
+
+def table(results: Results) -> str:
+    """The lines as a Markdown table, with those rows that failed."""
     rows = [
         "| # | work | against | seconds: median (least..most) | result | target | |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in comparisons:
+    for one in sorted(results.comparisons, key=lambda comparison: comparison.row):
         verdict = {True: "met", False: "**missed**", None: ""}[one.met]
         rows.append(
             f"| {one.row} | {one.work} | {one.against} | {one.figure} | {one.ratio} | {one.target} | {verdict} |"
         )
+    rows += [f"| {failure.rows} | not measured, see below | | | | | **failed** |" for failure in results.failures]
     return "\n".join(rows)
+
+
+def costs_table(results: Results) -> str:
+    """What one of each costs, as a Markdown table."""
+    found = sorted(results.costs, key=lambda cost: cost.row)
+    return "\n".join(
+        ["| one | costs | row |", "|---|---|---|", *(f"| {one.what} | {one.amount} | {one.row} |" for one in found)]
+    )
+
+
+def write_costs(results: Results, document: Path) -> None:
+    """Replace what a document quotes of the results, between the two lines that say so."""
+    before, begin, rest = document.read_text(encoding="utf-8").partition(COSTS_BEGIN)
+    _, end, after = rest.partition(COSTS_END)
+    if not (begin and end):
+        raise BenchmarkError(f"{document} lacks the lines {COSTS_BEGIN!r} and {COSTS_END!r}")
+    document.write_text(f"{before}{COSTS_BEGIN}\n\n{costs_table(results)}\n\n{COSTS_END}{after}", encoding="utf-8")
 
 
 def as_markdown(results: Results, *, command: str, seconds: float) -> str:
     """The whole of `RESULTS.md`."""
     notes = [f"- Row {one.row}, {one.work}: {one.note}" for one in results.comparisons if one.note]
+    failures = [
+        line
+        for failure in results.failures
+        for line in (f"Row {failure.rows}:", "", *(f"    {told}" for told in failure.error.splitlines()), "")
+    ]
     return "\n".join(
         [
             "# Results",
@@ -87,9 +154,11 @@ def as_markdown(results: Results, *, command: str, seconds: float) -> str:
             f"- Machine: {_machine()}",
             f"- Versions: Python {platform.python_version()}, {', '.join(_versions())}",
             "",
-            table(results.comparisons),
+            table(results),
             "",
-            *(notes and ["## Notes", "", *notes, ""]),
+            *(["## Failed", "", *failures] if failures else []),
+            *(["## What one of each costs", "", costs_table(results), ""] if results.costs else []),
+            *(["## Notes", "", *notes, ""] if notes else []),
         ]
     )
 

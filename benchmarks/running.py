@@ -3,6 +3,7 @@
 import os
 import shutil
 import statistics
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import dagster as dg
 
 from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.warehouse.months import months_from
 from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
 from benchmarks import empty
 from benchmarks.home import (
@@ -26,73 +28,83 @@ from benchmarks.home import (
 )
 from benchmarks.measure import Side, Stopwatch, ratios, require, side_by_side
 from benchmarks.report import Comparison, Results
+from benchmarks.size import Size
 from benchmarks.together import GROUPS, stated
 
-_ONE_INVOICE, _SIXTY_MONTHS, _TOGETHER = 5, 6, 9
+_ONE_INVOICE, _MANY_MONTHS, _TOGETHER = 5, 6, 9
 _ROOT = Path(__file__).resolve().parents[1]
 _EARLIER = date(2020, 12, 1)
 _FIRST = date(2021, 1, 1)
-_MONTHS = 60
-_ASSETS = 4
+_LINES = 33
 _MOST_SECONDS = 0.5
 _MOST_RATIO = 1.3
 
 
-def measure(results: Results, *, full: bool, rows: set[int]) -> None:
+def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
     """Measure the rows."""
     if _ONE_INVOICE in rows:
-        _one_invoice(results, runs=7 if full else 2)
-    if _SIXTY_MONTHS in rows:
-        _sixty_months(results, runs=5 if full else 1)
+        _one_invoice(results, runs=size.pick(tiny=1, quick=2, full=7))
+    if _MANY_MONTHS in rows:
+        _many_months(results, months=size.pick(tiny=3, quick=60, full=60), runs=size.pick(tiny=1, quick=1, full=5))
     if _TOGETHER in rows:
-        _together(results, runs=5 if full else 2, invoices_per_month=50 if full else 10)
+        _together(
+            results,
+            runs=size.pick(tiny=1, quick=2, full=5),
+            invoices_per_month=size.pick(tiny=1, quick=10, full=50),
+        )
 
 
 def _one_invoice(results: Results, *, runs: int) -> None:
-    ours, floor = Side("one invoice", "running:one_invoice"), Side("four empty assets", "running:one_empty_run")
+    empty_run = f"a run of {len(empty.NAMES)} empty assets"
+    ours, floor = Side("one invoice", "running:one_invoice"), Side(empty_run, "running:one_empty_run")
     graph = Side("our assets and checks, empty", "running:one_empty_run", {"same_graph": True})
+    own = build_defs(environ={}).resolve_asset_graph()
+    assets, checks = len(own.materializable_asset_keys), len(own.asset_check_keys)
     found = side_by_side(ours, floor, graph, runs=runs)
     mine, other = found[ours.label], found[floor.label]
     gross_minor = stated_sums(_stated(_FIRST, 1))["gross_minor"]
     require({ours.label: mine}, {"invoices": 1, "gross_minor": gross_minor, "received": 1})
-    require({floor.label: other}, {"materializations": _ASSETS})
-    require({graph.label: found[graph.label]}, {"materializations": _ASSETS + 1})
+    require({floor.label: other}, {"materializations": len(empty.NAMES)})
+    require({graph.label: found[graph.label]}, {"materializations": assets})
     ratio = statistics.median(ratios(mine, other))
     more = statistics.median(one - two for one, two in zip(mine.seconds, other.seconds, strict=True))
     results.add(
         Comparison(
             5,
-            "one invoice of 33 lines, from inbox to finance, as a run in process",
-            "a run of four empty assets",
+            f"one invoice of {_LINES} lines, from inbox to finance, as a run in process",
+            empty_run,
             f"{mine.median:.3g} s ({mine.spread}) against {other.median:.3g} s ({other.spread})",
             f"{ratio:.2f}x, {more:.2f} s more",
             f"<= {_MOST_RATIO:g}x, or <= {_MOST_SECONDS:g} s more",
             ratio <= _MOST_RATIO or more <= _MOST_SECONDS,
             "The first run of its process, on a warehouse in which an earlier process built one month. "
-            "Importing and making the definitions is not timed on either side. A run of our own five assets and ten checks "
-            f"with nothing in them takes {found[graph.label].median:.3g} s ({found[graph.label].spread}).",
+            f"Importing and making the definitions is not timed on either side. A run of our own {assets} assets and {checks} "
+            f"checks with nothing in them takes {found[graph.label].median:.3g} s ({found[graph.label].spread}).",
         )
     )
+    results.cost(5, f"run for one new invoice of {_LINES} lines, from the inbox to finance", mine.median)
 
 
-def _sixty_months(results: Results, *, runs: int) -> None:
+def _many_months(results: Results, *, months: int, runs: int) -> None:
     with TemporaryDirectory() as template:
         _empty_run(Path(template), _EARLIER, _EARLIER)
-        ours = Side("arcadia ingest, 60 months", "running:sixty_months", {"template": template})
-        floor = Side("four empty assets, 60 months", "running:sixty_empty_months", {"template": template})
+        arguments = {"template": template, "months": months}
+        ours = Side(f"arcadia ingest, {months} months", "running:many_months", arguments)
+        floor = Side(f"{len(empty.NAMES)} empty assets, {months} months", "running:many_empty_months", arguments)
         found = side_by_side(ours, floor, runs=runs)
     mine, other = found[ours.label], found[floor.label]
-    require({ours.label: mine}, stated_sums(_stated(_FIRST, _MONTHS)))
-    require({floor.label: other}, {"materializations": _ASSETS * _MONTHS})
+    require({ours.label: mine}, stated_sums(_stated(_FIRST, months)))
+    require({floor.label: other}, {"materializations": len(empty.NAMES) * months})
     results.compare(
         6,
-        f"`arcadia ingest` of {_MONTHS} months with one invoice of 33 lines each, the whole process",
+        f"`arcadia ingest` of {months} months with one invoice of {_LINES} lines each, the whole process",
         mine,
-        "the whole process of a run of four empty assets for the same months",
+        f"the whole process of a run of {len(empty.NAMES)} empty assets for the same months",
         other,
         most=1.5,
         note="Both on a persistent Dagster storage that an earlier run has made, with the project's dagster.yaml; no finance.",
     )
+    results.cost(6, f"month, where `arcadia ingest` brings {months} up to date together", mine.median / months)
 
 
 def _together(results: Results, *, runs: int, invoices_per_month: int) -> None:
@@ -134,7 +146,7 @@ def one_empty_run(
     *,
     same_graph: bool = False,
 ) -> dict[str, Any]:
-    """One month of four empty assets, or of our own graph with nothing in it."""
+    """One month of empty assets, or of our own graph with nothing in it."""
     definitions = empty.same_graph() if same_graph else empty.definitions()
     month = _FIRST.isoformat()
     with dg.DagsterInstance.ephemeral() as instance, stopwatch.running():
@@ -142,27 +154,27 @@ def one_empty_run(
     return {"materializations": materializations}
 
 
-def sixty_months(stopwatch: Stopwatch, folder: Path, *, template: str) -> dict[str, Any]:
-    """Sixty months arrive in a home whose Dagster has run before."""
+def many_months(stopwatch: Stopwatch, folder: Path, *, template: str, months: int) -> dict[str, Any]:
+    """So many months arrive in a home whose Dagster has run before."""
     home = folder / "home"
     shutil.copytree(template, home)
-    _write(home / "inbox", _FIRST, _MONTHS)
+    _write(home / "inbox", _FIRST, months)
     with stopwatch.running():
         arcadia(home, "ingest")
     return warehouse_sums(home)
 
 
-def sixty_empty_months(stopwatch: Stopwatch, folder: Path, *, template: str) -> dict[str, Any]:
-    """One run of four empty assets for sixty months, likewise."""
+def many_empty_months(stopwatch: Stopwatch, folder: Path, *, template: str, months: int) -> dict[str, Any]:
+    """One run of empty assets for as many months, likewise."""
     home = folder / "home"
     shutil.copytree(template, home)
     with stopwatch.running():
-        materializations = _empty_run(home, _FIRST, date(_FIRST.year + _MONTHS // 12 - 1, 12, 1))
+        materializations = _empty_run(home, _FIRST, months_from(_FIRST, months)[-1])
     return {"materializations": materializations}
 
 
 def _empty_run(home: Path, first: date, last: date) -> int:
-    """Run four empty assets in a process of its own, with the project's dagster.yaml."""
+    """Run empty assets in a process of its own, with the project's dagster.yaml."""
     environ = environ_of(home, DAGSTER_HOME=str(_ROOT), ARCADIA_DAGSTER_STORAGE=str(home / "dagster"))
     code = "import sys; from benchmarks.empty import run_here; run_here(*sys.argv[1:])"
     return int(python(code, first.isoformat(), last.isoformat(), cwd=_ROOT, environ=environ).split()[-1])
@@ -170,7 +182,7 @@ def _empty_run(home: Path, first: date, last: date) -> int:
 
 def _write(inbox: Path, first: date, months: int) -> list[GeneratedInvoice]:
     """One invoice a month. The seed makes the numbers of another first month others."""
-    return write_months(inbox, first=first, months=months, seed=first.year % 100)
+    return write_months(inbox, first=first, months=months, lines=_LINES, seed=first.year % 100)
 
 
 def _stated(first: date, months: int) -> list[GeneratedInvoice]:

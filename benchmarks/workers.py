@@ -1,4 +1,4 @@
-"""A lake filled by 1, 2 and 4 processes at once: `python -m benchmarks.workers [LINES A MONTH]`; needs Debian's postgresql.
+"""A lake filled by 1, 2 and 4 processes at once: `python -m benchmarks.workers [--lines N]`; needs Debian's postgresql.
 
 It tells the lines a second, how long writers waited for their turn, how long they had it (the part that more workers do not make
 shorter), how many transactions the catalog saw, and how many of the machine's cores were busy.
@@ -9,11 +9,11 @@ totals are added beside those of other workers, under a number of the load, and 
 counts for a month. It has neither checks nor matching, and old loads are not removed.
 """
 
+import argparse
 import multiprocessing
 import os
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,9 +37,7 @@ from benchmarks.measure import BenchmarkError
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
-_MONTHS = months_from(date(2024, 1, 1), 24)
-_WORKERS = (1, 2, 4)
-_LINES = 200_000
+_FIRST = date(2024, 1, 1)
 _DOCUMENT_BYTES = 10**10
 
 
@@ -135,13 +133,13 @@ _WAYS = (
 )
 
 
-def _work(way: _Way, location: str, folder: Path, months: "Queue[list[date]]", told: "Queue[Turns]") -> None:
+def _work(way: _Way, location: str, folder: Path, left: "Queue[Sequence[date]]", told: "Queue[Turns]") -> None:
     warehouse = _Timed(location, data_path=folder / "lake", lock_timeout=600)
     archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
     with reader_of(warehouse) as reader:
         while True:
             try:
-                part = months.get(timeout=1)
+                part = left.get(timeout=1)
             except Empty:
                 break
             way.load(warehouse, archive, reader, part)
@@ -154,13 +152,13 @@ def _busy_seconds() -> float:
     return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def _new_lake(location: str, folder: Path, lines: int) -> Warehouse:
+def _new_lake(location: str, folder: Path, months: Sequence[date], lines: int) -> Warehouse:
     """A lake that has landed a document for each month, and built nothing yet."""
     warehouse = Warehouse(location, data_path=folder / "lake", lock_timeout=600)
     warehouse.create()
     inbox = folder / "inbox"
     inbox.mkdir()
-    for number, month in enumerate(_MONTHS):
+    for number, month in enumerate(months):
         write_large(inbox / file_name(month, "77", str(1000 + number)), lines=lines, month=month, seed=number)
     with reader_of(warehouse) as reader:
         archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
@@ -169,20 +167,20 @@ def _new_lake(location: str, folder: Path, lines: int) -> Warehouse:
     return warehouse
 
 
-def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
+def _measure(postgres: Postgres, way: _Way, workers: int, months: Sequence[date], lines: int) -> None:
     database = f"{way.name}_{way.months}_by_{workers}"
     spawn = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as place:
         folder = Path(place)
         location = postgres.new_database(database)
-        warehouse = _new_lake(location, folder, lines)
-        months: Queue[list[date]] = spawn.Queue()
+        warehouse = _new_lake(location, folder, months, lines)
+        left: Queue[Sequence[date]] = spawn.Queue()
         told: Queue[Turns] = spawn.Queue()
-        for first in range(0, len(_MONTHS), way.months):
-            months.put(_MONTHS[first : first + way.months])
+        for first in range(0, len(months), way.months):
+            left.put(months[first : first + way.months])
         seen = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
         before = postgres.query(database, seen)[0][0]
-        processes = [spawn.Process(target=_work, args=(way, location, folder, months, told)) for _ in range(workers)]
+        processes = [spawn.Process(target=_work, args=(way, location, folder, left, told)) for _ in range(workers)]
         began, busy = time.perf_counter(), _busy_seconds()
         for process in processes:
             process.start()
@@ -195,7 +193,7 @@ def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
         seen_by_catalog = postgres.query(database, seen)[0][0] - before
         with warehouse.read() as connection:
             found = connection.execute(way.result).fetchone()
-        if found is None or found[1] != len(_MONTHS):
+        if found is None or found[1] != len(months):
             raise BenchmarkError(f"{found}: the lake lacks months")
     waited, held = sum(turn.waited for turn in turns), sum(turn.held for turn in turns)
     print(
@@ -205,11 +203,16 @@ def _measure(postgres: Postgres, way: _Way, workers: int, lines: int) -> None:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print a table."""
-    lines = int(sys.argv[1]) if sys.argv[1:] else _LINES
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
+    parser.add_argument("--lines", type=int, default=200_000, help="lines a month; default: %(default)s")
+    parser.add_argument("--months", type=int, default=24, help="how many months; default: %(default)s")
+    parser.add_argument("--workers", type=int, nargs="+", default=(1, 2, 4), help="how many processes, in turn")
+    options = parser.parse_args(arguments)
+    months, lines = months_from(_FIRST, options.months), options.lines
     print(
-        f"{len(_MONTHS)} months of {lines:,} lines on {os.cpu_count()} cores; documents are archived, and read by the workers"
+        f"{len(months)} months of {lines:,} lines on {os.cpu_count()} cores; documents are archived, and read by the workers"
     )
     print(
         "| way | months at a time | workers | s | lines/s | s waited | s held | held of all | turns "
@@ -218,8 +221,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     with Postgres(durable=True) as postgres:
         for way in _WAYS:
-            for workers in _WORKERS:
-                _measure(postgres, way, workers, lines)
+            for workers in options.workers:
+                _measure(postgres, way, workers, months, lines)
 
 
 if __name__ == "__main__":
