@@ -199,10 +199,15 @@ def shard(*rows: str) -> bytes:
 
 @case("52")
 def test_what_is_above_and_below_a_table_is_neither_charged_nor_lost(described: Project) -> None:
-    described.drop("T-1.csv", (PREAMBLE + TOP + LINES).encode())
-    described.drop("T-2.csv", (TOP + LINES + ",,Subtotal,90.00\n,,Total,99.00\n").encode())
-    described.drop("T-3.csv", (PREAMBLE + TOP + LINES + ",,Rounding,0.01\n,,Total,99.01\n").encode())
-    described.drop("T-4.csv", (TOP + LINES + ",,Total,98.00\n").encode())
+    contents = (
+        PREAMBLE + TOP + LINES,
+        TOP + LINES + ",,Subtotal,90.00\n,,Total,99.00\n",
+        PREAMBLE + TOP + LINES + ",,Rounding,0.01\n,,Total,99.01\n",
+        TOP + LINES + ",,Total,98.00\n",
+    )
+    for number, content in enumerate(contents, start=1):
+        own = content.replace("Compute", f"Compute {number}").replace("Storage", f"Storage {number}")
+        described.drop(f"T-{number}.csv", own.encode())
     described.build()
     assert in_finance(described) == {
         "1": (9_900, 9_000, 900, 3),
@@ -225,11 +230,11 @@ def test_described_parts_are_one_invoice_in_whatever_order_they_come_and_files_t
     described: Project,
 ) -> None:
     parts = [
-        f"S{number},2026-04-0{number + 1},{amount},%s,2026-04" for number, amount in enumerate(("35.00", "8.50", "1"))
+        f"%s {number},2026-04-0{number + 1},{amount},%s,2026-04" for number, amount in enumerate(("35.00", "8.50", "1"))
     ]
     for folder, order in (("a", (0, 1, 2)), ("b", (2, 0, 1)), ("c", (1, 2, 0))):
         for number in order:
-            described.drop(f"{folder}/part_{number}.csv", shard(parts[number] % f"G-{folder}"))
+            described.drop(f"{folder}/part_{number}.csv", shard(parts[number] % (folder, f"G-{folder}")))
     described.build()
     assert in_finance(described) == {f"G-{folder}": (4_450, 4_450, 0, 3) for folder in "abc"}
     whole = PARTS.replace("parts = true\n", "")
