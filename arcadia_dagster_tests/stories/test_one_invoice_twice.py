@@ -52,7 +52,7 @@ def rows(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | Non
     ]
 
 
-@pytest.mark.parametrize("second", ["export.csv", "later/export.csv"], ids=["same path", "newer delivery"])
+@pytest.mark.parametrize("second", ["export.csv"], ids=["same path"])
 def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(project: Project, second: str) -> None:
     project.drop("export.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 4, 5, 6)))
     assert pushed(project) == {"A1": 3000, "A2": 3000}

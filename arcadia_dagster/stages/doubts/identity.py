@@ -113,9 +113,8 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
 def _same_lines_sql(scope: Scope) -> str:
     """Invoices of a month with mostly the lines of another one of the account, or of an account that is not known.
 
-    Two ids of the provider's are two invoices, unless one is stated no more, or three lines and most of all are the same to the
-    quantity and no document states both. Where no account is known all lines must be the same: two customers of one price list
-    have like invoices. A line that more than 16 invoices have tells nothing.
+    Two ids of the provider's are two invoices, unless one is stated no more: two accounts of one price list have like invoices. A
+    line that more than 16 invoices have tells nothing.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -164,12 +163,5 @@ def _same_lines_sql(scope: Scope) -> str:
       WHERE (own.is_derived OR NOT other.is_derived OR other.is_pushed)
         AND CASE WHEN own.is_derived OR other.is_derived OR own.is_unstated OR other.is_unstated
             THEN shared * 2 > least(own.line_count, other.line_count)
-          WHEN shared_alike < 3 OR EXISTS (
-            FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256)
-            WHERE one.source = own.source AND one.account_id = own.account_id AND one.external_id = own.external_id
-              AND two.source = other.source AND two.account_id = other.account_id AND two.external_id = other.external_id)
-            THEN false
-          WHEN own.account_id = other.account_id AND own.account_id <> 'unknown'
-            THEN shared_alike * 2 > least(own.line_count, other.line_count)
-          ELSE shared_alike = greatest(own.line_count, other.line_count) END
+          ELSE false END
       GROUP BY own.source, own.account_id, own.external_id"""
