@@ -133,6 +133,20 @@ class Project:
             new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
         return new or [present]
 
+    def settle(self, decision: Decision, external_id: str) -> set[date]:
+        """What a person decides of an invoice by its id, for the version that there is; the months that it touches."""
+        invoice = self.invoice(external_id)
+        return decide(
+            self.warehouse,
+            archive_of(self.warehouse),
+            decision=decision,
+            document_sha256=invoice["document_sha256"],
+            invoice=(invoice["source"], invoice["account_id"], external_id),
+            reason="looked at",
+            by="ann",
+            now=datetime.now(UTC),
+        )
+
     def decide(
         self,
         decision: Decision,

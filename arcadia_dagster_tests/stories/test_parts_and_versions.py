@@ -2,15 +2,12 @@
 either is held, whichever came first."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import SECRET, Project
 
 PART_OR_REPLACEMENT = "a part of it, or a replacement?"
@@ -46,20 +43,6 @@ def pushed(project: Project) -> dict[str, int]:
 
 def reasons(project: Project) -> list[str]:
     return list(project.invoice("INV-1")["hold_reasons"])
-
-
-def release(project: Project, external_id: str) -> None:
-    invoice = project.invoice(external_id)
-    decide(
-        project.warehouse,
-        archive_of(project.warehouse),
-        decision="release",
-        document_sha256=invoice["document_sha256"],
-        invoice=(invoice["source"], invoice["account_id"], external_id),
-        reason="looked at",
-        by="ann",
-        now=datetime.now(UTC),
-    )
 
 
 SLICES = {
@@ -146,7 +129,7 @@ def test_what_a_person_released_as_the_whole_invoice_is_what_the_next_delivery_i
     pushed(project)
     project.drop("second/export.csv", as_csv(*daily(range(16, 31))))
     pushed(project)
-    release(project, "INV-1")
+    project.settle("release", "INV-1")
     assert pushed(project) == {"INV-1": 1500}
     project.drop("third/export.csv", as_csv(*daily(range(16, 31)), *daily([30], ChargeDescription="late")))
     assert pushed(project) == {"INV-1": 1600}

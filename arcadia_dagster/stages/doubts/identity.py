@@ -47,7 +47,7 @@ _OF_ANOTHER_SOURCE = f"""
         AND (other_account = account_id OR 'unknown' IN (other_account, account_id) OR other_total = lines_total)
       GROUP BY source, account_id, external_id"""
 
-# A file is a document's newest name; what lies at a path now is the newest document of that path.
+# What lies at a path now is the newest document that came under it.
 UNSTATED = """
       WITH name AS MATERIALIZED (
         SELECT document_sha256, inbox_path, regexp_extract(inbox_path, '^(.*)/', 1) AS folder, received_at,
@@ -127,27 +127,17 @@ def _same_lines_sql(scope: Scope) -> str:
         LEFT JOIN (SELECT DISTINCT source, account_id, invoice_external_id AS external_id FROM finance_records) AS record
           USING (source, account_id, external_id)
         WHERE raw.is_final AND raw.open_until IS NULL
-        QUALIFY count(*) OVER (PARTITION BY raw.account_id, raw.invoice_month) > 1
-          OR (count(*) FILTER (raw.account_id = 'unknown') OVER (PARTITION BY raw.invoice_month) > 0
-            AND count(*) OVER (PARTITION BY raw.invoice_month) > 1)
+        QUALIFY bool_or(is_derived OR is_unstated) OVER (PARTITION BY raw.invoice_month)
       ), line AS MATERIALIZED (
-        SELECT source, account_id, external_id, invoice_month, {likeness.LINE} AS line,
-          hash(line, resource_id, resource_name, quantity) AS billed_line, count(*) AS occurrences
+        SELECT source, account_id, external_id, invoice_month, {likeness.LINE} AS line, count(*) AS occurrences
         FROM cost_lines SEMI JOIN invoice USING (source, account_id, external_id)
-        WHERE invoice_month IN ({scope.month_list}) GROUP BY ALL
-      ), told AS MATERIALIZED (
-        SELECT source, account_id, external_id, invoice_month, is_billed, line, sum(occurrences) AS occurrences
-        FROM (
-          SELECT *, false AS is_billed FROM line
-          UNION ALL SELECT * REPLACE (billed_line AS line), true AS is_billed FROM line
-        )
-        GROUP BY source, account_id, external_id, invoice_month, is_billed, line
-        QUALIFY count(*) OVER (PARTITION BY invoice_month, is_billed, line) BETWEEN 2 AND 16
+        WHERE invoice_month IN ({scope.month_list})
+        GROUP BY source, account_id, external_id, invoice_month, line
+        QUALIFY count(*) OVER (PARTITION BY invoice_month, line) BETWEEN 2 AND 16
       ), shared AS (
         SELECT a.source, a.account_id, a.external_id, b.source AS other_source, b.account_id AS other_account,
-          b.external_id AS other_id, sum(least(a.occurrences, b.occurrences)) FILTER (NOT is_billed) AS shared,
-          sum(least(a.occurrences, b.occurrences)) FILTER (is_billed) AS shared_alike
-        FROM told AS a JOIN told AS b USING (invoice_month, is_billed, line)
+          b.external_id AS other_id, sum(least(a.occurrences, b.occurrences)) AS shared
+        FROM line AS a JOIN line AS b USING (invoice_month, line)
         WHERE (a.source, a.account_id, a.external_id) <> (b.source, b.account_id, b.external_id)
           AND (a.account_id = b.account_id OR 'unknown' IN (a.account_id, b.account_id))
         GROUP BY ALL
@@ -161,7 +151,6 @@ def _same_lines_sql(scope: Scope) -> str:
       JOIN invoice AS other ON other.source = shared.other_source AND other.account_id = shared.other_account
         AND other.external_id = shared.other_id
       WHERE (own.is_derived OR NOT other.is_derived OR other.is_pushed)
-        AND CASE WHEN own.is_derived OR other.is_derived OR own.is_unstated OR other.is_unstated
-            THEN shared * 2 > least(own.line_count, other.line_count)
-          ELSE false END
+        AND (own.is_derived OR other.is_derived OR own.is_unstated OR other.is_unstated)
+        AND shared.shared * 2 > least(own.line_count, other.line_count)
       GROUP BY own.source, own.account_id, own.external_id"""
