@@ -93,6 +93,15 @@ def test_a_slice_of_other_days_never_takes_the_place_of_another_however_many_cha
     assert PART_OR_REPLACEMENT in reasons(project)[0]
 
 
+def test_a_copy_of_one_part_in_another_folder_never_takes_the_place_of_all_parts(project: Project) -> None:
+    parts = [as_csv(*daily(range(start, start + 10))) for start in (1, 11, 21)]
+    for number, content in enumerate(parts):
+        project.drop(f"parts/{number}.csv", content)
+    project.drop("copy/0.csv", parts[0])
+    assert pushed(project) == {}
+    assert PART_OR_REPLACEMENT in reasons(project)[0]
+
+
 def test_of_a_new_delivery_of_which_only_a_part_has_come_nothing_is_pushed(project: Project) -> None:
     parts = [as_csv(*daily(range(start, start + 10))) for start in (1, 11, 21)]
     for number, content in enumerate(parts):

@@ -15,7 +15,7 @@ def doubts_sql(scope: Scope) -> str:
 
     One row for each invoice that something makes doubtful. It stands behind the CTEs that `Scope` names.
     """
-    found = (*reading.doubts(scope), *identity.doubts(scope), *parts.doubts(scope), *manifests.doubts(scope))
+    found = (*reading.doubts(scope), *identity.doubts(scope), *manifests.doubts(scope), *parts.doubts(scope))
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
         for rank, doubt in enumerate(found)

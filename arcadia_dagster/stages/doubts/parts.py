@@ -18,8 +18,12 @@ _EARLIER = """
         list_distinct(earlier.charges_sketch) AS charges
       FROM (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
-          bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days, max(received_at) AS received_at
+          bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days,
+          -- A copy of a file that came before its neighbours is a newer delivery than theirs.
+          max(coalesce(name.placed_at, received_at)) AS received_at
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+        LEFT JOIN (SELECT document_sha256, max(received_at) AS placed_at FROM document_names GROUP BY ALL) AS name
+          USING (document_sha256)
         WHERE id_basis <> 'derived' AND is_final
         GROUP BY source, account_id, external_id
       ) AS key
