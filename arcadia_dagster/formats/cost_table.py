@@ -35,6 +35,11 @@ _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end",
 
 _SEPARATOR = "chr(31)"
 
+_NO_CHARGE = (
+    "a charge, with its account, its currency and its billing period; a row with a total is none: take it out, and drop the file "
+    "again under its name"
+)
+
 _MAX_NET = 10**12
 """A larger net amount is not read, so that those of any document can be summed."""
 
@@ -259,6 +264,7 @@ class CostTableLayout:
         """The first value of the record that cannot be read: its column, the value, and what was expected."""
         arms = [
             self._bad("amount", "amount IS NULL", amounts.EXPECTED),
+            self._bad("amount", "currency IS NULL AND account IS NULL AND billing_month IS NULL", _NO_CHARGE),
             self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
             self._bad("billing_start", "billing_month IS NULL", timestamps.EXPECTED_UTC),
             self._bad("charge_start", self._unread("charge_start", "charge_period_start"), timestamps.EXPECTED_UTC),

@@ -2,9 +2,10 @@
 
     product,group_description,description,hours,start,end,USD,project_name,category
 
-Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the
-end is inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one
-invoice.
+Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the end is
+inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one invoice. A row
+that has nothing but its amount and the word for a total or a subtotal, which a person or a spreadsheet added, is no line: the
+invoice must come to it.
 Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}/csv`, and its example.
 """
 
@@ -15,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster.billing.currency import EXPONENTS
-from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats import amounts, timestamps, totals
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.digitalocean import (
@@ -76,6 +77,7 @@ class DigitalOceanCsv:
         return NameFacts(account_id=match["account"], invoice_number=match["number"], month=month)
 
 
+_TWO_TIMES = 2 * len("2020-07-01 00:00:00")
 _EXPECTED_HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
 
 
@@ -128,11 +130,12 @@ class DigitalOceanCsvLayout:
           amount,
           is_rounded,
           currency,
-          false AS is_control,
+          total_kind IS NOT NULL AS is_control,
           bad.bad_column,
           bad.bad_value,
           bad.expected,
-          CAST(NULL AS VARCHAR) AS doubt
+          CAST(NULL AS VARCHAR) AS doubt,
+          total_kind
         FROM (
           SELECT *, {self._bad_sql()} AS bad
           FROM (
@@ -148,6 +151,7 @@ class DigitalOceanCsvLayout:
             FROM (
               SELECT
                 filename,
+                {self._total_kind_sql(names)} AS total_kind,
                 {", ".join(self._column_sql(code.lower()) for code in self.currencies)},
                 c_product AS product,
                 {self._or_null("group_description")},
@@ -162,13 +166,20 @@ class DigitalOceanCsvLayout:
         )
         """
 
-    def invoices_sql(self, lines: str) -> str | None:  # noqa: ARG002 - the interface's
-        """The file says nothing about its invoice but its lines: account, number and month are in its name."""
-        return None
+    def invoices_sql(self, lines: str) -> str | None:
+        """The file says nothing about its invoice but its lines, and perhaps their total: all else is in its name."""
+        return totals.controls_sql(lines)
 
     def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
         """It is CSV, with the header that it was known by."""
         return Csv(len(self.columns))
+
+    def _total_kind_sql(self, names: Sequence[str]) -> str:
+        """SQL: whether the record is a total that somebody added: in words, where it has nothing else but its amount."""
+        amount = {f"c_{code.lower()}" for code in self.currencies}
+        words = f"concat_ws(' ', {', '.join(identifier(name) for name in names if name not in amount)})"
+        # Most records have both times, and are not looked at any further.
+        return f"CASE WHEN length(concat(c_start, c_end)) < {_TWO_TIMES} THEN {totals.kind_sql(words)} END"
 
     def _column_sql(self, name: str) -> str:
         text = identifier(f"c_{name}")
@@ -196,17 +207,27 @@ class DigitalOceanCsvLayout:
 
     def _bad_sql(self) -> str:
         """The first value of the record that cannot be read: its column, the value, and what was expected."""
-        stated = "/".join(self.currencies)
+        stated, is_line = "/".join(self.currencies), "total_kind IS NULL"
         texts = ", ".join(_amount_of(code) for code in self.currencies)
         value = f"coalesce({texts}, '')"
         # The second condition is looked at only where the first holds.
         arms = [
             bad_sql("amount IS NULL", stated, value, amounts.EXPECTED),
-            bad_sql("quantity IS NULL AND trim(hours) <> ''", "hours", "hours", "a number of hours, or nothing"),
             bad_sql(
-                "charge_period_start IS NULL AND trim(start_text) <> ''", "start", "start_text", timestamps.EXPECTED
+                f"{is_line} AND quantity IS NULL AND trim(hours) <> ''",
+                "hours",
+                "hours",
+                "a number of hours, or nothing",
             ),
-            bad_sql("stated_end IS NULL AND trim(end_text) <> ''", "end", "end_text", timestamps.EXPECTED),
+            bad_sql(
+                f"{is_line} AND charge_period_start IS NULL AND trim(start_text) <> ''",
+                "start",
+                "start_text",
+                timestamps.EXPECTED,
+            ),
+            bad_sql(
+                f"{is_line} AND stated_end IS NULL AND trim(end_text) <> ''", "end", "end_text", timestamps.EXPECTED
+            ),
             bad_sql("stated_end < charge_period_start", "end", "end_text", "a time not before the start"),
         ]
         if len(self.currencies) > 1:

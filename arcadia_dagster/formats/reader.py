@@ -18,6 +18,7 @@ import duckdb
 
 from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.billing.periods import line_month_sql
+from arcadia_dagster.formats import totals
 from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
@@ -239,7 +240,7 @@ class Reader:
             structural = _structural_problems(connection)
             counted = {document.document_sha256: group.layout.lines_in(document.path) for document in documents}
             unreadable = _unreadable_values(connection, part, counted)
-            found = _facts(connection, part, group.layout)
+            found = _facts(connection, part, group.layout, self._advice(group.format))
         readings = {}
         name = group.format
         for document in documents:
@@ -257,6 +258,12 @@ class Reader:
             else:
                 readings[sha256] = Reading(sha256, name, reason)
         return readings
+
+    def _advice(self, format_name: str) -> str:
+        """What a person does about a row that is a total, where nobody has said so."""
+        by_description = "name it in [total] of its description (docs/describing-a-format.md), or "
+        described = by_description if self.formats.is_described(format_name) else ""
+        return f"If it is a total, {described}take the row out and drop the file again under its name"
 
     def _read_by_halves(
         self, group: _Group, documents: Sequence[ArchivedDocument], error: duckdb.Error
@@ -457,7 +464,7 @@ def _unreadable_values(
     return problems
 
 
-def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) -> dict[str, _DocumentFacts]:
+def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, advice: str) -> dict[str, _DocumentFacts]:
     """What the staged lines say about each document: its first row there, its rows, and the invoices it states."""
     staged = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
     told = _told(connection, staged, layout)
@@ -505,6 +512,10 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout) ->
     too_large = {key for key, magnitude in magnitudes.items() if magnitude >= _MAX_SUM}
     sums = _sums(connection, lines, {document for document, _ in too_large})
     doubts = _doubts(connection, lines)
+    # A stated total is compared with the sum of the lines anyway.
+    unstated = {key: amount for key, amount in sums.items() if told.get(key, {}).get("stated_total") is None}
+    for one in totals.sum_rows(connection, lines, unstated, advice=advice):
+        doubts.setdefault((one.document_sha256, one.invoice_key), []).append(_Doubt(one.text, one.category, one.row, 1))
     counts = connection.execute(
         f"SELECT document_sha256, min(file_row_number), count(*) FROM {staged} GROUP BY ALL"
     ).fetchall()

@@ -41,6 +41,9 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
+_NOT_READ = frozenset({OwnExports.name, Listing.name})
+"""The formats that only say why nothing is read."""
+
 _OWN_NAMES = frozenset(format_.name for format_ in FORMATS)
 
 
@@ -91,7 +94,8 @@ class Formats:
         hints = [hint for one in self.descriptions.formats if (hint := one.below(head)) is not None]
         wrong = "; ".join([*hints, *self.descriptions.problems.values()])
         return None, Refusal(
-            _what_it_seems(head, [format_.name for format_ in self._formats]) + (f"; {wrong}" if wrong else "")
+            _what_it_seems(head, [one.name for one in self._formats if one.name not in _NOT_READ])
+            + (f"; {wrong}" if wrong else "")
         )
 
     def passed_over(self, head: Head) -> str | None:

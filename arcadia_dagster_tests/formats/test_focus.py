@@ -87,6 +87,14 @@ def test_null_is_empty_or_the_word(desk, null):
     assert document.lines == [(None, None, None, None)]
 
 
+def test_a_row_with_a_total_is_named_as_what_it_is(desk):
+    (found,) = desk.read(as_csv(charge(), tax()) + b"6.60" + b"," * (len(HEADER) - 1) + b"\n")
+    assert found.reason.startswith(
+        "line 4, column BilledCost: '6.60'; expected a charge, with its account, its currency and"
+    )
+    assert "a row with a total is none: take it out" in found.reason
+
+
 @pytest.mark.parametrize(
     ("start", "end", "month"),
     [

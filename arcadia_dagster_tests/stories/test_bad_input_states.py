@@ -25,7 +25,7 @@ from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import digitalocean, line, tax
 from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
 
-APIS = ("scaleway", "ovhcloud", "linode")
+SOURCES = {"aws", "digitalocean", "scaleway", "ovhcloud", "linode", "tablecloud"}
 PERIODS = {
     "tokyo": ("2026-03-31T15:00:00Z", "2026-04-30T15:00:00Z"),
     "paris": ("2026-03-31T22:00:00Z", "2026-04-30T22:00:00Z"),
@@ -50,6 +50,32 @@ SCALEWAY = {
     "frozen": of_scaleway("frozen", "frozen", 18),
 }
 LINODE_CREDIT = linode(linode_item(-25.0), id=9, subtotal=-25.0, tax=-2.5, tax_summary=[], total=-27.5)
+
+LINES = (
+    line(amount="$1,006.00".join('""')),
+    line(description="web-02 (s-1vcpu-1gb)", amount="$7.50"),
+    tax(amount="$101.35"),
+)
+TOTALS = {
+    "total": [',,,,,,"$1,114.85",Total,'],
+    "totals": ['Subtotal,,,,,,"$1,114.85",,', 'Grand total:,,,,,,"$1,114.85",,'],
+    "another total": ['Total,,,,,,"$2,114.85",,'],
+    "a total without words": [',,,,,,"$1,114.85",,'],
+}
+TABLE = """
+name = "table"
+source = "tablecloud"
+currency = "GBP"
+delimiter = ";"
+file_name = '(?P<invoice>T-[0-9]+) (?P<month>[0-9]{4}-[0-9]{2})'
+
+[columns]
+description = "Item"
+amount = "Cost"
+
+[tax]
+none = "not due"
+"""
 
 LISTS = {
     "invoices.csv": b"id,name,type,amount,due date\nG1,2026-04,Invoice,60.00,2026-05-10\n",
@@ -76,6 +102,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.put_as("linode credit", "linode.json", written(LINODE_CREDIT), external_id="9")
         # Held, for it has more tax than net.
         world.put("held", digitalocean(line(amount="1.00"), tax(amount="2.00")))
+        (world.project.home / "formats").mkdir()
+        (world.project.home / "formats" / "table.toml").write_text(TABLE, encoding="utf-8")
+        for label, rows in TOTALS.items():
+            world.put(label, digitalocean(*LINES, *rows))
+        world.put_as(
+            "table",
+            "T-1 2026-04.csv",
+            b"Item;Kind;Cost\nweb-01;Usage;60\nweb-02;Usage;30\n;Total;90\n",
+            external_id="T-1",
+        )
         for label, content in LISTS.items():
             world.put_as(label, label, content)
         world.build()
@@ -153,6 +189,34 @@ def test_a_refund_is_a_credit_note_of_its_bill(world: World) -> None:
     assert refund["credit_notes"] == []
 
 
+@case("63")
+def test_a_total_that_somebody_added_is_no_line_and_the_invoice_must_come_to_it(world: World) -> None:
+    assert [line["line_number"] for line in world.lines("totals")] == [1, 2, 3]
+    for label in ("total", "totals"):
+        assert world.pushed(label) == (111485, 101350, 10135)
+    reason = "the total that it states, 2114.85 USD, differs from the sum of its lines, 1114.85 USD"
+    assert world.held_because("another total") == reason
+
+
+@case("64")
+def test_a_row_that_is_the_sum_of_the_others_is_held_and_each_way_on_works(world: World) -> None:
+    sentence = "line 5, a row without words of 1114.85 is the sum of other lines: a total, or a charge?"
+    held = world.held_because("a total without words")
+    assert sentence in held
+    assert "take the row out and drop the file again under its name" in held
+    assert f"arcadia release {world.numbers['a total without words']} --reason" in held
+    described = world.held_because("table", account="unknown")
+    assert "line 4, a row without words of 90 is the sum of other lines" in described
+    assert "name it in [total] of its description" in described
+
+    world.put("a total without words", digitalocean(*LINES))
+    total = '\n[total]\ncolumn = "Kind"\nvalues = ["Total"]\n'
+    (world.project.home / "formats" / "table.toml").write_text(TABLE + total, encoding="utf-8")
+    world.build()
+    assert world.pushed("a total without words") == (111485, 101350, 10135)
+    assert world.pushed("table") == (9000, 9000, 0)
+
+
 @case("65")
 def test_a_list_of_invoices_or_payments_is_no_inventory(world: World) -> None:
     for label in LISTS:
@@ -169,4 +233,4 @@ def test_what_the_program_wrote_is_never_an_invoice_of_its_own(world: World) -> 
     for name in written:
         assert "it is an export of this program" in world.rejected_because(name)
     assert "more than its net" in world.held_because("held")
-    assert {row["source"] for row in world.project.query("FROM tax_split_totals")} <= {"aws", "digitalocean", *APIS}
+    assert {row["source"] for row in world.project.query("FROM tax_split_totals")} <= SOURCES
