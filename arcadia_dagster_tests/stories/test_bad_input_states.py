@@ -51,11 +51,12 @@ SCALEWAY = {
 }
 LINODE_CREDIT = linode(linode_item(-25.0), id=9, subtotal=-25.0, tax=-2.5, tax_summary=[], total=-27.5)
 
-LINES = (
-    line(amount="$1,006.00".join('""')),
-    line(description="web-02 (s-1vcpu-1gb)", amount="$7.50"),
-    tax(amount="$101.35"),
-)
+def lines_of(label: str) -> tuple[str, ...]:
+    """1,114.85 dollars with 101.35 of tax, for servers that no other invoice has."""
+    servers = (line(description=f"{label} 1", amount='"$1,006.00"'), line(description=f"{label} 2", amount="$7.50"))
+    return (*servers, tax(amount="$101.35"))
+
+
 TOTALS = {
     "total": [',,,,,,"$1,114.85",Total,'],
     "totals": ['Subtotal,,,,,,"$1,114.85",,', 'Grand total:,,,,,,"$1,114.85",,'],
@@ -105,7 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (world.project.home / "formats").mkdir()
         (world.project.home / "formats" / "table.toml").write_text(TABLE, encoding="utf-8")
         for label, rows in TOTALS.items():
-            world.put(label, digitalocean(*LINES, *rows))
+            world.put(label, digitalocean(*lines_of(label), *rows))
         world.put_as(
             "table",
             "T-1 2026-04.csv",
@@ -209,7 +210,7 @@ def test_a_row_that_is_the_sum_of_the_others_is_held_and_each_way_on_works(world
     assert "line 4, a row without words of 90 is the sum of other lines" in described
     assert "name it in [total] of its description" in described
 
-    world.put("a total without words", digitalocean(*LINES))
+    world.put("a total without words", digitalocean(*lines_of("a total without words")))
     total = '\n[total]\ncolumn = "Kind"\nvalues = ["Total"]\n'
     (world.project.home / "formats" / "table.toml").write_text(TABLE + total, encoding="utf-8")
     world.build()
