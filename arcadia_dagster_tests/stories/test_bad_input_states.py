@@ -51,6 +51,7 @@ SCALEWAY = {
 }
 LINODE_CREDIT = linode(linode_item(-25.0), id=9, subtotal=-25.0, tax=-2.5, tax_summary=[], total=-27.5)
 
+
 def lines_of(label: str) -> tuple[str, ...]:
     """1,114.85 dollars with 101.35 of tax, for servers that no other invoice has."""
     servers = (line(description=f"{label} 1", amount='"$1,006.00"'), line(description=f"{label} 2", amount="$7.50"))
