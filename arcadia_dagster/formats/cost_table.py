@@ -15,7 +15,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.periods import month_sql
-from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats import amounts, ids, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
@@ -32,6 +32,11 @@ FIELDS = (
 _RECOGNISED_BY = ("amount", "currency", "category")
 _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start", "billing_end")
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
+
+_LOST_ZEROS = (
+    " is not one of AWS, which have 12 digits: a spreadsheet has taken the zeros from its beginning. Dismiss the document, and "
+    "drop the file again as AWS exported it, without opening it in a spreadsheet"
+)
 
 _SEPARATOR = "chr(31)"
 
@@ -167,15 +172,22 @@ class CostTableLayout:
               OVER (PARTITION BY document_sha256, account_id, external_id))) END AS issuers
           FROM invoice
         )
-        SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
-          account_id, external_id, external_id AS invoice_number,
-          external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at
-        FROM issued
+        SELECT * EXCLUDE (issuer_doubts), issuer_doubts ||
+          CASE WHEN source = 'aws' AND regexp_full_match(account_id, '{ids.AWS_ACCOUNT_WITHOUT_ZEROS}')
+            THEN ['its account ' || account_id || {text_literal(_LOST_ZEROS)}] ELSE [] END AS doubts
+        FROM (
+          SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
+            account_id, external_id, external_id AS invoice_number,
+            external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at
+          FROM issued
+        )
         """
 
     def _issued_by(self, issuer: str) -> str:  # noqa: ARG002 - of those that state it
         """SQL: the source, the vendor's name and what is doubtful about them, from the issuer's name, where it is stated."""
-        return f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name"
+        return (
+            f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
+        )
 
     def _doubt_sql(self) -> str:
         """SQL: what makes the record doubtful: a category outside of a closed list."""
@@ -274,6 +286,8 @@ class CostTableLayout:
             ),
             self._bad("quantity", self._unread("quantity", "quantity"), "a quantity, or nothing"),
             self._bad("account", "account IS NULL", "the billing account's id"),
+            self._bad("account", ids.is_mangled_sql("account"), ids.EXPECTED),
+            self._bad("invoice", ids.is_mangled_sql("invoice"), ids.EXPECTED),
         ]
         if "net_amount" in dict(self.found):
             arms.append(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from arcadia_dagster.formats import amounts, timestamps
+from arcadia_dagster.formats import amounts, ids, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import read_csv_sql
 from arcadia_dagster.formats.described_invoices import invoices_sql
@@ -336,6 +336,8 @@ class DescribedLayout:
                     ("columns.month", "stated_month IS NULL", "month_text", month),
                     ("columns.currency", "currency IS NULL", "currency_text", "an ISO 4217 code"),
                     ("columns.account", "account IS NULL", "account_text", "the account"),
+                    ("columns.account", ids.is_mangled_sql("account"), "account_text", ids.EXPECTED),
+                    ("columns.invoice", ids.is_mangled_sql("invoice"), "invoice_text", ids.EXPECTED),
                     ("columns.total", "stated_total IS NULL AND trim(total_text) <> ''", "total_text", amount),
                     (
                         "columns.total_tax",

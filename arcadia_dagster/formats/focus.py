@@ -77,7 +77,7 @@ class FocusLayout(CostTableLayout):
             # Companies of one provider are one issuer.
             f"WHEN len(list_distinct(list_transform(issuers, lambda name: {source_sql('name')}))) > 1 "
             f"THEN [{text_literal(_ISSUERS)} || array_to_string(issuers, ', ') || {text_literal(_ONE_INVOICE)}] ELSE [] END "
-            "AS doubts"
+            "AS issuer_doubts"
         )
 
 
