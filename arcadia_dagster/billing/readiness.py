@@ -47,7 +47,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             can_release=False,
         ),
         Reason(
-            "NOT is_final AND NOT is_nothing", "'it is a preview or has no id: shown, never pushed'", can_release=False
+            "NOT is_final AND NOT is_nothing",
+            "'it is a preview or has no id: shown, never pushed' || coalesce('; ' || open_reason, '')",
+            can_release=False,
         ),
         Reason(
             "is_nothing AND withdrawn IS NULL",

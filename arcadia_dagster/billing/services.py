@@ -53,3 +53,17 @@ def services_sql() -> str:
         for service, kind in services.items()
     )
     return f"(SELECT * FROM (VALUES {rows}) AS known (source, service, service_category, service_subcategory))"
+
+
+def service_name_sql(service: str, *, category: str, vendor: str) -> str:
+    """SQL: the service's name as people are shown it: where the provider gives none, what kind of charge it is, else the vendor.
+
+    Args:
+        service: SQL: the provider's product; NULL or blank where it gives none.
+        category: SQL: the charge category.
+        vendor: SQL: the vendor's name.
+    """
+    return (
+        f"coalesce(nullif(trim({service}), ''), CASE {category} WHEN 'Tax' THEN 'Taxes' WHEN 'Credit' THEN 'Credits' "
+        f"WHEN 'Adjustment' THEN 'Adjustments' ELSE {vendor} END)"
+    )

@@ -22,7 +22,7 @@ import duckdb
 
 from arcadia_dagster.billing.allocation import apportioned
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor, plain_sql
-from arcadia_dagster.billing.services import OTHER, services_sql
+from arcadia_dagster.billing.services import OTHER, service_name_sql, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.query import fetch, text_literal
@@ -195,7 +195,7 @@ def _cost_and_usage(month: date) -> dict[str, str]:
         "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN resource_name END",
         "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN resource_type END",
         "ServiceCategory": f"coalesce(service_category, '{other_category}')",
-        "ServiceName": "service_name",
+        "ServiceName": service_name_sql("service_name", category="charge_category", vendor=issuer),
         "ServiceSubcategory": f"coalesce(service_subcategory, '{other_subcategory}')",
         "SubAccountId": "project",
         "SubAccountName": "project",

@@ -178,7 +178,8 @@ class CostTableLayout:
         FROM (
           SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
             account_id, external_id, external_id AS invoice_number,
-            external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at
+            external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at,
+            CASE WHEN external_id IS NULL THEN {self._open_reason()} END AS open_reason
           FROM issued
         )
         """
@@ -188,6 +189,10 @@ class CostTableLayout:
         return (
             f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
         )
+
+    def _open_reason(self) -> str:
+        """SQL: why lines have no invoice's id, where more is known than that they have none."""
+        return "CAST(NULL AS VARCHAR)"
 
     def _doubt_sql(self) -> str:
         """SQL: what makes the record doubtful: a category outside of a closed list."""

@@ -5,7 +5,7 @@
 Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the end is
 inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one invoice. A row
 that has nothing but its amount and the word for a total or a subtotal, which a person or a spreadsheet added, is no line: the
-invoice must come to it.
+invoice must come to it. A file called by a UUID is the invoice that the API knows by it.
 Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}/csv`, and its example.
 """
 
@@ -40,6 +40,11 @@ _FILE_NAME = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_SAVED_BY_ID = re.compile(
+    r"(?P<uuid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})( \(\d+\))?\.csv(\.gz|\.zst)?", re.IGNORECASE | re.ASCII
+)
+"""How people save what doctl and the API give for an invoice: under the id that they asked for."""
+
 
 class DigitalOceanCsv:
     """The format itself."""
@@ -69,7 +74,9 @@ class DigitalOceanCsv:
         return DigitalOceanCsvLayout(columns=columns, currencies=currencies)
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
-        """`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`: month, account and invoice number."""
+        """`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`: month, account and number; `<uuid>.csv`: the API's id."""
+        if (saved := _SAVED_BY_ID.fullmatch(file_name)) is not None:
+            return NameFacts(account_id=None, invoice_number=saved["uuid"].lower(), month=None, is_printed=False)
         match = _FILE_NAME.fullmatch(file_name)
         if match is None:
             return None

@@ -19,6 +19,12 @@ _NO_ISSUER = (
     "no line of it names who issued it (InvoiceIssuerName), nor the provider: export it again with one of them; released, "
     "finance has it under the source `unknown`"
 )
+_NO_ID = (
+    "its document has no column InvoiceId (FOCUS 1.0 has none), so that nobody can tell which invoice its lines are on: export "
+    "FOCUS 1.2 or newer"
+)
+_OF_AWS = ", or a Cost and Usage Report, which has bill/InvoiceId"
+_OF_OCI = ", if Oracle has it for you by now"
 _EXACT = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
 _IN_ANY_CASE = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
 
@@ -79,6 +85,14 @@ class FocusLayout(CostTableLayout):
             f"THEN [{text_literal(_ISSUERS)} || array_to_string(issuers, ', ') || {text_literal(_ONE_INVOICE)}] ELSE [] END "
             "AS issuer_doubts"
         )
+
+    def _open_reason(self) -> str:
+        if "invoice" in dict(self.found):
+            return "CAST(NULL AS VARCHAR)"
+        others = (
+            f"CASE source WHEN 'aws' THEN {text_literal(_OF_AWS)} WHEN 'oci' THEN {text_literal(_OF_OCI)} ELSE '' END"
+        )
+        return f"{text_literal(_NO_ID)} || {others}"
 
 
 class Focus(CostTable):

@@ -134,11 +134,13 @@ class NameFacts:
         account_id: The account at the source, or None.
         invoice_number: The invoice's number, which is its id where the document has none.
         month: The invoice's month, its first day, or None.
+        is_printed: Whether that is the number printed on the invoice; else it is the one by which the provider's API knows it.
     """
 
     account_id: str | None
     invoice_number: str
     month: date | None
+    is_printed: bool = True
 
     def __str__(self) -> str:
         """Account and number, and the month where it is told."""
@@ -310,6 +312,7 @@ class StatedInvoice:
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
         rounded_lines: How many of its lines have an amount that was rounded at the 18th decimal.
+        open_reason: Where it is not final, why not and what to do; None where nothing more is known.
         refers_to: The id or number of the invoice that this one, a credit note, is about.
         withdrawn: How the provider calls it where it has taken it back, such as `outdated`: shown, never pushed.
         doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
@@ -337,6 +340,7 @@ class StatedInvoice:
     may_be_part: bool = False
     lacks_tax: bool = False
     rounded_lines: int = 0
+    open_reason: str | None = None
     refers_to: str | None = None
     withdrawn: str | None = None
     doubts: tuple[str, ...] = ()

@@ -107,6 +107,11 @@ class _Kind:
     advice: str
 
 
+_DIGITALOCEAN = (
+    "it states totals and not what is charged for: fetch the invoices with `arcadia fetch digitalocean`, or each with `doctl "
+    "invoice get UUID --output json` or `doctl invoice csv UUID UUID.csv`"
+)
+
 _KINDS = (
     _Kind(
         "a list of Azure's invoices (az billing invoice list)",
@@ -120,6 +125,10 @@ _KINDS = (
         "InvoiceSummaries",
         frozenset(),
         "it states totals and not what is charged for: put a Cost and Usage Report or a FOCUS export into the inbox",
+    ),
+    *(
+        _Kind("DigitalOcean's list of invoices (doctl invoice list)", None, names, _DIGITALOCEAN)
+        for names in (frozenset({"invoice_uuid", "invoice_period"}), frozenset({"invoices", "invoice_preview"}))
     ),
     _Kind(
         "DigitalOcean's billing history",

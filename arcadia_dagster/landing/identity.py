@@ -53,7 +53,8 @@ class Names:
     """What the names that a document came under tell.
 
     Attributes:
-        best: The name that tells most: the first that is a provider's own, else the first.
+        best: The name that tells most: the first that is a provider's own, one with the printed number before others; else the
+            first.
         facts: What that name tells; None where it is not a provider's.
         conflict: The invoices that a provider's names for the same bytes tell, where they tell different ones; else None.
     """
@@ -70,9 +71,13 @@ class Names:
             names: Its names, in the order in which it came under them.
             told: What each that is a provider's tells, see `Formats.facts_from_names`.
         """
-        best = next((name for name in names if name in told), names[0])
-        different = {told[name] for name in names if name in told}
-        conflict = ", ".join(sorted(str(facts) for facts in different)) if len(different) > 1 else None
+        own = [name for name in names if name in told]
+        best = next((name for name in own if told[name].is_printed), own[0] if own else names[0])
+        # One invoice has a number and an id of its provider's API: those two are no conflict.
+        different = [
+            {told[name] for name in own if told[name].is_printed is is_printed} for is_printed in (True, False)
+        ]
+        conflict = ", ".join(sorted(str(facts) for found in different if len(found) > 1 for facts in found)) or None
         return cls(best, told.get(best), conflict)
 
 
@@ -85,7 +90,8 @@ def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str)
     if invoice.external_id is not None:
         external_id, id_basis = invoice.external_id, "document"
     elif named is not None:
-        external_id, id_basis = named.invoice_number, "file_name"
+        # An API's id tells the invoice, and not that a file with its number is the same: that is in doubt as for other names.
+        external_id, id_basis = named.invoice_number, "file_name" if named.is_printed else "derived"
     else:
         # What is not invoiced yet is one thing, whatever file it comes in.
         name = stem(file_name) if invoice.is_final else UNINVOICED
@@ -95,7 +101,7 @@ def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str)
         account_id=account,
         external_id=external_id,
         id_basis=id_basis,
-        invoice_number=invoice.invoice_number or (named.invoice_number if named else None),
+        invoice_number=invoice.invoice_number or (named.invoice_number if named and named.is_printed else None),
         month=month,
         month_basis=month_basis,
     )

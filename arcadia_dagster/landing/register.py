@@ -321,6 +321,7 @@ def _invoice_row(
         "lacks_tax": invoice.lacks_tax,
         "doubts": list(invoice.doubts),
         "rounded_lines": invoice.rounded_lines,
+        "open_reason": invoice.open_reason,
         "refers_to": invoice.refers_to,
         "withdrawn": invoice.withdrawn,
         "open_until": _open_until(invoice, received_at),

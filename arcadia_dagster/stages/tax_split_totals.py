@@ -116,6 +116,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
           AS document_sha256,
         count(*) AS documents, sum(line_count)::BIGINT AS line_count, bool_and(is_final) AS is_final,
+        any_value(open_reason) AS open_reason,
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
         coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
@@ -147,7 +148,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax, tax_lines),
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
-        raw.document_sha256, raw.is_final, raw.rounded_lines, raw.withdrawn,
+        raw.document_sha256, raw.is_final, raw.open_reason, raw.rounded_lines, raw.withdrawn,
         raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.month_basis,
         raw.lacks_tax OR (line.source IN ({text_list(SOURCES_WITHOUT_TAX)}) AND tax_lines = 0 AND line.amount_gross <> 0)
           AS lacks_tax,

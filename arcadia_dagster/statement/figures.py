@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
-from arcadia_dagster.billing.vendors import VENDORS
+from arcadia_dagster.billing.services import service_name_sql
+from arcadia_dagster.billing.vendors import VENDORS, vendor_sql
 from arcadia_dagster.warehouse.months import month_list, months_from, next_month
 from arcadia_dagster.warehouse.query import fetch
 
@@ -323,13 +324,13 @@ class _By:
 # invoice came in.
 _BREAKDOWNS = {
     "category": _By(name="charge_category", source="''"),
-    "service": _By(name="service_name"),
+    "service": _By(name="service"),
     "project": _By(name="project"),
     "resource": _By(name="resource", kind="resource_type"),
     "tax": _By("charge_category = 'Tax'"),
     "credit": _By("charge_category = 'Credit'"),
     "mover": _By(
-        name="coalesce(resource, service_name)",
+        name="coalesce(resource, service)",
         kind="CASE WHEN resource IS NULL THEN '' ELSE resource_type END",
         place="-abs(coalesce(amount, 0) - coalesce(before, 0))",
         shown=MOVERS_SHOWN,
@@ -375,8 +376,10 @@ def _lines_sql(months: Collection[date]) -> str:
     """SQL: the lines of ready invoices, of these months and of those before: each on the page of its month, and on the next."""
     wanted = _with_those_before(months)
     return f"""
-    SELECT page, currency, source, charge_category, service_name, project, coalesce(resource_name, resource_id) AS resource,
-      coalesce(resource_type, '') AS resource_type, description, CASE WHEN invoice_month = page THEN amount END AS amount,
+    SELECT page, currency, source, charge_category, project, coalesce(resource_name, resource_id) AS resource,
+      {service_name_sql("service_name", category="charge_category", vendor=vendor_sql("source", "NULL"))} AS service,
+      coalesce(resource_type, '') AS resource_type, coalesce(nullif(trim(description), ''), service) AS description,
+      CASE WHEN invoice_month = page THEN amount END AS amount,
       CASE WHEN invoice_month <> page THEN amount END AS before
     FROM (
       SELECT *, unnest([invoice_month, CAST(invoice_month + INTERVAL 1 MONTH AS DATE)]) AS page

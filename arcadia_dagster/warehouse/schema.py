@@ -103,6 +103,7 @@ _STATED_SINCE_5 = (
     ),
     Column("charge_days", "DATE[]", "The days (UTC) on which its lines that are not tax start."),
     Column("doubts", "VARCHAR[]", "What reading its document left in doubt: each holds it until a person releases it."),
+    Column("open_reason", "VARCHAR", "Where it is not final, why not and what to do; NULL where no more is known."),
     Column(
         "rounded_lines",
         "BIGINT",

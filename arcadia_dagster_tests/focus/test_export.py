@@ -24,6 +24,8 @@ from arcadia_dagster.focus import COST_AND_USAGE, INVOICE_DETAIL, Exported, expo
 from arcadia_dagster.focus.export import INVOICE_DETAIL_COLUMNS, _amounts
 from arcadia_dagster.sample import FOLDER as SAMPLE
 from arcadia_dagster.stages.export import CONTENTS, FORMATS, export
+from arcadia_dagster.statement.figures import currency_figures
+from arcadia_dagster_tests.formats.api_documents import ovhcloud, written
 from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as tax_line
@@ -286,3 +288,26 @@ def _as_csv(columns: list[str], rows: list[dict[str, str]], delimiter: str = ","
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()
+
+
+def test_every_line_has_a_service_whatever_its_provider_gives(tmp_path: Path) -> None:
+    project = Project(tmp_path / "home")
+    project.drop("bill.json", written(ovhcloud()))
+    nameless = {"ServiceName": None, "ChargeDescription": None, "InvoiceIssuerName": "Microsoft", "InvoiceId": "G1"}
+    rows = [charge(**nameless)]
+    rows += [charge(**nameless, ChargeCategory=category, BilledCost="-1") for category in ("Adjustment", "Credit")]
+    project.drop("nameless.csv", as_csv(*rows, tax(**nameless)))
+    project.build()
+    with project.warehouse.read() as connection:
+        export_month(connection, tmp_path / "focus", APRIL)
+        figures = currency_figures(connection, [APRIL])[APRIL]
+    with (tmp_path / "focus" / "2026-04" / f"{COST_AND_USAGE}.csv").open(encoding="utf-8", newline="") as file:
+        found = sorted((row["ChargeCategory"], row["ServiceName"]) for row in csv.DictReader(file))
+    assert found == [
+        *(("Adjustment", "Adjustments"), ("Credit", "Credits"), ("Tax", "Taxes"), ("Tax", "Taxes")),
+        *(("Usage", "Microsoft Azure"), ("Usage", "OVHcloud")),
+    ]
+    dollars = next(one for one in figures if one.currency == "USD")
+    assert {row.name for row in dollars.services.rows} == {"Adjustments", "Credits", "Microsoft Azure"}
+    assert [row.name for row in dollars.credits_.rows] == ["Credits"]
+    assert [row.name for row in dollars.taxes.rows] == ["Taxes"]

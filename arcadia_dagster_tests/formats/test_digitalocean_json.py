@@ -210,7 +210,6 @@ def test_a_document_that_is_cut_off_or_followed_by_another_is_rejected(read, con
     "content",
     [
         {"id": "Unauthorized", "message": "Unable to authenticate you"},
-        {"invoices": [invoice()], "meta": {"total": 1}},
         summary(invoice()),
         {"invoice": {"number": 5}},
     ],
@@ -219,6 +218,21 @@ def test_other_answers_of_the_api_are_no_invoices(read, content: Any) -> None:
     found = read(content)
     assert found.format is None
     assert "JSON of an unknown shape" in found.reason
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"invoices": [invoice()], "invoice_preview": invoice(), "links": {}, "meta": {"total": 1}},
+        {"invoice_preview": invoice(), "invoices": []},
+        [invoice()],
+    ],
+)
+def test_a_list_of_invoices_says_how_to_have_the_invoices(read, content: Any) -> None:
+    found = read(content)
+    assert found.invoices == ()
+    assert found.reason.startswith("it is DigitalOcean's list of invoices (doctl invoice list): it states totals")
+    assert "`arcadia fetch digitalocean`" in found.reason
 
 
 def test_an_invoice_without_a_stated_tax_has_none(read) -> None:

@@ -40,6 +40,26 @@ def test_the_provider_s_file_name_comes_second():
     assert (found.invoice_number, found.month, found.month_basis) == ("1001", date(2026, 4, 1), "file_name")
 
 
+UUID = "b0a9bd23-0e2b-4c1a-9f5c-0c6a6a3d7d11"
+
+
+def test_a_file_that_is_called_by_the_api_s_id_is_that_invoice():
+    for name in (f"{UUID}.csv", f"{UUID.upper()}.CSV", f"{UUID} (1).csv", f"{UUID}.csv.gz"):
+        found = identify(invoice(), named(name), file_name=name)
+        assert (found.account_id, found.external_id, found.invoice_number) == ("unknown", UUID, None), name
+        assert (found.month, found.month_basis) == (date(2026, 3, 1), "lines")
+    assert named(f"{UUID[:-1]}.csv") is None
+    assert named(f"x{UUID}.csv") is None
+
+
+def test_a_number_and_an_id_of_the_api_are_one_invoice_and_the_number_is_the_better_name():
+    names = [f"{UUID}.csv", OWN, "april.csv"]
+    found = Names.of(names, FORMATS.facts_from_names(FORMAT, names))
+    assert (found.best, found.conflict) == (OWN, None)
+    names = [f"{UUID}.csv", f"{UUID.replace('b', 'c')}.csv"]
+    assert "unknown/b0a9bd23" in Names.of(names, FORMATS.facts_from_names(FORMAT, names)).conflict
+
+
 def test_the_lines_and_the_stem_come_last():
     found = identify(invoice(), named("march (2).csv"), file_name="march (2).csv")
     assert (found.account_id, found.external_id, found.id_basis) == ("unknown", "unknown-2026-03-march", "derived")

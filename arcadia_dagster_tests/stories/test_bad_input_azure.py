@@ -107,6 +107,24 @@ def test_azures_focus_1_0_has_its_invoices_by_an_extension(project: Project) -> 
     assert in_finance(project) == {"G1": (200, 200, 0, 2), "G2": (100, 100, 0, 1), "G3": (200, 200, 0, 2)}
 
 
+@case("57")
+def test_focus_without_a_column_for_the_invoices_id_says_what_to_export_instead(project: Project) -> None:
+    header = [name for name in HEADER if name != "InvoiceId"]
+    issuers = ("Amazon Web Services, Inc.", "Oracle", "Microsoft")
+    rows = [usage(n, InvoiceIssuerName=issuer, BillingAccountId=str(n)) for n, issuer in enumerate(issuers)]
+    project.drop("1.0.csv", as_csv(*rows, header=header))
+    project.drop("blank.csv", as_csv(usage(7, BillingAccountId="7", InvoiceId="")))
+    build(project.warehouse)
+    assert in_finance(project) == {}
+    told = [project.invoice(f"{account}-2026-04-uninvoiced")["hold_reasons"][0] for account in (0, 1, 2, 7)]
+    assert told[3] == "it is a preview or has no id: shown, never pushed"
+    start = (
+        f"{told[3]}; its document has no column InvoiceId (FOCUS 1.0 has none), so that nobody can tell which invoice"
+    )
+    assert [reason.startswith(start) for reason in told[:3]] == [True] * 3
+    assert told[0].endswith("export FOCUS 1.2 or newer, or a Cost and Usage Report, which has bill/InvoiceId")
+
+
 @case("47")
 def test_json_is_read_in_whatever_order_its_members_are(project: Project) -> None:
     content = linode()

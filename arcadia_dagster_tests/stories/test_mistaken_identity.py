@@ -6,7 +6,9 @@ import pytest
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError
+from arcadia_dagster_tests.formats.test_digitalocean_json import document, written
 from arcadia_dagster_tests.project import Project, checks_of, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.providers import digitalocean_api as api
 
 APRIL = date(2026, 4, 1)
 
@@ -125,3 +127,35 @@ def test_a_dismissed_document_that_finance_has_is_left_for_a_person_to_see(proje
     project.decide("dismiss", reason="not ours")
     check = checks_of(project.run([APRIL]))["finance_has_nothing_else"]
     assert (check.passed, check.metadata["found"].value) == (False, 1)
+
+
+UUID = "b0a9bd23-0e2b-4c1a-9f5c-0c6a6a3d7d11"
+
+
+def test_a_csv_that_is_saved_under_the_apis_id_is_the_invoice_that_the_api_gives(project_with_finance: Project) -> None:
+    project = project_with_finance
+    project.drop(f"{UUID}.csv", digitalocean(line(), tax()))
+    project.build()
+    fetched = document(
+        api.item(description="web-01 (s-1vcpu-1gb)", amount="6.00"),
+        api.item(product="Taxes", description="GST", amount="0.60", duration=""),
+        entry=api.invoice(invoice_uuid=UUID),
+        amount="6.60",
+        taxes={"amount": "0.60"},
+    )
+    project.drop("fetched.json", written(fetched))
+    project.build()
+    assert project.sandbox is not None
+    [row] = project.sandbox.invoices()
+    assert (row["external_id"], row["amount_gross_minor"], row["times_received"]) == (UUID, 660, 2)
+
+
+def test_a_csv_by_the_apis_id_and_one_by_its_number_are_not_both_pushed_unseen(project_with_finance: Project) -> None:
+    project = project_with_finance
+    project.drop(f"{UUID}.csv", digitalocean(line(), tax()))
+    project.build()
+    project.drop(invoice_name(), digitalocean(line(), tax(), newline="\r\n"))
+    project.build()
+    assert project.sandbox is not None
+    assert [row["external_id"] for row in project.sandbox.invoices()] == [UUID]
+    assert f"it has mostly the same lines as {UUID}" in project.invoice()["hold_reasons"][0]
