@@ -225,6 +225,25 @@ def refresh_statements(values: Settings, warehouse: Warehouse) -> None:
         print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
 
 
+_NOT_WRAPPED = 1 << 20
+
+
+def new_console(*, stderr: bool = False) -> "Console":
+    """Where a command prints what is more than lines: tables, and how far it has come.
+
+    Whatever is no terminal gets each row on one line and no colour, whatever `COLUMNS` or `FORCE_COLOR` say: a program
+    reads it, and a folded id is no id.
+
+    Args:
+        stderr: Whether it is the standard error stream; else the standard output.
+    """
+    from rich.console import Console
+
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    options: dict[str, Any] = {} if is_terminal else {"force_terminal": False, "no_color": True, "width": _NOT_WRAPPED}
+    return Console(stderr=stderr, highlight=False, emoji=False, **options)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
     """Print plain values as JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

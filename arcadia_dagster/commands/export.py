@@ -11,6 +11,7 @@ from arcadia_dagster.commands.common import (
     complaints,
     existing_warehouse_of,
     load_settings,
+    new_console,
     parse_months,
     print_json,
 )
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 def export(options: argparse.Namespace) -> int:
     """Write invoices, lines or both into a folder, or one of them into a file."""
     values = load_settings()
-    from rich.console import Console
-
     from arcadia_dagster.finance.client import target_of
     from arcadia_dagster.stages.export import CONTENTS, export
 
@@ -33,7 +32,7 @@ def export(options: argparse.Namespace) -> int:
     wanted: Sequence[Content] = [content for content in CONTENTS if getattr(options, content)] or CONTENTS
     format_, files = _files(options.to, wanted, options.format, options.months)
     warehouse = existing_warehouse_of(values)
-    with Console(stderr=True).status("writing"), complaints(ValueError):
+    with new_console(stderr=True).status("writing"), complaints(ValueError):
         written = export(warehouse, files, format=format_, months=months, target=target_of(values.finance_url))
     if options.json:
         print_json({"files": [{"path": str(file.path), "rows": file.rows} for file in written]})

@@ -12,6 +12,7 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     load_settings,
+    new_console,
     parse_months,
     print_json,
     progress,
@@ -27,8 +28,6 @@ def fetch(options: argparse.Namespace) -> int:
     values = load_settings()
     if not os.environ.get(TOKEN_VARIABLE, "").strip():
         raise CommandError(f"DigitalOcean is not configured: set {TOKEN_VARIABLE}", MISUSED)
-    from rich.console import Console
-
     from arcadia_dagster.providers.errors import ProviderError
 
     months = parse_months(options.months, values) if options.months else None
@@ -37,7 +36,7 @@ def fetch(options: argparse.Namespace) -> int:
         with complaints():
             values.inbox_path.mkdir(parents=True)
         print(f"made the inbox {values.inbox_path}", file=sys.stderr)
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     with complaints(ProviderError), progress("fetch from DigitalOcean", console) as advance:
         fetched = digitalocean.fetch(warehouse_of(values), values.inbox_path, months=months, progress=advance)
     for what, why in fetched.left.items():

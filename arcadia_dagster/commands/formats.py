@@ -8,7 +8,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcadia_dagster.commands.common import FAILED, MISUSED, OK, CommandError, complaints, load_settings, print_json
+from arcadia_dagster.commands.common import (
+    FAILED,
+    MISUSED,
+    OK,
+    CommandError,
+    complaints,
+    load_settings,
+    new_console,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from arcadia_dagster.formats.format import Reading, StatedInvoice
@@ -20,7 +29,6 @@ _INVOICES_SHOWN = 5
 
 def formats(options: argparse.Namespace) -> int:
     """List the formats that are read; exit 1 where a description cannot be used."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -44,7 +52,7 @@ def formats(options: argparse.Namespace) -> int:
         table = Table("format", "what it is", box=None, header_style="bold")
         for name, text in rows:
             table.add_row(name, escape(text))
-        Console().print(table)
+        new_console().print(table)
         for problem in descriptions.problems.values():
             print(problem, file=sys.stderr)
     return FAILED if descriptions.problems else OK
@@ -107,13 +115,12 @@ def _linked(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDo
 
 
 def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None:  # noqa: ANN401 - duckdb's connection
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from arcadia_dagster.landing.identity import identify
 
-    console = Console()
+    console = new_console()
     named = own.facts_from_names(reading.format, [file_name]).get(file_name)
     for invoice in reading.invoices[:_INVOICES_SHOWN]:
         where = "WHERE invoice_ordinal = ?"

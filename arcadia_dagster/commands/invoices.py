@@ -19,6 +19,7 @@ from arcadia_dagster.commands.common import (
     finance_complaints,
     harmless,
     load_settings,
+    new_console,
     not_configured,
     parse_months,
     print_json,
@@ -61,8 +62,6 @@ def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
-    from rich.console import Console
-
     from arcadia_dagster.landing.routes import RoutesError
 
     resources = resources_of(values)
@@ -79,7 +78,7 @@ def push(options: argparse.Namespace) -> int:
         with complaints(UnknownInvoiceError):
             invoice = find(warehouse, options.what)
     invoices = None if invoice is None else [invoice]
-    with finance_complaints(values), progress("push", Console(stderr=True)) as advance:
+    with finance_complaints(values), progress("push", new_console(stderr=True)) as advance:
         delivered = finance.deliver(warehouse, months=months, invoices=invoices, again=options.again, progress=advance)
     report_checks(values)
     refresh_statements(values, warehouse)
@@ -346,10 +345,9 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
 
 def _print_explanation(found: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = new_console()
     for text in (*_invoice_lines(found), *_finance_lines(found), *_file_lines(found)):
         console.print(harmless(text), markup=False, soft_wrap=True)
     table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

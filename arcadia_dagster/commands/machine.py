@@ -21,6 +21,7 @@ from arcadia_dagster.commands.common import (
     complaints,
     existing_warehouse_of,
     load_settings,
+    new_console,
     not_configured,
     print_json,
     project_root,
@@ -146,7 +147,7 @@ def demo(options: argparse.Namespace) -> int:
     if missing := [name for name in ("inbox", "reissued", "rejected") if not (folder / name).is_dir()]:
         raise CommandError(f"--sample {folder} has no folder {', '.join(missing)}", MISUSED)
     try:
-        sample_run.run(folder)
+        sample_run.run(folder, console=new_console())
     except (sample_run.DemoError, IngestError) as error:
         raise CommandError(f"the demo failed: {error}") from error
     return OK

@@ -15,6 +15,7 @@ from arcadia_dagster.commands.common import (
     complaints,
     harmless,
     load_settings,
+    new_console,
     not_running,
     parse_months,
     print_json,
@@ -36,14 +37,12 @@ if TYPE_CHECKING:
 
 def ingest(options: argparse.Namespace) -> int:
     """Take new files from the inbox, then run the job for the months that have something new, or for the given ones."""
-    from rich.console import Console
-
     values = load_settings()
     if not values.inbox_path.exists():
         with complaints():
             values.inbox_path.mkdir(parents=True)
         print(f"made the inbox {values.inbox_path}", file=sys.stderr)
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     range_ = parse_months(options.months, values) if options.months else None
     with console.status("looking at the inbox"):
         definitions, months, notes = _land(values)
@@ -177,13 +176,12 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
 
 def _print_months(found: "Sequence[MonthStatus]") -> None:
     from rich import box
-    from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
 
     from arcadia_dagster.billing.currency import from_minor
 
-    console = Console()
+    console = new_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("month", no_wrap=True, min_width=len("no month"))
     for name in ("docs", "invoices"):

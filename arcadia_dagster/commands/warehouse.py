@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from arcadia_dagster.commands.common import OK, complaints, load_settings, print_json
+from arcadia_dagster.commands.common import OK, complaints, load_settings, new_console, print_json
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
 
@@ -11,14 +11,12 @@ from arcadia_dagster.warehouse import Warehouse
 def copy(options: argparse.Namespace) -> int:
     """Copy all rows of one warehouse into another that is new, and compare them."""
     values = load_settings()
-    from rich.console import Console
-
     from arcadia_dagster.warehouse.copy import copy
 
     with complaints():
         source = _named(values, options.source, options.from_data)
         target = _named(values, options.target, options.to_data)
-        with Console(stderr=True).status("copying") as shown:
+        with new_console(stderr=True).status("copying") as shown:
             copied = copy(source, target, told=lambda table: shown.update(f"copying {table}"))
     if options.json:
         tables = [{"table": one.table, "rows": one.rows, "months": one.months} for one in copied]

@@ -7,76 +7,20 @@ import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import dagster as dg
 import pytest
 
-from arcadia_dagster import cli
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.generate import write_months
-from arcadia_dagster_tests.plain import build, warehouse_of
-from arcadia_dagster_tests.project import SECRET, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import ROOT, Shell
+from arcadia_dagster_tests.plain import warehouse_of
+from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
 from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
-
-FIRST = date(2018, 1, 1)
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a command left: its exit code and what it printed."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-class Shell:
-    """Runs `arcadia` in a folder that looks like a checkout.
-
-    In this process, for importing Dagster takes two seconds, and with Dagster's storage in memory, for making its databases
-    takes two more: nothing is decided from what is in them. One test below runs the command itself, with both.
-    """
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self.inbox = folder / "var" / "inbox"
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
-        self.inbox.mkdir(parents=True)
-
-    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
-        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
-        with self._monkeypatch.context() as patch:
-            patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
-            patch.chdir(self.folder)
-            # A copy: what the command sets itself must not outlive it.
-            patch.setattr(os, "environ", os.environ.copy())
-            os.environ.update(settings)
-            try:
-                returned = cli.main(arguments)
-            except SystemExit as stopped:
-                returned = int(stopped.code or 0)
-        printed = self._capsys.readouterr()
-        assert returned == code, printed.err
-        return Result(returned, printed.out, printed.err)
-
-    def build(self, **finance: str) -> None:
-        """What `ingest` does, without its run: for tests of other commands."""
-        build(warehouse_of(self.folder / "var"))
-        if finance:
-            self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", **finance)
-
-    def status(self) -> dict[str | None, dict[str, Any]]:
-        return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
 
 
 @pytest.fixture
@@ -144,6 +88,20 @@ def test_status_cuts_no_figure_on_a_narrow_window(arcadia: Shell) -> None:
     arcadia.build()
     told = arcadia("status", COLUMNS="40").stdout
     assert {"USD", "200,012,345.65", "199,999,999.98", "12,345.67"} <= set(told.split())
+
+
+@pytest.mark.parametrize("environ", [{"COLUMNS": "40"}, {"COLUMNS": "", "FORCE_COLOR": "1"}])
+def test_what_is_no_terminal_gets_whole_ids_on_whole_lines_and_no_colour(
+    arcadia: Shell, environ: dict[str, str]
+) -> None:
+    words = "a volume [red]that[/red] :bug: has a name of one hundred and one letters, " + "x" * 27
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(description=f'"{words}"'), tax()))
+    arcadia.build()
+    (arcadia.inbox / invoice_name(number="2")).write_bytes(b"<html>")
+    printed = arcadia("explain", "1001", **environ).stdout
+    assert words in printed
+    assert "\x1b" not in printed + arcadia("status", **environ).stdout + arcadia("formats", **environ).stdout
+    assert len([row for row in arcadia("status", **environ).stdout.splitlines() if "2026-04" in row]) == 1
 
 
 def test_a_name_of_a_file_commands_no_terminal(arcadia: Shell) -> None:

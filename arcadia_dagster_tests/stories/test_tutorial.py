@@ -22,8 +22,8 @@ from arcadia_dagster.launcher import plan
 from arcadia_dagster.sample import FOLDER as SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
+from arcadia_dagster_tests.kit.shell import Result, Shell
 from arcadia_dagster_tests.project import digitalocean, line, tax
-from arcadia_dagster_tests.stories.test_cli import Result, Shell
 from arcadia_dagster_tests.tutorial import BESIDE_RUN, COMMANDS, ROOT, UNTIL_RUN
 
 OWN = "DigitalOcean Invoice 2026 May (6173678-418071234).csv"

@@ -1,0 +1,68 @@
+"""The command line in a folder of its own."""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from arcadia_dagster import cli
+from arcadia_dagster_tests.plain import build, warehouse_of
+from arcadia_dagster_tests.project import instance_in_memory
+
+FIRST = date(2018, 1, 1)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Shell:
+    """Runs `arcadia` in a folder that looks like a checkout.
+
+    In this process, for importing Dagster takes two seconds, and with Dagster's storage in memory, for making its databases
+    takes two more: nothing is decided from what is in them. One test below runs the command itself, with both.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.inbox = folder / "var" / "inbox"
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+        self.inbox.mkdir(parents=True)
+
+    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
+        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
+        with self._monkeypatch.context() as patch:
+            patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
+            patch.chdir(self.folder)
+            # A copy: what the command sets itself must not outlive it.
+            patch.setattr(os, "environ", os.environ.copy())
+            os.environ.update(settings)
+            try:
+                returned = cli.main(arguments)
+            except SystemExit as stopped:
+                returned = int(stopped.code or 0)
+        printed = self._capsys.readouterr()
+        assert returned == code, printed.err
+        return Result(returned, printed.out, printed.err)
+
+    def build(self, **finance: str) -> None:
+        """What `ingest` does, without its run: for tests of other commands."""
+        build(warehouse_of(self.folder / "var"))
+        if finance:
+            self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", **finance)
+
+    def status(self) -> dict[str | None, dict[str, Any]]:
+        return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}
