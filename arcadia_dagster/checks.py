@@ -195,7 +195,7 @@ _CHECKS = (
         "raw_invoices",
         "Every file in the inbox could be read, or a good one has taken its place.",
         _NOT_TAKEN,
-        "drop a good file under the same name, or `arcadia dismiss 'FILE NAME' --reason ...`",
+        "drop a good file in its place, in the same folder under the same name, or `arcadia dismiss 'FILE NAME' --reason ...`",
     ),
     _Check(
         "nothing_held",

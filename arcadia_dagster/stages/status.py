@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
+from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
@@ -38,6 +39,7 @@ class MonthStatus:
         month: Its first day (UTC); None for documents that belong to no month, such as rejected ones and inventories.
         documents: How many documents state its invoices, superseded ones included.
         pushed: Invoices that the finance target has.
+        rejected: Rejected documents that no good one has replaced.
     """
 
     month: date | None
@@ -81,11 +83,11 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
             "SELECT invoice_month, count(DISTINCT document_sha256) FROM document_invoices GROUP BY ALL"
         ).fetchall():
             of(month).documents = documents
-        for month, documents, rejected in connection.execute(
-            "SELECT invoice_month, count(*), count(*) FILTER (status = 'rejected') FROM documents "
-            "WHERE invoice_month IS NULL GROUP BY ALL"
-        ).fetchall():
-            of(month).documents, of(month).rejected = documents, rejected
+        [(documents, rejected)] = connection.execute(
+            f"SELECT (SELECT count(*) FROM documents WHERE invoice_month IS NULL), (SELECT count(*) FROM ({NOT_REPLACED}))"
+        ).fetchall()
+        if documents:
+            of(None).documents, of(None).rejected = documents, rejected
         for month, invoices, held in connection.execute(
             "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
             f"LEFT JOIN ({HELD}) AS held USING (source, account_id, external_id) GROUP BY ALL"
