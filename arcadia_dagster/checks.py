@@ -17,6 +17,7 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, rerouted_sql
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.close import accounts, close
 from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD, unreconciled
@@ -182,6 +183,11 @@ WHERE {is_recipients} AND finance_invoice_id IS NOT NULL AND (invoice.source IS 
 ORDER BY invoice_month DESC, source, external_id, tenant_id
 """
 
+_DAMAGED = """
+SELECT file_name AS file, record_damage AS damage, document_sha256
+FROM documents WHERE record_damage IS NOT NULL ORDER BY file_name, document_sha256
+"""
+
 _CHECKS = (
     _Check(
         "spend_is_matched",
@@ -196,6 +202,14 @@ _CHECKS = (
         "Every file in the inbox could be read, or a good one has taken its place.",
         _NOT_TAKEN,
         "drop a good file in its place, in the same folder under the same name, or `arcadia dismiss 'FILE NAME' --reason ...`",
+    ),
+    _Check(
+        "archive_records_are_whole",
+        "raw_invoices",
+        "Every line of every document's record in the archive can be read. Nothing is pushed of the others' invoices.",
+        _DAMAGED,
+        RESTORE,
+        severity=dg.AssetCheckSeverity.ERROR,
     ),
     _Check(
         "nothing_held",
@@ -387,7 +401,7 @@ def _closed(warehouse: WarehouseResource, close_day: int) -> dg.AssetCheckResult
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
 
 
-_OF_PEOPLE = frozenset({"nothing_rejected", "nothing_held", "finance_has_nothing_else"})
+_OF_PEOPLE = frozenset({"archive_records_are_whole", "nothing_rejected", "nothing_held", "finance_has_nothing_else"})
 
 
 def report(

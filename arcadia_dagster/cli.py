@@ -181,6 +181,14 @@ def _add_invoices(commands: _Commands) -> None:
         has_json=True,
     )
     dismiss.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
+    mend = _add(
+        commands,
+        "mend",
+        ("invoices", "mend"),
+        "write a document's damaged record anew, where there is no backup",
+        has_json=True,
+    )
+    mend.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
     end = _add(
         commands,
         "end",
@@ -189,7 +197,7 @@ def _add_invoices(commands: _Commands) -> None:
         has_json=True,
     )
     end.add_argument("account", metavar="ACCOUNT", help="its id, or source/account")
-    for parser in (release, void, dismiss, end):
+    for parser in (release, void, dismiss, mend, end):
         parser.add_argument("--reason", required=True, help="why, for the record")
 
 

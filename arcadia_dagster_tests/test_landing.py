@@ -177,7 +177,8 @@ def test_a_crash_in_the_middle_of_the_record_heals(project: Project) -> None:
     path = project.drop(NAME, CONTENT)
     archive = archive_of(project.warehouse)
     document = archive.take(inbox_file(path, project.inbox))
-    record = archive.path_of(document.document_sha256)
-    record.with_name(f"{record.name}.jsonl").write_text('{"at": "2026-04-')
-    build(project.warehouse)
-    assert totals(project) == {"1001": (APRIL, 660)}
+    record = archive.record_path(document.document_sha256)
+    record.with_name(f"{record.name}.new").write_text('{"at": "2026-04-')
+    landed = build(project.warehouse)
+    assert (totals(project), landed.damaged) == ({"1001": (APRIL, 660)}, {})
+    assert project.invoice()["status"] == "ready"

@@ -8,6 +8,8 @@ from arcadia_dagster.assets import common, preview, versions
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.records import barred_invoices
+from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -44,6 +46,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[WarehouseResource],
         finance: dg.ResourceParam[FinanceResource],
+        landing: dg.ResourceParam[LandingResource],
     ) -> None:
         store = warehouse.get()
         months = common.months_of(context)
@@ -64,6 +67,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 store,
                 months=months,
                 due_at=datetime.fromisoformat(due_at) if due_at else None,
+                barred=lambda: barred_invoices(store, landing.get_archive()),
                 progress=lambda done, total: context.log.info(f"finance: {done} of {total} invoices dealt with"),
             )
         except ConfigurationFailure as failure:
@@ -92,6 +96,7 @@ def _log(context: dg.AssetExecutionContext, delivered: Delivered) -> None:
         ("refused by finance", delivered.refused),
         ("abandoned: it needs a person", delivered.abandoned),
         ("not tried: it was given up and needs a person", delivered.given_up),
+        ("not pushed", delivered.barred),
     ):
         for key, error in errors.items():
             context.log.warning(f"{key.source} {key.external_id}: {what}: {error}")

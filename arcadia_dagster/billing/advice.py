@@ -16,6 +16,11 @@ def dismiss_sql(document_sha256: str = "document_sha256") -> str:
     return f"""('arcadia dismiss ' || left({document_sha256}, 12) || ' --reason "..."')"""
 
 
+def mend_sql(document_sha256: str = "document_sha256") -> str:
+    """SQL: the command by which a person has a damaged record written anew from what is still known."""
+    return f"""('arcadia mend ' || left({document_sha256}, 12) || ' --reason "..."')"""
+
+
 def quoted_sql(text: str) -> str:
     """SQL: text as one word of a POSIX shell."""
     return (

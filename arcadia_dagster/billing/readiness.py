@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.billing.advice import release_sql
+from arcadia_dagster.billing.advice import mend_sql, release_sql, void_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
@@ -35,6 +35,19 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         last_month: The last one: the present month.
     """
     return (
+        Reason(
+            "damaged_record IS NOT NULL",
+            "'the record of ' || damaged_file || ' in the archive is damaged (' || damaged_record || '), so that what "
+            "people decided about it may be lost: restore that file from the newest backup, then run `arcadia ingest`; without "
+            f"a backup run ' || {mend_sql('damaged_document')}",
+            can_release=False,
+        ),
+        Reason(
+            "len(lost) > 0",
+            "'the record of ' || mended_file || ' was mended, and some of its lines could not be read (' || "
+            "array_to_string(lost, ' | ') || '), which may have said that this invoice is void: look it up in finance, then "
+            f"run ' || {release_sql()} || ' or ' || {void_sql()}",
+        ),
         Reason(
             "len(currencies) > 1",
             "'its lines are in several currencies (' || array_to_string(currencies, ', ') || "

@@ -18,6 +18,8 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from arcadia_dagster.landing.archive import Archive
+
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +151,13 @@ def warehouse_of(values: Settings) -> Warehouse:
     """The warehouse that the settings name."""
     with complaints():
         return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout, data_path=values.lake_path)
+
+
+def archive_of(values: Settings) -> "Archive":
+    """The archive that the settings name."""
+    from arcadia_dagster.landing.archive import Archive
+
+    return Archive(values.archive_path, max_document_bytes=values.max_document_bytes)
 
 
 def existing_warehouse_of(values: Settings) -> Warehouse:

@@ -14,6 +14,7 @@ from arcadia_dagster.commands.common import (
     MISUSED,
     OK,
     CommandError,
+    archive_of,
     complaints,
     existing_warehouse_of,
     finance_complaints,
@@ -28,7 +29,6 @@ from arcadia_dagster.commands.common import (
     report_checks,
     resources_of,
 )
-from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.explain import Invoice, UnknownInvoiceError, explain, find
 from arcadia_dagster.warehouse import Warehouse
@@ -50,7 +50,9 @@ def explain_invoice(options: argparse.Namespace) -> int:
     with complaints(UnknownInvoiceError):
         shown = None if options.json else _LINES_SHOWN
         formats = Formats.of(values.formats_path)
-        found = explain(warehouse, _archive(values), find(warehouse, options.invoice), max_lines=shown, formats=formats)
+        found = explain(
+            warehouse, archive_of(values), find(warehouse, options.invoice), max_lines=shown, formats=formats
+        )
     if options.json:
         print_json(found)
     else:
@@ -62,6 +64,7 @@ def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
+    from arcadia_dagster.landing.records import barred_invoices
     from arcadia_dagster.landing.routes import RoutesError
 
     resources = resources_of(values)
@@ -79,7 +82,14 @@ def push(options: argparse.Namespace) -> int:
             invoice = find(warehouse, options.what)
     invoices = None if invoice is None else [invoice]
     with finance_complaints(values), progress("push", new_console(stderr=True)) as advance:
-        delivered = finance.deliver(warehouse, months=months, invoices=invoices, again=options.again, progress=advance)
+        delivered = finance.deliver(
+            warehouse,
+            months=months,
+            invoices=invoices,
+            again=options.again,
+            barred=lambda: barred_invoices(warehouse, archive_of(values)),
+            progress=advance,
+        )
     report_checks(values)
     refresh_statements(values, warehouse)
     if invoice is not None:
@@ -141,6 +151,35 @@ def dismiss(options: argparse.Namespace) -> int:
         # Else the run that builds them evaluates the checks, and makes the statements.
         report_checks(values)
         refresh_statements(values, warehouse)
+    return OK
+
+
+def mend(options: argparse.Namespace) -> int:
+    """Write a damaged record anew from what is still known; invoices of which something is lost wait for a person."""
+    from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.landing.mending import mend as mend_record
+
+    values = load_settings()
+    warehouse = existing_warehouse_of(values)
+    with complaints(DecisionError):
+        sha256, name = _document(warehouse, options.document)
+        months, lost = mend_record(
+            warehouse,
+            archive_of(values),
+            document_sha256=sha256,
+            reason=options.reason,
+            by=getpass.getuser(),
+            now=datetime.now(UTC),
+            formats=Formats.of(values.formats_path),
+        )
+    message = f"the record of {name} is mended"
+    if lost:
+        message += (
+            "; some of its lines are lost, so that each of its invoices is held until it is released or voided. Lost: "
+            + " | ".join(lost)
+        )
+    _tell(harmless(message), sorted(f"{month:%Y-%m}" for month in months), as_json=options.json, document_sha256=sha256)
     return OK
 
 
@@ -212,7 +251,7 @@ def _decided(
 
     months = decide(
         warehouse,
-        _archive(values),
+        archive_of(values),
         decision=decision,
         document_sha256=document_sha256,
         invoice=invoice,
@@ -231,10 +270,6 @@ def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: st
     print(message)
     if months:
         print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
-
-
-def _archive(values: Settings) -> Archive:
-    return Archive(values.archive_path, max_document_bytes=values.max_document_bytes)
 
 
 def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, bool]:
@@ -262,7 +297,7 @@ def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
         rows = connection.execute(
             """
             SELECT DISTINCT document_sha256, document.file_name, document.received_at
-            FROM documents AS document JOIN document_names AS name USING (document_sha256)
+            FROM documents AS document LEFT JOIN document_names AS name USING (document_sha256)
             WHERE name.file_name = $1 OR (length($1) >= 8 AND starts_with(document_sha256, lower($1)))
             ORDER BY document.received_at
             """,
@@ -295,7 +330,7 @@ def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delive
     if delivered.synthetic:
         raise CommandError(f"{invoice.external_id} is a sample: it goes to a sandbox only, see ARCADIA_SANDBOX_URL")
     tried = (delivered.created, delivered.updated, delivered.deferred, delivered.refused, delivered.abandoned)
-    if any(tried) or delivered.unchanged or delivered.given_up or delivered.failure:
+    if any(tried) or delivered.unchanged or delivered.given_up or delivered.barred or delivered.failure:
         return
     with warehouse.read() as connection:
         row = connection.execute(
@@ -313,6 +348,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
         "refused": ("refused", delivered.refused),
         "abandoned": ("abandoned", delivered.abandoned),
         "given_up": ("not tried, for it needs a person; `--again` tries it", delivered.given_up),
+        "barred": ("not pushed", delivered.barred),
     }
     failed = bool(delivered.failure) or any(errors for _, errors in failures.values())
     if as_json:

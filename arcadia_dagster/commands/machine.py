@@ -17,9 +17,11 @@ from arcadia_dagster.commands.common import (
     MISUSED,
     OK,
     CommandError,
+    archive_of,
     assert_answers,
     complaints,
     existing_warehouse_of,
+    harmless,
     load_settings,
     new_console,
     not_configured,
@@ -160,6 +162,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("inbox", lambda: _inbox(values.inbox_path))
     yield _tried("archive", lambda: _archive(values.archive_path))
     yield _tried("warehouse", lambda: _warehouse(values))
+    yield _tried("records", lambda: _records(values))
     yield _tried("tenants", lambda: _tenants(values))
     yield _tried("formats", lambda: _formats(values))
     yield _tried("disk", lambda: _disk(values.home))
@@ -192,6 +195,18 @@ def _archive(archive: Path) -> str:
     probe.write_bytes(b"")
     probe.unlink()
     return f"{archive} can be written"
+
+
+def _records(values: Settings) -> str:
+    """Whether the records of all documents can be read, every line of them."""
+    from arcadia_dagster.landing.records import RESTORE, unsound_records
+
+    archive = archive_of(values)
+    damaged = unsound_records(warehouse_of(values), archive, every=True)
+    if damaged:
+        told = "; ".join(harmless(f"{name}: {damage}") for name, damage in damaged.values())
+        raise CommandError(f"{len(damaged)} damaged, nothing of their documents is pushed: {told}; {RESTORE}")
+    return f"{len(archive.records())} documents in the archive, the record of each is whole"
 
 
 def _tenants(values: Settings) -> str:

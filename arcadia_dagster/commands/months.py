@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from arcadia_dagster.commands.common import (
     FAILED,
     OK,
     CommandError,
+    archive_of,
     assert_answers,
     complaints,
     harmless,
@@ -74,7 +75,7 @@ def ingest(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print how each month stands."""
-    return _print_status(load_settings(), as_json=options.json, with_close=True)
+    return _print_status(load_settings(), as_json=options.json, is_whole=True)
 
 
 def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
@@ -98,6 +99,9 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
     notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
     notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
+    notes += [
+        f"{name}: its record is damaged, its invoices are held: {damage}" for name, damage in landed.damaged.values()
+    ]
     notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
     present = datetime.now(UTC).date()
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
@@ -145,33 +149,49 @@ def _run_months(definitions: Any, months: Sequence[date], console: "Console") ->
         ingest(definitions, instance, months, advance)
 
 
-def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, with_close: bool = False) -> int:
+def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
+    """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
     from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.landing.records import RESTORE, unsound_records
     from arcadia_dagster.stages.close import accounts, close
     from arcadia_dagster.stages.status import status
 
     warehouse = warehouse_of(values)
     found: list[MonthStatus] = []
     closed: Close | None = None
+    damaged: dict[str, tuple[str, str]] = {}
     with complaints():
         exists = warehouse.exists()
     if exists:
         with complaints(ValueError):
             found = status(warehouse, target_of(values.finance_url))
-            if with_close:
+            if is_whole:
+                damaged = unsound_records(warehouse, archive_of(values), every=False)
                 with warehouse.read() as connection:
                     closed = close(accounts(connection), today=datetime.now(UTC).date(), close_day=values.close_day)
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
-        extra = {} if closed is None else {"close": closed.as_json()}
+        extra: dict[str, Any] = {}
+        if closed is not None:
+            extra = {"close": closed.as_json(), "damaged_records": _as_json(damaged)}
         print_json({"months": [month.as_json() for month in shown], **extra})
     elif shown:
         _print_months(shown)
         if closed is not None:
             print(closed.summary)
-    else:
+    elif not damaged:
         print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
+    if damaged and not as_json:
+        for name, damage in damaged.values():
+            print(harmless(f"{name}: its record is damaged, nothing of it is pushed: {damage}"))
+        print(RESTORE)
     return OK
+
+
+def _as_json(damaged: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
+    return [
+        {"document_sha256": sha256, "file_name": name, "damage": damage} for sha256, (name, damage) in damaged.items()
+    ]
 
 
 def _print_months(found: "Sequence[MonthStatus]") -> None:

@@ -8,7 +8,7 @@ runs at a time for each warehouse, so two payloads of one invoice never race.
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +58,7 @@ class Delivered:
         abandoned: Invoices that were tried for so long that a person is needed: why.
         given_up: Invoices that were not tried, for they need a person: refused or abandoned before, or routed otherwise since
             their push: why.
+        barred: Invoices that were not tried, for something speaks against them that is newer than their totals: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
         stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
@@ -70,6 +71,7 @@ class Delivered:
     refused: dict[InvoiceKey, str] = field(default_factory=dict)
     abandoned: dict[InvoiceKey, str] = field(default_factory=dict)
     given_up: dict[InvoiceKey, str] = field(default_factory=dict)
+    barred: dict[InvoiceKey, str] = field(default_factory=dict)
     synthetic: int = 0
     failure: ConfigurationFailure | None = None
     stopped: str | None = None
@@ -189,6 +191,7 @@ class Delivery:
         invoices: Sequence[Invoice] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
+        barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet.
@@ -200,6 +203,8 @@ class Delivery:
             again: Push also what finance has already with the same payload, what it refused or was abandoned, and what
                 is routed otherwise since its push; the record says so.
             due_at: Leave out what is to be left alone for beyond this time.
+            barred: Called once the delivery is alone: invoices, by source, account and external id, that are not to be sent,
+                and why.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
         Returns:
@@ -215,7 +220,7 @@ class Delivery:
         # Its time-out is no setting, so the message must not name one.
         advice = "wait for it to end, then deliver again"
         with self._warehouse.hold("delivery", timeout=self._lock_timeout, advice=advice) as assert_alone:
-            keys = self._outstanding(months, invoices, again=again, due_at=due_at, done=done)
+            keys = self._outstanding(months, invoices, again=again, due_at=due_at, barred=barred(), done=done)
             course = _Course()
             self._send_all(
                 client, keys, course, delivery_id, again=again, done=done, progress=progress, assert_alone=assert_alone
@@ -273,6 +278,7 @@ class Delivery:
         *,
         again: bool,
         due_at: datetime | None,
+        barred: Mapping[tuple[str, str, str], str],
         done: Delivered,
     ) -> list[InvoiceKey]:
         with self._warehouse.read() as connection:
@@ -289,6 +295,8 @@ class Delivery:
             key = InvoiceKey.of(row)
             if not row["may_have"]:
                 done.synthetic += 1
+            elif (why := barred.get((row["source"], row["account_id"], row["invoice_external_id"]))) is not None:
+                done.barred[key] = why
             elif row["is_outstanding"] or again:
                 keys.append(key)
             elif row["rerouted"] is not None:

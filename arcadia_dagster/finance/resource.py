@@ -1,6 +1,6 @@
 """The finance service as a resource of runs: token, client and delivery under one roof."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -110,6 +110,7 @@ class FinanceResource:
         invoices: Sequence[Invoice] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
+        barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet; see `Delivery.deliver`.
@@ -126,7 +127,13 @@ class FinanceResource:
         )
         with self.client() as client:
             return delivery.deliver(
-                client, months=months, invoices=invoices, again=again, due_at=due_at, progress=progress
+                client,
+                months=months,
+                invoices=invoices,
+                again=again,
+                due_at=due_at,
+                barred=barred,
+                progress=progress,
             )
 
     def reconcile(self, warehouse: Warehouse) -> list[Difference]:

@@ -3,24 +3,23 @@
     archive/3f/3f9a...          the bytes
     archive/3f/3f9a....jsonl    what is known of them that is not in them: names, arrival, ids learned, decisions
 
-The record is append-only, one JSON object a line. With it the whole warehouse can be rebuilt from the archive alone.
+The record only grows, one event a line (`landing.record`). With it the whole warehouse can be rebuilt from the archive alone.
 """
 
 import errno
 import hashlib
-import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
 
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20
@@ -38,18 +37,6 @@ class ArchiveError(OSError):
 
 class StillChangingError(NotTakenError):
     """The file changed while it was read: it is taken at a later look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is known of a document that is not in its bytes: events in the order in which they happened."""
-
-    document_sha256: str
-    events: tuple[dict[str, Any], ...]
-
-    def of(self, kind: str) -> Iterator[dict[str, Any]]:
-        """The events of one kind."""
-        return (event for event in self.events if event["event"] == kind)
 
 
 class Archive:
@@ -100,7 +87,11 @@ class Archive:
         """
         path = self.path_of(document_sha256)
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
-        with path.open("rb") as source:
+        try:
+            source = path.open("rb")
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
+        with source:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 examiner.update(chunk)
@@ -108,65 +99,126 @@ class Archive:
             raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
 
-    def append(self, document_sha256: str, events: Iterable[dict[str, Any]]) -> None:
-        """Append events to a document's record.
+    def append(self, document_sha256: str, events: Sequence[Event]) -> None:
+        """Append events to a document's record; see `append_all`."""
+        self.append_all({document_sha256: events})
+
+    def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
+        """Append events to the records of documents. After a crash, or a power cut, each record is as it was or as it is to be.
+
+        Each is written anew beside the old one and renamed over it, once all are safely on the disk: so a line that is cut off
+        was damaged by somebody else. To be called with the archive's lock held.
+
+        Raises:
+            ArchiveError: The archive cannot be written, or a record is damaged: nothing is appended to that.
+        """
+        with self._writing():
+            grown = {self.record_path(sha256): self._grown(sha256, more) for sha256, more in events.items() if more}
+            if not grown:
+                return
+            written = {path.with_name(f"{path.name}.new"): path for path in grown}
+            try:
+                for new, path in written.items():
+                    new.write_bytes(grown[path])
+                self.sync()
+                for new, path in written.items():
+                    new.rename(path)
+                self.sync()
+            except BaseException:
+                for new in written:
+                    new.unlink(missing_ok=True)
+                raise
+
+    def replace_record(self, document_sha256: str, content: bytes) -> None:
+        """Put another record in the place of a damaged one, which stays beside it. To be called with the archive's lock held.
 
         Raises:
             ArchiveError: The archive cannot be written.
         """
-        lines = "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in events).encode()
-        path = self.path_of(document_sha256)
-        with self._writing(), path.with_name(path.name + RECORD_SUFFIX).open("a+b") as record:
-            if record.tell():
-                # A crash in mid-append leaves a torn last line, which must not swallow the next one.
-                record.seek(-1, os.SEEK_END)
-                lines = lines if record.read() == b"\n" else b"\n" + lines
-            record.write(lines)
+        path = self.record_path(document_sha256)
+        with self._writing():
+            if path.exists():
+                kept = path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}")
+                kept.write_bytes(path.read_bytes())
+            new = path.with_name(f"{path.name}.new")
+            new.write_bytes(content)
+            self.sync()
+            new.rename(path)
+            self.sync()
 
-    def record(self, document_sha256: str) -> Record:
-        """The document's record; empty where there is none yet."""
-        path = self.path_of(document_sha256)
-        try:
-            lines = path.with_name(path.name + RECORD_SUFFIX).read_bytes().split(b"\n")
-        except FileNotFoundError:
-            lines = []
-        return Record(document_sha256, tuple(_events(lines)))
+    def record_bytes(self, document_sha256: str) -> bytes:
+        """The record's file as it is, damaged or not; nothing where it is missing.
 
-    def documents(self) -> dict[str, int]:
-        """The SHA-256 of every document that has a record, in order, with the record's length in bytes.
-
-        A record only ever grows: one that is as long as when it was registered says what it said then.
+        Raises:
+            ArchiveError: It cannot be read.
         """
+        path = self.record_path(document_sha256)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read ({error.strerror})") from error
+
+    def record_path(self, document_sha256: str) -> Path:
+        """Where the document's record is."""
+        path = self.path_of(document_sha256)
+        return path.with_name(path.name + RECORD_SUFFIX)
+
+    def record(self, document_sha256: str, *, known: str | None = None) -> Record:
+        """The document's record.
+
+        Args:
+            document_sha256: The document.
+            known: See `read_record`.
+        """
+        path = self.record_path(document_sha256)
+        try:
+            with path.open("rb") as file:
+                # The state of before: what is written after that is seen at the next look.
+                state = _state(os.fstat(file.fileno()))
+                return read_record(document_sha256, file.read(), state=state, known=known)
+        except FileNotFoundError:
+            return read_record(document_sha256, None, known=known)
+        except OSError as error:
+            # As if it was missing, so that it is tried again at each look.
+            return read_record(document_sha256, None, known=known, problem=f"it cannot be read ({error.strerror})")
+
+    def records(self) -> dict[str, RecordState]:
+        """How the record of every document is; `MISSING` where there are its bytes alone."""
         if not self.folder.is_dir():
             return {}
-        found: dict[str, int] = {}
+        found: dict[str, RecordState] = {}
         with os.scandir(self.folder) as shelves:
             for shelf in shelves:
                 if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
                     with os.scandir(shelf) as entries:
-                        found.update(
-                            (entry.name[:_SHA256_DIGITS], entry.stat().st_size)
-                            for entry in entries
-                            if entry.name[_SHA256_DIGITS:] == RECORD_SUFFIX
-                        )
+                        for entry in entries:
+                            sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
+                            if suffix == RECORD_SUFFIX and entry.is_file():
+                                found[sha256] = _state(entry.stat())
+                            elif not suffix and len(sha256) == _SHA256_DIGITS:
+                                found.setdefault(sha256, MISSING)
         return dict(sorted(found.items()))
-
-    def record_bytes(self, document_sha256: str) -> int:
-        """The length of the document's record; 0 where there is none."""
-        path = self.path_of(document_sha256)
-        try:
-            return path.with_name(path.name + RECORD_SUFFIX).stat().st_size
-        except FileNotFoundError:
-            return 0
 
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""
         os.sync()
 
+    def _grown(self, document_sha256: str, events: Sequence[Event]) -> bytes:
+        """What a record is to be once it has these events too."""
+        path = self.record_path(document_sha256)
+        before = path.read_bytes() if path.exists() else b""
+        if before and (damage := read_record(document_sha256, before).damage) is not None:
+            raise ArchiveError(f"{path} is damaged ({damage}): nothing is appended to it")
+        return before + b"".join(map(line_of, events))
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
+        except ArchiveError:
+            raise
         except OSError as error:
             raise ArchiveError(
                 f"the archive {self.folder} cannot be written ({error.strerror}): make room or set ARCADIA_ARCHIVE, then run "
@@ -233,10 +285,5 @@ def _assert_unchanged(source: BinaryIO, state: FileState) -> None:
         raise StillChangingError("it changed while it was read")
 
 
-def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            # A crash in mid-append leaves a torn last line; the next landing appends the event again.
-            continue
+def _state(status: os.stat_result) -> RecordState:
+    return RecordState(status.st_size, status.st_ctime_ns)

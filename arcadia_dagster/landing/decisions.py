@@ -10,6 +10,8 @@ from typing import Any, Literal
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.record import Record
+from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.landing.register import arrivals_of, register
 from arcadia_dagster.warehouse import Warehouse
 
@@ -57,8 +59,7 @@ def decide(
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
     """
-    if not reason.strip():
-        raise DecisionError(f"{decision}: a reason is needed, for the record")
+    assert_is_reason(decision, reason)
     if (invoice is None) != (decision == "dismiss"):
         raise DecisionError(f"{decision}: expected {'a document' if decision == 'dismiss' else 'an invoice'}")
     source, account_id, external_id = invoice or (None, None, None)
@@ -72,26 +73,56 @@ def decide(
         "reason": reason.strip(),
     }
     with warehouse.hold("landing", path=archive.lock_path):
-        _assert_known(warehouse, document_sha256, invoice)
+        assert_known(warehouse, document_sha256, invoice)
         if decision == "release" and invoice is not None:
             event["overruled"] = _doubts(warehouse, document_sha256, invoice)
+        record = _whole_record(warehouse, archive, document_sha256)
         document = archive.examine(document_sha256)
         reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
-            [arrival] = arrivals_of(archive, [document], reader.read([document]), reader.formats)
+            readings = reader.read([document])
+            [arrival] = arrivals_of([document], {document_sha256: record}, readings, reader.formats)
         finally:
             reader.close()
         with warehouse.write() as connection:
-            decided = archive.record(document_sha256).of("decided")
-            if event not in [{name: known[name] for name in known if name != "at"} for known in decided]:
+            if event not in [{name: known[name] for name in known if name != "at"} for known in record.of("decided")]:
                 archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
-                archive.sync()
-            return register(
-                connection, archive, [replace(arrival, record=archive.record(document_sha256))], reader.formats
-            )
+            decided = replace(arrival, record=archive.record(document_sha256))
+            return register(connection, archive, [decided], reader.formats)
 
 
-def _assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:
+def _whole_record(warehouse: Warehouse, archive: Archive, document_sha256: str) -> Record:
+    """The document's record, which a decision is to be put on."""
+    record = records_of(warehouse, archive, [document_sha256])[document_sha256]
+    if record.damage is not None:
+        raise DecisionError(
+            f"nothing can be put on the record of document {document_sha256[:12]}, for it is damaged "
+            f"({damage_of(archive, record)}): restore that file from the newest backup and run `arcadia ingest`, or without a "
+            f"backup run `arcadia mend {document_sha256[:12]} --reason ...`; nothing of the document is pushed meanwhile"
+        )
+    return record
+
+
+def assert_is_reason(decision: str, reason: str) -> None:
+    """Check that a reason can be put on the record.
+
+    Raises:
+        DecisionError: It is blank, or no text: a terminal hands on whatever bytes were typed.
+    """
+    if not reason.strip():
+        raise DecisionError(f"{decision}: a reason is needed, for the record")
+    try:
+        reason.encode()
+    except UnicodeEncodeError as error:
+        raise DecisionError(f"{decision}: the reason is no text in UTF-8; type it anew") from error
+
+
+def assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:
+    """Check that the document is registered, and states the invoice where one is given.
+
+    Raises:
+        DecisionError: It is not, or does not.
+    """
     with warehouse.read() as connection:
         known = connection.execute(
             "SELECT count(*) FROM documents WHERE document_sha256 = ?", [document_sha256]

@@ -6,7 +6,7 @@ sensor. It registers files of whatever month and never changes the inbox.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState
+from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import arrivals_of, register, register_facts
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.query import text_list, text_literal
@@ -42,6 +44,7 @@ class Landed:
         described: The documents that a person's description reads in place of a format of the program, by name: which of each.
         waiting: Files that are still being written: the next landing takes them.
         problems: Files that could not be taken, by their path below the inbox: why.
+        damaged: The documents whose records in the archive are damaged, by SHA-256: name and how. Their invoices are held.
         seen: How many files lie in the inbox.
     """
 
@@ -51,20 +54,29 @@ class Landed:
     described: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, tuple[str, str]] = field(default_factory=dict)
     seen: int = 0
 
 
 @dataclass(slots=True)
 class _Known:
-    """What earlier landings registered."""
+    """What earlier landings registered.
+
+    Attributes:
+        records: How each document's record was when it was read.
+        damaged: The documents whose records are damaged: name and how.
+        nameless: Archived documents that are not registered, for no line tells a name: the arrivals that the inbox tells.
+    """
 
     fingerprints: dict[str, str]
     problems: dict[str, str]
     documents: dict[str, str]
     paths: dict[str, set[str]]
-    record_bytes: dict[str, int | None]
+    records: dict[str, RecordState]
+    damaged: dict[str, tuple[str, str]]
     outdated: list[str]
     latest: datetime | None
+    nameless: dict[str, list[Event]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, warehouse: Warehouse, formats: Formats) -> "_Known":
@@ -79,7 +91,10 @@ class _Known:
             paths = connection.execute(
                 "SELECT document_sha256, list(DISTINCT inbox_path) FROM document_names GROUP BY document_sha256"
             ).fetchall()
-            record_bytes = connection.execute("SELECT document_sha256, record_bytes FROM documents").fetchall()
+            records = connection.execute(
+                "SELECT document_sha256, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
+            ).fetchall()
+            damaged = damaged_records(connection)
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
         return cls(
@@ -87,7 +102,8 @@ class _Known:
             problems=dict(problems),
             documents=dict(documents),
             paths={sha256: set(found) for sha256, found in paths},
-            record_bytes=dict(record_bytes),
+            records={sha256: RecordState(size, changed) for sha256, size, changed in records},
+            damaged=damaged,
             outdated=outdated,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
@@ -130,7 +146,10 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
     """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
 
     What the archive knows and the warehouse does not is registered first, documents and what was noted of them since: a crash
-    came between, or the warehouse was deleted to be rebuilt, or restored from a backup.
+    came between, or the warehouse was deleted to be rebuilt, or restored from a backup. A document whose record is damaged keeps
+    what is known of it, and its invoices are held until the record is whole again.
+
+    A document that neither record nor inbox names is registered under its hash, and held.
 
     Args:
         warehouse: Where documents are registered.
@@ -151,17 +170,28 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
         with warehouse.hold("landing", path=archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
             warehouse.sweep()
             known = _Known.of(warehouse, reader.formats)
-            # A crash came between archive and register, or the warehouse is a new one or was restored from a backup.
-            behind = [sha for sha, size in archive.documents().items() if known.record_bytes.get(sha) != size]
+            # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
+            archived = archive.records()
+            behind = [
+                sha256
+                for sha256 in sorted(known.records.keys() | archived.keys())
+                if _is_behind(known.records.get(sha256), archived.get(sha256, MISSING))
+            ]
             if behind:
                 _restore(warehouse, archive, reader, behind, known, landed)
                 known = _Known.of(warehouse, reader.formats)
+            known.nameless = {sha256: [] for sha256 in archived if sha256 not in known.records}
             found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
             pause = _until_settled(found, settle_seconds, deadline)
             if not pause:
                 _take_all(warehouse, archive, reader, inbox, found, known, landed)
                 return landed
         time.sleep(pause)
+
+
+def _is_behind(known: RecordState | None, archived: RecordState) -> bool:
+    """Whether a record must be read. Bytes without one are a document whose arrival a crash cut short: its file comes again."""
+    return archived != MISSING if known is None else archived != known
 
 
 def _until_settled(found: Look, settle_seconds: float, deadline: float) -> float:
@@ -181,13 +211,18 @@ def _take_all(
     landed.problems.update(found.problems)
     landed.waiting += [file.inbox_path for file in found.waiting]
     for outdated in _slices([(sha256, 0) for sha256 in _read_otherwise(warehouse, archive, reader, known.outdated)]):
-        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], landed)
+        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], known, landed)
     documents = [file for file in found.complete if not file.is_control_total]
     for files in _slices([(file, file.state.byte_size) for file in documents]):
         _take(warehouse, archive, reader, files, known, landed)
+    if known.nameless:
+        _register_archived(warehouse, archive, reader, list(known.nameless), known, landed)
+        with warehouse.read() as connection:
+            known.damaged = damaged_records(connection)
     totals = [file for file in found.complete if file.is_control_total]
     totals += _totals_of_replaced_files(inbox, found, known)
     _take_control_totals(warehouse, archive, reader, totals, known, landed)
+    landed.damaged = known.damaged
     if landed.problems != known.problems:
         _note_problems(warehouse, found, landed)
     if landed.documents:
@@ -250,28 +285,54 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def _restore(
     warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
 ) -> None:
-    """Register archived documents that the warehouse does not know, or does not know all of."""
+    """Register archived documents that the warehouse does not know, or does not know all of; note which records are damaged."""
+    anew: list[str] = []
     # Which ids are aliases must be known before the first invoice is placed.
     for hashes in _slices([(sha256, 0) for sha256 in archived]):
+        texts, records = texts_of(warehouse, hashes), records_of(warehouse, archive, hashes)
+        noted = [one for sha256, one in records.items() if _is_registered(one, known, texts.get(sha256))]
+        others = [one for sha256, one in records.items() if not _is_registered(one, known, texts.get(sha256))]
+        # What no line names is named by its file in the inbox, where that is still there.
+        others = [one for one in others if one.damage is None or one.received]
         with warehouse.write() as connection:
-            register_facts(connection, [archive.record(sha256) for sha256 in hashes])
-    sizes = [(sha256, archive.path_of(sha256).stat().st_size) for sha256 in archived]
+            landed.months |= note_records(connection, archive, noted)
+            register_facts(connection, others)
+        anew += [record.document_sha256 for record in others]
+    _register_archived(warehouse, archive, reader, anew, known, landed)
+
+
+def _is_registered(record: Record, known: _Known, text: str | None) -> bool:
+    """Whether nothing is to be learned of a record: it says what it said, or what it says cannot be trusted."""
+    before = known.records.get(record.document_sha256)
+    if before is None:
+        return False
+    if text is None and record.damage is None and record.document_sha256 not in known.damaged:
+        # Registered by an earlier version, which kept its length only.
+        return record.state.byte_size == before.byte_size
+    return record.damage is not None or record.text == text
+
+
+def _register_archived(
+    warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
+) -> None:
+    """Register archived documents, in slices that are bounded in bytes."""
+    paths = {sha256: archive.path_of(sha256) for sha256 in archived}
+    sizes = [(sha256, path.stat().st_size if path.exists() else 0) for sha256, path in paths.items()]
     for hashes in _slices(sizes):
         documents = list(_intact(archive, hashes, landed))
         landed.documents += [
-            document.document_sha256 for document in documents if document.document_sha256 not in known.record_bytes
+            document.document_sha256 for document in documents if document.document_sha256 not in known.records
         ]
-        _register(warehouse, archive, reader, documents, landed)
+        _register(warehouse, archive, reader, documents, known, landed)
 
 
 def _intact(archive: Archive, hashes: Sequence[str], landed: Landed) -> Iterator[ArchivedDocument]:
-    """The archived documents that have arrived once; one that was changed since is shown, and the others go on."""
+    """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
     for sha256 in hashes:
-        if any(archive.record(sha256).of("received")):
-            try:
-                yield archive.examine(sha256)
-            except ArchiveError as error:
-                landed.problems[f"archive/{sha256}"] = str(error)
+        try:
+            yield archive.examine(sha256)
+        except ArchiveError as error:
+            landed.problems[f"archive/{sha256}"] = str(error)
 
 
 def _take(
@@ -287,18 +348,25 @@ def _take(
         except NotTakenError as error:
             landed.problems[file.inbox_path] = str(error)
     arrived: dict[str, ArchivedDocument] = {}
+    news: dict[str, list[Event]] = {}
     for file, document in sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path)):
         sha256 = document.document_sha256
         paths = known.paths.setdefault(sha256, set())
         if not paths:
             landed.documents.append(sha256)
-        if file.inbox_path not in paths:
+        if file.inbox_path not in paths and not _is_refused(file, sha256, known, landed):
             paths.add(file.inbox_path)
-            _append_once(archive, sha256, _received(file, known))
+            received = _received(file, known)
+            if _is_nameless(archive, sha256, known):
+                known.nameless[sha256].append(received)
+                continue
+            _add_once(archive, news, sha256, received)
             arrived[sha256] = document
+            known.nameless.pop(sha256, None)
+    archive.append_all(news)
     archive.sync()
-    looked_at = [(file, document.document_sha256) for file, document in taken]
-    _register(warehouse, archive, reader, list(arrived.values()), landed, looked_at)
+    looked_at = [(file, document.document_sha256) for file, document in taken if file.inbox_path not in landed.problems]
+    _register(warehouse, archive, reader, list(arrived.values()), known, landed, looked_at)
     known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
 
 
@@ -326,7 +394,7 @@ def _take_control_totals(
     landed: Landed,
 ) -> None:
     """Note the totals that `<file>.total` states with the documents of those files."""
-    changed: dict[str, ArchivedDocument] = {}
+    news: dict[str, list[Event]] = {}
     looked_at = []
     for file in files:
         beside = file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)]
@@ -343,11 +411,28 @@ def _take_control_totals(
         except NotTakenError as error:
             landed.problems[file.inbox_path] = str(error)
             continue
-        if _append_once(archive, sha256, {"event": "control_total", "file_name": file.name, "text": text}):
-            changed[sha256] = archive.examine(sha256)
+        if _is_refused(file, sha256, known, landed):
+            continue
+        _add_once(archive, news, sha256, {"event": "control_total", "file_name": file.name, "text": text})
         looked_at.append((file, sha256))
+    archive.append_all(news)
     if looked_at:
-        _register(warehouse, archive, reader, list(changed.values()), landed, looked_at)
+        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in news], known, landed, looked_at)
+
+
+def _is_nameless(archive: Archive, sha256: str, known: _Known) -> bool:
+    """Whether the document has a record of which no line tells a name: nothing is appended to that."""
+    return (
+        sha256 in known.nameless and archive.record_path(sha256).exists() and archive.record(sha256).damage is not None
+    )
+
+
+def _is_refused(file: InboxFile, sha256: str, known: _Known, landed: Landed) -> bool:
+    """Whether nothing can be noted of the file, for the record of its document is damaged; it is tried again at each look."""
+    if sha256 in known.damaged:
+        _, damage = known.damaged[sha256]
+        landed.problems[file.inbox_path] = f"the record of its document in the archive is damaged ({damage})"
+    return sha256 in known.damaged
 
 
 def _register(
@@ -355,17 +440,22 @@ def _register(
     archive: Archive,
     reader: Reader,
     documents: Sequence[ArchivedDocument],
+    known: _Known,
     landed: Landed,
     looked_at: Sequence[tuple[InboxFile, str]] = (),
 ) -> None:
     """Read the documents without the lock, then write them and what was looked at in one transaction."""
+    records = {
+        sha256: replace(record, events=(*record.events, *known.nameless.get(sha256, ())))
+        for sha256, record in records_of(warehouse, archive, [one.document_sha256 for one in documents]).items()
+    }
     readings = reader.read(documents)
     for document in documents:
         reading = readings[document.document_sha256]
         if reading.passed_over is not None:
-            names = [event["file_name"] for event in archive.record(document.document_sha256).of("received")]
-            landed.described[names[0]] = f"{reading.format}, and not the program's own {reading.passed_over}"
-    arrivals = arrivals_of(archive, documents, readings, reader.formats)
+            [name, *_] = records[document.document_sha256].names
+            landed.described[name] = f"{reading.format}, and not the program's own {reading.passed_over}"
+    arrivals = arrivals_of(documents, records, readings, reader.formats)
     with warehouse.write() as connection:
         if arrivals:
             landed.months |= register(connection, archive, arrivals, reader.formats)
@@ -387,7 +477,7 @@ def _note_problems(warehouse: Warehouse, found: Look, landed: Landed) -> None:
         insert(connection, schema.INBOX_FILES, rows)
 
 
-def _received(file: InboxFile, known: _Known) -> dict[str, Any]:
+def _received(file: InboxFile, known: _Known) -> Event:
     """The arrival: by the file's change time, and never before what was received earlier.
 
     A folder that is moved into the inbox keeps the change times of its files; versions must not change places for that.
@@ -399,15 +489,17 @@ def _received(file: InboxFile, known: _Known) -> dict[str, Any]:
     return {"event": "received", "at": at.isoformat(), "file_name": file.name, "inbox_path": file.inbox_path}
 
 
-def _append_once(archive: Archive, sha256: str, event: dict[str, Any]) -> bool:
-    """Append an event unless the record ends with it already, as after a crash between archive and register."""
-    record = archive.record(sha256)
-    timeless = {name: value for name, value in event.items() if name != "at"}
-    same_kind = [{name: value for name, value in known.items() if name != "at"} for known in record.of(event["event"])]
-    is_known = timeless in same_kind if event["event"] == "received" else same_kind[-1:] == [timeless]
+def _add_once(archive: Archive, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
+    """Add an event to what is to be appended, unless the record has it already, as after a crash before it was registered."""
+    told = [*archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
+    same = [_timeless(known) for known in told if known["event"] == event["event"]]
+    is_known = _timeless(event) in same if event["event"] == "received" else same[-1:] == [_timeless(event)]
     if not is_known:
-        archive.append(sha256, [{"at": datetime.now(UTC).isoformat(), **event}])
-    return not is_known
+        news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
+
+
+def _timeless(event: Event) -> Event:
+    return {name: value for name, value in event.items() if name != "at"}
 
 
 def _file_row(file: InboxFile, sha256: str | None, problem: str | None) -> dict[str, Any]:

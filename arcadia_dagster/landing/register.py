@@ -18,9 +18,11 @@ from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoi
 from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
-from arcadia_dagster.landing.archive import Archive, Record
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.identity import Identity, Names, identify
 from arcadia_dagster.landing.numbers_anew import tell_apart
+from arcadia_dagster.landing.record import Event, Record, time_of
+from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
@@ -74,33 +76,31 @@ class Arrival:
 
 
 def arrivals_of(
-    archive: Archive, documents: Iterable[ArchivedDocument], readings: Mapping[str, Reading], formats: Formats
+    documents: Iterable[ArchivedDocument],
+    records: Mapping[str, Record],
+    readings: Mapping[str, Reading],
+    formats: Formats,
 ) -> list[Arrival]:
     """The documents, ready to be registered. To be called without the warehouse's lock: people's patterns are matched here.
 
     Args:
-        archive: Where their records are.
-        documents: The documents; each has arrived once.
+        documents: The documents.
+        records: Their records, by their SHA-256.
         readings: What reading each gave, by its SHA-256.
         formats: What they were read by.
     """
-    found = [(document, archive.record(document.document_sha256)) for document in documents]
+    found = [(document, records[document.document_sha256]) for document in documents]
     names: dict[str | None, list[str]] = {}
     for document, record in found:
-        names.setdefault(readings[document.document_sha256].format, []).extend(_names(record))
+        names.setdefault(readings[document.document_sha256].format, []).extend(record.names)
     told = {
         format_: formats.facts_from_names(format_, dict.fromkeys(of_format)) for format_, of_format in names.items()
     }
     return [
-        Arrival(document.byte_size, record, reading, Names.of(_names(record), told[reading.format]))
+        Arrival(document.byte_size, record, reading, Names.of(record.names, told[reading.format]))
         for document, record in found
         for reading in [readings[document.document_sha256]]
     ]
-
-
-def _names(record: Record) -> list[str]:
-    """The names that a document came under, in their order."""
-    return [event["file_name"] for event in sorted(record.of("received"), key=lambda event: event["at"])]
 
 
 def register(
@@ -112,12 +112,20 @@ def register(
     becomes its alias, in the archive's record too. Where a document tells both id and number of an invoice that is known by one
     of them alone, that one stays.
 
+    A document whose record is damaged is registered by what the record said when it was last read whole; where nobody knows that,
+    what is known of the document stays; and where nothing is, it is registered by the lines that can be read.
+
     Returns:
         The months whose invoices are concerned: they are marked as changed.
     """
+    lost = registered(
+        connection, [one.record for one in arrivals if one.record.damage is not None and not one.record.text]
+    )
+    noted = note_records(connection, archive, lost.values())
+    arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in lost]
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
     earlier = _Earlier.of(connection, wanted)
-    touched = _months_of(connection, wanted)
+    touched = months_of(connection, wanted)
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,
@@ -130,23 +138,22 @@ def register(
     aliases = _aliases(connection)
     pushed = _pushed(connection)
     tables = _Tables()
-    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(arrival, tables, formats)]
+    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
+    learned: dict[str, list[Event]] = {arrival.record.document_sha256: [] for arrival in arrivals}
     numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
-    for arrival, row in stated:
+    for _, row in stated:
         named = (row["source"], row["account_id"], row["external_id"])
         before = earlier.same_as(row)
         if before is not None and before != named and before in pushed and named not in aliases:
-            _learn_alias(connection, archive, arrival.record, named=named, kept=before)
+            learned[row["document_sha256"]].append(_alias(named=named, kept=before))
             aliases[named] = before
         elif named not in aliases and named not in pushed and (same := numbered.same_as(row)) is not None:
-            _learn_alias(connection, archive, arrival.record, named=named, kept=same)
+            learned[row["document_sha256"]].append(_alias(named=named, kept=same))
             aliases[named] = same
         row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
         numbered.add(row)
         tables.invoices.append(row)
-    for row in tables.documents:
-        # Last, for an alias that was learned just now is on the record too.
-        row["record_bytes"] = archive.record_bytes(row["document_sha256"])
+    _note_learned(connection, archive, arrivals, learned, tables)
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
@@ -154,9 +161,28 @@ def register(
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
     tell_apart(connection, wanted)
     _find_sources(connection, wanted)
-    touched |= _months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
+    touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
-    return touched
+    return touched | noted
+
+
+def _note_learned(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    arrivals: Sequence[Arrival],
+    learned: Mapping[str, Sequence[Event]],
+    tables: "_Tables",
+) -> None:
+    """Put the aliases that were learned just now on the record, and what the records are by then into the documents' rows."""
+    records = {arrival.record.document_sha256: arrival.record for arrival in arrivals}
+    rows = [_fact(records[sha256], event, "learned_at") for sha256, events in learned.items() for event in events]
+    insert(connection, schema.INVOICE_ALIASES, rows)
+    # Nothing is appended to a damaged record: the alias is learned again with the next rebuild.
+    grown = {sha256: events for sha256, events in learned.items() if events and records[sha256].damage is None}
+    archive.append_all(grown)
+    for row in tables.documents:
+        sha256 = row["document_sha256"]
+        row.update(record_row(archive, archive.record(sha256) if sha256 in grown else records[sha256]))
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
@@ -227,20 +253,19 @@ class _Tables:
         self.delivery: list[dict[str, Any]] = []
 
 
-def _document_rows(arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
+def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
     """Add the document's own rows to the tables; return those of the invoices that it states."""
     record, reading = arrival.record, arrival.reading
-    received = sorted(record.of("received"), key=lambda event: event["at"])
     name = arrival.names.best
-    received_at = _time(received[0]["at"])
+    received_at = min(map(time_of, record.received), default=None) or _archived_at(archive, record)
     tables.names += [
         {
             "document_sha256": record.document_sha256,
             "file_name": event["file_name"],
             "inbox_path": event["inbox_path"],
-            "received_at": _time(event["at"]),
+            "received_at": time_of(event),
         }
-        for event in received
+        for event in record.received
     ]
     status, reason = "accepted", reading.reason
     identities: list[tuple[StatedInvoice, Identity]] = []
@@ -424,19 +449,6 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
     )
 
 
-def _months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The months of these documents' invoices, of every other version of those, and of all others with their ids."""
-    rows = connection.execute(
-        f"""
-        SELECT DISTINCT other.invoice_month
-        FROM document_invoices AS own JOIN document_invoices AS other
-          ON coalesce(other.stated_id, other.external_id) = coalesce(own.stated_id, own.external_id)
-        WHERE own.document_sha256 IN ({wanted})
-        """
-    ).fetchall()
-    return {month for (month,) in rows}
-
-
 def _aliases(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
     rows = connection.execute(
         "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
@@ -452,14 +464,7 @@ def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
     )
 
 
-def _learn_alias(
-    connection: duckdb.DuckDBPyConnection,
-    archive: Archive,
-    record: Record,
-    *,
-    named: tuple[str, str, str],
-    kept: tuple[str, str, str],
-) -> None:
+def _alias(*, named: tuple[str, str, str], kept: tuple[str, str, str]) -> Event:
     event = {
         "event": "alias",
         "at": datetime.now(UTC).isoformat(),
@@ -469,17 +474,15 @@ def _learn_alias(
         "account_id": kept[1],
         "external_id": kept[2],
     }
-    if named[0] != kept[0]:
-        event["alias_source"] = named[0]
-    archive.append(record.document_sha256, [event])
-    insert(connection, schema.INVOICE_ALIASES, [_fact(record, event, "learned_at")])
+    return event if named[0] == kept[0] else {**event, "alias_source": named[0]}
+
+
+def _archived_at(archive: Archive, record: Record) -> datetime:
+    """When the document's bytes were archived (UTC): where no line tells when it came, this is about then."""
+    modified = archive.path_of(record.document_sha256).stat().st_mtime
+    return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
 
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:
     values = {name: value for name, value in event.items() if name not in {"event", "at"}}
-    return {**values, "document_sha256": record.document_sha256, time_column: _time(event["at"])}
-
-
-def _time(text: str) -> datetime:
-    """A time of a record, in UTC without the offset, as the warehouse keeps it."""
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+    return {**values, "document_sha256": record.document_sha256, time_column: time_of(event)}

@@ -138,6 +138,22 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by,
         arg_max(reason, decided_at) AS void_reason
       FROM decisions WHERE decision = 'void' GROUP BY ALL
+    ), damaged AS (
+      -- Of whatever version the record is: a decision about an invoice is on the record of the version that it was made about.
+      SELECT source, account_id, external_id, arg_min(file_name, document_sha256) AS damaged_file,
+        arg_min(record_damage, document_sha256) AS damaged_record, min(document_sha256) AS damaged_document
+      FROM document_invoices JOIN (
+        SELECT document_sha256, file_name, record_damage FROM documents WHERE record_damage IS NOT NULL
+      ) AS document USING (document_sha256)
+      GROUP BY ALL
+    ), mended AS (
+      SELECT source, account_id, external_id, arg_min(file_name, document_sha256) AS mended_file,
+        flatten(list(lost ORDER BY document_sha256)) AS lost
+      FROM document_invoices JOIN (
+        SELECT document_sha256, any_value(file_name) AS file_name, flatten(list(overruled ORDER BY decided_at)) AS lost
+        FROM decisions JOIN documents USING (document_sha256) WHERE decision = 'mend' GROUP BY ALL
+      ) AS document USING (document_sha256)
+      GROUP BY ALL
     ), nothing AS (
       SELECT source, account_id, external_id, bool_and(amount = 0) AS is_nothing
       FROM (
@@ -154,7 +170,9 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
           AS lacks_tax,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         raw.open_until,
-        void.void_by, void.void_reason, coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
+        void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
+        mended.mended_file, coalesce(mended.lost, CAST([] AS VARCHAR[])) AS lost,
+        coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
@@ -162,6 +180,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       JOIN raw USING (source, account_id, external_id, invoice_month)
       LEFT JOIN nothing USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
+      LEFT JOIN damaged USING (source, account_id, external_id)
+      LEFT JOIN mended USING (source, account_id, external_id)
       LEFT JOIN release
         ON release.source = line.source AND release.account_id = line.account_id
         AND release.external_id = line.external_id AND release.document_sha256 = raw.document_sha256

@@ -132,6 +132,13 @@ _DOCUMENTS_SINCE_2 = (
 )
 
 _DOCUMENTS_SINCE_5 = (
+    Column("record_changed_ns", "BIGINT", "The record's change time then, in nanoseconds since 1970 (UTC)."),
+    Column("record", "VARCHAR", "What the record said when it was last read whole: it must still begin with that."),
+    Column(
+        "record_damage",
+        "VARCHAR",
+        "What is wrong with the record, with its path and line, so that its invoices are held; NULL where it is whole.",
+    ),
     Column("record_count", "BIGINT", "How many records it has, without a header; NULL where it states no invoice."),
 )
 
@@ -222,12 +229,15 @@ INBOX_FILES = Table(
 
 DECISIONS = Table(
     "decisions",
-    "What people decided, with their reason: `release`, `dismiss`, `void`, `end`.",
+    "What people decided, with their reason: `release`, `dismiss`, `void`, `end`, `mend`.",
     (
         Column("decided_at", "TIMESTAMP", "When (UTC)."),
         Column("decided_by", "VARCHAR", "Who: the operating system's user name."),
         Column(
-            "decision", "VARCHAR", "`release`, `dismiss`, `void`, or `end`: the invoice is the last of its account."
+            "decision",
+            "VARCHAR",
+            "`release`, `dismiss`, `void`, `end`: the invoice is the last of its account; `mend`: its damaged record was "
+            "written anew.",
         ),
         _SHA256,
         Column("source", "VARCHAR", "The invoice's source; NULL for a decision about a whole document."),
@@ -235,7 +245,9 @@ DECISIONS = Table(
         Column("external_id", "VARCHAR", "The invoice's id, or NULL."),
         Column("reason", "VARCHAR", "Why, in the person's words."),
         Column(
-            "overruled", "VARCHAR[]", "`release`: the doubts that the person saw; a new one holds the invoice again."
+            "overruled",
+            "VARCHAR[]",
+            "`release`: the doubts that the person saw; a new one holds the invoice again. `mend`: the lines that are lost.",
         ),
     ),
 )

@@ -3,12 +3,13 @@ import json
 import os
 import sys
 import time
-from subprocess import Popen, run
+from subprocess import PIPE, Popen, run
 
 import pytest
 
-from arcadia_dagster.landing.archive import Archive, NotTakenError, StillChangingError
+from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
 from arcadia_dagster.landing.inbox import look
+from arcadia_dagster.landing.record import MISSING
 
 LIMIT = 1_000_000
 
@@ -170,59 +171,119 @@ EVENTS = [
         "file_name": "a\u2028b\u0085\x0b\x1c.csv",
         "inbox_path": "ü/😀",
     },
-    {"event": "decided", "at": "2026-05-02T00:00:00+00:00", "reason": 'line\nbreak\r\n"quotes" \\'},
+    {
+        "event": "decided",
+        "at": "2026-05-02T00:00:00+00:00",
+        "decision": "void",
+        "decided_by": "ann",
+        "source": "digitalocean",
+        "account_id": "77",
+        "external_id": "1001",
+        "reason": 'line\nbreak\r\n"quotes" \\',
+    },
     {"event": "received", "at": "2026-05-03T00:00:00+00:00", "file_name": "c.csv", "inbox_path": "c.csv"},
 ]
 
 
 def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox, archive):
     sha256 = archive.take(dropped(inbox)).document_sha256
-    assert archive.record(sha256).events == ()
+    assert (archive.record(sha256).events, archive.record(sha256).damage) == ((), "it is missing")
     archive.append(sha256, EVENTS[:2])
     archive.append(sha256, EVENTS[2:])
     archive.append(sha256, [])
     record = archive.record(sha256)
-    assert record.document_sha256 == sha256
+    assert (record.document_sha256, record.damage) == (sha256, None)
     assert list(record.events) == EVENTS
     assert list(record.of("received")) == [EVENTS[0], EVENTS[2]]
     assert list(record.of("alias")) == []
 
 
-def test_a_torn_last_line_costs_that_event_only_and_not_the_next(inbox, archive):
+def test_nothing_is_appended_to_a_damaged_record(inbox, archive):
+    taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(2)]
+    archive.append_all(dict.fromkeys(taken, EVENTS))
+    path = archive.record_path(taken[1])
+    whole = path.read_bytes()
+    for end in range(len(whole) - 60, len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ArchiveError, match=rf"{path} is damaged \(line 3: it is cut off.*nothing is appended"):
+            archive.append_all(dict.fromkeys(taken, EVENTS[2:]))
+        assert path.read_bytes() == whole[:end]
+    assert archive.record_path(taken[0]).read_bytes() == whole
+    assert len(archived_files(archive)) == 4
+
+
+KILLED = """
+import os, sys, json
+from pathlib import Path
+from arcadia_dagster.landing.archive import Archive
+archive = Archive(Path(sys.argv[1]), max_document_bytes=10**9)
+event = dict(json.loads(sys.argv[3]), reason="x" * 200_000)
+while True:
+    archive.append(sys.argv[2], [event])
+    print("appended", flush=True)
+"""
+
+
+def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_to_be(inbox, archive):
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
-    path = archive.path_of(sha256).with_name(sha256 + ".jsonl")
-    whole = path.read_bytes()
-    last = whole[:-1].rindex(b"\n") + 1
-    second = whole.index(b"\n") + 1
-    for end in (*range(second, second + 20), *range(last, len(whole)), whole.index("😀".encode()) + 2):
-        path.write_bytes(whole[:end])
-        complete = whole[:end].count(b"\n") + (whole[end : end + 1] == b"\n")
-        assert list(archive.record(sha256).events) == EVENTS[:complete]
-        archive.append(sha256, EVENTS[2:])
-        assert list(archive.record(sha256).events) == [*EVENTS[:complete], EVENTS[2]]
+    command = [sys.executable, "-c", KILLED, str(archive.folder), sha256, json.dumps(EVENTS[1])]
+    known = len(archive.record(sha256).events)
+    for number in range(5):
+        with Popen(command, stdout=PIPE) as writer:
+            for _ in range(number + 1):
+                writer.stdout.readline()
+            writer.kill()
+            acknowledged = number + 1 + len(writer.stdout.read().splitlines())
+        record = archive.record(sha256)
+        assert record.damage is None
+        assert acknowledged <= len(record.events) - known <= acknowledged + 1
+        known = len(record.events)
 
 
 def test_the_record_is_one_json_object_a_line(inbox, archive):
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
-    lines = archive.path_of(sha256).with_name(sha256 + ".jsonl").read_bytes().split(b"\n")
+    lines = archive.record_path(sha256).read_bytes().split(b"\n")
     assert [json.loads(line) for line in lines[:-1]] == EVENTS
     assert lines[-1] == b""
 
 
-def test_documents_are_those_with_a_record(inbox, archive):
-    assert archive.documents() == {}
+def test_a_look_tells_how_every_record_is_and_which_document_has_none(inbox, archive):
+    assert archive.records() == {}
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(5)]
-    assert archive.documents() == {}
+    assert archive.records() == dict.fromkeys(sorted(taken), MISSING)
     for sha256 in taken[:3]:
         archive.append(sha256, EVENTS[:1])
     (archive.folder / "ab").mkdir(exist_ok=True)
     (archive.folder / "ab" / "notes.jsonl").write_text("{}")
-    assert list(archive.documents().items()) == [(sha256, archive.record_bytes(sha256)) for sha256 in sorted(taken[:3])]
-    assert archive.record_bytes(taken[0]) > 0
-    assert archive.record_bytes(taken[3]) == 0
-    archive.sync()
+    archive.path_of(taken[0]).unlink()
+    assert list(archive.records()) == sorted(taken)
+    assert archive.records() == {sha256: archive.record(sha256).state for sha256 in sorted(taken)}
+    assert [sha256 for sha256, state in archive.records().items() if state == MISSING] == sorted(taken[3:])
+
+
+def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_date(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.append(sha256, EVENTS)
+    path, before = archive.record_path(sha256), archive.records()
+    dates = path.stat()
+    time.sleep(0.02)  # file systems count time in ticks of 4 or 10 ms
+    path.write_bytes(path.read_bytes().replace(b"void", b"voix"))
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    assert path.stat().st_size == dates.st_size
+    assert archive.records() != before
+
+
+def test_a_record_that_cannot_be_read_is_damaged_and_read_again_at_the_next_look(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.record_path(sha256).mkdir()
+    record = archive.record(sha256)
+    assert (record.damage, record.state, archive.records()) == (
+        "it cannot be read (Is a directory)",
+        MISSING,
+        {sha256: MISSING},
+    )
 
 
 FULL_DISK = """
@@ -246,6 +307,28 @@ def test_case_40_where_the_archive_cannot_be_written_nothing_half_written_is_lef
     assert found.startswith(f"the archive {archive.folder} cannot be written (File too large)")
     assert "ARCADIA_ARCHIVE" in found
     assert archived_files(archive) == []
+
+
+FULL_DISK_APPENDING = """
+import json, resource, sys
+from pathlib import Path
+from arcadia_dagster.landing.archive import Archive
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    Archive(Path(sys.argv[1]), max_document_bytes=10**9).append(sys.argv[2], [json.loads(sys.argv[3])] * 100)
+except OSError as error:
+    print(error)
+"""
+
+
+def test_case_40_where_a_record_cannot_be_written_it_stays_as_it_was(inbox, archive):
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.append(sha256, EVENTS)
+    before = {path: path.read_bytes() for path in archived_files(archive)}
+    command = [sys.executable, "-c", FULL_DISK_APPENDING, str(archive.folder), sha256, json.dumps(EVENTS[1])]
+    found = run(command, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(f"the archive {archive.folder} cannot be written (File too large)")
+    assert {path: path.read_bytes() for path in archived_files(archive)} == before
 
 
 def test_taking_leaves_no_file_open(inbox, archive):

@@ -78,7 +78,7 @@ class IngestStory:
         drop_versions(project, OLD)
         build(project.warehouse)
         drop_versions(project, NEW, new_lines)
-        return cls(home, set(archive_of(project.warehouse).documents()))
+        return cls(home, set(archive_of(project.warehouse).records()))
 
     def copied_to(self, home: Path) -> "IngestStory":
         """The same story once more, in a home of its own."""
@@ -149,7 +149,7 @@ class IngestStory:
         assert set(sums.values()) <= {expected(OLD), expected(NEW, lines)}
         with self.project.warehouse.read() as connection:
             assert unreconciled(connection) == []
-        assert registered <= set(archive.documents())
+        assert registered <= set(archive.records())
         for sha256 in registered:
             archive.examine(sha256)  # raises where the bytes are not those of the name
 
@@ -159,7 +159,7 @@ class IngestStory:
         assert self._stale() == set()
         with self.project.warehouse.read() as connection:
             assert unreconciled(connection) == []
-        assert registered == set(archive.documents())
+        assert registered == set(archive.records())
         assert list(self.project.home.glob("*.work*")) == [], "what the process had staged is swept"
 
 

@@ -266,6 +266,29 @@ def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: She
     assert arcadia.status()["2026-04"]["totals"][0]["gross"] == "6.60"
 
 
+def test_a_damaged_record_is_told_by_status_and_doctor_and_push_and_mended_by_a_command(
+    arcadia: Shell, finance: dict[str, str]
+) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia.build()
+    [path] = (arcadia.folder / "var" / "archive").glob("*/*.jsonl")
+    path.write_bytes(path.read_bytes()[:-3])
+    told = f"{path.relative_to(arcadia.folder)}: line 1: it is cut off"
+    assert told in arcadia("status").stdout
+    assert [one["file_name"] for one in json.loads(arcadia("status", "--json").stdout)["damaged_records"]] == [
+        invoice_name()
+    ]
+    assert "1 damaged, nothing of their documents is pushed" in arcadia("doctor", code=1).stdout
+    assert "1001: not pushed: its record is damaged" in arcadia("push", "2026-04", code=1, **finance).stdout
+    assert "arcadia mend" in arcadia("push", "1001", code=1, **finance).stdout
+    assert "for the record" in arcadia("mend", invoice_name(), "--reason", " ", code=1).stderr
+    assert f"the record of {invoice_name()} is mended" in arcadia("mend", invoice_name(), "--reason", "x").stdout
+    assert "there is nothing to mend" in arcadia("mend", invoice_name(), "--reason", "x", code=1).stderr
+    arcadia.build(**finance)
+    assert json.loads(arcadia("push", "--again", "--json", "1001", **finance).stdout)["updated"] == ["1001"]
+    assert "damaged" not in arcadia("status").stdout
+
+
 def test_a_months_statement_is_written_and_its_path_printed_and_a_push_is_on_it(
     arcadia: Shell, finance: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +349,19 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
     verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
     assert {name: one["verdict"] for name, one in verdicts.items()} == {
         **dict.fromkeys(
-            ("versions", "settings", "inbox", "archive", "warehouse", "tenants", "formats", "disk", "finance"), "ok"
+            (
+                "versions",
+                "settings",
+                "inbox",
+                "archive",
+                "warehouse",
+                "records",
+                "tenants",
+                "formats",
+                "disk",
+                "finance",
+            ),
+            "ok",
         ),
         **dict.fromkeys(("provider", "alerts"), "note"),
     }

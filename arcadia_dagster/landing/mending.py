@@ -1,0 +1,133 @@
+"""Mending a damaged record where there is no backup: what two witnesses still know, and a person's word for the rest.
+
+What the record said when it was last read whole is in the warehouse. What was added since is in the file, as far as its lines can
+be read. What neither tells is lost: a person says that it may be, and the document's invoices wait until each was looked at.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, assert_known
+from arcadia_dagster.landing.record import DamagedError, Event, Record, event_of, line_of
+from arcadia_dagster.landing.records import records_of
+from arcadia_dagster.landing.register import arrivals_of, register
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.query import fetch
+
+_SHOWN = 200
+
+
+def mend(
+    warehouse: Warehouse,
+    archive: Archive,
+    *,
+    document_sha256: str,
+    reason: str,
+    by: str,
+    now: datetime,
+    formats: Formats | None = None,
+) -> tuple[set[date], list[str]]:
+    """Write a damaged record anew from what can still be known, with the decision `mend`, and register its document.
+
+    The damaged file stays beside the new one. Where a line is lost for good, the document's invoices are held until a person has
+    released or voided each, for the line may have said that one is void.
+
+    Args:
+        warehouse: Where the document is registered.
+        archive: Where its record is.
+        document_sha256: The document.
+        reason: Why, in the person's words.
+        by: Who.
+        now: When, with its time zone.
+        formats: The formats that documents are read by, where people have described some.
+
+    Returns:
+        The months that the stages must build again, and what is lost: the lines that cannot be read, as far as they can be shown.
+
+    Raises:
+        DecisionError: There is no such document, its record is whole, or the reason is blank.
+        LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
+        OSError, WarehouseError: The archive or the warehouse cannot be written.
+    """
+    assert_is_reason("mend", reason)
+    with warehouse.hold("landing", path=archive.lock_path):
+        assert_known(warehouse, document_sha256, None)
+        record = records_of(warehouse, archive, [document_sha256])[document_sha256]
+        if record.damage is None:
+            raise DecisionError(f"the record of document {document_sha256[:12]} is whole: there is nothing to mend")
+        events, lost = _kept(record, archive.record_bytes(document_sha256))
+        if not any(event["event"] == "received" for event in events):
+            events = [*_received(warehouse, document_sha256, now), *events]
+        events.append(
+            {
+                "at": now.astimezone(UTC).isoformat(),
+                "event": "decided",
+                "decision": "mend",
+                "decided_by": by,
+                "source": None,
+                "account_id": None,
+                "external_id": None,
+                "reason": reason.strip(),
+                "overruled": lost,
+            }
+        )
+        document = archive.examine(document_sha256)
+        archive.replace_record(document_sha256, b"".join(map(line_of, events)))
+        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
+        try:
+            readings = reader.read([document])
+            mended = {document_sha256: archive.record(document_sha256)}
+            arrivals = arrivals_of([document], mended, readings, reader.formats)
+        finally:
+            reader.close()
+        with warehouse.write() as connection:
+            return register(connection, archive, arrivals, reader.formats), lost
+
+
+def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
+    """The events that are known or can be read, and the lines that are lost.
+
+    Records only grow, so a line that stands where a known one stood is that one, whatever has become of it.
+    """
+    known = [event_of(line) for line in record.text.encode().split(b"\n")[:-1]]
+    events, lost = list(known), []
+    for line in content.split(b"\n")[len(known) :]:
+        if not line.strip(b"\0 \r\t"):
+            continue
+        try:
+            events.append(event_of(line))
+        except DamagedError:
+            lost.append(line.decode("utf-8", "backslashreplace").replace("\0", "\\0")[:_SHOWN])
+    if not known and not lost:
+        lost.append("(how many lines it had is not known)")
+    return events, lost
+
+
+def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequence[dict[str, Any]]:
+    """The names under which the warehouse knows that the document came; its hash for a name where it knows none."""
+    with warehouse.read() as connection:
+        rows = fetch(
+            connection,
+            "SELECT received_at, file_name, inbox_path FROM document_names "
+            f"WHERE document_sha256 = '{document_sha256}' ORDER BY ALL",
+        )
+    return [
+        {
+            "at": row["received_at"].replace(tzinfo=UTC).isoformat(),
+            "event": "received",
+            "file_name": row["file_name"],
+            "inbox_path": row["inbox_path"],
+        }
+        for row in rows
+    ] or [
+        {
+            "at": now.astimezone(UTC).isoformat(),
+            "event": "received",
+            "file_name": document_sha256,
+            "inbox_path": document_sha256,
+        }
+    ]

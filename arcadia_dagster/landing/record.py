@@ -1,0 +1,244 @@
+"""A document's record: what is known of it that is not in its bytes, one event a line, as JSON. Read here and nowhere else.
+
+    {"at": "2026-05-01T08:00:00+00:00", "event": "received", "file_name": "a.csv", "inbox_path": "a.csv"}
+
+A line that cannot be read may have said anything: that somebody voided the invoice, or under which id finance knows it. So a
+record is whole only if each of its lines is one that this program writes, and it is damaged otherwise: no line is passed over.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+Event = dict[str, Any]
+"""What happened, as a line tells it: `event` is its kind, `at` its time with the time zone."""
+
+_SHOWN = 60
+
+
+class DamagedError(ValueError):
+    """A line is none that this program writes; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """How a record's file was when it was looked at: one that is as it was says what it said.
+
+    Attributes:
+        byte_size: Its length.
+        changed_ns: Its change time (ctime) in nanoseconds since 1970 (UTC): nobody can set it back.
+    """
+
+    byte_size: int
+    changed_ns: int
+
+
+MISSING: Final = RecordState(0, 0)
+"""The state of a record that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a document that is not in its bytes.
+
+    Attributes:
+        document_sha256: The document.
+        state: How the record's file was when it was read.
+        text: What the file says, exactly; of a damaged one, what it said when it was last read whole, empty where nobody knows.
+        events: What the text tells; where it is empty, what the lines tell that can be read.
+        damage: What is wrong with it, with the line; None where it is whole.
+    """
+
+    document_sha256: str
+    state: RecordState
+    text: str
+    events: tuple[Event, ...]
+    damage: str | None
+
+    def of(self, kind: str) -> Iterator[Event]:
+        """The events of one kind."""
+        return (event for event in self.events if event["event"] == kind)
+
+    @property
+    def received(self) -> list[Event]:
+        """The arrivals, in their order; none where the lines that told them are damaged."""
+        return sorted(self.of("received"), key=lambda event: event["at"])
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the document came under, in their order; its hash where no line tells one any more."""
+        return [event["file_name"] for event in self.received] or [self.document_sha256]
+
+
+def read_record(
+    document_sha256: str,
+    content: bytes | None,
+    *,
+    state: RecordState = MISSING,
+    known: str | None = None,
+    problem: str = "it is missing",
+) -> Record:
+    """A record as its file has it.
+
+    Args:
+        document_sha256: The document.
+        content: The file's bytes; None where they cannot be had.
+        state: How the file was.
+        known: What the record said when it was last read whole: it must begin with that, for records only grow.
+        problem: Why the bytes cannot be had.
+    """
+    if content is None:
+        return _damaged(document_sha256, state, (), problem, known)
+    events: list[Event] = []
+    damage: str | None = None
+    *lines, rest = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            events.append(event_of(line))
+        except DamagedError as error:
+            damage = damage or f"line {number}: {error}"
+    if rest:
+        damage = damage or f"line {len(lines) + 1}: it is cut off, for no line end follows ({_shown(rest)})"
+    if not content:
+        damage = "it is empty"
+    elif damage is None and not any(event["event"] == "received" for event in events):
+        damage = "no line says under which name the document came"
+    if damage is None and known is not None and not content.startswith(known.encode()):
+        damage = _lost(known, content.decode())
+    if damage is not None:
+        return _damaged(document_sha256, state, events, damage, known)
+    return Record(document_sha256, state, content.decode(), tuple(events), None)
+
+
+def _damaged(
+    document_sha256: str, state: RecordState, readable: Sequence[Event], damage: str, known: str | None
+) -> Record:
+    events = readable if known is None else [event_of(line) for line in known.encode().split(b"\n")[:-1]]
+    return Record(document_sha256, state, known or "", tuple(events), damage)
+
+
+def line_of(event: Mapping[str, Any]) -> bytes:
+    """An event as the line of a record, with its line end."""
+    return json.dumps(event, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def event_of(line: bytes) -> Event:
+    """The event that a line tells.
+
+    Raises:
+        DamagedError: It is none that this program writes.
+    """
+    try:
+        event = json.loads(line.decode(), object_pairs_hook=_object)
+        # Half of a surrogate pair is JSON, and no text.
+        json.dumps(event, ensure_ascii=False).encode()
+    except DamagedError:
+        raise
+    except UnicodeError as error:
+        raise DamagedError(f"it is no text in UTF-8 ({_shown(line)})") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"it is no JSON ({_shown(line)})") from error
+    if not isinstance(event, dict):
+        raise DamagedError(f"it is no JSON object ({_shown(line)})")
+    kind = event.get("event")
+    fields = _FIELDS.get(kind) if isinstance(kind, str) else None
+    if fields is None:
+        raise DamagedError(
+            f"its event is {_shown(kind)}; expected {', '.join(_FIELDS)}; or a newer version of this program wrote it"
+        )
+    for name, field in {"at": _TIME, **fields}.items():
+        if name not in event and not field.is_optional:
+            raise DamagedError(f"it has no {name!r}")
+        if name in event and not field.is_right(event[name]):
+            raise DamagedError(f"its {name!r} is {_shown(event[name])}; expected {field.expected}")
+    if unknown := event.keys() - fields.keys() - {"at", "event"}:
+        raise DamagedError(
+            f"nobody knows its {', '.join(sorted(unknown))!r}; or a newer version of this program wrote it"
+        )
+    return event
+
+
+def time_of(event: Mapping[str, Any]) -> datetime:
+    """When an event happened, in UTC without the offset, as the warehouse keeps it."""
+    return _utc(event["at"])
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+
+
+def _lost(known: str, text: str) -> str:
+    """What of a record that was known is not there any more: all of its lines can be read."""
+    before, now = known.split("\n")[:-1], text.split("\n")[:-1]
+    number = next((n for n, (a, b) in enumerate(zip(before, now, strict=False), 1) if a != b), None)
+    if number is None:
+        return f"it ends after line {len(now)}, and had {len(before)} lines when it was last read whole"
+    return f"line {number}: it is not what it was when the record was last read whole"
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise DamagedError("it says something twice")
+    return found
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a damaged file has
+    text = repr(value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    is_right: Callable[[Any], bool]
+    expected: str
+    is_optional: bool = False
+
+
+def _is_text(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, str)
+
+
+def _is_time(value: Any) -> bool:  # noqa: ANN401
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None and bool(_utc(value))
+    except (ValueError, OverflowError):
+        return False
+
+
+def _is_text_or_none(value: Any) -> bool:  # noqa: ANN401
+    return value is None or isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+DECISIONS: Final = ("release", "dismiss", "void", "end", "mend")
+"""What people decide."""
+
+_TEXT = _Field(_is_text, "a text")
+_TEXT_OR_NONE = _Field(_is_text_or_none, "a text or null")
+_TIME = _Field(_is_time, "a time with its time zone")
+_INVOICE = {"source": _TEXT, "account_id": _TEXT, "external_id": _TEXT}
+
+_FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
+    "received": {"file_name": _TEXT, "inbox_path": _TEXT},
+    "control_total": {"file_name": _TEXT, "text": _TEXT},
+    "alias": {
+        **_INVOICE,
+        "alias_account_id": _TEXT,
+        "alias_external_id": _TEXT,
+        "alias_source": _Field(_is_text, "a text", is_optional=True),
+    },
+    "decided": {
+        **dict.fromkeys(_INVOICE, _TEXT_OR_NONE),
+        "decision": _Field(lambda value: value in DECISIONS, f"one of {', '.join(DECISIONS)}"),
+        "decided_by": _TEXT,
+        "reason": _TEXT,
+        "overruled": _Field(_is_texts, "a list of texts", is_optional=True),
+    },
+}
+"""What the events of each kind tell, besides their time."""

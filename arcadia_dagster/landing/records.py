@@ -1,0 +1,174 @@
+"""What the register keeps of the documents' records themselves: how each was when it was read, what it said, and its damage.
+
+Archive and warehouse are two witnesses of what a record said. Where the record is damaged, what the warehouse knows of its
+document stays, for nothing else may know it by then.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.record import MISSING, Record, RecordState
+from arcadia_dagster.warehouse import Warehouse, months, schema
+from arcadia_dagster.warehouse.query import fetch, text_list
+from arcadia_dagster.warehouse.rows import insert
+
+RESTORE = (
+    "restore the damaged records from the newest backup, then run `arcadia ingest`; a record without a backup is written anew "
+    "by `arcadia mend DOCUMENT --reason ...`"
+)
+"""What a person does about damaged records."""
+
+InvoiceNames = tuple[str, str, str]
+"""Source, account and external id of an invoice."""
+
+_SLICE = 5_000
+
+
+def texts_of(warehouse: Warehouse, documents: Iterable[str]) -> dict[str, str | None]:
+    """What the record of each registered document said when it was last read whole, by the document's SHA-256."""
+    with warehouse.read() as connection:
+        return dict(
+            connection.execute(
+                f"SELECT document_sha256, record FROM documents WHERE document_sha256 IN ({text_list(documents)})"
+            ).fetchall()
+        )
+
+
+def records_of(warehouse: Warehouse, archive: Archive, documents: Sequence[str]) -> dict[str, Record]:
+    """The documents' records, as archive and warehouse have them: see `read_record`."""
+    texts = texts_of(warehouse, documents)
+    return {sha256: archive.record(sha256, known=texts.get(sha256)) for sha256 in documents}
+
+
+def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+    """The registered documents whose records are damaged: by SHA-256, the name and what is wrong, with path and line."""
+    rows = connection.execute(
+        "SELECT document_sha256, file_name, record_damage FROM documents WHERE record_damage IS NOT NULL "
+        "ORDER BY file_name, document_sha256"
+    ).fetchall()
+    return {sha256: (name, damage) for sha256, name, damage in rows}
+
+
+def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> dict[str, tuple[str, str]]:
+    """The documents whose records are damaged now, whether landing has noticed or not; as `damaged_records` gives them.
+
+    Args:
+        warehouse: Where documents are registered; there need not be one.
+        archive: Where their records are.
+        every: Read every record; else only those whose files have changed since they were read.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    registered: dict[str, tuple[str, RecordState]] = {}
+    damaged: dict[str, tuple[str, str]] = {}
+    if warehouse.exists():
+        with warehouse.read() as connection:
+            damaged = damaged_records(connection)
+            rows = connection.execute(
+                "SELECT document_sha256, file_name, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
+            ).fetchall()
+        registered = {sha256: (name, RecordState(*state)) for sha256, name, *state in rows}
+    archived = archive.records()
+    changed = [
+        sha256
+        for sha256 in {**registered, **archived}
+        if (every or registered.get(sha256, ("", None))[1] != archived.get(sha256, MISSING))
+        # Bytes of which nothing is known may be arriving just now.
+        and (sha256 in registered or archived[sha256] != MISSING)
+    ]
+    found = {sha256: one for sha256, one in damaged.items() if sha256 not in changed}
+    for start in range(0, len(changed), _SLICE):
+        hashes = changed[start : start + _SLICE]
+        texts = texts_of(warehouse, hashes) if registered else {}
+        for sha256 in hashes:
+            record = archive.record(sha256, known=texts.get(sha256))
+            if (damage := damage_of(archive, record)) is not None:
+                name, _ = registered.get(sha256, (record.names[0], None))
+                found[sha256] = (name, damage)
+    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
+
+
+def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceNames, str]:
+    """The invoices of the documents whose records are damaged now, whether landing has noticed or not: why each is not pushed.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    damaged = unsound_records(warehouse, archive, every=False)
+    if not damaged:
+        return {}
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT document_sha256, source, account_id, external_id FROM document_invoices "
+            f"WHERE document_sha256 IN ({text_list(damaged)}) ORDER BY ALL"
+        ).fetchall()
+    return {
+        (source, account, id_): f"its record is damaged: {damaged[sha256][1]}; {RESTORE}"
+        for sha256, source, account, id_ in rows
+    }
+
+
+def damage_of(archive: Archive, record: Record) -> str | None:
+    """What is wrong with a record, with its path and line; None where it is whole."""
+    return None if record.damage is None else f"{archive.record_path(record.document_sha256)}: {record.damage}"
+
+
+def note_records(connection: duckdb.DuckDBPyConnection, archive: Archive, records: Iterable[Record]) -> set[date]:
+    """Note how the records of registered documents are by now, within the caller's transaction. What they told before stays.
+
+    Returns:
+        The months of invoices that a damaged record holds now, or holds no more: their totals are to be built anew.
+    """
+    by_document = {record.document_sha256: record for record in records}
+    if not by_document:
+        return set()
+    wanted = text_list(by_document)
+    rows = fetch(connection, f"SELECT * FROM documents WHERE document_sha256 IN ({wanted})")
+    now = [{**row, **record_row(archive, by_document[row["document_sha256"]])} for row in rows]
+    changed = [
+        row["document_sha256"]
+        for row, before in zip(now, rows, strict=True)
+        if row["record_damage"] != before["record_damage"]
+    ]
+    connection.execute(f"DELETE FROM documents WHERE document_sha256 IN ({wanted})")
+    insert(connection, schema.DOCUMENTS, now)
+    concerned = months_of(connection, text_list(changed))
+    months.renew(connection, schema.COST_LINES.name, concerned)
+    return concerned
+
+
+def registered(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> dict[str, Record]:
+    """Those of the records whose documents are registered."""
+    by_document = {record.document_sha256: record for record in records}
+    rows = connection.execute(
+        f"SELECT document_sha256 FROM documents WHERE document_sha256 IN ({text_list(by_document)})"
+    ).fetchall()
+    return {sha256: by_document[sha256] for (sha256,) in rows}
+
+
+def record_row(archive: Archive, record: Record) -> dict[str, Any]:
+    """What the register keeps of a document's record itself."""
+    return {
+        "record_bytes": record.state.byte_size,
+        "record_changed_ns": record.state.changed_ns,
+        "record": record.text or None,
+        "record_damage": damage_of(archive, record),
+    }
+
+
+def months_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of these documents' invoices, of every other version of those, and of all others with their ids."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT other.invoice_month
+        FROM document_invoices AS own JOIN document_invoices AS other
+          ON coalesce(other.stated_id, other.external_id) = coalesce(own.stated_id, own.external_id)
+        WHERE own.document_sha256 IN ({wanted})
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
