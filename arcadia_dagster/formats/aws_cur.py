@@ -21,8 +21,7 @@ tax is said by the line item's type, and so is every other category, as FOCUS's 
 
 The category of another type is made from the line's words. A number of more than 18 decimals is rounded at the 18th; in Parquet,
 where it is a binary fraction, it is the shortest decimal that stands for the same one. A report may be spread over many files,
-with a manifest beside them or in a folder of its own (`aws_manifest`). Reports packed as ZIP are not read: choose GZIP or
-Parquet, or unpack them.
+with a manifest beside them or in a folder of its own (`aws_manifest`), each packed with gzip, as ZIP, or not at all.
 Source: the AWS Data Exports User Guide (data dictionaries of the legacy report and of CUR 2.0); FOCUS_Spec,
 supporting_content/columns/chargecategory.md. Not confirmed by a report of our own: which type a refund of tax has (one of the
 type `Refund` is no tax here), and what a split cost line has as its unblended cost.

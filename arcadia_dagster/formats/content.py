@@ -1,4 +1,4 @@
-"""What is in a document's bytes: the bytes themselves, what gzip or Zstandard packed, or Parquet.
+"""What is in a document's bytes: the bytes themselves, what gzip, Zstandard or ZIP packed, or Parquet.
 
 Its first bytes tell, never its name. A packed document keeps its packed bytes as its identity; what is examined, read and
 shown is its content, which is unpacked as a stream, so that a small file that unpacks into a large one costs no memory.
@@ -6,6 +6,7 @@ shown is its content, which is unpacked as a stream, so that a small file that u
 
 import gzip
 import io
+import shutil
 import zlib
 from enum import StrEnum
 from pathlib import Path
@@ -13,20 +14,24 @@ from typing import BinaryIO, cast
 
 import zstandard
 
+from arcadia_dagster.formats import zip_content
 from arcadia_dagster.formats.text import TextExaminer, TextFacts
 
 _CHUNK = 1 << 20
 
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
-"""What reading packed content raises where it is not whole."""
+_DAMAGED = (*zip_content.DAMAGED, EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+
+DAMAGED = (*_DAMAGED, zip_content.ZipError)
+"""What opening and reading packed content raise where it is not whole, or is no single file."""
 
 
 class Encoding(StrEnum):
-    """How a document's content is in its bytes. The values are those of DuckDB's `compression`, but for Parquet."""
+    """How a document's content is in its bytes. The values are those of DuckDB's `compression`, but for ZIP and Parquet."""
 
     PLAIN = "none"
     GZIP = "gzip"
     ZSTANDARD = "zstd"
+    ZIP = "zip"
     PARQUET = "parquet"
 
 
@@ -34,8 +39,9 @@ _MAGIC = (
     (b"\x1f\x8b", Encoding.GZIP),
     (b"\x28\xb5\x2f\xfd", Encoding.ZSTANDARD),
     (b"PAR1", Encoding.PARQUET),
+    *((magic, Encoding.ZIP) for magic in zip_content.MAGIC),
 )
-# RFC 1952, 2.3.1; RFC 8878, 3.1.1; Apache Parquet's file format.
+# RFC 1952, 2.3.1; RFC 8878, 3.1.1; APPNOTE.TXT 6.3.10, 4.3; Apache Parquet's file format.
 
 _MAGIC_BYTES = 4
 
@@ -51,6 +57,7 @@ def open_content(path: Path) -> BinaryIO:
     Reading raises one of `DAMAGED` where packed content is not whole.
 
     Raises:
+        zip_content.ZipError: A ZIP archive, which is one of `DAMAGED`, has not one file that can be read.
         OSError: The document cannot be read.
     """
     with path.open("rb") as file:
@@ -61,8 +68,20 @@ def open_content(path: Path) -> BinaryIO:
         case Encoding.ZSTANDARD:
             reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
             return io.BufferedReader(cast("io.RawIOBase", reader))
+        case Encoding.ZIP:
+            return zip_content.open_only_member(path)
         case _:
             return path.open("rb")
+
+
+def unpack(path: Path, target: Path) -> None:
+    """Write the document's content into a file.
+
+    Raises:
+        OSError: It cannot be read, or the file not be written.
+    """
+    with open_content(path) as content, target.open("wb") as file:
+        shutil.copyfileobj(content, file, _CHUNK)
 
 
 class Examiner:
@@ -94,7 +113,7 @@ class Examiner:
         if self.encoding is None:
             self._text.update(self._begin())
         match self.encoding:
-            case Encoding.GZIP | Encoding.ZSTANDARD:
+            case Encoding.GZIP | Encoding.ZSTANDARD | Encoding.ZIP:
                 return self.encoding, self._unpacked(path)
             case Encoding.PARQUET:
                 return self.encoding, TextFacts(head=b"", problem=None, newline="", records=0)
@@ -117,7 +136,9 @@ class Examiner:
                             f"it unpacks into more than ARCADIA_MAX_DOCUMENT_BYTES={self._max_bytes} bytes"
                         )
                     self._text.update(chunk)
-        except DAMAGED as error:
+        except zip_content.ZipError as error:
+            return _unreadable(str(error))
+        except _DAMAGED as error:
             return _unreadable(f"it cannot be unpacked: its {self.encoding} content is damaged or not whole ({error})")
         return self._text.facts()
 

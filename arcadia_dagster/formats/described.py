@@ -24,7 +24,7 @@ from arcadia_dagster.formats.pattern import full_matches
 SHIPPED = Path(__file__).parent / "descriptions"
 """Descriptions that come with the program. One of a person's own with the same name takes its place."""
 
-_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
+_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zip|zst))?$")
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 _MOST_PREAMBLE = 1000
 _LONGEST_NUMBER = 100

@@ -36,12 +36,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 _FILE_NAME = re.compile(
     rf"DigitalOcean Invoice (?P<year>(19|20)\d{{2}}) (?P<month>{'|'.join(_MONTHS)}) "
-    r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv(\.gz|\.zst)?",
+    r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv(\.gz|\.zip|\.zst)?",
     re.IGNORECASE | re.ASCII,
 )
 
 _SAVED_BY_ID = re.compile(
-    r"(?P<uuid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})( \(\d+\))?\.csv(\.gz|\.zst)?", re.IGNORECASE | re.ASCII
+    r"(?P<uuid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})( \(\d+\))?\.csv(\.gz|\.zip|\.zst)?", re.IGNORECASE | re.ASCII
 )
 """How people save what doctl and the API give for an invoice: under the id that they asked for."""
 

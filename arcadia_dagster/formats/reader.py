@@ -19,7 +19,7 @@ import duckdb
 from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.billing.periods import line_month_sql
 from arcadia_dagster.formats import totals
-from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content
+from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content, unpack
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.format import (
     STATED_LINE,
@@ -57,7 +57,7 @@ _MAX_SUM = 100_000_000_000_000
 _MOST_DECIMAL_SUM = 10**20
 """What a sum of DECIMAL(38,18) can hold."""
 
-_EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encoding.PARQUET: 8}
+_EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encoding.ZIP: 8, Encoding.PARQUET: 8}
 """About how much text a byte stands for."""
 
 _REJECT_TABLES = "store_rejects = true, rejects_scan = 'reject_scans', rejects_table = 'reject_errors'"
@@ -278,14 +278,18 @@ class Reader:
     @contextmanager
     def _readable(self, group: _Group, documents: Sequence[ArchivedDocument]) -> Iterator[tuple[list[Path], str]]:
         """Files that the layout's SQL reads, each with the document's SHA-256 as its name, and how they are packed."""
-        if not isinstance(group.layout, Rewritten):
+        if isinstance(group.layout, Rewritten):
+            write_anew: Callable[[Path, Path], None] = group.layout.rewrite
+        elif group.encoding is Encoding.ZIP:
+            write_anew = unpack
+        else:
             yield [document.path for document in documents], group.encoding
             return
         folder = self._folder / "rewritten"
         folder.mkdir(parents=True)
         try:
             for document in documents:
-                group.layout.rewrite(document.path, folder / document.document_sha256)
+                write_anew(document.path, folder / document.document_sha256)
             yield [folder / document.document_sha256 for document in documents], Encoding.PLAIN
         finally:
             shutil.rmtree(folder)

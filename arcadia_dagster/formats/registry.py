@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster import __version__
-from arcadia_dagster.formats import described
+from arcadia_dagster.formats import described, unread
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
@@ -154,15 +154,12 @@ def _own_format(head: Head) -> tuple[str, Layout | Inventory | Manifest | Refusa
 def _what_it_seems(head: Head, names: Iterable[str]) -> str:
     known = ", ".join(names)
     if head.columns is not None:
-        return f"its columns ({', '.join(head.columns)[:120]}) are those of no known format; expected one of: {known}"
-    start = head.text.lstrip()[:200].lower()
-    if not start:
-        return "the file is empty; expected an invoice"
-    if start.startswith(("<!doctype html", "<html", "<?xml", "<head", "<body")):
-        return "line 1: it is a web page, perhaps a login page, and no invoice; download the invoice again"
+        return unread.columns(tuple(head.columns), known)
+    if (words := unread.text(head.text)) is not None:
+        return words
     if head.json_problem is not None:
         return f"{head.json_problem}; expected a whole document of one of: {known}"
-    if start.startswith(("{", "[")):
+    if head.text.lstrip().startswith(("{", "[")):
         return f"line 1: it is JSON of an unknown shape, perhaps an error answer; expected one of: {known}"
     first = head.text.partition(head.newline)[0][:120]
     return f"line 1: {first!r} is the header of no known format; expected one of: {known}"
@@ -179,8 +176,9 @@ def as_markdown() -> str:
     parts = [
         "# Formats",
         "",
-        "A document is known by its content, never by its name. Any of them may be packed with gzip or Zstandard. Which format a",
-        "document was recognised as is in the column `format` of the table `documents`.",
+        "A document is known by its content, never by its name. Any of them may be packed with gzip or Zstandard, or be the only",
+        "file of a ZIP archive. Which format a document was recognised as is in the column `format` of the table `documents`.",
+        "What is not read says what it is, and what to do instead.",
         "",
     ]
     modules: dict[str, list[str]] = {}

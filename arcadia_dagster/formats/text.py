@@ -6,11 +6,11 @@ Text is UTF-8 or it is rejected with the offset: a guessed encoding turns an amo
 import codecs
 from dataclasses import dataclass
 
+from arcadia_dagster.formats import unread
+
 HEAD_BYTES = 64 * 1024
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_ZIP_MARK = b"PK\x03\x04"
 # The control characters of ASCII, without tab, line feed and carriage return.
 _QUOTE, _COMMA = ord('"'), ord(",")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
@@ -59,11 +59,12 @@ class TextExaminer:
     def facts(self) -> TextFacts:
         """What was found, once all bytes have been taken."""
         problem = self._problem
-        if self._head.startswith(_UTF16_MARKS):
-            problem = "byte 0: UTF-16 text; save it as UTF-8"
-        elif self._head.startswith(_ZIP_MARK):
-            problem = "byte 0: a ZIP archive, or a spreadsheet; unpack it, or save it as CSV"
-        elif problem is None and self._pending:
+        if (words := unread.binary(self._head)) is not None:
+            problem = words
+        elif problem is not None:
+            # That a web page is not UTF-8 is not what a person needs to know of it.
+            problem = unread.no_table(self._head.decode("latin-1")) or problem
+        elif self._pending:
             problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
         records = self._counter.finish()
         return TextFacts(

@@ -17,7 +17,7 @@ UNINVOICED = "uninvoiced"
 
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
-_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zst))?$")
+_EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zip|zst))?$")
 
 
 @dataclass(frozen=True, slots=True)

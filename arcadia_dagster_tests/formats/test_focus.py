@@ -349,7 +349,7 @@ def test_parquet_that_is_damaged_or_no_cost_and_usage_is_rejected(desk):
         "cut off": "it cannot be read as Parquet: Invalid Input Error: No magic",
         "only the start": "it cannot be read as Parquet: Invalid Input Error: File 'it' too small",
         "no rows": "it has no lines; expected at least one",
-        "other columns": "its columns (a) are those of no known format; expected one of: ",
+        "other columns": "it is Parquet, and its columns (a) are those of no known format: put in a FOCUS export",
         "NaN": "record 2, column BilledCost: 'nan'; expected an amount such as",
         "NULL": "record 2, column BilledCost: blank; expected an amount such as",
     }

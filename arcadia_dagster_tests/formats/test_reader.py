@@ -208,7 +208,7 @@ UNREADABLE = {
     "case_3_mark_only": ("\ufeff", "the file is empty"),
     "case_3_blank": (" \n\n", "the file is empty"),
     "case_3_html": ("<!DOCTYPE html><html>", "line 1: it is a web page"),
-    "case_3_xml": ('<?xml version="1.0"?><Error/>', "line 1: it is a web page"),
+    "case_3_xml": ('<?xml version="1.0"?><Error/>', "line 1: it is an error answer (XML)"),
     "case_3_json": ('{"id": "unauthorized"}', "line 1: it is JSON of an unknown shape"),
     "unknown_header": ("a,b\n1,2\n", "line 1: 'a,b' is the header of no known format"),
     "blank_first_line": ("\n" + GOOD, "line 1: '' is the header of no known format"),

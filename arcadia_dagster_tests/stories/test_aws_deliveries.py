@@ -9,8 +9,10 @@ import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.formats.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
+from arcadia_dagster_tests.formats.test_zip_content import zipped
 from arcadia_dagster_tests.plain import build
 from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.stories.bad_input import case
 from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
 APRIL = date(2026, 4, 1)
@@ -59,6 +61,19 @@ def test_a_delivery_is_held_until_every_file_that_its_manifest_names_can_be_read
     assert in_finance(project) == {"2001": (1500, 1400, 100, 15), "2002": (100, 100, 0, 1)}
     rows = project.query("SELECT format, status FROM documents WHERE format IS DISTINCT FROM 'aws_cur'")
     assert rows == [{"format": "aws_manifest", "status": "accepted"}, {"format": None, "status": "rejected"}]
+
+
+@case("80")
+def test_parts_in_zip_archives_are_a_delivery_with_their_manifest(project: Project) -> None:
+    stated = manifest(*keys("cur-1.csv.zip", "cur-2.csv.zip"), compression="ZIP")
+    project.drop(f"{FOLDER}/a1/cur-Manifest.json", stated)
+    project.drop(f"{FOLDER}/a1/cur-1.csv.zip", zipped(("cur-1.csv", as_csv(*usage(*range(10))))))
+    build(project.warehouse)
+    assert in_finance(project) == {}
+    assert "cannot be read (cur-2.csv)" in reasons(project, "2001")[0]
+    project.drop(f"{FOLDER}/a1/cur-2.csv.zip", zipped(("cur-2.csv", as_csv(*usage(*range(10, 14)), tax()))))
+    build(project.warehouse)
+    assert in_finance(project) == {"2001": (1460, 1400, 60, 15)}
 
 
 def test_a_newer_delivery_takes_over_once_it_is_whole_and_finance_keeps_what_it_had_until_then(

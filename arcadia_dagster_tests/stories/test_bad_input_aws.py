@@ -105,7 +105,7 @@ REJECTED: dict[str, tuple[bytes, str]] = {
     "UTF-16": (GOOD.decode().encode("utf-16"), "byte 0: UTF-16 text"),
     "Latin-1": (GOOD.replace(b"hour", b"h\xe9ure"), "byte "),
     "control": (GOOD.replace(b"hour", b"ho\x00ur"), "byte "),
-    "ZIP": (b"PK\x03\x04" + GOOD, "byte 0: a ZIP archive"),
+    "ZIP": (b"PK\x03\x04" + GOOD, "it cannot be unpacked: its ZIP archive is damaged"),
     "header only": (as_csv(), "line 1: there is a header and nothing below it"),
     "no rows": (as_parquet(), "it has no lines"),
     "cut Parquet": (as_parquet(usage("bad"))[:-9], "it cannot be read as Parquet"),

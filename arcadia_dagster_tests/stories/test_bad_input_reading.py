@@ -28,9 +28,11 @@ SPELLINGS = {
     ),
 }
 
+UTF_16 = "UTF-16 text; save it as UTF-8 (in a spreadsheet `CSV UTF-8`, in PowerShell `-Encoding utf8`)"
+
 NO_TEXT = {
-    "UTF-16": (GOOD.decode().encode("utf-16"), "byte 0: UTF-16 text; save it as UTF-8"),
-    "UTF-16 without its mark": (GOOD.decode().encode("utf-16-le"), "byte 1: control character 0x00; expected text"),
+    "UTF-16": (GOOD.decode().encode("utf-16"), f"byte 0: {UTF_16}"),
+    "UTF-16 without its mark": (GOOD.decode().encode("utf-16-le"), f"byte 1: {UTF_16}"),
     "Latin-1": (
         digitalocean(line(description="caf\xe9")).decode().encode("latin-1"),
         f"byte {len(HEADER) + 14}: 0xe9 is not UTF-8; save the file as UTF-8",
@@ -47,8 +49,8 @@ NO_TEXT = {
 }
 
 NO_INVOICE = {
-    "empty": (b"", "the file is empty; expected an invoice"),
-    "blank": (b" \n\n", "the file is empty; expected an invoice"),
+    "empty": (b"", "the file is empty; expected an invoice: download it, or export it, again"),
+    "blank": (b" \n\n", "the file is empty; expected an invoice: download it, or export it, again"),
     "header only": (HEADER.encode(), "line 1: there is a header and nothing below it; expected at least one line"),
     "header and blank lines": (
         HEADER.encode() + b"\n\n\n",
@@ -56,7 +58,7 @@ NO_INVOICE = {
     ),
     "login page": (
         b"<!DOCTYPE html>\n<html><title>Log in</title></html>\n",
-        "line 1: it is a web page, perhaps a login page, and no invoice; download the invoice again",
+        "line 1: it is a web page, perhaps a login page, and no invoice; sign in, and download the invoice again as CSV or JSON",
     ),
     "JSON error": (
         b'{"id": "unauthorized", "message": "Unable to authenticate you."}',
