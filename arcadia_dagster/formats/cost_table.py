@@ -15,10 +15,11 @@ import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.periods import month_sql
-from arcadia_dagster.formats import amounts, ids, timestamps
+from arcadia_dagster.formats import amounts, ids, json_records, timestamps
 from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
-from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
+from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.formats.json_records import JsonTable
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
@@ -333,15 +334,43 @@ class CostTable:
         """The columns that its documents may have, by their preferred names."""
         return [names[0] for names in self.layout.names.values()]
 
-    def recognise(self, head: Head) -> CostTableLayout | Refusal | None:
+    def recognise(self, head: Head) -> CostTableLayout | JsonTable | Refusal | None:
         """See `format.Format`."""
-        wanted = self.layout.names
-        names = [_plain(column) for column in head.header]
-        if not all(any(_plain(name) in names for name in wanted[field]) for field in _RECOGNISED_BY):
+        if members := json_records.first_members(head):
+            return self._of_json(head) if self._is_ours(members) else None
+        if not self._is_ours(head.header):
             return None
+        found = self._found(head.header)
+        if isinstance(found, str):
+            return Refusal(f"line 1: {found}")
+        types = None if head.columns is None else tuple(head.columns.items())
+        return self.layout(columns=tuple(head.header), found=tuple(found.items()), types=types)
+
+    def _of_json(self, head: Head) -> JsonTable | Refusal:
+        """How records are read: by the members that any of them has."""
+        known = {_plain(alias) for aliases in self.layout.names.values() for alias in aliases}
+        try:
+            names, records = json_records.members_of(head, is_read=lambda name: _plain(name) in known)
+        except UnreadableError as error:
+            return Refusal(str(error))
+        found = self._found(names)
+        if isinstance(found, str):
+            return Refusal(f"as JSON: {found}")
+        members = tuple(names[position] for position in found.values())
+        table = self.layout(columns=members, found=tuple((field, n) for n, field in enumerate(found)), types=None)
+        return JsonTable(table, members, records)
+
+    def _is_ours(self, columns: Sequence[str]) -> bool:
+        names = {_plain(column) for column in columns}
+        return all(any(_plain(name) in names for name in self.layout.names[field]) for field in _RECOGNISED_BY)
+
+    def _found(self, columns: Sequence[str]) -> dict[str, int] | str:
+        """The position of each field's column; in words what is wrong with them, where something is."""
+        wanted = self.layout.names
+        names = [_plain(column) for column in columns]
         known = {_plain(alias) for aliases in wanted.values() for alias in aliases}
         if twice := repeated([name for name in names if name in known]):
-            return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
+            return f"column {', '.join(twice)} occurs more than once; expected each once"
         found = {
             field: position
             for field, aliases in wanted.items()
@@ -349,9 +378,8 @@ class CostTable:
             is not None
         }
         if missing := [wanted[field][0] for field in self.layout.required if field not in found]:
-            return Refusal(f"line 1: column {', '.join(missing)} is missing, which {self.mandatory_by}")
-        types = None if head.columns is None else tuple(head.columns.items())
-        return self.layout(columns=tuple(head.header), found=tuple(found.items()), types=types)
+            return f"column {', '.join(missing)} is missing, which {self.mandatory_by}"
+        return found
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""

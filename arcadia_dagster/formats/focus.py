@@ -1,4 +1,4 @@
-"""FOCUS Cost and Usage, versions 1.0 to 1.4, from any provider: CSV, packed or not, and Parquet.
+"""FOCUS Cost and Usage, versions 1.0 to 1.4, from any provider: CSV, Parquet, and JSON lines.
 
 One document may state many invoices, of several issuers, accounts, currencies and months. What is charged is `BilledCost`; what
 is tax is said by `ChargeCategory`; an invoice's month is the one in which the middle of its billing period lies
@@ -8,6 +8,9 @@ A line without `InvoiceId` belongs to a period that is not invoiced yet: it is s
 unknown category is tax only where its words say so, and its invoice is held. FOCUS 1.0 has no `InvoiceId`; that of Azure has it
 as `x_InvoiceId`. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an
 empty field or the word `NULL` (FOCUS 1.2, Null Handling).
+
+As JSON it is an object a row with FOCUS's column names, one a line or in a list; a name that a row leaves out is NULL there, and
+every digit of a number counts.
 """
 
 from arcadia_dagster.billing.tax import CATEGORIES

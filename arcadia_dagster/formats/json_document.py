@@ -67,7 +67,7 @@ def json_value(text: str) -> object:
         UnreadableError: A name is there twice in an object, or what is no number in place of one.
         ValueError, RecursionError: It is no JSON.
     """
-    return json.loads(text, parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_named_once)
+    return DECODER.decode(text)
 
 
 def _no_number(text: str) -> None:
@@ -81,3 +81,7 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise UnreadableError(f"{', '.join(twice)[:60]}: it is there more than once in an object; expected each once")
     return found
+
+
+DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_named_once)
+"""Reads JSON with its numbers as text; raises as `json_value` does."""
