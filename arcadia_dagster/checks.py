@@ -20,7 +20,7 @@ from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.close import accounts, close
-from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD, unreconciled
+from arcadia_dagster.stages.tax_split_totals import AWAITED, WAITING, unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
@@ -35,11 +35,10 @@ SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
 ORDER BY received <> '', received DESC, file
 """
 
-# What is void is held for ever, because a person said so: nothing is left to do about it here.
 _HELD = f"""
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
   array_to_string(hold_reasons, '; ') AS held_because
-FROM ({HELD}) ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+FROM ({WAITING})
 ORDER BY invoice_month DESC, source, external_id
 """
 

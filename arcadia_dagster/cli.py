@@ -21,13 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     module, name = options.command
     commands = importlib.import_module(f"arcadia_dagster.commands.{module}")
-    from arcadia_dagster.commands.common import CommandError
+    from arcadia_dagster.commands.common import CommandError, harmless
 
     command: Callable[[argparse.Namespace], int] = getattr(commands, name)
     try:
         return command(options)
     except CommandError as error:
-        print(f"arcadia: {error}", file=sys.stderr)
+        print("\n".join(map(harmless, f"arcadia: {error}".split("\n"))), file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print("arcadia: interrupted; what was finished is kept, run it again to go on", file=sys.stderr)
@@ -153,10 +153,34 @@ def _add_invoices(commands: _Commands) -> None:
         commands,
         "explain",
         ("invoices", "explain_invoice"),
-        "show where an invoice's figures come from, from finance's record back to the lines of the file",
+        "show where an invoice's figures come from, back to the lines of its file; or what became of a file",
         has_json=True,
     )
-    explain.add_argument("invoice", metavar="INVOICE", help=which)
+    explain.add_argument(
+        "what",
+        metavar="INVOICE|FILE",
+        help=f"{which}; or a file, by its path or its name, or 8 digits or more of its SHA-256",
+    )
+    invoices = _add(
+        commands,
+        "invoices",
+        ("listing", "invoices"),
+        "list invoices with their amounts and states, or the files that are rejected",
+        has_json=True,
+    )
+    invoices.add_argument(
+        "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: all"
+    )
+    only = invoices.add_mutually_exclusive_group()
+    only.add_argument("--held", action="store_true", help="only those that wait for a person, and why")
+    only.add_argument(
+        "--outstanding",
+        action="store_true",
+        help="only those that are ready and that finance does not have as they are",
+    )
+    only.add_argument(
+        "--rejected", action="store_true", help="the files that could not be read, or not be taken, and why"
+    )
     push = _add(commands, "push", ("invoices", "push"), "push to finance what it does not have yet", has_json=True)
     push.add_argument("what", metavar="INVOICE|MONTH[..MONTH]", help=f"{which}; or a month such as 2026-04")
     push.add_argument("--again", action="store_true", help="also what finance has already; the record says so")

@@ -29,8 +29,10 @@ from arcadia_dagster.commands.common import (
     report_checks,
     resources_of,
 )
+from arcadia_dagster.commands.documents import explain_file
+from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.settings import Settings
-from arcadia_dagster.stages.explain import Invoice, UnknownInvoiceError, explain, find
+from arcadia_dagster.stages.explain import Invoice, NoInvoiceError, UnknownInvoiceError, explain, find
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -42,17 +44,19 @@ _LINES_SHOWN = 40
 
 
 def explain_invoice(options: argparse.Namespace) -> int:
-    """Print all that is known of an invoice, from finance's record back to the lines of the file."""
+    """Print all that is known of an invoice, from finance's record back to the lines of the file; else of a document."""
     from arcadia_dagster.formats.registry import Formats
 
     values = load_settings()
     warehouse = existing_warehouse_of(values)
     with complaints(UnknownInvoiceError):
+        try:
+            invoice = find(warehouse, options.what)
+        except NoInvoiceError:
+            return explain_file(options, values, warehouse, archive_of(values))
         shown = None if options.json else _LINES_SHOWN
         formats = Formats.of(values.formats_path)
-        found = explain(
-            warehouse, archive_of(values), find(warehouse, options.invoice), max_lines=shown, formats=formats
-        )
+        found = explain(warehouse, archive_of(values), invoice, max_lines=shown, formats=formats)
     if options.json:
         print_json(found)
     else:
@@ -301,7 +305,7 @@ def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
             WHERE name.file_name = $1 OR (length($1) >= 8 AND starts_with(document_sha256, lower($1)))
             ORDER BY document.received_at
             """,
-            [text],
+            [readable(text)],
         ).fetchall()
     if not rows:
         raise CommandError(f"there is no document {text}; name its file, or the beginning of its SHA-256")

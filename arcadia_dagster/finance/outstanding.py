@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import duckdb
+
 from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.finance.states import Outcome
 from arcadia_dagster.stages.explain import Invoice
+from arcadia_dagster.stages.listing import InvoiceName, InvoiceState, Part
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import text_list, text_literal
+from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -208,6 +211,48 @@ REROUTED_ADVICE = (
     "push {invoice_external_id} --again`"
 )
 """What a person does where `rerouted` is set; to be formatted with the row."""
+
+
+def parts(
+    connection: duckdb.DuckDBPyConnection, recipient: Recipient, months: Collection[date] | None = None
+) -> dict[InvoiceName, list[Part]]:
+    """What may go to finance of each invoice that is ready, and how its delivery to the recipient stands; tenants in order.
+
+    Args:
+        connection: An open warehouse.
+        recipient: Where they go.
+        months: Only invoices of these months.
+    """
+    rows = fetch(
+        connection,
+        f"""
+        SELECT source, account_id, invoice_external_id, tenant_id, external_id, rerouted, last_error,
+          CASE WHEN NOT {may_have_sql(recipient)} THEN '{InvoiceState.SAMPLE}'
+            WHEN NOT {_IS_MISSING} THEN '{InvoiceState.PUSHED}'
+            WHEN rerouted IS NOT NULL THEN '{InvoiceState.REROUTED}'
+            WHEN pushed_sha256 = payload_sha256 THEN state
+            ELSE '{InvoiceState.READY}' END AS standing
+        FROM ({ready_sql(recipient, months)}) ORDER BY source, account_id, invoice_external_id, tenant_id, external_id
+        """,
+    )
+    found: dict[InvoiceName, list[Part]] = {}
+    for row in rows:
+        standing = InvoiceState(row["standing"])
+        part = Part(row["tenant_id"], row["external_id"], standing, _reason(standing, row))
+        found.setdefault((row["source"], row["account_id"], row["invoice_external_id"]), []).append(part)
+    return found
+
+
+def _reason(standing: InvoiceState, row: Mapping[str, Any]) -> str | None:
+    match standing:
+        case InvoiceState.SAMPLE:
+            return "it is a sample, which goes to a sandbox only: see ARCADIA_SANDBOX_URL"
+        case InvoiceState.REROUTED:
+            return REROUTED_ADVICE.format_map(row)
+        case InvoiceState.REFUSED | InvoiceState.ABANDONED | InvoiceState.DEFERRED | InvoiceState.PENDING:
+            return str(row["last_error"] or "no answer is recorded")
+        case _:
+            return None
 
 
 def key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:

@@ -150,7 +150,7 @@ def _entries(inbox: Path, known: Container[str], problems: dict[str, str]) -> It
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    inbox_path = prefix + _readable(entry.name)
+                    inbox_path = prefix + readable(entry.name)
                     if inbox_path not in known and is_temporary(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -165,7 +165,8 @@ def _entries(inbox: Path, known: Container[str], problems: dict[str, str]) -> It
             problems[prefix] = f"the folder cannot be read ({error.strerror})"
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """A name, or a path, as text: of bytes that are not UTF-8 each is escaped."""
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -55,13 +55,16 @@ that lies at the path again is not replaced.
 
 NOT_REPLACED = f"""
 SELECT * FROM documents AS document
-WHERE status = 'rejected' AND document_sha256 IN (
-  SELECT document_sha256 FROM document_names
-  ANTI JOIN ({REPLACED}) AS replaced USING (document_sha256, inbox_path))
+WHERE status = 'rejected' AND document_sha256 NOT IN (
+  SELECT document_sha256 FROM (SELECT document_sha256, inbox_path FROM document_names) AS name
+  LEFT JOIN (SELECT DISTINCT document_sha256, inbox_path, true AS is_replaced FROM ({REPLACED})) AS replaced
+    USING (document_sha256, inbox_path)
+  GROUP BY document_sha256 HAVING bool_and(coalesce(is_replaced, false)))
 """
 """SQL: the rejected documents that no accepted one has replaced, or not at each path that they came under.
 
-One page of an expired session may lie in the place of several invoices: each of them is lacking.
+One page of an expired session may lie in the place of several invoices: each of them is lacking. A damaged record may have lost
+its document's paths: what nobody knows is not replaced.
 """
 
 

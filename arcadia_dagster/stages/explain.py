@@ -12,12 +12,17 @@ from arcadia_dagster.formats.problems import record_lines
 from arcadia_dagster.formats.reader import head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_literal
 
 
 class UnknownInvoiceError(LookupError):
     """There is no such invoice, or more than one; the message says what there is."""
+
+
+class NoInvoiceError(UnknownInvoiceError):
+    """There is no such invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     with warehouse.read() as connection:
-        wanted = text_literal(text)
+        wanted = text_literal(readable(text))
         rows = connection.execute(
             f"""
             SELECT DISTINCT source, account_id, external_id FROM document_invoices
@@ -49,7 +54,7 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
             """
         ).fetchall()
     if not rows:
-        raise UnknownInvoiceError(f"there is no invoice {text}; `arcadia status` shows the months there are")
+        raise NoInvoiceError(f"there is no invoice {text}; `arcadia status` shows the months there are")
     if len(rows) > 1:
         names = ", ".join("/".join(row) for row in rows)
         raise UnknownInvoiceError(f"{text} may be any of {names}; name one of them")

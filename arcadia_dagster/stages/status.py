@@ -6,7 +6,7 @@ from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.landing.register import NOT_REPLACED
-from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD
+from arcadia_dagster.stages.tax_split_totals import AWAITED, WAITING
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_literal
 
@@ -38,6 +38,7 @@ class MonthStatus:
     Attributes:
         month: Its first day (UTC); None for documents that belong to no month, such as rejected ones and inventories.
         documents: How many documents state its invoices, superseded ones included.
+        held: Invoices that wait for a person; a void one does not.
         pushed: Invoices that the finance target has.
         rejected: Rejected documents that no good one has replaced.
     """
@@ -90,7 +91,7 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
             of(None).documents, of(None).rejected = documents, rejected
         for month, invoices, held in connection.execute(
             "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
-            f"LEFT JOIN ({HELD}) AS held USING (source, account_id, external_id) GROUP BY ALL"
+            f"LEFT JOIN ({WAITING}) AS held USING (source, account_id, external_id) GROUP BY ALL"
         ).fetchall():
             of(month).invoices, of(month).held = invoices, held
         for month, *sums in connection.execute(

@@ -97,6 +97,26 @@ AWAITED = "SELECT * FROM tax_split_totals WHERE NOT coalesce(is_nothing, false)"
 HELD = f"{AWAITED} AND status = 'held'"
 """SQL: the invoices that are held back from finance."""
 
+WAITING = (
+    f"SELECT * FROM ({HELD}) ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)"
+)
+"""SQL: the held invoices that wait for a person: of what is void, a person has said that it must not go to finance."""
+
+VOID = "void"
+NOTHING = "nothing"
+
+
+def standing_sql(total: str) -> str:
+    """SQL: how an invoice, a row of `tax_split_totals`, stands.
+
+    `ready`; `held`; `void` where a person decided that it must not go to finance; `nothing` where nothing is
+    invoiced, nor will be.
+    """
+    key = f"({total}.source, {total}.account_id, {total}.external_id)"
+    voided = "(SELECT (source, account_id, external_id) FROM decisions WHERE decision = 'void')"
+    is_void = f"{total}.status = 'held' AND {key} IN {voided}"
+    return f"CASE WHEN {total}.is_nothing THEN '{NOTHING}' WHEN {is_void} THEN '{VOID}' ELSE {total}.status END"
+
 
 def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: bool) -> str:
     """One row an invoice. Rounding happens here, once: gross = round(all), tax = round(tax lines), net = gross - tax."""

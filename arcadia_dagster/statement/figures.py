@@ -19,7 +19,8 @@ import duckdb
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.services import service_name_sql
 from arcadia_dagster.billing.vendors import VENDORS, vendor_sql
-from arcadia_dagster.warehouse.months import month_list, months_from, next_month
+from arcadia_dagster.stages.tax_split_totals import NOTHING, standing_sql
+from arcadia_dagster.warehouse.months import month_list, months_from, next_month, previous_month
 from arcadia_dagster.warehouse.query import fetch
 
 ROWS_SHOWN = 10
@@ -27,9 +28,6 @@ ROWS_SHOWN = 10
 
 MOVERS_SHOWN = 8
 TREND_MONTHS = 12
-
-VOID = "void"
-NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +138,6 @@ class CurrencyFigures:
     movers: tuple[Row, ...]
 
 
-def previous_month(month: date) -> date:
-    """The first day of the month before."""
-    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
-
-
 def year_before(month: date) -> date:
     """The same month of the year before."""
     return month.replace(year=month.year - 1)
@@ -181,18 +174,6 @@ def currency_figures(
     providers = _providers(connection, months)
     rows = _rows(connection, months)
     return {month: tuple(_of_month(month, totals, providers, rows)) for month in months}
-
-
-def standing_sql(total: str) -> str:
-    """SQL: how an invoice, a row of `tax_split_totals`, stands.
-
-    `ready`; `held`; `void` where a person decided that it must not go to finance; `nothing` where nothing is
-    invoiced, nor will be.
-    """
-    key = f"({total}.source, {total}.account_id, {total}.external_id)"
-    voided = "(SELECT (source, account_id, external_id) FROM decisions WHERE decision = 'void')"
-    is_void = f"{total}.status = 'held' AND {key} IN {voided}"
-    return f"CASE WHEN {total}.is_nothing THEN '{NOTHING}' WHEN {is_void} THEN '{VOID}' ELSE {total}.status END"
 
 
 _TotalsBy = dict[tuple[date, str, str], Totals]

@@ -17,10 +17,10 @@ from uuid import uuid4
 import duckdb
 
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, previous_month, shown_on
+from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, shown_on
 from arcadia_dagster.statement.standing import Standing, rejected_documents, standings
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.months import stale, touch
+from arcadia_dagster.warehouse.months import previous_month, stale, touch
 
 STAGE: Final = "monthly_statement"
 

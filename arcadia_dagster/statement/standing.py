@@ -12,13 +12,11 @@ import duckdb
 from arcadia_dagster.billing.payload import ready_invoices_sql
 from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
-from arcadia_dagster.formats.registry import month_of_name
-from arcadia_dagster.landing.register import NOT_REPLACED
-from arcadia_dagster.statement.figures import NOTHING, VOID, previous_month, shown_on, standing_sql, vendor_name
+from arcadia_dagster.stages.listing import rejected, short_hash
+from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
+from arcadia_dagster.statement.figures import shown_on, vendor_name
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.query import fetch
-
-_HASH_SHOWN = 12
 
 _Key: TypeAlias = tuple[str, str, str]
 
@@ -140,7 +138,7 @@ class Rejected:
     @property
     def name(self) -> str:
         """How commands name it: the beginning of its SHA-256, which no other file has."""
-        return self.sha256[:_HASH_SHOWN]
+        return short_hash(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +221,10 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
     for row in fetch(connection, _invoices_sql(months)):
         key = (row["source"], row["account_id"], row["external_id"])
         found[row["invoice_month"]].invoices.append(_invoice(row, deliveries.get(key, [])))
-    for rejected, in_months in rejected_documents(connection):
+    for document, in_months in rejected_documents(connection):
         for month in in_months:
             if month in found:
-                found[month].rejected.append(rejected)
+                found[month].rejected.append(document)
     times = _times(connection, months)
     return {
         month: Standing(
@@ -234,31 +232,21 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
             rejected=tuple(one.rejected),
             targets=tuple(target for (target,) in targets),
             unwanted=tuple(one.unwanted),
-            as_of=max([*times.get(month, []), *(rejected.received_at for rejected in one.rejected)], default=None),
+            as_of=max([*times.get(month, []), *(document.received_at for document in one.rejected)], default=None),
         )
         for month, one in found.items()
     }
 
 
 def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Rejected, tuple[date, ...]]]:
-    """The rejected documents that no good one has replaced, each with the months whose statements show it.
-
-    Those are the month that its name tells; else that in which it arrived and the one before, for an invoice comes after
-    its month.
-    """
-    found: list[tuple[Rejected, tuple[date, ...]]] = []
-    for row in fetch(
-        connection,
-        "SELECT file_name, document_sha256, coalesce(reason, '') AS reason, received_at "
-        f"FROM ({NOT_REPLACED}) ORDER BY received_at, document_sha256",
-    ):
-        month = month_of_name(row["file_name"])
-        arrived = row["received_at"].date().replace(day=1)
-        rejected = Rejected(
-            row["file_name"], row["document_sha256"], row["reason"], row["received_at"], month is not None
+    """The rejected documents that no good one has replaced, each with the months whose statements show it."""
+    return [
+        (
+            Rejected(found.file_name, found.document_sha256, found.reason, found.received_at, found.month_is_known),
+            found.months,
         )
-        found.append((rejected, (previous_month(arrived), arrived) if month is None else (month,)))
-    return found
+        for found in rejected(connection)
+    ]
 
 
 def _invoices_sql(months: Collection[date]) -> str:

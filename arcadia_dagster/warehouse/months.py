@@ -159,6 +159,11 @@ def stale(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> se
     return {month for (month,) in rows}
 
 
+def previous_month(month: date) -> date:
+    """The first day of the month before."""
+    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
+
+
 def next_month(month: date) -> date:
     """The first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.billing.currency import to_minor
-from arcadia_dagster.statement.figures import ROWS_SHOWN, currency_figures, previous_month, shown_on, year_before
+from arcadia_dagster.statement.figures import ROWS_SHOWN, currency_figures, shown_on, year_before
+from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster_tests.formats.focus import as_csv, charge
 from arcadia_dagster_tests.generate import file_name, write_large
 from arcadia_dagster_tests.plain import build, warehouse_of

@@ -1,0 +1,144 @@
+"""`arcadia explain FILE`: what became of a file, why it was rejected, what it states, and what to do next."""
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from arcadia_dagster.commands.common import OK, CommandError, complaints, harmless, print_json
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.warehouse import Warehouse
+
+_INVOICES_SHOWN = 20
+
+
+def explain_file(options: argparse.Namespace, values: Settings, warehouse: Warehouse, archive: Archive) -> int:
+    """Print all that is known of a document.
+
+    Raises:
+        CommandError: None is meant, or several may be.
+    """
+    from arcadia_dagster.commands.listing import listed
+    from arcadia_dagster.stages import documents
+
+    with complaints(ValueError), warehouse.read() as connection:
+        try:
+            found = documents.find_document(
+                connection, options.what, values.inbox_path, max_bytes=values.max_document_bytes
+            )
+        except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
+            raise CommandError(harmless(str(error))) from error
+        months = documents.stated_months(connection, found.document_sha256)
+        invoices = listed(connection, values, months) if months else []
+        explained = documents.explain_document(connection, archive, found.document_sha256, invoices)
+    if options.json:
+        print_json({**explained, "notes": list(found.notes)})
+        return OK
+    for line in (*_document_lines(explained), *_invoice_lines(explained), *_decision_lines(explained)):
+        print(harmless(line))
+    for line in dict.fromkeys((*found.notes, *_what_to_do(explained, values))):
+        print(harmless(line))
+    return OK
+
+
+def _hash(sha256: str) -> str:
+    from arcadia_dagster.stages.listing import short_hash
+
+    return short_hash(sha256)
+
+
+def _time(text: str) -> str:
+    return f"{text[:16].replace('T', ' ')} UTC"
+
+
+def _document_lines(explained: dict[str, Any]) -> Iterator[str]:
+    document = explained["document"]
+    yield f"Document {document['file_name']}"
+    reason = "" if document["reason"] is None else f": {document['reason']}"
+    # The reason of a dismissal begins with the word.
+    yield f"  {document['reason'] if document['status'] == 'dismissed' and reason else document['status'] + reason}"
+    yield f"  format {document['format'] or 'not known'}, {document['byte_size']:,} bytes, SHA-256 {document['document_sha256']}"
+    if document["record_damage"] is not None:
+        yield f"  its record is damaged, nothing of it is pushed: {document['record_damage']}"
+    for name in explained["names"]:
+        by = ", ".join(map(_hash, name["replaced_by"]))
+        replaced = f"; replaced there by {by}" if by else ""
+        yield f"  in the inbox as {name['inbox_path']}, landed {_time(name['received_at'])}{replaced}"
+    yield f"  its bytes are kept in {document['archived_at']}"
+    for earlier in explained["earlier"]:
+        yield (
+            f"  it has replaced {_hash(earlier['document_sha256'])} at {earlier['inbox_path']}, which was rejected: "
+            f"{earlier['reason']}"
+        )
+    if explained["resources"]:
+        yield f"  it is an inventory of {explained['resources']:,} resources"
+    if explained["delivery_files"]:
+        yield f"  it is the manifest of a delivery of {explained['delivery_files']:,} files"
+
+
+def _invoice_lines(explained: dict[str, Any]) -> Iterator[str]:
+    invoices = explained["invoices"]
+    if not invoices:
+        return
+    yield "Invoices"
+    for invoice in invoices[:_INVOICES_SHOWN]:
+        amounts = (
+            "no totals"
+            if invoice["gross"] is None
+            else f"gross {invoice['gross']}, net {invoice['net']}, tax {invoice['tax']} {invoice['currency']}"
+        )
+        yield f"  {_name(invoice)} of {invoice['month']}: {invoice['state']}, {amounts}"
+        others = ", ".join(map(_hash, invoice["other_documents"]))
+        if invoice["version"] == "superseded":
+            yield f"    another version of it is current, from {others or 'no document'}: these are its amounts"
+        elif others and invoice["version"] == "current":
+            yield f"    {others} state other parts of it"
+        yield from (f"    {reason}" for reason in invoice["reasons"])
+    if len(invoices) > _INVOICES_SHOWN:
+        yield f"  and {len(invoices) - _INVOICES_SHOWN:,} more: use --json"
+
+
+def _decision_lines(explained: dict[str, Any]) -> Iterator[str]:
+    for decision in explained["decisions"]:
+        if decision["decision"] == "dismiss":
+            continue
+        invoice = f" {_name(decision)}" if decision["external_id"] is not None else ""
+        when = _time(decision["decided_at"])
+        yield f"{decision['decision']}{invoice} by {decision['decided_by']} at {when}: {decision['reason']}"
+
+
+def _name(invoice: dict[str, Any]) -> str:
+    return f"{invoice['source']}/{invoice['account_id']}/{invoice['external_id']}"
+
+
+def _what_to_do(explained: dict[str, Any], values: Settings) -> Iterator[str]:
+    """What a person does next, ready to paste; a command for the first invoice of a kind stands for the others."""
+    from arcadia_dagster.landing.records import RESTORE
+
+    document = explained["document"]
+    if document["record_damage"] is not None:
+        yield RESTORE
+    if document["status"] == "rejected":
+        if explained["is_replaced"]:
+            yield "a good file has taken its place: nothing is left to do"
+            return
+        open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
+        places = " and ".join(shlex.quote(str(values.inbox_path / path)) for path in open_paths)
+        yield f"put a good file in its place, {places or values.inbox_path}, and run `arcadia ingest`;"
+        yield f"or take it out: arcadia dismiss {_hash(document['document_sha256'])} --reason ..."
+        return
+    states: dict[str, dict[str, Any]] = {}
+    for invoice in explained["invoices"]:
+        states.setdefault(f"{invoice['state']}{invoice['can_release']}", invoice)
+    for invoice in states.values():
+        name = shlex.quote(_name(invoice))
+        match invoice["state"]:
+            case "held" if invoice["can_release"]:
+                yield f"to let it go to finance as it is: arcadia release {name} --reason ..."
+            case "refused" | "abandoned":
+                yield f"once its cause is put right: arcadia push {name} --again"
+            case _:
+                continue
+    if explained["invoices"]:
+        yield f"for its lines and what finance has: arcadia explain {shlex.quote(_name(explained['invoices'][0]))}"
