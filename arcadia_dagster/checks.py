@@ -14,7 +14,7 @@ import pandas as pd
 
 from arcadia_dagster.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
-from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, rerouted_sql
+from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, unwanted_sql
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
@@ -146,7 +146,7 @@ class _Check:
     """A check that is a query: it passes where the query finds nothing.
 
     `{is_recipients}` in the query stands for the condition that a record is about the finance service as it is set up, and
-    `{rerouted}` for the records there of what is routed otherwise since.
+    `{unwanted}` for the records there of what should not be there.
     """
 
     name: str
@@ -160,25 +160,10 @@ class _Check:
 # What finance has and we would not push any more, until `arcadia reconcile` sees that it is gone. What went to another
 # target, such as a sandbox, is nobody's concern here.
 _LEFT_OVER = """
-WITH invoice AS (
-  SELECT source, account_id, external_id AS invoice_external_id, bool_or(decided.is_void) AS is_void,
-    bool_or(is_nothing) AS is_nothing
-  FROM tax_split_totals
-  LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void') AS decided
-    USING (source, account_id, external_id)
-  GROUP BY ALL
-), elsewhere AS (
-  SELECT DISTINCT tenant_id, source, account_id, external_id, true AS is_elsewhere FROM ({rerouted}) WHERE is_elsewhere
-)
-SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id,
-  CASE WHEN invoice.source IS NULL THEN 'its document was dismissed' WHEN invoice.is_void THEN 'it is void'
-    WHEN invoice.is_nothing THEN 'its provider has withdrawn it'
-    ELSE 'no route leads to this tenant any more' END AS why
-FROM finance_records AS record
-LEFT JOIN invoice USING (source, account_id, invoice_external_id)
-LEFT JOIN elsewhere USING (tenant_id, source, account_id, external_id)
-WHERE {is_recipients} AND finance_invoice_id IS NOT NULL AND (invoice.source IS NULL OR invoice.is_void OR invoice.is_nothing
-  OR is_elsewhere)
+SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id, why
+FROM finance_records JOIN ({unwanted}) AS unwanted
+  USING (target, tenant_id, source, account_id, external_id, invoice_external_id)
+WHERE {is_recipients} AND finance_invoice_id IS NOT NULL
 ORDER BY invoice_month DESC, source, external_id, tenant_id
 """
 
@@ -249,9 +234,11 @@ _CHECKS = (
     _Check(
         "finance_has_nothing_else",
         "finance_records",
-        "Finance has no invoice that is void, withdrawn by its provider, without a document, or led elsewhere by a route.",
+        "Finance has no invoice that is void, withdrawn by its provider, or whose document a person has dismissed, and none that "
+        "is led elsewhere by a route.",
         _LEFT_OVER,
-        "remove the invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone",
+        "remove what is void or dismissed in finance by hand, then run `arcadia reconcile`, which sees that it is gone; where no "
+        "route leads to the tenant any more, `arcadia push INVOICE` says what can be done",
     ),
     _Check(
         "tax_rate_is_plausible",
@@ -441,7 +428,7 @@ def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: Finan
         try:
             recipient = finance.recipient
             query = query.replace("{is_recipients}", recipient.is_recipients_sql)
-            query = query.replace("{rerouted}", rerouted_sql(recipient))
+            query = query.replace("{unwanted}", unwanted_sql(recipient.is_recipients_sql))
         except ConfigurationFailure as failure:
             return dg.AssetCheckResult(
                 passed=False, check_name=check.name, asset_key=check.asset, description=str(failure)

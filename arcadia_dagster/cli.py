@@ -245,6 +245,15 @@ def _add_machine(commands: _Commands) -> None:
     try_.set_defaults(command=("formats", "try_description"))
     try_.add_argument("description", type=Path, metavar="DESCRIPTION", help="the TOML file")
     try_.add_argument("file", type=Path, metavar="FILE", help="a document of that format")
+    retire = _add(
+        actions,
+        "retire",
+        ("invoices", "retire"),
+        "take out every document that was read by a description, so that it can be given up",
+        has_json=True,
+    )
+    retire.add_argument("name", metavar="NAME", help="the description's name")
+    retire.add_argument("--reason", required=True, help="why, for the record")
     _add(
         commands,
         "doctor",

@@ -157,6 +157,7 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             inbox=str(values.inbox_path),
             archive=str(values.archive_path),
             formats=str(values.formats_path),
+            formats_named="formats" in values.model_fields_set,
             max_document_bytes=values.max_document_bytes,
             settle_seconds=values.settle_seconds,
             tenants=str(values.tenants_path),

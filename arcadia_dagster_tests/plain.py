@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
@@ -74,6 +75,7 @@ def build(
     archive = archive_of(warehouse)
     with reader_of(warehouse, formats) as reader:
         tenants = warehouse.path.parent / "tenants.toml"
+        assert_usable(warehouse, reader.formats)
         take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
         landed = land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
         if months is None:

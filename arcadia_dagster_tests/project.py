@@ -114,10 +114,15 @@ class Project:
                 return self.run(months, instance=own)
         return ingest(self.definitions(), instance, self.new_months() if months is None else months)[-1]
 
+    @property
+    def formats(self) -> Formats | None:
+        """The formats with what the home describes; None where it describes none."""
+        folder = self.home / "formats"
+        return Formats.of(folder) if folder.exists() else None
+
     def build(self) -> None:
         """Land, build and deliver everything that is new without Dagster around it, which takes thrice as long."""
-        folder = self.home / "formats"
-        build(self.warehouse, formats=Formats.of(folder) if folder.exists() else None)
+        build(self.warehouse, formats=self.formats)
         if self.finance.is_configured:
             self.finance.deliver(self.warehouse)
 
@@ -169,6 +174,7 @@ class Project:
             reason=reason,
             by=by,
             now=now or datetime.now(UTC),
+            formats=self.formats,
         )
 
     def query(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:

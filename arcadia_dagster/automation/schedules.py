@@ -15,6 +15,7 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.providers.resource import DigitalOceanResource
@@ -43,10 +44,10 @@ def deliver_outstanding(
         yield dg.SkipReason("finance not configured")
         return
     try:
-        landing.assert_routes_taken(warehouse.get())
+        landing.assert_can_deliver(warehouse.get())
         outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
         lacking = [] if outstanding else finance.lacking(warehouse.get())
-    except (ConfigurationFailure, LockTimeoutError, RoutesError, WarehouseError) as error:
+    except (ConfigurationFailure, FormatsError, LockTimeoutError, RoutesError, WarehouseError) as error:
         yield dg.SkipReason(str(error))
         return
     if not outstanding:

@@ -9,6 +9,7 @@ import dagster as dg
 from arcadia_dagster.automation.jobs import INGEST
 from arcadia_dagster.automation.runs import OwnRuns, months_of, range_tags
 from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_build
+from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files, outdated_documents
 from arcadia_dagster.landing.resource import LandingResource
@@ -63,7 +64,7 @@ def new_invoice_files(
             own = OwnRuns.of(context)
             under_way = _months_under_way(context.instance, own, partitions)
             works = _works(store, landing, partitions.start.date(), without=under_way)
-        except (InboxError, LockTimeoutError, RoutesError, WarehouseError) as error:
+        except (FormatsError, InboxError, LockTimeoutError, RoutesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         requests: list[dg.RunRequest] = []
@@ -115,16 +116,16 @@ def _months_under_way(
 
 def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date]) -> list[Work]:
     present = datetime.now(UTC).date().replace(day=1)
+    routes, formats = landing.get_routes(), landing.get_formats()
+    assert_usable(warehouse, formats)
     with warehouse.read() as connection:
         known = known_files(connection)
-        routes = landing.get_routes()
         rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
         due = {
             month: [version]
             for month, version in {**versions_to_build(connection), **rerouted}.items()
             if first <= month <= present
         }
-        formats = landing.get_formats()
         for sha256, month in outdated_documents(connection, formats):
             reread = month if month is not None and first <= month <= present else present
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")

@@ -18,6 +18,7 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.archive import Archive
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -174,6 +175,36 @@ def existing_warehouse_of(values: Settings) -> Warehouse:
             f"there is no warehouse at {warehouse.name} yet: run `arcadia init`, or set ARCADIA_HOME or ARCADIA_WAREHOUSE"
         )
     return warehouse
+
+
+def formats_of(values: Settings) -> "Formats":
+    """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""
+    from arcadia_dagster.formats.registry import Formats
+
+    return Formats.of(values.formats_path, must_exist="formats" in values.model_fields_set)
+
+
+def problems_of(values: Settings, warehouse: Warehouse) -> list[str]:
+    """Why nothing can be taken: what is wrong with people's descriptions of formats and with the routing table.
+
+    Raises:
+        CommandError: The warehouse cannot be read.
+    """
+    from arcadia_dagster.landing.descriptions import problems
+    from arcadia_dagster.landing.routes import RoutesError, read_routes
+
+    found: list[str] = []
+    with complaints():
+        if warehouse.exists():
+            with warehouse.read() as connection:
+                found += problems(connection, formats_of(values))
+        else:
+            found += problems(None, formats_of(values))
+    try:
+        read_routes(values.tenants_path, values.finance_tenant_id, must_exist="tenants" in values.model_fields_set)
+    except RoutesError as error:
+        found.append(f"{error}; nothing is taken until it is right")
+    return found
 
 
 @contextlib.contextmanager

@@ -14,9 +14,12 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
+    formats_of,
+    harmless,
     load_settings,
     new_console,
     print_json,
+    warehouse_of,
 )
 
 if TYPE_CHECKING:
@@ -28,34 +31,38 @@ _INVOICES_SHOWN = 5
 
 
 def formats(options: argparse.Namespace) -> int:
-    """List the formats that are read; exit 1 where a description cannot be used."""
+    """List the formats that are read; exit 1 where a description cannot be used, or is gone."""
     from rich.markup import escape
     from rich.table import Table
 
-    from arcadia_dagster.formats.described import SHIPPED
-    from arcadia_dagster.formats.registry import FORMATS, Formats
+    from arcadia_dagster.formats.registry import FORMATS
+    from arcadia_dagster.landing.descriptions import problems
 
     values = load_settings()
-    known = Formats.of(values.formats_path)
-    descriptions = known.descriptions
+    found, warehouse = formats_of(values), warehouse_of(values)
+    with complaints():
+        if warehouse.exists():
+            with warehouse.read() as connection:
+                wrong = problems(connection, found)
+        else:
+            wrong = problems(None, found)
     rows = [(one.name, (sys.modules[type(one).__module__].__doc__ or "").partition("\n")[0]) for one in FORMATS]
-    for described in descriptions.formats:
-        is_shipped = described.path.parent == SHIPPED
+    for described in found.descriptions.formats:
+        is_shipped = described.comes_with_the_program
         where = f"{described.path.name}, which comes with the program" if is_shipped else str(described.path)
-        over = " and ".join(known.passed_over_by(described))
+        over = " and ".join(found.passed_over_by(described))
         before = f"; it comes before {over}, whose columns it names" if over else ""
         rows.append((described.name, f"described in {where}{before}"))
     if options.json:
-        found = [{"format": name, "text": text} for name, text in rows]
-        print_json({"formats": found, "problems": list(descriptions.problems.values())})
+        print_json({"formats": [{"format": name, "text": text} for name, text in rows], "problems": wrong})
     else:
         table = Table("format", "what it is", box=None, header_style="bold")
         for name, text in rows:
             table.add_row(name, escape(text))
         new_console().print(table)
-        for problem in descriptions.problems.values():
-            print(problem, file=sys.stderr)
-    return FAILED if descriptions.problems else OK
+        for problem in wrong:
+            print(harmless(problem), file=sys.stderr)
+    return FAILED if wrong else OK
 
 
 def try_description(options: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from arcadia_dagster.commands.common import (
     complaints,
     existing_warehouse_of,
     finance_complaints,
+    formats_of,
     harmless,
     load_settings,
     new_console,
@@ -45,8 +46,6 @@ _LINES_SHOWN = 40
 
 def explain_invoice(options: argparse.Namespace) -> int:
     """Print all that is known of an invoice, from finance's record back to the lines of the file; else of a document."""
-    from arcadia_dagster.formats.registry import Formats
-
     values = load_settings()
     warehouse = existing_warehouse_of(values)
     with complaints(UnknownInvoiceError):
@@ -55,7 +54,7 @@ def explain_invoice(options: argparse.Namespace) -> int:
         except NoInvoiceError:
             return explain_file(options, values, warehouse, archive_of(values))
         shown = None if options.json else _LINES_SHOWN
-        formats = Formats.of(values.formats_path)
+        formats = formats_of(values)
         found = explain(warehouse, archive_of(values), invoice, max_lines=shown, formats=formats)
     if options.json:
         print_json(found)
@@ -68,6 +67,7 @@ def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
     # Before the definitions are imported, which read the settings too.
     values = load_settings()
+    from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.records import barred_invoices
     from arcadia_dagster.landing.routes import RoutesError
 
@@ -76,8 +76,8 @@ def push(options: argparse.Namespace) -> int:
     if not finance.is_configured:
         raise CommandError(not_configured(values), MISUSED)
     warehouse = existing_warehouse_of(values)
-    with complaints(RoutesError):
-        resources["landing"].assert_routes_taken(warehouse)
+    with complaints(FormatsError, RoutesError):
+        resources["landing"].assert_can_deliver(warehouse)
     months, invoice = None, None
     if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
         months = parse_months(options.what, values)
@@ -160,13 +160,15 @@ def dismiss(options: argparse.Namespace) -> int:
 
 def mend(options: argparse.Namespace) -> int:
     """Write a damaged record anew from what is still known; invoices of which something is lost wait for a person."""
-    from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
     from arcadia_dagster.landing.mending import mend as mend_record
 
     values = load_settings()
     warehouse = existing_warehouse_of(values)
-    with complaints(DecisionError):
+    formats = formats_of(values)
+    with complaints(DecisionError, FormatsError):
+        assert_usable(warehouse, formats)
         sha256, name = _document(warehouse, options.document)
         months, lost = mend_record(
             warehouse,
@@ -175,7 +177,7 @@ def mend(options: argparse.Namespace) -> int:
             reason=options.reason,
             by=getpass.getuser(),
             now=datetime.now(UTC),
-            formats=Formats.of(values.formats_path),
+            formats=formats,
         )
     message = f"the record of {name} is mended"
     if lost:
@@ -184,6 +186,52 @@ def mend(options: argparse.Namespace) -> int:
             + " | ".join(lost)
         )
     _tell(harmless(message), sorted(f"{month:%Y-%m}" for month in months), as_json=options.json, document_sha256=sha256)
+    return OK
+
+
+def retire(options: argparse.Namespace) -> int:
+    """Take out what was read by a description; where it is gone, what another format reads is read by that."""
+    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.landing.retiring import retire as retire_description
+
+    values = load_settings()
+    warehouse = existing_warehouse_of(values)
+    formats = formats_of(values)
+    if not formats.is_described(options.name):
+        raise CommandError(f"{options.name} is a format of the program: it is described nowhere, and cannot be retired")
+    described = formats.described(options.name)
+    with complaints(DecisionError):
+        with warehouse.read() as connection:
+            read = connection.execute(
+                "SELECT document_sha256 FROM documents WHERE format = ?", [options.name]
+            ).fetchall()
+        in_finance = {sha256: _pushed_of(warehouse, sha256) for (sha256,) in read}
+        found, kept, dismissed = retire_description(
+            warehouse,
+            archive_of(values),
+            name=options.name,
+            reason=options.reason,
+            by=getpass.getuser(),
+            now=datetime.now(UTC),
+            formats=formats,
+        )
+    pushed = sorted({name for sha256 in dismissed for name in in_finance[sha256]})
+    months = sorted(f"{month:%Y-%m}" for month in found)
+    message = f"{options.name}: {len(dismissed)} document{'' if len(dismissed) == 1 else 's'} dismissed"
+    if kept:
+        message += f", {len(kept)} read by another format from now on"
+    if described is not None and not described.comes_with_the_program:
+        message += f"; {described.path} may be removed now"
+    if pushed:
+        message += f"; finance has {', '.join(pushed)}: remove them there by hand"
+    if options.json:
+        print_json({"message": message, "months": months, "dismissed": dismissed, "read_otherwise": kept})
+    else:
+        print(message)
+        _print_months(months)
+    if not months:
+        report_checks(values)
+        refresh_statements(values, warehouse)
     return OK
 
 
@@ -250,9 +298,14 @@ def _decided(
     invoice: tuple[str, str, str] | None,
     reason: str,
 ) -> list[str]:
-    from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.decisions import decide
+    from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 
+    formats = formats_of(values)
+    if decision != "dismiss":
+        # A document that is taken out need not be read: by that a description that is gone can be given up.
+        with complaints(FormatsError):
+            assert_usable(warehouse, formats)
     months = decide(
         warehouse,
         archive_of(values),
@@ -262,7 +315,7 @@ def _decided(
         reason=reason,
         by=getpass.getuser(),
         now=datetime.now(UTC),
-        formats=Formats.of(values.formats_path),
+        formats=formats,
     )
     return [f"{month:%Y-%m}" for month in sorted(months)]
 
@@ -272,6 +325,10 @@ def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: st
         print_json({"message": message, "months": months, "document_sha256": document_sha256})
         return
     print(message)
+    _print_months(months)
+
+
+def _print_months(months: list[str]) -> None:
     if months:
         print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
 
@@ -412,11 +469,7 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
     invoice, totals = found["invoice"], found["totals"]
     yield f"Invoice {invoice['external_id']} of {invoice['source']}, account {invoice['account_id']}"
     if totals is None:
-        yield (
-            "  it is registered; its month is not built yet: run `arcadia ingest`"
-            if found["is_stated"]
-            else "  no document states it any more: it was dismissed"
-        )
+        yield f"  {_why_no_totals(found)}"
         return
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
@@ -432,6 +485,17 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  to let it go to finance as it is: arcadia release {shlex.quote('/'.join(invoice.values()))} --reason ..."
     for reason in totals["released_reasons"]:
         yield f"  released though: {reason}"
+
+
+def _why_no_totals(found: dict[str, Any]) -> str:
+    if found["is_stated"]:
+        return "it is registered; its month is not built yet: run `arcadia ingest`"
+    if found["unwanted"] is not None:
+        return f"no document states it any more: {found['unwanted']}"
+    return (
+        "no document states it now, and nobody has decided that: leave it in finance. `arcadia formats` and `arcadia status` say "
+        "what cannot be read; put that right and run `arcadia ingest`"
+    )
 
 
 def _finance_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from arcadia_dagster.commands.common import (
     assert_answers,
     complaints,
     existing_warehouse_of,
+    formats_of,
     harmless,
     load_settings,
     new_console,
@@ -223,12 +224,20 @@ def _tenants(values: Settings) -> str:
 
 
 def _formats(values: Settings) -> str:
-    from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.landing.descriptions import kept_documents, problems
 
-    found = Formats.of(values.formats_path).descriptions
-    if found.problems:
-        raise CommandError("; ".join(found.problems.values()))
-    return f"described in {values.formats_path} or shipped: {', '.join(one.name for one in found.formats)}"
+    formats, warehouse = formats_of(values), warehouse_of(values)
+    kept: set[str] = set()
+    if warehouse.exists():
+        with warehouse.read() as connection:
+            found, kept = problems(connection, formats), kept_documents(connection)
+    else:
+        found = problems(None, formats)
+    if found:
+        raise CommandError("; ".join(found))
+    names = ", ".join(one.name for one in formats.descriptions.formats)
+    held = f"; {len(kept)} documents count as they were read before, and are held: `arcadia status`" if kept else ""
+    return f"described in {values.formats_path} or shipped: {names}{held}"
 
 
 def _warehouse(values: Settings) -> str:

@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from arcadia_dagster.commands.common import (
     not_running,
     parse_months,
     print_json,
+    problems_of,
     progress,
     resources_of,
     sandbox_of,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from arcadia_dagster.stages.close import Close
     from arcadia_dagster.stages.status import MonthStatus
+    from arcadia_dagster.warehouse import Warehouse
 
 
 def ingest(options: argparse.Namespace) -> int:
@@ -82,12 +85,13 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
     from arcadia_dagster.definitions import build_defs
     from arcadia_dagster.finance.errors import ConfigurationFailure
+    from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.warehouse.months import stale
 
     resources = resources_of(values)
     warehouse, landing = warehouse_of(values), resources["landing"]
-    with complaints(ConfigurationFailure, RoutesError):
+    with complaints(ConfigurationFailure, FormatsError, RoutesError):
         try:
             landed = landing.land(warehouse)
         finally:
@@ -149,49 +153,69 @@ def _run_months(definitions: Any, months: Sequence[date], console: "Console") ->
         ingest(definitions, instance, months, advance)
 
 
-def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
-    """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
-    from arcadia_dagster.finance.client import target_of
-    from arcadia_dagster.landing.records import RESTORE, unsound_records
-    from arcadia_dagster.stages.close import accounts, close
-    from arcadia_dagster.stages.status import status
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What `arcadia status` tells beside the months: how the month's close stands, and what is wrong with the home."""
 
-    warehouse = warehouse_of(values)
-    found: list[MonthStatus] = []
-    closed: Close | None = None
-    damaged: dict[str, tuple[str, str]] = {}
-    with complaints():
-        exists = warehouse.exists()
-    if exists:
-        with complaints(ValueError):
-            found = status(warehouse, target_of(values.finance_url))
-            if is_whole:
+    close: "Close | None"
+    damaged: Mapping[str, tuple[str, str]]
+    problems: Sequence[str]
+
+    @classmethod
+    def of(cls, values: Settings, warehouse: "Warehouse", *, exists: bool) -> "_Standing":
+        from arcadia_dagster.landing.records import unsound_records
+        from arcadia_dagster.stages.close import accounts, close
+
+        damaged: dict[str, tuple[str, str]] = {}
+        closed = None
+        if exists:
+            with complaints(ValueError):
                 damaged = unsound_records(warehouse, archive_of(values), every=False)
                 with warehouse.read() as connection:
                     closed = close(accounts(connection), today=datetime.now(UTC).date(), close_day=values.close_day)
+        return cls(closed, damaged, problems_of(values, warehouse))
+
+    def as_json(self) -> dict[str, Any]:
+        damaged = [
+            {"document_sha256": sha256, "file_name": name, "damage": damage}
+            for sha256, (name, damage) in self.damaged.items()
+        ]
+        closed = {} if self.close is None else {"close": self.close.as_json()}
+        return {**closed, "damaged_records": damaged, "problems": list(self.problems)}
+
+    def lines(self) -> Iterator[str]:
+        from arcadia_dagster.landing.records import RESTORE
+
+        if self.close is not None:
+            yield self.close.summary
+        for name, damage in self.damaged.values():
+            yield harmless(f"{name}: its record is damaged, nothing of it is pushed: {damage}")
+        if self.damaged:
+            yield RESTORE
+        yield from map(harmless, self.problems)
+
+
+def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
+    """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
+    from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.stages.status import status
+
+    warehouse = warehouse_of(values)
+    with complaints(ValueError):
+        exists = warehouse.exists()
+        found: list[MonthStatus] = status(warehouse, target_of(values.finance_url)) if exists else []
+    standing = _Standing.of(values, warehouse, exists=exists) if is_whole else _Standing(None, {}, [])
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
-        extra: dict[str, Any] = {}
-        if closed is not None:
-            extra = {"close": closed.as_json(), "damaged_records": _as_json(damaged)}
-        print_json({"months": [month.as_json() for month in shown], **extra})
-    elif shown:
+        print_json({"months": [month.as_json() for month in shown], **(standing.as_json() if is_whole else {})})
+        return OK
+    if shown:
         _print_months(shown)
-        if closed is not None:
-            print(closed.summary)
-    elif not damaged:
+    elif not standing.damaged:
         print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
-    if damaged and not as_json:
-        for name, damage in damaged.values():
-            print(harmless(f"{name}: its record is damaged, nothing of it is pushed: {damage}"))
-        print(RESTORE)
+    for line in standing.lines():
+        print(line)
     return OK
-
-
-def _as_json(damaged: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
-    return [
-        {"document_sha256": sha256, "file_name": name, "damage": damage} for sha256, (name, damage) in damaged.items()
-    ]
 
 
 def _print_months(found: "Sequence[MonthStatus]") -> None:

@@ -14,6 +14,7 @@ from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.finance.states import Outcome
+from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.stages.explain import Invoice
 from arcadia_dagster.stages.listing import InvoiceName, InvoiceState, Part
 from arcadia_dagster.warehouse.months import month_list
@@ -199,6 +200,33 @@ def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
     LEFT JOIN moved USING ({invoice}, tenant_id)
     LEFT JOIN uncertain USING ({KEY_COLUMNS})
     WHERE (finance_invoice_id IS NOT NULL OR is_uncertain) AND (here.is_here IS NULL OR moved.projects IS NOT NULL)
+    """
+
+
+def unwanted_sql(to: str = "true") -> str:
+    """SQL: the records of what should not be there: `target`, KEY_COLUMNS, `invoice_external_id`, `why` and `is_decided`.
+
+    A person has decided so, see `DECIDED_AGAINST`; or no route leads to its tenant any more, which is decided once a person has
+    had it pushed as it is routed now: before that there are other ways, see REROUTED_ADVICE.
+
+    Args:
+        to: SQL: a condition on records, to look at some only.
+    """
+    return f"""
+    SELECT record.target, record.tenant_id, record.source, record.account_id, record.external_id, record.invoice_external_id,
+      coalesce(decided.why, 'no route leads to this tenant any more') AS why,
+      decided.why IS NOT NULL OR record.payload_sha256 = '{SETTLED_PAYLOAD}' AS is_decided
+    FROM (FROM finance_records WHERE {to}) AS record
+    LEFT JOIN ({DECIDED_AGAINST}) AS decided USING (source, account_id, invoice_external_id)
+    LEFT JOIN (
+      SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS has_parts FROM allocations
+    ) AS allocated USING (source, account_id, invoice_external_id)
+    LEFT JOIN (
+      SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id,
+        true AS is_here
+      FROM allocations
+    ) AS here USING ({KEY_COLUMNS}, invoice_external_id)
+    WHERE decided.why IS NOT NULL OR (allocated.has_parts AND here.is_here IS NULL)
     """
 
 

@@ -22,8 +22,10 @@ from arcadia_dagster.finance.outstanding import (
     Recipient,
     key_condition,
     ready_here_sql,
+    unwanted_sql,
 )
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
+from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 
@@ -65,8 +67,9 @@ class OnRecord:
         missing: Why finance does not have it as it is now; None where it has, or need not have it.
         needs_a_person: Whether it stays missing until a person does something.
         is_ready: Whether it is to be in finance as it is now.
-        unwanted: Why finance should not have it: it is void, its provider has withdrawn it, its document was dismissed, or its
-            route leads elsewhere; None where it may.
+        unwanted: Why finance should not have it: a person has voided it or dismissed its document, its provider has withdrawn it,
+            or its route leads elsewhere; None where it may.
+        is_decided: Whether it is decided that it must not be there, so that it is to be removed.
         is_uncertain: Whether the outcome of some push of it is not certain.
         invoice_external_id: The invoice's own id, where it is not what finance knows it by.
         rerouted: What a person does where its routes have changed since its push, which keeps it from being pushed.
@@ -79,6 +82,7 @@ class OnRecord:
     needs_a_person: bool = False
     is_ready: bool = True
     unwanted: str | None = None
+    is_decided: bool = True
     is_uncertain: bool = False
     invoice_external_id: str | None = None
     rerouted: str | None = None
@@ -102,41 +106,28 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
                 bool_or({UNCERTAIN}) AS is_uncertain
               FROM finance_attempts WHERE {to} GROUP BY ALL
             ), stated AS (
-              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_stated FROM document_invoices
+              SELECT DISTINCT source, account_id, external_id AS invoice_external_id FROM document_invoices
             ), allocated AS (
-              SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id,
-                true AS is_part
+              SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id
               FROM allocations
-            ), void AS (
-              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_void
-              FROM decisions WHERE decision = 'void'
-            ), withdrawn AS (
-              SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_withdrawn
-              FROM tax_split_totals WHERE is_nothing
+            ), decided AS ({DECIDED_AGAINST}
+            ), unwanted AS ({unwanted_sql(to)}
             ), record AS (
               SELECT {KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
               SELECT {KEY_COLUMNS}, invoice_external_id FROM allocated SEMI JOIN stated
                 USING (source, account_id, invoice_external_id)
               UNION SELECT {KEY_COLUMNS}, invoice_external_id FROM sent
-            ), has_parts AS (SELECT DISTINCT source, account_id, invoice_external_id, true AS has_parts FROM allocated)
+            )
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
-              CASE
-                WHEN stated.is_stated IS NULL THEN 'its document was dismissed'
-                WHEN void.is_void THEN 'it is void'
-                WHEN withdrawn.is_withdrawn THEN 'its provider has withdrawn it'
-                WHEN has_parts.has_parts AND allocated.is_part IS NULL THEN 'no route leads to this tenant any more'
-              END AS unwanted,
+              coalesce(unwanted.why, decided.why) AS unwanted, coalesce(unwanted.is_decided, true) AS is_decided,
               ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.rerouted,
               ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
             FROM known
             LEFT JOIN record USING ({KEY_COLUMNS})
             LEFT JOIN sent USING ({KEY_COLUMNS}, invoice_external_id)
-            LEFT JOIN stated USING (source, account_id, invoice_external_id)
-            LEFT JOIN allocated USING ({KEY_COLUMNS}, invoice_external_id)
-            LEFT JOIN has_parts USING (source, account_id, invoice_external_id)
-            LEFT JOIN void USING (source, account_id, invoice_external_id)
-            LEFT JOIN withdrawn USING (source, account_id, invoice_external_id)
+            LEFT JOIN unwanted USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN decided USING (source, account_id, invoice_external_id)
             LEFT JOIN ready USING ({KEY_COLUMNS}, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,
@@ -158,6 +149,7 @@ def _on_record(row: Mapping[str, Any]) -> OnRecord:
         needs_a_person=is_same and row["state"] in NEEDS_A_PERSON,
         is_ready=is_ready,
         unwanted=row["unwanted"],
+        is_decided=row["is_decided"],
         is_uncertain=row["is_uncertain"],
         invoice_external_id=row["invoice_external_id"],
     )
@@ -296,10 +288,7 @@ def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[
         return _told_unlisted(invoice)
     ids = _ids(rows, show)
     if invoice.unwanted is not None:
-        return (
-            f"finance has it as {ids}, though {invoice.unwanted}",
-            "remove it in finance by hand, then run this again",
-        )
+        return f"finance has it as {ids}, though {invoice.unwanted}", _remove(invoice)
     if len(rows) > 1:
         return f"finance has {len(rows)} rows of it: {ids}", "finance must keep one of them: tell those who run it"
     if invoice.body is None:
@@ -331,6 +320,15 @@ def _told_unlisted(invoice: OnRecord) -> tuple[str, str] | None:
     if invoice.unwanted is None and invoice.body is not None:
         return f"finance does not list it; it had answered with {invoice.finance_invoice_id}", _again(invoice)
     return None
+
+
+def _remove(invoice: OnRecord) -> str:
+    if invoice.is_decided:
+        return "remove it in finance by hand, then run this again"
+    return (
+        f"`arcadia push {_name(invoice)}` says what can be done: undo the change of routes, or remove this one in finance by "
+        "hand, or have it pushed as it is routed now"
+    )
 
 
 def _push(invoice: OnRecord) -> str:

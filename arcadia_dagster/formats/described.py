@@ -9,6 +9,7 @@ is changed has its documents read anew.
 import csv
 import hashlib
 import io
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class DescribedFormat:
         self.path = path
         self.name = description.name
         self.digest = description.digest
+        self.comes_with_the_program = path.parent == SHIPPED
 
     def recognise(self, head: Head) -> "DescribedLayout | Refusal | None":
         """Known by its columns."""
@@ -168,17 +170,27 @@ class Descriptions:
     problems: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: Path, *, taken: frozenset[str] = frozenset()) -> "Descriptions":
+    def of(cls, folder: Path, *, taken: frozenset[str] = frozenset(), must_exist: bool = False) -> "Descriptions":
         """Read the descriptions: every file of the folder that ends with `.toml`. Nothing that is wrong with one raises.
 
         Args:
-            folder: The folder; there need not be one.
+            folder: The folder.
             taken: The names of the program's own formats.
+            must_exist: Whether a person has named the folder: that it is missing is then a mistake.
         """
         found: dict[str, DescribedFormat] = {}
         problems: dict[str, str] = {}
         files: dict[str, Path] = {}
-        for path in (*sorted(SHIPPED.glob("*.toml")), *sorted(folder.glob("*.toml"))):
+        try:
+            own = _files(folder)
+        except FileNotFoundError:
+            own = []
+            if must_exist:
+                problems[folder.name] = f"{folder} does not exist; ARCADIA_FORMATS names it"
+        except OSError as error:
+            own = []
+            problems[folder.name] = f"{folder} cannot be read: {error.strerror}; expected a folder with descriptions"
+        for path in (*_files(SHIPPED), *own):
             try:
                 description = read_description(path)
             except DescriptionError as error:
@@ -206,6 +218,18 @@ class Descriptions:
         """The same, of those that come before the program's own formats: people's own that name columns of a header."""
         found = [one.digest for one in self.formats if one.description.header and one.path.parent != SHIPPED]
         return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16] if found else ""
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of the folder that are descriptions: without hidden ones, which editors leave beside what they edit.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            Path(entry.path) for entry in entries if entry.name.endswith(".toml") and not entry.name.startswith(".")
+        )
 
 
 def _records(text: str, delimiter: str, most: int) -> list[list[str]]:

@@ -21,6 +21,7 @@ from arcadia_dagster.billing.periods import line_month_sql
 from arcadia_dagster.formats import totals
 from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content, unpack
 from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.format import (
     STATED_LINE,
     Csv,
@@ -126,8 +127,14 @@ class Reader:
         """Whether the document's lines are staged."""
         return document_sha256 in self._staged
 
-    def read(self, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
+    def read(
+        self, documents: Sequence[ArchivedDocument], by: Mapping[str, DescribedFormat] | None = None
+    ) -> dict[str, Reading]:
         """Read documents, each whole or not at all. The lines of the accepted ones are staged, once each.
+
+        Args:
+            documents: The documents.
+            by: The description to read a document by, whatever other formats say of it, by its SHA-256.
 
         Returns:
             A reading for each document, by its SHA-256. Nothing that a document contains raises.
@@ -142,7 +149,7 @@ class Reader:
             if (known := self._readings.get(document.document_sha256)) is not None:
                 readings[document.document_sha256] = known
                 continue
-            name, layout = self._recognise(document)
+            name, layout = self._recognise(document, (by or {}).get(document.document_sha256))
             if isinstance(layout, Refusal):
                 readings[document.document_sha256] = Reading(document.document_sha256, name, layout.reason)
             elif isinstance(layout, Inventory):
@@ -193,13 +200,19 @@ class Reader:
           USING (document_sha256, invoice_key)
         """
 
-    def _recognise(self, document: ArchivedDocument) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
+    def _recognise(
+        self, document: ArchivedDocument, by: DescribedFormat | None
+    ) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         facts = document.facts
         if facts.problem is not None:
             return None, Refusal(facts.problem)
         if document.encoding is Encoding.PARQUET:
             return self._recognise_parquet(document)
-        name, layout = self.formats.recognise(head_of(document))
+        head = head_of(document)
+        if by is None:
+            name, layout = self.formats.recognise(head)
+        else:
+            name, layout = by.name, by.recognise(head) or Refusal(by.why_not(head))
         if isinstance(layout, Refusal | Inventory | Manifest):
             return name, layout
         try:
@@ -616,11 +629,11 @@ def _magnitudes(
 def _sums(
     connection: duckdb.DuckDBPyConnection, lines: str, too_large: Collection[str]
 ) -> dict[tuple[str, str], Decimal]:
-    """The exact sum of each invoice's lines, where they are in one currency, but of documents whose sums may overflow."""
+    """The exact sum of each invoice's lines, where all are amounts in one currency, but of documents whose sums may overflow."""
     where = f"WHERE document_sha256 NOT IN ({text_list(too_large)})" if too_large else ""
     rows = connection.execute(
         f"SELECT document_sha256, invoice_key, sum(amount) FROM {lines} {where} "
-        "GROUP BY ALL HAVING count(DISTINCT currency) = 1"
+        "GROUP BY ALL HAVING count(DISTINCT currency) = 1 AND count(amount) = count(*)"
     ).fetchall()
     return {(sha256, key): amount for sha256, key, amount in rows}
 

@@ -61,9 +61,9 @@ class Formats:
         self._by_name = {format_.name: format_ for format_ in self._formats}
 
     @classmethod
-    def of(cls, folder: Path) -> "Formats":
-        """With the descriptions of a folder, and those that come with the program."""
-        return cls(Descriptions.of(folder, taken=_OWN_NAMES))
+    def of(cls, folder: Path, *, must_exist: bool = False) -> "Formats":
+        """With the descriptions of a folder, and those that come with the program; see `Descriptions.of`."""
+        return cls(Descriptions.of(folder, taken=_OWN_NAMES, must_exist=must_exist))
 
     def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         """The format's name and how to read the document; no name and a refusal where none recognises it.
@@ -92,10 +92,8 @@ class Formats:
         if own is not None:
             return own
         hints = [hint for one in self.descriptions.formats if (hint := one.below(head)) is not None]
-        wrong = "; ".join([*hints, *self.descriptions.problems.values()])
         return None, Refusal(
-            _what_it_seems(head, [one.name for one in self._formats if one.name not in _NOT_READ])
-            + (f"; {wrong}" if wrong else "")
+            "; ".join([_what_it_seems(head, [one.name for one in self._formats if one.name not in _NOT_READ]), *hints])
         )
 
     def passed_over(self, head: Head) -> str | None:
@@ -140,6 +138,11 @@ class Formats:
     def own_names(self) -> frozenset[str]:
         """The names of the program's own formats."""
         return _OWN_NAMES
+
+    def described(self, format_name: str | None) -> DescribedFormat | None:
+        """The description of that name; None where there is none now."""
+        format_ = self._by_name.get(format_name or "")
+        return format_ if isinstance(format_, DescribedFormat) else None
 
     def is_described(self, format_name: str | None) -> bool:
         """Whether people have described the format, or had: it is none of the program's own."""

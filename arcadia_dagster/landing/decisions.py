@@ -10,12 +10,43 @@ from typing import Any, Literal
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.record import Record
-from arcadia_dagster.landing.records import damage_of, records_of
-from arcadia_dagster.landing.register import arrivals_of, register
+from arcadia_dagster.landing.reading import arrivals
+from arcadia_dagster.landing.record import Event, Record
+from arcadia_dagster.landing.records import damage_of, note_records, records_of
+from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.warehouse import Warehouse
 
 Decision = Literal["release", "dismiss", "void", "end"]
+
+
+DECIDED_AGAINST = """
+SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
+FROM decisions WHERE decision = 'void' GROUP BY ALL
+UNION ALL
+SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it' AS why
+FROM tax_split_totals AS total ANTI JOIN (FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
+WHERE is_nothing GROUP BY ALL
+UNION ALL
+SELECT source, account_id, invoice_external_id, 'its document was dismissed' AS why
+FROM (
+  SELECT attempt.source, attempt.account_id, attempt.invoice_external_id, dismissed.is_dismissed
+  FROM finance_attempts AS attempt
+  LEFT JOIN (SELECT DISTINCT document_sha256, true AS is_dismissed FROM decisions WHERE decision = 'dismiss') AS dismissed
+    USING (document_sha256)
+  ANTI JOIN document_invoices AS stated
+    ON stated.source = attempt.source AND stated.account_id = attempt.account_id
+    AND stated.external_id = attempt.invoice_external_id
+  ANTI JOIN (FROM decisions WHERE decision = 'void') AS void
+    ON void.source = attempt.source AND void.account_id = attempt.account_id
+    AND void.external_id = attempt.invoice_external_id
+)
+GROUP BY source, account_id, invoice_external_id HAVING bool_and(coalesce(is_dismissed, false))
+"""
+"""SQL: the invoices that should not be in finance because a person or their provider has decided so, each with why.
+
+A person has voided it; its provider has withdrawn it; or no document states it any more, and a person has dismissed each one of
+which it was pushed. That no document states it is no decision: nobody is told to remove it from finance then.
+"""
 
 
 class DecisionError(ValueError):
@@ -76,19 +107,35 @@ def decide(
         assert_known(warehouse, document_sha256, invoice)
         if decision == "release" and invoice is not None:
             event["overruled"] = _doubts(warehouse, document_sha256, invoice)
-        record = _whole_record(warehouse, archive, document_sha256)
         document = archive.examine(document_sha256)
+        record, is_new = _with(
+            _whole_record(warehouse, archive, document_sha256), {**event, "at": now.astimezone(UTC).isoformat()}
+        )
         reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
-            readings = reader.read([document])
-            [arrival] = arrivals_of([document], {document_sha256: record}, readings, reader.formats)
+            found, lost = arrivals(warehouse, reader, [document], {document_sha256: record})
         finally:
             reader.close()
         with warehouse.write() as connection:
-            if event not in [{name: known[name] for name in known if name != "at"} for known in record.of("decided")]:
-                archive.append(document_sha256, [{**event, "at": now.astimezone(UTC).isoformat()}])
-            decided = replace(arrival, record=archive.record(document_sha256))
-            return register(connection, archive, [decided], reader.formats)
+            if is_new:
+                archive.append(document_sha256, [record.events[-1]])
+            decided = archive.record(document_sha256)
+            if lost:
+                # The document stays as it is registered, and the decision stands.
+                register_facts(connection, [decided])
+                return note_records(connection, archive, [decided])
+            return register(connection, archive, [replace(one, record=decided) for one in found], reader.formats)
+
+
+def _with(record: Record, event: Event) -> tuple[Record, bool]:
+    """The record with the decision, and whether it is a new one: the same one again is none."""
+
+    def timeless(event: Event) -> Event:
+        return {name: value for name, value in event.items() if name != "at"}
+
+    if any(timeless(known) == timeless(event) for known in record.of("decided")):
+        return record, False
+    return replace(record, events=(*record.events, event)), True
 
 
 def _whole_record(warehouse: Warehouse, archive: Archive, document_sha256: str) -> Record:

@@ -16,10 +16,12 @@ import duckdb
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
+from arcadia_dagster.landing.descriptions import assert_none_gone
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
+from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState
 from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
-from arcadia_dagster.landing.register import arrivals_of, register, register_facts
+from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
@@ -160,6 +162,7 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
 
     Raises:
         InboxError: The inbox is missing or cannot be read.
+        FormatsError: A description is gone by which a document was read that only the archive knows.
         LockTimeoutError: Another landing took longer than ten minutes, or a writer of the warehouse longer than its lock's
             time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
@@ -285,7 +288,12 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def _restore(
     warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
 ) -> None:
-    """Register archived documents that the warehouse does not know, or does not know all of; note which records are damaged."""
+    """Register archived documents that the warehouse does not know, or does not know all of; note which records are damaged.
+
+    Raises:
+        FormatsError: A description is gone by which one of them was read.
+    """
+    assert_none_gone((archive.record(sha256) for sha256 in archived), reader.formats)
     anew: list[str] = []
     # Which ids are aliases must be known before the first invoice is placed.
     for hashes in _slices([(sha256, 0) for sha256 in archived]):
@@ -449,16 +457,15 @@ def _register(
         sha256: replace(record, events=(*record.events, *known.nameless.get(sha256, ())))
         for sha256, record in records_of(warehouse, archive, [one.document_sha256 for one in documents]).items()
     }
-    readings = reader.read(documents)
-    for document in documents:
-        reading = readings[document.document_sha256]
-        if reading.passed_over is not None:
-            [name, *_] = records[document.document_sha256].names
-            landed.described[name] = f"{reading.format}, and not the program's own {reading.passed_over}"
-    arrivals = arrivals_of(documents, records, readings, reader.formats)
+    found, lost = arrivals(warehouse, reader, documents, records)
+    landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
+    for arrival in found:
+        if arrival.reading.passed_over is not None:
+            which = f"{arrival.reading.format}, and not the program's own {arrival.reading.passed_over}"
+            landed.described[arrival.record.names[0]] = which
     with warehouse.write() as connection:
-        if arrivals:
-            landed.months |= register(connection, archive, arrivals, reader.formats)
+        if found:
+            landed.months |= register(connection, archive, found, reader.formats)
         paths = text_list([file.inbox_path for file, _ in looked_at])
         connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
         insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])

@@ -12,9 +12,10 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, assert_known
+from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import DamagedError, Event, Record, event_of, line_of
-from arcadia_dagster.landing.records import records_of
-from arcadia_dagster.landing.register import arrivals_of, register
+from arcadia_dagster.landing.records import note_records, records_of
+from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch
 
@@ -79,13 +80,16 @@ def mend(
         archive.replace_record(document_sha256, b"".join(map(line_of, events)))
         reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
-            readings = reader.read([document])
-            mended = {document_sha256: archive.record(document_sha256)}
-            arrivals = arrivals_of([document], mended, readings, reader.formats)
+            mended = archive.record(document_sha256)
+            found, cannot = arrivals(warehouse, reader, [document], {document_sha256: mended})
         finally:
             reader.close()
         with warehouse.write() as connection:
-            return register(connection, archive, arrivals, reader.formats), lost
+            if cannot:
+                # The document stays as it is registered.
+                register_facts(connection, [mended])
+                return note_records(connection, archive, [mended]), lost
+            return register(connection, archive, found, reader.formats), lost
 
 
 def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:

@@ -216,6 +216,10 @@ def _is_texts(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
 
+def _is_description(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, dict) and isinstance(value.get("name"), str)
+
+
 DECISIONS: Final = ("release", "dismiss", "void", "end", "mend")
 """What people decide."""
 
@@ -232,6 +236,10 @@ _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
         "alias_account_id": _TEXT,
         "alias_external_id": _TEXT,
         "alias_source": _Field(_is_text, "a text", is_optional=True),
+    },
+    "described": {
+        "file": _TEXT_OR_NONE,
+        "description": _Field(_is_description, "an object with a 'name'"),
     },
     "decided": {
         **dict.fromkeys(_INVOICE, _TEXT_OR_NONE),

@@ -14,11 +14,12 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.currency import EXPONENTS
+from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
-from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
 from arcadia_dagster.landing.identity import Identity, Names, identify
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
@@ -70,40 +71,23 @@ its document's paths: what nobody knows is not replaced.
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A document to register: its size, its record in the archive, what reading it gave, and what its names tell."""
+    """A document to register.
+
+    Attributes:
+        byte_size: Its size.
+        record: Its record in the archive.
+        reading: What reading it gave.
+        names: What its names tell.
+        described: The description that it was read by; None where its format is the program's own, or there is none.
+        is_kept: Whether that is the one on its record, for the present formats lose an invoice in it.
+    """
 
     byte_size: int
     record: Record
     reading: Reading
     names: Names
-
-
-def arrivals_of(
-    documents: Iterable[ArchivedDocument],
-    records: Mapping[str, Record],
-    readings: Mapping[str, Reading],
-    formats: Formats,
-) -> list[Arrival]:
-    """The documents, ready to be registered. To be called without the warehouse's lock: people's patterns are matched here.
-
-    Args:
-        documents: The documents.
-        records: Their records, by their SHA-256.
-        readings: What reading each gave, by its SHA-256.
-        formats: What they were read by.
-    """
-    found = [(document, records[document.document_sha256]) for document in documents]
-    names: dict[str | None, list[str]] = {}
-    for document, record in found:
-        names.setdefault(readings[document.document_sha256].format, []).extend(record.names)
-    told = {
-        format_: formats.facts_from_names(format_, dict.fromkeys(of_format)) for format_, of_format in names.items()
-    }
-    return [
-        Arrival(document.byte_size, record, reading, Names.of(record.names, told[reading.format]))
-        for document, record in found
-        for reading in [readings[document.document_sha256]]
-    ]
+    described: DescribedFormat | None = None
+    is_kept: bool = False
 
 
 def register(
@@ -138,7 +122,7 @@ def register(
     ):
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     register_facts(connection, [arrival.record for arrival in arrivals])
-    aliases = _aliases(connection)
+    aliases = aliases_of(connection)
     pushed = _pushed(connection)
     tables = _Tables()
     stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
@@ -156,6 +140,9 @@ def register(
         row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
         numbered.add(row)
         tables.invoices.append(row)
+    for arrival, row in zip(arrivals, tables.documents, strict=True):
+        if row["status"] == "accepted" and (event := _new_description(arrival)) is not None:
+            learned[row["document_sha256"]].append(event)
     _note_learned(connection, archive, arrivals, learned, tables)
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
@@ -176,11 +163,16 @@ def _note_learned(
     learned: Mapping[str, Sequence[Event]],
     tables: "_Tables",
 ) -> None:
-    """Put the aliases that were learned just now on the record, and what the records are by then into the documents' rows."""
+    """Put what was learned just now, aliases and descriptions, on the record, and how that is by then into its document's row."""
     records = {arrival.record.document_sha256: arrival.record for arrival in arrivals}
-    rows = [_fact(records[sha256], event, "learned_at") for sha256, events in learned.items() for event in events]
+    rows = [
+        _fact(records[sha256], event, "learned_at")
+        for sha256, events in learned.items()
+        for event in events
+        if event["event"] == "alias"
+    ]
     insert(connection, schema.INVOICE_ALIASES, rows)
-    # Nothing is appended to a damaged record: the alias is learned again with the next rebuild.
+    # Nothing is appended to a damaged record: they are learned again with the next rebuild.
     grown = {sha256: events for sha256, events in learned.items() if events and records[sha256].damage is None}
     archive.append_all(grown)
     for row in tables.documents:
@@ -295,6 +287,8 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             "reason": reason,
             "record_count": reading.records,
             "read_by": formats.read_by(reading.format, is_rejected=status == "rejected"),
+            "described_in": file_of(arrival.described) if status == "accepted" else None,
+            "is_kept": arrival.is_kept,
         }
     )
     if status == "accepted":
@@ -415,10 +409,11 @@ class _Earlier:
     """The invoices that documents stated when they were registered before."""
 
     def __init__(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
-        self._by_id: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+        self._by_id: dict[tuple[str, str | None, str], tuple[str, str, str]] = {}
         self._invoices: dict[str, list[tuple[str, str, str]]] = {}
         for sha256, source, account, external_id in rows:
             self._by_id[sha256, account, external_id] = (source, account, external_id)
+            self._by_id.setdefault((sha256, None, external_id), (source, account, external_id))
             self._invoices.setdefault(sha256, []).append((source, account, external_id))
 
     @classmethod
@@ -431,10 +426,11 @@ class _Earlier:
         )
 
     def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
-        """The same invoice then: by its id, for its source may have got another name; or the only one of the document."""
+        """The same invoice then: by its id, for source and account may be called otherwise now; or the document's only one."""
         sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
-        if (same := self._by_id.get((sha256, account, external_id))) is not None:
-            return same
+        for by in (account, None):
+            if (same := self._by_id.get((sha256, by, external_id))) is not None:
+                return same
         invoices = self._invoices.get(sha256, [])
         return invoices[0] if len(invoices) == 1 and row["id_basis"] != "document" else None
 
@@ -452,7 +448,8 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
     )
 
 
-def _aliases(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+def aliases_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+    """The invoices that are known by another id: source, account and id, each with those that it is kept under."""
     rows = connection.execute(
         "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
         "FROM invoice_aliases"
@@ -484,6 +481,18 @@ def _archived_at(archive: Archive, record: Record) -> datetime:
     """When the document's bytes were archived (UTC): where no line tells when it came, this is about then."""
     modified = archive.path_of(record.document_sha256).stat().st_mtime
     return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
+
+
+def _new_description(arrival: Arrival) -> Event | None:
+    """The event that says by which description the document was accepted, or that it was by none any more; None if known."""
+    known: Event | None = next(reversed(list(arrival.record.of(DESCRIBED))), None)
+    if arrival.is_kept or (arrival.described is None and known is None):
+        return None
+    event = described_event(arrival.described, arrival.reading.format)
+    known = known or {}
+    if (known.get("description"), known.get("file") is None) == (event["description"], event["file"] is None):
+        return None
+    return {**event, "at": datetime.now(UTC).isoformat()}
 
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:

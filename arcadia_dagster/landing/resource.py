@@ -7,6 +7,7 @@ from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.warehouse import Warehouse
@@ -20,6 +21,7 @@ class LandingResource:
         inbox: The folder that invoice files are dropped in. It is never changed.
         archive: The folder that keeps every document's bytes.
         formats: The folder with people's descriptions of formats.
+        formats_named: Whether a person has named that folder, so that it must exist.
         max_document_bytes: A larger file is not taken.
         tenants: The file with the routing table: which tenant bears what.
         tenants_named: Whether a person has named that file, so that it must exist.
@@ -30,6 +32,7 @@ class LandingResource:
     inbox: str
     archive: str
     formats: str = ""
+    formats_named: bool = False
     max_document_bytes: int = 10 * 2**30
     tenants: str = ""
     tenants_named: bool = False
@@ -56,8 +59,10 @@ class LandingResource:
         """Take the routing table, and what is new in the inbox; see `take_routes` and `landing.land`.
 
         Raises:
+            FormatsError: A description of a format cannot be used, or is gone; nothing was taken.
             RoutesError: The routing table cannot be right; nothing was taken.
         """
+        assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
         landed = land(
             warehouse,
@@ -71,7 +76,7 @@ class LandingResource:
 
     def get_formats(self) -> Formats:
         """The formats that documents are read by, with people's descriptions as they are now."""
-        return Formats.of(Path(self.formats)) if self.formats else Formats()
+        return Formats.of(Path(self.formats), must_exist=self.formats_named) if self.formats else Formats()
 
     def get_routes(self) -> Routes:
         """The routing table, as the file has it now; empty where there is no file.
@@ -83,12 +88,14 @@ class LandingResource:
             return Routes((), self.own_tenant)
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
 
-    def assert_routes_taken(self, warehouse: Warehouse) -> None:
-        """Check that the warehouse goes by the routing table as it is now.
+    def assert_can_deliver(self, warehouse: Warehouse) -> None:
+        """Check that the descriptions can be used, and that the warehouse goes by the routing table as it is now.
 
         Raises:
-            RoutesError: It does not yet, or the table cannot be right.
+            FormatsError: A description of a format cannot be used, or is gone.
+            RoutesError: The warehouse does not go by the table yet, or it cannot be right.
         """
+        assert_usable(warehouse, self.get_formats())
         routes = self.get_routes()
         with warehouse.read() as connection:
             known = known_routes(connection)

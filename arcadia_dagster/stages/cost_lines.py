@@ -8,6 +8,7 @@ import duckdb
 from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.landing import outdated_documents
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
@@ -39,7 +40,8 @@ def build_cost_lines(
             seen = versions(connection, schema.RAW_INVOICES.name, wanted)
             documents = _current_documents(connection, wanted)
             _assert_read_as_now(connection, reader, documents)
-        _stage(archive, reader, documents)
+            kept = kept_documents(connection)
+        _stage(archive, reader, documents, kept)
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
@@ -71,9 +73,10 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
         )
 
 
-def _stage(archive: Archive, reader: Reader, documents: Collection[str]) -> None:
+def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: Collection[str]) -> None:
     missing = [archive.examine(sha256) for sha256 in documents if not reader.has(sha256)]
-    for sha256, reading in reader.read(missing).items():
+    by = recorded_descriptions(archive, [one.document_sha256 for one in missing if one.document_sha256 in kept])
+    for sha256, reading in reader.read(missing, by).items():
         if reading.reason is not None:
             raise WarehouseError(
                 f"document {sha256}, accepted before, cannot be read any more ({reading.reason}); "

@@ -1,5 +1,6 @@
 """Where a figure comes from: finance's record back to files, hashes, lines, attempts and decisions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, islice
@@ -7,11 +8,14 @@ from typing import Any
 
 import duckdb
 
+from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.format import Csv, Inventory, Manifest, Refusal
 from arcadia_dagster.formats.problems import record_lines
 from arcadia_dagster.formats.reader import head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.decisions import DECIDED_AGAINST
+from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_literal
@@ -48,7 +52,7 @@ def find(warehouse: Warehouse, text: str) -> Invoice:
             SELECT DISTINCT source, account_id, external_id FROM document_invoices
             WHERE {wanted} IN (external_id, invoice_number, source || '/' || account_id || '/' || external_id)
             UNION SELECT source, account_id, invoice_external_id FROM finance_records
-              WHERE {wanted} IN (external_id, invoice_external_id)
+              WHERE {wanted} IN (external_id, invoice_external_id, source || '/' || account_id || '/' || invoice_external_id)
             UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = {wanted}
             ORDER BY ALL
             """
@@ -71,9 +75,10 @@ def explain(
 ) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
-    Keys: `invoice`, `is_stated` (whether a document states it still), `totals`, `allocations` (what each tenant bears), `finance`
-    (a record for each target and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with
-    the physical line in the file), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
+    Keys: `invoice`, `is_stated` (whether a document states it still), `unwanted` (why it should not be in finance, where a
+    person or its provider has decided so), `totals`, `allocations` (what each tenant bears), `finance` (a record for each target
+    and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with the physical line in the
+    file), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -94,10 +99,13 @@ def explain(
         lines = _rows(
             connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number {limit}"
         )
+        kept = kept_documents(connection)
+        decided = _rows(connection, f"SELECT why FROM ({DECIDED_AGAINST}) WHERE {pushed}")
         is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
         found = {
             "invoice": key,
             "is_stated": is_stated,
+            "unwanted": decided[0]["why"] if decided else None,
             "totals": totals[0] if totals else None,
             "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id"),
             "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
@@ -106,7 +114,7 @@ def explain(
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
-    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats())}
+    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}
 
 
 def _credit_notes_sql(invoice: Invoice) -> str:
@@ -123,18 +131,34 @@ def _credit_notes_sql(invoice: Invoice) -> str:
     """
 
 
-def _with_physical_lines(archive: Archive, lines: list[dict[str, Any]], formats: Formats) -> list[dict[str, Any]]:
+def _with_physical_lines(
+    archive: Archive, lines: list[dict[str, Any]], formats: Formats, kept: Collection[str]
+) -> list[dict[str, Any]]:
     last: dict[str, int] = {}
     for line in lines:
         last[line["document_sha256"]] = line["line_number"]
-    places = {sha256: physical_lines(archive, sha256, formats, up_to=record) for sha256, record in last.items()}
+    by = recorded_descriptions(archive, [sha256 for sha256 in last if sha256 in kept])
+    places = {
+        sha256: physical_lines(archive, sha256, formats, up_to=record, by=by.get(sha256))
+        for sha256, record in last.items()
+    }
     for line in lines:
         line["file_line"] = places[line["document_sha256"]].get(line["line_number"])
     return lines
 
 
-def physical_lines(archive: Archive, document_sha256: str, formats: Formats, *, up_to: int) -> dict[int, int]:
-    """The line of the archived file on which each line's record begins, both from 1; empty where nobody can tell."""
+def physical_lines(
+    archive: Archive, document_sha256: str, formats: Formats, *, up_to: int, by: DescribedFormat | None = None
+) -> dict[int, int]:
+    """The line of the archived file on which each line's record begins, both from 1; empty where nobody can tell.
+
+    Args:
+        archive: Where the file is.
+        document_sha256: The document.
+        formats: The formats that documents are read by.
+        up_to: The last line to tell of.
+        by: The description that reads the document, whatever the formats say of it.
+    """
     path = archive.path_of(document_sha256)
     if not path.exists():
         return {}
@@ -143,8 +167,13 @@ def physical_lines(archive: Archive, document_sha256: str, formats: Formats, *, 
     # Parquet has no lines, and JSON none that are its records'.
     if facts.problem is not None or not facts.newline or facts.head.lstrip()[:1] in {b"{", b"["}:
         return {}
-    _, layout = formats.recognise(head_of(document))
-    if isinstance(layout, Refusal | Inventory | Manifest) or not isinstance(csv := layout.lines_in(path), Csv):
+    head = head_of(document)
+    layout = by.recognise(head) if by is not None else formats.recognise(head)[1]
+    if (
+        layout is None
+        or isinstance(layout, Refusal | Inventory | Manifest)
+        or not isinstance(csv := layout.lines_in(path), Csv)
+    ):
         return {}
     begins = record_lines(path, newline=facts.newline, delimiter=csv.delimiter, first_line=csv.first_line)
     records = islice(begins, int(csv.has_header), int(csv.has_header) + -(-up_to // csv.lines_each))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import duckdb
 
 from arcadia_dagster.billing.payload import ready_invoices_sql
-from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD
+from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD, unwanted_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.stages.listing import rejected, short_hash
 from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
@@ -27,6 +27,7 @@ class InFinance(StrEnum):
     THERE = "in finance"
     WAITING = "waiting"
     FAILED = "failed"
+    EARLIER = "in finance as it was pushed before"
     UNWANTED = "in finance, and should not be"
 
 
@@ -39,6 +40,8 @@ class Delivery:
         tenant_id: The tenant there.
         external_id: What finance knows it by.
         what: How it stands.
+        why: Why it should not be there; None where it may, or nobody has decided so.
+        is_decided: Whether it is to be removed there, as a person decided.
         gross: What it comes to, in minor units; None of what should not be there.
         finance_invoice_id: Finance's id, or None.
         pushed_at: When finance last accepted it (UTC), or None.
@@ -55,19 +58,27 @@ class Delivery:
     pushed_at: datetime | None
     action: str | None
     error: str | None
+    why: str | None = None
+    is_decided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """What a finance service has and should not.
+    """What a finance service has and should not, as a person decided; or what it has and no document here states.
 
-    Its invoice is held or void by now, no document states it any more, or a route leads it to another tenant.
+    Its invoice is void, its document was dismissed, or a route leads it to another tenant. That nothing states it is nobody's
+    decision: a description of a format is wrong, or something is lost, and it may stay where it is.
     """
 
     source: str
     account_id: str
     invoice_external_id: str
     delivery: Delivery
+
+    @property
+    def name(self) -> str:
+        """How commands name its invoice: `source/account/id`, quoted for a shell."""
+        return shlex.quote(f"{self.source}/{self.account_id}/{self.invoice_external_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +227,7 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         key = (row["source"], row["account_id"], row["invoice_external_id"])
         delivery = _delivery(row)
         deliveries.setdefault(key, []).append(delivery)
-        if delivery.what == InFinance.UNWANTED:
+        if delivery.what == InFinance.UNWANTED or (delivery.what == InFinance.EARLIER and not row["is_stated"]):
             found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
     for row in fetch(connection, _invoices_sql(months)):
         key = (row["source"], row["account_id"], row["external_id"])
@@ -293,7 +304,7 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
     """How a row of `_deliveries_sql` stands."""
     is_current = row["pushed_sha256"] == row["payload_sha256"]
     if row["payload_sha256"] is None:
-        what = InFinance.UNWANTED
+        what = InFinance.EARLIER if row["why"] is None else InFinance.UNWANTED
     elif row["state"] == State.DELIVERED and is_current:
         what = InFinance.THERE
     elif row["state"] in NEEDS_A_PERSON and is_current:
@@ -310,13 +321,16 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
         pushed_at=row["pushed_to_finance_at"],
         action=row["action"],
         error=row["last_error"],
+        why=row["why"],
+        is_decided=bool(row["is_decided"]),
     )
 
 
 def _deliveries_sql(months: Collection[date]) -> str:
     """SQL: every ready invoice, or part of one, at every finance service, with its record there, if any.
 
-    And what is there although nothing that is ready should be: its payload is NULL then.
+    And what is there of an invoice that is not ready, or nobody's: its payload is NULL then, and `why` says why it should not be
+    there, where a person has decided so.
     """
     in_months = f"invoice_month IN ({month_list(months)})"
     record = "state, payload_sha256 AS pushed_sha256, finance_invoice_id, pushed_to_finance_at, action, last_error"
@@ -331,8 +345,13 @@ def _deliveries_sql(months: Collection[date]) -> str:
       record.* EXCLUDE (target, {key}, invoice_external_id, invoice_month)
     FROM (SELECT * FROM ready CROSS JOIN target WHERE {in_months}) AS wanted LEFT JOIN record USING (target, {key})
     UNION ALL BY NAME
-    SELECT record.* REPLACE (coalesce(total.invoice_month, record.invoice_month) AS invoice_month)
+    SELECT record.* REPLACE (coalesce(total.invoice_month, record.invoice_month) AS invoice_month), unwanted.why,
+      unwanted.is_decided, coalesce(stated.is_stated, false) AS is_stated
     FROM record
+    LEFT JOIN ({unwanted_sql()}) AS unwanted USING (target, {key}, invoice_external_id)
+    LEFT JOIN (
+      SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_stated FROM document_invoices
+    ) AS stated USING (source, account_id, invoice_external_id)
     LEFT JOIN tax_split_totals AS total
       ON total.source = record.source AND total.account_id = record.account_id
       AND total.external_id = record.invoice_external_id

@@ -139,6 +139,16 @@ _DOCUMENTS_SINCE_5 = (
         "VARCHAR",
         "What is wrong with the record, with its path and line, so that its invoices are held; NULL where it is whole.",
     ),
+    Column(
+        "described_in",
+        "VARCHAR",
+        "The file of the description that it is read by; NULL where that, or the format, comes with the program.",
+    ),
+    Column(
+        "is_kept",
+        "BOOLEAN",
+        "Whether it counts as an earlier description read it, for the present one loses an invoice in it: held.",
+    ),
     Column("record_count", "BIGINT", "How many records it has, without a header; NULL where it states no invoice."),
 )
 

@@ -259,12 +259,21 @@ def test_what_looks_like_a_format_of_the_program_and_is_none_is_read_as_describe
     assert (found.format, found.lines) == ("like", [(Decimal("1.5"),)])
 
 
-def test_a_wrong_description_stops_no_other_and_is_told_where_nothing_else_reads_the_file(tmp_path: Path) -> None:
+def test_every_wrong_description_is_told_and_what_an_editor_leaves_is_none(tmp_path: Path) -> None:
     wrong = GOOD.replace('amount = "Netto"', 'amuont = "Netto"').replace('"examplecloud"', '"wrong"', 1)
-    formats = described(tmp_path, right=GOOD, wrong=wrong)
-    good, unknown = Desk(tmp_path, formats).read(as_csv(SERVER), b"a;b\n1;2\n")
-    assert good.reason is None
-    assert "wrong.toml: columns.amuont: there is no such field; did you mean amount?" in str(unknown.reason)
+    (tmp_path / ".#right.toml").symlink_to("ann@host.123")
+    found = described(tmp_path, right=GOOD, wrong=wrong, same=GOOD).descriptions
+    assert "wrong.toml: columns.amuont: there is no such field; did you mean amount?" in found.problems["wrong.toml"]
+    assert found.problems["same.toml"].endswith("name = 'examplecloud': right.toml has that name too")
+    assert len(found.problems) == 2
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be read: Not a directory" in Descriptions.of(tmp_path / "file").problems["file"]
+    named = Descriptions.of(tmp_path / "none", must_exist=True).problems["none"]
+    assert named == f"{tmp_path / 'none'} does not exist; ARCADIA_FORMATS names it"
+    assert Descriptions.of(tmp_path / "none").problems == {}
 
 
 WRONG = {

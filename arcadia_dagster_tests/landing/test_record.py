@@ -53,7 +53,8 @@ DAMAGED = {
     content_of(RECEIVED) + b"null\n": "line 2: it is no JSON object ('null')",
     content_of(RECEIVED) + b'"void"\n': "line 2: it is no JSON object",
     content_of(RECEIVED) + b"NaN\n": "line 2: it is no JSON object",
-    content_of(RECEIVED) + b"{}\n": "line 2: its event is None; expected received, control_total, alias, decided",
+    content_of(RECEIVED)
+    + b"{}\n": "line 2: its event is None; expected received, control_total, alias, described, decided",
     content_of(RECEIVED) + b"\n" + content_of(VOID): "line 2: it is no JSON ('')",
     content_of(RECEIVED) + b"[" * 100_000 + b"\n": "line 2: it is no JSON ('[[[",
     content_of(RECEIVED) + b"9" * 10_000 + b"\n": "line 2: it is no JSON ('999",

@@ -1,0 +1,322 @@
+"""Reading documents that are to be registered: by the descriptions there are now, unless an invoice would be lost by that.
+
+A description is changed, and does not read a document any more that it has read before, or reads other invoices in it. Nobody has
+decided then that the invoices there were should go, and finance may have them. So the document counts as the description on its
+record reads it, and is held, until the description is corrected or a person decides. An invoice is not lost that gets another id
+by the change and has the same lines: before its first push the id is corrected, later the first one stays (see `register`).
+
+What becomes of a document depends on its record, on what people decided and on the descriptions, so that a rebuilt warehouse says
+the same.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from arcadia_dagster.formats.described import DescribedFormat
+from arcadia_dagster.formats.described_layout import DescribedLayout
+from arcadia_dagster.formats.format import Reading, StatedInvoice
+from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
+from arcadia_dagster.landing.identity import Identity, Names, identify
+from arcadia_dagster.landing.record import Record
+from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.query import text_list
+
+_MOST_NAMED = 3
+_HASH_SHOWN = 12
+
+Key: TypeAlias = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """An invoice that a reading states.
+
+    Attributes:
+        key: Source, account and id, as the document and its names tell.
+        ordinal: Which of its document's.
+        lines: What tells its lines from those of another invoice.
+    """
+
+    key: Key
+    ordinal: int
+    lines: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, invoice: StatedInvoice, identity: Identity) -> "_Stated":
+        key = (identity.source, identity.account_id, identity.external_id)
+        lines = (invoice.line_count, invoice.lines_total, tuple(invoice.lines_sketch))
+        return cls(key, invoice.ordinal, lines)
+
+
+def arrivals(
+    warehouse: Warehouse, reader: Reader, documents: Sequence[ArchivedDocument], records: Mapping[str, Record]
+) -> tuple[list[Arrival], dict[str, str]]:
+    """The documents, ready to be registered. To be called without the lock: here documents are read, and names matched.
+
+    Args:
+        warehouse: Where decisions and aliases are known.
+        reader: Reads them; it keeps the lines.
+        documents: The documents; each has arrived once.
+        records: Their records, by their SHA-256.
+
+    Returns:
+        The documents that can be registered; and, by its SHA-256, why another cannot: it was accepted before, is not read so any
+        more, and no description that reads it is on its record.
+    """
+    kept = _kept(warehouse, reader, documents, records)
+    readings = reader.read(documents, {sha256: one.described for sha256, one in kept.items()})
+    for sha256, one in kept.items():
+        readings[sha256] = one.marked(readings[sha256])
+    names = _names(reader.formats, readings, records, {sha256: one.described for sha256, one in kept.items()})
+    lost = _lost(warehouse, readings, names, records)
+    found = [
+        Arrival(
+            document.byte_size,
+            records[sha256],
+            readings[sha256],
+            names[sha256],
+            kept[sha256].described if sha256 in kept else reader.formats.described(readings[sha256].format),
+            is_kept=sha256 in kept,
+        )
+        for document in documents
+        for sha256 in [document.document_sha256]
+        if sha256 not in lost
+    ]
+    return found, lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A document that counts as the description on its record reads it, and why."""
+
+    described: DescribedFormat
+    doubt: str
+
+    def marked(self, reading: Reading) -> Reading:
+        """The reading, with each invoice in doubt."""
+        invoices = tuple(replace(invoice, doubts=(self.doubt, *invoice.doubts)) for invoice in reading.invoices)
+        return replace(reading, invoices=invoices)
+
+
+def _kept(
+    warehouse: Warehouse, reader: Reader, documents: Sequence[ArchivedDocument], records: Mapping[str, Record]
+) -> dict[str, _Kept]:
+    """The documents of which the present formats lose an invoice."""
+    recorded: dict[str, DescribedFormat] = {}
+    by_digest: dict[str, DescribedFormat] = {}
+    for document in documents:
+        record = records[document.document_sha256]
+        described = None if is_dismissed(record) else recorded_description(record)
+        if described is not None and not _is_read_by(document, reader.formats, described):
+            recorded[document.document_sha256] = by_digest.setdefault(described.digest, described)
+    changed = [document for document in documents if document.document_sha256 in recorded]
+    if not changed:
+        return {}
+    # A reader reads a document in one way only: what is found out here is read again by that which keeps the lines.
+    now = _read_aside(warehouse, reader.formats, changed)
+    before = _read_aside(warehouse, reader.formats, changed, recorded)
+    names_now = _names(reader.formats, now, records)
+    names_before = _names(reader.formats, before, records, recorded)
+    known = _Known.of(warehouse)
+    kept = {}
+    for document in changed:
+        sha256 = document.document_sha256
+        stated = list(_stated(now[sha256], names_now[sha256]))
+        lost = known.lost(_stated(before[sha256], names_before[sha256]), stated, records[sha256])
+        if lost:
+            described = recorded[sha256]
+            present = reader.formats.described(described.name)
+            reason = _reason(document, now[sha256], stated, lost, present)
+            doubt = _doubt(document, present or described, reason, lost, is_read=bool(stated))
+            kept[sha256] = _Kept(described, doubt)
+    return kept
+
+
+def _is_read_by(document: ArchivedDocument, formats: Formats, described: DescribedFormat) -> bool:
+    """Whether the formats read the document by this very description."""
+    _, layout = formats.recognise(head_of(document))
+    return isinstance(layout, DescribedLayout) and layout.digest == described.digest
+
+
+def _read_aside(
+    warehouse: Warehouse,
+    formats: Formats,
+    documents: Sequence[ArchivedDocument],
+    by: Mapping[str, DescribedFormat] | None = None,
+) -> dict[str, Reading]:
+    reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
+    try:
+        return reader.read(documents, by)
+    finally:
+        reader.close()
+
+
+def _names(
+    formats: Formats,
+    readings: Mapping[str, Reading],
+    records: Mapping[str, Record],
+    by: Mapping[str, DescribedFormat] | None = None,
+) -> dict[str, Names]:
+    """What the documents' names tell: a query for each description, however many documents there are."""
+    by = by or {}
+    groups: dict[str | DescribedFormat | None, list[str]] = {}
+    for sha256, reading in readings.items():
+        groups.setdefault(by.get(sha256, reading.format), []).append(sha256)
+    found: dict[str, Names] = {}
+    for group, members in groups.items():
+        names = {sha256: records[sha256].names for sha256 in members}
+        every = list(dict.fromkeys(name for own in names.values() for name in own))
+        told = (
+            group.facts_from_names(every)
+            if isinstance(group, DescribedFormat)
+            else formats.facts_from_names(group, every)
+        )
+        found |= {sha256: Names.of(own, told) for sha256, own in names.items()}
+    return found
+
+
+def _stated(reading: Reading, names: Names) -> Iterator[_Stated]:
+    """The invoices that the reading states; none where the document is rejected."""
+    if reading.reason is None:
+        found = [(one, identify(one, names.facts, file_name=names.best)) for one in reading.invoices]
+        placed = [_Stated.of(one, identity) for one, identity in found if identity is not None]
+        if len(placed) == len(found):
+            yield from placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the warehouse knows of invoices.
+
+    Attributes:
+        aliases: Those that are known by another id.
+        void: Those that must not be in finance, as people decided.
+    """
+
+    aliases: Mapping[Key, Key]
+    void: frozenset[Key]
+
+    @classmethod
+    def of(cls, warehouse: Warehouse) -> "_Known":
+        with warehouse.read() as connection:
+            void = connection.execute(
+                "SELECT DISTINCT source, account_id, external_id FROM decisions WHERE decision = 'void'"
+            ).fetchall()
+            return cls(aliases_of(connection), frozenset(void))
+
+    def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:
+        """The invoices of before that a document does not state now, but for those that a person has voided.
+
+        Args:
+            before: What it stated.
+            now: What it states.
+            record: Its record, which may have a decision that the warehouse does not know yet.
+        """
+        decided = {
+            (event["source"], event["account_id"], event["external_id"])
+            for event in record.of("decided")
+            if event["decision"] == "void"
+        }
+        void = self.void | decided
+        return [one for one in before if void.isdisjoint(self._ids(one)) and not self._has(now, one)]
+
+    def _has(self, stated: Iterable[_Stated], wanted: _Stated) -> bool:
+        """Whether the invoice is among those: under its id, whatever its account is now, or with the same lines."""
+        return any(
+            not self._ids(wanted).isdisjoint(self._ids(one))
+            or one.key[2] == wanted.key[2]
+            or (one.ordinal == wanted.ordinal and one.lines == wanted.lines)
+            for one in stated
+        )
+
+    def _ids(self, invoice: _Stated) -> set[Key]:
+        return {invoice.key, self.aliases.get(invoice.key, invoice.key)}
+
+
+def _lost(
+    warehouse: Warehouse,
+    readings: Mapping[str, Reading],
+    names: Mapping[str, Names],
+    records: Mapping[str, Record],
+) -> dict[str, str]:
+    """The documents that would lose an invoice that is registered, whatever they are read by, each with why."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT document_sha256, invoice_ordinal, source, account_id, coalesce(stated_id, external_id), "
+            f"line_count, lines_total, lines_sketch FROM document_invoices WHERE document_sha256 IN ({text_list(readings)})"
+        ).fetchall()
+    registered: dict[str, list[_Stated]] = {}
+    for sha256, ordinal, source, account, external_id, count, total, sketch in rows:
+        if not is_dismissed(records[sha256]):
+            lines = (count, total, tuple(sketch or ()))
+            registered.setdefault(sha256, []).append(_Stated((source, account, external_id), ordinal, lines))
+    if not registered:
+        return {}
+    known = _Known.of(warehouse)
+    found = {}
+    for sha256, before in registered.items():
+        stated = list(_stated(readings[sha256], names[sha256]))
+        if lost := known.lost(before, stated, records[sha256]):
+            found[sha256] = _told(names[sha256].best, sha256, readings[sha256], stated, lost)
+    return found
+
+
+def _told(file_name: str, sha256: str, now: Reading, stated: Sequence[_Stated], lost: Sequence[_Stated]) -> str:
+    """Why a document stays as it is registered, in a sentence."""
+    states = (
+        f"states {_listed('/'.join(one.key) for one in stated)}"
+        if stated
+        else f"cannot be read ({now.reason or NO_MONTH})"
+    )
+    return (
+        f"{file_name} was accepted before with {_listed('/'.join(one.key) for one in lost)}, and {states} now: nothing of it is "
+        "changed. If a description reads it, correct that (`arcadia formats`); else it is a defect: report it. Or, if it "
+        f'should not count: `arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
+    )
+
+
+def _reason(
+    document: ArchivedDocument,
+    now: Reading,
+    stated: Sequence[_Stated],
+    lost: Sequence[_Stated],
+    present: DescribedFormat | None,
+) -> str:
+    """What the present formats make of the document, in words that follow the name of its description."""
+    if not stated:
+        why = now.reason or NO_MONTH
+        if now.format is None and present is not None and present.recognise(head_of(document)) is None:
+            why = present.why_not(head_of(document))
+        return f"as it is now, does not read it ({why})"
+    found = _listed("/".join(one.key) for one in stated)
+    return f"as it is now, states {found} in it, and not {_listed('/'.join(one.key) for one in lost)} any more"
+
+
+def _listed(ids: Iterable[str]) -> str:
+    known = list(dict.fromkeys(ids))
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    return ", ".join(known[:_MOST_NAMED]) + more
+
+
+def _doubt(
+    document: ArchivedDocument, described: DescribedFormat, reason: str, lost: Sequence[_Stated], *, is_read: bool
+) -> str:
+    """The sentence that holds its invoices; its file comes before it, and the command that releases one after it."""
+    path = shlex.quote(str(described.path))
+    ways = [
+        f"{described.path.name}, {reason}",
+        f"correct that description, until `arcadia formats try {path} FILE` shows the invoice, then `arcadia ingest`",
+        f'if the document should not count: `arcadia dismiss {document.document_sha256[:_HASH_SHOWN]} --reason "..."`',
+        "until then it counts as it was read before",
+    ]
+    if is_read:
+        ids = [shlex.quote("/".join(one.key)) for one in lost]
+        void = ", ".join(f'`arcadia void {id_} --reason "..."`' for id_ in ids[:_MOST_NAMED])
+        more = ", and so for the others" if len(ids) > _MOST_NAMED else ""
+        ways.insert(2, f"if what it states now is right: {void}{more}")
+    return "; ".join(ways)

@@ -1,0 +1,81 @@
+"""Retiring a description of a format: what happens to the documents that were read by it."""
+
+from datetime import date, datetime
+
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, decide
+from arcadia_dagster.landing.reading import arrivals
+from arcadia_dagster.landing.records import records_of
+from arcadia_dagster.landing.register import register
+from arcadia_dagster.warehouse import Warehouse
+
+
+def retire(
+    warehouse: Warehouse, archive: Archive, *, name: str, reason: str, by: str, now: datetime, formats: Formats
+) -> tuple[set[date], list[str], list[str]]:
+    """Take out every document that was read by a description, so that the description can be given up.
+
+    Where it is gone already, a document in which another format reads the same invoices is read by that from now on.
+
+    Args:
+        warehouse: Where the documents are registered.
+        archive: Where their records are.
+        name: What the description calls their format.
+        reason: Why, in the person's words.
+        by: Who.
+        now: When, with its time zone.
+        formats: The formats as they are now.
+
+    Returns:
+        The months that the stages must build again, the documents that are read by another format, and those that are dismissed.
+
+    Raises:
+        DecisionError: The reason is blank, or a document's record is damaged.
+        LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
+        OSError, WarehouseError: The archive or the warehouse cannot be written.
+    """
+    assert_is_reason("retire", reason)
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT document_sha256 FROM documents WHERE status = 'accepted' AND format = ? ORDER BY ALL", [name]
+        ).fetchall()
+    documents = [sha256 for (sha256,) in rows]
+    months: set[date] = set()
+    kept: list[str] = []
+    if formats.described(name) is None:
+        months, kept = _read_otherwise(warehouse, archive, formats, documents)
+    dismissed = [sha256 for sha256 in documents if sha256 not in kept]
+    for sha256 in dismissed:
+        months |= decide(
+            warehouse,
+            archive,
+            decision="dismiss",
+            document_sha256=sha256,
+            invoice=None,
+            reason=reason,
+            by=by,
+            now=now,
+            formats=formats,
+        )
+    return months, kept, dismissed
+
+
+def _read_otherwise(
+    warehouse: Warehouse, archive: Archive, formats: Formats, documents: list[str]
+) -> tuple[set[date], list[str]]:
+    """Register the documents in which the present formats lose no invoice; which they are."""
+    with warehouse.hold("landing", path=archive.lock_path):
+        records = records_of(warehouse, archive, documents)
+        if damaged := [sha256[:12] for sha256, record in records.items() if record.damage is not None]:
+            raise DecisionError(f"the records of documents {', '.join(damaged)} are damaged; see `arcadia status`")
+        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
+        try:
+            found, _ = arrivals(warehouse, reader, [archive.examine(sha256) for sha256 in documents], records)
+        finally:
+            reader.close()
+        readable = [one for one in found if one.reading.reason is None and not one.is_kept]
+        with warehouse.write() as connection:
+            months = register(connection, archive, readable, formats) if readable else set()
+        return months, [one.record.document_sha256 for one in readable]
