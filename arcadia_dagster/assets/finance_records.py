@@ -8,8 +8,10 @@ from arcadia_dagster.assets import common, preview, versions
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -60,6 +62,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             common.note_months(context, made, shown, schema.FINANCE_RECORDS)
             return
         try:
+            landing.assert_can_deliver(store)
             if finance.remark is not None:
                 context.log.info(finance.remark)
             due_at = context.run.tags.get(DUE_AT_TAG)
@@ -70,7 +73,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 barred=lambda: barred_invoices(store, landing.get_archive()),
                 progress=lambda done, total: context.log.info(f"finance: {done} of {total} invoices dealt with"),
             )
-        except ConfigurationFailure as failure:
+        except (ConfigurationFailure, FormatsError, RoutesError) as failure:
             raise dg.Failure(f"nothing was pushed: {failure}", allow_retries=False) from failure
         _log(context, delivered)
         _show(context, store_months=months, warehouse=warehouse)

@@ -250,6 +250,23 @@ def test_a_new_description_that_is_wrong_stops_everything_too(host: Host) -> Non
     assert "second.toml: name = 'examplehost': examplehost.toml has that name too" in host.stopped()
 
 
+def test_a_run_of_the_push_alone_sends_nothing_while_a_description_is_wrong(
+    tmp_path: Path, sandbox: RunningSandbox
+) -> None:
+    project = Project(tmp_path / "home", sandbox=sandbox)
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    build(project.warehouse)
+    Host(project).describe("nme = 1")
+    graph = project.definitions().resolve_implicit_global_asset_job_def()
+    with instance_in_memory() as instance:
+        result = graph.get_subset(asset_selection={dg.AssetKey("finance_records")}).execute_in_process(
+            instance=instance, partition_key="2026-04-01", raise_on_error=False
+        )
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "examplehost.toml: name: missing" in str(failure.user_failure_data.description)
+    assert sandbox.invoices() == []
+
+
 def remove_file(host: Host) -> None:
     (host.folder / "examplehost.toml").unlink()
 
