@@ -69,6 +69,11 @@ def _any_port(text: str) -> int:
     return _port(text, least=0)
 
 
+def _text(text: str) -> str:
+    """What a person typed, as text that can be kept: of bytes that are not UTF-8 each is escaped."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
@@ -220,9 +225,9 @@ def _add_invoices(commands: _Commands) -> None:
         "say that an account has ended: no invoice is awaited, until a later one comes",
         has_json=True,
     )
-    end.add_argument("account", metavar="ACCOUNT", help="its id, or source/account")
+    end.add_argument("account", type=_text, metavar="ACCOUNT", help="its id, or source/account")
     for parser in (release, void, dismiss, mend, end):
-        parser.add_argument("--reason", required=True, help="why, for the record")
+        parser.add_argument("--reason", required=True, type=_text, help="why, for the record")
 
 
 def _add_machine(commands: _Commands) -> None:

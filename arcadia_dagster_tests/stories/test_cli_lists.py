@@ -356,6 +356,13 @@ def test_what_names_nothing_gets_one_line(arcadia: Shell, text: str) -> None:
     assert states(arcadia) == {"1001": "ready"}
 
 
+def test_a_reason_or_an_account_that_is_not_utf_8_is_kept_escaped(arcadia: Shell) -> None:
+    put(arcadia, invoice_name(), PAGE)
+    assert "there is no account \\xff" in arcadia("end", "\udcff", "--reason", "x", code=1).stderr
+    arcadia("dismiss", invoice_name(), "--reason", "caf\udce9")
+    assert "caf\\xe9" in arcadia("explain", invoice_name()).stdout
+
+
 def test_a_rejected_document_whose_record_has_lost_its_paths_is_still_listed_and_explained(arcadia: Shell) -> None:
     put(arcadia, invoice_name(), PAGE)
     with warehouse_of(arcadia.folder / "var").write() as connection:
