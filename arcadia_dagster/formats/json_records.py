@@ -72,7 +72,7 @@ def first_members(head: Head) -> list[str]:
     try:
         with _content(head) as file:
             # What is wrong with it is told later, by the format whose it is.
-            return list(next(records_in(file, json.JSONDecoder()), {}))
+            return list(next(records_in(file, json.JSONDecoder(parse_int=str, parse_float=str)), {}))
     except UnreadableError:
         return []
 
