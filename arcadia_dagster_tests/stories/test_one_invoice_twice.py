@@ -36,15 +36,28 @@ def rows(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | Non
     ]
 
 
-def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(project: Project) -> None:
+@pytest.mark.parametrize("second", ["export.csv", "later/export.csv"], ids=["same path", "another folder"])
+def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(project: Project, second: str) -> None:
     project.drop("export.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 4, 5, 6)))
     assert pushed(project) == {"A1": 3000, "A2": 3000}
-    project.drop("export.csv", as_csv(*rows("B1", 1, 2, 3, 4, 5, 6), *rows("B1", 7, BilledCost="6.00")))
+    project.drop(second, as_csv(*rows("B1", 1, 2, 3, 4, 5, 6), *rows("B1", 7, BilledCost="6.00")))
     assert pushed(project) == {"A1": 3000, "A2": 3000}
     assert "it has mostly the same lines as A1 and A2" in " ".join(reasons(project, "B1"))
     project.settle("void", "A1")
     project.settle("void", "A2")
     assert pushed(project)["B1"] == 6600
+
+
+def test_two_orders_of_a_day_that_are_alike_in_a_line_are_two_invoices(project: Project) -> None:
+    project.drop("a.csv", as_csv(*rows("A1", 1)))
+    project.drop("b.csv", as_csv(*rows("A2", 1)))
+    project.drop("c.csv", as_csv(*rows("A3", 1, 4, 5, 6)))
+    assert pushed(project) == {"A1": 1000, "A2": 1000, "A3": 4000}
+
+
+def test_invoices_that_one_document_states_are_two_however_alike_they_are(project: Project) -> None:
+    project.drop("a.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 1, 2, 3)))
+    assert pushed(project) == {"A1": 3000, "A2": 3000}
 
 
 @pytest.mark.parametrize("named_first", [True, False])

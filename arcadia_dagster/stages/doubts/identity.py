@@ -107,6 +107,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_OF_ANOTHER_SOURCE),
         Doubt(_UNSTATED),
         Doubt(_same_lines_sql(scope)),
+        Doubt(_same_charges_sql(scope)),
     )
 
 
@@ -153,4 +154,55 @@ def _same_lines_sql(scope: Scope) -> str:
       WHERE (own.is_derived OR NOT other.is_derived OR other.is_pushed)
         AND (own.is_derived OR other.is_derived OR own.is_unstated OR other.is_unstated)
         AND shared.shared * 2 > least(own.line_count, other.line_count)
+      GROUP BY own.source, own.account_id, own.external_id"""
+
+
+def _same_charges_sql(scope: Scope) -> str:
+    """Invoices with mostly the lines of another id of the same account and month, to the resource and the quantity.
+
+    At least three such lines, or all where there are two: two orders of a day may well be alike in one. A document that states
+    both says that they are two. Only invoices whose sketches have a line in common are compared.
+    """
+    return f"""
+      WITH invoice AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, line_count, lines_sketch
+        FROM raw
+        ANTI JOIN void USING (source, account_id, external_id)
+        ANTI JOIN unstated USING (source, account_id, external_id)
+        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 1
+      ), alike AS MATERIALIZED (
+        SELECT DISTINCT source, account_id, external_id, line_count
+        FROM (SELECT * EXCLUDE (lines_sketch), unnest(lines_sketch) AS line FROM invoice)
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, line) BETWEEN 2 AND 16
+      ), line AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month,
+          hash({likeness.LINE}, resource_id, resource_name, quantity) AS line, count(*) AS occurrences
+        FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list})
+        GROUP BY source, account_id, external_id, invoice_month, line
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, line) BETWEEN 2 AND 16
+      ), shared AS (
+        SELECT a.source, a.account_id, a.external_id, b.external_id AS other_id,
+          sum(least(a.occurrences, b.occurrences)) AS shared
+        FROM line AS a JOIN line AS b USING (source, account_id, invoice_month, line)
+        WHERE a.external_id <> b.external_id
+        GROUP BY ALL
+      ), together AS (
+        SELECT one.source, one.account_id, one.external_id, two.external_id AS other_id
+        FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256, source, account_id)
+        SEMI JOIN alike ON alike.source = one.source AND alike.account_id = one.account_id
+          AND alike.external_id = one.external_id
+      )
+      SELECT own.source, own.account_id, own.external_id,
+        'it has mostly the same lines as ' || string_agg(DISTINCT other.external_id, ' and ' ORDER BY other.external_id) ||
+        ' of the same account and month: one invoice under two ids? Void the one that is too much (' ||
+        {void_sql("own.external_id")} || ' or ' || {void_sql("min(other.external_id)")} || '), or release what is real (' ||
+        {release_sql("own.external_id")} || ')' AS text
+      FROM shared
+      ANTI JOIN together USING (source, account_id, external_id, other_id)
+      JOIN alike AS own USING (source, account_id, external_id)
+      JOIN alike AS other ON other.source = shared.source AND other.account_id = shared.account_id
+        AND other.external_id = shared.other_id
+      WHERE shared.shared * 2 > least(own.line_count, other.line_count)
+        AND (shared.shared >= 3 OR shared.shared = greatest(own.line_count, other.line_count))
       GROUP BY own.source, own.account_id, own.external_id"""
