@@ -57,9 +57,15 @@ def reader_of(warehouse: Warehouse, formats: Formats | None = None) -> Iterator[
         reader.close()
 
 
-def land_only(warehouse: Warehouse, *, settle_seconds: float = 0, max_document_bytes: int = 10 * 2**30) -> Landed:
+def land_only(
+    warehouse: Warehouse,
+    *,
+    settle_seconds: float = 0,
+    max_document_bytes: int = 10 * 2**30,
+    formats: Formats | None = None,
+) -> Landed:
     archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
-    with reader_of(warehouse) as reader:
+    with reader_of(warehouse, formats) as reader:
         return land(warehouse, archive, reader, warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
 
 

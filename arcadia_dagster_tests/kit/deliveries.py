@@ -148,7 +148,6 @@ class ByUse:
         layout: Where the files lie.
         numbers: What its numbers look like.
         parts: Over how many files a closed month is spread; the month so far is in half as many.
-        exports_open_months: Whether it exports the month so far at all.
     """
 
     source: str
@@ -158,11 +157,8 @@ class ByUse:
     layout: Layout
     numbers: str
     parts: int = 1
-    exports_open_months: bool = True
 
     def month_so_far(self, month: date, through: int) -> Files:
-        if not self.exports_open_months:
-            return {}
         return self._files(
             month, f"{through:02}", self._metered(month, is_open=True, through=through), (self.parts + 1) // 2
         )
@@ -177,8 +173,6 @@ class ByUse:
         return self._metered(month, is_corrected=is_corrected)
 
     def previews(self, month: date) -> Sequence[str]:
-        if not self.exports_open_months:
-            return []
         return [f"{account.account_id}-{month:%Y-%m}-uninvoiced" for account in self.accounts]
 
     def _metered(
@@ -299,7 +293,6 @@ def ordinary_providers() -> list[Provider]:
             papers.examplehost,
             lone_file("examplehost {month}.csv"),
             "E-17{}",
-            exports_open_months=False,
         ),
         ByUse("alphacloud", many, focus_of("Alphacloud"), papers.focus_csv, lone_file("alpha-{month}.csv"), "A-18{}"),
         ByUse(

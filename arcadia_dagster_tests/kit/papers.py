@@ -165,6 +165,7 @@ delimiter = ";"
 decimal_mark = ","
 date_format = "%d.%m.%Y"
 end = "inclusive"
+blank_invoice = "not invoiced"
 
 [columns]
 invoice = "Rechnung"
