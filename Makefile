@@ -30,7 +30,7 @@ test: $(READY) ## the tests of every module, of the reference case and of a real
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale"
 
-test-stories: $(READY) ## whole stories: the commands, bad input of every kind, parts, tenants, crashes, several at once; under three minutes
+test-stories: $(READY) ## whole stories: the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about eight minutes
 	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
 
 $(VENV)/.browser-ready: $(READY)
