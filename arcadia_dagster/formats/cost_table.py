@@ -31,6 +31,7 @@ FIELDS = (
 """What a layout may have a column for; the net amount is what the amounts must come to all the same."""
 
 _RECOGNISED_BY = ("amount", "currency", "category")
+_NUMBERS = ("amount", "net_amount", "quantity")
 _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start", "billing_end")
 """Fields whose text is kept beside their value, to be shown where it cannot be read."""
 
@@ -214,6 +215,11 @@ class CostTableLayout:
                 f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"
             ).fetchone()
         return 0 if found is None else int(found[0])
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The positions of the columns whose numbers are read."""
+        return tuple(position for field, position in self.found if field in _NUMBERS)
 
     def _records_sql(self, paths: Sequence[Path], compression: str, options: str) -> str:
         if self.types is None:

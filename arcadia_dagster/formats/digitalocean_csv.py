@@ -181,6 +181,12 @@ class DigitalOceanCsvLayout:
         """It is CSV, with the header that it was known by."""
         return Csv(len(self.columns))
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The positions of the columns whose numbers are read."""
+        wanted = {"hours", *(code.lower() for code in self.currencies)}
+        return tuple(position for position, column in enumerate(self.columns) if column in wanted)
+
     def _total_kind_sql(self, names: Sequence[str]) -> str:
         """SQL: whether the record is a total that somebody added: in words, where it has nothing else but its amount."""
         amount = {f"c_{code.lower()}" for code in self.currencies}

@@ -70,12 +70,14 @@ class Head:
         newline: What ends its lines.
         columns: The columns of a Parquet document, with their types as DuckDB names them; None for text.
         path: Where the document is; None where its start is all of it.
+        delimiter: What separates the values of its header.
     """
 
     text: str
     newline: str
     columns: Mapping[str, str] | None = None
     path: Path | None = None
+    delimiter: str = ","
 
     @property
     def json(self) -> object:
@@ -108,10 +110,10 @@ class Head:
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The columns: those of Parquet, else the fields of the first line as CSV with commas; empty where there are none."""
+        """The columns: those of Parquet, else the fields of the first line as CSV; empty where there are none."""
         if self.columns is not None:
             return tuple(self.columns)
-        return _csv_fields(self.text.partition(self.newline)[0])
+        return _csv_fields(self.text.partition(self.newline)[0], self.delimiter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,9 +370,9 @@ class Reading:
     passed_over: str | None = None
 
 
-def _csv_fields(line: str) -> tuple[str, ...]:
+def _csv_fields(line: str, delimiter: str) -> tuple[str, ...]:
     """The fields of one line of CSV, without the space around them."""
     try:
-        return tuple(value.strip() for value in next(csv.reader([line], strict=True)))
+        return tuple(value.strip() for value in next(csv.reader([line], strict=True, delimiter=delimiter)))
     except (StopIteration, csv.Error):
         return ()

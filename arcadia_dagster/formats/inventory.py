@@ -46,7 +46,7 @@ class InventoryCsv:
             return Refusal("it is an inventory as Parquet; expected CSV or JSON: save it as one of them")
         if twice := repeated(columns):
             return Refusal(f"line 1: column {', '.join(twice)} occurs more than once; expected each once")
-        return _CsvInventory()
+        return _CsvInventory(head.delimiter)
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """An inventory states no invoice."""
@@ -70,9 +70,11 @@ class InventoryJson:
 
 @dataclass(frozen=True, slots=True)
 class _CsvInventory(Inventory):
+    delimiter: str
+
     def rows(self, path: Path) -> list[InventoryRow]:
         with io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, strict=True, delimiter=self.delimiter)
             try:
                 columns = [column.strip().lower() for column in next(reader)]
                 return [

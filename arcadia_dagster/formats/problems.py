@@ -94,9 +94,22 @@ def assert_columns(path: Path, columns: int, *, delimiter: str = ",", first_line
     Raises:
         UnreadableError: One has not.
     """
+    for _ in whole_records(path, columns, delimiter=delimiter, first_line=first_line):
+        pass
+
+
+def whole_records(
+    path: Path, columns: int, *, delimiter: str = ",", first_line: int = 1
+) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV file, the header first, each with the line, from 1, on which it begins; without blank ones.
+
+    Raises:
+        UnreadableError: One is too long, is no CSV, or has not as many values as there are columns.
+    """
     for line, values in _records(path, newline="", strict=True, delimiter=delimiter, first_line=first_line):
         if len(values) != columns:
             raise UnreadableError(f"line {line}: {len(values)} values; expected {columns}, as there are columns")
+        yield line, values
 
 
 def physical_line(

@@ -3,17 +3,18 @@
 import inspect
 import sys
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from arcadia_dagster import __version__
-from arcadia_dagster.formats import described, unread
+from arcadia_dagster.formats import described, semicolons, unread
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
-from arcadia_dagster.formats.cost_table import CostTable
+from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
 from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
-from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv
+from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOceanCsvLayout
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
@@ -150,8 +151,16 @@ class Formats:
 
 
 def _own_format(head: Head) -> tuple[str, Layout | Inventory | Manifest | Refusal] | None:
-    """The program's own format that the document is of."""
-    return next(((one.name, layout) for one in FORMATS if (layout := one.recognise(head)) is not None), None)
+    """The program's own format that the document is of, be it with semicolons."""
+    heads = [head, replace(head, delimiter=semicolons.DELIMITER)] if semicolons.has_semicolons(head) else [head]
+    for one in heads:
+        for format_ in FORMATS:
+            layout = format_.recognise(one)
+            if one.delimiter != head.delimiter and isinstance(layout, CostTableLayout | DigitalOceanCsvLayout):
+                layout = semicolons.semicolon_table(one, layout, layout.numbers)
+            if layout is not None:
+                return format_.name, layout
+    return None
 
 
 def _what_it_seems(head: Head, names: Iterable[str]) -> str:
@@ -165,7 +174,8 @@ def _what_it_seems(head: Head, names: Iterable[str]) -> str:
     if head.text.lstrip().startswith(("{", "[")):
         return f"line 1: it is JSON of an unknown shape, perhaps an error answer; expected one of: {known}"
     first = head.text.partition(head.newline)[0][:120]
-    return f"line 1: {first!r} is the header of no known format; expected one of: {known}"
+    described = "or describe it (docs/describing-a-format.md)"
+    return f"line 1: {first!r} is the header of no known format; expected one of: {known}; {described}"
 
 
 def month_of_name(file_name: str) -> date | None:
@@ -181,7 +191,8 @@ def as_markdown() -> str:
         "",
         "A document is known by its content, never by its name. Any of them may be packed with gzip or Zstandard, or be the only",
         "file of a ZIP archive. Which format a document was recognised as is in the column `format` of the table `documents`.",
-        "What is not read says what it is, and what to do instead.",
+        "What is not read says what it is, and what to do instead. CSV of these formats may have semicolons, as spreadsheets",
+        "write it, and decimal commas where its numbers prove them: `12,5` and `1.234,56` do, `1.234` and `1,234` do not.",
         "",
     ]
     modules: dict[str, list[str]] = {}

@@ -9,8 +9,10 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.formats.test_json_records import lines
+from arcadia_dagster_tests.formats.test_semicolons import saved_anew
 from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.project import tax as tax_line
 from arcadia_dagster_tests.stories.bad_input import case
 from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
@@ -40,3 +42,32 @@ def test_focus_as_json_is_the_invoice_that_it_is_as_csv(project: Project) -> Non
     build(project.warehouse)
     assert in_finance(project) == dict.fromkeys(rows, (660, 600, 60, 2)) | {"J-5": (750, 750, 0, 2)}
     assert reasons(project, "J-1") == []
+
+
+@case("83")
+def test_a_table_that_a_spreadsheet_saved_anew_is_the_invoice_that_it_was_or_is_rejected(project: Project) -> None:
+    rows = (charge(BilledCost="1234.50", ChargeDescription="a;b, c"), tax(BilledCost="0.125"))
+    project.drop("german.csv", saved_anew(as_csv(*rows)))
+    # Another invoice has charges of its own.
+    others = [row | {"InvoiceId": "INV-2", "ChargeDescription": f"other {n}"} for n, row in enumerate(rows)]
+    project.drop("grouped.csv", saved_anew(as_csv(*others), ",", "."))
+    project.drop(
+        "points.csv", saved_anew(as_csv(charge(InvoiceId="INV-3", BilledCost="1.5", ChargeDescription="third")), ".")
+    )
+    charged = digitalocean(line(amount="1234.50"), tax_line(amount="0.60"))
+    project.drop(invoice_name(), saved_anew(charged, ",", ".", numbers=("USD", "hours")))
+    project.drop("unclear.csv", saved_anew(as_csv(charge(InvoiceId="INV-4", BilledCost="1.234")), "."))
+    project.drop(
+        "mixed.csv",
+        saved_anew(as_csv(charge(InvoiceId="INV-5", BilledCost="0,5"), charge(BilledCost="0.5")), numbers=()),
+    )
+    build(project.warehouse)
+    assert in_finance(project) == {
+        "INV-1": (123463, 123450, 13, 2),
+        "INV-2": (123463, 123450, 13, 2),
+        "INV-3": (150, 150, 0, 1),
+        "1001": (123510, 123450, 60, 2),
+    }
+    rejected = project.query("SELECT file_name, reason FROM documents WHERE status = 'rejected' ORDER BY 1")
+    assert [row["file_name"] for row in rejected] == ["mixed.csv", "unclear.csv"]
+    assert all("without opening it in a spreadsheet" in row["reason"] for row in rejected)
