@@ -196,10 +196,13 @@ def _add_invoices(commands: _Commands) -> None:
         "compare what finance lists with what was pushed, and say what to do where they differ",
         has_json=True,
     )
-    release = _add(
-        commands, "release", ("invoices", "release"), "let a held invoice go to finance as it is", has_json=True
-    )
+    release = _add(commands, "release", ("invoices", "release"), "let a held invoice go to finance", has_json=True)
     release.add_argument("invoice", metavar="INVOICE", help=which)
+    release.add_argument(
+        "--as-stated",
+        action="store_true",
+        help="with the total that is stated, and not what its lines come to: the difference is a line of its own",
+    )
     void = _add(commands, "void", ("invoices", "void"), "stop all further pushes of an invoice", has_json=True)
     void.add_argument("invoice", metavar="INVOICE", help=which)
     dismiss = _add(

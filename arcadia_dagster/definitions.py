@@ -163,6 +163,8 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
             tenants=str(values.tenants_path),
             tenants_named="tenants" in values.model_fields_set,
             own_tenant=values.finance_tenant_id,
+            sources=str(values.sources_path),
+            sources_named="sources" in values.model_fields_set,
         ),
         "finance": FinanceResource(
             base_url=values.finance_url,

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next nine are in it unless set",
+        description="Where state lies (default: `var` here); the next ten are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -71,6 +71,11 @@ class Settings(BaseModel):
         Path("tenants.toml"),
         validation_alias="ARCADIA_TENANTS",
         description="The routing table, where there is one: which tenant bears what",
+    )
+    sources: Path = Field(
+        Path("sources.toml"),
+        validation_alias="ARCADIA_SOURCES",
+        description="What you know of sources and accounts that documents do not say, where there is something (docs/sources.md)",
     )
     formats: Path = Field(
         Path("formats"),
@@ -275,6 +280,11 @@ class Settings(BaseModel):
     def tenants_path(self) -> Path:
         """The routing table, in the home unless it is set to be elsewhere."""
         return self.home / self.tenants
+
+    @property
+    def sources_path(self) -> Path:
+        """The standing rules for sources and accounts, in the home unless they are set to be elsewhere."""
+        return self.home / self.sources
 
     @property
     def formats_path(self) -> Path:

@@ -9,6 +9,7 @@ import re
 import stat
 import tomllib
 from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class TomlError(ValueError):
 
 
 def read_toml(path: Path, *, max_bytes: int) -> dict[str, Any]:
-    """What a TOML file says.
+    """What a TOML file says. Numbers with a point are exact: `Decimal`, as all amounts are.
 
     Args:
         path: The file.
@@ -47,22 +48,130 @@ def read_toml(path: Path, *, max_bytes: int) -> dict[str, Any]:
         FileNotFoundError: There is none.
         TomlError: It is no plain file, cannot be read, is too large or too deep, or is not TOML.
     """
+    return parse_toml(read_text(path, max_bytes=max_bytes), path)
+
+
+def read_text(path: Path, *, max_bytes: int) -> str:
+    """The text of a file that a person writes, with line feeds alone at the ends of its lines.
+
+    Raises:
+        FileNotFoundError: There is none.
+        TomlError: It is no plain file, cannot be read, is too large, or is not UTF-8.
+    """
     content = _read(path, max_bytes)
     if len(content) > max_bytes:
         raise TomlError(f"{path} has more than {max_bytes} bytes; expected a file that a person writes")
     try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise TomlError(f"{path} is not TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """What the text of a TOML file says, see `read_toml`.
+
+    Raises:
+        TomlError: It is too deep, or is not TOML; the message names the file.
+    """
     if (line := _too_deep(text)) is not None:
         raise TomlError(
             f"{path} is not TOML as people write it here: line {line} has a key of more than {MOST_DEEP} parts, or more than "
             f"{MOST_DEEP} brackets in one another"
         )
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise TomlError(f"{path} is not TOML: {error}") from error
+
+
+def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
+    """The line, from 1, on which each table and key of a TOML text stands, by its path.
+
+    Args:
+        text: TOML that `parse_toml` has read.
+    """
+    keys, line = _Keys(), 1
+    for token in _TOKEN.finditer(text):
+        keys.take(token[0], line)
+        line += token[0].count("\n")
+    keys.take("\n", line)
+    return keys.found
+
+
+class _Keys:
+    """The tables and keys of a text that is TOML, token by token."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, ...], int] = {}
+        self._table: tuple[str, ...] = ()
+        self._key: tuple[str, ...] = ()
+        self._inline: list[tuple[str, ...]] = []
+        self._words = ""
+        self._brackets = 0
+        self._is_value = self._is_header = False
+        self._takes = {
+            "=": self._name,
+            "{": self._open,
+            "}": self._close,
+            "[": self._open_bracket,
+            "]": self._close_bracket,
+            ",": self._next,
+            "\n": self._end_line,
+        }
+
+    def take(self, token: str, line: int) -> None:
+        """Go on by a token, which begins on a line."""
+        if (take := self._takes.get(token)) is not None:
+            take(line)
+        elif not self._is_value and not token.startswith("#"):
+            self._words += token
+
+    def _name(self, line: int) -> None:
+        if not self._is_value:
+            self._key = (self._inline[-1] if self._inline else self._table) + _parts(self._words.strip())
+            self.found.setdefault(self._key, line)
+            self._is_value = True
+
+    def _open(self, _line: int) -> None:
+        # What lies in an array has no path.
+        if not self._brackets:
+            self._inline.append(self._key)
+            self._words, self._is_value = "", False
+
+    def _close(self, _line: int) -> None:
+        if not self._brackets:
+            self._inline.pop()
+            self._is_value = True
+
+    def _open_bracket(self, _line: int) -> None:
+        if self._is_value:
+            self._brackets += 1
+        else:
+            self._is_header = True
+
+    def _close_bracket(self, _line: int) -> None:
+        self._brackets -= self._is_value
+
+    def _next(self, _line: int) -> None:
+        if self._inline and not self._brackets:
+            self._words, self._is_value = "", False
+
+    def _end_line(self, line: int) -> None:
+        if self._is_header:
+            self._table = _parts(self._words.strip())
+            self.found.setdefault(self._table, line)
+        if not self._brackets and not self._inline:
+            self._words, self._is_value, self._is_header = "", False, False
+
+
+def _parts(words: str) -> tuple[str, ...]:
+    """The parts of a key as TOML has them: `a."b/c"` is `a` and `b/c`."""
+    parts: list[str] = []
+    table: Any = tomllib.loads(f"{words} = 0") if words else 0
+    while isinstance(table, dict):
+        ((name, table),) = table.items()
+        parts.append(name)
+    return tuple(parts)
 
 
 def shown(value: object) -> str:
@@ -74,6 +183,8 @@ def shown(value: object) -> str:
             return "a list"
         case date() | time():
             return value.isoformat()
+        case Decimal():
+            return f"{value!s:.{_SHOWN}}"
         case int() if not -(10**_SHOWN) < value < 10**_SHOWN:
             # Python refuses to write out an integer of many digits.
             return f"a number of more than {_SHOWN} digits"

@@ -13,6 +13,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import read_routes, take_routes
+from arcadia_dagster.landing.rules import read_rules
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
@@ -50,7 +51,8 @@ def archive_of(warehouse: Warehouse, *, max_document_bytes: int = 10 * 2**30) ->
 
 @contextmanager
 def reader_of(warehouse: Warehouse, formats: Formats | None = None) -> Iterator[Reader]:
-    reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
+    rules = read_rules(warehouse.path.parent / "sources.toml")
+    reader = Reader(warehouse.new_work_folder(), warehouse.stage, (formats or Formats()).with_rules(rules))
     try:
         yield reader
     finally:

@@ -18,6 +18,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.decisions import Decision, decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
+from arcadia_dagster.stages.stated import stated_figures
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.plain import archive_of, build, new_warehouse
 
@@ -150,6 +151,23 @@ class Project:
             reason="looked at",
             by="ann",
             now=datetime.now(UTC),
+        )
+
+    def release_as_stated(self, external_id: str, *, reason: str = "looked at") -> set[date]:
+        """A person has what the invoice states pushed, and not what its lines come to."""
+        invoice = self.invoice(external_id)
+        with self.warehouse.read() as connection:
+            figures = stated_figures(connection, invoice["source"], invoice["account_id"], external_id)
+        return decide(
+            self.warehouse,
+            archive_of(self.warehouse),
+            decision="release",
+            document_sha256=invoice["document_sha256"],
+            invoice=(invoice["source"], invoice["account_id"], external_id),
+            reason=reason,
+            by="ann",
+            now=datetime.now(UTC),
+            as_stated=figures,
         )
 
     def decide(

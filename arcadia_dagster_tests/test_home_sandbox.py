@@ -18,6 +18,7 @@ PLACES = {
     "ARCADIA_FOCUS": "/srv/focus",
     "ARCADIA_TENANTS": "/srv/tenants.toml",
     "ARCADIA_FORMATS": "/srv/formats",
+    "ARCADIA_SOURCES": "/srv/sources.toml",
     "ARCADIA_DAGSTER_STORAGE": "/srv/dagster",
     "SKYAI_FINANCE_LIST_PATH": "/books",
 }
@@ -86,6 +87,7 @@ def test_a_deployment_without_finance_has_a_home_in_the_home_where_nothing_of_th
         values.statements_path,
         values.focus_path,
         values.tenants_path,
+        values.sources_path,
     )
     assert {place.parent for place in (*places, values.dagster_storage_path)} == {found.home}
     assert Path(values.warehouse_location).parent == found.home

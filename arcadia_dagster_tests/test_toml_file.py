@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.formats.description import DescriptionError, read_description
 from arcadia_dagster.landing.routes import RoutesError, read_routes
-from arcadia_dagster.toml_file import MOST_DEEP, TomlError, read_toml, shown, shown_key
+from arcadia_dagster.landing.rules import RulesError, read_rules
+from arcadia_dagster.toml_file import MOST_DEEP, TomlError, lines_of_keys, parse_toml, read_toml, shown, shown_key
 from arcadia_dagster_tests.properties import quickly
 
 MOST_BYTES = 1 << 20
@@ -39,14 +40,14 @@ def read_as_routes(path: Path) -> object:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("label", TOO_DEEP)
-@pytest.mark.parametrize("read", [read_description, read_as_routes])
+@pytest.mark.parametrize("read", [read_description, read_as_routes, read_rules])
 def test_what_is_too_deep_is_refused_at_once_and_in_little_memory(
     tmp_path: Path, label: str, read: Callable[[Path], Any]
 ) -> None:
     path = tmp_path / "deep.toml"
     path.write_text(TOO_DEEP[label], encoding="utf-8")
     tracemalloc.start()
-    with pytest.raises((DescriptionError, RoutesError)) as failure:
+    with pytest.raises((DescriptionError, RoutesError, RulesError)) as failure:
         read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -55,16 +56,16 @@ def test_what_is_too_deep_is_refused_at_once_and_in_little_memory(
     assert peak < 8 << 20
 
 
-@pytest.mark.parametrize("read", [read_description, read_as_routes])
+@pytest.mark.parametrize("read", [read_description, read_as_routes, read_rules])
 def test_what_is_too_large_is_refused_unread(tmp_path: Path, read: Callable[[Path], Any]) -> None:
     path = tmp_path / "large.toml"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises((DescriptionError, RoutesError), match=r"large\.toml has more than \d+ bytes"):
+    with pytest.raises((DescriptionError, RoutesError, RulesError), match=r"large\.toml has more than \d+ bytes"):
         read(path)
 
 
-@pytest.mark.parametrize("read", [read_description, read_as_routes])
+@pytest.mark.parametrize("read", [read_description, read_as_routes, read_rules])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path, read: Callable[[Path], Any], kind: str) -> None:
     path = tmp_path / "odd.toml"
@@ -74,18 +75,20 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path, read: Callable[
         "folder": Path.mkdir,
     }
     make[kind](path)
-    with pytest.raises((DescriptionError, RoutesError), match=r"odd\.toml cannot be read: it is no plain file"):
+    with pytest.raises(
+        (DescriptionError, RoutesError, RulesError), match=r"odd\.toml cannot be read: it is no plain file"
+    ):
         read(path)
 
 
-@pytest.mark.parametrize("read", [read_description, read_as_routes])
+@pytest.mark.parametrize("read", [read_description, read_as_routes, read_rules])
 @pytest.mark.parametrize("value", ["0x" + "f" * 30_000, "9" * 30_000, "[[[[[[[[[[]]]]]]]]]]", "{a.b.c.d.e.f = {}}"])
 def test_a_value_that_cannot_be_written_out_is_told_all_the_same(
     tmp_path: Path, read: Callable[[Path], Any], value: str
 ) -> None:
     path = tmp_path / "odd.toml"
     path.write_text(f'name = {value}\n[[route]]\nsource = {value}\ntenant = "x"\n', encoding="utf-8")
-    with pytest.raises((DescriptionError, RoutesError)) as failure:
+    with pytest.raises((DescriptionError, RoutesError, RulesError)) as failure:
         read(path)
     assert len(str(failure.value)) < 1000
 
@@ -94,7 +97,7 @@ def test_what_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text('"a\\u001b[31m\\nb" = 1\n', encoding="utf-8")
     for read in (read_description, read_as_routes):
-        with pytest.raises((DescriptionError, RoutesError)) as failure:
+        with pytest.raises((DescriptionError, RoutesError, RulesError)) as failure:
             read(path)
         assert str(failure.value).isprintable()
         assert r"a\x1b[31m\nb" in str(failure.value)
@@ -191,3 +194,49 @@ def test_a_key_has_as_many_parts_as_it_may_have_and_no_more(
             read_toml(path, max_bytes=MOST_BYTES)
     else:
         assert depth(read_toml(path, max_bytes=MOST_BYTES)) == len(parts) + (1 if is_table else 0)
+
+
+VALUES = st.sampled_from(
+    [
+        "1",
+        "0.05",
+        "true",
+        '"a = b # no"',
+        "'[x]'",
+        "[1, {a = 2}, [3]]",
+        "[\n 1, # ]\n 2,\n]",
+        '"""\n[no]\nno = 1\n"""',
+        "'''\n} =\n'''",
+    ]
+)
+NAMES = st.sampled_from(["a", "b-1", '"oci/1"', '"x = y"', "'[z]'", '"\\""'])
+
+
+@given(
+    tables=st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=4), max_size=4),
+    inline=st.dictionaries(NAMES, VALUES.filter(lambda value: "\n" not in value), max_size=3),
+    remarks=st.booleans(),
+)
+@quickly(200)
+def test_the_line_of_each_table_and_key_is_known(
+    tables: dict[str, dict[str, str]], inline: dict[str, str], remarks: bool
+) -> None:
+    """Every name has a line, and on that line it stands."""
+    remark = " # [no] = {" if remarks else ""
+    braces = ", ".join(f"{key} = {value}" for key, value in inline.items())
+    text = f"top = {{ {braces} }}{remark}\n"
+    for table, keys in tables.items():
+        text += f"\n[{table}]{remark}\n" + "".join(f"{key} = {value}{remark}\n" for key, value in keys.items())
+    lines = text.split("\n")
+
+    def unquoted(name: str) -> str:
+        return next(iter(tomllib.loads(f"{name} = 1")))
+
+    found = lines_of_keys(text)
+    said = parse_toml(text, Path("a.toml"))
+    assert found.keys() == {(name,) for name in said} | {(name, key) for name, table in said.items() for key in table}
+    for table, keys in tables.items():
+        assert lines[found[unquoted(table),] - 1] == f"[{table}]{remark}"
+        for key in keys:
+            assert lines[found[unquoted(table), unquoted(key)] - 1].startswith(f"{key} = ")
+    assert {found["top", unquoted(key)] for key in inline} <= {1}

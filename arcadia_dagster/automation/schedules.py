@@ -18,6 +18,7 @@ from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
+from arcadia_dagster.landing.rules import RulesError
 from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -47,7 +48,7 @@ def deliver_outstanding(
         landing.assert_can_deliver(warehouse.get())
         outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
         lacking = [] if outstanding else finance.lacking(warehouse.get())
-    except (ConfigurationFailure, FormatsError, LockTimeoutError, RoutesError, WarehouseError) as error:
+    except (ConfigurationFailure, FormatsError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
         yield dg.SkipReason(str(error))
         return
     if not outstanding:

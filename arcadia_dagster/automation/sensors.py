@@ -14,6 +14,7 @@ from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files, outdated_documents
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
+from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -64,7 +65,7 @@ def new_invoice_files(
             own = OwnRuns.of(context)
             under_way = _months_under_way(context.instance, own, partitions)
             works = _works(store, landing, partitions.start.date(), without=under_way)
-        except (FormatsError, InboxError, LockTimeoutError, RoutesError, WarehouseError) as error:
+        except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         requests: list[dg.RunRequest] = []
@@ -121,9 +122,11 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
     with warehouse.read() as connection:
         known = known_files(connection)
         rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
+        ruled = dict.fromkeys(months_ruled_otherwise(connection, formats.rules), f"{formats.rules}")
+        final = dict.fromkeys(becoming_final(connection, datetime.now(UTC).replace(tzinfo=None)), "final by now")
         due = {
             month: [version]
-            for month, version in {**versions_to_build(connection), **rerouted}.items()
+            for month, version in {**versions_to_build(connection), **rerouted, **ruled, **final}.items()
             if first <= month <= present
         }
         for sha256, month in outdated_documents(connection, formats):

@@ -6,6 +6,26 @@ def release_sql(external_id: str = "external_id") -> str:
     return f"""('arcadia release ' || {quoted_sql(external_id)} || ' --reason "..."')"""
 
 
+def as_stated_sql(external_id: str = "external_id") -> str:
+    """SQL: the command by which a person has what the invoice states pushed, whatever its lines come to."""
+    return f"""('arcadia release ' || {quoted_sql(external_id)} || ' --as-stated --reason "..."')"""
+
+
+def rule_sql(said: str, *, source: str = "source", account_id: str = "account_id") -> str:
+    """SQL: where a person says what they know of the invoice's account, and the line that says it, ready to paste.
+
+    Args:
+        said: SQL: what the rule says, such as `tax = "not stated"`.
+        source: SQL: the invoice's source.
+        account_id: SQL: its account.
+    """
+    account = f"""replace(replace({account_id}, '\\', '\\\\'), '"', '\\"')"""
+    return (
+        f"""('at the top of sources.toml: "' || {source} || '/' || {account} || '" = {{ ' || {said} || """
+        """', reason = "..." }')"""
+    )
+
+
 def void_sql(external_id: str = "external_id") -> str:
     """SQL: the command by which a person says that there is no such invoice."""
     return f"""('arcadia void ' || {quoted_sql(external_id)} || ' --reason "..."')"""

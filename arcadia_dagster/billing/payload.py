@@ -48,7 +48,7 @@ def ready_invoices_sql() -> str:
         part.tenant_id, part.finance_external_id AS external_id, part.projects, part.amount_gross_minor,
         part.amount_net_minor, part.amount_tax_minor, part.line_count,
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
-        {vendor_sql("total.source", "raw.vendor_name")} AS vendor_name
+        {vendor_sql("total.source", "raw.vendor_name", "raw.vendor_by_rule")} AS vendor_name
       FROM tax_split_totals AS total
       JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
       JOIN allocations AS part USING (source, account_id, external_id, invoice_month)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.billing.advice import mend_sql, release_sql, void_sql
+from arcadia_dagster.billing.advice import as_stated_sql, mend_sql, release_sql, rule_sql, void_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
@@ -61,11 +61,17 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             "NOT is_final AND NOT is_nothing",
-            "'it is a preview or has no id: shown, never pushed' || coalesce('; ' || open_reason, '')",
+            f"'it is a preview or has no id: shown, never pushed' || {_not_final(last_month)}",
             can_release=False,
         ),
         Reason(
-            "is_nothing AND withdrawn IS NULL",
+            "coalesce(rows_are_not_invoices_to_us, false)",
+            "'a rule of sources.toml says that its rows are no invoice to us (' || rows_reason || '): kept for analysis, never "
+            "pushed; if finance has it, remove it there by hand, then run `arcadia reconcile`'",
+            can_release=False,
+        ),
+        Reason(
+            "is_nothing AND withdrawn IS NULL AND NOT coalesce(rows_are_not_invoices_to_us, false)",
             "'its lines have no invoice and come to 0: there is nothing to push'",
             can_release=False,
         ),
@@ -95,7 +101,7 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             "month_basis = 'file_name' AND lines_month <> invoice_month",
             "'its file name says ' || strftime(invoice_month, '%Y-%m') || ', most of its lines start in ' || "
-            "strftime(lines_month, '%Y-%m')",
+            f"strftime(lines_month, '%Y-%m') || ': if the name is right: ' || {release_sql()}",
         ),
         Reason(
             "open_until IS NOT NULL",
@@ -103,38 +109,43 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "its id and its lines may change. Export it again after that; if it is the invoice all the same: ' || "
             f"{release_sql()}",
         ),
-        Reason("stated_problem IS NOT NULL", "'its control total cannot be used: ' || stated_problem"),
+        Reason(
+            "stated_problem IS NOT NULL",
+            f"'its control total cannot be used: ' || stated_problem || '; to go without it: ' || {release_sql()}",
+        ),
         *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),
         *_stated("stated_tax", "amount_tax_minor", "tax", "the sum of its tax lines"),
         Reason(
             f"rounded_lines > 0 AND stated_total IS NULL AND ({_rounding_counts()})",
             "'in ' || rounded_lines || ' of its lines the amount has more than 18 decimals and is rounded at the 18th, which "
-            "could change its total by a minor unit: put the total beside it (a file of its name with .total at the end), or "
-            "release it'",
+            "could change its total by a minor unit: put the total beside it (a file of its name with .total at the end), or: "
+            f"' || {release_sql()}",
         ),
         Reason(
-            "lacks_tax AND stated_total IS NULL",
+            "is_before_tax AND stated_total IS NULL",
             "'its document states amounts before tax and not the tax: put the total beside it (a file of its name with .total at "
-            "the end), or release it if no tax is due'",
+            f"the end), or release it if no tax is due: ' || file_name || '.total with ' || {_total_line()} || '; or ' || "
+            f"{release_sql()} || '; or, if none is due on any of its account, ' || {_TAX_NOT_STATED}",
         ),
         Reason(
-            "amount_tax_minor <> 0 AND amount_net_minor = 0",
-            f"'it has tax of ' || {_amount('amount_tax_minor')} || ' without anything that is taxed'",
+            "amount_tax_minor <> 0 AND amount_net_minor = 0 AND NOT coalesce(tax_may_stand_alone, false)",
+            f"'it has tax of ' || {_amount('amount_tax_minor')} || ' without anything that is taxed: if the provider invoices "
+            f"tax by itself: ' || {release_sql()} || '; for all of its account, ' || {_TAX_MAY_STAND_ALONE}",
         ),
         Reason(
             "amount_net_minor <> 0 AND abs(amount_tax_minor) > abs(amount_net_minor)",
             f"'its tax of ' || {_amount('amount_tax_minor')} || ' is more than its net of ' || "
-            f"{_amount('amount_net_minor')}",
+            f"{_amount('amount_net_minor')} || ': if that is right: ' || {release_sql()}",
         ),
         Reason(
             "is_routed_by_account AND account_id = 'unknown'",
             "'its account is not known, and routes lead invoices of its source by account; release it, if it may be routed as "
-            "one of no account that they name'",
+            f"one of no account that they name: ' || {release_sql()}",
         ),
         Reason(
             "names_conflict IS NOT NULL",
             "'the same bytes came under the names of different invoices (' || names_conflict || '): if both are real, ask the "
-            "provider for a file of each'",
+            f"provider for a file of each; if it is the one that it is called by here: ' || {release_sql()}",
         ),
     )
 
@@ -147,20 +158,47 @@ def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
     return f"list_filter([{arms}], lambda reason: reason IS NOT NULL)"
 
 
+def _not_final(last_month: date) -> str:
+    """SQL: why an invoice without an id, or a preview, is none yet, and what makes it one."""
+    by_month = rule_sql("""'invoice_id = "account and month", final_after = "5d"'""")
+    return (
+        "coalesce('; ' || open_reason, '') || CASE "
+        "WHEN final_from IS NOT NULL THEN '; by its rule in sources.toml it is final from ' || "
+        "strftime(final_from, '%Y-%m-%d %H:%M') || ' UTC on' "
+        f"WHEN id_basis = 'derived' AND withdrawn IS NULL AND (open_reason IS NOT NULL OR invoice_month < DATE '{last_month}') "
+        f"THEN '; or, if its issuer states no ids and invoices once a month, ' || {by_month} ELSE '' END"
+    )
+
+
+_TAX_NOT_STATED = rule_sql("""'tax = "not stated"'""")
+_TAX_MAY_STAND_ALONE = rule_sql("'tax_may_stand_alone = true'")
+
+
+def _total_line() -> str:
+    """SQL: what the file beside a document may say, with the invoice's id where the document has several."""
+    return "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency || ' 119.00 tax 19.00'"
+
+
 def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:
     """A total that the document states must be one in its currency, and equal to ours to the minor unit."""
     in_minor = f"{column}_minor"
     in_major = from_minor_sql(in_minor, "exponent")
+    differs = f"abs({in_major} - {from_minor_sql(computed, 'exponent')})"
+    tolerance = rule_sql(f"'tolerance = ' || {plain_sql(differs)}")
     return (
         Reason(
             f"{column} <> {in_major}",
             f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', has more decimals than '"
-            " || currency || ' has'",
+            f" || currency || ' has: if its lines are right: ' || {release_sql()}",
         ),
         Reason(
             f"{column} = {in_major} AND {in_minor} <> {computed}",
             f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', differs from {of_what}, ' || "
-            f"{_amount(computed)}",
+            f"{_amount(computed)} || CASE WHEN is_before_tax AND stated_tax IS NULL "
+            f"THEN ', which are before tax: state the tax too, in ' || file_name || '.total, such as ' || {_total_line()} "
+            f"ELSE ': to have finance get what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
+            f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
+            f"'; to have it get what its lines come to: ' || {release_sql()}",
         ),
     )
 

@@ -7,6 +7,8 @@ This refines on purpose the rule of the system that came before ("description co
 rules differ are marked, so that a check can list them with their effect in money.
 """
 
+from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
+
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """The values of `ChargeCategory` (FOCUS 1.2, Cost and Usage, ChargeCategory)."""
 
@@ -15,6 +17,25 @@ SOURCES_WITHOUT_TAX = ("azure",)
 
 Azure: "Not included: support charges, taxes, credits" (Microsoft Learn, Understand Cost Management data).
 """
+
+
+def is_before_tax_sql(*, lacks_tax: str, source: str, tax_lines: str, gross: str, rule: str) -> str:
+    """SQL: whether an invoice's lines are before tax, and nothing says that there is none.
+
+    Args:
+        lacks_tax: SQL: whether its document is known to leave the tax out.
+        source: SQL: its source.
+        tax_lines: SQL: how many lines of tax it has.
+        gross: SQL: what its lines come to.
+        rule: SQL: what people know of its account's tax (`billing.rules`), or NULL.
+    """
+    sources = ", ".join(f"'{name}'" for name in SOURCES_WITHOUT_TAX)
+    is_expected = f"({source} IN ({sources}) OR coalesce({rule} = '{TAX_EXPECTED}', false))"
+    return (
+        f"(coalesce({rule}, '') <> '{TAX_NOT_STATED}' "
+        f"AND (coalesce({lacks_tax}, false) OR ({is_expected} AND {tax_lines} = 0 AND {gross} <> 0)))"
+    )
+
 
 TAX_WORDS = ("gst", "tax", "taxes", "vat", "hst", "qst", "pst", "sst", "iva", "tva")
 

@@ -121,15 +121,17 @@ _LEGAL_FORMS = (
 """Legal forms at the end of a company's name, as words in lower case."""
 
 
-def vendor_sql(source: str, stated: str) -> str:
+def vendor_sql(source: str, stated: str, named: str = "NULL") -> str:
     """SQL: the vendor's name.
 
     Args:
         source: SQL: the source.
         stated: SQL: the issuer's name as the document states it, or NULL.
+        named: SQL: the issuer's name as a person says (`issuer` of a rule), which comes first; or NULL.
     """
     names = " ".join(f"WHEN '{known}' THEN '{name}'" for known, name in VENDORS.items())
-    return f"CASE {source} {names} ELSE coalesce({stated}, {source}) END"
+    usual = f"CASE {source} {names} ELSE coalesce({stated}, {source}) END"
+    return usual if named == "NULL" else f"coalesce({named}, {usual})"
 
 
 def source_sql(issuer: str) -> str:

@@ -18,6 +18,7 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from arcadia_dagster.billing.rules import Rules
     from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.archive import Archive
 
@@ -184,14 +185,28 @@ def formats_of(values: Settings) -> "Formats":
     return Formats.of(values.formats_path, must_exist="formats" in values.model_fields_set)
 
 
+def rules_of(values: Settings) -> "Rules":
+    """What people know of sources.
+
+    Raises:
+        RulesError: It cannot be right, or is gone.
+    """
+    from arcadia_dagster.landing.rules import assert_not_lost, read_rules
+
+    rules = read_rules(values.sources_path, must_exist="sources" in values.model_fields_set)
+    assert_not_lost(values.archive_path, values.sources_path, rules)
+    return rules
+
+
 def problems_of(values: Settings, warehouse: Warehouse) -> list[str]:
-    """Why nothing can be taken: what is wrong with people's descriptions of formats and with the routing table.
+    """Why nothing can be taken: what is wrong with people's descriptions, with the routing table and with rules.
 
     Raises:
         CommandError: The warehouse cannot be read.
     """
     from arcadia_dagster.landing.descriptions import problems
     from arcadia_dagster.landing.routes import RoutesError, read_routes
+    from arcadia_dagster.landing.rules import RulesError
 
     found: list[str] = []
     with complaints():
@@ -203,6 +218,10 @@ def problems_of(values: Settings, warehouse: Warehouse) -> list[str]:
     try:
         read_routes(values.tenants_path, values.finance_tenant_id, must_exist="tenants" in values.model_fields_set)
     except RoutesError as error:
+        found.append(f"{error}; nothing is taken until it is right")
+    try:
+        rules_of(values)
+    except RulesError as error:
         found.append(f"{error}; nothing is taken until it is right")
     return found
 

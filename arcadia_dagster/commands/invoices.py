@@ -37,6 +37,8 @@ from arcadia_dagster.stages.explain import Invoice, NoInvoiceError, UnknownInvoi
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from arcadia_dagster.finance.delivery import Delivered
     from arcadia_dagster.finance.reconcile import Difference
     from arcadia_dagster.landing.decisions import Decision
@@ -70,13 +72,14 @@ def push(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.records import barred_invoices
     from arcadia_dagster.landing.routes import RoutesError
+    from arcadia_dagster.landing.rules import RulesError
 
     resources = resources_of(values)
     finance = resources["finance"]
     if not finance.is_configured:
         raise CommandError(not_configured(values), MISUSED)
     warehouse = existing_warehouse_of(values)
-    with complaints(FormatsError, RoutesError):
+    with complaints(FormatsError, RoutesError, RulesError):
         resources["landing"].assert_can_deliver(warehouse)
     months, invoice = None, None
     if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
@@ -126,7 +129,9 @@ def _of_tenant(difference: "Difference") -> str:
 
 
 def release(options: argparse.Namespace) -> int:
-    """Let a held invoice go to finance as it is, for this version of it."""
+    """Let a held invoice go to finance, for this version of it: as its lines are, or as it is stated."""
+    if options.as_stated:
+        return _decide_invoice(options, "release", "it may go to finance, with what it states")
     return _decide_invoice(options, "release", "it may go to finance")
 
 
@@ -278,7 +283,8 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
         invoice = find(warehouse, options.invoice)
         sha256, has_pushes = _current(warehouse, invoice)
         key = (invoice.source, invoice.account_id, invoice.external_id)
-        months = _decided(values, warehouse, decision, sha256, key, options.reason)
+        stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
+        months = _decided(values, warehouse, decision, sha256, key, options.reason, as_stated=stated)
     message = f"{invoice.external_id}: {effect}"
     if decision == "void" and has_pushes:
         message += "; finance has it: remove it there by hand"
@@ -297,6 +303,8 @@ def _decided(
     document_sha256: str,
     invoice: tuple[str, str, str] | None,
     reason: str,
+    *,
+    as_stated: "tuple[Decimal, Decimal | None] | None" = None,
 ) -> list[str]:
     from arcadia_dagster.landing.decisions import decide
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
@@ -316,8 +324,17 @@ def _decided(
         by=getpass.getuser(),
         now=datetime.now(UTC),
         formats=formats,
+        as_stated=as_stated,
     )
     return [f"{month:%Y-%m}" for month in sorted(months)]
+
+
+def _stated(warehouse: Warehouse, invoice: Invoice) -> "tuple[Decimal, Decimal | None]":
+    """The total and the tax that the invoice states, where finance may have them in place of what its lines come to."""
+    from arcadia_dagster.stages.stated import NotStatedError, stated_figures
+
+    with warehouse.read() as connection, complaints(NotStatedError):
+        return stated_figures(connection, invoice.source, invoice.account_id, invoice.external_id)
 
 
 def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: str) -> None:
@@ -479,6 +496,11 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  credit note of {original}"
     for credit in found["credit_notes"]:
         yield f"  credited by {credit['external_id']}: {_amounts(credit)}"
+    for rule in found["rules"]:
+        yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
+    for line in found["added_lines"]:
+        amount = f"{line['amount']} {line['currency']}"
+        yield f"  brought to what is stated: {line['service_name'].lower()} of {amount}, for {line['added_by']}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["can_release"]:

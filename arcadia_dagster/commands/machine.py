@@ -29,6 +29,7 @@ from arcadia_dagster.commands.common import (
     print_json,
     project_root,
     resources_of,
+    rules_of,
     sandbox_of,
     warehouse_of,
 )
@@ -165,6 +166,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("warehouse", lambda: _warehouse(values))
     yield _tried("records", lambda: _records(values))
     yield _tried("tenants", lambda: _tenants(values))
+    yield _tried("sources", lambda: _sources(values))
     yield _tried("formats", lambda: _formats(values))
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
@@ -221,6 +223,26 @@ def _tenants(values: Settings) -> str:
         return f"no routes in {values.tenants_path}: {values.finance_tenant_id} bears everything"
     tenants = sorted({route.tenant_id for route in routes})
     return f"{len(routes)} routes in {values.tenants_path}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
+
+
+def _sources(values: Settings) -> str:
+    from arcadia_dagster.landing.rules import RulesError, said, unused
+
+    path = values.sources_path
+    with complaints(RulesError):
+        rules = rules_of(values)
+    if not rules.rules:
+        return f"no rules in {path}: everything is as documents state it"
+    words = [
+        f"{rule.name}: {', '.join(f'{key} = {value}' for key, value in said(rule).items())} ({rule.reason})"
+        for rule in rules.rules
+    ]
+    warehouse = existing_warehouse_of(values)
+    with warehouse.read() as connection:
+        idle = unused(connection, rules)
+    if idle:
+        words.append(f"no document has stated {', '.join(idle)} yet: written as documents have it?")
+    return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"
 
 
 def _formats(values: Settings) -> str:

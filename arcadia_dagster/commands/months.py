@@ -87,17 +87,19 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.routes import RoutesError
+    from arcadia_dagster.landing.rules import RulesError, unused
     from arcadia_dagster.warehouse.months import stale
 
     resources = resources_of(values)
     warehouse, landing = warehouse_of(values), resources["landing"]
-    with complaints(ConfigurationFailure, FormatsError, RoutesError):
+    with complaints(ConfigurationFailure, FormatsError, RoutesError, RulesError):
         try:
             landed = landing.land(warehouse)
         finally:
             landing.get_reader(warehouse).close()
         with warehouse.read() as connection:
             months = stale(connection)
+            idle = unused(connection, landing.get_rules())
         if os.environ.get(SECRET_VARIABLE):
             months |= set(resources["finance"].outstanding(warehouse))
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
@@ -107,6 +109,10 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
         f"{name}: its record is damaged, its invoices are held: {damage}" for name, damage in landed.damaged.values()
     ]
     notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
+    notes += [
+        f"{values.sources_path}: {name}: no document has stated it yet: is it written as documents have it?"
+        for name in idle
+    ]
     present = datetime.now(UTC).date()
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
 

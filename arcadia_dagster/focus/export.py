@@ -146,10 +146,10 @@ def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: dat
 def _lines_sql(month: date) -> str:
     """SQL: the month's lines in order, each with what its invoice states and what kind of service it is for."""
     return f"""
-    SELECT line.*, raw.vendor_name, raw.is_final, kind.service_category, kind.service_subcategory
+    SELECT line.*, raw.vendor_name, raw.vendor_by_rule, raw.is_final, kind.service_category, kind.service_subcategory
     FROM (SELECT * EXCLUDE (invoice_month) FROM cost_lines WHERE invoice_month = DATE '{month}') AS line
     JOIN (
-      SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, is_final
+      SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, vendor_by_rule, is_final
       FROM raw_invoices WHERE status = 'current'
     ) AS raw USING (document_sha256, source, account_id, external_id)
     LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
@@ -166,7 +166,7 @@ def _cost_and_usage(month: date) -> dict[str, str]:
     """
     is_usage = "charge_category = 'Usage' AND quantity IS NOT NULL AND unit IS NOT NULL"
     resource = "coalesce(resource_id, matched_resource_id)"
-    issuer = vendor_sql("source", "vendor_name")
+    issuer = vendor_sql("source", "vendor_name", "vendor_by_rule")
     month_start, month_end = f"TIMESTAMP '{month}'", f"TIMESTAMP '{next_month(month)}'"
     other_category, other_subcategory = OTHER
     known = {
@@ -218,7 +218,8 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
             FROM cost_lines WHERE invoice_month = DATE '{month}' GROUP BY ALL
           ) GROUP BY ALL
         ), stated AS (
-          SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name, bool_and(is_final) AS is_final,
+          SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name,
+            any_value(vendor_by_rule) AS vendor_by_rule, bool_and(is_final) AS is_final,
             max(issued_on) AS issued_on, max(received_at) AS received_at,
             max(refers_to) AS refers_to
           FROM raw_invoices WHERE status = 'current' AND invoice_month = DATE '{month}' GROUP BY ALL
@@ -228,7 +229,8 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
           SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
         )
         SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
-          total.amount_tax_minor, charged.categories, {vendor_sql("total.source", "stated.vendor_name")} AS issuer,
+          total.amount_tax_minor, charged.categories,
+          {vendor_sql("total.source", "stated.vendor_name", "stated.vendor_by_rule")} AS issuer,
           stated.issued_on, stated.received_at, first.first_received_at, stated.refers_to, total.document_sha256,
           coalesce(void.is_void, total.is_nothing, false) AS is_void
         FROM tax_split_totals AS total

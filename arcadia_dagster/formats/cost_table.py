@@ -7,9 +7,9 @@ line without an invoice's id belongs to a period that is not invoiced yet: it is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self, TypeVar
 
 import duckdb
 
@@ -20,6 +20,7 @@ from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal, UnreadableError
 from arcadia_dagster.formats.json_records import JsonTable
+from arcadia_dagster.formats.semicolons import SemicolonTable
 from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
@@ -59,11 +60,14 @@ class CostTableLayout:
         columns: The header.
         found: Which of them holds each field, by its position.
         types: The columns of a Parquet document with their types; None for CSV.
+        ids: Where a rule says in which column the invoice's id is: source, account (None: any), and the column's position, or
+            None where it is in the usual one all the same. The first that fits a record decides.
     """
 
     columns: tuple[str, ...]
     found: tuple[tuple[str, int], ...]
     types: tuple[tuple[str, str], ...] | None
+    ids: tuple[tuple[str, str | None, int | None], ...] = ()
 
     source: ClassVar[str] = "unknown"
     names: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -82,6 +86,16 @@ class CostTableLayout:
     end_sql: ClassVar[str] = "stated_end"
     """SQL over `stated_end`: the exclusive end."""
 
+    def with_ids(self, named: Sequence[tuple[str, str | None, str]]) -> Self:
+        """The same, with the columns of these rules that the document has: see `billing.rules.Rules.id_columns`."""
+        names = [_plain(column) for column in self.columns]
+        found = [
+            (source, account, names.index(_plain(column)) if column else None)
+            for source, account, column in named
+            if not column or _plain(column) in names
+        ]
+        return replace(self, ids=tuple(found)) if any(position is not None for *_, position in found) else self
+
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
         fields = dict(self.found)
@@ -91,6 +105,7 @@ class CostTableLayout:
           concat_ws({_SEPARATOR}, coalesce(issuer, ''), coalesce(account, ''), coalesce(invoice, ''),
             CASE WHEN invoice IS NULL THEN strftime(billing_month, '%Y-%m') ELSE '' END) AS invoice_key,
           billing_month,
+          billing_start,
           billing_end,
           typed_category,
           {self.service_sql} AS service_name,
@@ -119,7 +134,7 @@ class CostTableLayout:
             SELECT
               path, provider, service, service_code, description, sub_account, sub_account_name,
               resource_id, resource_name, resource_type, unit,
-              {_trimmed("issuer")}, {_trimmed("account")}, {_trimmed("invoice")},
+              {_trimmed("issuer")}, {_trimmed("account")}, {self._invoice_sql()},
               amount_text, net_amount_text, quantity_text, charge_start_text, charge_end_text, billing_start_text,
               billing_end_text,
               category, {self.category_sql} AS typed_category,
@@ -134,7 +149,8 @@ class CostTableLayout:
               {self._time("billing_start")} AS billing_start,
               {self._time("billing_end")} AS billing_end,
               {month_sql("billing_start", "billing_end")} AS billing_month
-            FROM (SELECT filename AS path, {", ".join(self._field_sql(field, fields.get(field)) for field in FIELDS)}
+            FROM (SELECT filename AS path{self._ids_sql()},
+                {", ".join(self._field_sql(field, fields.get(field)) for field in FIELDS)}
               FROM {self._records_sql(paths, compression, options)})
           )
         )
@@ -153,7 +169,8 @@ class CostTableLayout:
         return f"""
         WITH month AS (
           SELECT document_sha256, invoice_key, billing_month, count(*) AS lines, min(provider) AS provider,
-            max(billing_end) AS billing_end, bool_and(charge_category IN ('Purchase', 'Tax')) AS is_one_off,
+            min(billing_start) AS billing_start, max(billing_end) AS billing_end,
+            bool_and(charge_category IN ('Purchase', 'Tax')) AS is_one_off,
             CASE WHEN count(net_amount) = count(*) THEN sum(net_amount) END AS net_total
           FROM {lines} GROUP BY ALL
         ), invoice AS (
@@ -161,6 +178,8 @@ class CostTableLayout:
             {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
             CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
             max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines,
+            max_by(billing_start, (lines, billing_month)) AS billing_starts_at,
+            max_by(billing_end, (lines, billing_month)) AS period_ends_at,
             CASE WHEN NOT bool_and(is_one_off)
               THEN coalesce(max_by(billing_end, (lines, billing_month)), max(billing_month) + INTERVAL 1 MONTH) END
               AS billing_ends_at
@@ -181,6 +200,7 @@ class CostTableLayout:
           SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
             account_id, external_id, external_id AS invoice_number,
             external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at,
+            billing_starts_at, period_ends_at,
             CASE WHEN external_id IS NULL THEN {self._open_reason()} END AS open_reason
           FROM issued
         )
@@ -191,6 +211,31 @@ class CostTableLayout:
         return (
             f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
         )
+
+    def _invoice_sql(self) -> str:
+        """SQL: the invoice's id, from the column that a rule names for the record's account, else from the usual one."""
+        if not self.ids:
+            return _trimmed("invoice")
+        arms = []
+        for number, (source, account, position) in enumerate(self.ids):
+            condition = f"{self._source_sql()} = {text_literal(source)}"
+            if account is not None:
+                condition += f" AND trim(account) = {text_literal(account)}"
+            arms.append(f"WHEN {condition} THEN {'invoice' if position is None else f'id_{number}'}")
+        return f"nullif(trim(CASE {' '.join(arms)} ELSE invoice END), '') AS invoice"
+
+    def _ids_sql(self) -> str:
+        """SQL: those columns, as further ones of the records, as text without NULL's spellings."""
+        columns = []
+        for number, (_, _, position) in enumerate(self.ids):
+            if position is not None:
+                text = f"CAST({identifier(self._names()[position])} AS VARCHAR)"
+                columns.append(f", CASE WHEN {text} NOT IN ('', 'NULL') THEN {text} END AS id_{number}")
+        return "".join(columns)
+
+    def _source_sql(self) -> str:
+        """SQL: the source of a record."""
+        return text_literal(self.source)
 
     def _open_reason(self) -> str:
         """SQL: why lines have no invoice's id, where more is known than that they have none."""
@@ -327,6 +372,9 @@ class CostTableLayout:
         return self.names[field][0] if position is None else self.columns[position]
 
 
+Ruled = TypeVar("Ruled")
+
+
 class CostTable:
     """A format whose documents are such tables. Known by its columns, in any order and case."""
 
@@ -364,7 +412,7 @@ class CostTable:
             return Refusal(f"as JSON: {found}")
         members = tuple(names[position] for position in found.values())
         table = self.layout(columns=members, found=tuple((field, n) for n, field in enumerate(found)), types=None)
-        return JsonTable(table, members, records)
+        return JsonTable(table, members, records, tuple(names))
 
     def _is_ours(self, columns: Sequence[str]) -> bool:
         names = {_plain(column) for column in columns}
@@ -390,6 +438,20 @@ class CostTable:
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""
         return None
+
+
+def with_ids(layout: Ruled, named: Sequence[tuple[str, str | None, str]]) -> Ruled:
+    """The layout of a cost table, whatever it is written as, with the columns that rules name for ids; any other as it is."""
+    if isinstance(layout, CostTableLayout):
+        return layout.with_ids(named)
+    if isinstance(layout, SemicolonTable) and isinstance(layout.table, CostTableLayout):
+        return replace(layout, table=layout.table.with_ids(named))
+    if isinstance(layout, JsonTable) and isinstance(layout.table, CostTableLayout):
+        wanted = {_plain(column) for *_, column in named if column}
+        further = [name for name in layout.others if _plain(name) in wanted and name not in layout.members]
+        members = (*layout.members, *further)
+        return replace(layout, members=members, table=replace(layout.table, columns=members).with_ids(named))
+    return layout
 
 
 def _plain(name: str) -> str:

@@ -89,8 +89,11 @@ class FocusLayout(CostTableLayout):
             "AS issuer_doubts"
         )
 
+    def _source_sql(self) -> str:
+        return source_sql("coalesce(nullif(trim(issuer), ''), nullif(trim(provider), ''))")
+
     def _open_reason(self) -> str:
-        if "invoice" in dict(self.found):
+        if "invoice" in dict(self.found) or self.ids:
             return "CAST(NULL AS VARCHAR)"
         others = (
             f"CASE source WHEN 'aws' THEN {text_literal(_OF_AWS)} WHEN 'oci' THEN {text_literal(_OF_OCI)} ELSE '' END"

@@ -319,6 +319,9 @@ class StatedInvoice:
         withdrawn: How the provider calls it where it has taken it back, such as `outdated`: shown, never pushed.
         doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
         billing_ends_at: The exclusive end of its billing period (UTC), where its id may change until then.
+        billing_starts_at: When its billing period begins (UTC), where the document tells.
+        period_ends_at: When its billing period ends (UTC), where the document tells.
+        states_tax: Whether it has a line of tax.
     """
 
     ordinal: int
@@ -347,6 +350,9 @@ class StatedInvoice:
     withdrawn: str | None = None
     doubts: tuple[str, ...] = ()
     billing_ends_at: datetime | None = None
+    billing_starts_at: datetime | None = None
+    period_ends_at: datetime | None = None
+    states_tax: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,13 @@ class JsonTable(Rewritten):
         table: How the CSV is read that is made of it, its columns named as the members.
         members: Those columns.
         records: How many records the document has.
+        others: All members that its records have, read or not.
     """
 
     table: Layout
     members: tuple[str, ...]
     records: int
+    others: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:

@@ -8,11 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster import __version__
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats import described, semicolons, unread
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
-from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
+from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout, with_ids
 from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOceanCsvLayout
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
@@ -49,22 +50,31 @@ _OWN_NAMES = frozenset(format_.name for format_ in FORMATS)
 
 
 class Formats:
-    """The formats that documents are read by: those above, and those that people have described.
+    """What documents are read by: the formats above, those that people have described, and what people know of sources.
 
     Args:
         descriptions: What people have described.
+        rules: What people know of sources, such as which column of their tables has an invoice's id.
     """
 
-    def __init__(self, descriptions: Descriptions = NONE) -> None:
+    def __init__(self, descriptions: Descriptions = NONE, rules: Rules | None = None) -> None:
         """The formats above come first."""
         self.descriptions = descriptions
+        self.rules = Rules() if rules is None else rules
         self._formats: tuple[Format, ...] = (*FORMATS, *descriptions.formats)
         self._by_name = {format_.name: format_ for format_ in self._formats}
 
     @classmethod
-    def of(cls, folder: Path, *, must_exist: bool = False) -> "Formats":
-        """With the descriptions of a folder, and those that come with the program; see `Descriptions.of`."""
-        return cls(Descriptions.of(folder, taken=_OWN_NAMES, must_exist=must_exist))
+    def of(cls, folder: Path, rules: Rules | None = None, *, must_exist: bool = False) -> "Formats":
+        """With the descriptions of a folder, those that come with the program, and what people know of sources.
+
+        See `Descriptions.of`.
+        """
+        return cls(Descriptions.of(folder, taken=_OWN_NAMES, must_exist=must_exist), rules)
+
+    def with_rules(self, rules: Rules) -> "Formats":
+        """The same formats, with what people know of sources."""
+        return Formats(self.descriptions, rules)
 
     def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
         """The format's name and how to read the document; no name and a refusal where none recognises it.
@@ -75,6 +85,8 @@ class Formats:
         described = [(one, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
         readable = [(one, layout) for one, layout in described if not isinstance(layout, Refusal)]
         own = _own_format(head)
+        if own is not None:
+            own = own[0], with_ids(own[1], self.rules.id_columns)
         if own is not None and isinstance(own[1], Refusal) and own[1].stands:
             return own
         if own is not None and not isinstance(own[1], Refusal):

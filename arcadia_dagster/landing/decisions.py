@@ -5,6 +5,7 @@ A decision is kept beside the document that it was made about, in the archive, s
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from arcadia_dagster.formats.reader import Reader
@@ -14,6 +15,7 @@ from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import Event, Record
 from arcadia_dagster.landing.records import damage_of, note_records, records_of
 from arcadia_dagster.landing.register import register, register_facts
+from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.warehouse import Warehouse
 
 Decision = Literal["release", "dismiss", "void", "end"]
@@ -23,7 +25,7 @@ DECIDED_AGAINST = """
 SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
 FROM decisions WHERE decision = 'void' GROUP BY ALL
 UNION ALL
-SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it' AS why
+SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it, or it is no invoice to us' AS why
 FROM tax_split_totals AS total ANTI JOIN (FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
 WHERE is_nothing GROUP BY ALL
 UNION ALL
@@ -64,6 +66,7 @@ def decide(
     by: str,
     now: datetime,
     formats: Formats | None = None,
+    as_stated: tuple[Decimal, Decimal | None] | None = None,
 ) -> set[date]:
     """Put a decision on the document's record and register the document anew, so that its months are built again.
 
@@ -80,6 +83,7 @@ def decide(
         by: Who.
         now: When, with its time zone.
         formats: The formats that documents are read by, where people have described some.
+        as_stated: With a release: the total and the tax that finance is to have, as they are stated; None: as its lines are.
 
     Returns:
         The months that the stages must build again.
@@ -106,11 +110,16 @@ def decide(
     with warehouse.hold("landing", path=archive.lock_path):
         assert_known(warehouse, document_sha256, invoice)
         if decision == "release" and invoice is not None:
-            event["overruled"] = _doubts(warehouse, document_sha256, invoice)
+            event["overruled"] = _doubts(warehouse, document_sha256, invoice, also_ready=as_stated is not None)
+            if as_stated is not None:
+                total, tax = as_stated
+                event |= {"stated_total": f"{total:f}", "stated_tax": None if tax is None else f"{tax:f}"}
         document = archive.examine(document_sha256)
         record, is_new = _with(
             _whole_record(warehouse, archive, document_sha256), {**event, "at": now.astimezone(UTC).isoformat()}
         )
+        with warehouse.read() as connection:
+            formats = (Formats() if formats is None else formats).with_rules(known_rules(connection))
         reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
         try:
             found, lost = arrivals(warehouse, reader, [document], {document_sha256: record})
@@ -183,17 +192,21 @@ def assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str,
         raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")
 
 
-def _doubts(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str]) -> list[str]:
-    """The doubts for which this version of the invoice is held."""
+def _doubts(
+    warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str], *, also_ready: bool
+) -> list[str]:
+    """The doubts for which this version of the invoice is held; or, where it may be ready, for which it would be."""
     with warehouse.read() as connection:
         row = connection.execute(
-            "SELECT status, can_release, hold_reasons FROM tax_split_totals "
+            "SELECT status, can_release, hold_reasons, released_reasons FROM tax_split_totals "
             "WHERE source = ? AND account_id = ? AND external_id = ? AND document_sha256 = ?",
             [*invoice, document_sha256],
         ).fetchone()
     if row is None:
         raise DecisionError(f"{invoice[2]} is not built yet in this version: run `arcadia ingest` first")
-    status, can_release, reasons = row
+    status, can_release, reasons, released = row
+    if status == "ready" and also_ready:
+        return list(released)
     if status == "ready":
         raise DecisionError(f"{invoice[2]} is not held: there is nothing to release")
     if not can_release:

@@ -8,14 +8,18 @@ import calendar
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from arcadia_dagster.billing.rules import NO_RULING, Rules, Ruling
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
 
 UNINVOICED = "uninvoiced"
 """The last part of the id of what an account has in a month and no invoice states yet."""
 
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
+_LONGEST_PERIOD = timedelta(days=400)
+"""A longer billing period has an end that is none, as in `billing.periods`."""
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zip|zst))?$")
 
@@ -25,8 +29,11 @@ class Identity:
     """An invoice, placed.
 
     Attributes:
-        id_basis: `document`, `file_name` (the provider's), or `derived` from the file's stem.
+        id_basis: `document`, `file_name` (the provider's), `rule` (account and month, see `billing.rules`), or `derived` from the
+            file's stem.
         month_basis: `document`, `file_name` or `lines`.
+        vendor: The vendor's name as a person says it; None where nobody does.
+        final_from: When an invoice by account and month is final (UTC, without an offset); None for all others.
     """
 
     source: str
@@ -36,6 +43,8 @@ class Identity:
     invoice_number: str | None
     month: date
     month_basis: str
+    vendor: str | None = None
+    final_from: datetime | None = None
 
     @property
     def period_start(self) -> date:
@@ -81,17 +90,33 @@ class Names:
         return cls(best, told.get(best), conflict)
 
 
-def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str) -> Identity | None:
-    """Place an invoice, with what its file's name tells; None where neither document, name nor lines tell its month."""
-    month, month_basis = _month(invoice, named)
+def identify(
+    invoice: StatedInvoice, named: NameFacts | None, *, file_name: str, ruling: Ruling = NO_RULING
+) -> Identity | None:
+    """Place an invoice.
+
+    Args:
+        invoice: The invoice as its document states it.
+        named: What its file's name tells; None where it is not the provider's.
+        file_name: The file's name.
+        ruling: What people know of its account: see `account_of`.
+
+    Returns:
+        Where it belongs; None where neither document, name nor lines tell its month.
+    """
+    month, month_basis = _month(invoice, named, ruling["time_zone"])
     if month is None:
         return None
-    account = invoice.account_id or (named and named.account_id) or UNKNOWN_ACCOUNT
+    account = account_of(invoice, named)
+    final_from = None
     if invoice.external_id is not None:
         external_id, id_basis = invoice.external_id, "document"
     elif named is not None:
         # An API's id tells the invoice, and not that a file with its number is the same: that is in doubt as for other names.
         external_id, id_basis = named.invoice_number, "file_name" if named.is_printed else "derived"
+    elif not invoice.is_final and ruling.is_by_account_and_month:
+        external_id, id_basis = f"{account}-{month:%Y-%m}", "rule"
+        final_from = _period_end(invoice, month, ruling["time_zone"]) + ruling["final_after"]
     else:
         # What is not invoiced yet is one thing, whatever file it comes in.
         name = stem(file_name) if invoice.is_final else UNINVOICED
@@ -104,7 +129,33 @@ def identify(invoice: StatedInvoice, named: NameFacts | None, *, file_name: str)
         invoice_number=invoice.invoice_number or (named.invoice_number if named and named.is_printed else None),
         month=month,
         month_basis=month_basis,
+        vendor=ruling["issuer"],
+        final_from=final_from,
     )
+
+
+def placed(
+    invoices: Sequence[StatedInvoice], named: NameFacts | None, file_name: str, rules: Rules
+) -> list[tuple[StatedInvoice, Identity | None]]:
+    """The invoices of a document with where each belongs, by what people know of its account: see `identify`."""
+    rulings = [rules.of(invoice.source, account_of(invoice, named)) for invoice in invoices]
+    found = [
+        identify(invoice, named, file_name=file_name, ruling=ruling)
+        for invoice, ruling in zip(invoices, rulings, strict=True)
+    ]
+    keys = [(one.source, one.account_id, one.external_id) for one in found if one is not None]
+    if len(set(keys)) < len(keys):
+        # A zone would have two periods of the document in one month, and one of them would take the other's place.
+        found = [
+            identify(invoice, named, file_name=file_name, ruling=ruling.without("time_zone"))
+            for invoice, ruling in zip(invoices, rulings, strict=True)
+        ]
+    return list(zip(invoices, found, strict=True))
+
+
+def account_of(invoice: StatedInvoice, named: NameFacts | None) -> str:
+    """The account of an invoice at its source; `unknown` where nothing tells."""
+    return invoice.account_id or (named and named.account_id) or UNKNOWN_ACCOUNT
 
 
 def stem(file_name: str) -> str:
@@ -112,9 +163,30 @@ def stem(file_name: str) -> str:
     return _COPY_NUMBER.sub("", _EXTENSION.sub("", file_name))
 
 
-def _month(invoice: StatedInvoice, named: NameFacts | None) -> tuple[date | None, str]:
+def _month(invoice: StatedInvoice, named: NameFacts | None, time_zone: str | None) -> tuple[date | None, str]:
     if invoice.month is not None:
-        return invoice.month, "document"
+        return _local_month(invoice, time_zone) or invoice.month, "document"
     if named is not None and named.month is not None:
         return named.month, "file_name"
     return invoice.lines_month, "lines"
+
+
+def _local_month(invoice: StatedInvoice, time_zone: str | None) -> date | None:
+    """The month in which the middle of the billing period lies in a zone; without an end, the one in which it begins there."""
+    starts_at, ends_at = invoice.billing_starts_at, invoice.period_ends_at
+    if time_zone is None or starts_at is None:
+        return None
+    has_end = ends_at is not None and timedelta(0) < ends_at - starts_at <= _LONGEST_PERIOD
+    moment = starts_at + (ends_at - starts_at) / 2 if has_end and ends_at is not None else starts_at
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone)).date().replace(day=1)
+
+
+def _period_end(invoice: StatedInvoice, month: date, time_zone: str | None) -> datetime:
+    """The end of the billing period as the document has it, else of the month in its zone: in UTC, without an offset."""
+    ends_at = invoice.period_ends_at
+    starts_at = invoice.billing_starts_at
+    if ends_at is not None and starts_at is not None and timedelta(0) < ends_at - starts_at <= _LONGEST_PERIOD:
+        return ends_at
+    zone = UTC if time_zone is None else ZoneInfo(time_zone)
+    following = (month + timedelta(days=31)).replace(day=1)
+    return datetime(following.year, following.month, 1, tzinfo=zone).astimezone(UTC).replace(tzinfo=None)

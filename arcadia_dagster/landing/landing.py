@@ -22,7 +22,16 @@ from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState
 from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
+from arcadia_dagster.landing.rules import (
+    becoming_final,
+    documents_ruled_otherwise,
+    keep,
+    known_rules,
+    months_ruled_otherwise,
+    note_rules,
+)
 from arcadia_dagster.warehouse import Warehouse, schema
+from arcadia_dagster.warehouse.months import renew, touch
 from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
@@ -32,7 +41,7 @@ Item = TypeVar("Item")
 _LANDING_SECONDS = 600.0
 _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
-_MAX_CONTROL_TOTAL_BYTES = 1_000
+_MAX_CONTROL_TOTAL_BYTES = 100_000
 
 
 @dataclass(slots=True)
@@ -184,6 +193,7 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
                 _restore(warehouse, archive, reader, behind, known, landed)
                 known = _Known.of(warehouse, reader.formats)
             known.nameless = {sha256: [] for sha256 in archived if sha256 not in known.records}
+            _take_rules(warehouse, archive, reader, known, landed)
             found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
             pause = _until_settled(found, settle_seconds, deadline)
             if not pause:
@@ -195,6 +205,40 @@ def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *,
 def _is_behind(known: RecordState | None, archived: RecordState) -> bool:
     """Whether a record must be read. Bytes without one are a document whose arrival a crash cut short: its file comes again."""
     return archived != MISSING if known is None else archived != known
+
+
+def _take_rules(warehouse: Warehouse, archive: Archive, reader: Reader, known: _Known, landed: Landed) -> None:
+    """Go by the rules as they are now: keep them, register anew what they concern, and note what is final by now.
+
+    The warehouse knows rules only once all that they concern is registered by them: a crash in between leaves nothing out.
+    """
+    rules = reader.formats.rules
+    keep(archive.folder, rules)
+    with warehouse.read() as connection:
+        is_known = known_rules(connection) == rules
+        concerned = documents_ruled_otherwise(connection, rules)
+        months = months_ruled_otherwise(connection, rules)
+        final = becoming_final(connection, _now())
+    _register_archived(warehouse, archive, reader, concerned, known, landed)
+    if is_known and not final:
+        return
+    with warehouse.write() as connection:
+        if not is_known:
+            months |= months_ruled_otherwise(connection, rules)
+            note_rules(connection, rules)
+            renew(connection, schema.RAW_INVOICES.name, months)
+            landed.months |= months
+        months = becoming_final(connection, _now())
+        connection.execute(
+            "UPDATE document_invoices SET is_final = true WHERE NOT is_final AND final_from <= ?", [_now()]
+        )
+        touch(connection, schema.DOCUMENT_INVOICES.name, months)
+        landed.months |= months
+
+
+def _now() -> datetime:
+    """The time, in UTC without an offset, as the warehouse keeps it."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _until_settled(found: Look, settle_seconds: float, deadline: float) -> float:

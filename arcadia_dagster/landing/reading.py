@@ -14,15 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
-from arcadia_dagster.landing.identity import Identity, Names, identify
+from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.record import Record
 from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of
+from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_list
 
@@ -73,7 +75,7 @@ def arrivals(
     for sha256, one in kept.items():
         readings[sha256] = one.marked(readings[sha256])
     names = _names(reader.formats, readings, records, {sha256: one.described for sha256, one in kept.items()})
-    lost = _lost(warehouse, readings, names, records)
+    lost = _lost(warehouse, reader.formats.rules, readings, names, records)
     found = [
         Arrival(
             document.byte_size,
@@ -126,8 +128,8 @@ def _kept(
     kept = {}
     for document in changed:
         sha256 = document.document_sha256
-        stated = list(_stated(now[sha256], names_now[sha256]))
-        lost = known.lost(_stated(before[sha256], names_before[sha256]), stated, records[sha256])
+        stated = list(_stated(now[sha256], names_now[sha256], reader.formats.rules))
+        lost = known.lost(_stated(before[sha256], names_before[sha256], reader.formats.rules), stated, records[sha256])
         if lost:
             described = recorded[sha256]
             present = reader.formats.described(described.name)
@@ -180,13 +182,13 @@ def _names(
     return found
 
 
-def _stated(reading: Reading, names: Names) -> Iterator[_Stated]:
+def _stated(reading: Reading, names: Names, rules: Rules) -> Iterator[_Stated]:
     """The invoices that the reading states; none where the document is rejected."""
     if reading.reason is None:
-        found = [(one, identify(one, names.facts, file_name=names.best)) for one in reading.invoices]
-        placed = [_Stated.of(one, identity) for one, identity in found if identity is not None]
-        if len(placed) == len(found):
-            yield from placed
+        found = placed(reading.invoices, names.facts, names.best, rules)
+        stated = [_Stated.of(one, identity) for one, identity in found if identity is not None]
+        if len(stated) == len(found):
+            yield from stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,19 +242,26 @@ class _Known:
 
 def _lost(
     warehouse: Warehouse,
+    rules: Rules,
     readings: Mapping[str, Reading],
     names: Mapping[str, Names],
     records: Mapping[str, Record],
 ) -> dict[str, str]:
-    """The documents that would lose an invoice that is registered, whatever they are read by, each with why."""
+    """The documents that would lose an invoice that is registered, whatever they are read by, each with why.
+
+    What has no invoice's id is none that could be lost; nor is what gets another id because people have said so.
+    """
     with warehouse.read() as connection:
+        by = known_rules(connection)
         rows = connection.execute(
             "SELECT document_sha256, invoice_ordinal, source, account_id, coalesce(stated_id, external_id), "
-            f"line_count, lines_total, lines_sketch FROM document_invoices WHERE document_sha256 IN ({text_list(readings)})"
+            f"line_count, lines_total, lines_sketch FROM document_invoices WHERE document_sha256 IN ({text_list(readings)}) "
+            "AND (is_final OR id_basis <> 'derived')"
         ).fetchall()
     registered: dict[str, list[_Stated]] = {}
     for sha256, ordinal, source, account, external_id, count, total, sketch in rows:
-        if not is_dismissed(records[sha256]):
+        is_named_anew = by.of(source, account)["invoice_id"] != rules.of(source, account)["invoice_id"]
+        if not is_dismissed(records[sha256]) and not is_named_anew:
             lines = (count, total, tuple(sketch or ()))
             registered.setdefault(sha256, []).append(_Stated((source, account, external_id), ordinal, lines))
     if not registered:
@@ -260,7 +269,7 @@ def _lost(
     known = _Known.of(warehouse)
     found = {}
     for sha256, before in registered.items():
-        stated = list(_stated(readings[sha256], names[sha256]))
+        stated = list(_stated(readings[sha256], names[sha256], rules))
         if lost := known.lost(before, stated, records[sha256]):
             found[sha256] = _told(names[sha256].best, sha256, readings[sha256], stated, lost)
     return found

@@ -7,6 +7,7 @@ record is whole only if each of its lines is one that this program writes, and i
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ Event = dict[str, Any]
 """What happened, as a line tells it: `event` is its kind, `at` its time with the time zone."""
 
 _SHOWN = 60
+_AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?")
 
 
 class DamagedError(ValueError):
@@ -220,6 +222,10 @@ def _is_description(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, dict) and isinstance(value.get("name"), str)
 
 
+def _is_amount_or_none(value: Any) -> bool:  # noqa: ANN401
+    return value is None or (isinstance(value, str) and _AMOUNT.fullmatch(value) is not None)
+
+
 DECISIONS: Final = ("release", "dismiss", "void", "end", "mend")
 """What people decide."""
 
@@ -247,6 +253,9 @@ _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
         "decided_by": _TEXT,
         "reason": _TEXT,
         "overruled": _Field(_is_texts, "a list of texts", is_optional=True),
+        **dict.fromkeys(
+            ("stated_total", "stated_tax"), _Field(_is_amount_or_none, "an amount as text, or null", is_optional=True)
+        ),
     },
 }
 """What the events of each kind tell, besides their time."""

@@ -4,7 +4,6 @@ Registering the same document again with the same record changes nothing. Nothin
 register made from the archive alone is the one that was made when the files arrived.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,24 +12,20 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.control_totals import ControlTotal, ControlTotals
 from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
-from arcadia_dagster.landing.identity import Identity, Names, identify
+from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
-
-_CONTROL_TOTAL = re.compile(
-    r"(?:(?P<before>[A-Z]{3})\s+)?\$?(?P<total>-?\d{1,14}(?:\.\d{1,18})?)(?:\s+(?P<after>[A-Z]{3}))?"
-)
 
 NO_MONTH = (
     "neither its name nor its lines tell its month; expected the provider's file name, such as "
@@ -112,7 +107,7 @@ def register(
     arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in lost]
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
     earlier = _Earlier.of(connection, wanted)
-    touched = months_of(connection, wanted)
+    touched = months_of(connection, wanted) | _months_after(connection, wanted)
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,
@@ -152,6 +147,7 @@ def register(
     tell_apart(connection, wanted)
     _find_sources(connection, wanted)
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
+    touched |= _months_after(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return touched | noted
 
@@ -265,9 +261,9 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
     status, reason = "accepted", reading.reason
     identities: list[tuple[StatedInvoice, Identity]] = []
     if reason is None:
-        placed = [(invoice, identify(invoice, arrival.names.facts, file_name=name)) for invoice in reading.invoices]
-        identities = [(invoice, identity) for invoice, identity in placed if identity is not None]
-        if len(identities) < len(placed):
+        found = placed(reading.invoices, arrival.names.facts, name, formats.rules)
+        identities = [(invoice, identity) for invoice, identity in found if identity is not None]
+        if len(identities) < len(found):
             reason = NO_MONTH
     if reason is not None:
         status, identities = "rejected", []
@@ -314,18 +310,26 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             }
             for file in reading.delivery
         ]
-    total = _ControlTotal.of(record, len(identities))
+    totals = _control_totals(record)
+    ids = [{identity.external_id, identity.invoice_number or identity.external_id} for _, identity in identities]
+    others = set().union(*ids)
     return [
-        _invoice_row(record, invoice, identity, total, received_at, arrival.names.conflict)
-        for invoice, identity in identities
+        _invoice_row(record, invoice, identity, totals.of_invoice(own, others), received_at, arrival.names.conflict)
+        for (invoice, identity), own in zip(identities, ids, strict=True)
     ]
+
+
+def _control_totals(record: Record) -> ControlTotals:
+    """What the file with totals beside the document states, as it was last."""
+    event = next(reversed(list(record.of("control_total"))), None)
+    return ControlTotals() if event is None else ControlTotals.of(event["text"], event["file_name"])
 
 
 def _invoice_row(
     record: Record,
     invoice: StatedInvoice,
     identity: Identity,
-    control: "_ControlTotal",
+    control: ControlTotal,
     received_at: datetime,
     names_conflict: str | None,
 ) -> dict[str, Any]:
@@ -343,7 +347,7 @@ def _invoice_row(
         "issued_on": invoice.issued_on,
         "currency": currency,
         "stated_total": invoice.stated_total if control.total is None else control.total,
-        "stated_tax": invoice.stated_tax,
+        "stated_tax": invoice.stated_tax if control.tax is None else control.tax,
         "stated_problem": control.problem_for(currency),
         "line_count": invoice.line_count,
         "lines_total": invoice.lines_total,
@@ -354,7 +358,11 @@ def _invoice_row(
         "id_basis": identity.id_basis,
         "month_basis": identity.month_basis,
         "lines_month": invoice.lines_month,
-        "is_final": invoice.is_final,
+        "is_final": invoice.is_final or _is_past(identity.final_from),
+        "final_from": identity.final_from,
+        "states_tax": invoice.states_tax or bool(invoice.stated_tax) or bool(control.tax),
+        "stated_by": control.stated_by,
+        "vendor_by_rule": identity.vendor,
         "vendor_name": invoice.vendor_name,
         "may_be_part": invoice.may_be_part,
         "lacks_tax": invoice.lacks_tax,
@@ -368,41 +376,15 @@ def _invoice_row(
     }
 
 
+def _is_past(moment: datetime | None) -> bool:
+    """Whether a time, in UTC without an offset, has come."""
+    return moment is not None and moment <= datetime.now(UTC).replace(tzinfo=None)
+
+
 def _open_until(invoice: StatedInvoice, received_at: datetime) -> datetime | None:
     """The end of the billing period, where the document came before: until then the id may change (FOCUS 1.2, InvoiceId)."""
     ends_at = invoice.billing_ends_at
     return ends_at if ends_at is not None and received_at < ends_at else None
-
-
-@dataclass(frozen=True, slots=True)
-class _ControlTotal:
-    """What the file `<document>.total` states: `86.92`, `USD 86.92` or `86.92 USD`."""
-
-    total: Decimal | None = None
-    currency: str | None = None
-    problem: str | None = None
-
-    @classmethod
-    def of(cls, record: Record, invoices: int) -> "_ControlTotal":
-        event = next(reversed(list(record.of("control_total"))), None)
-        if event is None:
-            return cls()
-        match = _CONTROL_TOTAL.fullmatch(event["text"].strip())
-        codes = [] if match is None else [code for code in (match["before"], match["after"]) if code]
-        if match is None or len(codes) > 1 or any(code not in EXPONENTS for code in codes):
-            return cls(
-                problem=f"{event['file_name']}: {event['text'][:60]!r}; expected a total such as 86.92 or USD 86.92"
-            )
-        if invoices > 1:
-            return cls(
-                problem=f"{event['file_name']}: one total for a document of {invoices} invoices cannot be checked"
-            )
-        return cls(total=Decimal(match["total"]), currency=codes[0] if codes else None)
-
-    def problem_for(self, currency: str | None) -> str | None:
-        if self.currency is not None and currency is not None and self.currency != currency:
-            return f"the control total is in {self.currency}, the invoice in {currency}"
-        return self.problem
 
 
 class _Earlier:
@@ -446,6 +428,32 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
           AND invoice.source <> decision.source
         """
     )
+
+
+def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The next month of each account's, where these documents change whether all invoices of a month of its state tax.
+
+    An invoice without tax is held where those of the month before had some.
+    """
+    rows = connection.execute(
+        f"""
+        WITH changed AS (
+          SELECT source, account_id, invoice_month,
+            bool_and(states_tax) FILTER (is_final) AS state_tax,
+            bool_and(states_tax) FILTER (is_final AND document_sha256 NOT IN ({wanted})) AS stated_tax
+          FROM document_invoices
+          SEMI JOIN (FROM document_invoices WHERE document_sha256 IN ({wanted})) AS own
+            USING (source, account_id, invoice_month)
+          GROUP BY ALL HAVING state_tax IS DISTINCT FROM stated_tax
+        )
+        SELECT DISTINCT min(later.invoice_month)
+        FROM changed JOIN document_invoices AS later
+          ON later.source = changed.source AND later.account_id = changed.account_id
+          AND later.invoice_month > changed.invoice_month
+        GROUP BY changed.source, changed.account_id, changed.invoice_month
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
 
 
 def aliases_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
@@ -497,4 +505,6 @@ def _new_description(arrival: Arrival) -> Event | None:
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:
     values = {name: value for name, value in event.items() if name not in {"event", "at"}}
+    # JSON has no decimals: amounts are text in the archive.
+    values |= {name: Decimal(values[name]) for name in ("stated_total", "stated_tax") if values.get(name) is not None}
     return {**values, "document_sha256": record.document_sha256, time_column: time_of(event)}

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arcadia_dagster.billing.allocation import Routes
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.landing import Landed, land
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
+from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -26,6 +28,8 @@ class LandingResource:
         tenants: The file with the routing table: which tenant bears what.
         tenants_named: Whether a person has named that file, so that it must exist.
         own_tenant: The tenant that bears what no route leads elsewhere.
+        sources: The file with what people know of sources and accounts.
+        sources_named: Whether a person has named that file, so that it must exist.
         settle_seconds: How long a file must lie unchanged to count as complete.
     """
 
@@ -37,6 +41,8 @@ class LandingResource:
     tenants: str = ""
     tenants_named: bool = False
     own_tenant: str = "platform-admin"
+    sources: str = ""
+    sources_named: bool = False
     settle_seconds: float = 5.0
     _reader: Reader | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -50,17 +56,22 @@ class LandingResource:
         return Archive(Path(self.archive), max_document_bytes=self.max_document_bytes)
 
     def get_reader(self, warehouse: Warehouse) -> Reader:
-        """The run's reader: what one step has read, the next need not read again."""
+        """The run's reader: what one step has read, the next need not read again.
+
+        Raises:
+            RulesError: What people know of sources cannot be right.
+        """
         if self._reader is None:
             self._reader = Reader(warehouse.new_work_folder(), warehouse.stage, self.get_formats())
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:
-        """Take the routing table, and what is new in the inbox; see `take_routes` and `landing.land`.
+        """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `landing.land`.
 
         Raises:
             FormatsError: A description of a format cannot be used, or is gone; nothing was taken.
             RoutesError: The routing table cannot be right; nothing was taken.
+            RulesError: What people know of sources cannot be right; nothing was taken.
         """
         assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
@@ -75,8 +86,27 @@ class LandingResource:
         return landed
 
     def get_formats(self) -> Formats:
-        """The formats that documents are read by, with people's descriptions as they are now."""
-        return Formats.of(Path(self.formats), must_exist=self.formats_named) if self.formats else Formats()
+        """The formats that documents are read by, with people's descriptions and what they know of sources as they are now.
+
+        Raises:
+            RulesError: What they know of sources cannot be right, or is gone.
+        """
+        rules = self.get_rules()
+        if not self.formats:
+            return Formats(rules=rules)
+        return Formats.of(Path(self.formats), rules, must_exist=self.formats_named)
+
+    def get_rules(self) -> Rules:
+        """What people know of sources, as the file has it now; nothing where there is no file.
+
+        Raises:
+            RulesError: It cannot be right, or the file is gone.
+        """
+        if not self.sources:
+            return Rules()
+        rules = read_rules(Path(self.sources), must_exist=self.sources_named)
+        assert_not_lost(Path(self.archive), Path(self.sources), rules)
+        return rules
 
     def get_routes(self) -> Routes:
         """The routing table, as the file has it now; empty where there is no file.
@@ -89,20 +119,27 @@ class LandingResource:
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
 
     def assert_can_deliver(self, warehouse: Warehouse) -> None:
-        """Check that the descriptions can be used, and that the warehouse goes by the routing table as it is now.
+        """Check that the descriptions can be used, and that the warehouse goes by what people say as it is now.
 
         Raises:
             FormatsError: A description of a format cannot be used, or is gone.
-            RoutesError: The warehouse does not go by the table yet, or it cannot be right.
+            RoutesError: The warehouse does not go by the routing table yet, or it cannot be right.
+            RulesError: The same of what people know of sources.
         """
-        assert_usable(warehouse, self.get_formats())
-        routes = self.get_routes()
+        formats = self.get_formats()
+        assert_usable(warehouse, formats)
+        routes, rules = self.get_routes(), formats.rules
         with warehouse.read() as connection:
             known = known_routes(connection)
             # Before the first landing there is nothing that could be led anywhere.
             if known.own_tenant and known != routes:
                 raise RoutesError(
                     f"{self.tenants} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
+                    "deployment does it by itself"
+                )
+            if known_rules(connection) != rules:
+                raise RulesError(
+                    f"{self.sources} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
                     "deployment does it by itself"
                 )
 

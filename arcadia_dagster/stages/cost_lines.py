@@ -10,7 +10,9 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.landing import outdated_documents
+from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.stages.due import MonthRange, due_months
+from arcadia_dagster.stages.stated import add_what_is_stated
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
 from arcadia_dagster.warehouse.threads import SMALL_BYTES, use_threads_for
@@ -21,7 +23,7 @@ _RESTAGES = 10
 def build_cost_lines(
     warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], range_: MonthRange
 ) -> set[date]:
-    """Replace the months of `cost_lines` by the lines of their current documents.
+    """Replace the months of `cost_lines` by the lines of their current documents, and what brings them to stated totals.
 
     Documents are read without the lock. Under it the versions are compared: where another run has replaced one of the
     months meanwhile, what is missing is read and the comparison made again.
@@ -48,6 +50,7 @@ def build_cost_lines(
             if (size := reader.text_bytes(documents)) > SMALL_BYTES:
                 use_threads_for(connection, size)
             replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(reader, documents, wanted), built_from=seen)
+            add_what_is_stated(connection, wanted)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 
@@ -63,8 +66,13 @@ def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection
 def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, documents: Collection[str]) -> None:
     """Check that no document would be read otherwise than when its invoices were registered.
 
-    Landing has them read anew when a description has changed; whoever builds this stage alone has not landed.
+    Landing has them read anew when a description or a rule has changed; whoever builds this stage alone has not landed.
     """
+    if known_rules(connection).id_columns != reader.formats.rules.id_columns:
+        raise WarehouseError(
+            "what ARCADIA_SOURCES says of ids has changed since documents were read; run `arcadia ingest`, or materialize "
+            "raw_invoices, first"
+        )
     outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)}
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
         raise WarehouseError(

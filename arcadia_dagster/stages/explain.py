@@ -1,6 +1,6 @@
 """Where a figure comes from: finance's record back to files, hashes, lines, attempts and decisions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, islice
@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.format import Csv, Inventory, Manifest, Refusal
 from arcadia_dagster.formats.problems import record_lines
@@ -17,6 +18,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.inbox import readable
+from arcadia_dagster.landing.rules import known_rules, said
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch, text_literal
 
@@ -78,7 +80,8 @@ def explain(
     Keys: `invoice`, `is_stated` (whether a document states it still), `unwanted` (why it should not be in finance, where a
     person or its provider has decided so), `totals`, `allocations` (what each tenant bears), `finance` (a record for each target
     and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with the physical line in the
-    file), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
+    file), `added_lines` (those of them that bring it to what is stated), `rules` (what of `sources.toml` decided about it, each
+    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -97,7 +100,11 @@ def explain(
         )
         limit = "" if max_lines is None else f"LIMIT {max_lines}"
         lines = _rows(
-            connection, f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number {limit}"
+            connection,
+            f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number < 0, line_number {limit}",
+        )
+        added = _rows(
+            connection, f"SELECT * FROM cost_lines WHERE {where} AND added_by IS NOT NULL ORDER BY line_number"
         )
         kept = kept_documents(connection)
         decided = _rows(connection, f"SELECT why FROM ({DECIDED_AGAINST}) WHERE {pushed}")
@@ -110,11 +117,41 @@ def explain(
             "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id"),
             "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
             "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {pushed} ORDER BY intended_at"),
+            "rules": list(_rules(known_rules(connection), invoice, totals, versions, added)),
+            "added_lines": added,
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
     return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}
+
+
+def _rules(
+    rules: Rules,
+    invoice: Invoice,
+    totals: list[dict[str, Any]],
+    versions: list[dict[str, Any]],
+    added: list[dict[str, Any]],
+) -> Iterator[dict[str, str]]:
+    """What the rules for the invoice's account say that made a difference to it."""
+    current = [version for version in versions if version["status"] == "current"]
+    total: dict[str, Any] = totals[0] if totals else {}
+    is_by_rule = any(version["id_basis"] == "rule" for version in current)
+    has_tax = bool(total.get("amount_tax_minor"))
+    ruling = rules.of(invoice.source, invoice.account_id)
+    decides = {
+        "invoice_id": is_by_rule if ruling.is_by_account_and_month else True,
+        "final_after": is_by_rule,
+        "tax": bool(total) and not has_tax,
+        "rows_are_not_invoices_to_us": bool(ruling["rows_are_not_invoices_to_us"]),
+        "issuer": True,
+        "time_zone": True,
+        "tolerance": any("sources.toml tolerates" in line["added_by"] for line in added),
+        "tax_may_stand_alone": has_tax and total["amount_net_minor"] == 0,
+    }
+    for key, rule in ruling.by.items():
+        if decides[key]:
+            yield {"key": key, "value": said(rule)[key], "of": rule.name, "reason": rule.reason}
 
 
 def _credit_notes_sql(invoice: Invoice) -> str:
@@ -136,7 +173,7 @@ def _with_physical_lines(
 ) -> list[dict[str, Any]]:
     last: dict[str, int] = {}
     for line in lines:
-        last[line["document_sha256"]] = line["line_number"]
+        last[line["document_sha256"]] = max(line["line_number"], last.get(line["document_sha256"], 0))
     by = recorded_descriptions(archive, [sha256 for sha256 in last if sha256 in kept])
     places = {
         sha256: physical_lines(archive, sha256, formats, up_to=record, by=by.get(sha256))

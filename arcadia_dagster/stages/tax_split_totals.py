@@ -7,14 +7,15 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
-from arcadia_dagster.billing.tax import SOURCES_WITHOUT_TAX
+from arcadia_dagster.billing.rules import ruled_sql
+from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, has_manifests, listed_sql
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
+from arcadia_dagster.stages.stated import STATED_TAX, STATED_TOTAL
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
-from arcadia_dagster.warehouse.query import text_list
 
 
 def build_tax_split_totals(
@@ -53,7 +54,7 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
     until the totals are built too, and nothing of them is pushed before.
 
     They can only differ by a defect of ours: net and tax must sum to gross, lines to the unrounded sums, and the lines be
-    as many as the document states.
+    as many as the document states, but for those that bring them to a stated total.
     """
     if months is None:
         behind = stale(connection, schema.COST_LINES.name) | stale(connection, schema.TAX_SPLIT_TOTALS.name)
@@ -64,14 +65,14 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
         f"""
         WITH line AS (
           SELECT source, account_id, external_id, invoice_month, count(*) AS line_count, sum(amount) AS amount,
-            count(DISTINCT currency) AS currencies
+            count(*) FILTER (added_by IS NULL) AS document_lines, count(DISTINCT currency) AS currencies
           FROM cost_lines GROUP BY ALL
         ), stated AS (
           SELECT source, account_id, external_id, sum(line_count) AS line_count
           FROM raw_invoices WHERE status = 'current' GROUP BY ALL
         )
         SELECT coalesce(total.external_id, line.external_id), total.amount_gross_minor, total.amount_net_minor,
-          total.amount_tax_minor, total.line_count, line.line_count, stated.line_count, total.amount_gross, line.amount
+          total.amount_tax_minor, total.line_count, line.document_lines, stated.line_count, total.amount_gross, line.amount
         FROM tax_split_totals AS total
         FULL JOIN line USING (source, account_id, external_id, invoice_month)
         LEFT JOIN stated
@@ -79,7 +80,7 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
           AND stated.external_id = total.external_id
         WHERE coalesce(total.invoice_month, line.invoice_month) {only} AND (
           coalesce(total.line_count, -1) <> coalesce(line.line_count, -1)
-          OR coalesce(total.line_count, -1) <> coalesce(stated.line_count, -1)
+          OR coalesce(line.document_lines, -1) <> coalesce(stated.line_count, -1)
           OR (line.currencies = 1 AND total.amount_gross IS DISTINCT FROM line.amount)
           OR total.amount_gross_minor <> total.amount_net_minor + total.amount_tax_minor)
         """
@@ -130,18 +131,22 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         count(*) FILTER (charge_category = 'Tax') AS tax_lines
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
-      SELECT * FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({months_})
+      SELECT raw_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several FROM raw_invoices
+      LEFT JOIN (SELECT document_sha256, true AS is_one_of_several FROM document_invoices WHERE invoice_ordinal = 2) AS other
+        USING (document_sha256)
+      WHERE status = 'current' AND invoice_month IN ({months_})
     ), raw AS (
       -- An invoice is the document that states it, or the newest of the files that state it together.
       SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
           AS document_sha256,
+        arg_max(file_name, (received_at, document_sha256)) AS file_name, max(final_from) AS final_from,
+        bool_or(is_one_of_several) AS is_one_of_several,
         count(*) AS documents, sum(line_count)::BIGINT AS line_count, bool_and(is_final) AS is_final,
         any_value(open_reason) AS open_reason,
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
         coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
-        CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END AS stated_total,
-        CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END AS stated_tax,
+        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax,
         CASE WHEN count(stated_problem) > 0 THEN any_value(stated_problem)
           WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
           THEN 'only some of the files that state it together have one' END AS stated_problem,
@@ -151,6 +156,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         CASE WHEN count(open_until) = count(*) THEN max(open_until) END AS open_until
       FROM part GROUP BY ALL
     ), listed AS MATERIALIZED ({listed_sql() if has_manifests else NOTHING_LISTED}
+    ), ruled AS MATERIALIZED ({ruled_sql("part")}
     ), release AS (
       SELECT source, account_id, external_id, document_sha256, flatten(list(overruled)) AS overruled
       FROM decisions WHERE decision = 'release' GROUP BY ALL
@@ -174,20 +180,38 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         FROM decisions JOIN documents USING (document_sha256) WHERE decision = 'mend' GROUP BY ALL
       ) AS document USING (document_sha256)
       GROUP BY ALL
+    ), apart AS MATERIALIZED (
+      -- What no invoice is compared with: void ones, and those that are none to us.
+      SELECT source, account_id, external_id FROM void
+      UNION SELECT source, account_id, external_id FROM raw_invoices
+      SEMI JOIN (FROM ({
+        ruled_sql("raw_invoices")
+    }) WHERE rows_are_not_invoices_to_us) AS other USING (source, account_id)
     ), nothing AS (
       SELECT source, account_id, external_id, bool_and(amount = 0) AS is_nothing
       FROM (
         SELECT source, account_id, external_id, currency, sum(amount) AS amount
-        FROM cost_lines SEMI JOIN (FROM raw WHERE NOT is_final) USING (source, account_id, external_id, invoice_month)
+        FROM cost_lines SEMI JOIN (FROM raw WHERE NOT is_final OR id_basis = 'rule')
+          USING (source, account_id, external_id, invoice_month)
         GROUP BY ALL
       ) GROUP BY ALL
     ), exact AS MATERIALIZED (
-      SELECT line.* EXCLUDE (amount_gross, amount_tax, tax_lines),
+      SELECT line.* EXCLUDE (amount_gross, amount_tax), raw.id_basis, raw.file_name, raw.final_from, raw.is_one_of_several,
+        ruled.tax AS tax_rule, ruled.rows_are_not_invoices_to_us, ruled.rows_are_not_invoices_to_us_reason AS rows_reason,
+        ruled.tax_may_stand_alone,
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
         raw.document_sha256, raw.is_final, raw.open_reason, raw.rounded_lines, raw.withdrawn,
-        raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false) AS is_nothing, raw.month_basis,
-        raw.lacks_tax OR (line.source IN ({text_list(SOURCES_WITHOUT_TAX)}) AND tax_lines = 0 AND line.amount_gross <> 0)
-          AS lacks_tax,
+        raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false)
+          OR coalesce(ruled.rows_are_not_invoices_to_us, false) AS is_nothing, raw.month_basis,
+        {
+        is_before_tax_sql(
+            lacks_tax="raw.lacks_tax",
+            source="line.source",
+            tax_lines="line.tax_lines",
+            gross="line.amount_gross",
+            rule="ruled.tax",
+        )
+    } AS is_before_tax,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
         raw.open_until,
         void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
@@ -198,6 +222,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
       FROM line
       JOIN raw USING (source, account_id, external_id, invoice_month)
+      LEFT JOIN ruled USING (source, account_id)
       LEFT JOIN nothing USING (source, account_id, external_id)
       LEFT JOIN void USING (source, account_id, external_id)
       LEFT JOIN damaged USING (source, account_id, external_id)
@@ -219,9 +244,11 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         {reasons_sql(found, can_release=True)} || coalesce(doubtful.doubts, CAST([] AS VARCHAR[])) AS doubts
       FROM rounded LEFT JOIN doubtful USING (source, account_id, external_id)
     ), decided AS (
-      -- A release is for the doubts that the person saw: what has come up since holds the invoice again.
-      SELECT *, list_filter(doubts, lambda doubt: NOT list_contains(overruled, doubt)) AS open_doubts,
-        list_filter(doubts, lambda doubt: list_contains(overruled, doubt)) AS released_reasons
+      -- A release is for the doubts that the person saw: what has come up since holds the invoice again. Earlier versions gave
+      -- the same reasons without the commands that follow them now.
+      SELECT *, list_filter(doubts, lambda doubt: len(list_filter(overruled, lambda seen: starts_with(doubt, seen))) > 0)
+          AS released_reasons,
+        list_filter(doubts, lambda doubt: NOT list_contains(released_reasons, doubt)) AS open_doubts
       FROM judged
     )
     SELECT source, account_id, external_id, invoice_month, currency, amount_gross_minor, amount_net_minor,

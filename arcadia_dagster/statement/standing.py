@@ -99,7 +99,7 @@ class InvoiceStanding:
         reasons: Why it is held; empty where it is ready.
         can_release: Whether a person may overrule the reasons.
         is_void: Whether a person has decided that it must not go to finance.
-        is_nothing: Whether it has no invoice and comes to 0, or its provider has withdrawn it.
+        is_nothing: Whether it has no invoice and comes to 0, its provider has withdrawn it, or it is no invoice to us.
         documents: The files that it is from.
         deliveries: What each finance service has of it.
     """

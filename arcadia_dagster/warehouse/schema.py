@@ -125,6 +125,18 @@ _STATED_SINCE_5 = (
         "TIMESTAMP",
         "The end of its billing period (UTC), where the document came before it: its id is not final; else NULL.",
     ),
+    Column(
+        "final_from",
+        "TIMESTAMP",
+        "When an invoice by account and month is final by `final_after` of its rule (UTC); NULL for all others.",
+    ),
+    Column(
+        "vendor_by_rule", "VARCHAR", "The vendor's name as a person says it (`issuer` in `sources.toml`); else NULL."
+    ),
+    Column("states_tax", "BOOLEAN", "Whether it has a line of tax, or its document or its control file states some."),
+    Column(
+        "stated_by", "VARCHAR", "The control file that states its total, by its name; NULL: its document, or nobody."
+    ),
 )
 
 _DOCUMENTS_SINCE_2 = (
@@ -237,6 +249,17 @@ INBOX_FILES = Table(
     key=("inbox_path",),
 )
 
+_DECISIONS_SINCE_5 = (
+    Column(
+        "stated_total",
+        AMOUNT_TYPE,
+        "`release` as stated: the total that the person saw and that finance is to have, in major units; else NULL.",
+    ),
+    Column(
+        "stated_tax", AMOUNT_TYPE, "`release` as stated: the tax that goes with it, where it was stated; else NULL."
+    ),
+)
+
 DECISIONS = Table(
     "decisions",
     "What people decided, with their reason: `release`, `dismiss`, `void`, `end`, `mend`.",
@@ -259,6 +282,7 @@ DECISIONS = Table(
             "VARCHAR[]",
             "`release`: the doubts that the person saw; a new one holds the invoice again. `mend`: the lines that are lost.",
         ),
+        *_DECISIONS_SINCE_5,
     ),
 )
 
@@ -297,12 +321,24 @@ RAW_INVOICES = Table(
     key=("document_sha256", "invoice_ordinal"),
 )
 
+_LINES_SINCE_5 = (
+    Column(
+        "added_by",
+        "VARCHAR",
+        "Why the line is there although its document has none: what is stated of its invoice, and who says so; else NULL.",
+    ),
+)
+
 COST_LINES = Table(
     "cost_lines",
-    "One normalised row for each line of each current invoice, whatever its provider.",
+    "One normalised row for each line of each current invoice, whatever its provider; and what brings it to a stated total.",
     (
         _SHA256,
-        Column("line_number", "BIGINT", "The ordinal of the data record in its document, from 1."),
+        Column(
+            "line_number",
+            "BIGINT",
+            "The ordinal of the data record in its document, from 1; negative: the document has no such record, see `added_by`.",
+        ),
         *_INVOICE,
         _MONTH,
         Column(
@@ -329,13 +365,16 @@ COST_LINES = Table(
         ),
         Column("currency", "VARCHAR", "ISO 4217 code (FOCUS BillingCurrency)."),
         Column(
-            "tax_basis", "VARCHAR", "On a tax line, the rule that decided: `provider_type` or `description`; else NULL."
+            "tax_basis",
+            "VARCHAR",
+            "On a tax line, what decided: `provider_type`, `description`, or `stated`; else NULL.",
         ),
         Column(
             "is_tax_doubtful", "BOOLEAN", "Whether the earlier rule (description contains gst or tax) would differ."
         ),
         Column("matched_resource_id", "VARCHAR", "The resource in `cloud_resources` that the line is for, or NULL."),
         Column("match_method", "VARCHAR", "`id`, `name`, or `none`."),
+        *_LINES_SINCE_5,
     ),
     key=("document_sha256", "line_number"),
     partitioned_by=("invoice_month",),
@@ -349,7 +388,8 @@ _TOTALS_SINCE_5 = (
     Column(
         "is_nothing",
         "BOOLEAN",
-        "Whether nobody awaits it: it has no invoice and its lines come to 0 in each currency, or its provider has withdrawn it; "
+        "Whether nobody awaits it: it has no invoice and its lines come to 0 in each currency, its provider has withdrawn it, or "
+        "`sources.toml` says that it is no invoice to us; "
         "shown, it counts in no sum and holds nothing up.",
     ),
 )
@@ -394,6 +434,43 @@ TENANT_ROUTES = Table(
         Column("first_month", "DATE", "From which invoice month on, its first day (UTC); NULL: always."),
     ),
     key=("route_number",),
+)
+
+SOURCE_RULES = Table(
+    "source_rules",
+    "What people know of a source or an account, from `sources.toml` as it was landed last. An account's rule wins, key by key.",
+    (
+        Column("source", "VARCHAR", "Whose invoices: the source."),
+        Column("account_id", "VARCHAR", "Of which account; NULL: of any."),
+        Column("reason", "VARCHAR", "Why, in the person's words."),
+        Column(
+            "invoice_id",
+            "VARCHAR",
+            "The column of the provider's table that has the invoice's id, or `account and month`; NULL: as the format has it.",
+        ),
+        Column(
+            "final_after",
+            "VARCHAR",
+            "How long after the end of its billing period an invoice by account and month is final, such as `5d` or `36h`.",
+        ),
+        Column(
+            "tax",
+            "VARCHAR",
+            "`not stated`: its documents have no tax, and there is none; `expected`: there is; or NULL.",
+        ),
+        Column("rows_are_not_invoices_to_us", "BOOLEAN", "Whether somebody else is invoiced for the rows; NULL: no."),
+        Column("issuer", "VARCHAR", "The vendor's name for finance; NULL: as usual."),
+        Column("time_zone", "VARCHAR", "The time zone (IANA) in which its months begin; NULL: UTC."),
+        Column(
+            "tolerance",
+            AMOUNT_TYPE,
+            "How much its lines may differ from the stated total, in major units of the invoice's currency; NULL: nothing.",
+        ),
+        Column(
+            "tax_may_stand_alone", "BOOLEAN", "Whether an invoice of nothing but tax is right; NULL: it is in doubt."
+        ),
+    ),
+    key=("source", "account_id"),
 )
 
 ALLOCATIONS = Table(
@@ -536,6 +613,7 @@ TABLES: tuple[Table, ...] = (
     COST_LINES,
     TAX_SPLIT_TOTALS,
     TENANT_ROUTES,
+    SOURCE_RULES,
     ALLOCATIONS,
     CLOUD_RESOURCES,
     FINANCE_RECORDS,
@@ -607,6 +685,9 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_5),
         *_added(DOCUMENTS, _DOCUMENTS_SINCE_5),
         *_added(DELIVERY_FILES, _DELIVERIES_SINCE_5),
+        *_added(COST_LINES, _LINES_SINCE_5),
+        *_added(DECISIONS, _DECISIONS_SINCE_5),
+        SOURCE_RULES.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),

@@ -91,6 +91,30 @@ def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_mon
     assert months(request) == ("2026-04-01", "2026-04-01")
 
 
+def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_half_of_it_for_none(
+    project: Project, instance
+) -> None:
+    april = datetime(2026, 4, 1, tzinfo=UTC).date()
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.run([april], instance=instance)
+    rules = project.home / "sources.toml"
+    rules.write_text('[aws]\ntax = "not stated"\nreason = "of another source"\n')
+    assert tick(project, instance) == []
+    rules.write_text('[digitalocean]\nissuer = "DigitalOcean, LLC"\n')
+    assert "line 1: digitalocean: reason is missing" in str(evaluate(project, instance).skip_message)
+    rules.write_text('[digitalocean]\nissuer = "DigitalOcean, LLC"\nreason = "as on the invoice"\n')
+    [request] = tick(project, instance)
+    assert months(request) == ("2026-04-01", "2026-04-01")
+    project.run([april], instance=instance)
+    assert tick(project, instance) == []
+
+    # What is final by time alone asks for its month.
+    with project.warehouse.write() as connection:
+        connection.execute("UPDATE document_invoices SET is_final = false, final_from = TIMESTAMP '2026-05-06'")
+    [request] = tick(project, instance)
+    assert months(request) == ("2026-04-01", "2026-04-01")
+
+
 def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(project: Project, instance) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     keys = set()

@@ -226,9 +226,13 @@ def test_taxes_are_summed_a_refunded_tax_is_negative_and_a_credit_is_no_tax(worl
 
 @case("18")
 def test_tax_without_net_or_above_it_is_held(world: World) -> None:
-    assert world.held_because("only tax") == "it has tax of 0.60 USD without anything that is taxed"
-    assert world.held_because("tax on nothing") == "it has tax of 0.60 USD without anything that is taxed"
-    assert world.held_because("tax above net") == "its tax of 1.01 USD is more than its net of 1.00 USD"
+    assert world.held_because("only tax").startswith("it has tax of 0.60 USD without anything that is taxed: if the")
+    assert world.held_because("tax on nothing").startswith(
+        "it has tax of 0.60 USD without anything that is taxed: if the"
+    )
+    assert world.held_because("tax above net").startswith(
+        "its tax of 1.01 USD is more than its net of 1.00 USD: if that is"
+    )
 
 
 @case("19")
@@ -259,7 +263,10 @@ def test_an_invoice_in_several_currencies_is_held_and_never_summed(world: World)
 
 @case("35")
 def test_a_stated_total_with_more_decimals_than_its_currency_has_is_held(world: World) -> None:
-    assert world.held_because("half a yen") == "the total that it states, 100.5 JPY, has more decimals than JPY has"
+    reason = world.held_because("half a yen")
+    assert reason.startswith(
+        "the total that it states, 100.5 JPY, has more decimals than JPY has: if its lines are right: "
+    )
 
 
 @case("35")
@@ -298,7 +305,8 @@ def test_a_control_total_of_no_file_is_reported(world: World) -> None:
 def test_what_is_held_is_listed_with_its_reason_and_the_good_invoice_beside_it_is_in_finance(world: World) -> None:
     held = world.project.query("SELECT external_id FROM tax_split_totals WHERE status = 'held'")
     assert world.checks["nothing_held"].metadata["found"].value == len(held) == 14
-    assert "its tax of 1.01 USD is more than its net of 1.00 USD" in world.listed_by("nothing_held", "held_because")
+    listed = " ".join(world.listed_by("nothing_held", "held_because"))
+    assert "its tax of 1.01 USD is more than its net of 1.00 USD" in listed
     assert world.pushed("good") == (660, 600, 60)
     assert world.checks["totals_reconcile"].passed
     assert world.checks["every_ready_invoice_is_in_finance"].passed

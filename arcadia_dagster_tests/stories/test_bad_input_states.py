@@ -173,7 +173,7 @@ def test_what_is_withdrawn_after_it_was_pushed_is_told_with_what_to_do(tmp_path:
         world.run()
         assert world.pushed("list") == (10800, 9000, 1800)
         found = [world.listed_by("finance_has_nothing_else", column) for column in ("external_id", "why")]
-        assert found == [["a"], ["its provider has withdrawn it"]]
+        assert found == [["a"], ["its provider has withdrawn it, or it is no invoice to us"]]
         assert world.checks["nothing_held"].passed
         [difference] = world.project.finance.reconcile(world.project.warehouse)
         assert (difference.external_id, "though its provider has withdrawn it" in difference.what) == ("a", True)
@@ -197,7 +197,7 @@ def test_a_total_that_somebody_added_is_no_line_and_the_invoice_must_come_to_it(
     for label in ("total", "totals"):
         assert world.pushed(label) == (111485, 101350, 10135)
     reason = "the total that it states, 2114.85 USD, differs from the sum of its lines, 1114.85 USD"
-    assert world.held_because("another total") == reason
+    assert world.held_because("another total").startswith(reason)
 
 
 @case("64")

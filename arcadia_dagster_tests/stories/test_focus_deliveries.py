@@ -71,9 +71,8 @@ def test_each_invoice_of_a_file_goes_to_finance_under_its_issuer_and_what_has_no
         "INV-2": ("aws", "Amazon Web Services", "JPY", 1000, 0),
         "H-1": ("hetzner", "Hetzner Online", "USD", -250, 0),
     }
-    assert project.invoice("111-2026-05-uninvoiced")["hold_reasons"] == [
-        "it is a preview or has no id: shown, never pushed"
-    ]
+    [reason] = project.invoice("111-2026-05-uninvoiced")["hold_reasons"]
+    assert reason.startswith("it is a preview or has no id: shown, never pushed")
 
 
 def test_the_files_of_one_folder_are_one_delivery_also_where_they_come_one_after_another(project: Project) -> None:

@@ -23,7 +23,12 @@ pytestmark = pytest.mark.timeout(300)  # all of the year is passed by whichever 
 
 MONTHS = [date(2025, number, 1) for number in range(1, 13)]
 GROWING = {1, QUIET, 11}
-SHOWN = ["it is a preview or has no id: shown, never pushed"]
+SHOWN = "it is a preview or has no id: shown, never pushed"
+
+
+def is_shown(reasons: list[str]) -> bool:
+    """Whether nothing but that it is a preview holds an invoice."""
+    return len(reasons) == 1 and reasons[0].startswith(SHOWN)
 
 
 @dataclass
@@ -52,11 +57,11 @@ class Year:
             if open_month is not None
             for external_id in provider.previews(open_month)
         }
-        found = {(row["source"], row["external_id"]) for row in rows if row["hold_reasons"] == SHOWN}
+        found = {(row["source"], row["external_id"]) for row in rows if is_shown(row["hold_reasons"])}
         self.wrong_previews += [f"{day}: {source} {external_id}" for source, external_id in sorted(found ^ previews)]
         for row in rows:
             for reason in row["hold_reasons"]:
-                if reason not in SHOWN:
+                if not is_shown([reason]):
                     self.held[f"{day}: {row['source']} {row['external_id']}: {reason}"] += 1
 
 

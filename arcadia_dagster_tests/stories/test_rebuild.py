@@ -72,6 +72,7 @@ def _have_a_past(project: Project) -> None:
     """Two rounds of files and decisions, so that every table has rows, and of every kind."""
     route = '[[route]]\nsource = "digitalocean"\nproject = "shop"\ntenant = "acme"\n'
     (project.home / "tenants.toml").write_text(route)
+    (project.home / "sources.toml").write_text('[digitalocean]\ntolerance = 0.02\nreason = "a cent or two"\n')
     project.drop("before it was named.csv", digitalocean(line(), tax()))
     project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))
     land_only(project.warehouse)

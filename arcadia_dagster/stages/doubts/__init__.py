@@ -4,7 +4,7 @@ A module for each kind of doubt. It says in SQL which invoices are in doubt and,
 What an invoice's own row shows (a total that differs, more tax than net) is in `billing.readiness`.
 """
 
-from arcadia_dagster.stages.doubts import identity, manifests, parts, reading
+from arcadia_dagster.stages.doubts import identity, manifests, parts, reading, tax
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 __all__ = ["Doubt", "Scope", "doubts_sql"]
@@ -15,7 +15,13 @@ def doubts_sql(scope: Scope) -> str:
 
     One row for each invoice that something makes doubtful. It stands behind the CTEs that `Scope` names.
     """
-    found = (*reading.doubts(scope), *identity.doubts(scope), *manifests.doubts(scope), *parts.doubts(scope))
+    found = (
+        *reading.doubts(scope),
+        *tax.doubts(scope),
+        *identity.doubts(scope),
+        *manifests.doubts(scope),
+        *parts.doubts(scope),
+    )
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
         for rank, doubt in enumerate(found)

@@ -12,7 +12,8 @@ class Scope:
     """What is being judged. The SQL of a doubt may name these CTEs, besides the warehouse's tables.
 
     `part`: the current rows of `raw_invoices` of the months. `raw`: one row an invoice, from the documents that state it
-    together. `listed`: what manifests list (`landing.deliveries.listed_sql`). `void`: what a person voided.
+    together. `listed`: what manifests list (`landing.deliveries.listed_sql`). `apart`: what a person voided, and
+    what is no invoice to us.
     `unstated`: what the last delivery does not state any more. `rounded`: an invoice's totals in minor units.
 
     Attributes:

@@ -10,10 +10,11 @@ from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 _WHOLE = "source || '/' || account_id || '/' || external_id"
 
-_REPLACES_OTHER_LINES = """
+_REPLACES_OTHER_LINES = f"""
       SELECT source, account_id, external_id,
         'a file of the same name stated mostly other lines before, and the name is not the provider''s: a new version, or '
-        'another invoice? Give each the provider''s own file name' AS text
+        'another invoice? Give each the provider''s own file name; if it is a new version: ' ||
+        {release_sql()} AS text
       FROM raw JOIN document_invoices AS older USING (source, account_id, external_id)
       WHERE raw.id_basis = 'derived' AND NOT raw.may_be_part AND older.document_sha256 <> raw.document_sha256
       GROUP BY source, account_id, external_id, raw.lines_sketch
@@ -40,12 +41,24 @@ _OF_ANOTHER_SOURCE = f"""
       FROM raw JOIN (
         SELECT source AS other_source, account_id AS other_account, external_id, invoice_month AS other_month,
           lines_total AS other_total
-        FROM raw_invoices ANTI JOIN void USING (source, account_id, external_id)
+        FROM raw_invoices ANTI JOIN apart USING (source, account_id, external_id)
         WHERE status = 'current' AND is_final
       ) AS other USING (external_id)
       WHERE other_source <> source AND is_final
         AND (other_account = account_id OR 'unknown' IN (other_account, account_id) OR other_total = lines_total)
       GROUP BY source, account_id, external_id"""
+
+_HAS_IDS = f"""
+      SELECT raw.source, raw.account_id, raw.external_id,
+        'it is made of account and month by a rule of sources.toml, and its provider states ids for the same month (' ||
+        min(other.external_id) || '): are its lines on that invoice? If they are, ' || {void_sql("raw.external_id")} ||
+        '; if they are an invoice of their own: ' || {release_sql("raw.external_id")} AS text
+      FROM raw JOIN (
+        SELECT source, account_id, external_id, invoice_month FROM document_invoices
+        ANTI JOIN apart USING (source, account_id, external_id) WHERE id_basis = 'document' AND is_final
+      ) AS other USING (source, account_id, invoice_month)
+      WHERE raw.id_basis = 'rule' AND raw.is_final
+      GROUP BY raw.source, raw.account_id, raw.external_id"""
 
 # What lies at a path now is the newest document that came under it.
 UNSTATED = """
@@ -106,6 +119,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_REPLACES_OTHER_LINES),
         Doubt(_OF_ANOTHER_SOURCE),
         Doubt(_UNSTATED),
+        Doubt(_HAS_IDS),
         Doubt(_same_lines_sql(scope)),
         Doubt(_same_charges_sql(scope)),
     )
@@ -120,11 +134,11 @@ def _same_lines_sql(scope: Scope) -> str:
     return f"""
       WITH invoice AS MATERIALIZED (
         SELECT raw.source, raw.account_id, raw.external_id, raw.invoice_month, raw.line_count,
-          raw.id_basis = 'derived' AS is_derived, record.source IS NOT NULL AS is_pushed,
+          raw.id_basis IN ('derived', 'rule') AS is_derived, record.source IS NOT NULL AS is_pushed,
           unstated.source IS NOT NULL AS is_unstated
         FROM raw
         LEFT JOIN unstated USING (source, account_id, external_id)
-        ANTI JOIN void USING (source, account_id, external_id)
+        ANTI JOIN apart USING (source, account_id, external_id)
         LEFT JOIN (SELECT DISTINCT source, account_id, invoice_external_id AS external_id FROM finance_records) AS record
           USING (source, account_id, external_id)
         WHERE raw.is_final AND raw.open_until IS NULL

@@ -18,7 +18,8 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(f"""
       SELECT source, account_id, external_id, lacking || ' of the ' || listed ||
         ' files that the manifest of its delivery lists are not there, or cannot be read (' || first_lacking ||
-        CASE WHEN lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest' AS text
+        CASE WHEN lacking > 1 THEN ' and others' ELSE '' END || '): put them beside the rest; if it is whole without them: ' ||
+        {release_sql()} AS text
       FROM ({problem}) WHERE lacking > 0"""),
         Doubt(f"""
       SELECT source, account_id, external_id, 'the manifest of its delivery counts otherwise (' || miscounted ||
@@ -27,6 +28,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
       FROM ({problem}) WHERE miscounted IS NOT NULL"""),
         Doubt(f"""
       SELECT source, account_id, external_id, 'its folder has files that the manifest of its delivery does not list (' ||
-        not_listed || '): put each delivery into a folder of its own; or dismiss the documents that are out of date' AS text
+        not_listed || '): put each delivery into a folder of its own; or dismiss the documents that are out of date; if all of '
+        'them belong together: ' || {release_sql()} AS text
       FROM ({problem}) WHERE not_listed IS NOT NULL"""),
     )

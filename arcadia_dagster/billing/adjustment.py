@@ -1,0 +1,106 @@
+"""Lines that bring an invoice to what it is stated to come to, where somebody has decided that this is what finance gets.
+
+What is invoiced may differ from what its lines come to: a provider rounds each service by itself, or leaves the tax out of its
+export. Then the stated figures are the invoice, and the difference is a line of its own, `Tax` for what the stated tax differs
+by and `Adjustment` for the rest. So the lines still come to gross, and its tax lines to the tax, with one rounding.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Final
+
+from arcadia_dagster.billing.currency import from_minor, to_minor
+
+TAX: Final = "Tax"
+ROUNDING: Final = "Adjustment"
+
+_PRECISION = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An invoice's lines beside what it is stated to come to, in major units of one currency.
+
+    Attributes:
+        currency: ISO 4217 code.
+        gross: The exact sum of its lines.
+        tax: The exact sum of its tax lines.
+        tax_lines: How many of these there are.
+        stated_total: What it is stated to come to.
+        stated_tax: The tax that is stated; None where nothing is said of it.
+        is_before_tax: Whether its lines are known to leave the tax out.
+        says_tax_besides: Whether the tax is stated by somebody who has seen the invoice, beside a document that may leave it out.
+    """
+
+    currency: str
+    gross: Decimal
+    tax: Decimal
+    tax_lines: int
+    stated_total: Decimal
+    stated_tax: Decimal | None
+    is_before_tax: bool = False
+    says_tax_besides: bool = False
+
+    @property
+    def is_in_minor_units(self) -> bool:
+        """Whether what is stated has no more decimals than its currency."""
+        return all(
+            from_minor(to_minor(amount, self.currency), self.currency) == amount
+            for amount in (self.stated_total, self.stated_tax)
+            if amount is not None
+        )
+
+    @property
+    def differs(self) -> bool:
+        """Whether the lines come to something else than what is stated, to the minor unit."""
+        return bool(self.adjustment())
+
+    @property
+    def lacks_its_tax(self) -> bool:
+        """Whether the difference may be tax that nobody has stated, so that it must not be booked as a rounding."""
+        return self.is_before_tax and self.stated_tax is None
+
+    def is_completed_by_tax(self, tolerance: Decimal = Decimal(0)) -> bool:
+        """Whether the tax that is stated is all that the lines lack: without it, the total is what they come to.
+
+        Args:
+            tolerance: How much the net may differ, in major units.
+        """
+        if self.tax_lines or not self.stated_tax or not (self.is_before_tax or self.says_tax_besides):
+            return False
+        with localcontext(prec=_PRECISION):
+            return self.is_in_minor_units and self._is_within(
+                self.stated_total - self.stated_tax, self.gross, tolerance
+            )
+
+    def is_tolerated(self, tolerance: Decimal) -> bool:
+        """Whether total and tax differ from those of the lines by no more than this, in major units.
+
+        Args:
+            tolerance: More than 0.
+        """
+        if self.lacks_its_tax or not self.is_in_minor_units:
+            return False
+        return self._is_within(self.stated_total, self.gross, tolerance) and (
+            self.stated_tax is None or self._is_within(self.stated_tax, self.tax, tolerance)
+        )
+
+    def adjustment(self) -> Mapping[str, Decimal]:
+        """The amounts of the lines that bring it to what is stated, by their charge category; none where it is there already."""
+        lines: dict[str, Decimal] = {}
+        with localcontext(prec=_PRECISION):
+            gross = self.gross
+            if self.stated_tax is not None and self._minor(self.stated_tax) != self._minor(self.tax):
+                lines[TAX] = self.stated_tax - self.tax
+                gross += lines[TAX]
+            if self._minor(gross) != self._minor(self.stated_total):
+                lines[ROUNDING] = self.stated_total - gross
+        return lines
+
+    def _minor(self, amount: Decimal) -> int:
+        return to_minor(amount, self.currency)
+
+    def _is_within(self, stated: Decimal, lines: Decimal, tolerance: Decimal) -> bool:
+        with localcontext(prec=_PRECISION):
+            return abs(stated - from_minor(self._minor(lines), self.currency)) <= tolerance

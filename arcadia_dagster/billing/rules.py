@@ -1,0 +1,166 @@
+"""What a person knows of a source or an account and says once, with a reason: standing rules, as `sources.toml` has them.
+
+An account's rule wins over its source's, key by key. What no rule says is as documents state it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+
+ACCOUNT_AND_MONTH: Final = "account and month"
+"""The `invoice_id` of a source that states none: what an account is charged in a month is one invoice."""
+
+TAX_NOT_STATED: Final = "not stated"
+"""The issuer charges no tax in its documents: an invoice without a line of tax is pushed as its lines are."""
+
+TAX_EXPECTED: Final = "expected"
+"""The issuer charges tax: an invoice without a line of tax is held until its tax is stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one table of the file says.
+
+    Attributes:
+        source: Whose invoices: the source as finance knows it.
+        account_id: Of which account; None: of any.
+        reason: Why, in the person's words.
+        invoice_id: The column of the provider's table that has the invoice's id, or ACCOUNT_AND_MONTH.
+        final_after: How long after the end of its billing period an invoice by account and month is final.
+        tax: TAX_NOT_STATED or TAX_EXPECTED.
+        rows_are_not_invoices_to_us: Whether somebody else is invoiced for the rows: they are kept for analysis and never pushed.
+        issuer: The vendor's name for finance.
+        time_zone: The zone (IANA) in which the provider's months begin.
+        tolerance: How much, in major units of the invoice's currency, its lines may differ from the total that is stated.
+        tax_may_stand_alone: Whether an invoice of nothing but tax is right.
+    """
+
+    source: str
+    account_id: str | None
+    reason: str
+    invoice_id: str | None = None
+    final_after: timedelta | None = None
+    tax: str | None = None
+    rows_are_not_invoices_to_us: bool | None = None
+    issuer: str | None = None
+    time_zone: str | None = None
+    tolerance: Decimal | None = None
+    tax_may_stand_alone: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """`oci`, or `oci/12345678`: how the file calls it."""
+        return self.source if self.account_id is None else f"{self.source}/{self.account_id}"
+
+
+KEYS: Final = tuple(field.name for field in fields(Rule))[3:]
+"""What a rule may say, but whose it is and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the rules say of an account.
+
+    Attributes:
+        values: What is said, by its key.
+        by: The rule that says it, by the same key.
+    """
+
+    values: Mapping[str, Any]
+    by: Mapping[str, Rule]
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - each key has a type of its own
+        """What is said, or None."""
+        return self.values.get(key)
+
+    def without(self, key: str) -> "Ruling":
+        """The same but for what is said under a key."""
+        return Ruling(*({name: found[name] for name in found if name != key} for found in (self.values, self.by)))
+
+    @property
+    def id_column(self) -> str | None:
+        """The column that has the invoice's id, where a rule names one."""
+        return None if self["invoice_id"] == ACCOUNT_AND_MONTH else self["invoice_id"]
+
+    @property
+    def is_by_account_and_month(self) -> bool:
+        """Whether what has no invoice's id is one invoice a month."""
+        return bool(self["invoice_id"] == ACCOUNT_AND_MONTH)
+
+
+NO_RULING: Final = Ruling({}, {})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules.
+
+    Attributes:
+        rules: The rules, by source and account.
+        text: The file that says so, as a person wrote it; None where there is none. It does not count in comparisons.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    text: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, whatever their order, layout and remarks."""
+        return isinstance(other, Rules) and self._by_name == other._by_name
+
+    def __hash__(self) -> int:
+        """Of what they say."""
+        return hash(frozenset(self.rules))
+
+    def of(self, source: str, account_id: str) -> Ruling:
+        """What the rules say of an account."""
+        applying = [
+            rule for name in ((source, None), (source, account_id)) if (rule := self._by_name.get(name)) is not None
+        ]
+        if not applying:
+            return NO_RULING
+        said = [(key, rule) for rule in applying for key in KEYS if getattr(rule, key) is not None]
+        return Ruling({key: getattr(rule, key) for key, rule in said}, dict(said))
+
+    @property
+    def id_columns(self) -> tuple[tuple[str, str | None, str], ...]:
+        """The columns that are said to have the invoice's id: source, account (None: any) and column; accounts come first."""
+        named = [
+            (rule.source, rule.account_id, rule.invoice_id)
+            for rule in self.rules
+            if rule.invoice_id not in {None, ACCOUNT_AND_MONTH}
+        ]
+        # An account's own rule, though it be account and month, keeps its source's column away.
+        named += [(rule.source, rule.account_id, "") for rule in self.rules if rule.invoice_id == ACCOUNT_AND_MONTH]
+        return tuple(
+            (source, account, column or "")
+            for source, account, column in sorted(named, key=lambda one: (one[1] is None, one[0], one[1] or ""))
+        )
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str | None], Rule]:
+        return {(rule.source, rule.account_id): rule for rule in self.rules}
+
+
+def ruled_sql(accounts: str) -> str:
+    """SQL: what the rules say of each account, NULL where nothing: `source`, `account_id`, each key and its reason.
+
+    The reason of `tax` is `tax_reason`; and so on.
+
+    Args:
+        accounts: SQL: a relation with `source` and `account_id`.
+    """
+    keys = ", ".join(
+        f"coalesce(own.{key}, general.{key}) AS {key}, "
+        f"CASE WHEN own.{key} IS NOT NULL THEN own.reason "
+        f"WHEN general.{key} IS NOT NULL THEN general.reason END AS {key}_reason"
+        for key in KEYS
+    )
+    return f"""
+    SELECT account.source, account.account_id, {keys}
+    FROM (SELECT DISTINCT source, account_id FROM {accounts}) AS account
+    LEFT JOIN (FROM source_rules WHERE account_id IS NOT NULL) AS own
+      ON own.source = account.source AND own.account_id = account.account_id
+    LEFT JOIN (FROM source_rules WHERE account_id IS NULL) AS general ON general.source = account.source"""

@@ -1,0 +1,117 @@
+"""What the file `<document>.total` states of a document's invoices: what each comes to, and the tax that is in it.
+
+    EUR 41.06
+    41.06 EUR tax 6.56
+    G000001001 EUR 119.52 tax 19.08
+
+The currency may be left out. Where a document has several invoices, each line begins with the id, or the number, of one.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arcadia_dagster.billing.currency import EXPONENTS
+
+_AMOUNT = r"-?\d{1,14}(?:\.\d{1,18})?"
+_LINE = re.compile(
+    rf"(?:(?P<first>[A-Z]{{3}})\s+)?\$?(?P<total>{_AMOUNT})(?:\s+(?P<second>[A-Z]{{3}}))?"
+    rf"(?:\s+tax\s+(?:(?P<third>[A-Z]{{3}})\s+)?\$?(?P<tax>{_AMOUNT})(?:\s+(?P<fourth>[A-Z]{{3}}))?)?"
+)
+_WITH_ID = re.compile(r"(?P<id>(?![A-Z]{3}\s)\S+?):?\s+(?P<rest>.+)")
+_EXPECTED = "expected a total such as 86.92 or USD 86.92, with its tax where it has some: USD 86.92 tax 7.90"
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotal:
+    """What is stated of one invoice.
+
+    Attributes:
+        total: What it comes to, in major units; None where nothing is stated.
+        tax: The tax in it; None where nothing is said of it.
+        currency: ISO 4217 code; None where it is left out.
+        stated_by: The file's name; None where nothing is stated.
+        problem: Why what is stated cannot be used; else None.
+    """
+
+    total: Decimal | None = None
+    tax: Decimal | None = None
+    currency: str | None = None
+    stated_by: str | None = None
+    problem: str | None = None
+
+    def problem_for(self, currency: str | None) -> str | None:
+        """Why it cannot be used for an invoice in this currency; None where it can."""
+        if self.currency is not None and currency is not None and self.currency != currency:
+            return f"the control total is in {self.currency}, the invoice in {currency}"
+        return self.problem
+
+
+NOTHING = ControlTotal()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotals:
+    """What a file states of a document's invoices.
+
+    Attributes:
+        by_id: By the id that a line begins with; by None where it begins with none.
+        file_name: The file.
+        problem: Why the file cannot be read; else None.
+    """
+
+    by_id: Mapping[str | None, ControlTotal] = field(default_factory=dict)
+    file_name: str = ""
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, text: str, file_name: str) -> "ControlTotals":
+        """What the text of the file states."""
+        found: dict[str | None, ControlTotal] = {}
+        for line in filter(None, map(str.strip, text.splitlines())) if text.strip() else [""]:
+            named, match = None, _LINE.fullmatch(line)
+            if match is None and (with_id := _WITH_ID.fullmatch(line)) is not None:
+                named, match = with_id["id"], _LINE.fullmatch(with_id["rest"])
+            codes = _codes(match)
+            if match is None or codes is None:
+                return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; {_EXPECTED}")
+            if named in found:
+                return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; expected one line for each invoice")
+            found[named] = ControlTotal(
+                Decimal(match["total"]),
+                None if match["tax"] is None else Decimal(match["tax"]),
+                codes[0] if codes else None,
+                file_name,
+            )
+        return cls(found, file_name)
+
+    def of_invoice(self, names: Collection[str], others: Collection[str]) -> ControlTotal:
+        """What is stated of one of the document's invoices.
+
+        Args:
+            names: Its id, and its number where it has one.
+            others: The ids and numbers of all invoices of the document, its own too.
+        """
+        if self.problem is not None:
+            return ControlTotal(problem=self.problem)
+        if strange := [named for named in self.by_id if named is not None and named not in others]:
+            return ControlTotal(
+                problem=f"{self.file_name}: {strange[0]!r:.60} is the id of no invoice of its document; expected "
+                f"{', '.join(sorted(others)[:3])}"
+            )
+        if None in self.by_id and not set(others) <= set(names):
+            return ControlTotal(
+                problem=f"{self.file_name}: one total for a document of several invoices cannot be checked; expected a line for "
+                f"each, which begins with its id: {min(names)} USD 86.92 tax 7.90"
+            )
+        return self.by_id.get(None) or next((self.by_id[name] for name in names if name in self.by_id), NOTHING)
+
+
+def _codes(match: re.Match[str] | None) -> list[str] | None:
+    """The currency of a line, where it has one; None where it has several, or one of no currency."""
+    if match is None or (match["first"] and match["second"]) or (match["third"] and match["fourth"]):
+        return None
+    codes = sorted({match[name] for name in ("first", "second", "third", "fourth")} - {None})
+    return codes if len(codes) <= 1 and set(codes) <= EXPONENTS.keys() else None

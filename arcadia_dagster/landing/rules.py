@@ -1,0 +1,369 @@
+"""Standing rules: what a person knows of a source or an account, as they write it, and as archive and warehouse have it.
+
+It is a TOML file with a table for each source, or account of a source, that something is known of:
+
+    [oci]
+    invoice_id = "account and month"
+    final_after = "5d"
+    reason = "OCI's cost reports name no invoice; its invoices are one a month"
+
+    ["aws/012345678901"]
+    tolerance = 0.05
+    reason = "AWS rounds its invoices a service at a time"
+
+Each version of it is kept in the archive (`archive/sources/`), so that a warehouse is rebuilt by what people said. The warehouse
+keeps the rules that its documents were registered by; a changed file has the documents that it concerns registered anew.
+"""
+
+import hashlib
+import json
+import os
+import re
+import zoneinfo
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, KEYS, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
+from arcadia_dagster.toml_file import TomlError, lines_of_keys, parse_toml, read_text, shown, shown_key
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.query import fetch, text_literal
+from arcadia_dagster.warehouse.rows import insert
+
+KEPT_IN: Final = "sources"
+"""The folder of the archive with each version of the file."""
+
+_MOST_BYTES: Final = 1 << 20
+_MOST_CHARACTERS: Final = 200
+_MOST_DAYS: Final = 400
+_MOST_TOLERATED: Final = Decimal(100)
+_MOST_DECIMALS: Final = 4
+_SOURCE = re.compile(r"[^\W_A-Z]+(-[^\W_A-Z]+)*")
+_SPAN = re.compile(r"(\d{1,4})([dh])")
+_VERSION = re.compile(r"\d{6}-[0-9a-f]{12}\.toml")
+
+
+class RulesError(ValueError):
+    """The rules cannot be right; the message names the file, the line and what is allowed. Nothing is done by half of them."""
+
+
+def read_rules(path: Path, *, must_exist: bool = False) -> Rules:
+    """The rules of a file; none where there is no such file.
+
+    Args:
+        path: The file.
+        must_exist: Whether a person has named the file: that it is missing is then a mistake.
+
+    Raises:
+        RulesError: It is not what it should be.
+    """
+    try:
+        text = read_text(path, max_bytes=_MOST_BYTES)
+    except FileNotFoundError as error:
+        if must_exist:
+            raise RulesError(f"{path} does not exist; ARCADIA_SOURCES names it") from error
+        return Rules()
+    except TomlError as error:
+        raise RulesError(str(error)) from error
+    return parse_rules(text, path)
+
+
+def parse_rules(text: str, path: Path) -> Rules:
+    """The rules that a text says, which is that of the file.
+
+    Raises:
+        RulesError: It is not what it should be.
+    """
+    try:
+        tables = parse_toml(text, path)
+    except TomlError as error:
+        twice = (
+            "; each name may be there once: put all that is known of it into one table"
+            if "Cannot" in str(error)
+            else ""
+        )
+        raise RulesError(f"{error}{twice}") from error
+    places = _Places(path, lines_of_keys(text))
+    rules = Rules(tuple(_rule(name, table, places) for name, table in tables.items()), text)
+    for rule in rules.rules:
+        _assert_final_after(rule, rules, places)
+    return rules
+
+
+class _Places:
+    """Where in the file something is said, for messages."""
+
+    def __init__(self, path: Path, lines: Mapping[tuple[str, ...], int]) -> None:
+        self._path, self._lines = path, lines
+
+    def error(self, name: str, key: str | None, what: str) -> RulesError:
+        """What is wrong with a rule, or with what it says under a key."""
+        # A dotted key has no line of its own for its first part.
+        wanted = (name,) if key is None else (name, key)
+        line = min((at for at_path, at in self._lines.items() if at_path[: len(wanted)] == wanted), default=1)
+        return RulesError(f"{self._path}, line {line}: {shown_key(name)}: {what}")
+
+
+def _rule(name: str, table: object, places: _Places) -> Rule:
+    source, _, account_id = name.partition("/")
+    if not _SOURCE.fullmatch(source) or ("/" in name and not _is_plain(account_id)):
+        raise places.error(
+            name,
+            None,
+            'expected a source in small letters, such as [oci], or one of its accounts, such as ["oci/12345678"], as `arcadia '
+            "explain INVOICE` names them",
+        )
+    if not isinstance(table, dict):
+        raise places.error(name, None, f"{shown(table)}: expected a table: [{name}], and below it what is known")
+    if unknown := next((key for key in table if key not in {*KEYS, "reason"}), None):
+        # What holds an invoice says a whole rule in one line, which belongs above all tables.
+        is_rule = isinstance(table[unknown], dict)
+        advice = "put this line at the top of the file, above every [...]" if is_rule else f"expected {_ALLOWED}"
+        raise places.error(name, unknown, f"{shown_key(unknown)}: there is no such key; {advice}")
+    if "reason" not in table:
+        raise places.error(name, None, 'reason is missing: expected why this is so, such as reason = "agreed with ..."')
+    if len(table) == 1:
+        raise places.error(name, None, f"it says nothing but its reason; expected {_ALLOWED}")
+    values = {}
+    for key, value in table.items():
+        expected, read = _READ[key]
+        if (found := read(value)) is None:
+            raise places.error(name, key, f"{key} = {_shown(value)}: expected {expected}")
+        values[key] = found
+    return Rule(source, account_id if "/" in name else None, **values)
+
+
+def _assert_final_after(rule: Rule, rules: Rules, places: _Places) -> None:
+    """Check that an invoice by account and month has a day on which it is final, and that the day is one of such an invoice."""
+    ruling = rules.of(rule.source, rule.account_id or "")
+    is_by_month = ruling["invoice_id"] == ACCOUNT_AND_MONTH
+    if rule.invoice_id == ACCOUNT_AND_MONTH and ruling["final_after"] is None:
+        raise places.error(
+            rule.name,
+            "invoice_id",
+            'final_after is missing: expected how long after its month such an invoice is final, such as final_after = "5d"',
+        )
+    if rule.final_after is not None and not is_by_month:
+        others = [other for other in rules.rules if other.source == rule.source]
+        if rule.account_id is not None or not any(other.invoice_id == ACCOUNT_AND_MONTH for other in others):
+            raise places.error(
+                rule.name,
+                "final_after",
+                f'final_after: it is for invoices by account and month: expected invoice_id = "{ACCOUNT_AND_MONTH}" too',
+            )
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= _MOST_CHARACTERS and text == text.strip() and text.isprintable()
+
+
+def _text(value: object) -> str | None:
+    return str(value) if _is_plain(value) else None
+
+
+def _yes_or_no(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _one_of(*words: str) -> Callable[[object], str | None]:
+    return lambda value: value if isinstance(value, str) and value in words else None
+
+
+def _span(value: object) -> timedelta | None:
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    number = int(match[1])
+    span = timedelta(days=number) if match[2] == "d" else timedelta(hours=number)
+    return span if span <= timedelta(days=_MOST_DAYS) else None
+
+
+def _amount(value: object) -> Decimal | None:
+    """The amount, exactly as it is written: TOML's numbers are read as decimals."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    amount = Decimal(value)
+    if not amount.is_finite() or not 0 < amount <= _MOST_TOLERATED or amount != round(amount, _MOST_DECIMALS):
+        return None
+    return amount
+
+
+def _zone(value: object) -> str | None:
+    # A name with `..` or of a folder is a path for zoneinfo.
+    return value if isinstance(value, str) and value in zoneinfo.available_timezones() else None
+
+
+_READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
+    "reason": ("why this is so, in words", _text),
+    "invoice_id": (f'the column that has the invoice\'s id, such as "x_InvoiceId", or "{ACCOUNT_AND_MONTH}"', _text),
+    "final_after": (f'days or hours after the end of the month, such as "5d" or "36h", {_MOST_DAYS}d at most', _span),
+    "tax": (f'"{TAX_NOT_STATED}" or "{TAX_EXPECTED}"', _one_of(TAX_NOT_STATED, TAX_EXPECTED)),
+    "rows_are_not_invoices_to_us": ("true or false, without quotes", _yes_or_no),
+    "issuer": ('the vendor\'s name, such as "Snowflake Inc."', _text),
+    "time_zone": ('a time zone of the IANA database, such as "Europe/Berlin"', _zone),
+    "tolerance": (
+        f"an amount in major units, above 0 and {_MOST_TOLERATED} at most, without quotes, such as 0.05",
+        _amount,
+    ),
+    "tax_may_stand_alone": ("true or false, without quotes", _yes_or_no),
+}
+"""What each key must be, in words, and how it is read: None where it is not that."""
+
+_ALLOWED: Final = ", ".join((*KEYS, "reason"))
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else shown(value)
+
+
+def said(rule: Rule) -> dict[str, str]:
+    """What a rule says, by its keys, as its file has it."""
+    values = {key: getattr(rule, key) for key in KEYS}
+    return {key: _as_toml(value) for key, value in values.items() if value is not None}
+
+
+def _as_toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return f'"{_span_text(value)}"'
+        case Decimal():
+            return f"{value.normalize():f}"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _span_text(span: timedelta) -> str:
+    hours, _ = divmod(int(span.total_seconds()), 3600)
+    return f"{hours}h" if hours % 24 or not hours else f"{hours // 24}d"
+
+
+def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[str]:
+    """The names of the rules that are for what no document has stated yet: misspelt, or written before the first file came."""
+    accounts = set(connection.execute("SELECT DISTINCT source, account_id FROM document_invoices").fetchall())
+    sources = {source for source, _ in accounts}
+    return [
+        rule.name
+        for rule in rules.rules
+        if (rule.source not in sources if rule.account_id is None else (rule.source, rule.account_id) not in accounts)
+    ]
+
+
+def known_rules(connection: duckdb.DuckDBPyConnection) -> Rules:
+    """The rules that the warehouse's documents were registered by; none before the first were landed."""
+    return Rules(
+        tuple(
+            Rule(**{**row, "final_after": _span(row["final_after"])})
+            for row in fetch(connection, f"SELECT {schema.SOURCE_RULES.column_names} FROM source_rules")
+        )
+    )
+
+
+def note_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Have the warehouse know these rules, in place of those before."""
+    connection.execute("DELETE FROM source_rules")
+    rows = [
+        {
+            **{key: getattr(rule, key) for key in ("source", "account_id", "reason", *KEYS)},
+            "final_after": None if rule.final_after is None else _span_text(rule.final_after),
+        }
+        for rule in rules.rules
+    ]
+    insert(connection, schema.SOURCE_RULES, rows)
+
+
+def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[date]:
+    """The months with an invoice of which these rules say something else than those that the warehouse knows."""
+    known = known_rules(connection)
+    if known == rules:
+        return set()
+    rows = connection.execute("SELECT DISTINCT source, account_id, invoice_month FROM document_invoices").fetchall()
+    return {month for source, account_id, month in rows if known.of(source, account_id) != rules.of(source, account_id)}
+
+
+def documents_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[str]:
+    """The documents with such an invoice: its id, or its month, may be another now."""
+    known = known_rules(connection)
+    if known == rules:
+        return []
+    accounts = connection.execute("SELECT DISTINCT source, account_id FROM document_invoices").fetchall()
+    concerned = [account for account in accounts if known.of(*account) != rules.of(*account)]
+    if not concerned:
+        return []
+    values = ", ".join(f"({text_literal(source)}, {text_literal(account_id)})" for source, account_id in concerned)
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT document_sha256 FROM document_invoices
+        SEMI JOIN (VALUES {values}) AS concerned (source, account_id) USING (source, account_id) ORDER BY document_sha256
+        """
+    ).fetchall()
+    return [sha256 for (sha256,) in rows]
+
+
+def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[date]:
+    """The months with an invoice by account and month that is final by now, and is not known to be.
+
+    Args:
+        connection: An open warehouse.
+        now: The time, in UTC without an offset.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT invoice_month FROM document_invoices WHERE NOT is_final AND final_from <= ?", [now]
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def assert_not_lost(archive: Path, path: Path, rules: Rules) -> None:
+    """Check that a file which is gone is not taken for one without rules: what was pushed by them would be held, or changed.
+
+    Args:
+        archive: The archive's folder.
+        path: The file.
+        rules: What it says.
+
+    Raises:
+        RulesError: There is no file, and the archive has one with rules.
+    """
+    if rules.text is not None or (last := _last_kept(archive)) is None:
+        return
+    if parse_rules(last.read_text(encoding="utf-8"), last).rules:
+        raise RulesError(
+            f"{path} is gone, and there were rules in it: bring it back (cp {last} {path}); an empty file says that there are "
+            "none any more"
+        )
+
+
+def keep(archive: Path, rules: Rules) -> None:
+    """Keep the file in the archive, unless its last version there is the same.
+
+    Raises:
+        OSError: The archive cannot be written.
+    """
+    last = _last_kept(archive)
+    if rules.text is None or (last is not None and last.read_text(encoding="utf-8") == rules.text):
+        return
+    if last is None and not rules.rules:
+        return
+    folder = archive / KEPT_IN
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1 if last is None else int(last.name[:6]) + 1
+    digest = hashlib.sha256(rules.text.encode()).hexdigest()[:12]
+    temporary = folder / f".incoming-{number:06}"
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(rules.text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o444)
+    temporary.rename(folder / f"{number:06}-{digest}.toml")
+
+
+def _last_kept(archive: Path) -> Path | None:
+    folder = archive / KEPT_IN
+    if not folder.is_dir():
+        return None
+    return max((path for path in folder.iterdir() if _VERSION.fullmatch(path.name)), default=None)

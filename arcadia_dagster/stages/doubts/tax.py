@@ -1,0 +1,45 @@
+"""Invoices of an account that stated tax until now, and do not: exported before tax, or without its rows of tax.
+
+What the account's invoices of the month before stated is known from the register alone, so that it does not matter which of the
+months is built first. An account whose tax is on an invoice of its own states tax in its month.
+"""
+
+from arcadia_dagster.billing.advice import release_sql, rule_sql
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+
+_LONGEST_MONTHS = 12
+"""How long ago the last invoice may be whose tax says something of this one's."""
+
+
+def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
+    """See the module."""
+    return (Doubt(_NO_TAX_ANY_MORE),)
+
+
+_NOT_STATED = rule_sql("""'tax = "not stated"'""", source="own.source", account_id="own.account_id")
+
+_NO_TAX_ANY_MORE = f"""
+      WITH stated AS (
+        SELECT source, account_id, invoice_month, external_id, bool_or(states_tax) AS states_tax
+        FROM document_invoices SEMI JOIN rounded USING (source, account_id)
+        WHERE is_final AND lines_total <> 0 AND withdrawn IS NULL GROUP BY ALL
+      ), month AS (
+        SELECT source, account_id, invoice_month, bool_and(states_tax) AS all_state_tax, bool_or(states_tax) AS some_state_tax
+        FROM stated GROUP BY ALL
+      )
+      SELECT own.source, own.account_id, own.external_id,
+        'it states no tax, and all invoices of its account did in ' || strftime(before.invoice_month, '%Y-%m') ||
+        ': exported without it? Put total and tax beside it, into ' || own.file_name || '.total, such as ' ||
+        CASE WHEN own.is_one_of_several THEN own.external_id || ' ' ELSE '' END || own.currency || ' 119.00 tax 19.00; if no tax '
+        'is due on it: ' || {release_sql("own.external_id")} || '; on none of its account any more, ' ||
+        {_NOT_STATED} AS text
+      FROM (
+        FROM rounded WHERE is_final AND NOT is_nothing AND tax_lines = 0 AND amount_gross_minor <> 0 AND stated_total IS NULL
+          AND NOT is_before_tax AND tax_rule IS NULL
+      ) AS own
+      ASOF JOIN month AS before
+        ON before.source = own.source AND before.account_id = own.account_id AND before.invoice_month < own.invoice_month
+      LEFT JOIN month AS now
+        ON now.source = own.source AND now.account_id = own.account_id AND now.invoice_month = own.invoice_month
+      WHERE before.all_state_tax AND NOT coalesce(now.some_state_tax, false)
+        AND before.invoice_month >= own.invoice_month - INTERVAL {_LONGEST_MONTHS} MONTH"""

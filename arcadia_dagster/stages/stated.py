@@ -1,0 +1,199 @@
+"""What brings invoices to what they are stated to come to, as lines of their own: part of the stage `cost_lines`.
+
+By one of three: the control file beside a document states the tax that the document leaves out; a rule of `sources.toml`
+tolerates the difference; or a person has released the invoice as it is stated. Nothing else changes what lines come to.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.billing.adjustment import TAX, Stated
+from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
+from arcadia_dagster.billing.rules import ruled_sql
+from arcadia_dagster.billing.tax import is_before_tax_sql
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.query import fetch, text_literal
+from arcadia_dagster.warehouse.rows import insert
+
+STATED_TOTAL = "CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END"
+"""SQL: what the files that state an invoice together say that it comes to; NULL where one of them does not say."""
+
+STATED_TAX = "CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END"
+"""SQL: the same of its tax."""
+
+
+def add_what_is_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
+    """Add the lines that bring the months' invoices to what is stated, within the caller's transaction.
+
+    `cost_lines` must have the months' lines as their documents state them.
+    """
+    insert(connection, schema.COST_LINES, [line for row in _differing(connection, months) for line in _lines(row)])
+
+
+def differing_sql(invoices: str) -> str:
+    """SQL: the invoices whose lines come to something else than what is stated, with the fields of `billing.adjustment.Stated`.
+
+    Args:
+        invoices: SQL: a condition on `source`, `account_id`, `external_id` and `invoice_month`: which are looked at.
+    """
+    return f"""
+    WITH invoice AS (
+      SELECT source, account_id, external_id, invoice_month,
+        arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
+        arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
+        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, bool_or(lacks_tax) AS lacks_tax,
+        string_agg(DISTINCT stated_by, ', ' ORDER BY stated_by) AS stated_by
+      FROM raw_invoices WHERE status = 'current' AND {invoices} GROUP BY ALL
+      HAVING count(stated_total) = count(*) AND count(stated_problem) = 0
+    ), line AS (
+      SELECT source, account_id, external_id, any_value(currency) AS currency, sum(amount) AS gross,
+        coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS tax,
+        count(*) FILTER (charge_category = 'Tax') AS tax_lines
+      FROM cost_lines SEMI JOIN invoice USING (source, account_id, external_id)
+      WHERE {invoices} AND added_by IS NULL
+      GROUP BY ALL HAVING count(DISTINCT currency) = 1
+    )
+    SELECT invoice.*, line.* EXCLUDE (source, account_id, external_id), ruled.tolerance, ruled.tolerance_reason,
+      {
+        is_before_tax_sql(
+            lacks_tax="invoice.lacks_tax",
+            source="invoice.source",
+            tax_lines="line.tax_lines",
+            gross="line.gross",
+            rule="ruled.tax",
+        )
+    } AS is_before_tax
+    FROM invoice JOIN line USING (source, account_id, external_id)
+    JOIN {exponents_sql()} AS iso USING (currency)
+    LEFT JOIN ({ruled_sql("invoice")}) AS ruled USING (source, account_id)
+    WHERE {to_minor_sql("stated_total", "exponent")} <> {to_minor_sql("line.gross", "exponent")}
+      OR {to_minor_sql("stated_tax", "exponent")} <> {to_minor_sql("line.tax", "exponent")}
+    """
+
+
+class NotStatedError(ValueError):
+    """Nothing is stated that finance could have in place of what the lines come to; the message says why, and what to do."""
+
+
+def stated_figures(
+    connection: duckdb.DuckDBPyConnection, source: str, account_id: str, external_id: str
+) -> tuple[Decimal, Decimal | None]:
+    """The total and the tax (None: nothing is said of it) that an invoice states, in major units.
+
+    Raises:
+        NotStatedError: It states none that differ from its lines, or none that can be booked.
+    """
+    key = " AND ".join(
+        f"{name} = {text_literal(value)}"
+        for name, value in (("source", source), ("account_id", account_id), ("external_id", external_id))
+    )
+    rows = fetch(connection, differing_sql(key))
+    if not rows:
+        raise NotStatedError(
+            f"{external_id} states no total that differs from what its lines come to: release it without --as-stated, or put "
+            "what is invoiced into a file beside its document, with .total after its name, such as EUR 119.00 tax 19.00"
+        )
+    stated = stated_of(rows[0])
+    if not stated.is_in_minor_units:
+        raise NotStatedError(
+            f"{external_id}: {_figures(rows[0])} has more decimals than {stated.currency} has; state it as it is invoiced, in a "
+            "file beside its document, with .total after its name"
+        )
+    if stated.lacks_its_tax:
+        raise NotStatedError(
+            f"{external_id}: its lines are before tax, and nobody has stated which part of {_figures(rows[0])} is tax: put it "
+            f"into the file beside its document, with .total after its name, such as {stated.currency} 119.00 tax 19.00"
+        )
+    return stated.stated_total, stated.stated_tax
+
+
+def stated_of(row: dict[str, Any]) -> Stated:
+    """A row of `differing_sql`."""
+    return Stated(
+        row["currency"],
+        row["gross"],
+        row["tax"],
+        row["tax_lines"],
+        row["stated_total"],
+        row["stated_tax"],
+        is_before_tax=row["is_before_tax"],
+        says_tax_besides=row["stated_by"] is not None,
+    )
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[dict[str, Any]]:
+    in_months = f"invoice_month IN ({month_list(months)})"
+    return fetch(
+        connection,
+        f"""
+        SELECT found.*, released.decided_by, released.reason AS release_reason
+        FROM ({differing_sql(in_months)}) AS found
+        LEFT JOIN (
+          SELECT source, account_id, external_id, document_sha256, stated_total, stated_tax,
+            arg_max(decided_by, decided_at) AS decided_by, arg_max(reason, decided_at) AS reason
+          FROM decisions WHERE decision = 'release' AND stated_total IS NOT NULL GROUP BY ALL
+        ) AS released
+          ON released.source = found.source AND released.account_id = found.account_id
+          AND released.external_id = found.external_id AND released.document_sha256 = found.document_sha256
+          AND released.stated_total = found.stated_total AND released.stated_tax IS NOT DISTINCT FROM found.stated_tax
+        ORDER BY ALL
+        """,
+    )
+
+
+def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    stated = stated_of(row)
+    added_by = _added_by(row, stated)
+    if added_by is None:
+        return
+    for place, (category, amount) in enumerate(stated.adjustment().items()):
+        is_tax = category == TAX
+        yield {
+            "document_sha256": row["document_sha256"],
+            # No record of the document; two for each invoice that it may state.
+            "line_number": -(2 * row["invoice_ordinal"]) + place,
+            **{name: row[name] for name in ("source", "account_id", "external_id", "invoice_month", "currency")},
+            "charge_category": category,
+            "service_name": "Tax" if is_tax else "Rounding",
+            "description": _words(row, is_tax=is_tax),
+            "amount": amount,
+            "tax_basis": "stated" if is_tax else None,
+            "is_tax_doubtful": False,
+            "match_method": "none",
+            "added_by": added_by,
+        }
+
+
+def _added_by(row: dict[str, Any], stated: Stated) -> str | None:
+    """Why the invoice is brought to what is stated; None where nobody has decided that it is."""
+    by = f"{row['stated_by']} states {_figures(row)}" if row["stated_by"] else f"its document states {_figures(row)}"
+    tolerance = row["tolerance"]
+    if stated.is_completed_by_tax():
+        return by
+    if tolerance is not None and (stated.is_completed_by_tax(tolerance) or stated.is_tolerated(tolerance)):
+        return f"{by}; a rule of sources.toml tolerates {_plain(tolerance)} ({row['tolerance_reason']})"
+    if row["decided_by"] is not None and stated.is_in_minor_units and not stated.lacks_its_tax:
+        return f"{by}; released as stated by {row['decided_by']}: {row['release_reason']}"
+    return None
+
+
+def _figures(row: dict[str, Any]) -> str:
+    tax = "" if row["stated_tax"] is None else f" tax {_plain(row['stated_tax'])}"
+    return f"{row['currency']} {_plain(row['stated_total'])}{tax}"
+
+
+def _words(row: dict[str, Any], *, is_tax: bool) -> str:
+    """What the line is, as people read it."""
+    if not is_tax:
+        return f"rounding: {_figures(row)} is stated, and its lines come to {_plain(row['gross'])}"
+    lines = f"and its tax lines come to {_plain(row['tax'])}" if row["tax_lines"] else "and it has no line of tax"
+    return f"tax: {_figures(row)} is stated, {lines}"
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

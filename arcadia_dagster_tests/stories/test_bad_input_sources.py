@@ -1,0 +1,298 @@
+"""What people know of sources and accounts and say once, in sources.toml: from a file in the inbox to the row in finance."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster.landing.rules import RulesError
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.stages.explain import explain, find
+from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.project import tax as tax_line
+from arcadia_dagster_tests.stories.bad_input import case
+
+WITHOUT_ID = tuple(name for name in HEADER if name != "InvoiceId")
+BY_MONTH = 'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one invoice a month"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(tmp_path / "home", sandbox=sandbox)
+
+
+def say(project: Project, text: str) -> None:
+    (project.home / "sources.toml").write_text(text)
+    project.build()
+
+
+def in_finance(project: Project) -> dict[str, tuple[int, int]]:
+    """Gross and tax of each invoice that finance has, in minor units."""
+    assert project.sandbox is not None
+    return {
+        row["external_id"]: (row["amount_gross_minor"], row["amount_tax_minor"]) for row in project.sandbox.invoices()
+    }
+
+
+def decided(project: Project, name: str) -> dict[str, str]:
+    """The rules that decided about an invoice, with their reasons, as `arcadia explain` tells them."""
+    found = explain(project.warehouse, archive_of(project.warehouse), find(project.warehouse, name))
+    return {rule["key"]: rule["reason"] for rule in found["rules"]}
+
+
+def without_id(**values: str | None) -> bytes:
+    return as_csv(charge(InvoiceId=None, **values), tax(InvoiceId=None, **values), header=WITHOUT_ID)
+
+
+@case("100")
+def test_a_source_without_ids_has_one_invoice_of_account_and_month(project: Project) -> None:
+    project.drop("day 1.csv", without_id())
+    project.build()
+    [reason] = project.invoice("111-2026-04-uninvoiced")["hold_reasons"]
+    [paste] = [part for part in reason.split("; or, if ") if "sources.toml" in part]
+    assert paste.endswith(
+        'at the top of sources.toml: "aws/111" = { invoice_id = "account and month", final_after = "5d", reason = "..." }'
+    )
+    assert in_finance(project) == {}
+
+    say(project, paste.partition("sources.toml: ")[2].replace("...", "one a month") + "\n")
+    assert in_finance(project) == {"111-2026-04": (660, 60)}
+    assert decided(project, "111-2026-04") == {"invoice_id": "one a month", "final_after": "one a month"}
+
+    # What is taken back is not pushed any more, under the id that finance knows.
+    say(project, "")
+    assert project.invoice("111-2026-04")["status"] == "held"
+
+
+def test_lines_without_id_are_final_only_so_long_after_their_month(project: Project) -> None:
+    present = datetime.now(UTC)
+    begins = present.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    project.drop(
+        "this month.csv",
+        without_id(
+            BillingPeriodStart=f"{begins:%Y-%m-%dT%H:%M:%SZ}",
+            ChargePeriodStart=f"{begins:%Y-%m-%dT%H:%M:%SZ}",
+            ChargePeriodEnd=f"{begins + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+        ),
+    )
+    say(project, f"[aws]\n{BY_MONTH}")
+    invoice = project.invoice(f"111-{present:%Y-%m}")
+    assert invoice["can_release"] is False
+    assert "by its rule in sources.toml it is final from" in invoice["hold_reasons"][0]
+    [row] = project.query("SELECT final_from FROM document_invoices")
+    assert row["final_from"] == ((begins + timedelta(days=40)).replace(day=1) + timedelta(days=5)).replace(tzinfo=None)
+
+    # The time comes, without a file or a rule that is new.
+    with project.warehouse.write() as connection:
+        connection.execute("UPDATE document_invoices SET final_from = TIMESTAMP '2026-01-01'")
+    project.build()
+    assert project.query("SELECT is_final FROM raw_invoices WHERE status = 'current'") == [{"is_final": True}]
+    # Its file came while its month was open, so that it may lack some days.
+    [reason] = project.invoice(f"111-{present:%Y-%m}")["hold_reasons"]
+    assert reason.startswith("its billing period was open until")
+
+
+def test_an_account_s_own_rule_wins_and_an_id_of_the_provider_s_is_no_invoice_beside_it(project: Project) -> None:
+    say(project, f'[aws]\n{BY_MONTH}["aws/222"]\ninvoice_id = "x_Extra"\nreason = "its invoice is there"\n')
+    project.drop("one.csv", without_id())
+    project.drop("other.csv", without_id(BillingAccountId="222", x_Extra="X-7"))
+    project.build()
+    assert in_finance(project) == {"111-2026-04": (660, 60), "X-7": (660, 60)}
+    assert decided(project, "X-7") == {"invoice_id": "its invoice is there"}
+
+    project.drop("with ids.csv", as_csv(charge(InvoiceId="INV-9", BilledCost="90.00", ChargeDescription="other")))
+    project.build()
+    [reason] = project.invoice("111-2026-04")["hold_reasons"]
+    assert "made of account and month by a rule of sources.toml, and its provider states ids" in reason
+
+
+@case("101")
+def test_a_column_that_a_rule_names_has_the_ids_of_documents_that_are_there_already(project: Project) -> None:
+    project.drop("a.csv", without_id(x_Extra=" E-1 "))
+    project.build()
+    assert in_finance(project) == {}
+    say(project, '[aws]\ninvoice_id = "X_Extra"\nreason = "the exporter puts it there"\n')
+    assert in_finance(project) == {"E-1": (660, 60)}
+    [document] = project.query("SELECT DISTINCT document_sha256 FROM cost_lines")
+    assert document["document_sha256"] == project.document("a.csv")["document_sha256"]
+
+
+def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
+    def row(name: str) -> dict[str, str | None]:
+        return charge(InvoiceId=None, x_Extra=name, ChargeDescription=name, BilledCost="6.50", Tags=None)
+
+    say(project, '[aws]\ninvoice_id = "x_Extra"\nreason = "the exporter puts it there"\n')
+    stated = {name: value for name, value in row("lines").items() if value is not None}
+    project.drop("a.jsonl", json.dumps(stated).encode())
+    project.drop("b.parquet", as_parquet(row("parquet"), header=WITHOUT_ID))
+    commas = as_csv(row("semicolons"), header=WITHOUT_ID).replace(b",", b";").replace(b"6.50", b"6,50")
+    project.drop("c.csv", commas)
+    project.build()
+    assert in_finance(project) == dict.fromkeys(("lines", "parquet", "semicolons"), (650, 0))
+
+
+def test_an_issuer_whose_documents_have_no_tax_is_pushed_as_its_lines_are(project: Project) -> None:
+    azure = {"InvoiceIssuerName": "Microsoft Ireland", "ProviderName": "Microsoft"}
+    project.drop("azure.csv", as_csv(charge(InvoiceId="G1", **azure)))
+    project.build()
+    [reason] = project.invoice("G1")["hold_reasons"]
+    assert '"azure/111" = { tax = "not stated", reason = "..." }' in reason
+    say(project, '[azure]\ntax = "not stated"\nreason = "reverse charge"\n')
+    assert in_finance(project) == {"G1": (600, 0)}
+    assert decided(project, "G1") == {"tax": "reverse charge"}
+
+
+def test_an_issuer_of_which_tax_is_expected_is_held_without_it(project: Project) -> None:
+    project.drop("a.csv", as_csv(charge()))
+    say(project, '[aws]\ntax = "expected"\nreason = "VAT is always due"\n')
+    assert in_finance(project) == {}
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    assert "release it if no tax is due: a.csv.total with USD 119.00 tax 19.00; or arcadia release INV-1" in reason
+    project.drop("a.csv.total", b"USD 6.60 tax 0.60")
+    project.build()
+    assert in_finance(project) == {"INV-1": (660, 60)}
+
+
+@case("102")
+def test_rows_that_are_no_invoices_to_us_are_kept_and_never_pushed(project: Project) -> None:
+    project.drop("reseller.csv", as_csv(charge(), tax()))
+    say(project, '["aws/111"]\nrows_are_not_invoices_to_us = true\nreason = "our reseller invoices us"\n')
+    assert in_finance(project) == {}
+    invoice = project.invoice("INV-1")
+    assert (invoice["is_nothing"], invoice["can_release"]) == (True, False)
+    assert "(our reseller invoices us)" in invoice["hold_reasons"][0]
+    assert len(project.lines("INV-1")) == 2
+    assert decided(project, "INV-1") == {"rows_are_not_invoices_to_us": "our reseller invoices us"}
+
+    # The reseller's own invoice has its lines and its id.
+    project.drop(
+        "theirs.csv",
+        as_csv(
+            charge(InvoiceIssuerName="Reseller AG", BillingAccountId="R"),
+            tax(InvoiceIssuerName="Reseller AG", BillingAccountId="R"),
+        ),
+    )
+    project.build()
+    assert project.sandbox is not None
+    assert [(row["source"], row["external_id"]) for row in project.sandbox.invoices()] == [("reseller", "INV-1")]
+
+
+def test_the_issuer_that_a_rule_names_is_the_vendor_in_finance(project: Project) -> None:
+    project.drop("a.csv", as_csv(charge(), tax()))
+    project.build()
+    say(project, '[aws]\nissuer = "Amazon Web Services EMEA SARL"\nreason = "as its invoices have it"\n')
+    assert project.sandbox is not None
+    [row] = project.sandbox.invoices()
+    assert (row["vendor_name"], row["source"]) == ("Amazon Web Services EMEA SARL", "aws")
+    assert decided(project, "INV-1") == {"issuer": "as its invoices have it"}
+
+
+def test_a_difference_within_the_tolerance_is_a_line_of_its_own(project: Project) -> None:
+    project.drop("a.csv", as_csv(*(charge(BilledCost="1.0049", ChargeDescription=f"{n}") for n in range(10))))
+    project.drop("a.csv.total", b"USD 10.00")
+    project.build()
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    assert '"aws/111" = { tolerance = 0.05, reason = "..." }' in reason
+    say(project, '[aws]\ntolerance = 0.04\nreason = "too little"\n')
+    assert in_finance(project) == {}
+    say(project, '[aws]\ntolerance = 0.05\nreason = "it rounds each service"\n')
+    assert in_finance(project) == {"INV-1": (1000, 0)}
+    added = [row for row in project.lines("INV-1") if row["added_by"]]
+    assert [(row["charge_category"], row["service_name"], f"{row['amount'].normalize():f}") for row in added] == [
+        ("Adjustment", "Rounding", "-0.049")
+    ]
+    assert added[0]["added_by"] == (
+        "a.csv.total states USD 10; a rule of sources.toml tolerates 0.05 (it rounds each service)"
+    )
+    assert decided(project, "INV-1") == {"tolerance": "it rounds each service"}
+
+
+def test_tax_that_may_stand_alone_is_no_doubt(project: Project) -> None:
+    project.drop("a.csv", as_csv(charge(InvoiceId="1"), tax(InvoiceId="2", BilledCost="36.00")))
+    project.build()
+    [reason] = project.invoice("2")["hold_reasons"]
+    assert '"aws/111" = { tax_may_stand_alone = true, reason = "..." }' in reason
+    say(project, '["aws/111"]\ntax_may_stand_alone = true\nreason = "AWS Europe invoices tax by itself"\n')
+    assert in_finance(project) == {"1": (600, 0), "2": (3600, 3600)}
+    assert decided(project, "2") == {"tax_may_stand_alone": "AWS Europe invoices tax by itself"}
+    assert decided(project, "1") == {}
+
+
+def test_a_month_is_the_one_in_the_provider_s_time_zone(project: Project) -> None:
+    # Without an end of its period, as FOCUS requires none of old exports; 20:00 UTC is the morning of May in Tokyo.
+    project.drop(
+        "a.csv",
+        as_csv(charge(BillingPeriodStart="2026-04-29T20:00:00Z"), tax(BillingPeriodStart="2026-04-29T20:00:00Z")),
+    )
+    project.build()
+    assert f"{project.invoice('INV-1')['invoice_month']:%Y-%m}" == "2026-05"
+    say(project, '[aws]\ntime_zone = "America/Los_Angeles"\nreason = "its months begin there"\n')
+    assert f"{project.invoice('INV-1')['invoice_month']:%Y-%m}" == "2026-04"
+    assert decided(project, "INV-1") == {"time_zone": "its months begin there"}
+
+
+@case("107")
+def test_half_a_file_says_nothing_and_nothing_is_taken(project: Project) -> None:
+    project.drop("a.csv", as_csv(charge(), tax()))
+    (project.home / "sources.toml").write_text('[aws]\ntax = "never"\nreason = "x"\n')
+    with pytest.raises(RulesError, match=r"sources\.toml, line 2: aws: tax = 'never': expected"):
+        project.new_months()
+    assert project.query("SELECT * FROM documents") == []
+
+
+def test_a_warehouse_is_rebuilt_by_what_people_said(project: Project) -> None:
+    project.drop("a.csv", without_id())
+    project.drop(invoice_name(), digitalocean(line(), tax_line()))
+    project.drop(f"{invoice_name()}.total", b"USD 6.61")
+    say(project, f'[aws]\n{BY_MONTH}[digitalocean]\ntolerance = 0.01\nreason = "a cent"\n')
+
+    def tables() -> dict[str, list[dict[str, Any]]]:
+        names = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals", "source_rules", "allocations")
+        return {name: project.query(f"SELECT * FROM {name} ORDER BY ALL") for name in names}
+
+    before = tables()
+    assert in_finance(project) == {"111-2026-04": (660, 60), "1001": (661, 60)}
+    project.forget_warehouse()
+    # What they said is not forgotten with the file either.
+    kept = (project.home / "sources.toml").rename(project.home / "moved.toml")
+    with pytest.raises(RulesError, match="is gone, and there were rules in it: bring it back"):
+        project.new_months()
+    kept.rename(project.home / "sources.toml")
+    project.build()
+    assert tables() == before
+
+
+@case("103")
+def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(project: Project) -> None:
+    def month(number: int, *, taxed: bool, account: str = "111") -> bytes:
+        times = {
+            "BillingPeriodStart": f"2026-0{number}-01T00:00:00Z",
+            "ChargePeriodStart": f"2026-0{number}-01T00:00:00Z",
+        }
+        times["ChargePeriodEnd"] = f"2026-0{number}-02T00:00:00Z"
+        values = {**times, "InvoiceId": f"{account}-{number}", "BillingAccountId": account}
+        return as_csv(charge(**values), *([tax(**values)] if taxed else []))
+
+    # The order of arrival makes no difference.
+    for number, taxed in ((5, False), (3, True), (6, False)):
+        project.drop(f"{number}.csv", month(number, taxed=taxed))
+        project.build()
+    project.drop("never.csv", month(5, taxed=False, account="999"))
+    project.build()
+    [reason] = project.invoice("111-5")["hold_reasons"]
+    assert reason.startswith(
+        "it states no tax, and all invoices of its account did in 2026-03: exported without it? Put total and tax beside it, "
+        "into 5.csv.total, such as USD 119.00 tax 19.00; if no tax is due on it: arcadia release 111-5"
+    )
+    assert '"aws/111" = { tax = "not stated", reason = "..." }' in reason
+    # May had none, so that June is as the month before.
+    assert {"111-3", "111-6", "999-5"} <= in_finance(project).keys()
+    project.drop("5.csv.total", b"USD 6.60 tax 0.60")
+    project.build()
+    assert in_finance(project)["111-5"] == (660, 60)
