@@ -41,7 +41,7 @@ class Settings(BaseModel):
     home: Path = Field(
         default_factory=lambda: Path("var").absolute(),
         validation_alias="ARCADIA_HOME",
-        description="Where state lies (default: `var` here); the next ten are in it unless set",
+        description="Where state lies (default: `var` here); the files and folders below are in it unless set",
     )
     inbox: Path = Field(
         Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
@@ -54,7 +54,7 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_WAREHOUSE",
         description=(
             "The DuckDB file with all tables; or `ducklake:postgres:` and where Postgres is, for several machines: "
-            "see [docs/scale-out.md](docs/scale-out.md)"
+            "see [past one machine](scale-out.md)"
         ),
     )
     data_path: Path = Field(
@@ -75,12 +75,12 @@ class Settings(BaseModel):
     sources: Path = Field(
         Path("sources.toml"),
         validation_alias="ARCADIA_SOURCES",
-        description="What you know of sources and accounts that documents do not say, where there is something (docs/sources.md)",
+        description="What you know of sources and accounts that documents do not say, where there is [something](sources.md)",
     )
     formats: Path = Field(
         Path("formats"),
         validation_alias="ARCADIA_FORMATS",
-        description="The folder with your descriptions of formats, where there are some (docs/describing-a-format.md)",
+        description="The folder with your descriptions of formats, where there are [some](describing-a-format.md)",
     )
     statements: Path = Field(
         Path("statements"),
@@ -95,7 +95,7 @@ class Settings(BaseModel):
     statements_url: str = Field(
         "",
         validation_alias="ARCADIA_STATEMENTS_URL",
-        description="Where that folder is served over HTTP, for links in the UI; `make run` serves it and sets this",
+        description="Where the statements are served over HTTP, for links in the UI; `make run` serves them and sets this",
     )
     first_month: date = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
@@ -200,7 +200,7 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_HOSTS",
         description=(
             "Further host names, separated by commas, that UI, statements and sandbox answer to, where a proxy or another name "
-            "leads to them ([docs/operations.md](docs/operations.md#pages-of-other-sites))"
+            "leads to them ([operations](operations.md#pages-of-other-sites))"
         ),
     )
 
@@ -408,7 +408,7 @@ def _parsed_month(text: str) -> date:
 
 
 def as_markdown() -> str:
-    """All settings as the README's table shows them."""
+    """All settings, as docs/settings.md has them."""
     rows = [
         (str(found.validation_alias), _shown_default(name, found.default), str(found.description))
         for name, found in Settings.model_fields.items()

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
 
 from arcadia_dagster import settings
 from arcadia_dagster.formats import registry
@@ -10,11 +14,46 @@ from arcadia_dagster.stages import export
 from arcadia_dagster.warehouse import schema
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+LONGEST_README = 130
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
-def test_the_readme_lists_every_setting_with_its_default() -> None:
-    assert settings.as_markdown() in README
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    found: dict[str, int] = {}
+    anchors = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", text, flags=re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        anchors.add(f"{name}-{found[name]}" if name in found else name)
+        found[name] = found.get(name, 0) + 1
+    return anchors
+
+
+def links_of(page: Path) -> list[str]:
+    """The links of a page that lead to other places in the project."""
+    return re.findall(r"\]\((?!https?:|mailto:)([^)]+)\)", text_of(page))
+
+
+def test_the_page_of_settings_lists_every_setting_with_its_default() -> None:
+    assert settings.as_markdown() in text_of(ROOT / "docs" / "settings.md")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= LONGEST_README
+
+
+def test_the_index_leads_to_every_page_of_the_documents() -> None:
+    linked = set(links_of(ROOT / "docs" / "README.md"))
+    pages = {page.name for page in (ROOT / "docs").iterdir() if page.suffix in {".md", ".ipynb"}} - {"README.md"}
+    assert pages <= linked
 
 
 def test_the_description_of_the_formats_is_current() -> None:
@@ -29,24 +68,58 @@ def test_the_description_of_the_exports_is_current() -> None:
     assert (ROOT / "docs" / "exports.md").read_text(encoding="utf-8") == export.as_markdown()
 
 
-def test_every_local_link_in_the_documents_leads_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
-            assert (document.parent / link).exists(), f"{document.name}: {link}"
+@each_page
+def test_every_link_within_the_project_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    for link in links_of(page):
+        path, _, anchor = unquote(link).partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
 
 
-def test_the_readme_names_every_package_and_module_of_the_layout() -> None:
+def test_what_is_checked_of_links_finds_what_is_wrong(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A page: `arcadia x`\n```\n# no heading\n```\n## Twice\n## Twice\n[there](#twice-1), [web](https://a.b)\n"
+    )
+    assert anchors_of(page) == {"a-page-arcadia-x", "twice", "twice-1"}
+    assert links_of(page) == ["#twice-1"]
+
+
+@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md", ARCHITECTURE], ids=lambda page: page.name)
+def test_every_path_that_is_named_for_who_changes_the_code_exists(page: Path) -> None:
+    named = set(re.findall(r"`([a-z_0-9./]+(?:/|\.py|\.md|\.sql|\.j2|\.css|\.yaml|\.toml))`", text_of(page)))
+    roots = (ROOT, ROOT / "arcadia_dagster", ROOT / "arcadia_dagster_tests")
+    inputs = {"tenants.toml"}
+    assert named
+    assert {name for name in named - inputs if not any((root / name).exists() for root in roots)} == set()
+
+
+def test_the_layout_names_every_package_and_module() -> None:
     package = ROOT / "arcadia_dagster"
     names = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
     names |= {path.name for path in package.glob("*.py") if path.name != "__init__.py"}
-    [layout] = re.findall(r"    arcadia_dagster/\n(.*?)    arcadia_dagster_tests/", README, flags=re.DOTALL)
-    assert {name for name in names if name not in layout} == set()
+    [layout] = re.findall(
+        r"    arcadia_dagster/\n(.*?)    arcadia_dagster_tests/", text_of(ARCHITECTURE), flags=re.DOTALL
+    )
+    assert {name for name in names if not re.search(rf"(^|\s){re.escape(name)}\s", layout)} == set()
 
 
-def test_every_make_command_in_the_readme_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    commands = set(re.findall(r"make ([a-z-]+)", README)) - {"command"}
+@each_page
+def test_every_make_command_in_the_documents_exists(page: Path) -> None:
+    makefile = text_of(ROOT / "Makefile")
+    commands = set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", text_of(page), flags=re.MULTILINE))
     assert {command for command in commands if not re.search(rf"^{command}:", makefile, flags=re.MULTILINE)} == set()
+
+
+def test_the_hooks_before_a_commit_are_commands_of_make_check_and_need_no_network() -> None:
+    [repository] = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
+    assert repository["repo"] == "local"
+    hooks = {hook["entry"].replace(" --force-exclude", "") for hook in repository["hooks"]}
+    [recipe] = re.findall(r"^check:.*\n((?:\t.*\n)+)", text_of(ROOT / "Makefile"), flags=re.MULTILINE)
+    commands = {line.strip("\t@").removesuffix(" .").replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()}
+    assert len(hooks) >= 3
+    assert hooks <= commands
 
 
 def test_constraints_name_packages_and_versions_only() -> None:
@@ -56,8 +129,8 @@ def test_constraints_name_packages_and_versions_only() -> None:
 
 def environment_lines() -> Iterator[tuple[str, str]]:
     """The lines of environment files in the documents: indented, a name, and whatever follows the equals sign."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        lines = document.read_text(encoding="utf-8").splitlines()
+    for page in PAGES:
+        lines = text_of(page).splitlines()
         yield from (found.groups() for line in lines if (found := re.fullmatch(r" {4}([A-Z][A-Z0-9_]*)=(.*)", line)))
 
 
