@@ -90,5 +90,6 @@ class AwsCur(CostTable):
     """The format itself."""
 
     name = "aws_cur"
+    reading = 2
     layout = AwsCurLayout
     mandatory_by = "an invoice is not known without; select it for the export"

@@ -23,6 +23,7 @@ class AwsManifest:
     """The format itself."""
 
     name = "aws_manifest"
+    reading = 2
 
     def recognise(self, head: Head) -> "_Manifest | None":
         """Known by members that no other document has."""

@@ -21,6 +21,7 @@ class AzureManifest:
     """The format itself."""
 
     name = "azure_manifest"
+    reading = 2
 
     def recognise(self, head: Head) -> "_Manifest | None":
         """Known by its list of blobs, and by what it says of the export."""

@@ -50,6 +50,7 @@ class DigitalOceanCsv:
     """The format itself."""
 
     name = "digitalocean_csv"
+    reading = 2
 
     @property
     def usual_columns(self) -> list[str]:

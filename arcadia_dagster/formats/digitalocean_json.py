@@ -57,6 +57,7 @@ class DigitalOceanJson:
     """The format itself."""
 
     name = "digitalocean_json"
+    reading = 2
 
     def recognise(self, head: Head) -> "DigitalOceanJsonLayout | None":
         """Known by what it says: an invoice with its uuid, or items alone."""

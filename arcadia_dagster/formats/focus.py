@@ -105,5 +105,6 @@ class Focus(CostTable):
     """The format itself."""
 
     name = "focus"
+    reading = 2
     layout = FocusLayout
     mandatory_by = "FOCUS has as mandatory"

@@ -254,6 +254,9 @@ class Format(Protocol):
     name: str
     """How the documents table names it."""
 
+    reading: int
+    """The version of its reading. Where documents come out otherwise than before, it is raised by one, and they are read anew."""
+
     def recognise(self, head: Head) -> Layout | Inventory | Manifest | Refusal | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
 

@@ -36,6 +36,7 @@ class InventoryCsv:
     """An inventory as CSV."""
 
     name = "inventory_csv"
+    reading = 2
 
     def recognise(self, head: Head) -> "_CsvInventory | Refusal | None":
         """Known by its header."""
@@ -57,6 +58,7 @@ class InventoryJson:
     """An inventory as JSON."""
 
     name = "inventory_json"
+    reading = 2
 
     def recognise(self, head: Head) -> "_JsonInventory | None":
         """Known by what it says: a list of objects, or an object that has its resources."""

@@ -62,4 +62,5 @@ class Linode(Envelope):
     """The format itself."""
 
     name = "linode_json"
+    reading = 2
     layouts = {"linode_invoice": _Layout()}  # noqa: RUF012 - a constant

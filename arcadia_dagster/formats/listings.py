@@ -166,6 +166,7 @@ class Listing:
     """The format itself: nothing of it is read."""
 
     name = "listing"
+    reading = 2
 
     def recognise(self, head: Head) -> Refusal | None:
         """Known by lists that are known, and by an inventory's columns beside those of invoices."""

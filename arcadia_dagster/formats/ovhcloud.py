@@ -82,4 +82,5 @@ class OvhCloud(Envelope):
     """The format itself."""
 
     name = "ovhcloud_json"
+    reading = 2
     layouts = {"ovhcloud_bill": _Layout(), "ovhcloud_refund": _Refund()}  # noqa: RUF012 - a constant

@@ -59,6 +59,7 @@ class OwnExports:
     """The format itself: nothing of it is read."""
 
     name = "arcadia_export"
+    reading = 2
 
     def recognise(self, head: Head) -> Refusal | None:
         """Known by its columns."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from arcadia_dagster import __version__
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats import described, semicolons, unread
 from arcadia_dagster.formats.aws_cur import AwsCur
@@ -138,14 +137,26 @@ class Formats:
         return {name: facts for name in file_names if (facts := format_.facts_from_name(name)) is not None}
 
     def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
-        """What reads documents of the format now: this program's version, and the descriptions where they matter.
+        """What reads documents of the format now: the version of its reading, and the descriptions where they matter.
 
         To what was rejected, or is described, all of them do: any that is added or mended may fit it. To what one of the
-        program's own formats reads, those that come before it do.
+        program's own formats reads, those that come before it do. What was rejected may be of any format: all versions count.
         """
         is_own = not is_rejected and not self.is_described(format_name)
         digest = self.descriptions.digest_of_headers if is_own else self.descriptions.digest
-        return f"{__version__} {digest}".rstrip()
+        return f"{self._reading(format_name, is_rejected=is_rejected)} {digest}".rstrip()
+
+    def has_other_reading(self, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
+        """Whether what a document was read by, see `read_by`, is another version of the reading than the present one."""
+        return read_by.partition(" ")[0] != self._reading(format_name, is_rejected=is_rejected)
+
+    def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
+        if is_rejected or format_name is None:
+            # Versions only rise, so that a sum tells.
+            return f"any-{sum(one.reading for one in FORMATS) + DescribedFormat.reading}"
+        if self.is_described(format_name):
+            return str(DescribedFormat.reading)
+        return str(self._by_name[format_name].reading)
 
     @property
     def own_names(self) -> frozenset[str]:

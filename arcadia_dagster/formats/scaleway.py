@@ -126,6 +126,7 @@ class Scaleway(ApiFormat):
     """The format itself."""
 
     name = "scaleway_json"
+    reading = 2
     layout = _Layout()
 
     def recognise(self, head: Head) -> ApiLayout | None:

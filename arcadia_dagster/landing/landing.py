@@ -123,9 +123,10 @@ class _Known:
 def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
     """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
-    What an older version, or other descriptions, could not read, these perhaps can. What was read by a description is read by
-    it as it is now, by none where it is gone, and by none where another fits too: as it would be in a new warehouse. What one of
-    the program's own formats read may have been described since; that is seen when it is looked at, and so no month is told.
+    Its format's reading has another version now. What other formats or descriptions could not read, these perhaps can. What was
+    read by a description is read by it as it is now, by none where it is gone, and by none where another fits too: as it would be
+    in a new warehouse. What one of the program's own formats read may have been described since; that is seen when it is looked
+    at, and so no month is told.
     """
     kinds = connection.execute(
         "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
@@ -134,23 +135,24 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
         f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
         f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
         for status, format_, read_by in kinds
-        if _is_outdated(formats, format_, read_by, is_rejected=status == "rejected")
+        if read_by != formats.read_by(format_, is_rejected=status == "rejected")
     ]
     if not outdated:
         return []
-    own = text_list(sorted(formats.own_names))
-    return connection.execute(
-        "SELECT document_sha256, CASE WHEN status = 'rejected' OR format IS NULL "
-        f"OR format NOT IN ({own}) THEN invoice_month END FROM documents WHERE {' OR '.join(outdated)} ORDER BY document_sha256"
+    rows = connection.execute(
+        f"SELECT document_sha256, status, format, read_by, invoice_month FROM documents WHERE {' OR '.join(outdated)} "
+        "ORDER BY document_sha256"
     ).fetchall()
+    return [
+        (sha256, month if _is_read_anew(formats, format_, read_by, is_rejected=status == "rejected") else None)
+        for sha256, status, format_, read_by, month in rows
+    ]
 
 
-def _is_outdated(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
-    now = formats.read_by(format_name, is_rejected=is_rejected)
-    if is_rejected or formats.is_described(format_name):
-        return read_by != now
-    # A newer version reads its own formats as the older one did.
-    return read_by.partition(" ")[2] != now.partition(" ")[2]
+def _is_read_anew(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
+    """Whether an outdated document is read anew whatever it is; else it depends on whether a description names its header."""
+    is_own = not is_rejected and not formats.is_described(format_name)
+    return not is_own or formats.has_other_reading(format_name, read_by, is_rejected=is_rejected)
 
 
 def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
@@ -285,13 +287,13 @@ def _read_otherwise(warehouse: Warehouse, archive: Archive, reader: Reader, outd
         return []
     with warehouse.read() as connection:
         found = connection.execute(
-            "SELECT document_sha256, format FROM documents WHERE status = 'accepted' "
+            "SELECT document_sha256, format, read_by FROM documents WHERE status = 'accepted' "
             f"AND document_sha256 IN ({text_list(outdated)})"
         ).fetchall()
     same: dict[str, list[str]] = {}
-    for sha256, format_name in found:
+    for sha256, format_name, read_by in found:
         path = archive.path_of(sha256)
-        if not reader.formats.is_described(format_name) and path.exists():
+        if not _is_read_anew(reader.formats, format_name, read_by, is_rejected=False) and path.exists():
             name, _ = reader.formats.recognise(head_at(path))
             if not reader.formats.is_described(name):
                 same.setdefault(format_name, []).append(sha256)

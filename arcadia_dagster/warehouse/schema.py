@@ -178,7 +178,11 @@ DOCUMENTS = Table(
         Column(
             "reason", "VARCHAR", "Why it was rejected or dismissed, with line, column, value and what was expected."
         ),
-        Column("read_by", "VARCHAR", "The version of this program that read it."),
+        Column(
+            "read_by",
+            "VARCHAR",
+            "The version of its format's reading that read it, and the descriptions that mattered to it.",
+        ),
         *_DOCUMENTS_SINCE_2,
         *_DOCUMENTS_SINCE_5,
     ),

@@ -1,7 +1,7 @@
 """The warehouse can be deleted: it comes back from the archive equal in every table but finance's answers."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,15 @@ import pytest
 
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.finance.delivery import Delivered
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.landing import outdated_documents
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.plain import RANGE, archive_of, build, land_only
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
+APRIL = date(2026, 4, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 # How often something was built, and when, is another matter than what it says.
 VOLATILE = {"stage_versions": {"version", "built_from", "built_at"}}
@@ -174,3 +177,26 @@ def test_a_warehouse_that_is_restored_from_a_backup_learns_what_the_archive_has_
         assert project.invoice()["status"] == "held"
         project.finance.deliver(project.warehouse)
         assert sandbox.invoices() == []
+
+
+def test_documents_that_an_older_version_read_are_read_anew_by_themselves_and_pushed_only_where_they_differ(
+    project_with_finance: Project,
+) -> None:
+    project = project_with_finance
+    project.drop(invoice_name(number="1001"), digitalocean(line(), tax()))
+    project.drop(invoice_name(number="1002"), digitalocean(line(amount="$8.00")))
+    project.build()
+    assert project.sandbox is not None
+    with project.warehouse.write() as connection:
+        before = connection.execute("SELECT lines_sketch FROM document_invoices ORDER BY external_id").fetchall()
+        connection.execute("UPDATE documents SET read_by = '0.1.0'")
+        connection.execute("UPDATE document_invoices SET lines_sketch = [], lines_total = 0")
+    with project.warehouse.read() as connection:
+        outdated = outdated_documents(connection, Formats())
+        assert [month for _, month in outdated] == [APRIL, APRIL], "so that the sensor asks for a run"
+    project.build()
+    with project.warehouse.read() as connection:
+        assert outdated_documents(connection, Formats()) == []
+        after = connection.execute("SELECT lines_sketch FROM document_invoices ORDER BY external_id").fetchall()
+    assert after == before
+    assert [row["times_received"] for row in project.sandbox.invoices()] == [1, 1]
