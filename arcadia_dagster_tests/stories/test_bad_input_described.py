@@ -218,11 +218,12 @@ def test_what_is_above_and_below_a_table_is_neither_charged_nor_lost(described: 
     assert "the total that it states, 98 USD, differs from the sum of its lines, 99.00 USD" in reason
     path = described.home / "formats" / "table.toml"
     path.write_text(TABLE.replace('first_line = "header"\n', ""), encoding="utf-8")
+    described.drop("T-9.csv", contents[0].replace("Compute", "Compute 9").encode())
     described.build()
-    assert (
-        "line 4 has the columns that table names: say first_line = 4 in table.toml"
-        in described.document("T-1.csv")["reason"]
-    )
+    told = "line 4 has the columns that table names: say first_line = 4 in table.toml"
+    assert told in described.document("T-9.csv")["reason"]
+    [reason] = described.invoice("1")["hold_reasons"]
+    assert (told in reason, described.document("T-1.csv")["status"]) == (True, "accepted"), "it counts as it was read"
 
 
 @case("53")

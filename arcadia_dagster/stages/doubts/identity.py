@@ -174,8 +174,8 @@ def _same_lines_sql(scope: Scope) -> str:
 def _same_charges_sql(scope: Scope) -> str:
     """Invoices with mostly the lines of another id of the same account and month, to the resource and the quantity.
 
-    At least three such lines, or all where there are two: two orders of a day may well be alike in one. A document that states
-    both says that they are two. Only invoices whose sketches have a line in common are compared.
+    At least three such lines: two orders of a day may well be alike in one thing and its tax. A document that states both says
+    that they are two. Only invoices whose sketches have a line in common are compared.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -183,7 +183,7 @@ def _same_charges_sql(scope: Scope) -> str:
         FROM raw
         ANTI JOIN void USING (source, account_id, external_id)
         ANTI JOIN unstated USING (source, account_id, external_id)
-        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 1
+        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 2
       ), alike AS MATERIALIZED (
         SELECT DISTINCT source, account_id, external_id, line_count
         FROM (SELECT * EXCLUDE (lines_sketch), unnest(lines_sketch) AS line FROM invoice)
@@ -217,6 +217,5 @@ def _same_charges_sql(scope: Scope) -> str:
       JOIN alike AS own USING (source, account_id, external_id)
       JOIN alike AS other ON other.source = shared.source AND other.account_id = shared.account_id
         AND other.external_id = shared.other_id
-      WHERE shared.shared * 2 > least(own.line_count, other.line_count)
-        AND (shared.shared >= 3 OR shared.shared = greatest(own.line_count, other.line_count))
+      WHERE shared.shared >= 3 AND shared.shared * 2 > least(own.line_count, other.line_count)
       GROUP BY own.source, own.account_id, own.external_id"""
