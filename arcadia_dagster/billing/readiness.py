@@ -123,9 +123,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             "is_before_tax AND stated_total IS NULL",
-            "'its document states amounts before tax and not the tax: put the total beside it (a file of its name with .total at "
-            f"the end), or release it if no tax is due: ' || file_name || '.total with ' || {_total_line()} || '; or ' || "
-            f"{release_sql()} || '; or, if none is due on any of its account, ' || {_TAX_NOT_STATED}",
+            f"'its document states amounts before tax, and not the tax: write total and tax, as ' || {_total_line()} || ' does, "
+            f"into ' || file_name || '.total beside it; if no tax is due: ' || {release_sql()} || '; if none is due on any "
+            f"invoice of its account, ' || {_TAX_NOT_STATED}",
         ),
         Reason(
             "amount_tax_minor <> 0 AND amount_net_minor = 0 AND NOT coalesce(tax_may_stand_alone, false)",
@@ -179,6 +179,13 @@ def _total_line() -> str:
     return "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency || ' 119.00 tax 19.00'"
 
 
+def _line_with_tax() -> str:
+    """SQL: what that file says where its document's lines are before tax, and what is stated above them is the tax."""
+    tax = f"(stated_total - {from_minor_sql('amount_gross_minor', 'exponent')})"
+    named = "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency"
+    return f"({named} || ' ' || {plain_sql('stated_total')} || ' tax ' || {plain_sql(tax)})"
+
+
 def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:
     """A total that the document states must be one in its currency, and equal to ours to the minor unit."""
     in_minor = f"{column}_minor"
@@ -195,10 +202,10 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
             f"{column} = {in_major} AND {in_minor} <> {computed}",
             f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', differs from {of_what}, ' || "
             f"{_amount(computed)} || CASE WHEN is_before_tax AND stated_tax IS NULL "
-            f"THEN ', which are before tax: state the tax too, in ' || file_name || '.total, such as ' || {_total_line()} "
-            f"ELSE ': to have finance get what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
+            f"THEN ', which are before tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
+            f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
-            f"'; to have it get what its lines come to: ' || {release_sql()}",
+            f"'; to push what its lines come to: ' || {release_sql()}",
         ),
     )
 

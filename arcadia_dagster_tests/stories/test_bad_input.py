@@ -15,13 +15,14 @@ def cases_of_the_page() -> list[str]:
 
 def cases_with_a_test() -> Iterator[str]:
     """The cases that the tests of the modules beside this one have in their ids."""
-    for path in sorted(Path(__file__).parent.glob("test_bad_input_*.py")):
+    for path in sorted(set(Path(__file__).parent.glob("test_*.py")) - {Path(__file__)}):
         module = importlib.import_module(f"{__package__}.{path.stem}")
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 for mark in getattr(function, "pytestmark", []):
                     if mark.name == "parametrize":
-                        yield from (parameters.id.removeprefix("case_") for parameters in mark.args[1])
+                        ids = [str(getattr(parameters, "id", "")) for parameters in mark.args[1]]
+                        yield from (id_.removeprefix("case_") for id_ in ids if id_.startswith("case_"))
 
 
 def test_every_case_of_odd_and_bad_input_has_a_test() -> None:

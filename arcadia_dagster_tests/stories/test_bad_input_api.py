@@ -22,7 +22,10 @@ from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 EMOJI = '=web "1", \U0001f680\n<b>'
 
 READY: dict[str, tuple[bytes, tuple[int, int, int]]] = {
-    "byte order mark": (b"\xef\xbb\xbf" + written(linode(id="byte order mark")), (2772, 2520, 252)),
+    "byte order mark": (
+        b"\xef\xbb\xbf" + written(linode(linode_item(25.2, label="marked"), id="byte order mark")),
+        (2772, 2520, 252),
+    ),
     "gzip": (gzip.compress(written(ovhcloud(billId="gzip"))), (4544, 3787, 757)),
     "two equal lines": (
         written(
@@ -51,7 +54,10 @@ READY: dict[str, tuple[bytes, tuple[int, int, int]]] = {
 
 HELD: dict[str, tuple[dict[str, Any], str]] = {
     "items missing": (linode(linode_item(5.0), id="items missing"), "the total that it states, 27.72 USD, differs"),
-    "tax differs": (linode(id="tax differs", tax=2.51), "the tax that it states, 2.51 USD, differs"),
+    "tax differs": (
+        linode(linode_item(25.2, label="taxed"), id="tax differs", tax=2.51),
+        "the tax that it states, 2.51 USD, differs",
+    ),
     "currencies": (
         ovhcloud(ovh_detail(totalPrice=price(37.87, "USD")), billId="currencies"),
         "its lines are in several currencies (EUR, USD)",

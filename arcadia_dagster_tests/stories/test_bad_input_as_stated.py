@@ -47,7 +47,10 @@ def test_an_export_before_tax_is_ready_with_the_tax_that_is_stated_beside_it(pro
     project.drop("azure.csv.total", b"USD 1568.75")
     project.build()
     [reason] = project.invoice("G1")["hold_reasons"]
-    assert "which are before tax: state the tax too, in azure.csv.total, such as USD 119.00 tax 19.00" in reason
+    assert (
+        "which are before tax: if the difference is its tax, write USD 1568.75 tax 318.75 into azure.csv.total"
+        in reason
+    )
     assert in_finance(project) == {}
     project.drop("azure.csv.total", b"1568.75 USD tax 318.75")
     project.build()
@@ -90,7 +93,7 @@ def test_a_release_as_stated_books_what_the_invoice_says_with_one_line_for_the_d
     project.build()
     assert project.invoice("INV-1")["amount_gross_minor"] == 11005
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert 'to have finance get what it states: arcadia release INV-1 --as-stated --reason "..."' in reason
+    assert 'to push what it states: arcadia release INV-1 --as-stated --reason "..."' in reason
 
     project.release_as_stated("INV-1", reason="the bank says so")
     project.build()

@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_rejected_with_its_place(world: World) -> None:
 
 @case("5")
 def test_an_invoice_whose_document_tells_no_tax_waits_for_its_total(world: World) -> None:
-    assert "states amounts before tax and not the tax" in world.held_because("Hetzner", account="unknown")
+    assert "states amounts before tax, and not the tax" in world.held_because("Hetzner", account="unknown")
     assert world.pushed("Hetzner with its total") == (329, 329, 0)
 
 

@@ -225,7 +225,7 @@ def test_a_control_total_that_comes_later_holds_the_invoice_until_they_agree(run
     label = "total comes later"
     assert runs.first.pushed(label) == (660, 600, 60)
     [reason] = runs.second.invoice(label)["hold_reasons"]
-    assert reason.startswith("the total that it states, 6.61 USD, differs from the sum of its lines, 6.60 USD: to have")
+    assert reason.startswith("the total that it states, 6.61 USD, differs from the sum of its lines, 6.60 USD: to push")
     assert not runs.second.checks["nothing_held"].passed
     assert runs.third.invoice(label)["status"] == "ready"
     assert runs.third.pushed(label) == (660, 600, 60)

@@ -143,9 +143,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.put(
             "other months",
             digitalocean(
-                line(),
-                line(),
-                line(),
+                *[line(description="monthly")] * 3,
                 line(start="2026-03-30 00:00:00 +0000", end="2026-05-02 00:00:00 +0000"),
                 line(start="2025-12-01 00:00:00 +0000", end="2025-12-31 23:59:59 +0000"),
             ),

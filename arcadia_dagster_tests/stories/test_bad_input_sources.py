@@ -153,7 +153,10 @@ def test_an_issuer_of_which_tax_is_expected_is_held_without_it(project: Project)
     say(project, '[aws]\ntax = "expected"\nreason = "VAT is always due"\n')
     assert in_finance(project) == {}
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert "release it if no tax is due: a.csv.total with USD 119.00 tax 19.00; or arcadia release INV-1" in reason
+    assert (
+        "write total and tax, as USD 119.00 tax 19.00 does, into a.csv.total beside it; if no tax is due: arcadia release"
+        in reason
+    )
     project.drop("a.csv.total", b"USD 6.60 tax 0.60")
     project.build()
     assert in_finance(project) == {"INV-1": (660, 60)}
@@ -287,8 +290,8 @@ def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(
     project.build()
     [reason] = project.invoice("111-5")["hold_reasons"]
     assert reason.startswith(
-        "it states no tax, and all invoices of its account did in 2026-03: exported without it? Put total and tax beside it, "
-        "into 5.csv.total, such as USD 119.00 tax 19.00; if no tax is due on it: arcadia release 111-5"
+        "it states no tax, and all invoices of its account did in 2026-03: exported without it? Write total and tax, "
+        "as USD 119.00 tax 19.00 does, into 5.csv.total beside it; if no tax is due on it: arcadia release 111-5"
     )
     assert '"aws/111" = { tax = "not stated", reason = "..." }' in reason
     # May had none, so that June is as the month before.

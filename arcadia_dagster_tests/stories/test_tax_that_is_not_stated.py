@@ -28,4 +28,4 @@ def test_an_export_of_azure_is_before_tax_until_its_total_is_stated(project: Pro
     assert project.sandbox is not None
     assert {row["external_id"]: row["amount_tax_minor"] for row in project.sandbox.invoices()} == {"G2": 60, "G3": 0}
     [reason] = project.invoice("G1")["hold_reasons"]
-    assert reason.startswith("its document states amounts before tax and not the tax")
+    assert reason.startswith("its document states amounts before tax, and not the tax")

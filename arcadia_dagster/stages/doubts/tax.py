@@ -29,9 +29,10 @@ _NO_TAX_ANY_MORE = f"""
       )
       SELECT own.source, own.account_id, own.external_id,
         'it states no tax, and all invoices of its account did in ' || strftime(before.invoice_month, '%Y-%m') ||
-        ': exported without it? Put total and tax beside it, into ' || own.file_name || '.total, such as ' ||
-        CASE WHEN own.is_one_of_several THEN own.external_id || ' ' ELSE '' END || own.currency || ' 119.00 tax 19.00; if no tax '
-        'is due on it: ' || {release_sql("own.external_id")} || '; on none of its account any more, ' ||
+        ': exported without it? Write total and tax, as ' ||
+        CASE WHEN own.is_one_of_several THEN own.external_id || ' ' ELSE '' END || own.currency || ' 119.00 tax 19.00 does, into '
+        || own.file_name || '.total beside it; if no tax is due on it: ' || {release_sql("own.external_id")} ||
+        '; if none is due on any invoice of its account any more, ' ||
         {_NOT_STATED} AS text
       FROM (
         FROM rounded WHERE is_final AND NOT is_nothing AND tax_lines = 0 AND amount_gross_minor <> 0 AND stated_total IS NULL
