@@ -190,8 +190,14 @@ class Launcher:
             # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
             self._processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
                 command,
-                cwd=self.root,
-                env={**self.deployment.environ, "DAGSTER_HOME": str(self.root), "PYTHONUNBUFFERED": "1"},
+                # Not the root: where a process of Dagster starts, a file .env wins over the environment that is given to it here.
+                cwd=self.deployment.home,
+                env={
+                    **self.deployment.environ,
+                    "DAGSTER_HOME": str(self.root),
+                    "PYTHONPATH": os.pathsep.join(filter(None, (str(self.root), os.environ.get("PYTHONPATH")))),
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

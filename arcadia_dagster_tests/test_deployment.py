@@ -187,9 +187,9 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 @pytest.mark.timeout(400)
 def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_path: Path) -> None:
-    deployment = planned(tmp_path / "var")
+    deployment, root = planned(tmp_path / "var"), with_a_file_of_other_settings(tmp_path / "root")
     try:
-        with Launcher(deployment, ROOT).running():
+        with Launcher(deployment, root).running():
             story = Story(deployment)
             # Beside the sensor's runs for the same months: the daemon looks after backfills every 30 s only.
             backfill = launch_backfill(story)
@@ -209,7 +209,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             cut = cut_the_power_during_a_run(story)
         assert remaining(deployment.home) == []
         the_shell_says_what_is_not_running(tmp_path)
-        with Launcher(deployment, ROOT).running():
+        with Launcher(deployment, root).running():
             story = Story(deployment)
             what_was_cut_off_is_done_and_nothing_else_is_pushed(story, {**before, "1001": 2, "2001": 1})
             assert {run["runId"] for run in story.settled() if run["status"] != "SUCCESS"} == {killed, cut}
@@ -389,6 +389,16 @@ def rows_of(event: dict[str, Any]) -> int | None:
         if entry["label"] == "dagster/partition_row_count":
             return int(entry["intValue"])
     return None
+
+
+def with_a_file_of_other_settings(root: Path) -> Path:
+    """A root whose `.env` came after the deployment was planned: nothing of it may win over what the processes were given."""
+    root.mkdir()
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    other = "ARCADIA_HOME=elsewhere\nSKYAI_FINANCE_URL=http://127.0.0.1:9\nSKYAI_FINANCE_SECRET=another\n"
+    (root / ".env").write_text(other, encoding="utf-8")
+    return root
 
 
 def planned(home: Path) -> Deployment:
