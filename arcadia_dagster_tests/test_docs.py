@@ -8,7 +8,8 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from arcadia_dagster import settings
+from arcadia_dagster import cli, settings
+from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.formats import registry
 from arcadia_dagster.stages import export
 from arcadia_dagster.warehouse import schema
@@ -112,6 +113,16 @@ def test_every_make_command_in_the_documents_exists(page: Path) -> None:
     assert {command for command in commands if not re.search(rf"^{command}:", makefile, flags=re.MULTILINE)} == set()
 
 
+@each_page
+def test_every_command_of_arcadia_in_the_documents_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    commands = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", capsys.readouterr().out, flags=re.MULTILINE))
+    named = set(re.findall(r"(?:`|^ {4})arcadia ([a-z][a-z-]*)", text_of(page), flags=re.MULTILINE))
+    assert {"ingest", "finance-sandbox"} <= commands
+    assert named - commands == set()
+
+
 def test_the_hooks_before_a_commit_are_commands_of_make_check_and_need_no_network() -> None:
     [repository] = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
     assert repository["repo"] == "local"
@@ -125,6 +136,15 @@ def test_the_hooks_before_a_commit_are_commands_of_make_check_and_need_no_networ
 def test_constraints_name_packages_and_versions_only() -> None:
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
+
+
+def test_the_page_of_operations_names_every_check_sensor_schedule_and_job() -> None:
+    definitions = build_defs(environ={"ARCADIA_WAREHOUSE": "ducklake:postgres:host=db dbname=lake"})
+    names = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    for found in (definitions.sensors, definitions.schedules, definitions.resolve_all_job_defs()):
+        names |= {one.name for one in found or ()}
+    page = text_of(ROOT / "docs" / "operations.md")
+    assert {name for name in names - {"__ASSET_JOB"} if f"`{name}`" not in page} == set()
 
 
 def environment_lines() -> Iterator[tuple[str, str]]:
