@@ -91,7 +91,7 @@ def test_what_is_checked_of_links_finds_what_is_wrong(tmp_path: Path) -> None:
 def test_every_path_that_is_named_for_who_changes_the_code_exists(page: Path) -> None:
     named = set(re.findall(r"`([a-z_0-9./]+(?:/|\.py|\.md|\.sql|\.j2|\.css|\.yaml|\.toml))`", text_of(page)))
     roots = (ROOT, ROOT / "arcadia_dagster", ROOT / "arcadia_dagster_tests")
-    inputs = {"tenants.toml"}
+    inputs = {"sources.toml", "tenants.toml"}
     assert named
     assert {name for name in named - inputs if not any((root / name).exists() for root in roots)} == set()
 
