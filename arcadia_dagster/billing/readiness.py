@@ -43,7 +43,7 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             can_release=False,
         ),
         Reason(
-            "len(lost) > 0",
+            "len(lost) > 0 AND void_reason IS NULL",
             "'the record of ' || mended_file || ' was mended, and some of its lines could not be read (' || "
             "array_to_string(lost, ' | ') || '), which may have said that this invoice is void: look it up in finance, then "
             f"run ' || {release_sql()} || ' or ' || {void_sql()}",

@@ -220,7 +220,7 @@ def retire(options: argparse.Namespace) -> int:
             now=datetime.now(UTC),
             formats=formats,
         )
-    pushed = sorted({name for sha256 in dismissed for name in in_finance[sha256]})
+    pushed = sorted({name for sha256 in dismissed for name in in_finance.get(sha256, ())})
     months = sorted(f"{month:%Y-%m}" for month in found)
     message = f"{options.name}: {len(dismissed)} document{'' if len(dismissed) == 1 else 's'} dismissed"
     if kept:
@@ -228,7 +228,7 @@ def retire(options: argparse.Namespace) -> int:
     if described is not None and not described.comes_with_the_program:
         message += f"; {described.path} may be removed now"
     if pushed:
-        message += f"; finance has {', '.join(pushed)}: remove them there by hand"
+        message += f"; finance has {', '.join(pushed)}: remove {'it' if len(pushed) == 1 else 'them'} there by hand"
     if options.json:
         print_json({"message": message, "months": months, "dismissed": dismissed, "read_otherwise": kept})
     else:

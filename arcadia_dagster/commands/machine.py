@@ -258,7 +258,7 @@ def _formats(values: Settings) -> str:
     if found:
         raise CommandError("; ".join(found))
     names = ", ".join(one.name for one in formats.descriptions.formats)
-    held = f"; {len(kept)} documents count as they were read before, and are held: `arcadia status`" if kept else ""
+    held = f"; of {len(kept)} the invoices are held, read otherwise now: `arcadia status`" if kept else ""
     return f"described in {values.formats_path} or shipped: {names}{held}"
 
 

@@ -274,7 +274,7 @@ def differences(
             show(source),
             show(external_id),
             f"finance has it as {_ids(rows, show)}, and no push of it is on record here",
-            "if its file is in the archive, `arcadia ingest` pushes it and records that; else it is to be looked at there",
+            "if its file is in the archive, `arcadia ingest` pushes it and records that; else ask finance where it comes from",
         )
         for (source, external_id), rows in theirs.items()
         if (source, external_id) not in known
@@ -340,6 +340,8 @@ def _push(invoice: OnRecord) -> str:
 
 
 def _again(invoice: OnRecord) -> str:
+    if not invoice.is_ready:
+        return f"it is held: `arcadia explain {_name(invoice)}` says why; once it is ready, it is pushed"
     return f"`arcadia push {_name(invoice)} --again` puts it right"
 
 

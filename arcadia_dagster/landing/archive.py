@@ -88,7 +88,7 @@ class Archive:
         path = self.path_of(document_sha256)
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         try:
-            source = path.open("rb")
+            source = _plain(path)
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
         with source:
@@ -137,9 +137,13 @@ class Archive:
         """
         path = self.record_path(document_sha256)
         with self._writing():
-            if path.exists():
-                kept = path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}")
-                kept.write_bytes(path.read_bytes())
+            if os.path.lexists(path):
+                status = path.lstat()
+                kept = path.with_name(f"{path.name}.damaged-{status.st_mtime_ns}")
+                if stat.S_ISREG(status.st_mode):
+                    kept.write_bytes(path.read_bytes())
+                else:
+                    path.rename(kept)
             new = path.with_name(f"{path.name}.new")
             new.write_bytes(content)
             self.sync()
@@ -154,7 +158,8 @@ class Archive:
         """
         path = self.record_path(document_sha256)
         try:
-            return path.read_bytes()
+            with _plain(path) as file:
+                return file.read()
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -174,7 +179,7 @@ class Archive:
         """
         path = self.record_path(document_sha256)
         try:
-            with path.open("rb") as file:
+            with _plain(path) as file:
                 # The state of before: what is written after that is seen at the next look.
                 state = _state(os.fstat(file.fileno()))
                 return read_record(document_sha256, file.read(), state=state, known=known)
@@ -195,8 +200,9 @@ class Archive:
                     with os.scandir(shelf) as entries:
                         for entry in entries:
                             sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
-                            if suffix == RECORD_SUFFIX and entry.is_file():
-                                found[sha256] = _state(entry.stat())
+                            if suffix == RECORD_SUFFIX:
+                                # Whatever it is: what is no plain file is damaged, see `record`.
+                                found[sha256] = _state(entry.stat(follow_symlinks=False))
                             elif not suffix and len(sha256) == _SHA256_DIGITS:
                                 found.setdefault(sha256, MISSING)
         return dict(sorted(found.items()))
@@ -270,6 +276,19 @@ def opened(file: InboxFile) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotTakenError("it is no plain file; only plain files are taken")
+    return os.fdopen(descriptor, "rb")
+
+
+def _plain(path: Path) -> BinaryIO:
+    """A file of the archive, open for reading: nothing that could wait for another end, and no link.
+
+    Raises:
+        OSError: It is not there, cannot be read, or is no plain file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file")
     return os.fdopen(descriptor, "rb")
 
 

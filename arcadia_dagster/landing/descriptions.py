@@ -51,7 +51,7 @@ def problems(connection: duckdb.DuckDBPyConnection | None, formats: Formats) -> 
     """
     if wrong := formats.descriptions.problems.values():
         # One of them may be what seems to be gone.
-        return [f"{problem}; nothing is taken until it is right, which `arcadia formats` tells" for problem in wrong]
+        return [f"{problem}; nothing is taken until it is right: see `arcadia formats`" for problem in wrong]
     if connection is None:
         return []
     rows = connection.execute(
@@ -147,6 +147,6 @@ def _gone(read: Iterable[_Read], formats: Formats) -> Iterator[str]:
         documents = f"{one.example}" if one.documents == 1 else f"{one.documents} documents ({one.example}, ...)"
         verb = "was" if one.documents == 1 else "were"
         yield (
-            f"{where} is gone, by which, as {one.name}, {documents} {verb} read; nothing is taken until it is there again: put "
-            f'it back; or, if its documents should not count any more: `arcadia formats retire {one.name} --reason "..."`'
+            f"{where} is gone, and {documents} {verb} read by it as {one.name}; nothing is taken until it is there again: put it "
+            f'back; or, if its documents should not count any more: `arcadia formats retire {one.name} --reason "..."`'
         )

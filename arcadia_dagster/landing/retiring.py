@@ -6,6 +6,7 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, decide
+from arcadia_dagster.landing.descriptions import DESCRIBED, is_dismissed
 from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.landing.register import register
@@ -42,6 +43,7 @@ def retire(
             "SELECT document_sha256 FROM documents WHERE status = 'accepted' AND format = ? ORDER BY ALL", [name]
         ).fetchall()
     documents = [sha256 for (sha256,) in rows]
+    lost = _not_registered(warehouse, archive, name)
     months: set[date] = set()
     kept: list[str] = []
     if formats.described(name) is None:
@@ -59,7 +61,36 @@ def retire(
             now=now,
             formats=formats,
         )
-    return months, kept, dismissed
+    # A warehouse that is rebuilt does not know them yet, and cannot, while their description is gone.
+    decided = {
+        "event": "decided",
+        "decision": "dismiss",
+        "decided_by": by,
+        "reason": reason.strip(),
+        "at": now.isoformat(),
+    }
+    nothing = dict.fromkeys(("source", "account_id", "external_id"))
+    with warehouse.hold("landing", path=archive.lock_path):
+        archive.append_all({sha256: [{**decided, **nothing}] for sha256 in lost})
+    return months, kept, [*dismissed, *lost]
+
+
+def _not_registered(warehouse: Warehouse, archive: Archive, name: str) -> list[str]:
+    """The archive's documents that the warehouse does not know and that were read by the description last."""
+    with warehouse.read() as connection:
+        known = {sha256 for (sha256,) in connection.execute("SELECT document_sha256 FROM documents").fetchall()}
+    found = []
+    for sha256 in archive.records().keys() - known:
+        record = archive.record(sha256)
+        event = next(reversed(list(record.of(DESCRIBED))), None)
+        if (
+            record.damage is None
+            and event is not None
+            and event["description"]["name"] == name
+            and not is_dismissed(record)
+        ):
+            found.append(sha256)
+    return sorted(found)
 
 
 def _read_otherwise(

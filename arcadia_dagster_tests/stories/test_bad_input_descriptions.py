@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.retiring import retire
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
@@ -233,9 +234,7 @@ def test_a_description_that_cannot_be_used_stops_everything_before_it_takes_anyt
         told[label] = host.stopped()
     assert {label: told[label] for label, (_, words) in BROKEN.items() if words not in told[label]} == {}
     assert all(text.startswith(f"{host.folder / 'examplehost.toml'}") for text in told.values())
-    assert all(
-        text.endswith("nothing is taken until it is right, which `arcadia formats` tells") for text in told.values()
-    )
+    assert all(text.endswith("nothing is taken until it is right: see `arcadia formats`") for text in told.values())
     host.describe()
     host.project.drop("New R-2 2026-04.csv", OTHER)
     host.project.build()
@@ -288,7 +287,7 @@ def test_a_description_that_is_gone_while_documents_were_read_by_it_stops_everyt
     for lose in (remove_file, remove_folder, rename, hide):
         lose(host)
         assert host.stopped() == (
-            f"{host.folder / 'examplehost.toml'} is gone, by which, as examplehost, {FILE} was read; nothing is taken until it "
+            f"{host.folder / 'examplehost.toml'} is gone, and {FILE} was read by it as examplehost; nothing is taken until it "
             "is there again: put it back; or, if its documents should not count any more: "
             '`arcadia formats retire examplehost --reason "..."`'
         ), lose.__name__
@@ -314,9 +313,7 @@ def test_the_programs_description_does_not_stand_in_for_ones_own_that_is_gone(pr
     project.build()
     assert project.invoice("080000869173")["status"] == "ready"
     (folder / "mine.toml").unlink()
-    with pytest.raises(
-        FormatsError, match=r"mine\.toml is gone, by which, as hetzner, Hetzner_2026-05-03_080000869173.csv was read"
-    ):
+    with pytest.raises(FormatsError, match=r"mine\.toml is gone, and Hetzner_2026-05-03_080000869173.csv was read"):
         project.build()
     assert project.invoice("080000869173")["status"] == "ready"
 
@@ -368,8 +365,7 @@ def test_a_description_is_given_up_by_a_decision_about_its_documents_before_or_a
     code, told = arcadia("formats")
     assert (
         code,
-        "examplehost.toml is gone, by which, as examplehost, 2 documents (April R-1 2026-04.csv, ...) were read"
-        in told,
+        "examplehost.toml is gone, and 2 documents (April R-1 2026-04.csv, ...) were read by it as examplehost" in told,
     ) == (
         1,
         True,
@@ -589,9 +585,7 @@ def test_a_rebuilt_warehouse_keeps_what_was_kept_and_says_what_is_gone(host: Hos
     assert contents(host.project, volatile=False) == before
     host.project.forget_warehouse()
     shutil.rmtree(host.folder)
-    with pytest.raises(
-        FormatsError, match=r"examplehost\.toml is gone, by which, as examplehost, 2 documents .* were read"
-    ):
+    with pytest.raises(FormatsError, match=r"examplehost\.toml is gone, and 2 documents .* were read"):
         host.project.build()
     assert host.project.query("FROM documents") == []
     host.describe()
@@ -600,6 +594,20 @@ def test_a_rebuilt_warehouse_keeps_what_was_kept_and_says_what_is_gone(host: Hos
     host.project.build()
     assert {row["status"] for row in host.project.query("FROM tax_split_totals")} == {"ready"}
     host.assert_nobody_is_told_to_remove()
+
+
+def test_a_description_that_is_gone_can_be_retired_before_the_rebuilt_warehouse_knows_its_documents(host: Host) -> None:
+    warehouse, archive = host.project.warehouse, archive_of(host.project.warehouse)
+    host.project.forget_warehouse()
+    shutil.rmtree(host.folder)
+    with pytest.raises(FormatsError, match="formats retire examplehost"):
+        host.project.build()
+    _, kept, dismissed = retire(
+        warehouse, archive, name="examplehost", reason="given up", by="ada", now=datetime.now(UTC), formats=Formats()
+    )
+    assert (kept, len(dismissed)) == ([], 1)
+    host.project.build()
+    assert [row["status"] for row in host.project.query("FROM documents")] == ["dismissed"]
 
 
 def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_told(host: Host) -> None:

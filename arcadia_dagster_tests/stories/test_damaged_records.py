@@ -1,6 +1,7 @@
 """Damaged records in the archive: what such a record may have said is not taken for unsaid, and nobody else waits for it."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -360,6 +361,34 @@ def test_a_release_settles_what_a_mended_record_left_open(voided: Project) -> No
     voided.decide("release")
     voided.build()
     assert sorted(in_finance(voided)) == ["1001", "1002"]
+
+
+def as_a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def as_a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def as_a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [as_a_pipe, as_a_link_to_itself, as_a_folder])
+def test_what_lies_in_a_records_place_and_is_no_file_keeps_nobody_waiting_and_is_mended(
+    voided: Project, make: Callable[[Path], None]
+) -> None:
+    path = record_path(voided)
+    path.unlink()
+    make(path)
+    voided.build()
+    assert_held_by_its_record(voided, voided.invoice(), path)
+    assert in_finance(voided) == ["1002"]
+    assert mended(voided) == []
+    voided.build()
+    [reason] = voided.invoice()["hold_reasons"]
+    assert ("paid twice" in reason, in_finance(voided)) == (True, ["1002"])
 
 
 def test_a_whole_record_is_not_mended(voided: Project) -> None:
