@@ -15,6 +15,12 @@ from arcadia_dagster.billing.currency import from_minor, to_minor
 TAX: Final = "Tax"
 ROUNDING: Final = "Adjustment"
 
+TAX_FROM: Final = Decimal("0.01")
+"""The part of what lines come to from which on a difference may be tax."""
+
+TAX_FROM_MINOR: Final = 5
+"""The minor units up to which it is none: what a provider rounds elsewhere."""
+
 _PRECISION = 60
 
 
@@ -58,8 +64,16 @@ class Stated:
 
     @property
     def lacks_its_tax(self) -> bool:
-        """Whether the difference may be tax that nobody has stated, so that it must not be booked as a rounding."""
-        return self.is_before_tax and self.stated_tax is None
+        """Whether the difference may be tax that nobody has stated, so that it must not be booked as a rounding.
+
+        Of lines without tax, what is stated above them by more than a hundredth may be: no tax on sales is lower.
+        """
+        if self.stated_tax is not None:
+            return False
+        with localcontext(prec=_PRECISION):
+            above = self.stated_total - self.gross
+            least = max(abs(self.gross) * TAX_FROM, from_minor(TAX_FROM_MINOR, self.currency))
+            return self.is_before_tax or (not self.tax_lines and above > least)
 
     def is_completed_by_tax(self, tolerance: Decimal = Decimal(0)) -> bool:
         """Whether the tax that is stated is all that the lines lack: without it, the total is what they come to.

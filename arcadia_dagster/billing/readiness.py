@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from arcadia_dagster.billing.adjustment import TAX_FROM, TAX_FROM_MINOR
 from arcadia_dagster.billing.advice import as_stated_sql, mend_sql, release_sql, rule_sql, void_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
@@ -122,7 +123,7 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"' || {release_sql()}",
         ),
         Reason(
-            "is_before_tax AND stated_total IS NULL",
+            "is_before_tax AND stated_tax IS NULL AND stated_by IS NULL",
             f"'its document states amounts before tax, and not the tax: write total and tax, as ' || {_total_line()} || ' does, "
             f"into ' || file_name || '.total beside it; if no tax is due: ' || {release_sql()} || '; if none is due on any "
             f"invoice of its account, ' || {_TAX_NOT_STATED}",
@@ -179,6 +180,13 @@ def _total_line() -> str:
     return "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency || ' 119.00 tax 19.00'"
 
 
+_MAY_BE_TAX = (
+    "(tax_lines = 0 AND stated_total_minor - amount_gross_minor > "
+    f"greatest(abs(amount_gross_minor) * {TAX_FROM}, {TAX_FROM_MINOR}))"
+)
+"""SQL: see `billing.adjustment.Stated.lacks_its_tax`."""
+
+
 def _line_with_tax() -> str:
     """SQL: what that file says where its document's lines are before tax, and what is stated above them is the tax."""
     tax = f"(stated_total - {from_minor_sql('amount_gross_minor', 'exponent')})"
@@ -201,8 +209,8 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
         Reason(
             f"{column} = {in_major} AND {in_minor} <> {computed}",
             f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', differs from {of_what}, ' || "
-            f"{_amount(computed)} || CASE WHEN is_before_tax AND stated_tax IS NULL "
-            f"THEN ', which are before tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
+            f"{_amount(computed)} || CASE WHEN stated_tax IS NULL AND (is_before_tax OR {_MAY_BE_TAX}) "
+            f"THEN ', which have no tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
             f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
             f"'; to push what its lines come to: ' || {release_sql()}",

@@ -1,4 +1,4 @@
-"""Ids that a program has changed on their way: a spreadsheet's exponent notation, characters that nobody sees.
+"""Ids that a program has changed on their way: a spreadsheet's exponent notation, characters that nobody sees, cells.
 
 Such a text is no id: two invoices become one, or one becomes two. The provider's own file has the ids as they are.
 Source: a spreadsheet keeps 15 digits of a number, shows long ones as 2.1E+09, and takes zeros from their beginning; an account of
@@ -14,14 +14,34 @@ EXPECTED = (
 _EXPONENT = r"^[+-]?\d+([.,]\d+)?[eE][+-]\d+$"
 _UNSEEN = r"[\x{FEFF}\x{200B}-\x{200F}\x{2060}\x{00A0}\x{202F}\x{00AD}]"
 
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_NO_VALUE = ("nan", "none", "null", "nil", "n/a", "#n/a", "#value!", "#ref!", "undefined", "-", r"\n")
+"""How programs write that there is no value, in small letters; `\\N` is that of databases."""
+
 AWS_ACCOUNT_WITHOUT_ZEROS = r"\d{9,11}"
 """An AWS account's twelve digits without the zeros that a spreadsheet has taken from its beginning."""
 
 
 def is_mangled_sql(text: str) -> str:
     """SQL: whether the id was changed by a program on its way; NULL where it is NULL. Cheap for all others."""
+    return f"({_is_rewritten_sql(text)} OR {_is_a_cell_sql(text)})"
+
+
+def _is_rewritten_sql(text: str) -> str:
     return (
         f"((contains({text}, 'E+') OR contains({text}, 'e+') OR contains({text}, 'E-') OR contains({text}, 'e-')) "
         f"AND regexp_matches({text}, '{_EXPONENT}') "
         f"OR strlen({text}) <> length({text}) AND regexp_matches({text}, '{_UNSEEN}'))"
+    )
+
+
+def _is_a_cell_sql(text: str) -> str:
+    """SQL: whether a program that keeps tables has written it as a number, a formula, a day, or as no value."""
+    words = ", ".join(f"'{word}'" for word in _NO_VALUE)
+    return (
+        rf"(ends_with({text}, '.0') AND regexp_matches({text}, '^\d{{4,}}\.0$') "
+        rf"OR left({text}, 1) IN ('=', '''') OR starts_with({text}, '###') "
+        rf"OR contains({text}, ',') AND regexp_matches({text}, '^\d{{1,3}}(,\d{{3}}){{2,}}$') "
+        rf"OR strlen({text}) = 6 AND regexp_matches({text}, '^(?i)({_MONTHS})-\d\d$') "
+        rf"OR strlen({text}) <= 9 AND lower({text}) IN ({words}))"
     )

@@ -201,8 +201,9 @@ class Archive:
                         for entry in entries:
                             sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
                             if suffix == RECORD_SUFFIX:
-                                # Whatever it is: what is no plain file is damaged, see `record`.
-                                found[sha256] = _state(entry.stat(follow_symlinks=False))
+                                # What is no plain file is none: its document is held, see `record`.
+                                status = entry.stat(follow_symlinks=False)
+                                found[sha256] = _state(status) if stat.S_ISREG(status.st_mode) else MISSING
                             elif not suffix and len(sha256) == _SHA256_DIGITS:
                                 found.setdefault(sha256, MISSING)
         return dict(sorted(found.items()))

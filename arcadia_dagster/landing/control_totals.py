@@ -19,7 +19,7 @@ _LINE = re.compile(
     rf"(?:(?P<first>[A-Z]{{3}})\s+)?\$?(?P<total>{_AMOUNT})(?:\s+(?P<second>[A-Z]{{3}}))?"
     rf"(?:\s+tax\s+(?:(?P<third>[A-Z]{{3}})\s+)?\$?(?P<tax>{_AMOUNT})(?:\s+(?P<fourth>[A-Z]{{3}}))?)?"
 )
-_WITH_ID = re.compile(r"(?P<id>(?![A-Z]{3}\s)\S+?):?\s+(?P<rest>.+)")
+_WITH_ID = re.compile(rf"(?P<id>\S.*?):?\s+(?P<rest>{re.sub(r'[?]P<[a-z]+>', '?:', _LINE.pattern)})")
 _EXPECTED = "expected a total such as 86.92 or USD 86.92, with its tax where it has some: USD 86.92 tax 7.90"
 _SHOWN = 60
 
@@ -72,7 +72,8 @@ class ControlTotals:
         found: dict[str | None, ControlTotal] = {}
         for line in filter(None, map(str.strip, text.splitlines())) if text.strip() else [""]:
             named, match = None, _LINE.fullmatch(line)
-            if match is None and (with_id := _WITH_ID.fullmatch(line)) is not None:
+            with_id = _WITH_ID.fullmatch(line) if match is None else None
+            if with_id is not None and with_id["id"].split()[0] not in EXPONENTS:
                 named, match = with_id["id"], _LINE.fullmatch(with_id["rest"])
             codes = _codes(match)
             if match is None or codes is None:

@@ -37,7 +37,7 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
     """Every version of the months' invoices, in whatever month they are. The documents of the newest delivery are current.
 
     A document that is whole is a delivery of its own. The files of one folder are one delivery where their format may spread
-    an invoice over several of them; there a file takes the place of an earlier one with its path, and
+    an invoice over several of them, each format by itself; there a file takes the place of an earlier one with its path, and
     the invoice's month is that of most of its lines (tie: the later). What the delivery's manifest leaves out is no part of it.
     """
     left_out = (
@@ -45,7 +45,7 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
     )
     return f"""
     WITH stated AS (
-      SELECT invoice.*, document.file_name
+      SELECT invoice.*, document.file_name, document.format
       FROM document_invoices AS invoice
       JOIN documents AS document USING (document_sha256)
       SEMI JOIN (SELECT * FROM document_invoices WHERE invoice_month IN ({month_list(months)})) AS concerned
@@ -54,7 +54,7 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
     ), placed AS (
       SELECT stated.source, stated.account_id, stated.external_id, stated.document_sha256, stated.file_name,
         coalesce(name.inbox_path, stated.document_sha256) AS place,
-        coalesce(nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place) AS delivery,
+        coalesce(nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place) || ' ' || stated.format AS delivery,
         coalesce(name.received_at, stated.received_at) AS placed_at
       FROM stated
       LEFT JOIN document_names AS name ON stated.may_be_part AND name.document_sha256 = stated.document_sha256
@@ -94,7 +94,7 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
       SELECT source, account_id, external_id, max_by(invoice_month, (lines, invoice_month)) AS invoice_month
       FROM month GROUP BY ALL
     )
-    SELECT stated.* REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
+    SELECT stated.* EXCLUDE (format) REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
       CASE WHEN current.document_sha256 IS NULL THEN 'superseded' ELSE 'current' END AS status
     FROM stated
     LEFT JOIN current USING (source, account_id, external_id, document_sha256)

@@ -106,8 +106,9 @@ def stated_figures(
         )
     if stated.lacks_its_tax:
         raise NotStatedError(
-            f"{external_id}: its lines are before tax, and nobody has stated which part of {_figures(rows[0])} is tax: put it "
-            f"into the file beside its document, with .total after its name, such as {stated.currency} 119.00 tax 19.00"
+            f"{external_id}: its lines have no tax, and nobody has stated which part of {_figures(rows[0])} is tax: write it, "
+            f"as {stated.currency} 119.00 tax 19.00 does, into the file beside its document, with .total after its name; tax 0 "
+            "says that there is none"
         )
     return stated.stated_total, stated.stated_tax
 

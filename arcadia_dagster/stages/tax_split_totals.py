@@ -146,7 +146,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
         coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
-        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax,
+        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, any_value(stated_by) AS stated_by,
         CASE WHEN count(stated_problem) > 0 THEN any_value(stated_problem)
           WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
           THEN 'only some of the files that state it together have one' END AS stated_problem,
@@ -212,7 +212,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
             rule="ruled.tax",
         )
     } AS is_before_tax,
-        raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_problem, raw.names_conflict,
+        raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_by, raw.stated_problem, raw.names_conflict,
         raw.open_until,
         void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
         mended.mended_file, coalesce(mended.lost, CAST([] AS VARCHAR[])) AS lost,

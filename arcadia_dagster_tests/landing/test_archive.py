@@ -280,7 +280,7 @@ def test_a_record_that_cannot_be_read_is_damaged_and_read_again_at_the_next_look
     archive.record_path(sha256).mkdir()
     record = archive.record(sha256)
     assert (record.damage, record.state, archive.records()) == (
-        "it cannot be read (Is a directory)",
+        "it cannot be read (it is no plain file)",
         MISSING,
         {sha256: MISSING},
     )

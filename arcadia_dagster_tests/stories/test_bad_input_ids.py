@@ -26,6 +26,16 @@ MANGLED = {
     "an account in exponent notation": {"BillingAccountId": "1.23457E+10"},
     "a byte order mark": {"InvoiceId": "\ufeff2100002601"},
     "a zero-width space": {"InvoiceId": "21000\u200b02601"},
+    "a float": {"InvoiceId": "2100000001.0"},
+    "an account as a float": {"BillingAccountId": "123456789012.0"},
+    "a formula": {"InvoiceId": '="2100000002"'},
+    "a leading apostrophe": {"InvoiceId": "'2100000003"},
+    "thousands": {"InvoiceId": "2,100,000,004"},
+    "no value of pandas": {"InvoiceId": "nan"},
+    "no value of a database": {"InvoiceId": "\\N"},
+    "no value of a spreadsheet": {"InvoiceId": "#N/A"},
+    "a column too narrow": {"InvoiceId": "########"},
+    "a day": {"InvoiceId": "Nov-26"},
     "a no-break space": {"BillingAccountId": "012345678901\u00a0"},
 }
 

@@ -11,6 +11,7 @@ import pytest
 from arcadia_dagster.landing.rules import RulesError
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.explain import explain, find
+from arcadia_dagster_tests.formats import aws
 from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.plain import archive_of
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
@@ -269,6 +270,29 @@ def test_a_warehouse_is_rebuilt_by_what_people_said(project: Project) -> None:
     kept.rename(project.home / "sources.toml")
     project.build()
     assert tables() == before
+
+
+def test_a_net_total_of_the_document_itself_does_not_say_what_its_tax_is(project: Project) -> None:
+    def month(number: int, *, taxed: bool) -> bytes:
+        start, end = f"2026-0{number}-01T00:00:00Z", f"2026-0{number}-02T00:00:00Z"
+        values = {
+            "UsageStartDate": start,
+            "UsageEndDate": end,
+            "InvoiceId": f"M-{number}",
+            "BillingPeriodStartDate": start,
+        }
+        values["BillingPeriodEndDate"] = f"2026-0{number + 1}-01T00:00:00Z"
+        rows = [aws.item(**values, UnblendedCost="6.00", NetUnblendedCost="6.00")]
+        if taxed:
+            rows.append(aws.tax(**values, UnblendedCost="0.60", NetUnblendedCost="0.60"))
+        return aws.as_csv(*rows)
+
+    project.drop("3.csv", month(3, taxed=True))
+    project.drop("4.csv", month(4, taxed=False))
+    project.build()
+    assert "it states no tax, and all invoices of its account did in 2026-03" in " ".join(
+        project.invoice("M-4")["hold_reasons"]
+    )
 
 
 @case("103")

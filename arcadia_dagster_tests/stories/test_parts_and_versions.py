@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.formats import aws
 from arcadia_dagster_tests.formats.focus import as_csv, charge
 from arcadia_dagster_tests.project import SECRET, Project
 
@@ -147,6 +148,10 @@ def test_what_a_person_released_as_the_whole_invoice_is_what_the_next_delivery_i
 LEFT_OVER = {
     "of the run before": [daily(range(1, 13)), daily(range(13, 25)), daily(range(17, 25))],
     "the month so far, three times": [daily(range(1, 11)), daily(range(1, 21)), daily(range(1, 31))],
+    "an export that has grown": [
+        [charge(ChargeDescription=f"line {number}", BilledCost=amount) for number, amount in enumerate(amounts)]
+        for amounts in (("10.00", "20.00", "10.00"), ("15.00", "30.00", "15.00"))
+    ],
     "small beside large ones": [daily(range(1, 31), SubAccountName="a") * 9, daily(range(1, 31)), daily([30])],
 }
 
@@ -168,6 +173,23 @@ def test_dismissing_what_is_left_over_settles_it(project: Project) -> None:
     pushed(project)
     project.decide("dismiss", file_name="2.csv", reason="of an earlier export")
     assert pushed(project) == {"INV-1": 2400}
+
+
+def test_parts_with_the_tiers_of_a_price_are_summed(project: Project) -> None:
+    for number in (1, 2):
+        tiers = [charge(BilledCost=f"{number}.0{tier}", ChargeDescription="requests") for tier in range(3)]
+        project.drop(f"parts/{number}.csv", as_csv(*tiers))
+    assert pushed(project) == {"INV-1": 906}
+
+
+def test_two_exports_of_an_invoice_in_one_folder_are_not_summed(project: Project) -> None:
+    project.drop("both/focus.csv", as_csv(*(charge(ChargeDescription=f"{number}") for number in range(3))))
+    items = [aws.item(InvoiceId="INV-1", PayerAccountId="111", LineItemDescription=f"{n}") for n in range(3)]
+    project.drop("both/cur.csv", aws.as_csv(*items))
+    project.build()
+    assert {row["amount_gross_minor"] for row in project.query("FROM tax_split_totals")} == {
+        row["amount_gross_minor"] for row in project.query("FROM tax_split_totals WHERE line_count = 3")
+    }
 
 
 def test_parts_with_a_few_equal_lines_are_summed(project: Project) -> None:

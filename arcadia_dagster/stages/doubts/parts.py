@@ -77,33 +77,48 @@ def _part_or_replacement(scope: Scope) -> str:
 _LINE = """hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, amount,
               charge_category)"""
 
+# The same charge, whatever it comes to by now: an export that has grown since. Where a file has several lines of it, such as the
+# tiers of a price, they prove nothing.
+_CHARGE = (
+    "hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, charge_category)"
+)
+
 _TWICE = f"""
+      WITH together AS MATERIALIZED (
+        SELECT source, account_id, external_id, document_sha256
+        FROM part LEFT JOIN listed USING (document_sha256)
+        WINDOW invoice AS (PARTITION BY source, account_id, external_id)
+        QUALIFY count(*) OVER invoice > 1
+          AND (count(manifest_sha256) OVER invoice < count(*) OVER invoice
+            OR min(manifest_sha256) OVER invoice <> max(manifest_sha256) OVER invoice)
+      ), line AS MATERIALIZED (
+        SELECT source, account_id, external_id, document_sha256, {_LINE} AS line, {_CHARGE} AS charge, count(*) AS lines
+        FROM cost_lines SEMI JOIN together USING (source, account_id, external_id, document_sha256)
+        GROUP BY ALL
+      ), shared AS (
+        SELECT source, account_id, external_id, document_sha256, least(lines, elsewhere) AS shared
+        FROM (
+          SELECT *, sum(lines) OVER (PARTITION BY source, account_id, external_id, line) - lines AS elsewhere FROM line
+        )
+      ), grown AS (
+        SELECT source, account_id, external_id, document_sha256, 1 AS shared
+        FROM (SELECT source, account_id, external_id, document_sha256, charge, sum(lines) AS lines FROM line GROUP BY ALL)
+        WHERE lines = 1
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id, charge) > 1
+      ), counted AS (
+        SELECT source, account_id, external_id, document_sha256, sum(lines) AS lines FROM line GROUP BY ALL
+      ), found AS (
+        SELECT source, account_id, external_id, document_sha256
+        FROM (SELECT *, true AS is_equal FROM shared UNION ALL BY NAME SELECT *, false AS is_equal FROM grown) AS one
+        JOIN counted USING (source, account_id, external_id, document_sha256)
+        GROUP BY source, account_id, external_id, document_sha256, is_equal HAVING sum(shared) * 2 > any_value(lines)
+      )
       SELECT found.source, found.account_id, found.external_id,
         'most lines of ' || min(document.file_name) || ' are also in the other files of its folder: left over from an earlier '
         'export, or a newer version? Dismiss what is out of date (' || min({dismiss_sql("found.document_sha256")}) ||
         '), or put each delivery into a folder of its own; if all of them are parts: ' ||
         {release_sql("found.external_id")} AS text
-      FROM (
-        SELECT source, account_id, external_id, document_sha256, sum(lines) AS lines, sum(least(lines, elsewhere)) AS shared
-        FROM (
-          SELECT *, sum(lines) OVER (PARTITION BY source, account_id, external_id, line) - lines AS elsewhere
-          FROM (
-            SELECT source, account_id, external_id, document_sha256, {_LINE} AS line, count(*) AS lines
-            FROM cost_lines
-            SEMI JOIN (
-              SELECT source, account_id, external_id, document_sha256
-              FROM part LEFT JOIN listed USING (document_sha256)
-              WINDOW invoice AS (PARTITION BY source, account_id, external_id)
-              QUALIFY count(*) OVER invoice > 1
-                AND (count(manifest_sha256) OVER invoice < count(*) OVER invoice
-                  OR min(manifest_sha256) OVER invoice <> max(manifest_sha256) OVER invoice)
-            ) AS together USING (source, account_id, external_id, document_sha256)
-            GROUP BY ALL
-          )
-        )
-        GROUP BY ALL HAVING shared * 2 > sum(lines)
-      ) AS found
-      JOIN documents AS document USING (document_sha256)
+      FROM found JOIN documents AS document USING (document_sha256)
       GROUP BY found.source, found.account_id, found.external_id"""
 
 

@@ -35,7 +35,8 @@ _NO_TAX_ANY_MORE = f"""
         '; if none is due on any invoice of its account any more, ' ||
         {_NOT_STATED} AS text
       FROM (
-        FROM rounded WHERE is_final AND NOT is_nothing AND tax_lines = 0 AND amount_gross_minor <> 0 AND stated_total IS NULL
+        FROM rounded WHERE is_final AND NOT is_nothing AND tax_lines = 0 AND amount_gross_minor <> 0 AND stated_tax IS NULL
+          AND (stated_by IS NULL OR stated_total_minor <> amount_gross_minor)
           AND NOT is_before_tax AND tax_rule IS NULL
       ) AS own
       ASOF JOIN month AS before
