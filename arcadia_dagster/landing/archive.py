@@ -151,7 +151,7 @@ class Archive:
             self.sync()
 
     def record_bytes(self, document_sha256: str) -> bytes:
-        """The record's file as it is, damaged or not; nothing where it is missing.
+        """The record's file as it is, damaged or not; nothing where it is missing, or no plain file.
 
         Raises:
             ArchiveError: It cannot be read.
@@ -160,9 +160,9 @@ class Archive:
         try:
             with _plain(path) as file:
                 return file.read()
-        except FileNotFoundError:
-            return b""
         except OSError as error:
+            if path.is_symlink() or not path.is_file():
+                return b""
             raise ArchiveError(f"{path} cannot be read ({error.strerror})") from error
 
     def record_path(self, document_sha256: str) -> Path:

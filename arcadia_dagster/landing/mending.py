@@ -106,7 +106,7 @@ def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
             events.append(event_of(line))
         except DamagedError:
             lost.append(line.decode("utf-8", "backslashreplace").replace("\0", "\\0")[:_SHOWN])
-    if not known and not lost:
+    if not events and not lost:
         lost.append("(how many lines it had is not known)")
     return events, lost
 
