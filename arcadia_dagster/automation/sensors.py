@@ -12,6 +12,7 @@ from arcadia_dagster.automation.work import Work, add_files, plan, versions_to_b
 from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 from arcadia_dagster.landing.inbox import InboxError, look
 from arcadia_dagster.landing.landing import known_files, outdated_documents
+from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
@@ -132,6 +133,9 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
         for sha256, month in outdated_documents(connection, formats):
             reread = month if month is not None and first <= month <= present else present
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
+        # A run of any month looks at all records; the months of those that turn out to be damaged are due then.
+        if changed := changed_records(connection, landing.get_archive()):
+            due.setdefault(present, []).extend(changed)
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
     add_files(due, found.complete, first=first, present=present)
     return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)

@@ -53,6 +53,22 @@ def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[st
     return {sha256: (name, damage) for sha256, name, damage in rows}
 
 
+def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> list[str]:
+    """The registered documents whose records are otherwise than when they were read, in their order, each with its state now."""
+    archived = archive.records()
+    rows = connection.execute("SELECT document_sha256, record_bytes, record_changed_ns FROM documents").fetchall()
+    changed = {
+        sha256: archived.get(sha256, MISSING)
+        for sha256, *state in rows
+        if (*state,) != _numbers(archived.get(sha256, MISSING))
+    }
+    return [f"{sha256}:{state.byte_size}:{state.changed_ns}" for sha256, state in sorted(changed.items())]
+
+
+def _numbers(state: RecordState) -> tuple[int, int]:
+    return state.byte_size, state.changed_ns
+
+
 def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> dict[str, tuple[str, str]]:
     """The documents whose records are damaged now, whether landing has noticed or not; as `damaged_records` gives them.
 

@@ -115,6 +115,25 @@ def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_ha
     assert months(request) == ("2026-04-01", "2026-04-01")
 
 
+def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that_holds_its_invoice(
+    project: Project, instance
+) -> None:
+    april, present = datetime(2026, 4, 1, tzinfo=UTC).date(), datetime.now(UTC).date().replace(day=1)
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.run([april], instance=instance)
+    assert tick(project, instance) == []
+    [path] = (project.home / "archive").rglob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-1])
+    [request] = tick(project, instance)
+    assert months(request) == (present.isoformat(), present.isoformat())
+    project.run([present], instance=instance)
+    [request] = tick(project, instance)
+    assert months(request) == ("2026-04-01", "2026-04-01")
+    project.run([april], instance=instance)
+    assert tick(project, instance) == []
+    assert project.invoice()["status"] == "held"
+
+
 def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(project: Project, instance) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     keys = set()
