@@ -165,7 +165,7 @@ def assert_is_reason(decision: str, reason: str) -> None:
     Raises:
         DecisionError: It is blank, or no text: a terminal hands on whatever bytes were typed.
     """
-    if not reason.strip(" ."):
+    if not reason.strip().strip(".").strip():
         raise DecisionError(f"{decision}: a reason is needed, for the record")
     try:
         reason.encode()
