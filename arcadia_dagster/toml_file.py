@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
@@ -18,20 +19,16 @@ MOST_DEEP = 10
 
 _SHOWN = 80
 
-# One after another, without trying anything twice: linear in the text. An end of the text ends whatever is open there. Not with
-# possessive quantifiers: Python 3.11.2, which Debian 12 has, matches those wrongly (seen on 2026-11-28).
-_TOKEN = re.compile(
-    r'''
-    (?:"""(?:\\.|"{1,2}(?!")|[^"\\])*(?:"{3,5}|\\?\Z))
-    |(?:\'\'\'(?:'{1,2}(?!')|[^'])*(?:'{3,5}|\Z))
-    |(?:"(?:\\.|[^"\\\n])*(?:"|\\?\Z|(?=\n)))
-    |(?:'[^'\n]*(?:'|\Z|(?=\n)))
-    |\#[^\n]*
-    |[\[\]{}.,=\n]
-    |[^\[\]{}.,=\n"'\#]+
-    ''',
-    re.DOTALL | re.VERBOSE,
-)
+# One after another, without trying anything twice: linear in the text, and in no memory. Not with possessive quantifiers: Python
+# 3.11.2, which Debian 12 has, matches those wrongly (seen on 2026-11-28).
+_TOKEN = re.compile(r"""\"{3}|'{3}|"|'|\#[^\n]*|[\[\]{}.,=\n]|[^\[\]{}.,=\n"'\#]+""")
+_END = {
+    '"' * 3: re.compile(r'\\.|"{3,5}', re.DOTALL),
+    "'" * 3: re.compile("'{3,5}"),
+    '"': re.compile(r'\\.|"|(?=\n)', re.DOTALL),
+    "'": re.compile("'|(?=\n)"),
+}
+"""Where a text ends that begins so, or what must be passed over for it."""
 
 
 class TomlError(ValueError):
@@ -92,11 +89,23 @@ def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
         text: TOML that `parse_toml` has read.
     """
     keys, line = _Keys(), 1
-    for token in _TOKEN.finditer(text):
-        keys.take(token[0], line)
-        line += token[0].count("\n")
+    for token in _tokens(text):
+        keys.take(token, line)
+        line += token.count("\n")
     keys.take("\n", line)
     return keys.found
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """The tokens of a text, all of it; a text in quotes is one, and ends with the file where nothing else ends it."""
+    at = 0
+    while (match := _TOKEN.match(text, at)) is not None:
+        end = match.end()
+        if (ends := _END.get(match[0])) is not None:
+            passed = (found for found in ends.finditer(text, end) if not found[0].startswith("\\"))
+            end = next((found.end() for found in passed), len(text))
+        yield text[at:end]
+        at = end
 
 
 class _Keys:
@@ -217,8 +226,8 @@ def _read(path: Path, max_bytes: int) -> bytes:
 def _too_deep(text: str) -> int | None:
     """The first line, from 1, on which something is deeper than it may be; None where nothing is."""
     line, brackets, dots = 1, 0, 0
-    for token in _TOKEN.finditer(text):
-        match token[0]:
+    for token in _tokens(text):
+        match token:
             case ".":
                 dots += 1
             case "[" | "{":
@@ -229,5 +238,5 @@ def _too_deep(text: str) -> int | None:
                 dots = 0
         if brackets > MOST_DEEP or dots >= MOST_DEEP:
             return line
-        line += token[0].count("\n")
+        line += token.count("\n")
     return None
