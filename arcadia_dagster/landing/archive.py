@@ -161,7 +161,7 @@ class Archive:
             with _plain(path) as file:
                 return file.read()
         except OSError as error:
-            if path.is_symlink() or not path.is_file():
+            if not path.is_file():
                 return b""
             raise ArchiveError(f"{path} cannot be read ({error.strerror})") from error
 
@@ -202,8 +202,7 @@ class Archive:
                             sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
                             if suffix == RECORD_SUFFIX:
                                 # What is no plain file is none: its document is held, see `record`.
-                                status = entry.stat(follow_symlinks=False)
-                                found[sha256] = _state(status) if stat.S_ISREG(status.st_mode) else MISSING
+                                found[sha256] = _state_of(entry)
                             elif not suffix and len(sha256) == _SHA256_DIGITS:
                                 found.setdefault(sha256, MISSING)
         return dict(sorted(found.items()))
@@ -280,13 +279,22 @@ def opened(file: InboxFile) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def _state_of(entry: os.DirEntry[str]) -> RecordState:
+    """How a record is; `MISSING` where a link leads nowhere, or what lies there is no plain file."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return MISSING
+    return _state(status) if stat.S_ISREG(status.st_mode) else MISSING
+
+
 def _plain(path: Path) -> BinaryIO:
-    """A file of the archive, open for reading: nothing that could wait for another end, and no link.
+    """A file of the archive, open for reading: nothing that could wait for another end.
 
     Raises:
         OSError: It is not there, cannot be read, or is no plain file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no plain file")

@@ -377,7 +377,7 @@ def test_a_description_is_given_up_by_a_decision_about_its_documents_before_or_a
     )
     assert arcadia("ingest")[0] == 1
     code, told = arcadia("formats", "retire", "examplehost", "--reason", "the contract has ended")
-    assert (code, "examplehost: 1 document dismissed; finance has R-1: remove them there by hand" in told) == (0, True)
+    assert (code, "examplehost: 1 document dismissed; finance has R-1: remove it there by hand" in told) == (0, True)
     assert arcadia("ingest")[0] == 0
     assert host.project.query("FROM tax_split_totals") == []
     decided = host.project.query("SELECT decision, reason FROM decisions ORDER BY reason")
