@@ -190,7 +190,7 @@ _CHECKS = (
     _Check(
         "archive_records_are_whole",
         "raw_invoices",
-        "Every line of every document's record in the archive can be read. Nothing is pushed of the others' invoices.",
+        "Every line of each document's record in the archive can be read. A damaged record holds its document's invoices.",
         _DAMAGED,
         RESTORE,
         severity=dg.AssetCheckSeverity.ERROR,

@@ -4,15 +4,15 @@ Python's parser has neither bound: a key of 100,000 parts took it a minute and 1
 beginning of such a key. Both are looked at before it begins.
 """
 
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from arcadia_dagster.plain_file import open_plain
 
 MOST_DEEP = 10
 """How many parts a key may have, and how many brackets may lie in one another. What people write here has two of each."""
@@ -211,11 +211,7 @@ def shown_key(key: object) -> str:
 def _read(path: Path, max_bytes: int) -> bytes:
     """The beginning of the file, one byte more than it may have. A pipe or a device is not waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise TomlError(f"{path} cannot be read: it is no plain file")
-        with os.fdopen(descriptor, "rb") as file:
+        with open_plain(path) as file:
             return file.read(max_bytes + 1)
     except FileNotFoundError:
         raise

@@ -135,7 +135,8 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
         # A run of any month looks at all records; the months of those that turn out to be damaged are due then.
         if changed := changed_records(connection, landing.get_archive()):
-            due.setdefault(present, []).extend(changed)
+            states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
+            due.setdefault(present, []).extend(states)
     found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
     add_files(due, found.complete, first=first, present=present)
     return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)

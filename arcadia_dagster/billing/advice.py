@@ -41,6 +41,17 @@ def mend_sql(document_sha256: str = "document_sha256") -> str:
     return f"""('arcadia mend ' || left({document_sha256}, 12) || ' --reason "..."')"""
 
 
+def total_line_sql(figures: str, prefix: str = "") -> str:
+    """SQL: a line of the file with totals beside a document: with the invoice's id where the document has several.
+
+    Args:
+        figures: SQL: total and tax as they are written after the currency.
+        prefix: The name of the row, with a dot.
+    """
+    named = f"CASE WHEN {prefix}is_one_of_several THEN {prefix}external_id || ' ' ELSE '' END"
+    return f"({named} || {prefix}currency || ' ' || {figures})"
+
+
 def quoted_sql(text: str) -> str:
     """SQL: text as one word of a POSIX shell."""
     return (

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from arcadia_dagster.billing.adjustment import TAX_FROM, TAX_FROM_MINOR
-from arcadia_dagster.billing.advice import as_stated_sql, mend_sql, release_sql, rule_sql, void_sql
+from arcadia_dagster.billing.advice import as_stated_sql, mend_sql, release_sql, rule_sql, total_line_sql, void_sql
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
@@ -124,7 +124,7 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             "is_before_tax AND stated_tax IS NULL AND stated_by IS NULL",
-            f"'its document states amounts before tax, and not the tax: write total and tax, as ' || {_total_line()} || ' does, "
+            f"'its document states amounts before tax, and not the tax: write total and tax, as ' || {_TOTAL_LINE} || ' does, "
             f"into ' || file_name || '.total beside it; if no tax is due: ' || {release_sql()} || '; if none is due on any "
             f"invoice of its account, ' || {_TAX_NOT_STATED}",
         ),
@@ -175,10 +175,8 @@ _TAX_NOT_STATED = rule_sql("""'tax = "not stated"'""")
 _TAX_MAY_STAND_ALONE = rule_sql("'tax_may_stand_alone = true'")
 
 
-def _total_line() -> str:
-    """SQL: what the file beside a document may say, with the invoice's id where the document has several."""
-    return "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency || ' 119.00 tax 19.00'"
-
+_TOTAL_LINE = total_line_sql("'119.00 tax 19.00'")
+"""SQL: what the file beside a document says, for example."""
 
 _MAY_BE_TAX = (
     "(tax_lines = 0 AND stated_total_minor - amount_gross_minor > "
@@ -190,8 +188,7 @@ _MAY_BE_TAX = (
 def _line_with_tax() -> str:
     """SQL: what that file says where its document's lines are before tax, and what is stated above them is the tax."""
     tax = f"(stated_total - {from_minor_sql('amount_gross_minor', 'exponent')})"
-    named = "CASE WHEN is_one_of_several THEN external_id || ' ' ELSE '' END || currency"
-    return f"({named} || ' ' || {plain_sql('stated_total')} || ' tax ' || {plain_sql(tax)})"
+    return total_line_sql(f"{plain_sql('stated_total')} || ' tax ' || {plain_sql(tax)}")
 
 
 def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:

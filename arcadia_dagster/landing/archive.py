@@ -20,6 +20,7 @@ from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.landing.inbox import FileState, InboxFile
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
+from arcadia_dagster.plain_file import NotPlainError, open_plain
 
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20
@@ -88,7 +89,7 @@ class Archive:
         path = self.path_of(document_sha256)
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         try:
-            source = _plain(path)
+            source = open_plain(path)
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
         with source:
@@ -114,20 +115,8 @@ class Archive:
         """
         with self._writing():
             grown = {self.record_path(sha256): self._grown(sha256, more) for sha256, more in events.items() if more}
-            if not grown:
-                return
-            written = {path.with_name(f"{path.name}.new"): path for path in grown}
-            try:
-                for new, path in written.items():
-                    new.write_bytes(grown[path])
-                self.sync()
-                for new, path in written.items():
-                    new.rename(path)
-                self.sync()
-            except BaseException:
-                for new in written:
-                    new.unlink(missing_ok=True)
-                raise
+            if grown:
+                self._put_all(grown)
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it. To be called with the archive's lock held.
@@ -144,11 +133,7 @@ class Archive:
                     kept.write_bytes(path.read_bytes())
                 else:
                     path.rename(kept)
-            new = path.with_name(f"{path.name}.new")
-            new.write_bytes(content)
-            self.sync()
-            new.rename(path)
-            self.sync()
+            self._put_all({path: content})
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record's file as it is, damaged or not; nothing where it is missing, or no plain file.
@@ -158,7 +143,7 @@ class Archive:
         """
         path = self.record_path(document_sha256)
         try:
-            with _plain(path) as file:
+            with open_plain(path) as file:
                 return file.read()
         except OSError as error:
             if not path.is_file():
@@ -179,7 +164,7 @@ class Archive:
         """
         path = self.record_path(document_sha256)
         try:
-            with _plain(path) as file:
+            with open_plain(path) as file:
                 # The state of before: what is written after that is seen at the next look.
                 state = _state(os.fstat(file.fileno()))
                 return read_record(document_sha256, file.read(), state=state, known=known)
@@ -210,6 +195,21 @@ class Archive:
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""
         os.sync()
+
+    def _put_all(self, contents: Mapping[Path, bytes]) -> None:
+        """Write each file anew beside the old one, and rename them over those once all are safely on the disk."""
+        written = {path.with_name(f"{path.name}.new"): path for path in contents}
+        try:
+            for new, path in written.items():
+                new.write_bytes(contents[path])
+            self.sync()
+            for new, path in written.items():
+                new.rename(path)
+            self.sync()
+        except BaseException:
+            for new in written:
+                new.unlink(missing_ok=True)
+            raise
 
     def _grown(self, document_sha256: str, events: Sequence[Event]) -> bytes:
         """What a record is to be once it has these events too."""
@@ -266,17 +266,15 @@ def opened(file: InboxFile) -> BinaryIO:
         NotTakenError: It is no plain file any more, or cannot be read.
     """
     try:
-        # Never a link, even one that took the file's place since the look; never waiting for a pipe's other end.
-        descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Never a link, even one that took the file's place since the look.
+        return open_plain(file.path, follows_links=False)
     except FileNotFoundError as error:
         raise StillChangingError("it was gone when it was to be read") from error
+    except NotPlainError as error:
+        raise NotTakenError(f"{error.strerror}; only plain files are taken") from error
     except OSError as error:
         reason = "it is a link" if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})"
         raise NotTakenError(f"{reason}; only plain, readable files are taken") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotTakenError("it is no plain file; only plain files are taken")
-    return os.fdopen(descriptor, "rb")
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:
@@ -286,19 +284,6 @@ def _state_of(entry: os.DirEntry[str]) -> RecordState:
     except OSError:
         return MISSING
     return _state(status) if stat.S_ISREG(status.st_mode) else MISSING
-
-
-def _plain(path: Path) -> BinaryIO:
-    """A file of the archive, open for reading: nothing that could wait for another end.
-
-    Raises:
-        OSError: It is not there, cannot be read, or is no plain file.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _read(source: BinaryIO) -> bytes:

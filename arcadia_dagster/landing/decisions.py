@@ -4,18 +4,15 @@ A decision is kept beside the document that it was made about, in the archive, s
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.reading import arrivals
-from arcadia_dagster.landing.record import Event, Record
-from arcadia_dagster.landing.records import damage_of, note_records, records_of
-from arcadia_dagster.landing.register import register, register_facts
-from arcadia_dagster.landing.rules import known_rules
+from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
+from arcadia_dagster.landing.record import Event, Record, decided, timeless
+from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.warehouse import Warehouse
 
 Decision = Literal["release", "dismiss", "void", "end"]
@@ -97,16 +94,7 @@ def decide(
     assert_is_reason(decision, reason)
     if (invoice is None) != (decision == "dismiss"):
         raise DecisionError(f"{decision}: expected {'a document' if decision == 'dismiss' else 'an invoice'}")
-    source, account_id, external_id = invoice or (None, None, None)
-    event: dict[str, Any] = {
-        "event": "decided",
-        "decision": decision,
-        "decided_by": by,
-        "source": source,
-        "account_id": account_id,
-        "external_id": external_id,
-        "reason": reason.strip(),
-    }
+    event = decided(decision, invoice=invoice, reason=reason, by=by, at=now)
     with warehouse.hold("landing", path=archive.lock_path):
         assert_known(warehouse, document_sha256, invoice)
         if decision == "release" and invoice is not None:
@@ -115,33 +103,17 @@ def decide(
                 total, tax = as_stated
                 event |= {"stated_total": f"{total:f}", "stated_tax": None if tax is None else f"{tax:f}"}
         document = archive.examine(document_sha256)
-        record, is_new = _with(
-            _whole_record(warehouse, archive, document_sha256), {**event, "at": now.astimezone(UTC).isoformat()}
-        )
-        with warehouse.read() as connection:
-            formats = (Formats() if formats is None else formats).with_rules(known_rules(connection))
-        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
-        try:
-            found, lost = arrivals(warehouse, reader, [document], {document_sha256: record})
-        finally:
-            reader.close()
+        record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
+        with reader_as_landed(warehouse, formats or Formats()) as reader:
+            found, _ = arrivals(warehouse, reader, [document], {document_sha256: record})
         with warehouse.write() as connection:
             if is_new:
-                archive.append(document_sha256, [record.events[-1]])
-            decided = archive.record(document_sha256)
-            if lost:
-                # The document stays as it is registered, and the decision stands.
-                register_facts(connection, [decided])
-                return note_records(connection, archive, [decided])
-            return register(connection, archive, [replace(one, record=decided) for one in found], reader.formats)
+                archive.append(document_sha256, [event])
+            return register_again(connection, archive, archive.record(document_sha256), found, reader.formats)
 
 
 def _with(record: Record, event: Event) -> tuple[Record, bool]:
     """The record with the decision, and whether it is a new one: the same one again is none."""
-
-    def timeless(event: Event) -> Event:
-        return {name: value for name, value in event.items() if name != "at"}
-
     if any(timeless(known) == timeless(event) for known in record.of("decided")):
         return record, False
     return replace(record, events=(*record.events, event)), True

@@ -82,7 +82,7 @@ def assert_none_gone(records: Iterable[Record], formats: Formats) -> None:
     """
     read: dict[tuple[str, str | None], _Read] = {}
     for record in records:
-        event = next(reversed(list(record.of(DESCRIBED))), None)
+        event = record.last(DESCRIBED)
         if event is not None and not is_dismissed(record):
             key = (event["description"]["name"], event["file"])
             count = read[key].documents if key in read else 0
@@ -96,9 +96,15 @@ def is_dismissed(record: Record) -> bool:
     return any(event["decision"] == "dismiss" for event in record.of("decided"))
 
 
+def read_by(record: Record) -> str | None:
+    """What the description is called that the document was accepted by last; None where none is on its record."""
+    event = record.last(DESCRIBED)
+    return None if event is None else str(event["description"]["name"])
+
+
 def recorded_description(record: Record) -> DescribedFormat | None:
     """The description that the document was accepted by last; None where none is on its record, or none that is still read."""
-    event = next(reversed(list(record.of(DESCRIBED))), None)
+    event = record.last(DESCRIBED)
     if event is None:
         return None
     try:

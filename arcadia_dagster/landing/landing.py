@@ -19,8 +19,8 @@ from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError
 from arcadia_dagster.landing.descriptions import assert_none_gone
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
 from arcadia_dagster.landing.reading import arrivals
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState
-from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, timeless
+from arcadia_dagster.landing.records import damaged_records, known_states, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     becoming_final,
@@ -102,9 +102,7 @@ class _Known:
             paths = connection.execute(
                 "SELECT document_sha256, list(DISTINCT inbox_path) FROM document_names GROUP BY document_sha256"
             ).fetchall()
-            records = connection.execute(
-                "SELECT document_sha256, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
-            ).fetchall()
+            records = known_states(connection)
             damaged = damaged_records(connection)
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
@@ -113,7 +111,7 @@ class _Known:
             problems=dict(problems),
             documents=dict(documents),
             paths={sha256: set(found) for sha256, found in paths},
-            records={sha256: RecordState(size, changed) for sha256, size, changed in records},
+            records=records,
             damaged=damaged,
             outdated=outdated,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
@@ -545,14 +543,10 @@ def _received(file: InboxFile, known: _Known) -> Event:
 def _add_once(archive: Archive, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
     """Add an event to what is to be appended, unless the record has it already, as after a crash before it was registered."""
     told = [*archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
-    same = [_timeless(known) for known in told if known["event"] == event["event"]]
-    is_known = _timeless(event) in same if event["event"] == "received" else same[-1:] == [_timeless(event)]
+    same = [timeless(known) for known in told if known["event"] == event["event"]]
+    is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
     if not is_known:
         news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
-
-
-def _timeless(event: Event) -> Event:
-    return {name: value for name, value in event.items() if name != "at"}
 
 
 def _file_row(file: InboxFile, sha256: str | None, problem: str | None) -> dict[str, Any]:

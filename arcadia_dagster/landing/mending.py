@@ -6,16 +6,13 @@ be read. What neither tells is lost: a person says that it may be, and the docum
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any
 
-from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, assert_known
-from arcadia_dagster.landing.reading import arrivals
-from arcadia_dagster.landing.record import DamagedError, Event, Record, event_of, line_of
-from arcadia_dagster.landing.records import note_records, records_of
-from arcadia_dagster.landing.register import register, register_facts
+from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
+from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of, line_of
+from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import fetch
 
@@ -63,33 +60,14 @@ def mend(
         events, lost = _kept(record, archive.record_bytes(document_sha256))
         if not any(event["event"] == "received" for event in events):
             events = [*_received(warehouse, document_sha256, now), *events]
-        events.append(
-            {
-                "at": now.astimezone(UTC).isoformat(),
-                "event": "decided",
-                "decision": "mend",
-                "decided_by": by,
-                "source": None,
-                "account_id": None,
-                "external_id": None,
-                "reason": reason.strip(),
-                "overruled": lost,
-            }
-        )
+        events.append(decided("mend", invoice=None, reason=reason, by=by, at=now, overruled=lost))
         document = archive.examine(document_sha256)
         archive.replace_record(document_sha256, b"".join(map(line_of, events)))
-        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
-        try:
-            mended = archive.record(document_sha256)
-            found, cannot = arrivals(warehouse, reader, [document], {document_sha256: mended})
-        finally:
-            reader.close()
+        mended = archive.record(document_sha256)
+        with reader_as_landed(warehouse, formats or Formats()) as reader:
+            found, _ = arrivals(warehouse, reader, [document], {document_sha256: mended})
         with warehouse.write() as connection:
-            if cannot:
-                # The document stays as it is registered.
-                register_facts(connection, [mended])
-                return note_records(connection, archive, [mended]), lost
-            return register(connection, archive, found, reader.formats), lost
+            return register_again(connection, archive, mended, found, reader.formats), lost
 
 
 def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
@@ -111,7 +89,7 @@ def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
     return events, lost
 
 
-def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequence[dict[str, Any]]:
+def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequence[Event]:
     """The names under which the warehouse knows that the document came; its hash for a name where it knows none."""
     with warehouse.read() as connection:
         rows = fetch(
@@ -119,19 +97,8 @@ def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequ
             "SELECT received_at, file_name, inbox_path FROM document_names "
             f"WHERE document_sha256 = '{document_sha256}' ORDER BY ALL",
         )
+    names = [(row["received_at"].replace(tzinfo=UTC), row["file_name"], row["inbox_path"]) for row in rows]
     return [
-        {
-            "at": row["received_at"].replace(tzinfo=UTC).isoformat(),
-            "event": "received",
-            "file_name": row["file_name"],
-            "inbox_path": row["inbox_path"],
-        }
-        for row in rows
-    ] or [
-        {
-            "at": now.astimezone(UTC).isoformat(),
-            "event": "received",
-            "file_name": document_sha256,
-            "inbox_path": document_sha256,
-        }
+        {"at": at.isoformat(), "event": "received", "file_name": file_name, "inbox_path": inbox_path}
+        for at, file_name, inbox_path in names or [(now.astimezone(UTC), document_sha256, document_sha256)]
     ]

@@ -11,8 +11,12 @@ the same.
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypeAlias
+
+import duckdb
 
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
@@ -20,10 +24,12 @@ from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
 from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.record import Record
-from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of
+from arcadia_dagster.landing.records import note_records
+from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of, register, register_facts
 from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.query import text_list
@@ -92,6 +98,36 @@ def arrivals(
     return found, lost
 
 
+@contextmanager
+def reader_as_landed(warehouse: Warehouse, formats: Formats) -> Iterator[Reader]:
+    """A reader for documents that are registered already: by the rules that they were landed by, whatever the file says by now.
+
+    Args:
+        warehouse: Where they are registered.
+        formats: The formats that documents are read by.
+    """
+    with warehouse.read() as connection:
+        rules = known_rules(connection)
+    with closing(Reader(warehouse.new_work_folder(), warehouse.stage, formats.with_rules(rules))) as reader:
+        yield reader
+
+
+def register_again(
+    connection: duckdb.DuckDBPyConnection, archive: Archive, record: Record, found: Sequence[Arrival], formats: Formats
+) -> set[date]:
+    """Register a document anew by its record, within the caller's transaction.
+
+    Where `arrivals` found that it cannot be, it stays as it is registered; what the record tells is noted all the same.
+
+    Returns:
+        The months that the stages must build again.
+    """
+    if not found:
+        register_facts(connection, [record])
+        return note_records(connection, archive, [record])
+    return register(connection, archive, [replace(one, record=record) for one in found], formats)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """A document that counts as the description on its record reads it, and why."""
@@ -151,11 +187,8 @@ def _read_aside(
     documents: Sequence[ArchivedDocument],
     by: Mapping[str, DescribedFormat] | None = None,
 ) -> dict[str, Reading]:
-    reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
-    try:
+    with closing(Reader(warehouse.new_work_folder(), warehouse.stage, formats)) as reader:
         return reader.read(documents, by)
-    finally:
-        reader.close()
 
 
 def _names(

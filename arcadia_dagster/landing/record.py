@@ -63,6 +63,10 @@ class Record:
         """The events of one kind."""
         return (event for event in self.events if event["event"] == kind)
 
+    def last(self, kind: str) -> Event | None:
+        """The last event of a kind; None where there is none."""
+        return next((event for event in reversed(self.events) if event["event"] == kind), None)
+
     @property
     def received(self) -> list[Event]:
         """The arrivals, in their order; none where the lines that told them are damaged."""
@@ -160,6 +164,38 @@ def event_of(line: bytes) -> Event:
             f"nobody knows its {', '.join(sorted(unknown))!r}; or a newer version of this program wrote it"
         )
     return event
+
+
+def timeless(event: Mapping[str, Any]) -> Event:
+    """What an event tells, whenever it happened: the same again is nothing new."""
+    return {name: value for name, value in event.items() if name != "at"}
+
+
+def decided(
+    decision: str, *, invoice: tuple[str, str, str] | None, reason: str, by: str, at: datetime, **more: object
+) -> Event:
+    """The event of a decision.
+
+    Args:
+        decision: One of `DECISIONS`.
+        invoice: Source, account and external id; None for a decision about a whole document.
+        reason: Why, in the person's words.
+        by: Who.
+        at: When, with its time zone.
+        more: What else a decision of that kind tells.
+    """
+    source, account_id, external_id = invoice or (None, None, None)
+    return {
+        "at": at.astimezone(UTC).isoformat(),
+        "event": "decided",
+        "decision": decision,
+        "decided_by": by,
+        "source": source,
+        "account_id": account_id,
+        "external_id": external_id,
+        "reason": reason.strip(),
+        **more,
+    }
 
 
 def time_of(event: Mapping[str, Any]) -> datetime:

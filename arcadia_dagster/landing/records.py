@@ -53,20 +53,22 @@ def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[st
     return {sha256: (name, damage) for sha256, name, damage in rows}
 
 
-def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> list[str]:
-    """The registered documents whose records are otherwise than when they were read, in their order, each with its state now."""
+def known_states(connection: duckdb.DuckDBPyConnection) -> dict[str, RecordState]:
+    """How the record of each registered document was when it was read; of none that is, where an earlier version read it."""
+    rows = connection.execute(
+        "SELECT document_sha256, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
+    ).fetchall()
+    return {sha256: RecordState(size, changed) for sha256, size, changed in rows}
+
+
+def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> dict[str, RecordState]:
+    """The registered documents whose records are otherwise than when they were read, by SHA-256: how each is now."""
     archived = archive.records()
-    rows = connection.execute("SELECT document_sha256, record_bytes, record_changed_ns FROM documents").fetchall()
-    changed = {
+    return {
         sha256: archived.get(sha256, MISSING)
-        for sha256, *state in rows
-        if (*state,) != _numbers(archived.get(sha256, MISSING))
+        for sha256, known in sorted(known_states(connection).items())
+        if known != archived.get(sha256, MISSING)
     }
-    return [f"{sha256}:{state.byte_size}:{state.changed_ns}" for sha256, state in sorted(changed.items())]
-
-
-def _numbers(state: RecordState) -> tuple[int, int]:
-    return state.byte_size, state.changed_ns
 
 
 def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> dict[str, tuple[str, str]]:
@@ -80,20 +82,18 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    registered: dict[str, tuple[str, RecordState]] = {}
+    registered: dict[str, RecordState] = {}
+    names: dict[str, str] = {}
     damaged: dict[str, tuple[str, str]] = {}
     if warehouse.exists():
         with warehouse.read() as connection:
-            damaged = damaged_records(connection)
-            rows = connection.execute(
-                "SELECT document_sha256, file_name, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
-            ).fetchall()
-        registered = {sha256: (name, RecordState(*state)) for sha256, name, *state in rows}
+            damaged, registered = damaged_records(connection), known_states(connection)
+            names = dict(connection.execute("SELECT document_sha256, file_name FROM documents").fetchall())
     archived = archive.records()
     changed = [
         sha256
         for sha256 in {**registered, **archived}
-        if (every or registered.get(sha256, ("", None))[1] != archived.get(sha256, MISSING))
+        if (every or registered.get(sha256) != archived.get(sha256, MISSING))
         # Bytes of which nothing is known may be arriving just now.
         and (sha256 in registered or archived[sha256] != MISSING)
     ]
@@ -104,8 +104,7 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
         for sha256 in hashes:
             record = archive.record(sha256, known=texts.get(sha256))
             if (damage := damage_of(archive, record)) is not None:
-                name, _ = registered.get(sha256, (record.names[0], None))
-                found[sha256] = (name, damage)
+                found[sha256] = (names.get(sha256, record.names[0]), damage)
     return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
 
 

@@ -321,7 +321,7 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
 
 def _control_totals(record: Record) -> ControlTotals:
     """What the file with totals beside the document states, as it was last."""
-    event = next(reversed(list(record.of("control_total"))), None)
+    event = record.last("control_total")
     return ControlTotals() if event is None else ControlTotals.of(event["text"], event["file_name"])
 
 
@@ -493,7 +493,7 @@ def _archived_at(archive: Archive, record: Record) -> datetime:
 
 def _new_description(arrival: Arrival) -> Event | None:
     """The event that says by which description the document was accepted, or that it was by none any more; None if known."""
-    known: Event | None = next(reversed(list(arrival.record.of(DESCRIBED))), None)
+    known = arrival.record.last(DESCRIBED)
     if arrival.is_kept or (arrival.described is None and known is None):
         return None
     event = described_event(arrival.described, arrival.reading.format)

@@ -2,12 +2,12 @@
 
 from datetime import date, datetime
 
-from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, decide
-from arcadia_dagster.landing.descriptions import DESCRIBED, is_dismissed
-from arcadia_dagster.landing.reading import arrivals
+from arcadia_dagster.landing.descriptions import is_dismissed, read_by
+from arcadia_dagster.landing.reading import arrivals, reader_as_landed
+from arcadia_dagster.landing.record import decided
 from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.landing.register import register
 from arcadia_dagster.warehouse import Warehouse
@@ -62,16 +62,9 @@ def retire(
             formats=formats,
         )
     # A warehouse that is rebuilt does not know them yet, and cannot, while their description is gone.
-    decided = {
-        "event": "decided",
-        "decision": "dismiss",
-        "decided_by": by,
-        "reason": reason.strip(),
-        "at": now.isoformat(),
-    }
-    nothing = dict.fromkeys(("source", "account_id", "external_id"))
+    dismissal = decided("dismiss", invoice=None, reason=reason, by=by, at=now)
     with warehouse.hold("landing", path=archive.lock_path):
-        archive.append_all({sha256: [{**decided, **nothing}] for sha256 in lost})
+        archive.append_all({sha256: [dismissal] for sha256 in lost})
     return months, kept, [*dismissed, *lost]
 
 
@@ -79,18 +72,12 @@ def _not_registered(warehouse: Warehouse, archive: Archive, name: str) -> list[s
     """The archive's documents that the warehouse does not know and that were read by the description last."""
     with warehouse.read() as connection:
         known = {sha256 for (sha256,) in connection.execute("SELECT document_sha256 FROM documents").fetchall()}
-    found = []
-    for sha256 in archive.records().keys() - known:
-        record = archive.record(sha256)
-        event = next(reversed(list(record.of(DESCRIBED))), None)
-        if (
-            record.damage is None
-            and event is not None
-            and event["description"]["name"] == name
-            and not is_dismissed(record)
-        ):
-            found.append(sha256)
-    return sorted(found)
+    records = (archive.record(sha256) for sha256 in sorted(archive.records().keys() - known))
+    return [
+        record.document_sha256
+        for record in records
+        if record.damage is None and not is_dismissed(record) and read_by(record) == name
+    ]
 
 
 def _read_otherwise(
@@ -101,12 +88,9 @@ def _read_otherwise(
         records = records_of(warehouse, archive, documents)
         if damaged := [sha256[:12] for sha256, record in records.items() if record.damage is not None]:
             raise DecisionError(f"the records of documents {', '.join(damaged)} are damaged; see `arcadia status`")
-        reader = Reader(warehouse.new_work_folder(), warehouse.stage, formats)
-        try:
+        with reader_as_landed(warehouse, formats) as reader:
             found, _ = arrivals(warehouse, reader, [archive.examine(sha256) for sha256 in documents], records)
-        finally:
-            reader.close()
         readable = [one for one in found if one.reading.reason is None and not one.is_kept]
         with warehouse.write() as connection:
-            months = register(connection, archive, readable, formats) if readable else set()
+            months = register(connection, archive, readable, reader.formats) if readable else set()
         return months, [one.record.document_sha256 for one in readable]

@@ -39,6 +39,8 @@ def paths(warehouse: Warehouse) -> list[str]:
 def everything(warehouse: Warehouse) -> dict[str, list[tuple]]:
     """All rows but for the times at which they were made."""
     when = {"received_at", "built_at", "first_seen_at", "last_seen_at", "modified_ns", "changed_ns", "inode"}
+    # The record tells when its document came.
+    when |= {"record", "record_changed_ns"}
     found = {}
     with warehouse.read() as connection:
         for table in schema.TABLES:

@@ -13,6 +13,7 @@ from arcadia_dagster.landing.decisions import Decision, DecisionError
 from arcadia_dagster.landing.mending import mend
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster_tests.formats.focus import as_csv, charge
 from arcadia_dagster_tests.plain import archive_of, build
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
@@ -389,6 +390,18 @@ def test_what_lies_in_a_records_place_and_is_no_file_keeps_nobody_waiting_and_is
     voided.build()
     [reason] = voided.invoice()["hold_reasons"]
     assert ("paid twice" in reason, in_finance(voided)) == (True, ["1002"])
+
+
+def test_a_mended_document_keeps_the_id_that_a_rule_of_its_source_gave_its_invoice(project: Project) -> None:
+    rule = 'invoice_id = "account and month"\nfinal_after = "1d"\nreason = "it states no ids"\n'
+    (project.home / "sources.toml").write_text(f"[aws]\n{rule}", encoding="utf-8")
+    project.drop("no ids.csv", as_csv(charge(InvoiceId=None)))
+    build(project.warehouse)
+    [before] = project.query("SELECT external_id, id_basis FROM document_invoices")
+    assert before["id_basis"] == "rule"
+    damaged(project, lambda record: record[:-1], "no ids.csv")
+    assert mended(project, "no ids.csv") == []
+    assert project.query("SELECT external_id, id_basis FROM document_invoices") == [before]
 
 
 def test_a_whole_record_is_not_mended(voided: Project) -> None:
