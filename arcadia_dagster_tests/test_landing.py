@@ -12,6 +12,7 @@ import pytest
 
 from arcadia_dagster.landing.decisions import DecisionError, decide
 from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
 from arcadia_dagster_tests.plain import archive_of, build, land_only
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
@@ -41,7 +42,7 @@ def inbox_file(path: Path, inbox: Path) -> InboxFile:
 def test_a_file_renamed_into_place_is_taken_at_once(project: Project) -> None:
     partial = project.inbox / f"{NAME}.part"
     partial.write_bytes(CONTENT)
-    time.sleep(0.02)  # file systems count time in ticks of 4 or 10 ms
+    wait_for_the_tick_after(partial)
     partial.rename(project.inbox / NAME)
     began = time.monotonic()
     landed = land_only(project.warehouse, settle_seconds=30)

@@ -10,6 +10,7 @@ import pytest
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
 from arcadia_dagster.landing.inbox import look
 from arcadia_dagster.landing.record import MISSING
+from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
 
 LIMIT = 1_000_000
 
@@ -268,7 +269,7 @@ def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_d
     archive.append(sha256, EVENTS)
     path, before = archive.record_path(sha256), archive.records()
     dates = path.stat()
-    time.sleep(0.02)  # file systems count time in ticks of 4 or 10 ms
+    wait_for_the_tick_after(path)
     path.write_bytes(path.read_bytes().replace(b"void", b"voix"))
     os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
     assert path.stat().st_size == dates.st_size

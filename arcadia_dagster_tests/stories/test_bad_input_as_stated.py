@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_a_released_invoice_is_in_the_focus_files_as_it_is_in_finance(project: P
         rows = connection.execute(
             f"SELECT ChargeCategory, sum(BilledCost)::VARCHAR FROM read_parquet('{path}') GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-    assert [(category, f"{float(amount):.3f}") for category, amount in rows] == [
+    assert [(category, f"{Decimal(amount):.3f}") for category, amount in rows] == [
         ("Adjustment", "-0.039"),
         ("Tax", "9.990"),
         ("Usage", "100.049"),
