@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # Every asset lands, reads or builds by these.
 _SHARED = (
     *("assets/__init__.py", "assets/common.py", "assets/documents.py", "assets/preview.py", "assets/versions.py"),
-    *("billing", "warehouse", "toml_file.py", "formats", "landing", "stages"),
+    *("billing", "warehouse", "plain_file.py", "toml_file.py", "formats", "landing", "stages"),
 )
 
 
