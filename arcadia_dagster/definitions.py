@@ -3,7 +3,6 @@
 Importing it opens no file but this package's own, no socket and no database.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from inspect import getdoc
 from typing import Any
@@ -60,7 +59,7 @@ def build_defs(
             cost_lines.build(partitions),
             tax_split_totals.build(partitions),
             finance_records.build(partitions),
-            focus_export.build(partitions, values.focus_path),
+            focus_export.build(partitions, values.focus),
             monthly_statement.build(partitions),
         ],
         asset_checks=asset_checks,
@@ -76,7 +75,7 @@ def build_defs(
             sensors.failed_runs_to_log,
             failures_to_webhook(
                 [key for check in asset_checks for key in sorted(check.check_keys)],
-                is_configured=bool((os.environ if environ is None else environ).get(settings.ALERT_VARIABLE)),
+                is_configured=bool(values.alert_webhook),
             ),
         ],
         schedules=[
@@ -107,7 +106,7 @@ def _resources_of_runs(
     environ: Mapping[str, str] | None, overrides: Mapping[str, Any]
 ) -> dict[str, dg.ResourceDefinition]:
     """The resources as Dagster has them: each is made when a run or a tick begins, of the environment as it is then."""
-    resources = build_resources(settings.load(environ), environ)
+    resources = build_resources(settings.load(environ))
     if unknown := sorted(set(overrides) - set(resources)):
         raise ValueError(f"no resource is called {', '.join(unknown)}: expected {', '.join(resources)}")
 
@@ -115,7 +114,7 @@ def _resources_of_runs(
         return lambda: overrides[name]
 
     def of_settings(name: str) -> Callable[[], Any]:
-        return lambda: build_resources(settings.load(environ), environ)[name]
+        return lambda: build_resources(settings.load(environ))[name]
 
     return {
         name: _resource_of_runs(given(name) if name in overrides else of_settings(name), getdoc(resource) or "")
@@ -137,38 +136,28 @@ def _resource_of_runs(make: Callable[[], Any], about: str) -> dg.ResourceDefinit
     )
 
 
-def build_resources(values: settings.Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The resources that the settings make, ready to be used.
-
-    Args:
-        values: The settings.
-        environ: The environment variables, which have the secrets; the process's own without it.
-    """
-    variables = os.environ if environ is None else environ
-
-    def secret_of(variable: str) -> str:
-        return variables.get(variable, "")
-
+def build_resources(values: settings.Settings) -> dict[str, Any]:
+    """The resources that the settings make, ready to be used."""
     return {
         "warehouse": WarehouseResource(
-            path=values.warehouse_location, data_path=str(values.lake_path), lock_timeout=values.lock_timeout
+            path=values.warehouse, data_path=str(values.data_path), lock_timeout=values.lock_timeout
         ),
         "landing": LandingResource(
-            inbox=str(values.inbox_path),
-            archive=str(values.archive_path),
-            formats=str(values.formats_path),
-            formats_named="formats" in values.model_fields_set,
+            inbox=str(values.inbox),
+            archive=str(values.archive),
+            formats=str(values.formats),
+            formats_named=values.is_set("formats"),
             max_document_bytes=values.max_document_bytes,
             settle_seconds=values.settle_seconds,
-            tenants=str(values.tenants_path),
-            tenants_named="tenants" in values.model_fields_set,
+            tenants=str(values.tenants),
+            tenants_named=values.is_set("tenants"),
             own_tenant=values.finance_tenant_id,
-            sources=str(values.sources_path),
-            sources_named="sources" in values.model_fields_set,
+            sources=str(values.sources),
+            sources_named=values.is_set("sources"),
         ),
         "finance": FinanceResource(
             base_url=values.finance_url,
-            secret=secret_of(settings.SECRET_VARIABLE),
+            secret=values.finance_secret.get_secret_value(),
             tenant_id=values.finance_tenant_id,
             roles=values.finance_roles,
             issuer=values.finance_issuer,
@@ -183,12 +172,12 @@ def build_resources(values: settings.Settings, environ: Mapping[str, str] | None
         ),
         "digitalocean": DigitalOceanResource(
             base_url=values.digitalocean_url,
-            token=secret_of(settings.TOKEN_VARIABLE),
+            token=values.digitalocean_token.get_secret_value(),
             first_month=values.first_month,
         ),
-        "statements": StatementsResource(folder=str(values.statements_path), url=values.statements_url),
+        "statements": StatementsResource(folder=str(values.statements), url=values.statements_url),
         "alerts": AlertsResource(
-            webhook=secret_of(settings.ALERT_VARIABLE),
+            webhook=values.alert_webhook.get_secret_value(),
             ui_url=values.ui_url,
         ),
     }

@@ -53,9 +53,9 @@ class _Demo:
         self._inbox = home / "inbox"
         self._inbox.mkdir()
         values = settings.load(environ)
-        self.warehouse = Warehouse(values.warehouse_location)
+        self.warehouse = Warehouse(values.warehouse)
         self._finance = FinanceResource(base_url=sandbox.url, secret=secret, sandbox_url=sandbox.url)
-        self._landing = LandingResource(inbox=str(self._inbox), archive=str(values.archive_path), settle_seconds=0)
+        self._landing = LandingResource(inbox=str(self._inbox), archive=str(values.archive), settle_seconds=0)
         self._definitions = build_defs(environ=environ, resource_overrides={"finance": self._finance})
 
     def drop(self, folder: Path) -> list[Path]:

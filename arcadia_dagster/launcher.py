@@ -22,7 +22,7 @@ from types import FrameType
 
 from arcadia_dagster import sample
 from arcadia_dagster.home_sandbox import HOST, SANDBOX_FOLDER, HomeSandbox
-from arcadia_dagster.settings import HOME_VARIABLE, Settings, in_sandbox, names_finance
+from arcadia_dagster.settings import HOME_VARIABLE, Settings, in_sandbox, load
 
 SAMPLE_INBOX = sample.FOLDER / "inbox"
 
@@ -54,9 +54,14 @@ class Deployment:
     sandbox: HomeSandbox | None
 
     @property
+    def settings(self) -> Settings:
+        """The settings of all its processes."""
+        return load(self.environ)
+
+    @property
     def statements(self) -> Path:
         """The folder of the statements."""
-        return Path(self.environ.get("ARCADIA_STATEMENTS") or self.home / "statements")
+        return self.settings.statements
 
     @property
     def statements_url(self) -> str:
@@ -85,10 +90,10 @@ def plan(
         OSError: The sandbox's home cannot be made, read or written.
     """
     own = {
-        "ARCADIA_UI_URL": environ.get("ARCADIA_UI_URL") or f"http://{HOST}:{port}",
-        "ARCADIA_STATEMENTS_URL": environ.get("ARCADIA_STATEMENTS_URL") or f"http://{HOST}:{statements_port}",
+        "ARCADIA_UI_URL": values.ui_url if values.is_set("ui_url") else f"http://{HOST}:{port}",
+        "ARCADIA_STATEMENTS_URL": values.statements_url or f"http://{HOST}:{statements_port}",
     }
-    if names_finance(environ):
+    if values.names_finance:
         home = {HOME_VARIABLE: str(values.home)}
         return Deployment(values.home, {**environ, **home, **own}, port, statements_port, None)
     # A shell that was told of the sandbox's home means just that.
@@ -171,8 +176,7 @@ class Launcher:
                     ) from error
 
     def _prepare_home(self) -> None:
-        inbox = Path(self.deployment.environ.get("ARCADIA_INBOX") or self.deployment.home / "inbox")
-        home = self.deployment.home
+        home, inbox = self.deployment.home, self.deployment.settings.inbox
         for folder in (inbox, home / "logs", self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
         if self.deployment.sandbox is not None:

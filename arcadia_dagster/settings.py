@@ -1,7 +1,7 @@
-"""Every setting: its environment variable, its default and its meaning, once.
+"""Every setting: its environment variable, its type, its default and its meaning, once.
 
-The launcher and the command line load `.env` and validate; definitions read the environment only. The secrets are never
-kept here: whoever needs one reads it when it is used.
+The launcher and the command line load `.env`, which is then a part of the environment; definitions read the environment only.
+A secret is a `SecretStr`: no representation and no message shows it.
 """
 
 import ipaddress
@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 TOKEN_VARIABLE = "DIGITALOCEAN_TOKEN"  # noqa: S105 - the variable's name
@@ -27,77 +28,187 @@ _EARLIEST_MONTH = date(1970, 1, 1)
 _CREDENTIALS = re.compile(r"//\S*@")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PASSWORD = re.compile(r"(?i)\bpassword\s*=|://[^/@]*:[^/@]*@")
+_LAKE = "ducklake:"
 
 
 class SettingsError(ValueError):
     """A setting cannot be right; the message names it, what was found and what is expected, one line for each."""
 
 
-class Settings(BaseModel):
+def _absolute(value: str) -> str:
+    return str(Path(value).expanduser().absolute())
+
+
+def _location(value: str) -> str:
+    if not value.startswith(_LAKE):
+        return _absolute(value)
+    if _PASSWORD.search(value):
+        raise ValueError(
+            "expected no password here, for the UI and messages show it: set PGPASSWORD, or PGPASSFILE, or use ~/.pgpass"
+        )
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        has_host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host:
+        raise ValueError("expected a URL that begins with http:// or https:// and has a host")
+    if "@" in parts.netloc:
+        raise ValueError("expected a URL without a user or a password: a token is sent instead")
+    return value
+
+
+def _month(value: str) -> date:
+    try:
+        month = datetime.strptime(value, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ValueError("expected a month such as 2018-01") from None
+    if not _EARLIEST_MONTH <= month <= datetime.now(UTC).date():
+        raise ValueError(f"expected a month that has begun, {_EARLIEST_MONTH:%Y-%m} or later")
+    return month
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _some(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items:
+        raise ValueError("expected at least one role, such as admin")
+    return items
+
+
+def _host_names(items: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(item.lower() for item in items)
+    if not all(_HOST_NAME.fullmatch(name) or _is_address(name) for name in names):
+        raise ValueError("expected names such as dagster.example.com, separated by commas, without https:// or port")
+    return names
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+Place: TypeAlias = Annotated[Path, BeforeValidator(_absolute)]
+"""A file or a folder: one that is set is relative to where the program was started."""
+Location: TypeAlias = Annotated[str, BeforeValidator(_location)]
+"""A file, as a `Place` is; or, for several machines, `ducklake:postgres:` and where Postgres is, without a password."""
+Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+"""An http(s) URL with a host, without a user or a password."""
+Month: TypeAlias = Annotated[date, BeforeValidator(_month)]
+"""A month that has begun (UTC), such as `2018-01`, as its first day."""
+List: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+"""Texts, separated by commas."""
+
+
+class _InHome:
+    """Where something lies that no setting places elsewhere: in the home, under a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, valid: dict[str, Any]) -> Any:  # noqa: ANN401 - a place or a location
+        return valid["home"] / self.name
+
+
+class _FileInHome(_InHome):
+    def __call__(self, valid: dict[str, Any]) -> str:
+        return str(super().__call__(valid))
+
+
+class _Environment(EnvSettingsSource):
+    """The environment that it is given; a variable that is blank is not set, and blanks around a value do not count."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings, case_sensitive=True)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        # The finance secret is taken as it is: whoever uses it says that a blank or a newline around it is wrong.
+        return {
+            name: value if name == SECRET_VARIABLE else value.strip()
+            for name, value in self._environ.items()
+            if value.strip()
+        }
+
+
+class Settings(BaseSettings):
     """The settings, from the environment. Times are in seconds; months are their first day (UTC)."""
 
-    model_config = ConfigDict(frozen=True, validate_default=False, allow_inf_nan=False)
+    model_config = SettingsConfigDict(frozen=True, validate_default=False, allow_inf_nan=False, extra="ignore")
 
-    home: Path = Field(
+    home: Place = Field(
         default_factory=lambda: Path("var").absolute(),
-        validation_alias="ARCADIA_HOME",
+        validation_alias=HOME_VARIABLE,
         description="Where state lies (default: `var` here); the files and folders below are in it unless set",
     )
-    inbox: Path = Field(
-        Path("inbox"), validation_alias="ARCADIA_INBOX", description="The folder that invoice files are dropped in"
+    inbox: Place = Field(
+        default_factory=_InHome("inbox"),
+        validation_alias="ARCADIA_INBOX",
+        description="The folder that invoice files are dropped in",
     )
-    archive: Path = Field(
-        Path("archive"), validation_alias="ARCADIA_ARCHIVE", description="Every document's bytes, kept for ever"
+    archive: Place = Field(
+        default_factory=_InHome("archive"),
+        validation_alias="ARCADIA_ARCHIVE",
+        description="Every document's bytes, kept for ever",
     )
-    warehouse: str = Field(
-        "arcadia.duckdb",
+    warehouse: Location = Field(
+        default_factory=_FileInHome("arcadia.duckdb"),
         validation_alias="ARCADIA_WAREHOUSE",
         description=(
             "The DuckDB file with all tables; or `ducklake:postgres:` and where Postgres is, for several machines: "
             "see [past one machine](scale-out.md)"
         ),
     )
-    data_path: Path = Field(
-        Path("lake"),
+    data_path: Place = Field(
+        default_factory=_InHome("lake"),
         validation_alias="ARCADIA_DATA_PATH",
         description="The folder of a lake's files, which all machines share; a DuckDB file needs none",
     )
-    focus: Path = Field(
-        Path("focus"),
+    focus: Place = Field(
+        default_factory=_InHome("focus"),
         validation_alias="ARCADIA_FOCUS",
         description="The folder that each month is written to as FOCUS files",
     )
-    tenants: Path = Field(
-        Path("tenants.toml"),
+    tenants: Place = Field(
+        default_factory=_InHome("tenants.toml"),
         validation_alias="ARCADIA_TENANTS",
         description="The routing table, where there is one: which tenant bears what",
     )
-    sources: Path = Field(
-        Path("sources.toml"),
+    sources: Place = Field(
+        default_factory=_InHome("sources.toml"),
         validation_alias="ARCADIA_SOURCES",
         description="What you know of sources and accounts that documents do not say, where there is [something](sources.md)",
     )
-    formats: Path = Field(
-        Path("formats"),
+    formats: Place = Field(
+        default_factory=_InHome("formats"),
         validation_alias="ARCADIA_FORMATS",
         description="The folder with your descriptions of formats, where there are [some](describing-a-format.md)",
     )
-    statements: Path = Field(
-        Path("statements"),
+    statements: Place = Field(
+        default_factory=_InHome("statements"),
         validation_alias="ARCADIA_STATEMENTS",
         description="The folder that the monthly statements are written to",
     )
-    dagster_storage: Path = Field(
-        Path("dagster"),
+    dagster_storage: Place = Field(
+        default_factory=_InHome("dagster"),
         validation_alias="ARCADIA_DAGSTER_STORAGE",
         description="The folder with what Dagster itself keeps: runs, events, logs",
     )
-    statements_url: str = Field(
+    statements_url: Url = Field(
         "",
         validation_alias="ARCADIA_STATEMENTS_URL",
         description="Where the statements are served over HTTP, for links in the UI; `make run` serves them and sets this",
     )
-    first_month: date = Field(
+    first_month: Month = Field(
         date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
     )
     settle_seconds: float = Field(
@@ -127,13 +238,13 @@ class Settings(BaseModel):
     lock_timeout: float = Field(
         60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
     )
-    finance_url: str = Field(
+    finance_url: Url = Field(
         "http://localhost:4010", validation_alias=_FINANCE_URL_VARIABLE, description="The finance service's base URL"
     )
     finance_tenant_id: str = Field(
         "platform-admin", validation_alias="SKYAI_FINANCE_TENANT_ID", min_length=1, description="The identity's tenant"
     )
-    finance_roles: tuple[str, ...] = Field(
+    finance_roles: Annotated[List, AfterValidator(_some)] = Field(
         ("admin",), validation_alias="SKYAI_FINANCE_ROLES", description="The identity's roles, separated by commas"
     )
     finance_issuer: str = Field(
@@ -171,12 +282,12 @@ class Settings(BaseModel):
         pattern=r"^(/[!-~]*)?$",
         description="Where below its URL the finance service lists its invoices, if it can; `arcadia reconcile` needs it",
     )
-    sandbox_url: str = Field(
+    sandbox_url: Url = Field(
         "",
         validation_alias=_SANDBOX_URL_VARIABLE,
         description="The base URL that is a sandbox: sample invoices go there and nowhere else",
     )
-    digitalocean_url: str = Field(
+    digitalocean_url: Url = Field(
         "https://api.digitalocean.com",
         validation_alias="ARCADIA_DIGITALOCEAN_URL",
         description="Where DigitalOcean's API is",
@@ -189,13 +300,13 @@ class Settings(BaseModel):
         le=28,
         description="The day of a month (UTC) from which the month before must have every account's invoice",
     )
-    ui_url: str = Field(
+    ui_url: Url = Field(
         "http://127.0.0.1:3000",
         validation_alias="ARCADIA_UI_URL",
         description="Where people see the Dagster UI: the links of alerts lead there, and pages from there may use it",
     )
 
-    hosts: tuple[str, ...] = Field(
+    hosts: Annotated[List, AfterValidator(_host_names)] = Field(
         (),
         validation_alias="ARCADIA_HOSTS",
         description=(
@@ -204,170 +315,83 @@ class Settings(BaseModel):
         ),
     )
 
-    @field_validator("first_month", mode="before")
+    finance_secret: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=SECRET_VARIABLE,
+        description="The shared secret that tokens are signed with; unset: finance is not configured",
+    )
+    digitalocean_token: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=TOKEN_VARIABLE,
+        description="The token that DigitalOcean's API is read with; unset: nothing is fetched",
+    )
+    alert_webhook: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=ALERT_VARIABLE,
+        description="The webhook (Slack's, or one like it) that failures are told to, a secret; unset: alerts are off",
+    )
+
     @classmethod
-    def _month(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment has
-        return _parsed_month(value) if isinstance(value, str) else value
-
-    @field_validator("first_month")
-    @classmethod
-    def _past_month(cls, value: date) -> date:
-        if not _EARLIEST_MONTH <= value <= datetime.now(UTC).date():
-            raise ValueError(f"expected a month that has begun, {_EARLIEST_MONTH:%Y-%m} or later")
-        return value
-
-    @field_validator("finance_roles", mode="before")
-    @classmethod
-    def _list(cls, value: Any) -> Any:  # noqa: ANN401
-        if not isinstance(value, str):
-            return value
-        roles = tuple(role.strip() for role in value.split(",") if role.strip())
-        if not roles:
-            raise ValueError("expected at least one role, such as admin")
-        return roles
-
-    @field_validator("hosts", mode="before")
-    @classmethod
-    def _host_names(cls, value: Any) -> Any:  # noqa: ANN401
-        if not isinstance(value, str):
-            return value
-        names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-        if not all(_HOST_NAME.fullmatch(name) or _is_address(name) for name in names):
-            raise ValueError(
-                "expected names such as dagster.example.com, separated by commas, without https:// or port"
-            )
-        return names
-
-    @field_validator("warehouse")
-    @classmethod
-    def _without_password(cls, value: str) -> str:
-        if value.startswith("ducklake:") and _PASSWORD.search(value):
-            raise ValueError(
-                "expected no password here, for the UI and messages show it: set PGPASSWORD, or PGPASSFILE, or use ~/.pgpass"
-            )
-        return value
-
-    @field_validator("finance_url", "sandbox_url", "digitalocean_url", "ui_url", "statements_url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            has_host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            has_host = False
-        if not has_host:
-            raise ValueError("expected a URL that begins with http:// or https:// and has a host")
-        if "@" in parts.netloc:
-            raise ValueError("expected a URL without a user or a password: a token is sent instead")
-        return value
-
-    @property
-    def inbox_path(self) -> Path:
-        """The inbox, in the home unless it is set to be elsewhere."""
-        return self.home / self.inbox
-
-    @property
-    def archive_path(self) -> Path:
-        """The archive, in the home unless it is set to be elsewhere."""
-        return self.home / self.archive
-
-    @property
-    def focus_path(self) -> Path:
-        """Where FOCUS files are written, in the home unless it is set to be elsewhere."""
-        return self.home / self.focus
-
-    @property
-    def tenants_path(self) -> Path:
-        """The routing table, in the home unless it is set to be elsewhere."""
-        return self.home / self.tenants
-
-    @property
-    def sources_path(self) -> Path:
-        """The standing rules for sources and accounts, in the home unless they are set to be elsewhere."""
-        return self.home / self.sources
-
-    @property
-    def formats_path(self) -> Path:
-        """The folder of the descriptions of formats, in the home unless it is set to be elsewhere."""
-        return self.home / self.formats
-
-    @property
-    def statements_path(self) -> Path:
-        """The folder of the statements, in the home unless it is set to be elsewhere."""
-        return self.home / self.statements
-
-    @property
-    def dagster_storage_path(self) -> Path:
-        """The folder with what Dagster itself keeps, in the home unless it is set to be elsewhere."""
-        return self.home / self.dagster_storage
-
-    @property
-    def warehouse_location(self) -> str:
-        """The warehouse: a path in the home, or elsewhere, or another kind of warehouse."""
-        return self.warehouse if self.has_lake else str(self.home / self.warehouse)
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - what the library passes
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What `load` was given, and nothing of this process besides."""
+        return (init_settings,)
 
     @property
     def has_lake(self) -> bool:
         """Whether the warehouse is a lake, for several machines."""
-        return self.warehouse.startswith("ducklake:")
+        return self.warehouse.startswith(_LAKE)
 
     @property
-    def lake_path(self) -> Path:
-        """The folder of a lake's files, in the home unless it is set to be elsewhere."""
-        return self.home / self.data_path
+    def names_finance(self) -> bool:
+        """Whether a person has said which finance service to push to, or with which secret."""
+        return not self.model_fields_set.isdisjoint({"finance_url", "finance_secret"})
+
+    def is_set(self, name: str) -> bool:
+        """Whether a person has set the setting, be it to its default."""
+        return name in self.model_fields_set
+
+    def places(self) -> dict[str, str]:
+        """The home, and the files and folders that are set, by their variables: paths that mean the same in every folder."""
+        return {
+            variable: str(getattr(self, name))
+            for name, variable in _variables().items()
+            if variable in PATH_VARIABLES and (name == "home" or self.is_set(name))
+        }
+
+
+def _variables() -> dict[str, str]:
+    """The environment variable of each setting, by the setting's name."""
+    return {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
 
 
 PATH_VARIABLES: Final = frozenset(
-    str(found.validation_alias)
-    for name, found in Settings.model_fields.items()
-    if found.annotation is Path or name == "warehouse"
+    variable
+    for name, variable in _variables().items()
+    if name == "home" or isinstance(Settings.model_fields[name].default_factory, _InHome)
 )
 """The variables of the settings that are paths: relative to where the program was started, or unset and in the home."""
-
-
-def absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the path settings that are set mean, by their variables: paths that mean the same in every folder.
-
-    Args:
-        environ: The environment, or a part of it. A variable that is blank is not set.
-    """
-    values = {name: environ.get(name, "").strip() for name in PATH_VARIABLES}
-    return {
-        name: str(Path(value).expanduser().absolute())
-        for name, value in values.items()
-        if value and not value.startswith("ducklake:")
-    }
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the environment, validated.
 
+    Args:
+        environ: The environment; the process's own where it is not given.
+
     Raises:
         SettingsError: A setting cannot be right.
     """
-    variables = os.environ if environ is None else environ
-    values = {
-        str(field.validation_alias): variables[str(field.validation_alias)].strip()
-        for field in Settings.model_fields.values()
-        if variables.get(str(field.validation_alias), "").strip()
-    }
     try:
-        return Settings.model_validate({**values, **absolute_paths(values)})
+        return Settings(**_Environment(os.environ if environ is None else environ)())
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error))) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def names_finance(environ: Mapping[str, str]) -> bool:
-    """Whether a person has said which finance service to push to, or with which secret."""
-    return any(environ.get(name, "").strip() for name in (_FINANCE_URL_VARIABLE, SECRET_VARIABLE))
 
 
 def in_sandbox(environ: Mapping[str, str], *, home: Path, url: str, secret: str) -> dict[str, str]:
@@ -397,47 +421,37 @@ def _complaints(error: ValidationError) -> list[str]:
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever the environment has
     """What was found, without what may be a secret."""
     shown = repr(value)
-    return "'...'" if shown.startswith("'ducklake:") and _PASSWORD.search(shown) else _CREDENTIALS.sub("//...@", shown)
-
-
-def _parsed_month(text: str) -> date:
-    try:
-        return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise ValueError("expected a month such as 2018-01") from None
+    if shown.startswith(f"'{_LAKE}") and _PASSWORD.search(shown):
+        return "'...'"
+    return _CREDENTIALS.sub("//...@", shown)
 
 
 def as_markdown() -> str:
     """All settings, as docs/settings.md has them."""
-    rows = [
-        (str(found.validation_alias), _shown_default(name, found.default), str(found.description))
-        for name, found in Settings.model_fields.items()
+    lines = [
+        f"| `{variable}` | {_shown_default(name)} | {Settings.model_fields[name].description} |"
+        for name, variable in _variables().items()
     ]
-    rows += [
-        (SECRET_VARIABLE, "unset", "The shared secret that tokens are signed with; unset: finance is not configured"),
-        (TOKEN_VARIABLE, "unset", "The token that DigitalOcean's API is read with; unset: nothing is fetched"),
-        (
-            ALERT_VARIABLE,
-            "unset",
-            "The webhook (Slack's, or one like it) that failures are told to, a secret; unset: alerts are off",
-        ),
-    ]
-    lines = [f"| `{variable}` | {default} | {meaning} |" for variable, default, meaning in rows]
     return "\n".join(("| variable | default | meaning |", "|---|---|---|", *lines)) + "\n"
 
 
-def _shown_default(name: str, default: Any) -> str:  # noqa: ANN401 - any setting's default
-    if default in {"", ()}:
-        return "unset"
-    shown = str(default)
+def _shown_default(name: str) -> str:
+    field = Settings.model_fields[name]
     if name == "home":
-        shown = "var"
-    elif isinstance(default, date):
-        shown = f"{default:%Y-%m}"
-    elif isinstance(default, bool):
-        shown = str(default).lower()
-    elif isinstance(default, tuple):
-        shown = ",".join(default)
-    elif isinstance(default, float):
-        shown = f"{default:g}"
+        return "`var`"
+    match field.default_factory or field.default:
+        case _InHome() as place:
+            shown = place.name
+        case SecretStr() | "" | ():
+            return "unset"
+        case bool(default):
+            shown = str(default).lower()
+        case date() as default:
+            shown = f"{default:%Y-%m}"
+        case tuple() as default:
+            shown = ",".join(default)
+        case float(default):
+            shown = f"{default:g}"
+        case default:
+            shown = str(default)
     return f"`{shown}`"

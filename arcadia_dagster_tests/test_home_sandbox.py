@@ -81,16 +81,16 @@ def test_a_deployment_without_finance_has_a_home_in_the_home_where_nothing_of_th
     values = load(found.environ)
     assert (values.finance_url, values.sandbox_url) == (found.sandbox.url, found.sandbox.url)
     places = (
-        values.inbox_path,
-        values.archive_path,
-        values.formats_path,
-        values.statements_path,
-        values.focus_path,
-        values.tenants_path,
-        values.sources_path,
+        values.inbox,
+        values.archive,
+        values.formats,
+        values.statements,
+        values.focus,
+        values.tenants,
+        values.sources,
     )
-    assert {place.parent for place in (*places, values.dagster_storage_path)} == {found.home}
-    assert Path(values.warehouse_location).parent == found.home
+    assert {place.parent for place in (*places, values.dagster_storage)} == {found.home}
+    assert Path(values.warehouse).parent == found.home
     assert (values.finance_list_path, found.environ["DIGITALOCEAN_TOKEN"]) == ("", "kept")
 
 

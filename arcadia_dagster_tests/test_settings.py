@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.commands.common import load_settings
@@ -21,16 +22,16 @@ SECRETS = ("SKYAI_FINANCE_SECRET", "DIGITALOCEAN_TOKEN", "ARCADIA_ALERT_WEBHOOK"
 
 DEFAULTS = {
     "ARCADIA_HOME": Path("var").absolute(),
-    "ARCADIA_INBOX": Path("inbox"),
-    "ARCADIA_ARCHIVE": Path("archive"),
-    "ARCADIA_WAREHOUSE": "arcadia.duckdb",
-    "ARCADIA_DATA_PATH": Path("lake"),
-    "ARCADIA_FOCUS": Path("focus"),
-    "ARCADIA_TENANTS": Path("tenants.toml"),
-    "ARCADIA_SOURCES": Path("sources.toml"),
-    "ARCADIA_FORMATS": Path("formats"),
-    "ARCADIA_STATEMENTS": Path("statements"),
-    "ARCADIA_DAGSTER_STORAGE": Path("dagster"),
+    "ARCADIA_INBOX": Path("var/inbox").absolute(),
+    "ARCADIA_ARCHIVE": Path("var/archive").absolute(),
+    "ARCADIA_WAREHOUSE": str(Path("var/arcadia.duckdb").absolute()),
+    "ARCADIA_DATA_PATH": Path("var/lake").absolute(),
+    "ARCADIA_FOCUS": Path("var/focus").absolute(),
+    "ARCADIA_TENANTS": Path("var/tenants.toml").absolute(),
+    "ARCADIA_SOURCES": Path("var/sources.toml").absolute(),
+    "ARCADIA_FORMATS": Path("var/formats").absolute(),
+    "ARCADIA_STATEMENTS": Path("var/statements").absolute(),
+    "ARCADIA_DAGSTER_STORAGE": Path("var/dagster").absolute(),
     "ARCADIA_STATEMENTS_URL": "",
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,
@@ -54,6 +55,9 @@ DEFAULTS = {
     "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
     "ARCADIA_HOSTS": (),
+    "SKYAI_FINANCE_SECRET": SecretStr(""),
+    "DIGITALOCEAN_TOKEN": SecretStr(""),
+    "ARCADIA_ALERT_WEBHOOK": SecretStr(""),
 }
 
 WRONG = {
@@ -89,7 +93,7 @@ def test_every_setting_has_the_default_that_people_rely_on() -> None:
 
 def test_every_setting_has_a_meaning_in_the_table_of_the_readme() -> None:
     table = as_markdown()
-    for variable in (*DEFAULTS, "SKYAI_FINANCE_SECRET"):
+    for variable in DEFAULTS:
         assert f"| `{variable}` | " in table
     assert all(line.count("|") == 4 and not line.endswith("| None |") for line in table.splitlines())
 
@@ -105,10 +109,10 @@ def test_hosts_are_names_or_addresses() -> None:
 
 def test_what_lies_in_the_home_follows_it() -> None:
     values = load({"ARCADIA_HOME": "/srv/arcadia"})
-    assert values.tenants_path == Path("/srv/arcadia/tenants.toml")
-    assert values.inbox_path == Path("/srv/arcadia/inbox")
-    assert values.archive_path == Path("/srv/arcadia/archive")
-    assert values.warehouse_location == "/srv/arcadia/arcadia.duckdb"
+    assert values.tenants == Path("/srv/arcadia/tenants.toml")
+    assert values.inbox == Path("/srv/arcadia/inbox")
+    assert values.archive == Path("/srv/arcadia/archive")
+    assert values.warehouse == "/srv/arcadia/arcadia.duckdb"
 
 
 def test_a_relative_path_is_relative_to_where_the_program_was_started(
@@ -119,24 +123,24 @@ def test_a_relative_path_is_relative_to_where_the_program_was_started(
     environ = {"ARCADIA_HOME": "state", "ARCADIA_INBOX": "drop/here", "ARCADIA_ARCHIVE": "~/archive"}
     values = load({**environ, "ARCADIA_WAREHOUSE": "figures.duckdb"})
     assert values.home == tmp_path / "state"
-    assert values.inbox_path == tmp_path / "drop" / "here"
-    assert values.archive_path == Path("/home/ann/archive")
-    assert values.statements_path == tmp_path / "state" / "statements"
-    assert values.warehouse_location == str(tmp_path / "figures.duckdb")
+    assert values.inbox == tmp_path / "drop" / "here"
+    assert values.archive == Path("/home/ann/archive")
+    assert values.statements == tmp_path / "state" / "statements"
+    assert values.warehouse == str(tmp_path / "figures.duckdb")
 
 
 PATHS = {
     "ARCADIA_HOME": "home",
-    "ARCADIA_INBOX": "inbox_path",
-    "ARCADIA_ARCHIVE": "archive_path",
-    "ARCADIA_WAREHOUSE": "warehouse_location",
-    "ARCADIA_DATA_PATH": "lake_path",
-    "ARCADIA_FOCUS": "focus_path",
-    "ARCADIA_TENANTS": "tenants_path",
-    "ARCADIA_SOURCES": "sources_path",
-    "ARCADIA_FORMATS": "formats_path",
-    "ARCADIA_STATEMENTS": "statements_path",
-    "ARCADIA_DAGSTER_STORAGE": "dagster_storage_path",
+    "ARCADIA_INBOX": "inbox",
+    "ARCADIA_ARCHIVE": "archive",
+    "ARCADIA_WAREHOUSE": "warehouse",
+    "ARCADIA_DATA_PATH": "data_path",
+    "ARCADIA_FOCUS": "focus",
+    "ARCADIA_TENANTS": "tenants",
+    "ARCADIA_SOURCES": "sources",
+    "ARCADIA_FORMATS": "formats",
+    "ARCADIA_STATEMENTS": "statements",
+    "ARCADIA_DAGSTER_STORAGE": "dagster_storage",
 }
 
 
@@ -246,7 +250,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
         "SKYAI_FINANCE_LIST_PATH": "/api/v2/invoices",
         "ARCADIA_SANDBOX_URL": "http://localhost:4010",
     }
-    resources = build_resources(load(environ), environ)
+    resources = build_resources(load(environ))
     landing, warehouse, finance = resources["landing"], resources["warehouse"], resources["finance"]
     assert (landing.inbox, landing.archive) == ("/srv/inbox", "/srv/archive")
     assert (landing.settle_seconds, landing.max_document_bytes) == (7, 1000)
@@ -264,7 +268,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
 
 def test_no_representation_shows_a_secret() -> None:
     environ = dict.fromkeys(SECRETS, SECRET)
-    resources = build_resources(load(environ), environ)
+    resources = build_resources(load(environ))
     assert all(resources[name].is_configured for name in ("finance", "digitalocean", "alerts"))
     assert all(SECRET not in repr(resource) + str(resource) for resource in resources.values())
     assert SECRET not in repr(load(environ))

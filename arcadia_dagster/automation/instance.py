@@ -32,10 +32,10 @@ class InstanceInHome(dg.DagsterInstance):
             SettingsError: A setting cannot be right.
         """
         values = settings.load()
-        folder = values.dagster_storage_path
+        folder = values.dagster_storage
         if not folder.exists():
             folder.mkdir(parents=True)
             # A home that is new has no inbox, without which the first run would fail. One that goes missing later is an error.
-            if values.inbox_path.is_relative_to(values.home):
-                values.inbox_path.mkdir(parents=True, exist_ok=True)
+            if values.inbox.is_relative_to(values.home):
+                values.inbox.mkdir(parents=True, exist_ok=True)
         return InstanceRef.config_defaults(str(folder))

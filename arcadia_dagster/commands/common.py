@@ -53,22 +53,22 @@ def load_settings(*, in_sandbox: bool = True) -> Settings:
 
         load_dotenv(Path(".env"))
     values = _settings()
-    if in_sandbox and not settings.names_finance(os.environ) and (sandbox := _sandbox_in(values.home)) is not None:
+    if in_sandbox and not values.names_finance and (sandbox := _sandbox_in(values.home)) is not None:
         environ = settings.in_sandbox(os.environ, home=values.home, url=sandbox.url, secret=sandbox.secret)
         os.environ.clear()
         os.environ.update(environ)
         values = _settings()
-    if secret := os.environ.get(settings.SECRET_VARIABLE, ""):
+    if secret := values.finance_secret.get_secret_value():
         from arcadia_dagster.finance.token import secret_problem
 
         if (problem := secret_problem(secret)) is not None:
             raise CommandError(problem, MISUSED)
-    if webhook := os.environ.get(settings.ALERT_VARIABLE, "").strip():
+    if webhook := values.alert_webhook.get_secret_value():
         from arcadia_dagster.alerts.webhook import webhook_problem
 
         if (problem := webhook_problem(webhook)) is not None:
             raise CommandError(problem, MISUSED)
-    os.environ.update({**settings.absolute_paths(os.environ), settings.HOME_VARIABLE: str(values.home)})
+    os.environ.update(values.places())
     os.environ.setdefault("DAGSTER_HOME", str(project_root()))
     return values
 
@@ -152,14 +152,14 @@ def project_root() -> Path:
 def warehouse_of(values: Settings) -> Warehouse:
     """The warehouse that the settings name."""
     with complaints():
-        return Warehouse(values.warehouse_location, lock_timeout=values.lock_timeout, data_path=values.lake_path)
+        return Warehouse(values.warehouse, lock_timeout=values.lock_timeout, data_path=values.data_path)
 
 
 def archive_of(values: Settings) -> "Archive":
     """The archive that the settings name."""
     from arcadia_dagster.landing.archive import Archive
 
-    return Archive(values.archive_path, max_document_bytes=values.max_document_bytes)
+    return Archive(values.archive, max_document_bytes=values.max_document_bytes)
 
 
 def existing_warehouse_of(values: Settings) -> Warehouse:
@@ -182,7 +182,7 @@ def formats_of(values: Settings) -> "Formats":
     """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""
     from arcadia_dagster.formats.registry import Formats
 
-    return Formats.of(values.formats_path, must_exist="formats" in values.model_fields_set)
+    return Formats.of(values.formats, must_exist=values.is_set("formats"))
 
 
 def rules_of(values: Settings) -> "Rules":
@@ -193,8 +193,8 @@ def rules_of(values: Settings) -> "Rules":
     """
     from arcadia_dagster.landing.rules import assert_not_lost, read_rules
 
-    rules = read_rules(values.sources_path, must_exist="sources" in values.model_fields_set)
-    assert_not_lost(values.archive_path, values.sources_path, rules)
+    rules = read_rules(values.sources, must_exist=values.is_set("sources"))
+    assert_not_lost(values.archive, values.sources, rules)
     return rules
 
 
@@ -216,7 +216,7 @@ def problems_of(values: Settings, warehouse: Warehouse) -> list[str]:
         else:
             found += problems(None, formats_of(values))
     try:
-        read_routes(values.tenants_path, values.finance_tenant_id, must_exist="tenants" in values.model_fields_set)
+        read_routes(values.tenants, values.finance_tenant_id, must_exist=values.is_set("tenants"))
     except RoutesError as error:
         found.append(f"{error}; nothing is taken until it is right")
     try:
@@ -248,7 +248,7 @@ def report_checks(values: Settings) -> None:
 
     The command has done its work by then: what goes wrong is told, and changes nothing about it.
     """
-    if not values.dagster_storage_path.exists():
+    if not values.dagster_storage.exists():
         return
     import dagster as dg
 
@@ -272,14 +272,14 @@ def refresh_statements(values: Settings, warehouse: Warehouse) -> None:
 
     The command has done its work by then: what goes wrong is told, and changes nothing about it.
     """
-    if not values.statements_path.is_dir():
+    if not values.statements.is_dir():
         return
     from arcadia_dagster.stages.due import MonthRange
     from arcadia_dagster.statement.pages import make_pages
 
     months = MonthRange(values.first_month, datetime.now(UTC).date().replace(day=1))
     try:
-        make_pages(warehouse, values.statements_path, (), months)
+        make_pages(warehouse, values.statements, (), months)
     except (LockTimeoutError, WarehouseError, OSError) as error:
         print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
 

@@ -24,9 +24,7 @@ def explain_file(options: argparse.Namespace, values: Settings, warehouse: Wareh
 
     with complaints(ValueError), warehouse.read() as connection:
         try:
-            found = documents.find_document(
-                connection, options.what, values.inbox_path, max_bytes=values.max_document_bytes
-            )
+            found = documents.find_document(connection, options.what, values.inbox, max_bytes=values.max_document_bytes)
         except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
             raise CommandError(harmless(str(error))) from error
         months = documents.stated_months(connection, found.document_sha256)
@@ -124,8 +122,8 @@ def _what_to_do(explained: dict[str, Any], values: Settings) -> Iterator[str]:
             yield "a good file has taken its place: nothing is left to do"
             return
         open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
-        places = " and ".join(shlex.quote(str(values.inbox_path / path)) for path in open_paths)
-        yield f"put a good file in its place, {places or values.inbox_path}, and run `arcadia ingest`;"
+        places = " and ".join(shlex.quote(str(values.inbox / path)) for path in open_paths)
+        yield f"put a good file in its place, {places or values.inbox}, and run `arcadia ingest`;"
         yield f"or take it out: arcadia dismiss {_hash(document['document_sha256'])} --reason ..."
         return
     states: dict[str, dict[str, Any]] = {}

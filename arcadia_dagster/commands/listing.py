@@ -1,7 +1,6 @@
 """`arcadia invoices`: which invoices there are and how each stands; which files are rejected, and why."""
 
 import argparse
-import os
 from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from arcadia_dagster.commands.common import (
     print_json,
     warehouse_of,
 )
-from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+from arcadia_dagster.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,9 +38,7 @@ def invoices(options: argparse.Namespace) -> int:
         if options.json:
             print_json({"rejected": [], "not_taken": []} if options.rejected else {"invoices": [], "totals": []})
         else:
-            print(
-                f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`"
-            )
+            print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox} and run `arcadia ingest`")
         return OK
     if options.rejected:
         return _rejected(options, values, months)
@@ -57,13 +54,13 @@ def invoices(options: argparse.Namespace) -> int:
         _print_as_json(found)
     elif found:
         _print(found)
-        if options.outstanding and not os.environ.get(SECRET_VARIABLE):
+        if options.outstanding and not values.finance_secret:
             print(not_configured(values))
     else:
         what = "is held" if options.held else "is ready and not in finance" if options.outstanding else "is there"
         print(f"no invoice {what}{_in(options.months)}")
         if not (options.held or options.outstanding or options.months):
-            print(f"drop invoice files into {values.inbox_path} and run `arcadia ingest`")
+            print(f"drop invoice files into {values.inbox} and run `arcadia ingest`")
     return OK
 
 
@@ -80,7 +77,7 @@ def listed(
     from arcadia_dagster.stages.listing import invoices
 
     finance = FinanceResource(
-        base_url=values.finance_url, sandbox_url=values.sandbox_url, secret=os.environ.get(SECRET_VARIABLE, "")
+        base_url=values.finance_url, sandbox_url=values.sandbox_url, secret=values.finance_secret.get_secret_value()
     )
     return invoices(connection, parts(connection, finance.recipient, months), months)
 
@@ -162,11 +159,11 @@ def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[N
     if documents:
         example = short_hash(documents[0].document_sha256)
         print(
-            f"{len(documents)} rejected: put a good file at the same path in {values.inbox_path}, or take "
+            f"{len(documents)} rejected: put a good file at the same path in {values.inbox}, or take "
             f"{'it' if len(documents) == 1 else 'one'} out: arcadia dismiss {example} --reason ..."
         )
     if others:
-        print(f"{len(others)} not taken: put right what is said of each, or move it out of {values.inbox_path}")
+        print(f"{len(others)} not taken: put right what is said of each, or move it out of {values.inbox}")
 
 
 def _in(months: str | None) -> str:

@@ -46,11 +46,11 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     """Make the folders and the warehouse. Doing it again changes nothing."""
     values = load_settings()
     with complaints():
-        for folder in (values.home, values.inbox_path, values.archive_path, values.dagster_storage_path):
+        for folder in (values.home, values.inbox, values.archive, values.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
         warehouse = warehouse_of(values)
         warehouse.create()
-    print(f"inbox      {values.inbox_path}\narchive    {values.archive_path}\nwarehouse  {warehouse.name}")
+    print(f"inbox      {values.inbox}\narchive    {values.archive}\nwarehouse  {warehouse.name}")
     if warehouse.is_lake:
         print(f"its data   {warehouse.path}")
     return OK
@@ -99,11 +99,10 @@ def up(options: argparse.Namespace) -> int:
 
 
 def _where_to_look(deployment: "Deployment") -> str:
-    inbox = deployment.environ.get("ARCADIA_INBOX") or deployment.home / "inbox"
     lines = [
         f"  Dagster UI       {deployment.url}",
         f"  statements       {deployment.statements_url}",
-        f"  inbox            {inbox}",
+        f"  inbox            {deployment.settings.inbox}",
         f"  logs             {deployment.home / 'logs'}",
     ]
     if deployment.sandbox is not None:
@@ -123,7 +122,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
 
     with complaints(SandboxStartError):
         own = HomeSandbox.of(values.home)
-        secret = os.environ.get(SECRET_VARIABLE) or (own.secret if own else "")
+        secret = values.finance_secret.get_secret_value() or (own.secret if own else "")
         if not secret:
             raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
 
@@ -161,8 +160,8 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "httpx", "pandas", "PyJWT"))
     yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
     yield Verdict("settings", "ok", f"home {values.home}, first month {values.first_month:%Y-%m}")
-    yield _tried("inbox", lambda: _inbox(values.inbox_path))
-    yield _tried("archive", lambda: _archive(values.archive_path))
+    yield _tried("inbox", lambda: _inbox(values.inbox))
+    yield _tried("archive", lambda: _archive(values.archive))
     yield _tried("warehouse", lambda: _warehouse(values))
     yield _tried("records", lambda: _records(values))
     yield _tried("tenants", lambda: _tenants(values))
@@ -171,7 +170,7 @@ def _verdicts(values: Settings) -> Iterator[Verdict]:
     yield _tried("disk", lambda: _disk(values.home))
     yield from _finance(values)
     yield _digitalocean(values)
-    if os.environ.get(ALERT_VARIABLE):
+    if values.alert_webhook:
         yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {values.ui_url}")
     else:
         yield Verdict("alerts", "note", f"off ({ALERT_VARIABLE} is unset): failures are seen in the UI only")
@@ -216,19 +215,19 @@ def _tenants(values: Settings) -> str:
     from arcadia_dagster.landing.routes import RoutesError, read_routes
 
     with complaints(RoutesError):
-        routes = read_routes(
-            values.tenants_path, values.finance_tenant_id, must_exist="tenants" in values.model_fields_set
-        ).routes
+        routes = read_routes(values.tenants, values.finance_tenant_id, must_exist=values.is_set("tenants")).routes
     if not routes:
-        return f"no routes in {values.tenants_path}: {values.finance_tenant_id} bears everything"
+        return f"no routes in {values.tenants}: {values.finance_tenant_id} bears everything"
     tenants = sorted({route.tenant_id for route in routes})
-    return f"{len(routes)} routes in {values.tenants_path}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
+    return (
+        f"{len(routes)} routes in {values.tenants}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
+    )
 
 
 def _sources(values: Settings) -> str:
     from arcadia_dagster.landing.rules import RulesError, said, unused
 
-    path = values.sources_path
+    path = values.sources
     with complaints(RulesError):
         rules = rules_of(values)
     if not rules.rules:
@@ -259,7 +258,7 @@ def _formats(values: Settings) -> str:
         raise CommandError("; ".join(found))
     names = ", ".join(one.name for one in formats.descriptions.formats)
     held = f"; of {len(kept)} the invoices are held, read otherwise now: `arcadia status`" if kept else ""
-    return f"described in {values.formats_path} or shipped: {names}{held}"
+    return f"described in {values.formats} or shipped: {names}{held}"
 
 
 def _warehouse(values: Settings) -> str:
@@ -282,7 +281,7 @@ def _finance(values: Settings) -> Iterator[Verdict]:
     """Whether finance answers and takes our token: an empty body is not accepted, but only after the token was."""
     from arcadia_dagster.finance.errors import FinanceError, PayloadRefused
 
-    if not os.environ.get(SECRET_VARIABLE):
+    if not values.finance_secret:
         yield Verdict("finance", "note", f"{not_configured(values)}; until then invoices are kept and wait")
         return
     if (sandbox := sandbox_of(values)) is not None:

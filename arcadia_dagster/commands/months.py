@@ -1,7 +1,6 @@
 """`arcadia ingest` and `arcadia status`: bringing months up to date, and how they stand."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from arcadia_dagster.commands.common import (
     sandbox_of,
     warehouse_of,
 )
-from arcadia_dagster.settings import SECRET_VARIABLE, Settings
+from arcadia_dagster.settings import Settings
 
 _WIDEST = 1_000
 
@@ -42,10 +41,10 @@ if TYPE_CHECKING:
 def ingest(options: argparse.Namespace) -> int:
     """Take new files from the inbox, then run the job for the months that have something new, or for the given ones."""
     values = load_settings()
-    if not values.inbox_path.exists():
+    if not values.inbox.exists():
         with complaints():
-            values.inbox_path.mkdir(parents=True)
-        print(f"made the inbox {values.inbox_path}", file=sys.stderr)
+            values.inbox.mkdir(parents=True)
+        print(f"made the inbox {values.inbox}", file=sys.stderr)
     console = new_console(stderr=True)
     range_ = parse_months(options.months, values) if options.months else None
     with console.status("looking at the inbox"):
@@ -62,7 +61,7 @@ def ingest(options: argparse.Namespace) -> int:
                 assert_answers(sandbox, values)
             raise
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
-        if os.environ.get(SECRET_VARIABLE):
+        if values.finance_secret:
             undelivered = _undelivered(values, wanted)
             notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
             if undelivered and (sandbox := sandbox_of(values)) is not None and not sandbox.is_running():
@@ -100,7 +99,7 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
         with warehouse.read() as connection:
             months = stale(connection)
             idle = unused(connection, landing.get_rules())
-        if os.environ.get(SECRET_VARIABLE):
+        if values.finance_secret:
             months |= set(resources["finance"].outstanding(warehouse))
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
     notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
@@ -110,8 +109,7 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     ]
     notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
     notes += [
-        f"{values.sources_path}: {name}: no document has stated it yet: is it written as documents have it?"
-        for name in idle
+        f"{values.sources}: {name}: no document has stated it yet: is it written as documents have it?" for name in idle
     ]
     present = datetime.now(UTC).date()
     return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
@@ -218,7 +216,7 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
     if shown:
         _print_months(shown)
     elif not standing.damaged:
-        print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox_path} and run `arcadia ingest`")
+        print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox} and run `arcadia ingest`")
     for line in standing.lines():
         print(line)
     return OK

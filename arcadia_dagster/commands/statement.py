@@ -26,7 +26,7 @@ def statement(options: argparse.Namespace) -> int:
     range_ = months_of(values)
     with complaints():
         months = parse_months(options.months, values) if options.months else [_latest(warehouse, range_)]
-        pages = make_pages(warehouse, values.statements_path, months, range_, others=False)
+        pages = make_pages(warehouse, values.statements, months, range_, others=False)
     for page in pages.values():
         print(page.path)
     if missing := [f"{month:%Y-%m}" for month in months if month not in pages]:

@@ -34,4 +34,4 @@ def copy(options: argparse.Namespace) -> int:
 def _named(values: Settings, location: str, data: Path | None) -> Warehouse:
     """A warehouse as a person names it: a file relative to where they are."""
     where = location if location.startswith("ducklake:") else Path(location).expanduser().absolute()
-    return Warehouse(where, lock_timeout=values.lock_timeout, data_path=data or values.lake_path)
+    return Warehouse(where, lock_timeout=values.lock_timeout, data_path=data or values.data_path)

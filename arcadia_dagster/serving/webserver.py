@@ -108,7 +108,7 @@ def names_of(values: settings.Settings, listening: str) -> Names:
         listening: The name or address that it listens at.
     """
     # The default is no address that anybody said.
-    url = values.ui_url if "ui_url" in values.model_fields_set else ""
+    url = values.ui_url if values.is_set("ui_url") else ""
     return Names.of(listening, hosts=values.hosts, url=url, setting="ARCADIA_UI_URL")
 
 
