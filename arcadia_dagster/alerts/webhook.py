@@ -8,14 +8,12 @@ from typing import Any, Final
 
 import httpx
 
-from arcadia_dagster import __version__
 from arcadia_dagster.transport import (
-    EXCHANGE_FAILED,
-    DeadlineTransport,
-    authorities,
-    beginning_of,
-    breakage,
-    exchange,
+    Failures,
+    Limits,
+    Retries,
+    Service,
+    ServiceError,
     is_loopback,
     parsed_url,
     retry_after_seconds,
@@ -28,19 +26,14 @@ _SLACKS_WORD: Final = re.compile(r"[a-z_]{3,40}")
 _ABOUT_THE_MESSAGE: Final = frozenset({400, 413, 422})
 
 
-class AlertError(Exception):
+class AlertError(ServiceError):
     """The webhook did not take a message; the words never have its address.
 
     Attributes:
-        retry_after: The seconds that it asks to be left alone for, or None.
         is_about_the_message: Whether another message may get through.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, is_about_the_message: bool = False) -> None:
-        """Keep what the sensor decides by."""
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.is_about_the_message = is_about_the_message
+    is_about_the_message: bool = False
 
 
 def webhook_problem(url: str) -> str | None:
@@ -69,22 +62,19 @@ def send(
     """
     if (problem := webhook_problem(url)) is not None:
         raise AlertError(problem)
+    service = Service(
+        url=url,
+        name="the webhook",
+        setting=VARIABLE,
+        limits=Limits(connect=deadline, read=deadline, deadline=deadline, answer_bytes=_ANSWER_BYTES),
+        retries=Retries(),
+        failures=Failures(passing=AlertError, setting=AlertError, unresolved=AlertError),
+        redact=lambda words: _without_address(words, url),
+    )
     content = json.dumps(payload, ensure_ascii=False).encode()
-    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"arcadia-dagster/{__version__}"}
-    # The transport itself: httpx's client writes every address into the log.
-    request = httpx.Request("POST", url, content=content, headers=headers)
-    try:
-        transport = DeadlineTransport(authorities() if request.url.scheme == "https" else None)
-    except ValueError as error:
-        raise AlertError(str(error)) from error
-    with exchange(deadline) as begun:
-        try:
-            response = transport.handle_request(request)
-            words = beginning_of(response, begun, _ANSWER_BYTES)
-        except EXCHANGE_FAILED as error:
-            raise AlertError(f"the webhook did not answer ({breakage(error, begun)[0]})") from None
-        finally:
-            transport.close()
+    with service:
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        response, words = service.request("POST", url, headers=headers, content=content)
     if not response.is_success:
         raise _refusal(url, response, words, clock())
 
@@ -95,8 +85,18 @@ def _refusal(url: str, response: httpx.Response, words: bytes, now: float) -> Al
     word = words.decode("ascii", "replace").strip()
     said = f" ({word})" if _SLACKS_WORD.fullmatch(word) and word not in url else ""
     advice = f": check {VARIABLE}" if status in {301, 302, 307, 308, 401, 403, 404, 405, 410} else ""
-    return AlertError(
+    refusal = AlertError(
         f"the webhook answered {status}{said}{advice}",
+        status=status,
+        requests=1,
         retry_after=retry_after_seconds(response.headers.get("retry-after"), now),
-        is_about_the_message=status in _ABOUT_THE_MESSAGE,
     )
+    refusal.is_about_the_message = status in _ABOUT_THE_MESSAGE
+    return refusal
+
+
+def _without_address(words: str, url: str) -> str:
+    """The words, unless they have a part of the address."""
+    parsed = httpx.URL(url)
+    parts = [parsed.host, *(part for part in (*parsed.path.split("/"), parsed.query.decode()) if part)]
+    return "(not shown: it has a part of the address)" if any(part in words for part in parts) else words

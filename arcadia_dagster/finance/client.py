@@ -5,19 +5,15 @@ What does not: which invoices to send, and the record of what was sent (`deliver
 """
 
 import json
-import random
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self
 
-import httpcore
 import httpx
 
-from arcadia_dagster import __version__
 from arcadia_dagster.finance import listing
 from arcadia_dagster.finance.errors import (
     ConfigurationFailure,
@@ -27,19 +23,7 @@ from arcadia_dagster.finance.errors import (
     UnknownOutcome,
 )
 from arcadia_dagster.finance.token import TokenMint
-from arcadia_dagster.transport import (
-    EXCHANGE_FAILED,
-    DeadlineTransport,
-    Exchange,
-    authorities,
-    beginning_of,
-    breakage,
-    exchange,
-    is_loopback,
-    parsed_url,
-    quoted,
-    retry_after_seconds,
-)
+from arcadia_dagster.transport import Failures, Limits, Retries, Service, exposure, parsed_url, retry_after_seconds
 
 IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
 
@@ -53,9 +37,6 @@ _WRONG_SETTING: Final = {
 }
 _ANSWER_BYTES: Final = 64 * 1024  # a right answer has about a hundred
 _ID_CHARACTERS: Final = 255
-_READ_OF_WORDS: Final = 8_000  # bytes: many more than are shown, so that no part of a secret is among those that are
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +124,17 @@ class FinanceClient:
         """
         self.target = _usable_target(base_url, allow_http=allow_http)
         self._mint = mint
-        self._read_timeout = read_timeout
-        self._deadline = deadline
-        self._retry_delays = retry_delays
-        self._jitter = jitter
-        self._retry_after_limit = retry_after_limit
-        self._sleep = sleep
         self._clock = clock
-        self._http = httpx.Client(
-            transport=DeadlineTransport(_trusted() if self.target.startswith("https:") else None),
-            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
-            follow_redirects=False,
-            trust_env=False,
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
-                "Content-Type": "application/json",
-                "User-Agent": f"arcadia-dagster/{__version__}",
-            },
+        self._service = Service(
+            url=self.target,
+            name=self.target,
+            setting="SKYAI_FINANCE_URL",
+            read_setting="SKYAI_FINANCE_READ_TIMEOUT",
+            limits=Limits(connect=connect_timeout, read=read_timeout, deadline=deadline, answer_bytes=_ANSWER_BYTES),
+            retries=Retries(delays=retry_delays, jitter=jitter, longest=retry_after_limit),
+            failures=Failures(passing=TransientFailure, setting=ConfigurationFailure, unresolved=ConfigurationFailure),
+            redact=mint.redact,
+            sleep=sleep,
         )
 
     def __repr__(self) -> str:
@@ -176,7 +150,7 @@ class FinanceClient:
 
     def close(self) -> None:
         """Close the connections; no invoice can be sent any more."""
-        self._http.close()
+        self._service.close()
 
     def import_invoice(self, payload: Mapping[str, object], *, tenant_id: str | None = None) -> Imported:
         """Have finance create or update one invoice.
@@ -195,7 +169,7 @@ class FinanceClient:
             PayloadRefused: Finance will not take this payload.
         """
         body = _canonical(payload)
-        return self._with_retries(lambda request: self._send(body, tenant_id, request))
+        return self._service.retrying(lambda request: self._send(body, tenant_id, request))
 
     def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
         """The rows that finance has of a tenant, of all pages where its list has several.
@@ -234,20 +208,8 @@ class FinanceClient:
 
     def quoted(self, text: str, most: int = 80) -> str:
         """Somebody else's words, fit to be shown: without our secrets, short, on one line and harmless to a terminal."""
-        words = self._quoted(text.encode(errors="replace"))
+        words = self._service.quoted(text.encode(errors="replace"))
         return words if len(words) <= most else words[:most] + "..."
-
-    def _with_retries(self, send: Callable[[int], Answer]) -> Answer:
-        """Send until an answer comes that is no passing failure; the function gets the request's number, from 1."""
-        for request, delay in enumerate(self._retry_delays, start=1):
-            try:
-                return send(request)
-            except TransientFailure as failure:
-                asked = failure.retry_after or 0.0
-                if asked > self._retry_after_limit:
-                    raise
-            self._sleep(max(delay, asked) * (1 + self._jitter * random.random()))  # noqa: S311 - not a secret
-        return send(len(self._retry_delays) + 1)
 
     def _send(self, body: bytes, tenant_id: str | None, request: int) -> Imported:
         response, content = self._exchange(request, "POST", IMPORT_PATH, tenant_id, content=body)
@@ -256,18 +218,18 @@ class FinanceClient:
         raise self._refusal(response, content, request)
 
     def _page(self, path: str, params: Mapping[str, str] | None, tenant_id: str) -> listing.Page:
-        return self._with_retries(lambda request: self._one_page(path, params, tenant_id, request))
+        return self._service.retrying(lambda request: self._one_page(path, params, tenant_id, request))
 
     def _one_page(self, path: str, params: Mapping[str, str] | None, tenant_id: str, request: int) -> listing.Page:
         response, content = self._exchange(request, "GET", path, tenant_id, params=params, most=listing.PAGE_BYTES)
         if response.status_code in _RETRIED or response.status_code in {401, 403}:
             raise self._refusal(response, content, request)
-        why = f"it says: {self._quoted(content)}"
+        why = f"it says: {self._service.quoted(content)}"
         try:
             if response.is_success:
                 return listing.page_of(response, content)
         except listing.NotAListError as error:
-            why = self._quoted(str(error).encode(errors="replace"))
+            why = self._service.quoted(str(error).encode(errors="replace"))
         raise ConfigurationFailure(
             f"finance answered {response.status_code} at {self.quoted(path)} without a list of invoices: check "
             f"SKYAI_FINANCE_LIST_PATH; {why}",
@@ -300,25 +262,22 @@ class FinanceClient:
         *,
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
-        most: int = _ANSWER_BYTES,
+        most: int | None = None,
     ) -> tuple[httpx.Response, bytes]:
         """One request and the beginning of its answer, up to `most` bytes and a part."""
-        with exchange(self._deadline) as begun:
-            try:
-                # A token for each request: one that expired during a pause would be a 401, which is not tried again.
-                authorization = {"Authorization": f"Bearer {self._mint.token(tenant_id)}"}
-                with self._http.stream(
-                    method, self.target + path, headers=authorization, content=content, params=params
-                ) as response:
-                    return response, beginning_of(response, begun, most)
-            except EXCHANGE_FAILED as error:
-                raise self._exchange_failure(error, begun, request) from error
+        # A token for each request: one that expired during a pause would be a 401, which is not tried again.
+        headers = {"Authorization": f"Bearer {self._mint.token(tenant_id)}", "Content-Type": "application/json"}
+        return self._service.request(
+            method, self.target + path, headers=headers, number=request, content=content, params=params, most=most
+        )
 
     def _imported(self, status: int, content: bytes, request: int) -> Imported:
         answer = _json_object(content)
         invoice_id, action = self._harmless_id(answer.get("invoice_id")), answer.get("action")
         if invoice_id is None or action not in ("created", "updated"):
-            message = f"finance answered {status} without an invoice_id or without an action: {self._quoted(content)}"
+            message = (
+                f"finance answered {status} without an invoice_id or without an action: {self._service.quoted(content)}"
+            )
             raise UnknownOutcome(message, status=status, requests=request)
         return Imported(
             invoice_id=invoice_id,
@@ -330,7 +289,7 @@ class FinanceClient:
 
     def _refusal(self, response: httpx.Response, content: bytes, request: int) -> FinanceError:
         status = response.status_code
-        words = self._quoted(content)
+        words = self._service.quoted(content)
         if status in _RETRIED:
             asked = response.headers.get("Retry-After") if status in _WITH_RETRY_AFTER else None
             retry_after = retry_after_seconds(asked, self._clock())
@@ -351,44 +310,17 @@ class FinanceClient:
             )
         # Without its query, which may carry what is not ours to show.
         location = re.split(r"[?#]", response.headers.get("Location", ""))[0]
-        elsewhere = f", pointing to {self._quoted(location.encode())}" if location else ""
+        elsewhere = f", pointing to {self._service.quoted(location.encode())}" if location else ""
         return ConfigurationFailure(
             f"finance answered {status}{elsewhere}; redirects are not followed: check SKYAI_FINANCE_URL",
             status=status,
             requests=request,
         )
 
-    def _exchange_failure(self, error: Exception, begun: Exchange, request: int) -> FinanceError:
-        """Tell a failure that may pass from one that will not."""
-        kind, cause = breakage(error, begun)
-        words = self._quoted(cause.encode())
-        wrong_setting = {
-            "unresolved": f"the host name of {self.target} does not resolve: check SKYAI_FINANCE_URL ({words})",
-            "no TLS": f"no TLS connection with {self.target}: check SKYAI_FINANCE_URL, "
-            f"and SSL_CERT_FILE where its certificate is from a private authority ({words})",
-            "no HTTP": f"what answers at {self.target} does not speak HTTP: check SKYAI_FINANCE_URL ({words})",
-        }
-        if kind in wrong_setting:
-            return ConfigurationFailure(wrong_setting[kind], requests=request)
-        if kind == "too slow":
-            return TransientFailure(f"{self.target} took too long: {self._limit(error, begun)}", requests=request)
-        return TransientFailure(f"no complete answer from {self.target}: {words}", requests=request)
-
-    def _limit(self, error: Exception, begun: Exchange) -> str:
-        if begun.expired():
-            return f"no complete answer within {self._deadline:g} s"
-        if isinstance(error, httpcore.ConnectTimeout):
-            return "no connection in time"
-        return f"silent for {self._read_timeout:g} s (SKYAI_FINANCE_READ_TIMEOUT)"
-
     def _harmless_id(self, value: object) -> str | None:
         """An id that can be kept and shown; None where it repeats our secret or a token."""
         found = _usable_id(value)
         return found if found is not None and self._mint.redact(found) == found else None
-
-    def _quoted(self, content: bytes) -> str:
-        """Somebody else's words, without our secrets."""
-        return quoted(self._mint.redact(content[:_READ_OF_WORDS].decode(errors="replace")))
 
 
 def _usable_target(base_url: str, *, allow_http: bool) -> str:
@@ -398,28 +330,10 @@ def _usable_target(base_url: str, *, allow_http: bool) -> str:
     except ValueError as error:
         message = f"SKYAI_FINANCE_URL is {error}"
         raise ConfigurationFailure(message) from None
-    if problem := _exposure(httpx.URL(base_url), allow_http=allow_http):
+    if problem := exposure(httpx.URL(base_url), allow_http=allow_http, allowed_by="SKYAI_FINANCE_ALLOW_HTTP"):
         message = f"SKYAI_FINANCE_URL {problem}"
         raise ConfigurationFailure(message)
     return target
-
-
-def _exposure(url: httpx.URL, *, allow_http: bool) -> str | None:
-    """Say why nothing should be sent to a URL that could be used."""
-    if url.userinfo:
-        return "holds a user or a password: remove it, finance takes a token"
-    if url.query or url.fragment:
-        return "has a query or a fragment: expected the base URL alone"
-    if url.scheme == "http" and not allow_http and not is_loopback(url.host):
-        return "would send the token over the network in the clear: use https://, or set SKYAI_FINANCE_ALLOW_HTTP=true"
-    return None
-
-
-def _trusted() -> ssl.SSLContext:
-    try:
-        return authorities()
-    except ValueError as error:
-        raise ConfigurationFailure(str(error)) from error
 
 
 def _canonical(payload: Mapping[str, object]) -> bytes:

@@ -12,23 +12,11 @@ The client has already made its retries when it raises. Every message is fit for
 database: it never holds the secret or a token, and finance's own words in it are short and on one line.
 """
 
+from arcadia_dagster.transport import ServiceError
 
-class FinanceError(Exception):
-    """An invoice was not delivered, or nobody can say whether it was.
 
-    Attributes:
-        status: The HTTP status of the last answer; None where there was none.
-        requests: How many requests were attempted, connections that failed included; 0 where none was.
-        retry_after: Seconds from the last answer that finance asked to be left alone for; None where it did not ask.
-    """
-
-    def __init__(
-        self, message: str, *, status: int | None = None, requests: int = 0, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.requests = requests
-        self.retry_after = retry_after
+class FinanceError(ServiceError):
+    """An invoice was not delivered, or nobody can say whether it was."""
 
 
 class TransientFailure(FinanceError):  # noqa: N818 - says what happened

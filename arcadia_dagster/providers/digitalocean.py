@@ -10,7 +10,6 @@ Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoic
 """
 
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,17 +19,13 @@ from typing import Any, Final, NoReturn, Self
 
 import httpx
 
-from arcadia_dagster import __version__
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, TransientFailure, UnusableAnswer
 from arcadia_dagster.transport import (
-    EXCHANGE_FAILED,
-    DeadlineTransport,
-    Exchange,
-    authorities,
-    beginning_of,
-    breakage,
-    exchange,
-    is_loopback,
+    Failures,
+    Limits,
+    Retries,
+    Service,
+    exposure,
     parsed_url,
     quoted,
     retry_after_seconds,
@@ -131,30 +126,22 @@ class DigitalOceanClient:
         if _TOKEN.fullmatch(token) is None:
             raise ConfigurationFailure("DIGITALOCEAN_TOKEN is blank, or has characters that no token has")
         self._token = token
-        self._deadline = deadline
-        self._read_timeout = read_timeout
-        self._retry_delays = retry_delays
-        self._jitter = jitter
         self._longest_pause = longest_pause
         self._patience = patience
         self._sleep = sleep
         self._clock = clock
         self._lost = 0.0
         self._free_at: float | None = None
-        try:
-            context = authorities() if self._base_url.startswith("https:") else None
-        except ValueError as error:
-            raise ConfigurationFailure(str(error)) from error
-        self._http = httpx.Client(
-            transport=DeadlineTransport(context),
-            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
-            follow_redirects=False,
-            trust_env=False,
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
-                "User-Agent": f"arcadia-dagster/{__version__}",
-            },
+        self._service = Service(
+            url=self._base_url,
+            name=self._base_url,
+            setting="ARCADIA_DIGITALOCEAN_URL",
+            limits=Limits(connect=connect_timeout, read=read_timeout, deadline=deadline, answer_bytes=_ANSWER_BYTES),
+            retries=Retries(delays=retry_delays, jitter=jitter),
+            # Without a network no name resolves: it is as likely to pass as to be a wrong setting.
+            failures=Failures(passing=TransientFailure, setting=ConfigurationFailure, unresolved=TransientFailure),
+            redact=lambda words: words.replace(token, "[token]"),
+            sleep=sleep,
         )
 
     def __repr__(self) -> str:
@@ -170,7 +157,7 @@ class DigitalOceanClient:
 
     def close(self) -> None:
         """Close the connection; nothing can be read any more."""
-        self._http.close()
+        self._service.close()
 
     def invoices(self) -> list[dict[str, Any]]:
         """Every invoice as the list states it, newest first; not the preview.
@@ -272,18 +259,16 @@ class DigitalOceanClient:
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """An answer, after retries where it takes them."""
-        for delay in self._retry_delays:
-            try:
-                return self._request(path, params or {})
-            except TransientFailure as failure:
-                self._pause(delay * (1 + self._jitter * random.random()), str(failure))  # noqa: S311 - not a secret
-        return self._request(path, params or {})
+        return self._service.retrying(
+            lambda _number: self._request(path, params or {}),
+            before_pause=lambda seconds, failure: self._spend(seconds, str(failure)),
+        )
 
-    def _pause(self, seconds: float, why: str) -> None:
+    def _spend(self, seconds: float, why: str) -> None:
+        """Count what a pause takes of this client's patience."""
         if self._lost + seconds > self._patience:
             raise GivenUp(f"{why}; failures and pauses took {self._lost:.0f} s: fetch again later")
         self._lost += seconds
-        self._sleep(seconds)
 
     def _leave_alone(self) -> None:
         """Wait until DigitalOcean takes a request again, where it said when."""
@@ -293,7 +278,8 @@ class DigitalOceanClient:
         if left > self._longest_pause:
             raise GivenUp(f"DigitalOcean asks to be left alone for {left:.0f} s: fetch again later")
         if left > 0:
-            self._pause(left, "DigitalOcean asks to be left alone")
+            self._spend(left, "DigitalOcean asks to be left alone")
+            self._sleep(left)
 
     def _request(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         self._leave_alone()
@@ -311,12 +297,8 @@ class DigitalOceanClient:
     def _exchange(self, path: str, params: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         url = httpx.URL(self._base_url + path)
         url = url.copy_merge_params(dict(params)) if params else url
-        with exchange(self._deadline) as begun:
-            try:
-                with self._http.stream("GET", url, headers={"Authorization": f"Bearer {self._token}"}) as response:
-                    return response, beginning_of(response, begun, _ANSWER_BYTES)
-            except EXCHANGE_FAILED as error:
-                self._break(path, error, begun)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return self._service.request("GET", url, headers=headers, asked_for=_named(path))
 
     def _note_quota(self, response: httpx.Response) -> None:
         """Note when a request is allowed again, where none is left now.
@@ -328,7 +310,7 @@ class DigitalOceanClient:
         self._free_at = float(reset) if is_used_up else None
 
     def _refuse(self, path: str, response: httpx.Response, content: bytes) -> NoReturn:
-        status, words = response.status_code, self._quoted(content.decode(errors="replace"))
+        status, words = response.status_code, self._service.quoted(content)
         what = f"DigitalOcean answered {status} for {_named(path)}"
         if status in _RETRIED:
             asked = retry_after_seconds(response.headers.get("Retry-After"), self._clock())
@@ -341,35 +323,6 @@ class DigitalOceanClient:
             raise ConfigurationFailure(f"{what}; redirects are not followed: check ARCADIA_DIGITALOCEAN_URL")
         raise UnusableAnswer(f"{what}: {words}")
 
-    def _break(self, path: str, error: Exception, begun: Exchange) -> NoReturn:
-        """Raise what a request without a complete answer comes to."""
-        kind, cause = breakage(error, begun)
-        words = self._quoted(cause)
-        setting = "check ARCADIA_DIGITALOCEAN_URL"
-        match kind:
-            case "unresolved":
-                # Without a network no name resolves: it is as likely to pass as to be a wrong setting.
-                raise TransientFailure(
-                    f"the host name of {self._base_url} does not resolve: {setting} ({words})"
-                ) from error
-            case "no TLS":
-                raise ConfigurationFailure(
-                    f"no TLS connection with {self._base_url}: {setting}, and SSL_CERT_FILE ({words})"
-                ) from error
-            case "no HTTP":
-                raise ConfigurationFailure(
-                    f"what answers at {self._base_url} does not speak HTTP: {setting}"
-                ) from error
-            case "too slow":
-                limit = f"{self._deadline:g} s in all" if begun.expired() else f"{self._read_timeout:g} s in silence"
-                raise TransientFailure(f"no answer for {_named(path)} within {limit}") from error
-            case "dropped":
-                raise TransientFailure(f"no complete answer for {_named(path)}: {words}") from error
-
-    def _quoted(self, words: str) -> str:
-        """DigitalOcean's words, without the token."""
-        return quoted(words.replace(self._token, "[token]"))
-
 
 def _usable(base_url: str) -> str:
     """The base URL without a slash at its end.
@@ -378,13 +331,7 @@ def _usable(base_url: str) -> str:
         ConfigurationFailure: The token cannot be sent there.
     """
     url = parsed_url(base_url)
-    problem = None
-    if url is None:
-        problem = "is not an http:// or https:// URL with a host"
-    elif url.userinfo or url.query or url.fragment:
-        problem = "has a user, a query or a fragment: expected the base URL alone"
-    elif url.scheme == "http" and not is_loopback(url.host):
-        problem = "would send the token over the network in the clear: use https://"
+    problem = "is not an http:// or https:// URL with a host" if url is None else exposure(url)
     if problem is not None:
         raise ConfigurationFailure(f"ARCADIA_DIGITALOCEAN_URL {problem}")
     return str(url).rstrip("/")

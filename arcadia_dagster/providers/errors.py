@@ -12,8 +12,10 @@ The client has already made its retries when it raises. Every message is fit for
 the token, and the provider's own words in it are short and on one line.
 """
 
+from arcadia_dagster.transport import ServiceError
 
-class ProviderError(Exception):
+
+class ProviderError(ServiceError):
     """Something was not fetched; nothing of it was kept."""
 
 

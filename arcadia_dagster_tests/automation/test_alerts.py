@@ -269,8 +269,8 @@ def test_a_doubtful_line_that_comes_again_each_month_is_told_once(
 @pytest.mark.parametrize(
     ("dead", "told"),
     [
-        (say_nothing, "did not answer (too slow)"),
-        (hang_up, "did not answer (dropped)"),
+        (say_nothing, "the webhook took too long: no complete answer within 0.5 s"),
+        (hang_up, "no complete answer from the webhook: "),
         (answer(404, b"no_service"), "answered 404 (no_service): check ARCADIA_ALERT_WEBHOOK"),
         (answer(500, MARKED.encode()), "answered 500"),
         (answer(302, Location=f"https://elsewhere.example/{MARKED}"), "answered 302"),

@@ -199,7 +199,7 @@ def test_an_asset_whose_code_has_changed_is_stale(ui: Ui, monkeypatch: pytest.Mo
 
 
 OTHERS = {
-    "finance_records": ("transport.py", "finance"),
+    "finance_records": ("transport", "finance"),
     "focus_export": ("focus",),
     "monthly_statement": ("finance", "statement"),
 }

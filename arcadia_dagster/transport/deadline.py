@@ -1,12 +1,10 @@
-"""HTTP to services elsewhere: what all our clients need alike.
+"""One request with a deadline for all of it, from connecting to the last byte of the answer.
 
 httpx has time-outs for each read, so a server that sends a byte now and then holds a request for ever. The deadline
 for a whole request is kept below httpx, where the socket is read, so that it holds for headers and body alike.
 """
 
-import ipaddress
 import logging
-import re
 import socket
 import ssl
 import time
@@ -14,17 +12,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal, TypeAlias
 
 import httpcore
 import httpx
 
-_QUOTED_CHARACTERS: Final = 300
-_DELAY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
-_LONGEST_PAUSE_SECONDS: Final = 86_400.0
-_PORTS: Final = range(1, 65536)
 # At DEBUG it logs the headers of every answer, in which a server may repeat our token.
 logging.getLogger("httpcore.http11").setLevel(logging.INFO)
 
@@ -33,51 +25,6 @@ EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, http
 
 Breakage: TypeAlias = Literal["unresolved", "no TLS", "too slow", "no HTTP", "dropped"]
 """How a request failed that got no complete answer."""
-
-
-def retry_after_seconds(value: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header (RFC 9110 section 10.2.3).
-
-    Args:
-        value: Seconds (`120`) or an HTTP date, which is in UTC (`Wed, 21 Oct 2026 07:28:00 GMT`); None for no header.
-        now: The time, in seconds since 1970-01-01 UTC.
-
-    Returns:
-        Seconds from now, 0 for a date in the past, a day at most: who asks for more is asked again after a day. None where
-        there is no header or it is neither of the two.
-    """
-    if value is None:
-        return None
-    if _DELAY_SECONDS.fullmatch(value):
-        return min(float(value), _LONGEST_PAUSE_SECONDS)
-    try:
-        date = parsedate_to_datetime(value)
-        at = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises for one garbage or another
-        return None
-    return min(max(0.0, at - now), _LONGEST_PAUSE_SECONDS)
-
-
-def parsed_url(base_url: str) -> httpx.URL | None:
-    """Parse an http(s) URL; None where it is none, so that no error that quotes it is left in a chain."""
-    try:
-        url = httpx.URL(base_url)
-        url.raw_host.decode("ascii").encode("idna")  # as the resolver will do
-    except (httpx.InvalidURL, UnicodeError):
-        return None
-    # httpx percent-encodes blanks: a blank after the URL would become part of its path.
-    usable = url.scheme in {"http", "https"} and url.host and not re.search(r"\s", base_url)
-    return url if usable and (url.port is None or url.port in _PORTS) else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that nothing that is sent to it can be seen on a network."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def authorities() -> ssl.SSLContext:
@@ -125,13 +72,6 @@ def breakage(error: Exception, begun: "Exchange") -> tuple[Breakage, str]:
     elif begun.garbled(error):
         kind = "no HTTP"
     return kind, str(cause)
-
-
-def quoted(words: str) -> str:
-    """Somebody else's words: short, on one line and harmless to a terminal."""
-    text = words.strip()
-    short = text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short) or "(no words)"
 
 
 def beginning_of(response: httpx.Response, exchange: "Exchange", most: int) -> bytes:
