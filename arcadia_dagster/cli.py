@@ -4,26 +4,26 @@ Exit codes: 0 done; 1 it failed, and the message says what to do; 2 the command 
 """
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from arcadia_dagster import __version__
+from arcadia_dagster import __version__, commands
 
 _INTERRUPTED = 130
+
+_Command: TypeAlias = Callable[[argparse.Namespace], int]
+"""Carries out a command; it returns the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the process's exit code is returned."""
     options = _parser().parse_args(arguments)
-    module, name = options.command
-    commands = importlib.import_module(f"arcadia_dagster.commands.{module}")
+    command: _Command = options.command
     from arcadia_dagster.commands.common import CommandError, harmless
 
-    command: Callable[[argparse.Namespace], int] = getattr(commands, name)
     try:
         return command(options)
     except CommandError as error:
@@ -46,11 +46,11 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"arcadia {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_months(commands)
-    _add_invoices(commands)
-    _add_machine(commands)
-    _add_warehouse(commands)
+    parsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_months(parsers)
+    _add_invoices(parsers)
+    _add_machine(parsers)
+    _add_warehouse(parsers)
     return parser
 
 
@@ -74,15 +74,15 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+_Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
 def _add(
-    commands: _Commands, name: str, where: tuple[str, str], text: str, *, has_json: bool = False
+    parsers: _Parsers, name: str, command: _Command, text: str, *, has_json: bool = False
 ) -> argparse.ArgumentParser:
-    """A command: the module and function that do it, imported when it is called, and what it does."""
-    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-    parser.set_defaults(command=where)
+    """A command: what carries it out, whose module is imported when it is called, and what it does."""
+    parser = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+    parser.set_defaults(command=command)
     if has_json:
         parser.add_argument(
             "--json", action="store_true", help="print JSON; amounts in minor units and as decimal text"
@@ -90,11 +90,11 @@ def _add(
     return parser
 
 
-def _add_months(commands: _Commands) -> None:
+def _add_months(parsers: _Parsers) -> None:
     ingest = _add(
-        commands,
+        parsers,
         "ingest",
-        ("months", "ingest"),
+        lambda options: commands.months.ingest(options),
         "take new files from the inbox and bring months up to date",
         has_json=True,
     )
@@ -102,9 +102,9 @@ def _add_months(commands: _Commands) -> None:
         "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: what is new"
     )
     fetch = _add(
-        commands,
+        parsers,
         "fetch",
-        ("fetch", "fetch"),
+        lambda options: commands.fetch.fetch(options),
         "download new and changed invoices into the inbox, and what the account runs",
         has_json=True,
     )
@@ -115,9 +115,14 @@ def _add_months(commands: _Commands) -> None:
         metavar="MONTH[..MONTH]",
         help="only the invoices of these months; default: all that is new",
     )
-    _add(commands, "status", ("months", "status"), "show how each month stands", has_json=True)
+    _add(
+        parsers, "status", lambda options: commands.months.status(options), "show how each month stands", has_json=True
+    )
     statement = _add(
-        commands, "statement", ("statement", "statement"), "write a month's statement, a page to read and to print"
+        parsers,
+        "statement",
+        lambda options: commands.statement.statement(options),
+        "write a month's statement, a page to read and to print",
     )
     statement.add_argument(
         "months",
@@ -126,14 +131,14 @@ def _add_months(commands: _Commands) -> None:
         help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
     )
     statement.add_argument("--open", action="store_true", help="show it in the browser")
-    _add_export(commands)
+    _add_export(parsers)
 
 
-def _add_export(commands: _Commands) -> None:
+def _add_export(parsers: _Parsers) -> None:
     export = _add(
-        commands,
+        parsers,
         "export",
-        ("export", "export"),
+        lambda options: commands.export.export(options),
         "write invoices and lines as CSV or Parquet for other programs",
         has_json=True,
     )
@@ -152,12 +157,12 @@ def _add_export(commands: _Commands) -> None:
     )
 
 
-def _add_invoices(commands: _Commands) -> None:
+def _add_invoices(parsers: _Parsers) -> None:
     which = "its id or number, or source/account/id"
     explain = _add(
-        commands,
+        parsers,
         "explain",
-        ("invoices", "explain_invoice"),
+        lambda options: commands.invoices.explain_invoice(options),
         "show where an invoice's figures come from, back to the lines of its file; or what became of a file",
         has_json=True,
     )
@@ -167,9 +172,9 @@ def _add_invoices(commands: _Commands) -> None:
         help=f"{which}; or a file, by its path or its name, or 8 digits or more of its SHA-256",
     )
     invoices = _add(
-        commands,
+        parsers,
         "invoices",
-        ("listing", "invoices"),
+        lambda options: commands.listing.invoices(options),
         "list invoices with their amounts and states, or the files that are rejected",
         has_json=True,
     )
@@ -186,45 +191,63 @@ def _add_invoices(commands: _Commands) -> None:
     only.add_argument(
         "--rejected", action="store_true", help="the files that could not be read, or not be taken, and why"
     )
-    push = _add(commands, "push", ("invoices", "push"), "push to finance what it does not have yet", has_json=True)
+    push = _add(
+        parsers,
+        "push",
+        lambda options: commands.invoices.push(options),
+        "push to finance what it does not have yet",
+        has_json=True,
+    )
     push.add_argument("what", metavar="INVOICE|MONTH[..MONTH]", help=f"{which}; or a month such as 2026-04")
     push.add_argument("--again", action="store_true", help="also what finance has already; the record says so")
     _add(
-        commands,
+        parsers,
         "reconcile",
-        ("invoices", "reconcile"),
+        lambda options: commands.invoices.reconcile(options),
         "compare what finance lists with what was pushed, and say what to do where they differ",
         has_json=True,
     )
-    release = _add(commands, "release", ("invoices", "release"), "let a held invoice go to finance", has_json=True)
+    release = _add(
+        parsers,
+        "release",
+        lambda options: commands.invoices.release(options),
+        "let a held invoice go to finance",
+        has_json=True,
+    )
     release.add_argument("invoice", metavar="INVOICE", help=which)
     release.add_argument(
         "--as-stated",
         action="store_true",
         help="with the total that is stated, and not what its lines come to: the difference is a line of its own",
     )
-    void = _add(commands, "void", ("invoices", "void"), "stop all further pushes of an invoice", has_json=True)
+    void = _add(
+        parsers,
+        "void",
+        lambda options: commands.invoices.void(options),
+        "stop all further pushes of an invoice",
+        has_json=True,
+    )
     void.add_argument("invoice", metavar="INVOICE", help=which)
     dismiss = _add(
-        commands,
+        parsers,
         "dismiss",
-        ("invoices", "dismiss"),
+        lambda options: commands.invoices.dismiss(options),
         "take a document out; an older version of its invoices is current again",
         has_json=True,
     )
     dismiss.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
     mend = _add(
-        commands,
+        parsers,
         "mend",
-        ("invoices", "mend"),
+        lambda options: commands.invoices.mend(options),
         "write a document's damaged record anew, where there is no backup",
         has_json=True,
     )
     mend.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
     end = _add(
-        commands,
+        parsers,
         "end",
-        ("invoices", "end"),
+        lambda options: commands.invoices.end(options),
         "say that an account has ended: no invoice is awaited, until a later one comes",
         has_json=True,
     )
@@ -233,43 +256,54 @@ def _add_invoices(commands: _Commands) -> None:
         parser.add_argument("--reason", required=True, type=_text, help="why, for the record")
 
 
-def _add_machine(commands: _Commands) -> None:
-    _add(commands, "init", ("machine", "init"), "make the folders and the warehouse")
+def _add_machine(parsers: _Parsers) -> None:
+    _add(parsers, "init", lambda options: commands.machine.init(options), "make the folders and the warehouse")
     formats = _add(
-        commands,
+        parsers,
         "formats",
-        ("formats", "formats"),
+        lambda options: commands.formats.formats(options),
         "list the formats that are read, or try a description of one on a file",
         has_json=True,
     )
     actions = formats.add_subparsers(metavar="ACTION")
-    _add(actions, "list", ("formats", "formats"), "list the formats that are read", has_json=True)
+    _add(
+        actions,
+        "list",
+        lambda options: commands.formats.formats(options),
+        "list the formats that are read",
+        has_json=True,
+    )
     try_ = actions.add_parser(
         "try",
         help="show how a description reads a file; nothing is written",
         description="Show how a description reads a file. Nothing is written.",
         allow_abbrev=False,
     )
-    try_.set_defaults(command=("formats", "try_description"))
+    try_.set_defaults(command=lambda options: commands.formats.try_description(options))
     try_.add_argument("description", type=Path, metavar="DESCRIPTION", help="the TOML file")
     try_.add_argument("file", type=Path, metavar="FILE", help="a document of that format")
     retire = _add(
         actions,
         "retire",
-        ("invoices", "retire"),
+        lambda options: commands.invoices.retire(options),
         "take out every document that was read by a description, so that it can be given up",
         has_json=True,
     )
     retire.add_argument("name", metavar="NAME", help="the description's name")
     retire.add_argument("--reason", required=True, help="why, for the record")
     _add(
-        commands,
+        parsers,
         "doctor",
-        ("machine", "doctor"),
+        lambda options: commands.machine.doctor(options),
         "look at everything a deployment needs; a verdict each",
         has_json=True,
     )
-    up = _add(commands, "up", ("machine", "up"), "run the Dagster UI, the daemon and, without finance, a sandbox")
+    up = _add(
+        parsers,
+        "up",
+        lambda options: commands.machine.up(options),
+        "run the Dagster UI, the daemon and, without finance, a sandbox",
+    )
     up.add_argument("--port", type=_port, default=3000, help="of the Dagster UI; default: %(default)s")
     up.add_argument("--statements-port", type=_port, default=3001, help="of the statements; default: %(default)s")
     up.add_argument(
@@ -278,25 +312,35 @@ def _add_machine(commands: _Commands) -> None:
         help="of the sandbox; default: that of the last time, else 4010. At another it counts as another finance service",
     )
     sandbox = _add(
-        commands, "finance-sandbox", ("machine", "finance_sandbox"), "run a finance service for this machine"
+        parsers,
+        "finance-sandbox",
+        lambda options: commands.machine.finance_sandbox(options),
+        "run a finance service for this machine",
     )
     sandbox.add_argument(
         "--port", type=_any_port, help="0 for any that is free; default: that of the home's sandbox, else 4010"
     )
     sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
     demo = _add(
-        commands, "demo", ("machine", "demo"), "show the sample months from file to finance, in a temporary home"
+        parsers,
+        "demo",
+        lambda options: commands.machine.demo(options),
+        "show the sample months from file to finance, in a temporary home",
     )
     demo.add_argument("--sample", type=Path, help="another folder with inbox, reissued and rejected")
 
 
-def _add_warehouse(commands: _Commands) -> None:
-    warehouse = commands.add_parser(
+def _add_warehouse(parsers: _Parsers) -> None:
+    warehouse = parsers.add_parser(
         "warehouse", help="copy all tables from a file to a lake, or back", description="The warehouse as a whole."
     )
     actions = warehouse.add_subparsers(required=True, metavar="ACTION")
     copy = _add(
-        actions, "copy", ("warehouse", "copy"), "copy a warehouse into one that is new, and compare them", has_json=True
+        actions,
+        "copy",
+        lambda options: commands.warehouse.copy(options),
+        "copy a warehouse into one that is new, and compare them",
+        has_json=True,
     )
     copy.add_argument("source", metavar="FROM", help="a DuckDB file, or ducklake:postgres:...")
     copy.add_argument("target", metavar="TO", help="the same; it must have no rows")

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster import checks, settings
-from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.assets import (
     cloud_resources,
     common,
@@ -27,11 +26,8 @@ from arcadia_dagster.automation.alerts import failures_to_webhook
 from arcadia_dagster.automation.fetch import fetch_from_providers
 from arcadia_dagster.automation.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.automation.maintenance import maintain_daily, maintain_warehouse
-from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.providers.resource import DigitalOceanResource
-from arcadia_dagster.statement.resource import StatementsResource
-from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster.resources import Resources
 
 
 def build_defs(
@@ -106,7 +102,7 @@ def _resources_of_runs(
     environ: Mapping[str, str] | None, overrides: Mapping[str, Any]
 ) -> dict[str, dg.ResourceDefinition]:
     """The resources as Dagster has them: each is made when a run or a tick begins, of the environment as it is then."""
-    resources = build_resources(settings.load(environ))
+    resources = Resources.of(settings.load(environ)).by_name()
     if unknown := sorted(set(overrides) - set(resources)):
         raise ValueError(f"no resource is called {', '.join(unknown)}: expected {', '.join(resources)}")
 
@@ -114,7 +110,7 @@ def _resources_of_runs(
         return lambda: overrides[name]
 
     def of_settings(name: str) -> Callable[[], Any]:
-        return lambda: build_resources(settings.load(environ))[name]
+        return lambda: getattr(Resources.of(settings.load(environ)), name)
 
     return {
         name: _resource_of_runs(given(name) if name in overrides else of_settings(name), getdoc(resource) or "")
@@ -134,53 +130,6 @@ def _resource_of_runs(make: Callable[[], Any], about: str) -> dg.ResourceDefinit
     return dg.ResourceDefinition(
         from_the_environment, config_schema=_NO_CONFIG, description=about.partition("\n\nAttributes:")[0]
     )
-
-
-def build_resources(values: settings.Settings) -> dict[str, Any]:
-    """The resources that the settings make, ready to be used."""
-    return {
-        "warehouse": WarehouseResource(
-            path=values.warehouse, data_path=str(values.data_path), lock_timeout=values.lock_timeout
-        ),
-        "landing": LandingResource(
-            inbox=str(values.inbox),
-            archive=str(values.archive),
-            formats=str(values.formats),
-            formats_named=values.is_set("formats"),
-            max_document_bytes=values.max_document_bytes,
-            settle_seconds=values.settle_seconds,
-            tenants=str(values.tenants),
-            tenants_named=values.is_set("tenants"),
-            own_tenant=values.finance_tenant_id,
-            sources=str(values.sources),
-            sources_named=values.is_set("sources"),
-        ),
-        "finance": FinanceResource(
-            base_url=values.finance_url,
-            secret=values.finance_secret.get_secret_value(),
-            tenant_id=values.finance_tenant_id,
-            roles=values.finance_roles,
-            issuer=values.finance_issuer,
-            subject=values.finance_subject,
-            read_timeout=values.finance_read_timeout,
-            concurrency=values.finance_concurrency,
-            abandon_days=values.finance_abandon_days,
-            allow_http=values.finance_allow_http,
-            optional_fields=values.finance_optional_fields,
-            list_path=values.finance_list_path,
-            sandbox_url=values.sandbox_url,
-        ),
-        "digitalocean": DigitalOceanResource(
-            base_url=values.digitalocean_url,
-            token=values.digitalocean_token.get_secret_value(),
-            first_month=values.first_month,
-        ),
-        "statements": StatementsResource(folder=str(values.statements), url=values.statements_url),
-        "alerts": AlertsResource(
-            webhook=values.alert_webhook.get_secret_value(),
-            ui_url=values.ui_url,
-        ),
-    }
 
 
 defs = build_defs()

@@ -12,10 +12,11 @@ import dagster as dg
 
 from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.automation.jobs import INGEST
-from arcadia_dagster.definitions import build_defs, build_resources
+from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.decisions import Decision, decide
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.stated import stated_figures
@@ -129,7 +130,7 @@ class Project:
 
     def new_months(self) -> list[date]:
         """The months that have something new once the inbox is landed; the present one where none has."""
-        landing = build_resources(load(self.environ))["landing"]
+        landing = Resources.of(load(self.environ)).landing
         try:
             landing.land(self.warehouse)
         finally:

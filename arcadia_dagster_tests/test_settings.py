@@ -9,12 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from arcadia_dagster.alerts.resource import AlertsResource
-from arcadia_dagster.commands.common import load_settings
-from arcadia_dagster.definitions import build_defs, build_resources
+from arcadia_dagster.commands.home import Home
+from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.launcher import plan
 from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import PATH_VARIABLES, Settings, SettingsError, as_markdown, load
 
 SECRET = "never-to-be-seen-" * 4
@@ -150,7 +151,7 @@ def test_every_path_means_the_same_place_to_a_command_and_to_what_it_starts_in_a
 ) -> None:
     monkeypatch.setattr(os, "environ", {variable: "./mine", "HOME": str(tmp_path)})
     monkeypatch.chdir(tmp_path)
-    assert str(getattr(load_settings(), PATHS[variable])) == str(tmp_path / "mine")
+    assert str(getattr(Home.open().settings, PATHS[variable])) == str(tmp_path / "mine")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert str(getattr(load(), PATHS[variable])) == str(tmp_path / "mine")
@@ -250,7 +251,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
         "SKYAI_FINANCE_LIST_PATH": "/api/v2/invoices",
         "ARCADIA_SANDBOX_URL": "http://localhost:4010",
     }
-    resources = build_resources(load(environ))
+    resources = Resources.of(load(environ)).by_name()
     landing, warehouse, finance = resources["landing"], resources["warehouse"], resources["finance"]
     assert (landing.inbox, landing.archive) == ("/srv/inbox", "/srv/archive")
     assert (landing.settle_seconds, landing.max_document_bytes) == (7, 1000)
@@ -268,7 +269,7 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
 
 def test_no_representation_shows_a_secret() -> None:
     environ = dict.fromkeys(SECRETS, SECRET)
-    resources = build_resources(load(environ))
+    resources = Resources.of(load(environ)).by_name()
     assert all(resources[name].is_configured for name in ("finance", "digitalocean", "alerts"))
     assert all(SECRET not in repr(resource) + str(resource) for resource in resources.values())
     assert SECRET not in repr(load(environ))

@@ -5,15 +5,21 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from arcadia_dagster.commands.common import OK, CommandError, complaints, harmless, print_json
+from arcadia_dagster.commands.common import (
+    OK,
+    CommandError,
+    complaints,
+    harmless,
+    print_json,
+)
+from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
 
 _INVOICES_SHOWN = 20
 
 
-def explain_file(options: argparse.Namespace, values: Settings, warehouse: Warehouse, archive: Archive) -> int:
+def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, archive: Archive) -> int:
     """Print all that is known of a document.
 
     Raises:
@@ -24,18 +30,20 @@ def explain_file(options: argparse.Namespace, values: Settings, warehouse: Wareh
 
     with complaints(ValueError), warehouse.read() as connection:
         try:
-            found = documents.find_document(connection, options.what, values.inbox, max_bytes=values.max_document_bytes)
+            found = documents.find_document(
+                connection, options.what, home.settings.inbox, max_bytes=home.settings.max_document_bytes
+            )
         except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
             raise CommandError(harmless(str(error))) from error
         months = documents.stated_months(connection, found.document_sha256)
-        invoices = listed(connection, values, months) if months else []
+        invoices = listed(connection, home, months) if months else []
         explained = documents.explain_document(connection, archive, found.document_sha256, invoices)
     if options.json:
         print_json({**explained, "notes": list(found.notes)})
         return OK
     for line in (*_document_lines(explained), *_invoice_lines(explained), *_decision_lines(explained)):
         print(harmless(line))
-    for line in dict.fromkeys((*found.notes, *_what_to_do(explained, values))):
+    for line in dict.fromkeys((*found.notes, *_what_to_do(explained, home))):
         print(harmless(line))
     return OK
 
@@ -110,7 +118,7 @@ def _name(invoice: dict[str, Any]) -> str:
     return f"{invoice['source']}/{invoice['account_id']}/{invoice['external_id']}"
 
 
-def _what_to_do(explained: dict[str, Any], values: Settings) -> Iterator[str]:
+def _what_to_do(explained: dict[str, Any], home: Home) -> Iterator[str]:
     """What a person does next, ready to paste; a command for the first invoice of a kind stands for the others."""
     from arcadia_dagster.landing.records import RESTORE
 
@@ -122,8 +130,8 @@ def _what_to_do(explained: dict[str, Any], values: Settings) -> Iterator[str]:
             yield "a good file has taken its place: nothing is left to do"
             return
         open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
-        places = " and ".join(shlex.quote(str(values.inbox / path)) for path in open_paths)
-        yield f"put a good file in its place, {places or values.inbox}, and run `arcadia ingest`;"
+        places = " and ".join(shlex.quote(str(home.settings.inbox / path)) for path in open_paths)
+        yield f"put a good file in its place, {places or home.settings.inbox}, and run `arcadia ingest`;"
         yield f"or take it out: arcadia dismiss {_hash(document['document_sha256'])} --reason ..."
         return
     states: dict[str, dict[str, Any]] = {}

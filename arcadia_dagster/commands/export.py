@@ -9,12 +9,11 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
-    existing_warehouse_of,
-    load_settings,
     new_console,
     parse_months,
     print_json,
 )
+from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,16 +23,16 @@ if TYPE_CHECKING:
 
 def export(options: argparse.Namespace) -> int:
     """Write invoices, lines or both into a folder, or one of them into a file."""
-    values = load_settings()
+    home = Home.open()
     from arcadia_dagster.finance.client import target_of
     from arcadia_dagster.stages.export import CONTENTS, export
 
-    months = parse_months(options.months, values) if options.months else None
+    months = parse_months(options.months, home.settings) if options.months else None
     wanted: Sequence[Content] = [content for content in CONTENTS if getattr(options, content)] or CONTENTS
     format_, files = _files(options.to, wanted, options.format, options.months)
-    warehouse = existing_warehouse_of(values)
+    warehouse = home.existing_warehouse
     with new_console(stderr=True).status("writing"), complaints(ValueError):
-        written = export(warehouse, files, format=format_, months=months, target=target_of(values.finance_url))
+        written = export(warehouse, files, format=format_, months=months, target=target_of(home.settings.finance_url))
     if options.json:
         print_json({"files": [{"path": str(file.path), "rows": file.rows} for file in written]})
         return OK

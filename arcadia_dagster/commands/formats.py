@@ -14,13 +14,11 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
-    formats_of,
     harmless,
-    load_settings,
     new_console,
     print_json,
-    warehouse_of,
 )
+from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
     from arcadia_dagster.formats.format import Reading, StatedInvoice
@@ -38,8 +36,8 @@ def formats(options: argparse.Namespace) -> int:
     from arcadia_dagster.formats.registry import FORMATS
     from arcadia_dagster.landing.descriptions import problems
 
-    values = load_settings()
-    found, warehouse = formats_of(values), warehouse_of(values)
+    home = Home.open()
+    found, warehouse = home.formats(), home.warehouse
     with complaints():
         if warehouse.exists():
             with warehouse.read() as connection:
@@ -75,13 +73,13 @@ def try_description(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.archive import ArchiveError
     from arcadia_dagster.warehouse import Warehouse
 
-    values = load_settings()
+    home = Home.open()
     try:
         description = read_description(options.description)
     except DescriptionError as error:
         raise CommandError(str(error), MISUSED) from error
     with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints(ArchiveError):
-        document = _linked(options.file, Path(folder), max_document_bytes=values.max_document_bytes)
+        document = _linked(options.file, Path(folder), max_document_bytes=home.settings.max_document_bytes)
         if document.encoding is Encoding.PARQUET:
             raise CommandError(f"{options.file}: it is Parquet; expected CSV, which is all that can be described")
         described = DescribedFormat(description, options.description)

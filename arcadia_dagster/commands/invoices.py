@@ -14,25 +14,16 @@ from arcadia_dagster.commands.common import (
     MISUSED,
     OK,
     CommandError,
-    archive_of,
     complaints,
-    existing_warehouse_of,
-    finance_complaints,
-    formats_of,
     harmless,
-    load_settings,
     new_console,
-    not_configured,
     parse_months,
     print_json,
     progress,
-    refresh_statements,
-    report_checks,
-    resources_of,
 )
 from arcadia_dagster.commands.documents import explain_file
+from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.inbox import readable
-from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.explain import Invoice, NoInvoiceError, UnknownInvoiceError, explain, find
 from arcadia_dagster.warehouse import Warehouse
 
@@ -48,16 +39,16 @@ _LINES_SHOWN = 40
 
 def explain_invoice(options: argparse.Namespace) -> int:
     """Print all that is known of an invoice, from finance's record back to the lines of the file; else of a document."""
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
     with complaints(UnknownInvoiceError):
         try:
             invoice = find(warehouse, options.what)
         except NoInvoiceError:
-            return explain_file(options, values, warehouse, archive_of(values))
+            return explain_file(options, home, warehouse, home.archive)
         shown = None if options.json else _LINES_SHOWN
-        formats = formats_of(values)
-        found = explain(warehouse, archive_of(values), invoice, max_lines=shown, formats=formats)
+        formats = home.formats()
+        found = explain(warehouse, home.archive, invoice, max_lines=shown, formats=formats)
     if options.json:
         print_json(found)
     else:
@@ -68,37 +59,36 @@ def explain_invoice(options: argparse.Namespace) -> int:
 def push(options: argparse.Namespace) -> int:
     """Push a month's or an invoice's to finance; `--again` also what finance has already."""
     # Before the definitions are imported, which read the settings too.
-    values = load_settings()
+    home = Home.open()
     from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.records import barred_invoices
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.landing.rules import RulesError
 
-    resources = resources_of(values)
-    finance = resources["finance"]
+    resources = home.resources
+    finance = resources.finance
     if not finance.is_configured:
-        raise CommandError(not_configured(values), MISUSED)
-    warehouse = existing_warehouse_of(values)
+        raise CommandError(home.not_configured, MISUSED)
+    warehouse = home.existing_warehouse
     with complaints(FormatsError, RoutesError, RulesError):
-        resources["landing"].assert_can_deliver(warehouse)
+        resources.landing.assert_can_deliver(warehouse)
     months, invoice = None, None
     if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
-        months = parse_months(options.what, values)
+        months = parse_months(options.what, home.settings)
     else:
         with complaints(UnknownInvoiceError):
             invoice = find(warehouse, options.what)
     invoices = None if invoice is None else [invoice]
-    with finance_complaints(values), progress("push", new_console(stderr=True)) as advance:
+    with home.finance_complaints(), progress("push", new_console(stderr=True)) as advance:
         delivered = finance.deliver(
             warehouse,
             months=months,
             invoices=invoices,
             again=options.again,
-            barred=lambda: barred_invoices(warehouse, archive_of(values)),
+            barred=lambda: barred_invoices(warehouse, home.archive),
             progress=advance,
         )
-    report_checks(values)
-    refresh_statements(values, warehouse)
+    home.show_changes()
     if invoice is not None:
         _assert_was_ready(warehouse, invoice, delivered)
     return _report(delivered, as_json=options.json)
@@ -106,15 +96,14 @@ def push(options: argparse.Namespace) -> int:
 
 def reconcile(options: argparse.Namespace) -> int:
     """Compare what finance lists with what is on record; exit 1 where they differ."""
-    values = load_settings()
-    finance = resources_of(values)["finance"]
+    home = Home.open()
+    finance = home.resources.finance
     if not finance.is_configured:
-        raise CommandError(not_configured(values), MISUSED)
-    warehouse = existing_warehouse_of(values)
-    with finance_complaints(values):
+        raise CommandError(home.not_configured, MISUSED)
+    warehouse = home.existing_warehouse
+    with home.finance_complaints():
         found = finance.reconcile(warehouse)
-    report_checks(values)
-    refresh_statements(values, warehouse)
+    home.show_changes()
     if options.json:
         print_json({"differences": [asdict(difference) for difference in found]})
     elif not found:
@@ -144,12 +133,12 @@ def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
     from arcadia_dagster.landing.decisions import DecisionError
 
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
     with complaints(DecisionError):
         sha256, name = _document(warehouse, options.document)
         pushed = _pushed_of(warehouse, sha256)
-        months = _decided(values, warehouse, "dismiss", sha256, None, options.reason)
+        months = _decided(home, warehouse, "dismiss", sha256, None, options.reason)
     message = f"{name} is dismissed"
     if pushed:
         message += (
@@ -158,8 +147,7 @@ def dismiss(options: argparse.Namespace) -> int:
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
         # Else the run that builds them evaluates the checks, and makes the statements.
-        report_checks(values)
-        refresh_statements(values, warehouse)
+        home.show_changes()
     return OK
 
 
@@ -169,15 +157,15 @@ def mend(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
     from arcadia_dagster.landing.mending import mend as mend_record
 
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
-    formats = formats_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
+    formats = home.formats()
     with complaints(DecisionError, FormatsError):
         assert_usable(warehouse, formats)
         sha256, name = _document(warehouse, options.document)
         months, lost = mend_record(
             warehouse,
-            archive_of(values),
+            home.archive,
             document_sha256=sha256,
             reason=options.reason,
             by=getpass.getuser(),
@@ -199,9 +187,9 @@ def retire(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.decisions import DecisionError
     from arcadia_dagster.landing.retiring import retire as retire_description
 
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
-    formats = formats_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
+    formats = home.formats()
     if not formats.is_described(options.name):
         raise CommandError(f"{options.name} is a format of the program: it is described nowhere, and cannot be retired")
     described = formats.described(options.name)
@@ -213,7 +201,7 @@ def retire(options: argparse.Namespace) -> int:
         in_finance = {sha256: _pushed_of(warehouse, sha256) for (sha256,) in read}
         found, kept, dismissed = retire_description(
             warehouse,
-            archive_of(values),
+            home.archive,
             name=options.name,
             reason=options.reason,
             by=getpass.getuser(),
@@ -235,8 +223,7 @@ def retire(options: argparse.Namespace) -> int:
         print(message)
         _print_months(months)
     if not months:
-        report_checks(values)
-        refresh_statements(values, warehouse)
+        home.show_changes()
     return OK
 
 
@@ -244,14 +231,14 @@ def end(options: argparse.Namespace) -> int:
     """Say that an account has ended: nothing is awaited of it any more, unless an invoice of a later month comes."""
     from arcadia_dagster.landing.decisions import DecisionError
 
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
     with complaints(DecisionError):
         source, account_id, external_id, sha256, month = _last_of(warehouse, options.account)
-        months = _decided(values, warehouse, "end", sha256, (source, account_id, external_id), options.reason)
+        months = _decided(home, warehouse, "end", sha256, (source, account_id, external_id), options.reason)
     message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {month:%Y-%m}"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
-    report_checks(values)
+    home.report_checks()
     return OK
 
 
@@ -277,27 +264,26 @@ def _last_of(warehouse: Warehouse, text: str) -> tuple[str, str, str, str, date]
 def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:
     from arcadia_dagster.landing.decisions import DecisionError
 
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
     with complaints(DecisionError, UnknownInvoiceError):
         invoice = find(warehouse, options.invoice)
         sha256, has_pushes = _current(warehouse, invoice)
         key = (invoice.source, invoice.account_id, invoice.external_id)
         stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
-        months = _decided(values, warehouse, decision, sha256, key, options.reason, as_stated=stated)
+        months = _decided(home, warehouse, decision, sha256, key, options.reason, as_stated=stated)
     message = f"{invoice.external_id}: {effect}"
     if decision == "void" and has_pushes:
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
         # Else the run that builds them evaluates the checks, and makes the statements.
-        report_checks(values)
-        refresh_statements(values, warehouse)
+        home.show_changes()
     return OK
 
 
 def _decided(
-    values: Settings,
+    home: Home,
     warehouse: Warehouse,
     decision: "Decision",
     document_sha256: str,
@@ -309,14 +295,14 @@ def _decided(
     from arcadia_dagster.landing.decisions import decide
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 
-    formats = formats_of(values)
+    formats = home.formats()
     if decision != "dismiss":
         # A document that is taken out need not be read: by that a description that is gone can be given up.
         with complaints(FormatsError):
             assert_usable(warehouse, formats)
     months = decide(
         warehouse,
-        archive_of(values),
+        home.archive,
         decision=decision,
         document_sha256=document_sha256,
         invoice=invoice,

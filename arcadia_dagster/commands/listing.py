@@ -10,13 +10,10 @@ from arcadia_dagster.commands.common import (
     OK,
     complaints,
     harmless,
-    load_settings,
-    not_configured,
     parse_months,
     print_json,
-    warehouse_of,
 )
-from arcadia_dagster.settings import Settings
+from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,23 +26,25 @@ _AMOUNTS = (5, 6)
 
 def invoices(options: argparse.Namespace) -> int:
     """List invoices with their amounts and their state; or, with `--rejected`, the files that are rejected or were not taken."""
-    values = load_settings()
-    months = parse_months(options.months, values) if options.months else None
-    warehouse = warehouse_of(values)
+    home = Home.open()
+    months = parse_months(options.months, home.settings) if options.months else None
+    warehouse = home.warehouse
     with complaints():
         exists = warehouse.exists()
     if not exists:
         if options.json:
             print_json({"rejected": [], "not_taken": []} if options.rejected else {"invoices": [], "totals": []})
         else:
-            print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox} and run `arcadia ingest`")
+            print(
+                f"nothing in {warehouse.name} yet: drop invoice files into {home.settings.inbox} and run `arcadia ingest`"
+            )
         return OK
     if options.rejected:
-        return _rejected(options, values, months)
+        return _rejected(options, home, months)
     from arcadia_dagster.stages.listing import OUTSTANDING, InvoiceState
 
     with complaints(ValueError), warehouse.read() as connection:
-        found = listed(connection, values, months)
+        found = listed(connection, home, months)
     if options.held:
         found = [one for one in found if one.state is InvoiceState.HELD]
     if options.outstanding:
@@ -54,18 +53,18 @@ def invoices(options: argparse.Namespace) -> int:
         _print_as_json(found)
     elif found:
         _print(found)
-        if options.outstanding and not values.finance_secret:
-            print(not_configured(values))
+        if options.outstanding and not home.settings.finance_secret:
+            print(home.not_configured)
     else:
         what = "is held" if options.held else "is ready and not in finance" if options.outstanding else "is there"
         print(f"no invoice {what}{_in(options.months)}")
         if not (options.held or options.outstanding or options.months):
-            print(f"drop invoice files into {values.inbox} and run `arcadia ingest`")
+            print(f"drop invoice files into {home.settings.inbox} and run `arcadia ingest`")
     return OK
 
 
 def listed(
-    connection: "duckdb.DuckDBPyConnection", values: Settings, months: Collection[date] | None
+    connection: "duckdb.DuckDBPyConnection", home: Home, months: Collection[date] | None
 ) -> "list[ListedInvoice]":
     """The invoices of these months, or all, as they stand with the finance service that the settings name.
 
@@ -73,13 +72,9 @@ def listed(
         ValueError: The settings name none that can be right.
     """
     from arcadia_dagster.finance.outstanding import parts
-    from arcadia_dagster.finance.resource import FinanceResource
     from arcadia_dagster.stages.listing import invoices
 
-    finance = FinanceResource(
-        base_url=values.finance_url, sandbox_url=values.sandbox_url, secret=values.finance_secret.get_secret_value()
-    )
-    return invoices(connection, parts(connection, finance.recipient, months), months)
+    return invoices(connection, parts(connection, home.resources.finance.recipient, months), months)
 
 
 def _print_as_json(found: "Sequence[ListedInvoice]") -> None:
@@ -131,21 +126,21 @@ def _row(one: "ListedInvoice") -> tuple[str, ...]:
     )
 
 
-def _rejected(options: argparse.Namespace, values: Settings, months: Collection[date] | None) -> int:
+def _rejected(options: argparse.Namespace, home: Home, months: Collection[date] | None) -> int:
     from arcadia_dagster.stages.listing import not_taken, rejected
 
-    with complaints(), warehouse_of(values).read() as connection:
+    with complaints(), home.warehouse.read() as connection:
         documents, others = rejected(connection, months), not_taken(connection, months)
     if options.json:
         print_json({"rejected": [one.as_json() for one in documents], "not_taken": [one.as_json() for one in others]})
     elif documents or others:
-        _print_rejected(documents, others, values)
+        _print_rejected(documents, others, home)
     else:
         print(f"no file is rejected{_in(options.months)}")
     return OK
 
 
-def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[NotTaken]", values: Settings) -> None:
+def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[NotTaken]", home: Home) -> None:
     from arcadia_dagster.stages.listing import short_hash
 
     for one in documents:
@@ -159,11 +154,11 @@ def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[N
     if documents:
         example = short_hash(documents[0].document_sha256)
         print(
-            f"{len(documents)} rejected: put a good file at the same path in {values.inbox}, or take "
+            f"{len(documents)} rejected: put a good file at the same path in {home.settings.inbox}, or take "
             f"{'it' if len(documents) == 1 else 'one'} out: arcadia dismiss {example} --reason ..."
         )
     if others:
-        print(f"{len(others)} not taken: put right what is said of each, or move it out of {values.inbox}")
+        print(f"{len(others)} not taken: put right what is said of each, or move it out of {home.settings.inbox}")
 
 
 def _in(months: str | None) -> str:

@@ -17,24 +17,14 @@ from arcadia_dagster.commands.common import (
     MISUSED,
     OK,
     CommandError,
-    archive_of,
-    assert_answers,
     complaints,
-    existing_warehouse_of,
-    formats_of,
     harmless,
-    load_settings,
     new_console,
-    not_configured,
     print_json,
-    project_root,
-    resources_of,
-    rules_of,
-    sandbox_of,
-    warehouse_of,
 )
+from arcadia_dagster.commands.home import Home, project_root
 from arcadia_dagster.home_sandbox import USUAL_PORT, HomeSandbox
-from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, Settings
+from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -44,13 +34,13 @@ _LEAST_FREE_BYTES = 1 << 30
 
 def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
     """Make the folders and the warehouse. Doing it again changes nothing."""
-    values = load_settings()
+    home = Home.open()
     with complaints():
-        for folder in (values.home, values.inbox, values.archive, values.dagster_storage):
+        for folder in (home.settings.home, home.settings.inbox, home.settings.archive, home.settings.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
-        warehouse = warehouse_of(values)
+        warehouse = home.warehouse
         warehouse.create()
-    print(f"inbox      {values.inbox}\narchive    {values.archive}\nwarehouse  {warehouse.name}")
+    print(f"inbox      {home.settings.inbox}\narchive    {home.settings.archive}\nwarehouse  {warehouse.name}")
     if warehouse.is_lake:
         print(f"its data   {warehouse.path}")
     return OK
@@ -67,7 +57,7 @@ class Verdict:
 
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything that a deployment needs; a verdict each."""
-    verdicts = list(_verdicts(load_settings()))
+    verdicts = list(_verdicts(Home.open()))
     if options.json:
         print_json([asdict(verdict) for verdict in verdicts])
     else:
@@ -78,12 +68,12 @@ def doctor(options: argparse.Namespace) -> int:
 
 def up(options: argparse.Namespace) -> int:
     """Run the whole deployment on this machine until Ctrl-C."""
-    values = load_settings(in_sandbox=False)
+    home = Home.open(in_sandbox=False)
     from arcadia_dagster import launcher
 
     with complaints(launcher.LaunchError), launcher.interrupted_by_signals():
         deployment = launcher.plan(
-            values,
+            home.settings,
             os.environ,
             port=options.port,
             statements_port=options.statements_port,
@@ -117,12 +107,12 @@ def _where_to_look(deployment: "Deployment") -> str:
 
 def finance_sandbox(options: argparse.Namespace) -> int:
     """Run a finance service for this machine until Ctrl-C."""
-    values = load_settings(in_sandbox=False)
+    home = Home.open(in_sandbox=False)
     from arcadia_dagster.sandbox import SandboxStartError, serve
 
     with complaints(SandboxStartError):
-        own = HomeSandbox.of(values.home)
-        secret = values.finance_secret.get_secret_value() or (own.secret if own else "")
+        own = HomeSandbox.of(home.settings.home)
+        secret = home.settings.finance_secret.get_secret_value() or (own.secret if own else "")
         if not secret:
             raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
 
@@ -132,9 +122,9 @@ def finance_sandbox(options: argparse.Namespace) -> int:
                 replace(own, port=port).remember()
 
         port = (own.port if own else USUAL_PORT) if options.port is None else options.port
-        file = options.file or values.home / "finance.sqlite"
+        file = options.file or home.settings.home / "finance.sqlite"
         file.parent.mkdir(parents=True, exist_ok=True)
-        serve(port=port, database=file, secret=secret, hosts=values.hosts, on_accepting=accepting)
+        serve(port=port, database=file, secret=secret, hosts=home.settings.hosts, on_accepting=accepting)
     return OK
 
 
@@ -156,22 +146,22 @@ def demo(options: argparse.Namespace) -> int:
     return OK
 
 
-def _verdicts(values: Settings) -> Iterator[Verdict]:
+def _verdicts(home: Home) -> Iterator[Verdict]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "httpx", "pandas", "PyJWT"))
     yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
-    yield Verdict("settings", "ok", f"home {values.home}, first month {values.first_month:%Y-%m}")
-    yield _tried("inbox", lambda: _inbox(values.inbox))
-    yield _tried("archive", lambda: _archive(values.archive))
-    yield _tried("warehouse", lambda: _warehouse(values))
-    yield _tried("records", lambda: _records(values))
-    yield _tried("tenants", lambda: _tenants(values))
-    yield _tried("sources", lambda: _sources(values))
-    yield _tried("formats", lambda: _formats(values))
-    yield _tried("disk", lambda: _disk(values.home))
-    yield from _finance(values)
-    yield _digitalocean(values)
-    if values.alert_webhook:
-        yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {values.ui_url}")
+    yield Verdict("settings", "ok", f"home {home.settings.home}, first month {home.settings.first_month:%Y-%m}")
+    yield _tried("inbox", lambda: _inbox(home.settings.inbox))
+    yield _tried("archive", lambda: _archive(home.settings.archive))
+    yield _tried("warehouse", lambda: _warehouse(home))
+    yield _tried("records", lambda: _records(home))
+    yield _tried("tenants", lambda: _tenants(home))
+    yield _tried("sources", lambda: _sources(home))
+    yield _tried("formats", lambda: _formats(home))
+    yield _tried("disk", lambda: _disk(home.settings.home))
+    yield from _finance(home)
+    yield _digitalocean(home)
+    if home.settings.alert_webhook:
+        yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {home.settings.ui_url}")
     else:
         yield Verdict("alerts", "note", f"off ({ALERT_VARIABLE} is unset): failures are seen in the UI only")
 
@@ -199,44 +189,43 @@ def _archive(archive: Path) -> str:
     return f"{archive} can be written"
 
 
-def _records(values: Settings) -> str:
+def _records(home: Home) -> str:
     """Whether the records of all documents can be read, every line of them."""
     from arcadia_dagster.landing.records import RESTORE, unsound_records
 
-    archive = archive_of(values)
-    damaged = unsound_records(warehouse_of(values), archive, every=True)
+    archive = home.archive
+    damaged = unsound_records(home.warehouse, archive, every=True)
     if damaged:
         told = "; ".join(harmless(f"{name}: {damage}") for name, damage in damaged.values())
         raise CommandError(f"{len(damaged)} damaged, nothing of their documents is pushed: {told}; {RESTORE}")
     return f"{len(archive.records())} documents in the archive, the record of each is whole"
 
 
-def _tenants(values: Settings) -> str:
-    from arcadia_dagster.landing.routes import RoutesError, read_routes
+def _tenants(home: Home) -> str:
+    from arcadia_dagster.landing.routes import RoutesError
 
     with complaints(RoutesError):
-        routes = read_routes(values.tenants, values.finance_tenant_id, must_exist=values.is_set("tenants")).routes
+        routes = home.routes().routes
+    file, own = home.settings.tenants, home.settings.finance_tenant_id
     if not routes:
-        return f"no routes in {values.tenants}: {values.finance_tenant_id} bears everything"
+        return f"no routes in {file}: {own} bears everything"
     tenants = sorted({route.tenant_id for route in routes})
-    return (
-        f"{len(routes)} routes in {values.tenants}, to {', '.join(tenants)}; {values.finance_tenant_id} bears the rest"
-    )
+    return f"{len(routes)} routes in {file}, to {', '.join(tenants)}; {own} bears the rest"
 
 
-def _sources(values: Settings) -> str:
+def _sources(home: Home) -> str:
     from arcadia_dagster.landing.rules import RulesError, said, unused
 
-    path = values.sources
+    path = home.settings.sources
     with complaints(RulesError):
-        rules = rules_of(values)
+        rules = home.rules()
     if not rules.rules:
         return f"no rules in {path}: everything is as documents state it"
     words = [
         f"{rule.name}: {', '.join(f'{key} = {value}' for key, value in said(rule).items())} ({rule.reason})"
         for rule in rules.rules
     ]
-    warehouse = existing_warehouse_of(values)
+    warehouse = home.existing_warehouse
     with warehouse.read() as connection:
         idle = unused(connection, rules)
     if idle:
@@ -244,10 +233,10 @@ def _sources(values: Settings) -> str:
     return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"
 
 
-def _formats(values: Settings) -> str:
+def _formats(home: Home) -> str:
     from arcadia_dagster.landing.descriptions import kept_documents, problems
 
-    formats, warehouse = formats_of(values), warehouse_of(values)
+    formats, warehouse = home.formats(), home.warehouse
     kept: set[str] = set()
     if warehouse.exists():
         with warehouse.read() as connection:
@@ -258,13 +247,13 @@ def _formats(values: Settings) -> str:
         raise CommandError("; ".join(found))
     names = ", ".join(one.name for one in formats.descriptions.formats)
     held = f"; of {len(kept)} the invoices are held, read otherwise now: `arcadia status`" if kept else ""
-    return f"described in {values.formats} or shipped: {names}{held}"
+    return f"described in {home.settings.formats} or shipped: {names}{held}"
 
 
-def _warehouse(values: Settings) -> str:
+def _warehouse(home: Home) -> str:
     from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
 
-    warehouse = existing_warehouse_of(values)
+    warehouse = home.existing_warehouse
     with warehouse.read() as connection:
         documents = connection.execute("SELECT count(*) FROM documents").fetchone()
     return f"{warehouse.name}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
@@ -277,17 +266,17 @@ def _disk(home: Path) -> str:
     return f"{free >> 30} GiB free"
 
 
-def _finance(values: Settings) -> Iterator[Verdict]:
+def _finance(home: Home) -> Iterator[Verdict]:
     """Whether finance answers and takes our token: an empty body is not accepted, but only after the token was."""
     from arcadia_dagster.finance.errors import FinanceError, PayloadRefused
 
-    if not values.finance_secret:
-        yield Verdict("finance", "note", f"{not_configured(values)}; until then invoices are kept and wait")
+    if not home.settings.finance_secret:
+        yield Verdict("finance", "note", f"{home.not_configured}; until then invoices are kept and wait")
         return
-    if (sandbox := sandbox_of(values)) is not None:
-        yield _tried("finance", lambda: _home_sandbox(sandbox, values))
+    if (sandbox := home.sandbox) is not None:
+        yield _tried("finance", lambda: _home_sandbox(sandbox, home))
         return
-    finance = resources_of(values)["finance"]
+    finance = home.resources.finance
     if finance.remark is not None:
         yield Verdict("secret", "note", finance.remark)
     try:
@@ -301,16 +290,16 @@ def _finance(values: Settings) -> Iterator[Verdict]:
         yield Verdict("finance", "note", f"{finance.recipient.target} answered an empty body as if it were an invoice")
 
 
-def _home_sandbox(sandbox: HomeSandbox, values: Settings) -> str:
-    assert_answers(sandbox, values)
+def _home_sandbox(sandbox: HomeSandbox, home: Home) -> str:
+    home.assert_answers(sandbox)
     return f"{sandbox.url}, the finance sandbox of this home, answers, and takes the token"
 
 
-def _digitalocean(values: Settings) -> Verdict:
+def _digitalocean(home: Home) -> Verdict:
     """Whether DigitalOcean's API takes our token."""
     from arcadia_dagster.providers.errors import ProviderError
 
-    resource = resources_of(values)["digitalocean"]
+    resource = home.resources.digitalocean
     if not resource.is_configured:
         return Verdict("provider", "note", f"not configured ({TOKEN_VARIABLE} is unset): nothing is fetched")
     try:
@@ -318,4 +307,4 @@ def _digitalocean(values: Settings) -> Verdict:
             count = len(client.invoices())
     except ProviderError as error:
         return Verdict("provider", "failed", str(error))
-    return Verdict("provider", "ok", f"{values.digitalocean_url} takes the token, and lists {count} invoices")
+    return Verdict("provider", "ok", f"{home.settings.digitalocean_url} takes the token, and lists {count} invoices")

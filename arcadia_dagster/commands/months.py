@@ -11,22 +11,14 @@ from arcadia_dagster.commands.common import (
     FAILED,
     OK,
     CommandError,
-    archive_of,
-    assert_answers,
     complaints,
     harmless,
-    load_settings,
     new_console,
-    not_running,
     parse_months,
     print_json,
-    problems_of,
     progress,
-    resources_of,
-    sandbox_of,
-    warehouse_of,
 )
-from arcadia_dagster.settings import Settings
+from arcadia_dagster.commands.home import Home, not_running
 
 _WIDEST = 1_000
 
@@ -40,47 +32,47 @@ if TYPE_CHECKING:
 
 def ingest(options: argparse.Namespace) -> int:
     """Take new files from the inbox, then run the job for the months that have something new, or for the given ones."""
-    values = load_settings()
-    if not values.inbox.exists():
+    home = Home.open()
+    if not home.settings.inbox.exists():
         with complaints():
-            values.inbox.mkdir(parents=True)
-        print(f"made the inbox {values.inbox}", file=sys.stderr)
+            home.settings.inbox.mkdir(parents=True)
+        print(f"made the inbox {home.settings.inbox}", file=sys.stderr)
     console = new_console(stderr=True)
-    range_ = parse_months(options.months, values) if options.months else None
+    range_ = parse_months(options.months, home.settings) if options.months else None
     with console.status("looking at the inbox"):
-        definitions, months, notes = _land(values)
+        definitions, months, notes = _land(home)
     wanted = range_ or months
     undelivered: dict[str, str] = {}
     if wanted:
-        held_before = _held(values)
+        held_before = _held(home)
         try:
             _run_months(definitions, wanted, console)
         except CommandError:
             # What answers in the place of the home's sandbox has made the delivery fail: no setting is wrong.
-            if (sandbox := sandbox_of(values)) is not None and sandbox.is_running():
-                assert_answers(sandbox, values)
+            if (sandbox := home.sandbox) is not None and sandbox.is_running():
+                home.assert_answers(sandbox)
             raise
-        notes += [f"{invoice}: held: {why}" for invoice, why in _held(values).items() if invoice not in held_before]
-        if values.finance_secret:
-            undelivered = _undelivered(values, wanted)
+        notes += [f"{invoice}: held: {why}" for invoice, why in _held(home).items() if invoice not in held_before]
+        if home.settings.finance_secret:
+            undelivered = _undelivered(home, wanted)
             notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
-            if undelivered and (sandbox := sandbox_of(values)) is not None and not sandbox.is_running():
+            if undelivered and (sandbox := home.sandbox) is not None and not sandbox.is_running():
                 notes.append(f"{not_running(sandbox)}; then run `arcadia ingest` again")
     elif not notes:
         console.print("nothing new")
     for note in notes:
         console.print(harmless(note), style="yellow", highlight=False, markup=False, soft_wrap=True)
     if wanted or options.json:
-        _print_status(values, as_json=options.json, only=set(wanted))
+        _print_status(home, as_json=options.json, only=set(wanted))
     return FAILED if undelivered else OK
 
 
 def status(options: argparse.Namespace) -> int:
     """Print how each month stands."""
-    return _print_status(load_settings(), as_json=options.json, is_whole=True)
+    return _print_status(Home.open(), as_json=options.json, is_whole=True)
 
 
-def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
+def _land(home: Home) -> tuple[Any, list[date], list[str]]:
     """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
     from arcadia_dagster.definitions import build_defs
     from arcadia_dagster.finance.errors import ConfigurationFailure
@@ -89,18 +81,15 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     from arcadia_dagster.landing.rules import RulesError, unused
     from arcadia_dagster.warehouse.months import stale
 
-    resources = resources_of(values)
-    warehouse, landing = warehouse_of(values), resources["landing"]
+    resources = home.resources
+    warehouse, landing = home.warehouse, resources.landing
     with complaints(ConfigurationFailure, FormatsError, RoutesError, RulesError):
-        try:
-            landed = landing.land(warehouse)
-        finally:
-            landing.get_reader(warehouse).close()
+        landed = landing.land(warehouse)
         with warehouse.read() as connection:
             months = stale(connection)
             idle = unused(connection, landing.get_rules())
-        if values.finance_secret:
-            months |= set(resources["finance"].outstanding(warehouse))
+        if home.settings.finance_secret:
+            months |= set(resources.finance.outstanding(warehouse))
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
     notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
     notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
@@ -109,17 +98,19 @@ def _land(values: Settings) -> tuple[Any, list[date], list[str]]:
     ]
     notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
     notes += [
-        f"{values.sources}: {name}: no document has stated it yet: is it written as documents have it?" for name in idle
+        f"{home.settings.sources}: {name}: no document has stated it yet: is it written as documents have it?"
+        for name in idle
     ]
     present = datetime.now(UTC).date()
-    return build_defs(), sorted(month for month in months if values.first_month <= month <= present), notes
+    definitions = build_defs(resource_overrides=resources.by_name())
+    return definitions, sorted(month for month in months if home.settings.first_month <= month <= present), notes
 
 
-def _held(values: Settings) -> dict[str, str]:
+def _held(home: Home) -> dict[str, str]:
     """Why each held invoice is held, whatever its month."""
     from arcadia_dagster.stages.tax_split_totals import HELD
 
-    with complaints(), warehouse_of(values).read() as connection:
+    with complaints(), home.warehouse.read() as connection:
         rows = connection.execute(
             "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
             f"FROM ({HELD}) ORDER BY invoice_month, source, account_id, external_id"
@@ -127,18 +118,18 @@ def _held(values: Settings) -> dict[str, str]:
     return dict(rows)
 
 
-def _undelivered(values: Settings, months: Sequence[date]) -> dict[str, str]:
+def _undelivered(home: Home, months: Sequence[date]) -> dict[str, str]:
     """Why finance does not have those of the months' invoices that it should have."""
     from arcadia_dagster.finance.outstanding import REROUTED_ADVICE, missing_sql
     from arcadia_dagster.warehouse.months import month_list
     from arcadia_dagster.warehouse.query import fetch
 
-    with complaints(), warehouse_of(values).read() as connection:
+    with complaints(), home.warehouse.read() as connection:
         rows = fetch(
             connection,
             "SELECT source || '/' || account_id || '/' || external_id AS name, invoice_external_id, rerouted, "
             "coalesce(last_error, 'no answer is recorded') AS last_error "
-            f"FROM ({missing_sql(resources_of(values)['finance'].recipient)}) "
+            f"FROM ({missing_sql(home.resources.finance.recipient)}) "
             f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR rerouted IS NOT NULL) "
             "ORDER BY invoice_month, name",
         )
@@ -166,7 +157,7 @@ class _Standing:
     problems: Sequence[str]
 
     @classmethod
-    def of(cls, values: Settings, warehouse: "Warehouse", *, exists: bool) -> "_Standing":
+    def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool) -> "_Standing":
         from arcadia_dagster.landing.records import unsound_records
         from arcadia_dagster.stages.close import accounts, close
 
@@ -174,10 +165,12 @@ class _Standing:
         closed = None
         if exists:
             with complaints(ValueError):
-                damaged = unsound_records(warehouse, archive_of(values), every=False)
+                damaged = unsound_records(warehouse, home.archive, every=False)
                 with warehouse.read() as connection:
-                    closed = close(accounts(connection), today=datetime.now(UTC).date(), close_day=values.close_day)
-        return cls(closed, damaged, problems_of(values, warehouse))
+                    closed = close(
+                        accounts(connection), today=datetime.now(UTC).date(), close_day=home.settings.close_day
+                    )
+        return cls(closed, damaged, home.problems())
 
     def as_json(self) -> dict[str, Any]:
         damaged = [
@@ -199,16 +192,16 @@ class _Standing:
         yield from map(harmless, self.problems)
 
 
-def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
+def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
     """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
     from arcadia_dagster.finance.client import target_of
     from arcadia_dagster.stages.status import status
 
-    warehouse = warehouse_of(values)
+    warehouse = home.warehouse
     with complaints(ValueError):
         exists = warehouse.exists()
-        found: list[MonthStatus] = status(warehouse, target_of(values.finance_url)) if exists else []
-    standing = _Standing.of(values, warehouse, exists=exists) if is_whole else _Standing(None, {}, [])
+        found: list[MonthStatus] = status(warehouse, target_of(home.settings.finance_url)) if exists else []
+    standing = _Standing.of(home, warehouse, exists=exists) if is_whole else _Standing(None, {}, [])
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
         print_json({"months": [month.as_json() for month in shown], **(standing.as_json() if is_whole else {})})
@@ -216,7 +209,9 @@ def _print_status(values: Settings, *, as_json: bool, only: set[date] | None = N
     if shown:
         _print_months(shown)
     elif not standing.damaged:
-        print(f"nothing in {warehouse.name} yet: drop invoice files into {values.inbox} and run `arcadia ingest`")
+        print(
+            f"nothing in {warehouse.name} yet: drop invoice files into {home.settings.inbox} and run `arcadia ingest`"
+        )
     for line in standing.lines():
         print(line)
     return OK

@@ -8,11 +8,9 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
-    existing_warehouse_of,
-    load_settings,
     parse_months,
 )
-from arcadia_dagster.settings import Settings
+from arcadia_dagster.commands.home import Home
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import latest_month, make_pages
 from arcadia_dagster.warehouse import Warehouse
@@ -21,12 +19,12 @@ from arcadia_dagster.warehouse.months import stale
 
 def statement(options: argparse.Namespace) -> int:
     """Make the statements of the months, or of the latest with data, and print where they are."""
-    values = load_settings()
-    warehouse = existing_warehouse_of(values)
-    range_ = months_of(values)
+    home = Home.open()
+    warehouse = home.existing_warehouse
+    range_ = months_of(home)
     with complaints():
-        months = parse_months(options.months, values) if options.months else [_latest(warehouse, range_)]
-        pages = make_pages(warehouse, values.statements, months, range_, others=False)
+        months = parse_months(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
+        pages = make_pages(warehouse, home.settings.statements, months, range_, others=False)
     for page in pages.values():
         print(page.path)
     if missing := [f"{month:%Y-%m}" for month in months if month not in pages]:
@@ -43,9 +41,9 @@ def statement(options: argparse.Namespace) -> int:
     return OK
 
 
-def months_of(values: Settings) -> MonthRange:
+def months_of(home: Home) -> MonthRange:
     """The months that have a partition."""
-    return MonthRange(values.first_month, datetime.now(UTC).date().replace(day=1))
+    return MonthRange(home.settings.first_month, datetime.now(UTC).date().replace(day=1))
 
 
 def _latest(warehouse: Warehouse, range_: MonthRange) -> date:

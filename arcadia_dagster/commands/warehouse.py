@@ -3,19 +3,24 @@
 import argparse
 from pathlib import Path
 
-from arcadia_dagster.commands.common import OK, complaints, load_settings, new_console, print_json
-from arcadia_dagster.settings import Settings
+from arcadia_dagster.commands.common import (
+    OK,
+    complaints,
+    new_console,
+    print_json,
+)
+from arcadia_dagster.commands.home import Home
 from arcadia_dagster.warehouse import Warehouse
 
 
 def copy(options: argparse.Namespace) -> int:
     """Copy all rows of one warehouse into another that is new, and compare them."""
-    values = load_settings()
+    home = Home.open()
     from arcadia_dagster.warehouse.copy import copy
 
     with complaints():
-        source = _named(values, options.source, options.from_data)
-        target = _named(values, options.target, options.to_data)
+        source = _named(home, options.source, options.from_data)
+        target = _named(home, options.target, options.to_data)
         with new_console(stderr=True).status("copying") as shown:
             copied = copy(source, target, told=lambda table: shown.update(f"copying {table}"))
     if options.json:
@@ -31,7 +36,7 @@ def copy(options: argparse.Namespace) -> int:
     return OK
 
 
-def _named(values: Settings, location: str, data: Path | None) -> Warehouse:
+def _named(home: Home, location: str, data: Path | None) -> Warehouse:
     """A warehouse as a person names it: a file relative to where they are."""
     where = location if location.startswith("ducklake:") else Path(location).expanduser().absolute()
-    return Warehouse(where, lock_timeout=values.lock_timeout, data_path=data or values.data_path)
+    return Warehouse(where, lock_timeout=home.settings.lock_timeout, data_path=data or home.settings.data_path)

@@ -13,18 +13,19 @@ class WarehouseResource:
         path: The DuckDB file, or `ducklake:postgres:` and where the catalog is.
         data_path: The folder of a lake's files.
         lock_timeout: Seconds to wait for another process at most.
+        warehouse: The warehouse itself, where it was made already; else it is made when it is first needed.
     """
 
     path: str
     data_path: str = ""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
-    _warehouse: Warehouse | None = field(default=None, init=False, repr=False, compare=False)
+    warehouse: Warehouse | None = field(default=None, repr=False, compare=False)
 
     def get(self) -> Warehouse:
         """The warehouse: the same object for the whole run."""
-        if self._warehouse is None:
-            self._warehouse = self.get_within(self.lock_timeout)
-        return self._warehouse
+        if self.warehouse is None:
+            self.warehouse = self.get_within(self.lock_timeout)
+        return self.warehouse
 
     def get_within(self, lock_timeout: float) -> Warehouse:
         """The same for who can wait for another process only so many seconds."""

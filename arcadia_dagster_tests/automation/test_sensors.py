@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster.automation.sensors import WORK_TAG
-from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.finance.books import SECRET, Books
@@ -37,7 +37,7 @@ def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None 
     definitions = project.definitions()
     resources = {
         "warehouse": WarehouseResource(path=str(project.warehouse.path)),
-        "landing": build_resources(load(project.environ))["landing"],
+        "landing": Resources.of(load(project.environ)).landing,
     }
     sensor = definitions.resolve_sensor_def("new_invoice_files")
     with sensor_context(definitions, instance, cursor, resources) as context:

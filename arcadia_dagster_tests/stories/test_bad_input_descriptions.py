@@ -15,11 +15,11 @@ import pytest
 from arcadia_dagster import checks, cli
 from arcadia_dagster.automation.ingest import IngestError
 from arcadia_dagster.automation.schedules import deliver_outstanding
-from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.retiring import retire
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
@@ -85,7 +85,7 @@ class Host:
 
     @property
     def landing(self) -> LandingResource:
-        found = build_resources(load(self.project.environ))["landing"]
+        found = Resources.of(load(self.project.environ)).landing
         assert isinstance(found, LandingResource)
         return found
 

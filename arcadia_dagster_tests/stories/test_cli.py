@@ -9,10 +9,13 @@ import webbrowser
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.generate import write_months
@@ -80,6 +83,29 @@ def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia:
     told = arcadia("ingest").stderr
     assert "worse.csv: rejected: line 1: it is a web page" in " ".join(told.split())
     assert "nothing new" not in told
+
+
+def test_an_ingest_starts_one_engine_and_its_steps_read_what_its_landing_has_read(
+    arcadia: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_months(arcadia.inbox, first=date(2024, 11, 1), months=2)
+    started, read = [], []
+    connect, read_documents = duckdb.connect, Reader.read
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        started.append(arguments)
+        return connect(*arguments, **options)
+
+    def noted(reader: Reader, *arguments: Any) -> Any:
+        read.append(reader)
+        return read_documents(reader, *arguments)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    monkeypatch.setattr(Reader, "read", noted)
+    arcadia("ingest")
+    # And one in which the patterns of described formats are compiled, where no test before has done that.
+    assert len(started) <= 2
+    assert len({id(reader) for reader in read}) == 1
 
 
 def test_status_cuts_no_figure_on_a_narrow_window(arcadia: Shell) -> None:

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
-from arcadia_dagster.definitions import build_resources
 from arcadia_dagster.formats.description import FIELDS, Category, Description, Tax, Total
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import FormatsError
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.explain import explain, find
@@ -294,7 +294,7 @@ def test_the_sensor_notices_a_changed_description_of_documents_that_are_taken_al
     sensor = definitions.resolve_sensor_def("new_invoice_files")
     resources = {
         "warehouse": WarehouseResource(path=str(described.warehouse.path)),
-        "landing": build_resources(load(described.environ))["landing"],
+        "landing": Resources.of(load(described.environ)).landing,
     }
 
     def months() -> list[str]:

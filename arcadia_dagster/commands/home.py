@@ -1,0 +1,282 @@
+"""What a command works on: settings, warehouse, archive and resources, each made once, when it is first needed."""
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arcadia_dagster import settings
+from arcadia_dagster.commands.common import MISUSED, CommandError, complaints
+from arcadia_dagster.home_sandbox import SANDBOX_FOLDER, HomeSandbox
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from arcadia_dagster.billing.allocation import Routes
+    from arcadia_dagster.billing.rules import Rules
+    from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.landing.archive import Archive
+    from arcadia_dagster.resources import Resources
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home, as the settings have it.
+
+    Attributes:
+        settings: The settings.
+    """
+
+    settings: Settings
+
+    @classmethod
+    def open(cls, *, in_sandbox: bool = True) -> "Home":
+        """The home that the environment names, with `.env` loaded.
+
+        What Dagster needs of the settings is put into the environment, where it looks for it, and every path there is made
+        absolute: what is started from here runs in another folder, and must mean the same.
+
+        Args:
+            in_sandbox: Whether the finance service is the home's own sandbox where it has one and nobody has named another.
+
+        Raises:
+            CommandError: A setting cannot be right.
+        """
+        if Path(".env").is_file():
+            from dotenv import load_dotenv
+
+            load_dotenv(Path(".env"))
+        home = cls(_settings())
+        if in_sandbox and not home.settings.names_finance and (sandbox := _sandbox_in(home.settings.home)) is not None:
+            environ = settings.in_sandbox(os.environ, home=home.settings.home, url=sandbox.url, secret=sandbox.secret)
+            os.environ.clear()
+            os.environ.update(environ)
+            home = cls(_settings())
+        home._assert_secrets_are_usable()
+        os.environ.update(home.settings.places())
+        os.environ.setdefault("DAGSTER_HOME", str(project_root()))
+        return home
+
+    def _assert_secrets_are_usable(self) -> None:
+        if secret := self.settings.finance_secret.get_secret_value():
+            from arcadia_dagster.finance.token import secret_problem
+
+            if (problem := secret_problem(secret)) is not None:
+                raise CommandError(problem, MISUSED)
+        if webhook := self.settings.alert_webhook.get_secret_value():
+            from arcadia_dagster.alerts.webhook import webhook_problem
+
+            if (problem := webhook_problem(webhook)) is not None:
+                raise CommandError(problem, MISUSED)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse, which may not be there yet."""
+        with complaints():
+            return Warehouse(
+                self.settings.warehouse, lock_timeout=self.settings.lock_timeout, data_path=self.settings.data_path
+            )
+
+    @cached_property
+    def existing_warehouse(self) -> Warehouse:
+        """The warehouse, for commands that have nothing to say without one.
+
+        Raises:
+            CommandError: There is none: a mistyped path must not become a new one.
+        """
+        with complaints():
+            exists = self.warehouse.exists()
+        if not exists:
+            raise CommandError(
+                f"there is no warehouse at {self.warehouse.name} yet: run `arcadia init`, or set ARCADIA_HOME or "
+                "ARCADIA_WAREHOUSE"
+            )
+        return self.warehouse
+
+    @cached_property
+    def archive(self) -> "Archive":
+        """The archive."""
+        from arcadia_dagster.landing.archive import Archive
+
+        return Archive(self.settings.archive, max_document_bytes=self.settings.max_document_bytes)
+
+    @cached_property
+    def resources(self) -> "Resources":
+        """The resources, ready to be used outside of a run, or in one of this process; they share the warehouse."""
+        from arcadia_dagster.resources import Resources
+
+        return Resources.of(self.settings, self.warehouse)
+
+    def formats(self) -> "Formats":
+        """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""
+        from arcadia_dagster.formats.registry import Formats
+
+        return Formats.of(self.settings.formats, must_exist=self.settings.is_set("formats"))
+
+    def rules(self) -> "Rules":
+        """What people know of sources.
+
+        Raises:
+            RulesError: It cannot be right, or is gone.
+        """
+        from arcadia_dagster.landing.rules import assert_not_lost, read_rules
+
+        rules = read_rules(self.settings.sources, must_exist=self.settings.is_set("sources"))
+        assert_not_lost(self.settings.archive, self.settings.sources, rules)
+        return rules
+
+    def routes(self) -> "Routes":
+        """The routing table: which tenant bears what.
+
+        Raises:
+            RoutesError: It cannot be right.
+        """
+        from arcadia_dagster.landing.routes import read_routes
+
+        values = self.settings
+        return read_routes(values.tenants, values.finance_tenant_id, must_exist=values.is_set("tenants"))
+
+    def problems(self) -> list[str]:
+        """Why nothing can be taken: what is wrong with people's descriptions, with the routing table and with rules.
+
+        Raises:
+            CommandError: The warehouse cannot be read.
+        """
+        from arcadia_dagster.landing.descriptions import problems
+        from arcadia_dagster.landing.routes import RoutesError
+        from arcadia_dagster.landing.rules import RulesError
+
+        found: list[str] = []
+        with complaints():
+            if self.warehouse.exists():
+                with self.warehouse.read() as connection:
+                    found += problems(connection, self.formats())
+            else:
+                found += problems(None, self.formats())
+        try:
+            self.routes()
+        except RoutesError as error:
+            found.append(f"{error}; nothing is taken until it is right")
+        try:
+            self.rules()
+        except RulesError as error:
+            found.append(f"{error}; nothing is taken until it is right")
+        return found
+
+    @property
+    def sandbox(self) -> HomeSandbox | None:
+        """The home's own sandbox, where that is what the settings push to."""
+        sandbox = _sandbox_in(self.settings.home)
+        return sandbox if sandbox is not None and sandbox.url == self.settings.finance_url else None
+
+    @property
+    def not_configured(self) -> str:
+        """What to tell, and to type, where no finance service is configured."""
+        told = f"finance is not configured: set {settings.SECRET_VARIABLE}"
+        if (sandbox := _sandbox_in(self.settings.home / SANDBOX_FOLDER)) is not None:
+            told += f", or for the sandbox of `make run`: export ARCADIA_HOME={shlex.quote(str(sandbox.home))}"
+        return told
+
+    def assert_answers(self, sandbox: HomeSandbox) -> None:
+        """Check that the home's sandbox is there: an empty body is not accepted, but only after the token was.
+
+        Raises:
+            CommandError: It is not running, or something else answers in its place, of which nothing can be believed.
+        """
+        from arcadia_dagster.finance.errors import FinanceError, PayloadRefused, TransientFailure
+
+        if not sandbox.is_running():
+            raise CommandError(not_running(sandbox))
+        cause: FinanceError | None = None
+        try:
+            with self.resources.finance.client() as client:
+                client.import_invoice({})
+        except PayloadRefused:
+            return
+        except TransientFailure as error:
+            raise CommandError(str(error)) from error
+        except FinanceError as error:
+            cause = error
+        raise CommandError(
+            f"what answers at {sandbox.url} is not the finance sandbox of this home: stop it, then {sandbox.advice}"
+        ) from cause
+
+    @contextlib.contextmanager
+    def finance_complaints(self) -> Iterator[None]:
+        """Around what needs finance at once: why it cannot be used becomes one line, with what to type where it is a sandbox.
+
+        Raises:
+            CommandError: The home's sandbox is not there, or finance cannot be used.
+        """
+        from arcadia_dagster.finance.errors import FinanceError
+
+        if (sandbox := self.sandbox) is not None:
+            self.assert_answers(sandbox)
+        with complaints(FinanceError):
+            yield
+
+    def show_changes(self) -> None:
+        """Have UI and statements show what a person just changed, where Dagster has run here before and there are statements.
+
+        The command has done its work by then: what goes wrong is told, and changes nothing about it.
+        """
+        self.report_checks()
+        self._refresh_statements()
+
+    def report_checks(self) -> None:
+        """Have the UI show what the checks find now, where Dagster has run here before; see `show_changes`."""
+        if not self.settings.dagster_storage.exists():
+            return
+        import dagster as dg
+
+        from arcadia_dagster import checks
+
+        try:
+            with dg.DagsterInstance.get() as instance:
+                checks.report(
+                    instance, self.resources.warehouse, self.resources.finance, close_day=self.settings.close_day
+                )
+        except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
+            print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
+
+    def _refresh_statements(self) -> None:
+        if not self.settings.statements.is_dir():
+            return
+        from arcadia_dagster.stages.due import MonthRange
+        from arcadia_dagster.statement.pages import make_pages
+
+        months = MonthRange(self.settings.first_month, datetime.now(UTC).date().replace(day=1))
+        try:
+            make_pages(self.warehouse, self.settings.statements, (), months)
+        except (LockTimeoutError, WarehouseError, OSError) as error:
+            print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
+
+
+def _settings() -> Settings:
+    try:
+        return settings.load()
+    except settings.SettingsError as error:
+        raise CommandError(str(error), MISUSED) from error
+
+
+def _sandbox_in(home: Path) -> HomeSandbox | None:
+    with complaints():
+        return HomeSandbox.of(home)
+
+
+def not_running(sandbox: HomeSandbox) -> str:
+    """What to tell, and to type, where the home's sandbox is not running."""
+    return f"the finance sandbox of this home is not running at {sandbox.url}: {sandbox.advice}"
+
+
+def project_root() -> Path:
+    """Where dagster.yaml and workspace.yaml are: here, or in the project that this program runs from."""
+    return next((folder for folder in (Path.cwd(), PROJECT_ROOT) if (folder / "dagster.yaml").is_file()), PROJECT_ROOT)

@@ -1,0 +1,84 @@
+"""The resources that the settings make. It knows no Dagster: a command uses them too, outside of a run."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.settings import Settings
+from arcadia_dagster.statement.resource import StatementsResource
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What runs and commands use; each field is the name of a resource in Dagster."""
+
+    warehouse: WarehouseResource
+    landing: LandingResource
+    finance: FinanceResource
+    digitalocean: DigitalOceanResource
+    statements: StatementsResource
+    alerts: AlertsResource
+
+    @classmethod
+    def of(cls, values: Settings, warehouse: Warehouse | None = None) -> "Resources":
+        """The resources that the settings make, ready to be used.
+
+        Args:
+            values: The settings.
+            warehouse: The warehouse, where there is one already; else one is made when it is first needed.
+        """
+        return cls(
+            warehouse=WarehouseResource(
+                path=values.warehouse,
+                data_path=str(values.data_path),
+                lock_timeout=values.lock_timeout,
+                warehouse=warehouse,
+            ),
+            landing=LandingResource(
+                inbox=str(values.inbox),
+                archive=str(values.archive),
+                formats=str(values.formats),
+                formats_named=values.is_set("formats"),
+                max_document_bytes=values.max_document_bytes,
+                settle_seconds=values.settle_seconds,
+                tenants=str(values.tenants),
+                tenants_named=values.is_set("tenants"),
+                own_tenant=values.finance_tenant_id,
+                sources=str(values.sources),
+                sources_named=values.is_set("sources"),
+            ),
+            finance=FinanceResource(
+                base_url=values.finance_url,
+                secret=values.finance_secret.get_secret_value(),
+                tenant_id=values.finance_tenant_id,
+                roles=values.finance_roles,
+                issuer=values.finance_issuer,
+                subject=values.finance_subject,
+                read_timeout=values.finance_read_timeout,
+                concurrency=values.finance_concurrency,
+                abandon_days=values.finance_abandon_days,
+                allow_http=values.finance_allow_http,
+                optional_fields=values.finance_optional_fields,
+                list_path=values.finance_list_path,
+                sandbox_url=values.sandbox_url,
+            ),
+            digitalocean=DigitalOceanResource(
+                base_url=values.digitalocean_url,
+                token=values.digitalocean_token.get_secret_value(),
+                first_month=values.first_month,
+            ),
+            statements=StatementsResource(folder=str(values.statements), url=values.statements_url),
+            alerts=AlertsResource(
+                webhook=values.alert_webhook.get_secret_value(),
+                ui_url=values.ui_url,
+            ),
+        )
+
+    def by_name(self) -> dict[str, Any]:
+        """The resources by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
