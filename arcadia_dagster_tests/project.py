@@ -21,7 +21,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.stated import stated_figures
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import archive_of, build, new_warehouse
+from arcadia_dagster_tests.plain import archive_of, build, land_only, new_warehouse
 
 SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
 HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
@@ -127,6 +127,10 @@ class Project:
         build(self.warehouse, formats=self.formats)
         if self.finance.is_configured:
             self.finance.deliver(self.warehouse)
+
+    def landed_problems(self) -> dict[str, str]:
+        """What a landing says of the inbox's files that it could not take, by path."""
+        return land_only(self.warehouse, formats=self.formats).problems
 
     def new_months(self) -> list[date]:
         """The months that have something new once the inbox is landed; the present one where none has."""

@@ -201,7 +201,7 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
         Reason(
             f"{column} <> {in_major}",
             f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', has more decimals than '"
-            f" || currency || ' has: if its lines are right: ' || {release_sql()}",
+            f" || currency || ' has: if its lines are right: ' || {release_sql()} || {_taken_back()}",
         ),
         Reason(
             f"{column} = {in_major} AND {in_minor} <> {computed}",
@@ -210,8 +210,16 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
             f"THEN ', which have no tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
             f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
-            f"'; to push what its lines come to: ' || {release_sql()}",
+            f"'; to push what its lines come to: ' || {release_sql()} || {_taken_back()}",
         ),
+    )
+
+
+def _taken_back() -> str:
+    """SQL: what to do about a control total that is wrong; nothing where the document states the total itself."""
+    return (
+        "coalesce('; if what ' || stated_by || ' states is wrong: correct it, or write the word none into ' || stated_by || "
+        "', to take it back', '')"
     )
 
 

@@ -4,13 +4,17 @@
     41.06 EUR tax 6.56
     G000001001 EUR 119.52 tax 19.08
 
-The currency may be left out. Where a document has several invoices, each line begins with the id, or the number, of one.
+The currency may be left out. Where a document has several invoices, each line begins with the id, or the number, of one. The
+word `none` takes back what the file stated before: a file that is gone from the inbox may have been cleared away with the rest.
+
+A document may lie at several places, with such a file at each: the same figures are one statement, and others hold its invoice.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS
 
@@ -21,6 +25,7 @@ _LINE = re.compile(
 )
 _WITH_ID = re.compile(rf"(?P<id>\S.*?):?\s+(?P<rest>{re.sub(r'[?]P<[a-z]+>', '?:', _LINE.pattern)})")
 _EXPECTED = "expected a total such as 86.92 or USD 86.92, with its tax where it has some: USD 86.92 tax 7.90"
+_NONE = "none"
 _SHOWN = 60
 
 
@@ -32,7 +37,7 @@ class ControlTotal:
         total: What it comes to, in major units; None where nothing is stated.
         tax: The tax in it; None where nothing is said of it.
         currency: ISO 4217 code; None where it is left out.
-        stated_by: The file's name; None where nothing is stated.
+        stated_by: The file, by its path below the inbox; None where nothing is stated.
         problem: Why what is stated cannot be used; else None.
     """
 
@@ -45,8 +50,26 @@ class ControlTotal:
     def problem_for(self, currency: str | None) -> str | None:
         """Why it cannot be used for an invoice in this currency; None where it can."""
         if self.currency is not None and currency is not None and self.currency != currency:
-            return f"the control total is in {self.currency}, the invoice in {currency}"
+            return (
+                f"the control total is in {self.currency}, the invoice in {currency} ({self.stated_by}): "
+                f"{correct(self.stated_by)}"
+            )
         return self.problem
+
+    @property
+    def shown(self) -> str:
+        """What is stated, as its file has it."""
+        amounts = [f"{amount.normalize():f}" for amount in (self.total, self.tax) if amount is not None]
+        return " ".join([*([self.currency] if self.currency else []), " tax ".join(amounts)])
+
+
+def correct(file: str | None) -> str:
+    """What a person does about a file that states something wrong."""
+    return f"correct it, or write the word none into {file}, to take back what it states"
+
+
+ONE_IS_WRONG = "a total is that of the whole invoice, whichever of its files it lies beside: write the word none into the one that is wrong"
+"""What a person does where files state different totals of one invoice."""
 
 
 NOTHING = ControlTotal()
@@ -58,7 +81,7 @@ class ControlTotals:
 
     Attributes:
         by_id: By the id that a line begins with; by None where it begins with none.
-        file_name: The file.
+        file_name: The file, by its path below the inbox.
         problem: Why the file cannot be read; else None.
     """
 
@@ -69,6 +92,8 @@ class ControlTotals:
     @classmethod
     def of(cls, text: str, file_name: str) -> "ControlTotals":
         """What the text of the file states."""
+        if text.strip().lower() == _NONE:
+            return cls()
         found: dict[str | None, ControlTotal] = {}
         for line in filter(None, map(str.strip, text.splitlines())) if text.strip() else [""]:
             named, match = None, _LINE.fullmatch(line)
@@ -77,9 +102,11 @@ class ControlTotals:
                 named, match = with_id["id"], _LINE.fullmatch(with_id["rest"])
             codes = _codes(match)
             if match is None or codes is None:
-                return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; {_EXPECTED}")
+                return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; {_EXPECTED}: {correct(file_name)}")
             if named in found:
-                return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; expected one line for each invoice")
+                return cls(
+                    problem=f"{file_name}: {line[:_SHOWN]!r}; expected one line for each invoice: {correct(file_name)}"
+                )
             found[named] = ControlTotal(
                 Decimal(match["total"]),
                 None if match["tax"] is None else Decimal(match["tax"]),
@@ -100,14 +127,50 @@ class ControlTotals:
         if strange := [named for named in self.by_id if named is not None and named not in others]:
             return ControlTotal(
                 problem=f"{self.file_name}: {strange[0]!r:.60} is the id of no invoice of its document; expected "
-                f"{', '.join(sorted(others)[:3])}"
+                f"{', '.join(sorted(others)[:3])}: {correct(self.file_name)}"
             )
         if None in self.by_id and not set(others) <= set(names):
             return ControlTotal(
                 problem=f"{self.file_name}: one total for a document of several invoices cannot be checked; expected a line for "
-                f"each, which begins with its id: {min(names)} USD 86.92 tax 7.90"
+                f"each, which begins with its id: {min(names)} USD 86.92 tax 7.90; {correct(self.file_name)}"
             )
         return self.by_id.get(None) or next((self.by_id[name] for name in names if name in self.by_id), NOTHING)
+
+
+def totals_of(events: Iterable[Mapping[str, Any]]) -> list[ControlTotals]:
+    """What the files with totals beside a document state, each as it was last.
+
+    Args:
+        events: The events of a document's record that tell of them, in their order. Earlier versions noted no path.
+    """
+    texts: dict[tuple[bool, str], str] = {}
+    for event in events:
+        path = event.get("inbox_path")
+        if path is not None:
+            texts.pop((False, event["file_name"]), None)
+        texts[path is not None, path or event["file_name"]] = event["text"]
+    return [ControlTotals.of(text, file) for (_, file), text in sorted(texts.items())]
+
+
+def stated_of(files: Sequence[ControlTotals], names: Collection[str], others: Collection[str]) -> ControlTotal:
+    """What the files beside a document state together of one of its invoices: see `ControlTotals.of_invoice`."""
+    found = [one for file in files if (one := file.of_invoice(names, others)) != NOTHING]
+    if len(found) <= 1:
+        return found[0] if found else NOTHING
+    if problems := [one.problem for one in found if one.problem is not None]:
+        return ControlTotal(problem="; ".join(problems))
+    totals, taxes, currencies = (
+        {getattr(one, name) for one in found} - {None} for name in ("total", "tax", "currency")
+    )
+    if max(len(totals), len(taxes), len(currencies)) > 1:
+        said = ", ".join(f"{one.stated_by} states {one.shown}" for one in found)
+        return ControlTotal(problem=f"{said}: {ONE_IS_WRONG}")
+    return ControlTotal(
+        found[0].total,
+        next(iter(taxes), None),
+        next(iter(currencies), None),
+        " and ".join(str(one.stated_by) for one in found),
+    )
 
 
 def _codes(match: re.Match[str] | None) -> list[str] | None:

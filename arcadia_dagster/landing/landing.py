@@ -269,6 +269,7 @@ def _take_all(
     totals = [file for file in found.complete if file.is_control_total]
     totals += _totals_of_replaced_files(inbox, found, known)
     _take_control_totals(warehouse, archive, reader, totals, known, landed)
+    landed.problems.update(_totals_taken_away(warehouse, inbox))
     landed.damaged = known.damaged
     if landed.problems != known.problems:
         _note_problems(warehouse, found, landed)
@@ -437,6 +438,40 @@ def _totals_of_replaced_files(inbox: Path, found: Look, known: _Known) -> list[I
     ]
 
 
+def _totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
+    """The control totals that are gone while their documents still lie in the inbox, by path: that they still count.
+
+    Where the document is gone too, the inbox was cleared of what has landed, and nothing is said by that.
+    """
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT inbox_path, stated_by FROM inbox_files JOIN document_invoices USING (document_sha256) "
+            "WHERE problem IS NULL AND stated_by IS NOT NULL AND contains(lower(stated_by), lower(inbox_path)) ORDER BY ALL"
+        ).fetchall()
+    suffixes = (CONTROL_TOTAL_SUFFIX, CONTROL_TOTAL_SUFFIX.upper())
+    return {
+        f"{path}{CONTROL_TOTAL_SUFFIX}": "it was taken away, and what it stated still counts: put it back, or write the word "
+        "none into it, to take back what it stated; then run `arcadia ingest`"
+        for path, stated_by in rows
+        if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
+        and (inbox / path).exists()
+        and not any((inbox / f"{path}{suffix}").exists() for suffix in suffixes)
+    }
+
+
+def _lay_at(warehouse: Warehouse, paths: Sequence[str]) -> dict[str, str]:
+    """The documents that came under these paths last, of files that are gone from the inbox since; by path."""
+    if not paths:
+        return {}
+    with warehouse.read() as connection:
+        return dict(
+            connection.execute(
+                "SELECT inbox_path, arg_max(document_sha256, (received_at, document_sha256)) FROM document_names "
+                f"WHERE inbox_path IN ({text_list(paths)}) GROUP BY inbox_path"
+            ).fetchall()
+        )
+
+
 def _take_control_totals(
     warehouse: Warehouse,
     archive: Archive,
@@ -448,9 +483,11 @@ def _take_control_totals(
     """Note the totals that `<file>.total` states with the documents of those files."""
     news: dict[str, list[Event]] = {}
     looked_at = []
+    besides = {file.inbox_path: file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)] for file in files}
+    gone = _lay_at(warehouse, [beside for beside in besides.values() if beside not in known.documents])
     for file in files:
-        beside = file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)]
-        sha256 = known.documents.get(beside)
+        beside = besides[file.inbox_path]
+        sha256 = known.documents.get(beside) or gone.get(beside)
         if sha256 is None:
             landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
             continue
@@ -465,7 +502,8 @@ def _take_control_totals(
             continue
         if _is_refused(file, sha256, known, landed):
             continue
-        _add_once(archive, news, sha256, {"event": "control_total", "file_name": file.name, "text": text})
+        stated = {"event": "control_total", "file_name": file.name, "inbox_path": file.inbox_path, "text": text}
+        _add_once(archive, news, sha256, stated)
         looked_at.append((file, sha256))
     archive.append_all(news)
     if looked_at:
@@ -543,7 +581,11 @@ def _received(file: InboxFile, known: _Known) -> Event:
 def _add_once(archive: Archive, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
     """Add an event to what is to be appended, unless the record has it already, as after a crash before it was registered."""
     told = [*archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
-    same = [timeless(known) for known in told if known["event"] == event["event"]]
+    same = [
+        timeless(known)
+        for known in told
+        if known["event"] == event["event"] and known.get("inbox_path") == event.get("inbox_path")
+    ]
     is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
     if not is_known:
         news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})

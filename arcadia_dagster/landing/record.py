@@ -272,7 +272,7 @@ _INVOICE = {"source": _TEXT, "account_id": _TEXT, "external_id": _TEXT}
 
 _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
     "received": {"file_name": _TEXT, "inbox_path": _TEXT},
-    "control_total": {"file_name": _TEXT, "text": _TEXT},
+    "control_total": {"file_name": _TEXT, "inbox_path": _Field(_is_text, "a text", is_optional=True), "text": _TEXT},
     "alias": {
         **_INVOICE,
         "alias_account_id": _TEXT,

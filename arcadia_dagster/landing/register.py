@@ -17,7 +17,7 @@ from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoi
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.control_totals import ControlTotal, ControlTotals
+from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
 from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
 from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.numbers_anew import tell_apart
@@ -310,19 +310,13 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             }
             for file in reading.delivery
         ]
-    totals = _control_totals(record)
+    totals = totals_of(record.of("control_total"))
     ids = [{identity.external_id, identity.invoice_number or identity.external_id} for _, identity in identities]
     others = set().union(*ids)
     return [
-        _invoice_row(record, invoice, identity, totals.of_invoice(own, others), received_at, arrival.names.conflict)
+        _invoice_row(record, invoice, identity, stated_of(totals, own, others), received_at, arrival.names.conflict)
         for (invoice, identity), own in zip(identities, ids, strict=True)
     ]
-
-
-def _control_totals(record: Record) -> ControlTotals:
-    """What the file with totals beside the document states, as it was last."""
-    event = record.last("control_total")
-    return ControlTotals() if event is None else ControlTotals.of(event["text"], event["file_name"])
 
 
 def _invoice_row(
@@ -347,7 +341,7 @@ def _invoice_row(
         "issued_on": invoice.issued_on,
         "currency": currency,
         "stated_total": invoice.stated_total if control.total is None else control.total,
-        "stated_tax": invoice.stated_tax if control.tax is None else control.tax,
+        "stated_tax": _stated_tax(invoice, control),
         "stated_problem": control.problem_for(currency),
         "line_count": invoice.line_count,
         "lines_total": invoice.lines_total,
@@ -374,6 +368,12 @@ def _invoice_row(
         "open_until": _open_until(invoice, received_at),
         "received_at": received_at,
     }
+
+
+def _stated_tax(invoice: StatedInvoice, control: ControlTotal) -> Decimal | None:
+    """The tax that is stated of the invoice: of a part, a control total says that of the whole, and its document its own."""
+    is_of_whole = control.total is not None and invoice.may_be_part
+    return control.tax if control.tax is not None or is_of_whole else invoice.stated_tax
 
 
 def _is_past(moment: datetime | None) -> bool:

@@ -12,19 +12,49 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.adjustment import TAX, Stated
-from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
+from arcadia_dagster.billing.currency import exponents_sql, plain_sql, to_minor_sql
 from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
+from arcadia_dagster.landing.control_totals import ONE_IS_WRONG
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
-STATED_TOTAL = "CASE WHEN count(stated_total) = count(*) THEN sum(stated_total) END"
-"""SQL: what the files that state an invoice together say that it comes to; NULL where one of them does not say."""
+_BY_FILE = "FILTER (stated_by IS NOT NULL)"
 
-STATED_TAX = "CASE WHEN count(stated_tax) = count(*) THEN sum(stated_tax) END"
+STATED_BY = "string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by)"
+"""SQL: the control files that state what an invoice comes to; NULL where none does."""
+
+STATED_TOTAL = f"""CASE
+  WHEN count(stated_by) > 0 THEN CASE WHEN count(DISTINCT stated_total) {_BY_FILE} = 1 THEN max(stated_total) {_BY_FILE} END
+  WHEN count(stated_total) < count(*) THEN NULL
+  WHEN count(DISTINCT stated_total) = 1 AND abs(max(stated_total) - sum(lines_total)) < 0.005 THEN max(stated_total)
+  ELSE sum(stated_total) END"""
+"""SQL: what an invoice is stated to come to, over the documents that state it together; NULL where nobody says.
+
+A control total belongs to the invoice, beside whichever of its parts it lies. What documents state themselves is that of each
+part, unless each says what all of them come to.
+"""
+
+STATED_TAX = f"""CASE
+  WHEN count(stated_by) > 0 THEN CASE WHEN count(DISTINCT stated_tax) {_BY_FILE} = 1 THEN max(stated_tax) {_BY_FILE} END
+  WHEN count(stated_tax) < count(*) THEN NULL
+  WHEN count(DISTINCT stated_total) = 1 AND count(DISTINCT stated_tax) = 1
+    AND abs(max(stated_total) - sum(lines_total)) < 0.005 THEN max(stated_tax)
+  ELSE sum(stated_tax) END"""
 """SQL: the same of its tax."""
+
+STATED_PROBLEM = f"""CASE
+  WHEN count(stated_problem) > 0 THEN string_agg(DISTINCT stated_problem, '; ' ORDER BY stated_problem)
+  WHEN count(DISTINCT stated_total) {_BY_FILE} > 1 OR count(DISTINCT stated_tax) {_BY_FILE} > 1
+  THEN string_agg(DISTINCT stated_by || ' states ' || coalesce(currency || ' ', '') || {plain_sql("stated_total")}
+    || coalesce(' tax ' || {plain_sql("stated_tax")}, ''), ', ') {_BY_FILE} || ': {ONE_IS_WRONG}'
+  WHEN count(stated_by) = 0 AND count(stated_total) BETWEEN 1 AND count(*) - 1
+  THEN 'only some of the files that state it together have one (' || min(file_name) FILTER (stated_total IS NOT NULL) ||
+    ' has, and ' || min(file_name) FILTER (stated_total IS NULL) || ' has not): write that of the whole invoice into ' ||
+    min(file_name) FILTER (stated_total IS NULL) || '.total beside it' END"""
+"""SQL: why what is stated cannot be used, and what to do; NULL where it can."""
 
 
 def add_what_is_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
@@ -47,9 +77,9 @@ def differing_sql(invoices: str) -> str:
         arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
         arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
         {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, bool_or(lacks_tax) AS lacks_tax,
-        string_agg(DISTINCT stated_by, ', ' ORDER BY stated_by) AS stated_by
+        {STATED_BY} AS stated_by
       FROM raw_invoices WHERE status = 'current' AND {invoices} GROUP BY ALL
-      HAVING count(stated_total) = count(*) AND count(stated_problem) = 0
+      HAVING {STATED_TOTAL} IS NOT NULL AND ({STATED_PROBLEM}) IS NULL
     ), line AS (
       SELECT source, account_id, external_id, any_value(currency) AS currency, sum(amount) AS gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS tax,

@@ -13,7 +13,7 @@ from arcadia_dagster.landing.deliveries import NOTHING_LISTED, has_manifests, li
 from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
-from arcadia_dagster.stages.stated import STATED_TAX, STATED_TOTAL
+from arcadia_dagster.stages.stated import STATED_BY, STATED_PROBLEM, STATED_TAX, STATED_TOTAL
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
 
@@ -146,10 +146,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
         coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
-        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, any_value(stated_by) AS stated_by,
-        CASE WHEN count(stated_problem) > 0 THEN any_value(stated_problem)
-          WHEN count(stated_total) BETWEEN 1 AND count(*) - 1
-          THEN 'only some of the files that state it together have one' END AS stated_problem,
+        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, {STATED_BY} AS stated_by,
+        {STATED_PROBLEM} AS stated_problem,
         CASE WHEN count(withdrawn) = count(*) THEN any_value(withdrawn) END AS withdrawn,
         any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch,
         any_value(stated_id) AS stated_id, sum(lines_total) AS lines_total,

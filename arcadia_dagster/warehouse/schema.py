@@ -135,7 +135,9 @@ _STATED_SINCE_5 = (
     ),
     Column("states_tax", "BOOLEAN", "Whether it has a line of tax, or its document or its control file states some."),
     Column(
-        "stated_by", "VARCHAR", "The control file that states its total, by its name; NULL: its document, or nobody."
+        "stated_by",
+        "VARCHAR",
+        "The control file that states its total, by its path below the inbox; NULL: its document, or nobody.",
     ),
 )
 
