@@ -73,7 +73,7 @@ class Stated:
         with localcontext(prec=_PRECISION):
             above = self.stated_total - self.gross
             least = max(abs(self.gross) * TAX_FROM, from_minor(TAX_FROM_MINOR, self.currency))
-            return self.is_before_tax or (not self.tax_lines and above > least)
+            return self.is_before_tax or (not self.tax and above > least)
 
     def is_completed_by_tax(self, tolerance: Decimal = Decimal(0)) -> bool:
         """Whether the tax that is stated is all that the lines lack: without it, the total is what they come to.
@@ -81,7 +81,7 @@ class Stated:
         Args:
             tolerance: How much the net may differ, in major units.
         """
-        if self.tax_lines or not self.stated_tax or not (self.is_before_tax or self.says_tax_besides):
+        if self.tax or not self.stated_tax or not (self.is_before_tax or self.says_tax_besides):
             return False
         with localcontext(prec=_PRECISION):
             return self.is_in_minor_units and self._is_within(

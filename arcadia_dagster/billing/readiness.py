@@ -179,7 +179,7 @@ _TOTAL_LINE = total_line_sql("'119.00 tax 19.00'")
 """SQL: what the file beside a document says, for example."""
 
 _MAY_BE_TAX = (
-    "(tax_lines = 0 AND stated_total_minor - amount_gross_minor > "
+    "(amount_tax = 0 AND stated_total_minor - amount_gross_minor > "
     f"greatest(abs(amount_gross_minor) * {TAX_FROM}, {TAX_FROM_MINOR}))"
 )
 """SQL: see `billing.adjustment.Stated.lacks_its_tax`."""

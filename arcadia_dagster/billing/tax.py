@@ -12,29 +12,59 @@ from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """The values of `ChargeCategory` (FOCUS 1.2, Cost and Usage, ChargeCategory)."""
 
-SOURCES_WITHOUT_TAX = ("azure",)
-"""The sources whose exports leave the tax out: without a line of tax their amounts are before tax, and not free of it.
+SOURCES_WITHOUT_TAX = ("azure", "gcp", "oci")
+"""The sources whose exports without tax do not say that there is none: their amounts are before tax, and not free of it.
 
-Azure: "Not included: support charges, taxes, credits" (Microsoft Learn, Understand Cost Management data).
+Azure: "Not included: support charges, taxes, credits" (Microsoft Learn, Understand Cost Management data). Oracle Cloud: its cost
+reports list what resources consume, and their schema has no tax (Oracle, Cost and Usage Reports). Google Cloud: tax is rows of
+its own (`cost_type`), which come when the month is invoiced; its export names Google as the issuer also where a partner invoices
+(Google Cloud, Cloud Billing data tables in BigQuery).
+"""
+
+SOURCES_WITH_TAX = ("aws",)
+"""The sources whose exports have all tax that they invoice as rows, whoever's services they sell: without them there is none.
+
+AWS: the line item type and the charge category `Tax` (AWS, Data Exports User Guide, Line item details).
 """
 
 
-def is_before_tax_sql(*, lacks_tax: str, source: str, tax_lines: str, gross: str, rule: str) -> str:
+def is_before_tax_sql(*, lacks_tax: str, source: str, tax: str, gross: str, rule: str) -> str:
     """SQL: whether an invoice's lines are before tax, and nothing says that there is none.
+
+    A line of tax that comes to 0 says nothing where the export leaves tax out.
 
     Args:
         lacks_tax: SQL: whether its document is known to leave the tax out.
         source: SQL: its source.
-        tax_lines: SQL: how many lines of tax it has.
+        tax: SQL: what its lines come to that are tax by more than their words.
         gross: SQL: what its lines come to.
         rule: SQL: what people know of its account's tax (`billing.rules`), or NULL.
     """
-    sources = ", ".join(f"'{name}'" for name in SOURCES_WITHOUT_TAX)
-    is_expected = f"({source} IN ({sources}) OR coalesce({rule} = '{TAX_EXPECTED}', false))"
+    is_expected = f"({source} IN ({_listed(SOURCES_WITHOUT_TAX)}) OR coalesce({rule} = '{TAX_EXPECTED}', false))"
     return (
         f"(coalesce({rule}, '') <> '{TAX_NOT_STATED}' "
-        f"AND (coalesce({lacks_tax}, false) OR ({is_expected} AND {tax_lines} = 0 AND {gross} <> 0)))"
+        f"AND (coalesce({lacks_tax}, false) OR {is_expected}) AND {tax} = 0 AND {gross} <> 0)"
     )
+
+
+def leaves_tax_out_sql(issuer: str, providers: str) -> str:
+    """SQL: whether an export without tax does not say that there is none: who wrote it does not know what is invoiced.
+
+    So it is where the provider's export has no tax (`SOURCES_WITHOUT_TAX`), and where somebody else than the provider invoices:
+    the provider wrote the rows, and a reseller adds the tax.
+
+    Args:
+        issuer: SQL: the source of who invoices.
+        providers: SQL: a list of the sources of whose services they are.
+    """
+    return (
+        f"({issuer} NOT IN ({_listed(SOURCES_WITH_TAX)}) AND ({issuer} IN ({_listed(SOURCES_WITHOUT_TAX)}) "
+        f"OR len(list_filter({providers}, lambda source: source <> {issuer})) > 0))"
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 TAX_WORDS = ("gst", "tax", "taxes", "vat", "hst", "qst", "pst", "sst", "iva", "tva")

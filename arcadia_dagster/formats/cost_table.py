@@ -122,7 +122,7 @@ class CostTableLayout:
           is_rounded,
           currency,
           net_amount,
-          CASE WHEN issuer IS NULL THEN nullif(trim(provider), '') END AS provider,
+          nullif(trim(provider), '') AS provider,
           false AS is_control,
           bad.bad_column,
           bad.bad_value,
@@ -168,14 +168,15 @@ class CostTableLayout:
         part = [f"nullif(string_split(invoice_key, {_SEPARATOR})[{position}], '')" for position in (1, 2, 3, 4)]
         return f"""
         WITH month AS (
-          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines, min(provider) AS provider,
+          SELECT document_sha256, invoice_key, billing_month, count(*) AS lines, list(DISTINCT provider) AS providers,
             min(billing_start) AS billing_start, max(billing_end) AS billing_end,
             bool_and(charge_category IN ('Purchase', 'Tax')) AS is_one_off,
             CASE WHEN count(net_amount) = count(*) THEN sum(net_amount) END AS net_total
           FROM {lines} GROUP BY ALL
         ), invoice AS (
-          SELECT document_sha256, invoice_key, {part[0]} AS own_issuer, min(provider) AS provider,
-            {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
+          SELECT document_sha256, invoice_key, {part[0]} AS own_issuer,
+            list_sort(list_distinct(flatten(list(providers)))) AS own_providers,
+            own_providers[1] AS provider, {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
             CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
             max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines,
             max_by(billing_start, (lines, billing_month)) AS billing_starts_at,
@@ -190,7 +191,9 @@ class CostTableLayout:
             CASE WHEN external_id IS NULL THEN coalesce(own_issuer, provider, usual_issuer)
               ELSE coalesce(usual_issuer, provider) END AS issuer,
             CASE WHEN external_id IS NOT NULL THEN list_sort(list_distinct(list(own_issuer)
-              OVER (PARTITION BY document_sha256, account_id, external_id))) END AS issuers
+              OVER (PARTITION BY document_sha256, account_id, external_id))) END AS issuers,
+            list_distinct(flatten(list(own_providers) OVER (PARTITION BY document_sha256, account_id, external_id, open_month)))
+              AS providers
           FROM invoice
         )
         SELECT * EXCLUDE (issuer_doubts), issuer_doubts ||
@@ -199,7 +202,8 @@ class CostTableLayout:
         FROM (
           SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
             account_id, external_id, external_id AS invoice_number,
-            external_id IS NOT NULL AS is_final, true AS may_be_part, stated_total, month, billing_ends_at,
+            external_id IS NOT NULL AS is_final, true AS may_be_part, {self._lacks_tax("issuer", "providers")} AS lacks_tax,
+            stated_total, month, billing_ends_at,
             billing_starts_at, period_ends_at,
             CASE WHEN external_id IS NULL THEN {self._open_reason()} END AS open_reason
           FROM issued
@@ -211,6 +215,10 @@ class CostTableLayout:
         return (
             f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
         )
+
+    def _lacks_tax(self, issuer: str, providers: str) -> str:  # noqa: ARG002 - of those that state them
+        """SQL: whether tax may be due that no line has: from the issuer's name and the providers', where they are stated."""
+        return "false"
 
     def _invoice_sql(self) -> str:
         """SQL: the invoice's id, from the column that a rule names for the record's account, else from the usual one."""

@@ -13,7 +13,7 @@ As JSON it is an object a row with FOCUS's column names, one a line or in a list
 every digit of a number counts.
 """
 
-from arcadia_dagster.billing.tax import CATEGORIES
+from arcadia_dagster.billing.tax import CATEGORIES, leaves_tax_out_sql
 from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
 from arcadia_dagster.warehouse.query import text_literal
@@ -89,6 +89,10 @@ class FocusLayout(CostTableLayout):
             "AS issuer_doubts"
         )
 
+    def _lacks_tax(self, issuer: str, providers: str) -> str:
+        sources = f"list_transform({providers}, lambda name: {source_sql('name')})"
+        return f"coalesce({leaves_tax_out_sql(source_sql(issuer), sources)}, false)"
+
     def _source_sql(self) -> str:
         return source_sql("coalesce(nullif(trim(issuer), ''), nullif(trim(provider), ''))")
 
@@ -105,6 +109,6 @@ class Focus(CostTable):
     """The format itself."""
 
     name = "focus"
-    reading = 2
+    reading = 3
     layout = FocusLayout
     mandatory_by = "FOCUS has as mandatory"

@@ -83,17 +83,18 @@ def differing_sql(invoices: str) -> str:
     ), line AS (
       SELECT source, account_id, external_id, any_value(currency) AS currency, sum(amount) AS gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS tax,
-        count(*) FILTER (charge_category = 'Tax') AS tax_lines
+        count(*) FILTER (charge_category = 'Tax') AS tax_lines,
+        coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
       FROM cost_lines SEMI JOIN invoice USING (source, account_id, external_id)
       WHERE {invoices} AND added_by IS NULL
       GROUP BY ALL HAVING count(DISTINCT currency) = 1
     )
-    SELECT invoice.*, line.* EXCLUDE (source, account_id, external_id), ruled.tolerance, ruled.tolerance_reason,
+    SELECT invoice.*, line.* EXCLUDE (source, account_id, external_id, named_tax), ruled.tolerance, ruled.tolerance_reason,
       {
         is_before_tax_sql(
             lacks_tax="invoice.lacks_tax",
             source="invoice.source",
-            tax_lines="line.tax_lines",
+            tax="line.named_tax",
             gross="line.gross",
             rule="ruled.tax",
         )

@@ -128,7 +128,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       SELECT source, account_id, external_id, invoice_month, count(*) AS line_count,
         list_sort(list(DISTINCT currency)) AS currencies, sum(amount) AS amount_gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax,
-        count(*) FILTER (charge_category = 'Tax') AS tax_lines
+        count(*) FILTER (charge_category = 'Tax') AS tax_lines,
+        coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
       SELECT raw_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several FROM raw_invoices
@@ -205,7 +206,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         is_before_tax_sql(
             lacks_tax="raw.lacks_tax",
             source="line.source",
-            tax_lines="line.tax_lines",
+            tax="line.named_tax",
             gross="line.amount_gross",
             rule="ruled.tax",
         )

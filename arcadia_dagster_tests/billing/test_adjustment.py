@@ -81,7 +81,7 @@ def test_the_tax_that_an_export_leaves_out_is_one_line(net: int, tax: int, curre
     assert known.is_completed_by_tax()
     assert dict(known.adjustment()) == {TAX: stated_tax}
     # Not where the document has tax of its own, the net differs, or only the document itself says so.
-    assert not Stated(currency, exact, Decimal(0), 1, total, stated_tax, is_before_tax=True).is_completed_by_tax()
+    assert not Stated(currency, exact, stated_tax, 1, total, stated_tax, is_before_tax=True).is_completed_by_tax()
     other = from_minor(net + tax + 1, currency)
     assert not Stated(currency, exact, Decimal(0), 0, other, stated_tax, is_before_tax=True).is_completed_by_tax()
     assert not Stated(currency, exact, Decimal(0), 0, total, stated_tax).is_completed_by_tax()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -77,6 +78,12 @@ def as_csv(*rows: dict[str, str | None], header: Sequence[str] = HEADER, null: s
     writer.writerow(header)
     writer.writerows([null if row[name] is None else row[name] for name in header] for row in rows)
     return file.getvalue().encode()
+
+
+def as_json(*rows: dict[str, str | None]) -> bytes:
+    """The rows as JSON, an object a line; what a row leaves out is left out."""
+    stated = ({name: value for name, value in row.items() if value is not None} for row in rows)
+    return "".join(json.dumps(row) + "\n" for row in stated).encode()
 
 
 def as_parquet(

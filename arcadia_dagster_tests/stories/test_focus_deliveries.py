@@ -48,7 +48,11 @@ def test_each_invoice_of_a_file_goes_to_finance_under_its_issuer_and_what_has_no
             tax(),
             charge(InvoiceId="INV-2", BillingAccountId="222", BillingCurrency="JPY", BilledCost="1000"),
             charge(
-                InvoiceId="H-1", InvoiceIssuerName="Hetzner Online GmbH", ChargeCategory="Credit", BilledCost="-2.50"
+                InvoiceId="H-1",
+                InvoiceIssuerName="Hetzner Online GmbH",
+                ProviderName="Hetzner",
+                ChargeCategory="Credit",
+                BilledCost="-2.50",
             ),
             charge(InvoiceId=None, BillingPeriodStart="2026-05-01T00:00:00Z"),
         ),

@@ -123,8 +123,8 @@ def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoi
 
 
 def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project: Project) -> None:
-    project.drop("one.csv", as_csv(*rows("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd")))
-    project.drop("two.csv", as_csv(*rows("INV-1", 3, 4, InvoiceIssuerName="Example Cloud Holding")))
+    project.drop("one.csv", as_csv(*rows("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd", ProviderName=None)))
+    project.drop("two.csv", as_csv(*rows("INV-1", 3, 4, InvoiceIssuerName="Example Cloud Holding", ProviderName=None)))
     assert pushed(project) == {}
     held = project.query("SELECT source, hold_reasons FROM tax_split_totals ORDER BY source")
     assert [row["source"] for row in held] == ["example-cloud-holding", "examplecloud"]
