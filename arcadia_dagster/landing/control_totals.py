@@ -68,7 +68,9 @@ def correct(file: str | None) -> str:
     return f"correct it, or write the word none into {file}, to take back what it states"
 
 
-ONE_IS_WRONG = "a total is that of the whole invoice, whichever of its files it lies beside: write the word none into the one that is wrong"
+ONE_IS_WRONG = (
+    "a total is that of the whole invoice, beside any of its files: write the word none into the one that is wrong"
+)
 """What a person does where files state different totals of one invoice."""
 
 
