@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from arcadia_dagster.billing.advice import release_sql, void_sql
 from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id, split
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
@@ -54,6 +55,13 @@ def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[
         WHERE {in_months} AND amount_gross_minor IS NOT NULL
           AND NOT EXISTS (FROM allocations AS part WHERE part.source = total.source AND part.account_id = total.account_id
             AND part.invoice_month = total.invoice_month)
+        """
+    )
+    connection.execute(
+        f"""
+        UPDATE allocations AS part SET finance_external_id = {_OWN_ID.format(part="part")} FROM ({_OF_ITS_OWN}) AS own
+        WHERE part.{in_months} AND own.source = part.source AND own.account_id = part.account_id
+          AND own.external_id = part.external_id
         """
     )
     assert_unique(connection, schema.ALLOCATIONS, in_months)
@@ -129,9 +137,32 @@ def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:
         )
 
 
-_CONFLICTS = """
-WITH contested AS (
-  SELECT tenant_id, source, finance_external_id FROM allocations GROUP BY ALL
+_SAME_ID = " has an invoice with the same id"
+
+_OWN_ID = "({part}.finance_external_id || '-' || {part}.account_id)"
+"""SQL: by which id finance knows an invoice of its own, where another account has its id."""
+
+_OF_ITS_OWN = f"""
+SELECT DISTINCT source, account_id, external_id
+FROM (SELECT source, account_id, external_id, unnest(overruled) AS seen FROM decisions WHERE decision = 'release')
+WHERE starts_with(seen, 'account ') AND contains(seen, '{_SAME_ID}')
+"""
+"""SQL: the invoices of which a person has said that they are others than those of other accounts with the same id.
+
+Whatever their version: by then finance knows them by that id.
+"""
+
+_WHOLE = "source || '/' || account_id || '/' || external_id"
+_FIRST = "source || '/' || first_account_id || '/' || first_external_id"
+
+_CONFLICTS = f"""
+WITH standing AS (
+  -- What is void, or awaited by nobody, goes to finance no more, and takes no id from another.
+  FROM allocations
+  ANTI JOIN (FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
+  ANTI JOIN (FROM tax_split_totals WHERE is_nothing) AS nothing USING (source, account_id, external_id)
+), contested AS (
+  SELECT tenant_id, source, finance_external_id FROM standing GROUP BY ALL
   HAVING count(DISTINCT account_id || chr(31) || external_id) > 1
 ), claim AS (
   SELECT part.tenant_id, part.source, part.finance_external_id, part.account_id, part.external_id,
@@ -144,17 +175,24 @@ WITH contested AS (
     ) AS is_new_to_finance,
     (SELECT min(received_at) FROM document_invoices AS stated WHERE stated.source = part.source
       AND stated.account_id = part.account_id AND stated.external_id = part.external_id) AS received_at
-  FROM allocations AS part SEMI JOIN contested USING (tenant_id, source, finance_external_id)
+  FROM standing AS part SEMI JOIN contested USING (tenant_id, source, finance_external_id)
 ), ranked AS (
-  SELECT *, first_value(account_id) OVER claims AS first_account_id, row_number() OVER claims AS place
+  SELECT *, first_value(account_id) OVER claims AS first_account_id,
+    first_value(external_id) OVER claims AS first_external_id, row_number() OVER claims AS place
   FROM claim
   WINDOW claims AS (PARTITION BY tenant_id, source, finance_external_id
     ORDER BY is_new_to_finance, received_at, account_id, external_id)
+), late AS (
+  SELECT source, account_id, external_id, min(first_account_id) AS first_account_id,
+    arg_min(first_external_id, first_account_id) AS first_external_id, min({_OWN_ID.format(part="ranked")}) AS own_id
+  FROM ranked WHERE place > 1 GROUP BY ALL
 )
 SELECT source, account_id, external_id,
-  'account ' || min(first_account_id) || ' has an invoice with the same id, and finance tells invoices of one tenant and source '
-  || 'apart by their id only: pushed, this one would overwrite that one' AS conflict
-FROM ranked WHERE place > 1 GROUP BY ALL
+  'account ' || first_account_id || '{_SAME_ID}, and finance tells invoices of one tenant and source '
+  || 'apart by their id only: pushed, this one would overwrite that one. If both are one invoice, void the one that is too much ('
+  || {void_sql(_WHOLE)} || ' or ' || {void_sql(_FIRST)} || '); if this one is an invoice of its own, it goes to finance as '
+  || own_id || ': ' || {release_sql(_WHOLE)} AS conflict
+FROM late
 """
 """The invoices that finance would take for another one, of whatever month."""
 
@@ -169,7 +207,7 @@ def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     renew(connection, schema.COST_LINES.name, [month for (month,) in settled])
     connection.execute(
         """
-        UPDATE tax_split_totals SET status = 'held', can_release = false, conflict = found.conflict,
+        UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready', conflict = found.conflict,
           hold_reasons = list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
             || [found.conflict]
         FROM conflicts AS found

@@ -161,7 +161,7 @@ def test_of_two_accounts_with_one_id_the_later_is_held_since_finance_could_not_t
     later = runs.second.invoice("same id, other account", account="78")
     assert later["status"] == "held"
     [reason] = later["hold_reasons"]
-    assert reason == (
+    assert reason.startswith(
         "account 77 has an invoice with the same id, and finance tells invoices of one tenant and source apart by their "
         "id only: pushed, this one would overwrite that one"
     )

@@ -1,11 +1,9 @@
 """Files that could be taken for one another: no invoice is lost in another, and none overwrites another's row in finance."""
 
-from datetime import date
-
-import pytest
+from datetime import UTC, date, datetime
 
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import DecisionError
+from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster_tests.formats.test_digitalocean_json import document, written
 from arcadia_dagster_tests.project import Project, checks_of, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.providers import digitalocean_api as api
@@ -64,22 +62,43 @@ def test_the_same_bytes_under_the_names_of_two_invoices_are_held(project_with_fi
     assert rows_of_finance(project) == {}
 
 
-def test_nobody_can_release_an_invoice_that_would_overwrite_another_account_s(project_with_finance: Project) -> None:
+def test_an_invoice_with_another_account_s_id_is_released_under_one_of_its_own_and_overwrites_nothing(
+    project_with_finance: Project,
+) -> None:
     project = project_with_finance
     project.drop(invoice_name(account="111", number="500"), invoice(1))
     project.build()
     project.drop(invoice_name(account="222", number="500"), invoice(2))
     project.build()
-    with pytest.raises(DecisionError, match="500 cannot be released: account 111 has an invoice with the same id"):
-        project.decide(
-            "release",
-            file_name=invoice_name(account="222", number="500"),
-            invoice=("digitalocean", "222", "500"),
-            reason="both are real",
-        )
-    project.build()
     assert totals(project)["222", "500"] == ("held", 2200)
-    assert rows_of_finance(project) == {"500": 1100}
+    project.decide(
+        "release",
+        file_name=invoice_name(account="222", number="500"),
+        invoice=("digitalocean", "222", "500"),
+        reason="both are real",
+    )
+    project.build()
+    assert rows_of_finance(project) == {"500": 1100, "500-222": 2200}
+
+    # Its next version is known by that id already, and that of the other changes nothing of it.
+    project.drop(invoice_name(account="222", number="500"), invoice(3))
+    project.drop(invoice_name(account="111", number="500"), invoice(4))
+    project.build()
+    assert rows_of_finance(project) == {"500": 4400, "500-222": 3300}
+    [first] = project.query("SELECT document_sha256 FROM tax_split_totals WHERE account_id = '111'")
+    decide(
+        project.warehouse,
+        archive_of(project),
+        decision="void",
+        document_sha256=first["document_sha256"],
+        invoice=("digitalocean", "111", "500"),
+        reason="not ours",
+        by="ann",
+        now=datetime.now(UTC),
+    )
+    project.build()
+    assert totals(project)["222", "500"] == ("ready", 3300)
+    assert rows_of_finance(project) == {"500": 4400, "500-222": 3300}
 
 
 def test_a_folder_moved_into_the_inbox_does_not_bring_its_files_before_what_finance_has(
