@@ -9,8 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from arcadia_dagster import checks, settings
-from arcadia_dagster.assets import (
+from arcadia_dagster import settings
+from arcadia_dagster.defs import checks, schedules, sensors
+from arcadia_dagster.defs.alerts import failures_to_webhook
+from arcadia_dagster.defs.assets import (
     cloud_resources,
     common,
     cost_lines,
@@ -21,11 +23,9 @@ from arcadia_dagster.assets import (
     raw_invoices,
     tax_split_totals,
 )
-from arcadia_dagster.automation import schedules, sensors
-from arcadia_dagster.automation.alerts import failures_to_webhook
-from arcadia_dagster.automation.fetch import fetch_from_providers
-from arcadia_dagster.automation.jobs import close_month, deliver_invoices, ingest_invoices
-from arcadia_dagster.automation.maintenance import maintain_daily, maintain_warehouse
+from arcadia_dagster.defs.fetch import fetch_from_providers
+from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
+from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.resources import Resources
 

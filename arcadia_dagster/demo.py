@@ -20,9 +20,9 @@ from rich.table import Table
 
 from arcadia_dagster import sample as sample_documents
 from arcadia_dagster import settings
-from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.billing.currency import format_minor
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.sandbox import RunningSandbox

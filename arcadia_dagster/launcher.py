@@ -132,7 +132,7 @@ class Launcher:
                 self._wait_for("finance-sandbox", f"{sandbox.url}/api/v1/health")
             workspace = ("--workspace", str(self.root / "workspace.yaml"))
             address = ("--host", HOST, "--port", str(self.deployment.port))
-            self._start("webserver", (sys.executable, "-m", "arcadia_dagster.serving.webserver", *workspace, *address))
+            self._start("webserver", (sys.executable, "-m", "arcadia_dagster.defs.webserver", *workspace, *address))
             # The first to start makes Dagster's databases: two at once get in each other's way.
             self._wait_for("webserver", f"{self.deployment.url}/server_info")
             self._start("daemon", (_program("dagster-daemon"), "run", *workspace))

@@ -9,7 +9,7 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 
-from arcadia_dagster.automation.jobs import INGEST
+from arcadia_dagster.defs.jobs import INGEST
 
 HERE, ELSEWHERE = "arcadia_dagster", "elsewhere"
 REPOSITORY = "__repository__"

@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 
 import arcadia_dagster
-from arcadia_dagster.assets.finance_records import DUE_AT_TAG
-from arcadia_dagster.automation.jobs import DELIVER
-from arcadia_dagster.checks import every_ready_invoice_is_in_finance
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.assets.finance_records import DUE_AT_TAG
+from arcadia_dagster.defs.checks import every_ready_invoice_is_in_finance
+from arcadia_dagster.defs.jobs import DELIVER
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.tax_split_totals import unreconciled

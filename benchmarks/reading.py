@@ -43,7 +43,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
     """What a run does, from landing to the checks, without Dagster around it; `descriptions` is the folder of formats."""
     import pandas  # noqa: F401, ICN001, PLC0415 - as a code location does; no side's imports are timed
 
-    from arcadia_dagster.checks import _CHECKS, _result  # noqa: PLC0415 - with Dagster: not for the process that waits
+    from arcadia_dagster.defs.checks import _CHECKS, _result  # noqa: PLC0415 - with Dagster: not for the process that waits
     from arcadia_dagster.finance.resource import FinanceResource  # noqa: PLC0415
     from arcadia_dagster.formats.registry import Formats  # noqa: PLC0415
     from arcadia_dagster.stages.tax_split_totals import unreconciled  # noqa: PLC0415

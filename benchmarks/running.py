@@ -11,8 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from arcadia_dagster.automation.ingest import ingest
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.warehouse.months import months_from
 from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
 from benchmarks import empty

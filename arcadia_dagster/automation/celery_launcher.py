@@ -1,47 +1,8 @@
-"""Launching runs on Celery workers so that a run whose worker died is noticed.
+"""The old name of `arcadia_dagster.defs.celery_launcher`."""
 
-Celery's result says "started" for as long as nobody says anything else, and a worker that was killed says nothing: its
-runs would keep their places in the queue for ever. So the worker is asked whether it is at it.
-"""
+from arcadia_dagster.automation import warn
+from arcadia_dagster.defs.celery_launcher import WatchedCeleryRunLauncher
 
-from typing import Any
+__all__ = ["WatchedCeleryRunLauncher"]
 
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
-from dagster._core.storage.dagster_run import DagsterRun
-from dagster_celery.launcher import CeleryRunLauncher
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
-
-_STARTED = "STARTED"
-_ANSWER_SECONDS = 2.0
-_TIMES = 3
-
-
-class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyped where the extra is missing
-    """Dagster's launcher for Celery, with a truer answer to run monitoring's question."""
-
-    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Failed where the run's worker does not answer, three times, or answers that it is not at this run."""
-        if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has it, as runs of `arcadia ingest`")
-        result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
-        as_told: CheckRunHealthResult = super().check_run_worker_health(run)
-        if result.state != _STARTED:
-            return as_told
-        worker = (result.info or {}).get("hostname")
-        for _ in range(_TIMES):
-            tasks = self._tasks_of(worker)
-            if tasks is not None and result.id in tasks:
-                return CheckRunHealthResult(WorkerStatus.RUNNING)
-            if result.state != _STARTED:
-                # It has just ended; the next look has what became of it.
-                return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"the worker {worker} is gone, or has forgotten the run")
-
-    def _tasks_of(self, worker: str | None) -> set[str] | None:
-        """The tasks that a worker is at, by id; None where it does not answer."""
-        answers: dict[str, Any] | None = self.celery.control.inspect(
-            destination=[worker] if worker else None, timeout=_ANSWER_SECONDS
-        ).active()
-        if not answers:
-            return None
-        return {task["id"] for tasks in answers.values() for task in tasks}
+warn("celery_launcher")

@@ -1,39 +1,8 @@
-"""Launching runs so that a run whose machine was switched off is noticed.
+"""The old name of `arcadia_dagster.defs.run_launcher`."""
 
-Dagster's own launcher for one machine cannot tell whether a run is still alive. A code server reports its runs that die,
-but after a power cut there is no such server any more: its runs would stay "started" for ever, keep their places in the
-queue, and their invoices would wait with them.
-"""
+from arcadia_dagster.automation import warn
+from arcadia_dagster.defs.run_launcher import WatchedRunLauncher
 
-import json
-import socket
+__all__ = ["WatchedRunLauncher"]
 
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._core.storage.dagster_run import DagsterRun
-from dagster._core.storage.tags import GRPC_INFO_TAG
-
-_CONNECT_SECONDS = 5.0
-
-
-class WatchedRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher, with an answer to run monitoring's question."""
-
-    @property
-    def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring asks for each run that has started."""
-        return True
-
-    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Failed where nobody listens at the socket of the run's code server. A server that lives reports its own runs."""
-        path = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
-        if path is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has no code server, as runs of `arcadia ingest`")
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_CONNECT_SECONDS)
-            try:
-                probe.connect(path)
-            except (FileNotFoundError, ConnectionRefusedError):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that ran it has ended")
-            except OSError as error:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, f"its code server is busy: {error}")
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
+warn("run_launcher")

@@ -235,15 +235,10 @@ class Home:
         """Have the UI show what the checks find now, where Dagster has run here before; see `show_changes`."""
         if not self.settings.dagster_storage.exists():
             return
-        import dagster as dg
-
-        from arcadia_dagster import checks
+        from arcadia_dagster.defs.checks import report_here
 
         try:
-            with dg.DagsterInstance.get() as instance:
-                checks.report(
-                    instance, self.resources.warehouse, self.resources.finance, close_day=self.settings.close_day
-                )
+            report_here(self.resources.warehouse, self.resources.finance, close_day=self.settings.close_day)
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
             print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
 

@@ -134,7 +134,7 @@ def demo(options: argparse.Namespace) -> int:
     for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_", "DIGITALOCEAN_"))]:
         del os.environ[name]
     from arcadia_dagster import demo as sample_run
-    from arcadia_dagster.automation.ingest import IngestError
+    from arcadia_dagster.defs.ingest import IngestError
 
     folder = options.sample or sample_run.SAMPLE
     if missing := [name for name in ("inbox", "reissued", "rejected") if not (folder / name).is_dir()]:

@@ -139,13 +139,11 @@ def _undelivered(home: Home, months: Sequence[date]) -> dict[str, str]:
 
 
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
-    import dagster as dg
-
-    from arcadia_dagster.automation.ingest import IngestError, ingest
+    from arcadia_dagster.defs.ingest import IngestError, ingest_here
 
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
-    with progress(what, console) as advance, dg.DagsterInstance.get() as instance, complaints(IngestError):
-        ingest(definitions, instance, months, advance)
+    with progress(what, console) as advance, complaints(IngestError):
+        ingest_here(definitions, months, advance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Deployment:
             self._start("redis", (*command, "--save", ""))
             self.arcadia("init")
             workspace = ("--workspace", str(ROOT / "workspace.yaml"))
-            server = (sys.executable, "-m", "arcadia_dagster.serving.webserver")
+            server = (sys.executable, "-m", "arcadia_dagster.defs.webserver")
             self._start("webserver", (*server, *workspace, "--port", str(self.port)))
             self.wait("the web server", self._answers)
             self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
@@ -73,7 +73,7 @@ class Deployment:
         return done.stdout
 
     def start_worker(self, name: str) -> None:
-        app = ("-A", "arcadia_dagster.automation.worker", "worker")
+        app = ("-A", "arcadia_dagster.defs.worker", "worker")
         options = ("--queues", "dagster", "--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", "INFO")
         self._start(name, (_program("celery"), *app, *options))
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from arcadia_dagster.automation.maintenance import MAINTAIN
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.maintenance import MAINTAIN
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.maintenance import maintain

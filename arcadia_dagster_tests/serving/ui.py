@@ -18,12 +18,12 @@ import httpx
 from arcadia_dagster_tests.loopback import NO_AUTHORITIES, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARDED = (sys.executable, "-m", "arcadia_dagster.serving.webserver")
+GUARDED = (sys.executable, "-m", "arcadia_dagster.defs.webserver")
 PLAIN = (sys.executable, "-m", "dagster_webserver")
 PATIENCE = 120.0
 
 _DAGSTER_YAML = """
-instance_class: {module: arcadia_dagster.automation.instance, class: InstanceInHome}
+instance_class: {module: arcadia_dagster.defs.instance, class: InstanceInHome}
 telemetry: {enabled: false}
 nux: {enabled: false}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}

@@ -12,9 +12,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster import checks, cli
-from arcadia_dagster.automation.ingest import IngestError
-from arcadia_dagster.automation.schedules import deliver_outstanding
+from arcadia_dagster import cli
+from arcadia_dagster.defs import checks
+from arcadia_dagster.defs.ingest import IngestError
+from arcadia_dagster.defs.schedules import deliver_outstanding
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.automation.ingest import IngestError
+from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.warehouse import hold
 from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in

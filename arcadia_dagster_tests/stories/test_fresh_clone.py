@@ -16,7 +16,7 @@ import dagster as dg
 import httpx
 import pytest
 
-from arcadia_dagster.automation.instance import InstanceInHome
+from arcadia_dagster.defs.instance import InstanceInHome
 from arcadia_dagster_tests.graphql import GraphQL
 from arcadia_dagster_tests.loopback import free_port
 from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax

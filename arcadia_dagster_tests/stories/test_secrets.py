@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster.automation.ingest import IngestError, ingest
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.ingest import IngestError, ingest
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster_tests.finance.scripted_server import Request, ScriptedServer, answer
 from arcadia_dagster_tests.leaks import files_with, tables_with

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
-from arcadia_dagster.checks import _CHECKS, _missing, _result
+from arcadia_dagster.defs.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.decisions import Decision

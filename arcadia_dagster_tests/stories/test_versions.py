@@ -12,9 +12,9 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
-from arcadia_dagster.assets import versions
-from arcadia_dagster.assets.versions import PACKAGE, code_version, parts_of
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.assets import versions
+from arcadia_dagster.defs.assets.versions import FOLDER, PACKAGE, code_version, parts_of
 from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHLY = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records", "focus_export", "monthly_statement")
@@ -213,9 +213,9 @@ def test_the_code_version_of_an_asset_is_that_of_all_that_makes_it(asset: str) -
     graph = build_defs(environ={}).resolve_asset_graph()
     assert graph.get(dg.AssetKey(asset)).code_version == code_version(asset, *OTHERS.get(asset, ()))
     parts = (*parts_of(asset, *OTHERS.get(asset, ())), *NOT_CONTENT.get(asset, ()), "__init__.py")
-    for module in imported_by(f"assets/{asset}.py"):
+    for module in imported_by(f"{FOLDER}/{asset}.py"):
         assert any(module == part or module.startswith(f"{part}/") for part in parts), (
-            f"{module} makes it too: assets/versions.py"
+            f"{module} makes it too: {FOLDER}/versions.py"
         )
 
 
@@ -257,7 +257,7 @@ def test_a_code_version_changes_with_every_byte_of_its_parts_and_with_nothing_el
             "stages/cost_lines.py": {*ASSETS},
             "billing/tax.py": {*ASSETS},
             "formats/descriptions/hetzner.toml": {*ASSETS},
-            "assets/raw_invoices.py": {"raw_invoices"},
+            f"{FOLDER}/raw_invoices.py": {"raw_invoices"},
             "statement/statement.css": {"monthly_statement"},
             "focus/export.py": {"focus_export"},
             "finance/client.py": {"finance_records", "monthly_statement"},

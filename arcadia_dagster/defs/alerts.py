@@ -1,0 +1,324 @@
+"""The sensor that tells people of failed checks and failed runs, once for each cause.
+
+It reads what the UI shows: the latest evaluation of each check, whoever reported it, and the runs that have ended. Dagster's
+own `run_failure_sensor` would not do: it moves on when a message fails to get through, leaves out the runs of `arcadia ingest`,
+and never learns that a later run was well.
+"""
+
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+
+from arcadia_dagster.alerts import message
+from arcadia_dagster.alerts.causes import Cause, Memory, Subject, identity_of, news, remembered
+from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
+from arcadia_dagster.defs.fetch import FETCH
+from arcadia_dagster.defs.ingest import failure_words
+from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, WILL_RETRY_TAG
+from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
+from arcadia_dagster.defs.runs import OwnRuns, partition_range
+from arcadia_dagster.finance.states import NEEDS_A_PERSON
+
+_SECONDS = 30
+_RUNS_PER_TICK = 200
+_MESSAGES_PER_TICK = 5
+# The columns of a check's list that say which cause a row is; the others may change while it lasts.
+_IDENTITY = (
+    *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
+    *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
+)
+# A doubtful line comes again on each month's invoice, and nothing has to be done about it: it is one cause for as long as it is
+# called so.
+_IDENTITIES = {"no_doubtful_tax_lines": ("source", "account_id", "service_name", "description", "is_tax", "currency")}
+_WORDS = ("amount_gross", "held_because", "problem", "state", "error", "why", "what", "description")
+_COMMANDS = {
+    "nothing_held": "arcadia explain {invoice}",
+    "nothing_rejected": "arcadia dismiss {file} --reason '...'",
+    "every_ready_invoice_is_in_finance": "arcadia push {invoice}",
+    "finance_has_nothing_else": "arcadia reconcile",
+    "month_is_complete": "arcadia end {account} --reason '...'",
+    "no_doubtful_tax_lines": "arcadia explain {invoice}",
+    "tax_rate_is_plausible": "arcadia explain {invoice}",
+}
+
+
+def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured: bool) -> dg.SensorDefinition:
+    """The sensor.
+
+    Args:
+        check_keys: The checks to look at.
+        is_configured: Whether there is a webhook: without one the sensor is stopped.
+    """
+
+    @dg.sensor(
+        name="failures_to_webhook",
+        minimum_interval_seconds=_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if is_configured else dg.DefaultSensorStatus.STOPPED,
+        description=(
+            f"Tells the webhook of {VARIABLE} (such as Slack's) what has failed: checks and runs, with the invoice or file, what "
+            "to do and a link; once for each cause, and when it is over. What does not get through is tried again later. "
+            f"Stopped as long as {VARIABLE} is not set."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[AlertsResource]
+    ) -> dg.SensorResult | dg.SkipReason:
+        if not alerts.is_configured:
+            return dg.SkipReason(f"alerts are off: set {VARIABLE}")
+        memory, now = remembered(context.cursor), time.time()
+        if now < memory.not_before:
+            when = datetime.fromtimestamp(memory.not_before, UTC)
+            return dg.SkipReason(f"the webhook is left alone until {when:%H:%M:%S} UTC, after it failed")
+        memory, reason = _told(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
+        return dg.SensorResult(skip_reason=reason, cursor=memory.as_cursor())
+
+    return sensor
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Tells what is new, until something stops it."""
+
+    alerts: AlertsResource
+    memory: Memory
+    now: float
+    sent: int = 0
+    problem: str = ""
+
+    def tell(self, subject: Subject) -> bool:
+        """Tell what is new about a subject; whether all of it got through."""
+        causes, over = news(self.memory, subject)
+        try:
+            if causes:
+                self._send(message.alert(subject, causes))
+                self.memory = self.memory.with_told(subject, causes)
+            if over:
+                self._send(message.resolved(subject, over.values()))
+                self.memory = self.memory.without(subject, over)
+        except AlertError as error:
+            self.memory = self.memory.after_failure(self.now, error.retry_after)
+            self.problem = self.problem or str(error)
+            if not error.is_about_the_message:
+                raise
+            return False
+        return True
+
+    def _send(self, payload: Mapping[str, Any]) -> None:
+        if self.sent >= _MESSAGES_PER_TICK:
+            raise _EnoughError
+        self.alerts.send(payload)
+        self.sent += 1
+
+    @property
+    def summary(self) -> str:
+        """A line for the tick."""
+        sent = f"{self.sent} messages sent" if self.sent else "nothing new to tell"
+        return f"{sent}; {self.problem}; tried again later" if self.problem else sent
+
+
+class _EnoughError(Exception):
+    """A tick must be short: the rest is told by the next."""
+
+
+def _told(
+    instance: dg.DagsterInstance,
+    own: OwnRuns,
+    alerts: AlertsResource,
+    memory: Memory,
+    keys: Sequence[dg.AssetCheckKey],
+    now: float,
+) -> tuple[Memory, str]:
+    """Tell what is new; what is remembered afterwards, and a line for the tick."""
+    if memory.runs_since is None:
+        # Alerts were just set up: which runs failed before is no news.
+        memory = replace(memory, runs_since=max((end.storage_id for end in _ends(instance, 1, None)), default=0))
+    teller = _Teller(alerts, memory, now)
+    try:
+        for subject in _checks(instance, own, alerts.ui_url, keys):
+            teller.tell(subject)
+        for end in _ends(instance, _RUNS_PER_TICK, memory.runs_since):
+            if not all(teller.tell(subject) for subject in _run(instance, own, alerts.ui_url, teller.memory, end)):
+                break
+            teller.memory = replace(teller.memory, runs_since=end.storage_id)
+    except _EnoughError:
+        pass
+    except AlertError:
+        return teller.memory, teller.summary
+    if not teller.problem:
+        teller.memory = replace(teller.memory, failures=0, not_before=0.0)
+    return teller.memory, teller.summary
+
+
+def _checks(
+    instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, keys: Sequence[dg.AssetCheckKey]
+) -> Iterator[Subject]:
+    """Each check by its latest evaluation, with or without a run; those that were never evaluated are left out."""
+    for key in keys:
+        evaluation = _latest(instance, own, key)
+        if evaluation is not None:
+            yield _check(ui_url, key.name, evaluation)
+
+
+def _latest(instance: dg.DagsterInstance, own: OwnRuns, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The check's latest evaluation, but for those of another code location, whose assets may have the same keys."""
+    cursor = None
+    while found := instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, cursor=cursor, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+    ):
+        [record] = found
+        run = instance.get_run_by_id(record.run_id)
+        if run is None or not own.is_elsewhere(run):
+            return record.evaluation
+        cursor = record.id
+    return None
+
+
+def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subject:
+    asset = "/".join(quote(part, safe="") for part in evaluation.asset_key.path)
+    subject = Subject(
+        name=f"check {name}",
+        title=f"Check {name}",
+        link=f"{ui_url.rstrip('/')}/assets/{asset}?view=checks&checkDetail={quote(name, safe='')}",
+    )
+    if evaluation.passed:
+        return subject
+    listed = evaluation.metadata.get("list")
+    rows = [dict(row.data) for row in listed.records] if isinstance(listed, dg.TableMetadataValue) else []
+    found: dict[str, Cause] = {}
+    for row in rows:
+        cause = _cause(name, row)
+        found.setdefault(cause.identity, cause)
+    causes = tuple(found.values()) or (
+        Cause(identity_of(evaluation.description or ""), name, evaluation.description or ""),
+    )
+    counts = [value.value for key, value in evaluation.metadata.items() if key in {"found", "missing"}]
+    unlisted = max(int(str(counts[0])) - len(rows), 0) if counts and rows else 0
+    severity = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "failed (a warning)"
+    return replace(
+        subject,
+        title=f"Check {name} {severity}",
+        advice=(evaluation.description or "") if rows else "",
+        causes=causes,
+        count=len(causes) + unlisted,
+        is_complete=not unlisted,
+    )
+
+
+def _cause(check: str, row: Mapping[str, Any]) -> Cause:
+    cells = {name: str(value) for name, value in row.items()}
+    # A route has an account and a project instead, `(any)` or named.
+    parts = ("source", "account_id", "external_id") if "account_id" in cells else ("source", "account", "project")
+    names = [cells[name] for name in parts if cells.get(name)]
+    where = ("month", "file") if not names else ("month",)
+    label = " ".join([*(cells[name] for name in where if cells.get(name)), *(["/".join(names)] if names else [])])
+    command = _COMMANDS.get(check, "").format(
+        invoice=shlex.quote("/".join(names)),
+        account=shlex.quote("/".join(names[:2])),
+        file=shlex.quote(cells.get("file", "")),
+    )
+    if cells.get("state") in NEEDS_A_PERSON:
+        # Only what finance has refused: what is routed otherwise since, finance would then have twice.
+        command += " --again"
+    return Cause(
+        identity=identity_of(*(cells.get(name, "") for name in _IDENTITIES.get(check, _IDENTITY))),
+        label=label or check,
+        words="; ".join(cells[name] for name in _WORDS if cells.get(name)),
+        command=command,
+    )
+
+
+def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[dg.EventLogRecord]:
+    """The ends of runs, well or not, in the order in which they were recorded; the latest of each kind where `after` is None."""
+    found: list[dg.EventLogRecord] = []
+    known_up_to: list[int] = []
+    for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
+        records = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=after),
+            limit=limit,
+            ascending=after is not None,
+        ).records
+        found += records
+        if len(records) == limit and after is not None:
+            known_up_to.append(records[-1].storage_id)
+    last = min(known_up_to, default=None)
+    return sorted(
+        (one for one in found if last is None or one.storage_id <= last), key=lambda record: record.storage_id
+    )
+
+
+def _run(
+    instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, memory: Memory, end: dg.EventLogRecord
+) -> Iterator[Subject]:
+    """What a run of ours that has ended tells: that it failed, or that what failed before is well again."""
+    run = instance.get_run_by_id(end.event_log_entry.run_id)
+    if run is None or run not in own:
+        return
+    if run.status is dg.DagsterRunStatus.FAILURE:
+        if run.tags.get(WILL_RETRY_TAG) != "true":
+            yield _failed_run(instance, ui_url, run)
+        return
+    for name in memory.told:
+        if _is_settled_by(name, run):
+            yield Subject(name, title=name.capitalize(), link=_run_link(ui_url, run))
+
+
+def _run_link(ui_url: str, run: dg.DagsterRun) -> str:
+    return f"{ui_url.rstrip('/')}/runs/{run.run_id}"
+
+
+def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -> Subject:
+    first, last = partition_range(run)
+    months = f"{first[:7]}..{last[:7]}" if first[:7] != last[:7] else first[:7]
+    command = f"arcadia {_REMEDIES.get(run.job_name, 'ingest')} {months}".rstrip()
+    steps = _failed_steps(instance, run).items()
+    causes = tuple(Cause(identity_of(step), step, words, command) for step, words in steps)
+    return Subject(
+        name=_name_of(run),
+        title=f"Run of {run.job_name} {f'for {months} ' if months else ''}failed",
+        advice="put right what it says, then run the command",
+        link=_run_link(ui_url, run),
+        causes=causes,
+        is_complete=False,
+        count=len(causes),
+    )
+
+
+_REMEDIES = {INGEST: "ingest", DELIVER: "push", FETCH: "fetch digitalocean", CLOSE: "status"}
+
+
+def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:
+    """Why each step failed; why the run did, where no step says."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    steps, whole = {}, ""
+    for entry in instance.all_logs(run.run_id, of_type=kinds):
+        event = entry.dagster_event
+        if event is not None and event.is_step_failure:
+            steps[str(event.step_key)] = failure_words(event.step_failure_data)
+        elif event is not None:
+            whole = event.message or ""
+    return steps or {"run": whole}
+
+
+def _name_of(run: dg.DagsterRun) -> str:
+    first, last = partition_range(run)
+    return f"run of {run.job_name} {first}..{last}"
+
+
+def _is_settled_by(name: str, run: dg.DagsterRun) -> bool:
+    """Whether a run that was well shows that the cause of a failed one is over: the same work, or all the work of its months."""
+    kind, _, rest = name.partition(" of ")
+    job, _, months = rest.partition(" ")
+    if kind != "run" or run.job_name not in {job, INGEST}:
+        return False
+    first, _, last = months.partition("..")
+    own_first, own_last = partition_range(run)
+    if not first:
+        return run.job_name == job
+    return bool(own_first) and own_first <= last and first <= own_last

@@ -1,0 +1,43 @@
+"""The asset `focus_export`: each month's lines and invoices as FOCUS files, for whatever reads that."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from arcadia_dagster.defs.assets import common, versions
+from arcadia_dagster.focus import export_month
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.AssetsDefinition:
+    """The asset for these months; its files lie in a folder of each month below this one."""
+
+    @dg.asset(
+        deps=["raw_invoices", "cost_lines", "tax_split_totals"],
+        partitions_def=partitions,
+        backfill_policy=common.BACKFILL_POLICY,
+        group_name=common.STATEMENTS,
+        kinds={"parquet", "csv"},
+        owners=common.OWNERS,
+        code_version=versions.code_version("focus_export", "focus"),
+        description=(
+            "Each month as FOCUS, the FinOps open specification: its lines as Cost and Usage 1.2 and its invoices as Invoice "
+            "Detail 1.4, as Parquet and as CSV. Other tools that read FOCUS can take them; an inbox of this program "
+            "rejects them, for their lines are there already."
+        ),
+    )
+    def focus_export(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[WarehouseResource]) -> None:
+        made, by_month = {}, {}
+        for month in common.months_of(context):
+            with warehouse.get().read() as connection:
+                exported = export_month(connection, folder, month)
+            # As text: Parquet files of the same rows may differ.
+            made[month] = versions.version_of_files(path for path in exported.files if path.suffix == ".csv")
+            by_month[month] = {
+                common.PARTITION_ROW_COUNT: exported.lines,
+                "invoice_details": exported.details,
+                **{path.name: dg.MetadataValue.path(str(path)) for path in exported.files},
+            }
+        common.note_months(context, made, by_month)
+
+    return focus_export

@@ -1,0 +1,64 @@
+"""The asset `monthly_statement`: the month as a page that a person reads."""
+
+from typing import Any
+
+import dagster as dg
+
+from arcadia_dagster.billing.currency import from_minor
+from arcadia_dagster.defs.assets import common, versions
+from arcadia_dagster.statement.pages import Page
+from arcadia_dagster.statement.resource import StatementsResource
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+
+def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset for these months."""
+
+    @dg.asset(
+        deps=["raw_invoices", "cost_lines", "tax_split_totals", "finance_records"],
+        partitions_def=partitions,
+        backfill_policy=common.BACKFILL_POLICY,
+        group_name=common.STATEMENTS,
+        kinds={"html"},
+        owners=common.OWNERS,
+        code_version=versions.code_version("monthly_statement", "finance", "statement"),
+        description=(
+            "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
+            "provider, service, project and resource; tax, credits and movers; what is held or rejected and what to do; what "
+            "finance holds; every invoice with its document's hash. A run also makes the pages of other months that show "
+            "something that has changed. `arcadia statement 2026-04` makes a page anew at any time."
+        ),
+    )
+    def monthly_statement(
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        statements: dg.ResourceParam[StatementsResource],
+    ) -> None:
+        months = common.months_of(context)
+        pages = statements.make(warehouse.get(), months, common.range_of(partitions))
+        for month in months:
+            if month not in pages:
+                context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
+        made = {month: versions.version_of_files([page.path]) for month, page in pages.items()}
+        by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
+        common.note_months(context, made, by_month)
+
+    return monthly_statement
+
+
+def _metadata(page: Page, link: str) -> dict[str, Any]:
+    """The link, and the headline figures: floats, which the UI plots and nothing is computed from."""
+    metadata: dict[str, Any] = {
+        "statement": dg.MetadataValue.url(link),
+        "path": dg.MetadataValue.path(str(page.path.absolute())),
+        "invoices": len(page.standing.invoices),
+        "held": len(page.standing.held),
+        "rejected": len(page.standing.rejected),
+    }
+    if page.standing.as_of is not None:
+        metadata["as_of"] = f"{page.standing.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    for figures in page.currencies:
+        for what in ("gross", "net", "tax"):
+            amount = from_minor(getattr(figures.totals, what), figures.currency)
+            metadata[f"{what}_{figures.currency}"] = dg.MetadataValue.float(float(amount))
+    return metadata

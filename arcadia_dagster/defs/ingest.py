@@ -1,0 +1,104 @@
+"""Running the job in this process, as `arcadia ingest` does: no daemon, the same instance as the UI."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+
+from arcadia_dagster.defs.internals import StepFailureData
+from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.runs import range_tags
+from arcadia_dagster.defs.work import stretches
+
+MONTHS_PER_RUN = 60
+"""A run costs about a second however many months it has; more than this and a failure would cost too much."""
+
+
+class IngestError(Exception):
+    """A run failed; the message says which months and why."""
+
+
+def ingest_here(
+    definitions: dg.Definitions, months: Iterable[date], progress: Callable[[int, int], None]
+) -> list[dg.ExecuteInProcessResult]:
+    """The same as `ingest`, on the instance that `DAGSTER_HOME` names."""
+    with dg.DagsterInstance.get() as instance:
+        return ingest(definitions, instance, months, progress)
+
+
+def ingest(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    months: Iterable[date],
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> list[dg.ExecuteInProcessResult]:
+    """Run the ingest job for the months, one run for each stretch of adjacent ones.
+
+    Args:
+        definitions: What `build_defs` returns.
+        instance: Where runs and materializations are recorded.
+        months: The months, in any order.
+        progress: Called with the number of steps done and of all steps.
+
+    Raises:
+        IngestError: A run failed. The runs before it stand.
+    """
+    runs = stretches(months, longest=MONTHS_PER_RUN)
+    job = definitions.resolve_job_def(INGEST)
+    steps = len(job.graph.node_defs) * len(runs)
+    counter = _StepCounter(lambda done: progress(done, steps))
+    job = job.with_logger_defs({"progress": counter.as_logger()})
+    progress(0, steps)
+    return [_run(job, instance, stretch) for stretch in runs]
+
+
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[date]) -> dg.ExecuteInProcessResult:
+    result = job.execute_in_process(
+        instance=instance,
+        tags=range_tags(months),
+        run_config={"loggers": {"progress": {}}},
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise IngestError(f"{months[0]:%Y-%m}..{months[-1]:%Y-%m}: {'; '.join(_failures(result)) or 'the run failed'}")
+    return result
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.all_events:
+        if event.is_step_failure:
+            yield f"{event.step_key}: {failure_words(event.step_failure_data)}"
+
+
+def failure_words(data: StepFailureData) -> str:
+    """Why a step failed, in our own words where we have said it."""
+    failure, error = data.user_failure_data, data.error
+    # Dagster's own wrapping says nothing; what we raise names setting and remedy, and its cause does not.
+    while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+        error = error.cause
+    text = failure.description if failure is not None else error.message if error is not None else None
+    return (text or "").strip()
+
+
+class _StepCounter(logging.Handler):
+    """Counts the steps that a job has done, from its log."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        super().__init__()
+        self._report = report
+        self._done = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is not None and event.is_step_success:
+            self._done += 1
+            self._report(self._done)
+
+    def as_logger(self) -> dg.LoggerDefinition:
+        def create(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001 - Dagster's interface
+            logger = logging.Logger("arcadia-progress", level=logging.DEBUG)  # noqa: LOG001 - none else may log to it
+            logger.addHandler(self)
+            return logger
+
+        return dg.LoggerDefinition(create, description="Counts steps for the progress bar.")

@@ -1,0 +1,77 @@
+"""Whose a run is, and which months it is for: one Dagster instance may serve several code locations.
+
+Dagster labels each run that a code location's server starts with `repository@location` (the tag `.dagster/repository`). A run in
+the process of a command, as those of `arcadia ingest`, has no such label: there the tag counts that our jobs carry.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from arcadia_dagster.defs.internals import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+    REPOSITORY_LABEL_TAG,
+)
+
+JOB_TAG = "arcadia/job"
+"""The tag of every run of a job of ours, whoever starts it: the job's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRuns:
+    """The runs of this code location.
+
+    Attributes:
+        label: `repository@location`, by which Dagster labels the runs that the location's server starts; empty where the sensor
+            is evaluated without a server.
+    """
+
+    label: str
+
+    @classmethod
+    def of(cls, context: dg.SensorEvaluationContext) -> "OwnRuns":
+        """The runs of the code location that evaluates the sensor."""
+        origin = context.code_location_origin
+        return cls("" if origin is None else f"{context.repository_name}@{origin.location_name}")
+
+    def __contains__(self, run: dg.DagsterRun) -> bool:
+        """Whether the run is ours, in a server's process or in a command's."""
+        return JOB_TAG in run.tags if run.remote_job_origin is None else not self.is_elsewhere(run)
+
+    def is_elsewhere(self, run: dg.DagsterRun) -> bool:
+        """Whether another code location's server started the run."""
+        origin = run.remote_job_origin
+        return origin is not None and origin.repository_origin.get_label() != self.label
+
+    def of_server(
+        self, statuses: Sequence[dg.DagsterRunStatus], tags: Mapping[str, str] | None = None
+    ) -> dg.RunsFilter:
+        """Asks Dagster for the runs with these statuses and tags that the location's server started."""
+        return dg.RunsFilter(statuses=statuses, tags={**(tags or {}), REPOSITORY_LABEL_TAG: self.label})
+
+
+def range_tags(months: Sequence[date]) -> dict[str, str]:
+    """The tags that make one run cover these adjacent months."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: months[0].isoformat(),
+        ASSET_PARTITION_RANGE_END_TAG: months[-1].isoformat(),
+    }
+
+
+def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
+    """The run's first and last partition by their keys, whatever these are; empty where it has none."""
+    one = run.tags.get(PARTITION_NAME_TAG, "")
+    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, one), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, one)
+
+
+def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) -> set[date]:
+    """The months that the run is for; none where its tags name no partition of ours."""
+    keys = partitions.get_partition_keys()
+    first, last = partition_range(run)
+    if first not in keys or last not in keys:
+        return set()
+    return {date.fromisoformat(key) for key in keys[keys.index(first) : keys.index(last) + 1]}

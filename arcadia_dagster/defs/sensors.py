@@ -1,0 +1,153 @@
+"""Sensors: new invoice files start runs by themselves; failed runs are told in the log."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.runs import OwnRuns, months_of, range_tags
+from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
+from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
+from arcadia_dagster.landing.inbox import InboxError, look
+from arcadia_dagster.landing.landing import known_files, outdated_documents
+from arcadia_dagster.landing.records import changed_records
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.routes import RoutesError, months_concerned
+from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+WORK_TAG = "arcadia/work"
+"""The tag of a run that says what work it was requested for."""
+
+MONTHS_PER_RUN = 12
+FAILURES = 3
+_TICK_LOCK_TIMEOUT = 5.0
+_UNDER_WAY = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+def new_invoice_files(
+    partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int
+) -> dg.SensorDefinition:
+    """The sensor: one run for each stretch of months with new files, or with something that was left half built.
+
+    Args:
+        partitions: The months there are.
+        seconds: How long from one tick to the next.
+        runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
+    """
+
+    @dg.sensor(
+        name="new_invoice_files",
+        job_name=INGEST,
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Looks at the inbox every {seconds} s. Complete new files start a run for their months, adjacent months in one run. "
+            "Work whose run failed three times is left for a person: it is tried again when something about it changes."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        landing: dg.ResourceParam[LandingResource],
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        # A tick must be short: what cannot be looked at now is looked at by the next.
+        store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
+        try:
+            own = OwnRuns.of(context)
+            under_way = _months_under_way(context.instance, own, partitions)
+            works = _works(store, landing, partitions.start.date(), without=under_way)
+        except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
+            yield dg.SkipReason(str(error))
+            return
+        requests: list[dg.RunRequest] = []
+        given_up: list[str] = []
+        for work in works:
+            failures = _failures(context.instance, own, work)
+            if failures >= FAILURES:
+                given_up.append(work.name)
+            elif len(requests) < runs_per_tick:
+                requests.append(_request(work, failures))
+        if given_up:
+            context.log.error(
+                f"{', '.join(given_up)}: {FAILURES} runs failed, no more are started for the same files; "
+                "look at the failed runs, then launch the months by hand"
+            )
+        if not requests:
+            reasons = [f"left for a person after {FAILURES} failed runs: {', '.join(given_up)}"] if given_up else []
+            if under_way:
+                reasons.append(f"runs for {', '.join(f'{month:%Y-%m}' for month in sorted(under_way))} are under way")
+            yield dg.SkipReason("; ".join(reasons) or "nothing new in the inbox")
+        yield from requests
+
+    return sensor
+
+
+@dg.run_failure_sensor(
+    name="failed_runs_to_log",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes every failed run to the daemon's log, with the steps that failed and why.",
+)
+def failed_runs_to_log(context: dg.RunFailureSensorContext) -> None:
+    """One line for the run, one for each step that failed."""
+    run = context.dagster_run
+    context.log.error(f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}")
+    for event in context.get_step_failure_events():
+        context.log.error(f"{event.step_key}: {event.step_failure_data.error_display_string.splitlines()[0]}")
+
+
+def _months_under_way(
+    instance: dg.DagsterInstance, own: OwnRuns, partitions: dg.MonthlyPartitionsDefinition
+) -> set[date]:
+    """The months of our runs that have not ended, backfills too: as a run builds, its months look like other work each time.
+
+    Without the runs of `arcadia ingest`: nobody notices where one of them was killed.
+    """
+    runs = instance.get_runs(own.of_server(_UNDER_WAY))
+    return {month for run in runs for month in months_of(run, partitions)}
+
+
+def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date]) -> list[Work]:
+    present = datetime.now(UTC).date().replace(day=1)
+    routes, formats = landing.get_routes(), landing.get_formats()
+    assert_usable(warehouse, formats)
+    with warehouse.read() as connection:
+        known = known_files(connection)
+        rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
+        ruled = dict.fromkeys(months_ruled_otherwise(connection, formats.rules), f"{formats.rules}")
+        final = dict.fromkeys(becoming_final(connection, datetime.now(UTC).replace(tzinfo=None)), "final by now")
+        due = {
+            month: [version]
+            for month, version in {**versions_to_build(connection), **rerouted, **ruled, **final}.items()
+            if first <= month <= present
+        }
+        for sha256, month in outdated_documents(connection, formats):
+            reread = month if month is not None and first <= month <= present else present
+            due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
+        # A run of any month looks at all records; the months of those that turn out to be damaged are due then.
+        if changed := changed_records(connection, landing.get_archive()):
+            states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
+            due.setdefault(present, []).extend(states)
+    found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
+    add_files(due, found.complete, first=first, present=present)
+    return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)
+
+
+def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:
+    return instance.get_runs_count(own.of_server([dg.DagsterRunStatus.FAILURE], {WORK_TAG: work.key}))
+
+
+def _request(work: Work, failures: int) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{work.key}:{failures}",
+        tags={**range_tags(work.months), WORK_TAG: work.key},
+    )

@@ -1,0 +1,124 @@
+"""The Dagster UI behind the guard: `python -m arcadia_dagster.defs.webserver`, with the options of `dagster-webserver`.
+
+Dagster's own server answers any `Host` and any `Origin`, takes mutations by GET and by forms, and any site may open its
+websocket (seen in 1.13.27). It has no option that would change that.
+"""
+
+import logging
+from typing import Any
+
+import click
+import dagster as dg
+import uvicorn
+from dagster_shared.cli import WorkspaceOpts
+from dagster_webserver.cli import dagster_webserver
+from dagster_webserver.version import __version__
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from arcadia_dagster import settings
+from arcadia_dagster.defs.internals.web import (
+    WorkspaceProcessContext,
+    WorkspaceRequestContext,
+    configure_loggers,
+    setup_interrupt_handlers,
+    workspace_opts_to_load_target,
+)
+from arcadia_dagster.serving.guard import FORBIDDEN, Guard, Names, refused
+
+_DEFAULT_PORT = 3000
+
+# `dagster dev` uses the first two between its own processes.
+_NOT_OFFERED = frozenset({"instance_ref", "shutdown_pipe", "suppress_warnings"})
+
+
+class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
+    """Dagster's server, which answers only those who may ask.
+
+    Args:
+        process: Dagster's own: the instance and the code locations.
+        names: What the server is called.
+        path_prefix: Where below the host it is served.
+        live_data_poll_rate: How often (ms) the UI asks for what is new.
+    """
+
+    def __init__(
+        self, process: WorkspaceProcessContext, names: Names, path_prefix: str, live_data_poll_rate: int | None
+    ) -> None:
+        """Note the names, which the base class asks for."""
+        self._names = names
+        super().__init__(process, path_prefix, live_data_poll_rate)
+
+    def build_middleware(self) -> list[Middleware]:
+        """The guard, before all of Dagster's own."""
+        return [Middleware(Guard, names=self._names, only_json=True), *super().build_middleware()]
+
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        """Answers no query by GET, which an image or a link of any page can send; a browser gets the page to type queries in."""
+        if request.method != "POST" and "query" in request.query_params:
+            return refused(
+                FORBIDDEN, "refused: send the query by POST, as JSON, with the header Content-Type: application/json"
+            )
+        answer: Response = await super().graphql_http_endpoint(request)
+        return answer
+
+
+def _serve(
+    *,
+    host: str,
+    port: int | None,
+    path_prefix: str,
+    read_only: bool,
+    db_statement_timeout: int,
+    db_pool_recycle: int,
+    db_pool_max_overflow: int,
+    uvicorn_log_level: str,
+    dagster_log_level: str,
+    log_format: str,
+    code_server_log_level: str,
+    live_data_poll_rate: int | None,
+    **workspace: Any,  # noqa: ANN401 - Dagster's own options
+) -> None:
+    configure_loggers(formatter=log_format, log_level=dagster_log_level.upper())
+    # A SIGTERM is a Ctrl-C: the code server ends with us, and not when it has heard nothing for 45 s.
+    setup_interrupt_handlers()
+    try:
+        names = names_of(settings.load(), host)
+    except settings.SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    target = workspace_opts_to_load_target(WorkspaceOpts.extract_from_cli_options(workspace))
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(db_statement_timeout, db_pool_recycle, db_pool_max_overflow)
+        with WorkspaceProcessContext(
+            instance, target, __version__, read_only, code_server_log_level=code_server_log_level
+        ) as process:
+            app = GuardedWebserver(process, names, path_prefix, live_data_poll_rate).create_asgi_app()
+            port = port or _DEFAULT_PORT
+            told = f"serving the Dagster UI on http://{host}:{port}{path_prefix}, by the names {', '.join(sorted(names.hosts))}"
+            logging.getLogger("dagster-webserver").info(told)
+            uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
+
+
+def names_of(values: settings.Settings, listening: str) -> Names:
+    """What the server is called.
+
+    Args:
+        values: The settings.
+        listening: The name or address that it listens at.
+    """
+    # The default is no address that anybody said.
+    url = values.ui_url if values.is_set("ui_url") else ""
+    return Names.of(listening, hosts=values.hosts, url=url, setting="ARCADIA_UI_URL")
+
+
+main = click.Command(
+    "arcadia_dagster.defs.webserver",
+    params=[option for option in dagster_webserver.params if option.name not in _NOT_OFFERED],
+    callback=_serve,
+    help="Serve the Dagster UI, but to no page of another site. The options are those of `dagster-webserver`.",
+)
+
+if __name__ == "__main__":
+    main(auto_envvar_prefix="DAGSTER_WEBSERVER")
