@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "arcadia_dagster"
 # From the bottom up: a package may import those before it, and nothing after it.
 LAYERS = (
     "billing",
+    "store",
     "warehouse",
     "formats",
     "landing",

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from arcadia_dagster.defs.runs import JOB_TAG
-from arcadia_dagster.warehouse.maintenance import maintain
+from arcadia_dagster.store.maintenance import maintain
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 MAINTAIN = "maintain_warehouse"

@@ -38,8 +38,8 @@ from arcadia_dagster.formats.format import (
 from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
+from arcadia_dagster.store.threads import use_threads_for
 from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
-from arcadia_dagster.warehouse.threads import use_threads_for
 
 _REJECTS_KEPT = 100
 _DOUBTS_KEPT = 3

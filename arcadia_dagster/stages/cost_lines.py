@@ -13,9 +13,9 @@ from arcadia_dagster.landing.landing import outdated_documents
 from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated
+from arcadia_dagster.store.threads import SMALL_BYTES, use_threads_for
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
-from arcadia_dagster.warehouse.threads import SMALL_BYTES, use_threads_for
 
 _RESTAGES = 10
 

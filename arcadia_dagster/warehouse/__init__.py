@@ -1,10 +1,11 @@
-"""The warehouse: one DuckDB file, or a lake, its locks, its tables, and the versions of its months.
+"""What is stored: the tables and columns, how they were before, and the versions of months.
 
-What belongs here: how to connect, who may write when, which tables and columns there are. What does not: what the
-figures mean (`billing`) and where they come from (`formats`, `landing`).
+What belongs here: which tables and columns there are, and which month of which stage is out of date. What does not: how they are
+stored (`store`), what the figures mean (`billing`) and where they come from (`formats`, `landing`).
 """
 
-from arcadia_dagster.warehouse.connection import Warehouse, WarehouseError
-from arcadia_dagster.warehouse.lock import LockTimeoutError, hold
+from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lock import LockTimeoutError, hold
+from arcadia_dagster.warehouse.warehouse import Warehouse
 
 __all__ = ["LockTimeoutError", "Warehouse", "WarehouseError", "hold"]

@@ -10,8 +10,9 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.warehouse.connection import Warehouse, WarehouseError
+from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.warehouse.schema import TABLES, Table
+from arcadia_dagster.warehouse.warehouse import Warehouse
 
 _ROWS_AT_A_TIME = 100_000
 

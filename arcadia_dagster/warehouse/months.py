@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import duckdb
 
-from arcadia_dagster.warehouse.connection import WarehouseError
+from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.warehouse.schema import Table
 
 STAGES = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals")

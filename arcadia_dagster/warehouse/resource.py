@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from arcadia_dagster.warehouse.connection import DEFAULT_LOCK_TIMEOUT, Warehouse
+from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT
+from arcadia_dagster.warehouse.warehouse import Warehouse
 
 
 @dataclass(kw_only=True, slots=True)

@@ -10,8 +10,8 @@ from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.warehouse import LockTimeoutError
 from arcadia_dagster_tests.finance.books import SECRET, TENANT
+from arcadia_dagster_tests.kit.processes import Holder
 from arcadia_dagster_tests.plain import warehouse_of
-from arcadia_dagster_tests.warehouse.processes import Holder
 
 URL = "http://127.0.0.1:9"
 

@@ -29,8 +29,8 @@ from arcadia_dagster_tests.finance.scripted_server import (
     head,
     imported,
 )
+from arcadia_dagster_tests.kit.processes import Holder
 from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.warehouse.processes import Holder
 
 KEYS = st.tuples(st.sampled_from(("digitalocean", "hetzner")), st.integers(0, 50).map(str))
 AMOUNTS = st.integers(-(2**62), 2**62)

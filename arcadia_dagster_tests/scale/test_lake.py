@@ -12,8 +12,8 @@ import pytest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.maintenance import MAINTAIN
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.store.maintenance import maintain
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
-from arcadia_dagster.warehouse.maintenance import maintain
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.finance.books import SECRET as BOOKS_SECRET
 from arcadia_dagster_tests.finance.books import Books, invoice

@@ -28,17 +28,8 @@ PACKAGE = Path(__file__).resolve().parents[2]
 # Every asset lands, reads or builds by these.
 _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "documents", "preview", "versions")),
-    *(
-        "defs/__init__.py",
-        "defs/internals",
-        "billing",
-        "warehouse",
-        "plain_file.py",
-        "toml_file.py",
-        "formats",
-        "landing",
-        "stages",
-    ),
+    *("defs/__init__.py", "defs/internals", "plain_file.py", "toml_file.py"),
+    *("billing", "store", "warehouse", "formats", "landing", "stages"),
 )
 
 

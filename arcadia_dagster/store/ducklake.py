@@ -5,7 +5,7 @@ two of them insert the same key, and has the loser of other conflicts do its wor
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +14,11 @@ import duckdb
 import psycopg2
 from psycopg2 import extensions
 
-from arcadia_dagster.warehouse.errors import WarehouseError
-from arcadia_dagster.warehouse.lock import ADVICE
-from arcadia_dagster.warehouse.postgres import CONNECT_SECONDS, hold_advisory, session
-from arcadia_dagster.warehouse.query import text_literal
-from arcadia_dagster.warehouse.schema import TABLES
-from arcadia_dagster.warehouse.storage import AssertHeld, LockName
+from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lock import ADVICE
+from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
+from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.storage import AssertHeld, LockName
 
 PREFIX = "ducklake:postgres:"
 
@@ -155,11 +154,10 @@ class DuckLake:
                 "Postgres runs, then run again"
             ) from error
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Keep the months of large tables apart, so that replacing one drops whole files."""
-        for table in TABLES:
-            if table.partitioned_by:
-                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({', '.join(table.partitioned_by)})")
+    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
+        """Keep the parts of large tables apart, so that replacing one drops whole files."""
+        for table, columns in partitions.items():
+            connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({', '.join(columns)})")
 
     def explained(self, error: duckdb.Error) -> Exception:
         """Postgres or a file cannot be reached: what a person can do something about. Else the error as it is."""

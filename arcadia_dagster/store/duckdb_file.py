@@ -1,15 +1,15 @@
 """The warehouse as one DuckDB file: one process writes it, and a second open fails at once, so there is a lock beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.warehouse.errors import WarehouseError
-from arcadia_dagster.warehouse.lock import ADVICE, hold
-from arcadia_dagster.warehouse.query import text_literal
-from arcadia_dagster.warehouse.storage import AssertHeld, LockName
+from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lock import ADVICE, hold
+from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.storage import AssertHeld, LockName
 
 # The oldest DuckDB that pyproject.toml allows. Its texts are written a quarter faster than in the format that DuckDB takes by
 # default, which much older versions can read.
@@ -80,7 +80,7 @@ class DuckDBFile:
                 f"again: {error}"
             ) from error
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
         """Nothing: the file knows the least and greatest month of each of its blocks."""
 
     def explained(self, error: duckdb.Error) -> Exception:

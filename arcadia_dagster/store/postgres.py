@@ -16,9 +16,9 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors, extensions
 
-from arcadia_dagster.warehouse.errors import WarehouseError
-from arcadia_dagster.warehouse.lock import LockTimeoutError
-from arcadia_dagster.warehouse.storage import AssertHeld
+from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lock import LockTimeoutError
+from arcadia_dagster.store.storage import AssertHeld
 
 CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""Opening the warehouse: every reader and writer goes through here, so that there is one lock and one way.
+"""Opening the database: every reader and writer goes through here, so that there is one lock and one way.
 
 DuckDB lets one process write a file and a second open fails at once. So the lock is taken before the file is opened and
 freed after it is closed; opening costs milliseconds whatever the size, so it is opened late and closed early. Nothing
@@ -6,22 +6,19 @@ slow belongs between: no file is parsed, no request sent, nothing waited for whi
 with a lock that all machines know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.duckdb_file import DuckDBFile
-from arcadia_dagster.warehouse.errors import WarehouseError
-from arcadia_dagster.warehouse.lock import ADVICE
-from arcadia_dagster.warehouse.scratch import scratch_path, sweep
-from arcadia_dagster.warehouse.storage import AssertHeld, LockName, Storage
-from arcadia_dagster.warehouse.threads import use_threads_for
-
-__all__ = ["DEFAULT_LOCK_TIMEOUT", "Warehouse", "WarehouseError"]
+from arcadia_dagster.store.duckdb_file import DuckDBFile
+from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lock import ADVICE
+from arcadia_dagster.store.scratch import scratch_path, sweep
+from arcadia_dagster.store.storage import AssertHeld, LockName, Storage
+from arcadia_dagster.store.threads import use_threads_for
 
 DEFAULT_LOCK_TIMEOUT = 60.0
 
@@ -39,10 +36,28 @@ class _Engine:
     spill: Path
 
 
-class Warehouse:
-    """The warehouse at a location. A file is made and migrated on first use; a lake is made by `create`.
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of a database, as the program knows them.
+
+    Attributes:
+        version: Which version of the tables the program knows.
+        version_of: The version that the database in use has; 0 where it is new.
+        migrate: Brings the database in use forward from a version, within the caller's transaction.
+        partitions: The columns by which large tables are kept apart, by table, where a storage can do that.
+    """
+
+    version: int
+    version_of: Callable[[duckdb.DuckDBPyConnection], int]
+    migrate: Callable[[duckdb.DuckDBPyConnection, int], None]
+    partitions: Mapping[str, Sequence[str]]
+
+
+class Database:
+    """The database at a location. A file is made and migrated on first use; a lake is made by `create`.
 
     Args:
+        schema: Its tables.
         location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
         lock_timeout: Seconds to wait for another process at most.
         data_path: The folder of a lake's files.
@@ -55,10 +70,12 @@ class Warehouse:
         self,
         location: str | Path,
         *,
+        schema: Schema,
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         data_path: str | Path | None = None,
     ) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
+        self._schema = schema
         self._storage = _storage(location, data_path)
         self.lock_timeout = lock_timeout
         self._is_current = False
@@ -276,7 +293,7 @@ class Warehouse:
         if not self._storage.locks_readers:
             # A reader of a lake waits for nobody: it becomes a writer only where there is something to write.
             with self._read() as connection:
-                self._is_current = schema.version_of(connection) == schema.SCHEMA_VERSION
+                self._is_current = self._schema.version_of(connection) == self._schema.version
             if self._is_current:
                 return
         with self.write():
@@ -285,21 +302,21 @@ class Warehouse:
     def _migrate(self, connection: duckdb.DuckDBPyConnection, assert_held: AssertHeld) -> None:
         if self._is_current:
             # The file may have been deleted since: a fresh one is empty.
-            self._is_current = schema.version_of(connection) == schema.SCHEMA_VERSION
+            self._is_current = self._schema.version_of(connection) == self._schema.version
         if self._is_current:
             return
-        found = schema.version_of(connection)
-        if found > schema.SCHEMA_VERSION:
+        found = self._schema.version_of(connection)
+        if found > self._schema.version:
             raise WarehouseError(
                 f"{self.name} was written by a newer version of Arcadia Dagster (its schema is {found}, this program "
-                f"knows {schema.SCHEMA_VERSION}); upgrade the program"
+                f"knows {self._schema.version}); upgrade the program"
             )
-        if found < schema.SCHEMA_VERSION:
+        if found < self._schema.version:
             connection.execute("BEGIN")
             try:
-                schema.migrate(connection, found)
+                self._schema.migrate(connection, found)
                 if found == 0:
-                    self._storage.arrange(connection)
+                    self._storage.arrange(connection, self._schema.partitions)
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -325,7 +342,7 @@ def _storage(location: str | Path, data_path: str | Path | None) -> Storage:
         raise WarehouseError("a lake needs a folder for its files: set ARCADIA_DATA_PATH")
     try:
         # What a lake needs is optional, and who has a file need not wait for its import.
-        from arcadia_dagster.warehouse.ducklake import DuckLake  # noqa: PLC0415
+        from arcadia_dagster.store.ducklake import DuckLake  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise WarehouseError(
             f"ARCADIA_WAREHOUSE=ducklake:...: {error.name} is not installed; pip install 'arcadia-dagster[scale]'"

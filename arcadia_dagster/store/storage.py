@@ -1,13 +1,13 @@
 """What a kind of warehouse must be able to do: the file and the lake differ in this, and in nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
 import duckdb
 
-from arcadia_dagster.warehouse.lock import ADVICE
+from arcadia_dagster.store.lock import ADVICE
 
 LockName = Literal["warehouse", "delivery", "fetch", "landing", "statements"]
 """What only one may do at a time: write the warehouse, deliver, fetch, land the inbox, make statements."""
@@ -57,8 +57,8 @@ class Storage(Protocol):
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let go of it. Raises WarehouseError."""
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Arrange new tables as it stores them best, in the transaction that made them."""
+    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
+        """Arrange new tables as it stores them best, in the transaction that made them; see `Schema.partitions`."""
 
     def explained(self, error: duckdb.Error) -> Exception:
         """An error of a statement as a person should read it: itself, or a WarehouseError."""

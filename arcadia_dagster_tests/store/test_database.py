@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
-from arcadia_dagster_tests.warehouse.processes import Holder
+from arcadia_dagster_tests.kit.processes import Holder
 
 
 @pytest.fixture

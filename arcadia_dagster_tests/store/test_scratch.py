@@ -3,9 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from arcadia_dagster.warehouse.scratch import scratch_path, sweep
+from arcadia_dagster.store.scratch import scratch_path, sweep
 
-MAKE = "import sys; from pathlib import Path; from arcadia_dagster.warehouse.scratch import scratch_path; "
+MAKE = "import sys; from pathlib import Path; from arcadia_dagster.store.scratch import scratch_path; "
 MAKE += "path = scratch_path(Path(sys.argv[1]), 'work'); path.mkdir(); (path / 'part').touch(); print(path)"
 
 

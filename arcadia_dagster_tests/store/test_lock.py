@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from arcadia_dagster.warehouse import LockTimeoutError, hold
-from arcadia_dagster_tests.warehouse.processes import Holder
+from arcadia_dagster_tests.kit.processes import Holder
 
 
 @pytest.fixture

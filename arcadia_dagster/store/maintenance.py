@@ -6,7 +6,7 @@ A DuckDB file keeps itself in order.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from arcadia_dagster.warehouse.connection import Warehouse
+from arcadia_dagster.store.database import Database
 
 KEEP = timedelta(hours=24)
 """For how long what was replaced is kept: longer than any reader reads one snapshot."""
@@ -27,7 +27,7 @@ class Maintained:
     deleted: int
 
 
-def maintain(warehouse: Warehouse, *, keep: timedelta = KEEP) -> Maintained:
+def maintain(warehouse: Database, *, keep: timedelta = KEEP) -> Maintained:
     """Compact a lake's files and forget its old snapshots, alone: writers wait meanwhile, readers do not.
 
     Each step is a transaction of its own. What is cut short is done by the next maintenance.

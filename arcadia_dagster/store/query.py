@@ -1,0 +1,26 @@
+"""Small help with queries."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The rows that a query answers with, each by column name."""
+    result = connection.execute(query, list(parameters)) if parameters else connection.execute(query)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def text_literal(value: str) -> str:
+    """SQL: a text as a literal, where no parameter can stand, such as a path.
+
+    Also in commands that must be quick: DuckDB imports pandas, which takes half a second, as soon as a parameter is bound.
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def text_list(values: Iterable[str]) -> str:
+    """SQL: texts as literals for `IN (...)`; a list that matches nothing where there are none."""
+    return ", ".join(text_literal(value) for value in values) or "NULL"

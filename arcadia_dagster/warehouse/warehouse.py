@@ -1,0 +1,36 @@
+"""The warehouse: a database with our tables."""
+
+from pathlib import Path
+
+from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT, Database, Schema
+from arcadia_dagster.warehouse import schema
+
+_SCHEMA = Schema(
+    version=schema.SCHEMA_VERSION,
+    version_of=schema.version_of,
+    migrate=schema.migrate,
+    partitions={table.name: table.partitioned_by for table in schema.TABLES if table.partitioned_by},
+)
+
+
+class Warehouse(Database):
+    """The warehouse at a location.
+
+    Args:
+        location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
+        lock_timeout: Seconds to wait for another process at most.
+        data_path: The folder of a lake's files.
+
+    Raises:
+        WarehouseError: The location names a lake, and cannot be right.
+    """
+
+    def __init__(
+        self,
+        location: str | Path,
+        *,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        data_path: str | Path | None = None,
+    ) -> None:
+        """Note where the warehouse is. Nothing is opened yet."""
+        super().__init__(location, schema=_SCHEMA, lock_timeout=lock_timeout, data_path=data_path)
