@@ -6,9 +6,10 @@ beginning of such a key. Both are looked at before it begins.
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, time
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,13 @@ def _parts(words: str) -> tuple[str, ...]:
         ((name, table),) = table.items()
         parts.append(name)
     return tuple(parts)
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """The nearest of the known names, in words that end a sentence; empty where none is near."""
+    names = {name.lower(): name for name in sorted(known)}
+    found = get_close_matches(text.lower(), names, n=1, cutoff=0.7)
+    return f"; did you mean {names[found[0]]!r}?" if found else ""
 
 
 def shown(value: object) -> str:

@@ -21,8 +21,10 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
+    from arcadia_dagster.billing.rules import Rules
     from arcadia_dagster.formats.format import Reading, StatedInvoice
     from arcadia_dagster.formats.reader import ArchivedDocument
+    from arcadia_dagster.landing.identity import Names
 
 _LINES_SHOWN = 10
 _INVOICES_SHOWN = 5
@@ -70,7 +72,10 @@ def try_description(options: argparse.Namespace) -> int:
     from arcadia_dagster.formats.description import DescriptionError, read_description
     from arcadia_dagster.formats.reader import Reader, head_of
     from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.formats.zip_content import member_name
     from arcadia_dagster.landing.archive import ArchiveError
+    from arcadia_dagster.landing.identity import Names
+    from arcadia_dagster.landing.rules import RulesError
     from arcadia_dagster.warehouse import Warehouse
 
     home = Home.open()
@@ -78,12 +83,14 @@ def try_description(options: argparse.Namespace) -> int:
         description = read_description(options.description)
     except DescriptionError as error:
         raise CommandError(str(error), MISUSED) from error
+    with complaints(RulesError):
+        rules = home.rules()
     with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints(ArchiveError):
         document = _linked(options.file, Path(folder), max_document_bytes=home.settings.max_document_bytes)
         if document.encoding is Encoding.PARQUET:
             raise CommandError(f"{options.file}: it is Parquet; expected CSV, which is all that can be described")
         described = DescribedFormat(description, options.description)
-        own = Formats(Descriptions((described,)))
+        own = Formats(Descriptions((described,)), rules)
         warehouse = Warehouse(Path(folder) / "arcadia.duckdb")
         reader = Reader(Path(folder) / "stage", warehouse.stage, own)
         reading = reader.read([document])[document.document_sha256]
@@ -98,7 +105,10 @@ def try_description(options: argparse.Namespace) -> int:
             )
         with warehouse.stage() as connection:
             connection.execute(f"CREATE TABLE line AS {reader.lines_sql([document.document_sha256])}")
-            _show(reading, connection, options.file.name, own)
+            inside = member_name(document.path) if document.encoding is Encoding.ZIP else None
+            names = [options.file.name, *([] if inside is None else [inside])]
+            told = own.facts_from_names(reading.format, names)
+            _show(reading, connection, Names.of([options.file.name], told, inside), own)
     return OK
 
 
@@ -119,24 +129,23 @@ def _linked(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDo
     return archive.examine(sha256)
 
 
-def _show(reading: "Reading", connection: Any, file_name: str, own: Any) -> None:  # noqa: ANN401 - duckdb's connection
+def _show(reading: "Reading", connection: Any, names: "Names", own: Any) -> None:  # noqa: ANN401 - duckdb's connection
     from rich.markup import escape
     from rich.table import Table
 
-    from arcadia_dagster.landing.identity import identify
+    from arcadia_dagster.landing.identity import placed
 
     console = new_console()
-    named = own.facts_from_names(reading.format, [file_name]).get(file_name)
-    for invoice in reading.invoices[:_INVOICES_SHOWN]:
+    for invoice, identity in placed(reading.invoices, names.facts, names.best, own.rules)[:_INVOICES_SHOWN]:
         where = "WHERE invoice_ordinal = ?"
         [(gross, tax)] = connection.execute(
             f"SELECT sum(amount), coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) FROM line {where}",
             [invoice.ordinal],
         ).fetchall()
-        identity = identify(invoice, named, file_name=file_name)
         if identity is None:
-            raise CommandError(f"{file_name}: neither its name nor its lines tell its month")
+            raise CommandError(f"{names.best}: neither its name nor its lines tell its month")
         _print_invoice(console, invoice, identity, gross, tax)
+        _print_rules(console, invoice, identity, own.rules)
         table = Table(
             *("line", "from", "to", "category", "service", "description", "quantity", "amount"),
             box=None,
@@ -167,9 +176,29 @@ def _print_invoice(console: Any, invoice: "StatedInvoice", identity: Any, gross:
         f"Invoice {identity.external_id} of {identity.source}, account {identity.account_id}, {identity.month:%Y-%m} "
         f"(by {identity.month_basis}): {_lines(invoice.line_count)}, {sums}"
     )
-    if invoice.lacks_tax:
-        text += "; the document does not tell the tax: it would be held"
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+    for doubt in invoice.doubts:
+        console.print(f"  it would be held: {doubt}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_rules(console: Any, invoice: "StatedInvoice", identity: Any, rules: "Rules") -> None:  # noqa: ANN401
+    """What people know of the invoice's account, and what becomes of it by that."""
+    from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
+    from arcadia_dagster.landing.rules import said
+
+    ruling = rules.of(identity.source, identity.account_id)
+    told = [
+        f"by sources.toml, {rule.name}: {key} = {said(rule)[key]} ({rule.reason})" for key, rule in ruling.by.items()
+    ]
+    is_without_tax = invoice.lacks_tax or (ruling["tax"] == TAX_EXPECTED and not invoice.states_tax)
+    if ruling["rows_are_not_invoices_to_us"]:
+        told.append("its rows are no invoice to us: it would never be pushed")
+    elif is_without_tax and ruling["tax"] != TAX_NOT_STATED:
+        told.append("the document does not tell the tax: it would be held")
+    if identity.final_from is not None:
+        told.append(f"it would be final, and pushed, from {identity.final_from:%Y-%m-%d %H:%M} UTC on")
+    for text in told:
+        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _lines(count: int) -> str:

@@ -214,7 +214,8 @@ def _tenants(home: Home) -> str:
 
 
 def _sources(home: Home) -> str:
-    from arcadia_dagster.landing.rules import RulesError, said, unused
+    from arcadia_dagster.landing.rule_use import of_nothing
+    from arcadia_dagster.landing.rules import RulesError, said
 
     path = home.settings.sources
     with complaints(RulesError):
@@ -227,9 +228,7 @@ def _sources(home: Home) -> str:
     ]
     warehouse = home.existing_warehouse
     with warehouse.read() as connection:
-        idle = unused(connection, rules)
-    if idle:
-        words.append(f"no document has stated {', '.join(idle)} yet: written as documents have it?")
+        words += of_nothing(connection, home.archive, rules, home.formats())
     return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"
 
 

@@ -78,7 +78,8 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.routes import RoutesError
-    from arcadia_dagster.landing.rules import RulesError, unused
+    from arcadia_dagster.landing.rule_use import of_nothing
+    from arcadia_dagster.landing.rules import RulesError
     from arcadia_dagster.warehouse.months import stale
 
     resources = home.resources
@@ -87,7 +88,7 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
         landed = landing.land(warehouse)
         with warehouse.read() as connection:
             months = stale(connection)
-            idle = unused(connection, landing.get_rules())
+            idle = of_nothing(connection, home.archive, landing.get_rules(), home.formats())
         if home.settings.finance_secret:
             months |= set(resources.finance.outstanding(warehouse))
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
@@ -97,10 +98,7 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
         f"{name}: its record is damaged, its invoices are held: {damage}" for name, damage in landed.damaged.values()
     ]
     notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
-    notes += [
-        f"{home.settings.sources}: {name}: no document has stated it yet: is it written as documents have it?"
-        for name in idle
-    ]
+    notes += [f"{home.settings.sources}: {rule}" for rule in idle]
     present = datetime.now(UTC).date()
     definitions = build_defs(resource_overrides=resources.by_name())
     return definitions, sorted(month for month in months if home.settings.first_month <= month <= present), notes

@@ -6,7 +6,7 @@ An invoice's month is the one in which the middle of its billing period lies, as
 line without an invoice's id belongs to a period that is not invoiced yet: it is shown and never pushed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
@@ -460,6 +460,19 @@ def with_ids(layout: Ruled, named: Sequence[tuple[str, str | None, str]]) -> Rul
         members = (*layout.members, *further)
         return replace(layout, members=members, table=replace(layout.table, columns=members).with_ids(named))
     return layout
+
+
+def columns_of(layout: object) -> tuple[str, ...]:
+    """The columns of a cost table, whatever it is written as, which a rule may name for ids; none of any other layout."""
+    if isinstance(layout, JsonTable):
+        return layout.others
+    table = layout.table if isinstance(layout, SemicolonTable) else layout
+    return table.columns if isinstance(table, CostTableLayout) else ()
+
+
+def has_column(columns: Iterable[str], name: str) -> bool:
+    """Whether a column of that name is among them, however it is spelt."""
+    return _plain(name) in map(_plain, columns)
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,7 @@ _ENCRYPTED = 0x1
 _KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_DIRECTORY_BYTES = 1 << 20
 _SHOWN = 3
+_TOTAL = ".total"
 _LEADS_OUT = re.compile(r"([A-Za-z]:|[/\\])|(.*[/\\])?\.\.([/\\]|$)")
 _KINDS = (
     ("xl/workbook.xml", unread.XLSX),
@@ -73,6 +74,19 @@ def open_only_member(path: Path) -> BinaryIO:
         ) from error
 
 
+def member_name(path: Path) -> str | None:
+    """The name of the archive's one file, without its folders; None where it has not one that can be read.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with _Bounded(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+            return _only(archive.infolist()).filename.replace("\\", "/").rpartition("/")[2]
+    except (ZipError, *_MALFORMED):
+        return None
+
+
 class _Bounded(io.BufferedReader):
     """A file of which no large piece is read: a directory of a million members would be."""
 
@@ -103,6 +117,11 @@ def _only(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     files = [one for one in members if not one.filename.endswith("/") and not one.filename.startswith("__MACOSX/")]
     if not files:
         raise ZipError("it is a ZIP archive with no file in it; expected one: pack it again, or drop the file itself")
+    if totals := [one for one in files if one.filename.lower().endswith(_TOTAL)]:
+        raise ZipError(
+            f"it is a ZIP archive with a control total in it ({totals[0].filename[:60]!r}), which is read from the inbox only: "
+            "unpack it, and drop the document and its .total side by side"
+        )
     if len(files) > 1:
         shown = ", ".join(repr(one.filename[:60]) for one in files[:_SHOWN])
         more = ", ..." if len(files) > _SHOWN else ""

@@ -11,6 +11,7 @@ from typing import Literal
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
+from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.landing.record import Event, Record, decided, timeless
 from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.warehouse import Warehouse
@@ -135,10 +136,10 @@ def assert_is_reason(decision: str, reason: str) -> None:
     """Check that a reason can be put on the record.
 
     Raises:
-        DecisionError: It is blank, or no text: a terminal hands on whatever bytes were typed.
+        DecisionError: It is none (see `reasons.is_reason`), or no text: a terminal hands on whatever bytes were typed.
     """
-    if not reason.strip().strip(".").strip():
-        raise DecisionError(f"{decision}: a reason is needed, for the record")
+    if not is_reason(reason):
+        raise DecisionError(f"{decision}: a reason is needed, for the record: {EXPECTED}")
     try:
         reason.encode()
     except UnicodeEncodeError as error:

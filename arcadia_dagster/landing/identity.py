@@ -64,7 +64,7 @@ class Names:
     Attributes:
         best: The name that tells most: the first that is a provider's own, one with the printed number before others; else the
             first.
-        facts: What that name tells; None where it is not a provider's.
+        facts: What that name tells, or that of the file in it; None where neither is a provider's.
         conflict: The invoices that a provider's names for the same bytes tell, where they tell different ones; else None.
     """
 
@@ -73,21 +73,23 @@ class Names:
     conflict: str | None
 
     @classmethod
-    def of(cls, names: Sequence[str], told: Mapping[str, NameFacts]) -> "Names":
+    def of(cls, names: Sequence[str], told: Mapping[str, NameFacts], inside: str | None = None) -> "Names":
         """Of a document.
 
         Args:
             names: Its names, in the order in which it came under them.
             told: What each that is a provider's tells, see `Formats.facts_from_names`.
+            inside: The name of the file in it, where it is a ZIP archive: it tells what a file of that name would.
         """
-        own = [name for name in names if name in told]
+        own = [name for name in (*names, *([] if inside is None else [inside])) if name in told]
         best = next((name for name in own if told[name].is_printed), own[0] if own else names[0])
         # One invoice has a number and an id of its provider's API: those two are no conflict.
         different = [
             {told[name] for name in own if told[name].is_printed is is_printed} for is_printed in (True, False)
         ]
         conflict = ", ".join(sorted(str(facts) for found in different if len(found) > 1 for facts in found)) or None
-        return cls(best, told.get(best), conflict)
+        # People find it in the inbox by the archive's name.
+        return cls(best if best in names else names[0], told.get(best), conflict)
 
 
 def identify(

@@ -19,14 +19,17 @@ from typing import Any, TypeAlias
 import duckdb
 
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.formats.zip_content import member_name
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
 from arcadia_dagster.landing.identity import Identity, Names, placed
+from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.record import Record
 from arcadia_dagster.landing.records import note_records
 from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of, register, register_facts
@@ -80,7 +83,8 @@ def arrivals(
     readings = reader.read(documents, {sha256: one.described for sha256, one in kept.items()})
     for sha256, one in kept.items():
         readings[sha256] = one.marked(readings[sha256])
-    names = _names(reader.formats, readings, records, {sha256: one.described for sha256, one in kept.items()})
+    described = {sha256: one.described for sha256, one in kept.items()}
+    names = _names(reader.formats, readings, records, _inside(documents), described)
     lost = _lost(warehouse, reader.formats.rules, readings, names, records)
     found = [
         Arrival(
@@ -158,8 +162,9 @@ def _kept(
     # A reader reads a document in one way only: what is found out here is read again by that which keeps the lines.
     now = _read_aside(warehouse, reader.formats, changed)
     before = _read_aside(warehouse, reader.formats, changed, recorded)
-    names_now = _names(reader.formats, now, records)
-    names_before = _names(reader.formats, before, records, recorded)
+    inside = _inside(changed)
+    names_now = _names(reader.formats, now, records, inside)
+    names_before = _names(reader.formats, before, records, inside, recorded)
     known = _Known.of(warehouse)
     kept = {}
     for document in changed:
@@ -191,10 +196,21 @@ def _read_aside(
         return reader.read(documents, by)
 
 
+def _inside(documents: Iterable[ArchivedDocument]) -> dict[str, str]:
+    """The names of the files in those documents that are ZIP archives of one, by the documents' SHA-256."""
+    found = {
+        one.document_sha256: member_name(one.path)
+        for one in documents
+        if one.encoding is Encoding.ZIP and one.facts.problem is None
+    }
+    return {sha256: readable(name) for sha256, name in found.items() if name is not None}
+
+
 def _names(
     formats: Formats,
     readings: Mapping[str, Reading],
     records: Mapping[str, Record],
+    inside: Mapping[str, str],
     by: Mapping[str, DescribedFormat] | None = None,
 ) -> dict[str, Names]:
     """What the documents' names tell: a query for each description, however many documents there are."""
@@ -205,13 +221,14 @@ def _names(
     found: dict[str, Names] = {}
     for group, members in groups.items():
         names = {sha256: records[sha256].names for sha256 in members}
-        every = list(dict.fromkeys(name for own in names.values() for name in own))
+        within = [inside[sha256] for sha256 in members if sha256 in inside]
+        every = list(dict.fromkeys([*(name for own in names.values() for name in own), *within]))
         told = (
             group.facts_from_names(every)
             if isinstance(group, DescribedFormat)
             else formats.facts_from_names(group, every)
         )
-        found |= {sha256: Names.of(own, told) for sha256, own in names.items()}
+        found |= {sha256: Names.of(own, told, inside.get(sha256)) for sha256, own in names.items()}
     return found
 
 

@@ -20,7 +20,7 @@ import json
 import os
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,8 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, KEYS, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
-from arcadia_dagster.toml_file import TomlError, lines_of_keys, parse_toml, read_text, shown, shown_key
+from arcadia_dagster.landing.reasons import EXPECTED, is_reason
+from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, read_text, shown, shown_key
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
@@ -122,7 +123,8 @@ def _rule(name: str, table: object, places: _Places) -> Rule:
     if unknown := next((key for key in table if key not in {*KEYS, "reason"}), None):
         # What holds an invoice says a whole rule in one line, which belongs above all tables.
         is_rule = isinstance(table[unknown], dict)
-        advice = "put this line at the top of the file, above every [...]" if is_rule else f"expected {_ALLOWED}"
+        near = did_you_mean(unknown, [*KEYS, "reason"])
+        advice = "put this line at the top of the file, above every [...]" if is_rule else f"expected {_ALLOWED}{near}"
         raise places.error(name, unknown, f"{shown_key(unknown)}: there is no such key; {advice}")
     if "reason" not in table:
         raise places.error(name, None, 'reason is missing: expected why this is so, such as reason = "agreed with ..."')
@@ -132,7 +134,8 @@ def _rule(name: str, table: object, places: _Places) -> Rule:
     for key, value in table.items():
         expected, read = _READ[key]
         if (found := read(value)) is None:
-            raise places.error(name, key, f"{key} = {_shown(value)}: expected {expected}")
+            near = did_you_mean(value, _NEAR[key]()) if isinstance(value, str) and key in _NEAR else ""
+            raise places.error(name, key, f"{key} = {_shown(value)}: expected {expected}{near}")
         values[key] = found
     return Rule(source, account_id if "/" in name else None, **values)
 
@@ -163,6 +166,17 @@ def _is_plain(text: object) -> bool:
 
 def _text(value: object) -> str | None:
     return str(value) if _is_plain(value) else None
+
+
+def _reason(value: object) -> str | None:
+    text = _text(value)
+    return text if text is not None and is_reason(text) else None
+
+
+def _id_column(value: object) -> str | None:
+    """The column, or the phrase: what is nearly the phrase names no column."""
+    text = _text(value)
+    return None if text is not None and text != ACCOUNT_AND_MONTH and did_you_mean(text, [ACCOUNT_AND_MONTH]) else text
 
 
 def _yes_or_no(value: object) -> bool | None:
@@ -198,8 +212,11 @@ def _zone(value: object) -> str | None:
 
 
 _READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
-    "reason": ("why this is so, in words", _text),
-    "invoice_id": (f'the column that has the invoice\'s id, such as "x_InvoiceId", or "{ACCOUNT_AND_MONTH}"', _text),
+    "reason": (EXPECTED, _reason),
+    "invoice_id": (
+        f'the column that has the invoice\'s id, such as "x_InvoiceId", or "{ACCOUNT_AND_MONTH}"',
+        _id_column,
+    ),
     "final_after": (f'days or hours after the end of the month, such as "5d" or "36h", {_MOST_DAYS}d at most', _span),
     "tax": (f'"{TAX_NOT_STATED}" or "{TAX_EXPECTED}"', _one_of(TAX_NOT_STATED, TAX_EXPECTED)),
     "rows_are_not_invoices_to_us": ("true or false, without quotes", _yes_or_no),
@@ -212,6 +229,13 @@ _READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
     "tax_may_stand_alone": ("true or false, without quotes", _yes_or_no),
 }
 """What each key must be, in words, and how it is read: None where it is not that."""
+
+_NEAR: Final[dict[str, Callable[[], Iterable[str]]]] = {
+    "invoice_id": lambda: [ACCOUNT_AND_MONTH],
+    "tax": lambda: [TAX_NOT_STATED, TAX_EXPECTED],
+    "time_zone": zoneinfo.available_timezones,
+}
+"""What a value that is not what it must be may be meant for."""
 
 _ALLOWED: Final = ", ".join((*KEYS, "reason"))
 
@@ -241,17 +265,6 @@ def _as_toml(value: object) -> str:
 def _span_text(span: timedelta) -> str:
     hours, _ = divmod(int(span.total_seconds()), 3600)
     return f"{hours}h" if hours % 24 or not hours else f"{hours // 24}d"
-
-
-def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[str]:
-    """The names of the rules that are for what no document has stated yet: misspelt, or written before the first file came."""
-    accounts = set(connection.execute("SELECT DISTINCT source, account_id FROM document_invoices").fetchall())
-    sources = {source for source, _ in accounts}
-    return [
-        rule.name
-        for rule in rules.rules
-        if (rule.source not in sources if rule.account_id is None else (rule.source, rule.account_id) not in accounts)
-    ]
 
 
 def known_rules(connection: duckdb.DuckDBPyConnection) -> Rules:

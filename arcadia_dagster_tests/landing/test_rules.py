@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules, ruled_sql
+from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason
+from arcadia_dagster.landing.reasons import is_reason
 from arcadia_dagster.landing.rules import (
     RulesError,
     assert_not_lost,
@@ -25,6 +27,15 @@ from arcadia_dagster_tests.properties import quickly
 
 PATH = Path("sources.toml")
 BY_MONTH = f'invoice_id = "{ACCOUNT_AND_MONTH}"\nfinal_after = "5d"\nreason = "agreed"\n'
+
+NO_REASONS = ("...", "   ", "TODO", "todo!", "TBD.", "n/a", "-", "?", "…", "none", "xxx", "FIXME:")
+
+
+@pytest.mark.parametrize("text", NO_REASONS)
+def test_what_is_no_reason_in_a_file_is_none_on_the_command_line(text: str) -> None:
+    with pytest.raises(DecisionError, match="a reason is needed, for the record: why this is so, in words"):
+        assert_is_reason("release", text)
+    assert_is_reason("release", f"{text} agreed with Ann")
 
 
 def rules_of(text: str) -> Rules:
@@ -91,6 +102,14 @@ def test_an_account_s_rule_wins_over_its_source_s_key_by_key() -> None:
         ('[oci]\nfinal_after = "5d"\nreason = "a"', "line 2: oci: final_after: it is for invoices by account and month"),
         (f'[oci]\n{BY_MONTH.replace("5d", "5 days")}', "line 3: oci: final_after = '5 days': expected days or hours"),
         (f'[oci]\n{BY_MONTH.replace("5d", "401d")}', "expected days or hours after the end of the month"),
+        ('[aws]\ntax = "not staetd"\nreason = "a"', "expected \"not stated\" or \"expected\"; did you mean 'not stated'?"),
+        ('[aws]\ntax = "Not stated"\nreason = "a"', "did you mean 'not stated'?"),
+        ('[aws]\ntolerence = 0.05\nreason = "a"', "line 2: aws: tolerence: there is no such key; expected invoice_id"),
+        ('[aws]\ntolerence = 0.05\nreason = "a"', "did you mean 'tolerance'?"),
+        ('[oci]\ninvoice_id = "acount and month"\nfinal_after = "5d"\nreason = "a"', "did you mean 'account and month'?"),
+        ('[oci]\ninvoice_id = "Account and Month"\nfinal_after = "5d"\nreason = "a"', "did you mean 'account and month'?"),
+        ('[aws]\ntime_zone = "europe/berlin"\nreason = "a"', "did you mean 'Europe/Berlin'?"),
+        *((f'[aws]\ntax = "expected"\nreason = "{none}"', "line 3: aws: reason = ") for none in NO_REASONS if none.isascii()),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_by_file_line_and_key_and_what_is_allowed(
@@ -131,7 +150,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
             Rule(
                 source,
                 account,
-                draw(TEXTS),
+                draw(TEXTS.filter(is_reason)),
                 invoice_id=ACCOUNT_AND_MONTH if is_by_month else draw(st.one_of(st.none(), st.just("x_InvoiceId"))),
                 final_after=draw(SPANS) if is_by_month else None,
                 tax=draw(st.sampled_from([None, "not stated", "expected"])),

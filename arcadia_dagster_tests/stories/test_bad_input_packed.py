@@ -16,7 +16,7 @@ from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster_tests.formats.test_zip_content import zipped
 from arcadia_dagster_tests.plain import archive_of
-from arcadia_dagster_tests.project import digitalocean, line, tax
+from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.stories.bad_input import World, case, world_in
 
 GOOD = digitalocean(line(), tax())
@@ -146,3 +146,55 @@ def test_the_line_of_a_packed_file_is_told_by_its_content(world: World) -> None:
         invoice = find(world.project.warehouse, world.numbers[kind])
         found = explain(world.project.warehouse, archive_of(world.project.warehouse), invoice)
         assert [line["file_line"] for line in found["lines"]] == [2, 3]
+
+
+UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+@pytest.mark.parametrize(
+    ("inside", "external_id", "basis"),
+    [
+        (invoice_name(number="4711"), "4711", "file_name"),
+        (f"2026/{invoice_name(number='4711')}", "4711", "file_name"),
+        (f"{UUID}.csv", UUID, "derived"),
+        ("data.csv", "unknown-2026-04-april", "derived"),
+    ],
+)
+def test_the_name_of_a_file_in_a_zip_archive_tells_what_that_of_a_file_does(
+    tmp_path: Path, inside: str, external_id: str, basis: str
+) -> None:
+    project = Project(tmp_path / "home")
+    project.drop("april.zip", zipped((inside, digitalocean(line()))))
+    project.build()
+    query = "SELECT external_id, id_basis, strftime(invoice_month, '%Y-%m') AS month, file_name FROM raw_invoices"
+    expected = [{"external_id": external_id, "id_basis": basis, "month": "2026-04", "file_name": "april.zip"}]
+    assert project.query(query) == expected
+    # As the file itself it is the same invoice.
+    if basis == "file_name" or inside.startswith(UUID):
+        project.drop(inside, digitalocean(line()))
+        project.build()
+        assert {row["external_id"] for row in project.query("SELECT external_id FROM tax_split_totals")} == {
+            external_id
+        }
+
+
+def test_a_zip_archive_and_the_file_in_it_with_numbers_of_two_invoices_are_held(tmp_path: Path) -> None:
+    project = Project(tmp_path / "home")
+    project.drop(invoice_name(number="4712"), zipped((invoice_name(number="4711"), digitalocean(line()))))
+    project.build()
+    [row] = project.query("SELECT external_id, hold_reasons FROM tax_split_totals")
+    assert any("came under the names of different invoices" in reason for reason in row["hold_reasons"])
+
+
+@pytest.mark.parametrize("files", [("a.csv.total",), ("a.csv", "a.csv.total"), ("b/a.csv.TOTAL", "b/a.csv")])
+def test_a_control_total_in_a_zip_archive_is_rejected_and_says_where_it_belongs(
+    tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    project = Project(tmp_path / "home")
+    project.drop(
+        "a.zip", zipped(*((name, b"USD 6.00" if "otal" in name.lower() else digitalocean(line())) for name in files))
+    )
+    project.build()
+    [row] = project.query("SELECT status, reason FROM documents")
+    assert row["status"] == "rejected"
+    assert "unpack it, and drop the document and its .total side by side" in row["reason"]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.landing.rules import RulesError
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.rule_use import of_nothing
+from arcadia_dagster.landing.rules import RulesError, read_rules
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster_tests.formats import aws
@@ -323,3 +325,38 @@ def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(
     project.drop("5.csv.total", b"USD 6.60 tax 0.60")
     project.build()
     assert in_finance(project)["111-5"] == (660, 60)
+
+
+@case("110")
+@pytest.mark.parametrize("as_file", [as_csv, as_parquet])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[aws]\ninvoice_id = "InvoceId"',
+            'aws: invoice_id = "InvoceId": no document of it has such a column, so that the ',
+        ),
+        ('[aws]\ninvoice_id = "InvoceId"', "does nothing; did you mean 'InvoiceId'?"),
+        (
+            '["aws/111"]\ninvoice_id = "Rechnung"',
+            'aws/111: invoice_id = "Rechnung": no document of it has such a column',
+        ),
+        (
+            '["aws/112"]\ntax = "expected"',
+            "aws/112: no document has stated it yet: is it written as documents have it? did you",
+        ),
+        ('[awss]\ntax = "expected"', "did you mean 'aws'?"),
+        ('[aws]\ninvoice_id = "invoiceid"', None),
+        ('["aws/111"]\ninvoice_id = "Invoice_Id"', None),
+        ('[aws]\ntax = "expected"', None),
+    ],
+)
+def test_a_rule_about_nothing_that_documents_have_is_said_with_the_nearest_name(
+    project: Project, text: str, said: str | None, as_file: Any
+) -> None:
+    project.drop("a", as_file(charge(), tax()))
+    say(project, f'{text}\nreason = "as they say"\n')
+    rules = read_rules(project.home / "sources.toml")
+    with project.warehouse.read() as connection:
+        found = of_nothing(connection, archive_of(project.warehouse), rules, Formats())
+    assert [said in one for one in found] == [True] if said else found == []

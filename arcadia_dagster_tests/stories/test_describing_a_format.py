@@ -157,6 +157,26 @@ def test_trying_it_shows_the_lines_and_writes_nothing(
     assert (code, "is not TOML" in told) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ('tax = "not stated"', 'by sources.toml, examplehost: tax = "not stated" (agreed)'),
+        ("rows_are_not_invoices_to_us = true", "its rows are no invoice to us: it would never be pushed"),
+        ('issuer = "Example AG"', 'by sources.toml, examplehost: issuer = "Example AG" (agreed)'),
+    ],
+)
+def test_trying_it_goes_by_the_rules_for_its_source(
+    described: Project, arcadia: Callable[..., tuple[int, str, str]], rule: str, expected: str
+) -> None:
+    described.home.joinpath("sources.toml").write_text(f'[examplehost]\n{rule}\nreason = "agreed"\n')
+    description, file = described.home / "formats" / "examplehost.toml", described.inbox / NAME
+    code, out, _ = arcadia("formats", "try", description, file)
+    assert (code, expected in out) == (0, True)
+    described.home.joinpath("sources.toml").write_text('[examplehost]\ntax = "no"\nreason = "agreed"\n')
+    code, _, told = arcadia("formats", "try", description, file)
+    assert (code, 'expected "not stated" or "expected"' in told) == (1, True)
+
+
 def test_trying_shows_some_of_many_invoices_and_adds_no_currencies_together(
     described: Project, arcadia: Callable[..., tuple[int, str, str]]
 ) -> None:
