@@ -98,7 +98,10 @@ class CostTableLayout:
 
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
-        fields = dict(self.found)
+        fields: dict[str, int | None] = dict(self.found)
+        if fields.get("issuer") == fields.get("provider"):
+            # The provider stands for an issuer that no line names.
+            fields["issuer"] = None
         return f"""
         SELECT
           path,
@@ -190,10 +193,11 @@ class CostTableLayout:
               OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS usual_issuer,
             CASE WHEN external_id IS NULL THEN coalesce(own_issuer, provider, usual_issuer)
               ELSE coalesce(usual_issuer, provider) END AS issuer,
-            CASE WHEN external_id IS NOT NULL THEN list_sort(list_distinct(list(own_issuer)
-              OVER (PARTITION BY document_sha256, account_id, external_id))) END AS issuers,
-            list_distinct(flatten(list(own_providers) OVER (PARTITION BY document_sha256, account_id, external_id, open_month)))
-              AS providers
+            list_sort(list_distinct(flatten(list(own_providers)
+              OVER (PARTITION BY document_sha256, account_id, external_id, open_month)))) AS providers,
+            list_sort(list_distinct(list(own_issuer)
+              OVER (PARTITION BY document_sha256, account_id, external_id))) AS own_issuers,
+            CASE WHEN external_id IS NULL THEN NULL WHEN len(own_issuers) > 0 THEN own_issuers ELSE providers END AS issuers
           FROM invoice
         )
         SELECT * EXCLUDE (issuer_doubts), issuer_doubts ||
@@ -201,6 +205,7 @@ class CostTableLayout:
             THEN ['its account ' || account_id || {text_literal(_LOST_ZEROS)}] ELSE [] END AS doubts
         FROM (
           SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
+            {self._unnamed("usual_issuer", "provider")} AS unnamed_issuer,
             account_id, external_id, external_id AS invoice_number,
             external_id IS NOT NULL AS is_final, true AS may_be_part, {self._lacks_tax("issuer", "providers")} AS lacks_tax,
             stated_total, month, billing_ends_at,
@@ -215,6 +220,10 @@ class CostTableLayout:
         return (
             f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
         )
+
+    def _unnamed(self, issuer: str, provider: str) -> str:  # noqa: ARG002 - of those that state them
+        """SQL: what stands for the issuer where no line names one, see `StatedInvoice`."""
+        return "CAST(NULL AS VARCHAR)"
 
     def _lacks_tax(self, issuer: str, providers: str) -> str:  # noqa: ARG002 - of those that state them
         """SQL: whether tax may be due that no line has: from the issuer's name and the providers', where they are stated."""

@@ -18,10 +18,6 @@ from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
 from arcadia_dagster.warehouse.query import text_literal
 
-_NO_ISSUER = (
-    "no line of it names who issued it (InvoiceIssuerName), nor the provider: export it again with one of them; released, "
-    "finance has it under the source `unknown`"
-)
 _NO_ID = (
     "its document has no column InvoiceId (FOCUS 1.0 has none), so that nobody can tell which invoice its lines are on: export "
     "FOCUS 1.2 or newer"
@@ -82,12 +78,14 @@ class FocusLayout(CostTableLayout):
     def _issued_by(self, issuer: str) -> str:
         return (
             f"coalesce({source_sql(issuer)}, 'unknown') AS source, {issuer} AS vendor_name, "
-            f"CASE WHEN {issuer} IS NULL THEN [{text_literal(_NO_ISSUER)}] "
             # Companies of one provider are one issuer.
-            f"WHEN len(list_distinct(list_transform(issuers, lambda name: {source_sql('name')}))) > 1 "
+            f"CASE WHEN len(list_distinct(list_transform(issuers, lambda name: {source_sql('name')}))) > 1 "
             f"THEN [{text_literal(_ISSUERS)} || array_to_string(issuers, ', ') || {text_literal(_ONE_INVOICE)}] ELSE [] END "
             "AS issuer_doubts"
         )
+
+    def _unnamed(self, issuer: str, provider: str) -> str:
+        return f"CASE WHEN {issuer} IS NULL THEN coalesce({provider}, '') END"
 
     def _lacks_tax(self, issuer: str, providers: str) -> str:
         sources = f"list_transform({providers}, lambda name: {source_sql('name')})"

@@ -314,6 +314,7 @@ class StatedInvoice:
         stated_total: The document's own total in major units.
         is_final: False for a preview or an invoice without an id: shown, never pushed.
         vendor_name: The issuer's name, where the source is made from it.
+        unnamed_issuer: Where no line of it names the issuer, the provider's name, empty where there is none; None where one does.
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
         rounded_lines: How many of its lines have an amount that was rounded at the 18th decimal.
@@ -345,6 +346,7 @@ class StatedInvoice:
     stated_tax: Decimal | None = None
     is_final: bool = True
     vendor_name: str | None = None
+    unnamed_issuer: str | None = None
     may_be_part: bool = False
     lacks_tax: bool = False
     rounded_lines: int = 0

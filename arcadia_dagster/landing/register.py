@@ -20,6 +20,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
 from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
 from arcadia_dagster.landing.identity import Identity, Names, placed
+from arcadia_dagster.landing.issuers import name_issuers
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
@@ -144,8 +145,10 @@ def register(
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
     insert(connection, schema.INVENTORIES, tables.inventory)
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
+    renamed, other_months = name_issuers(connection)
     tell_apart(connection, wanted)
-    _find_sources(connection, wanted)
+    _find_sources(connection, text_list(sorted(renamed | {one.record.document_sha256 for one in arrivals})))
+    touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_after(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
@@ -358,6 +361,7 @@ def _invoice_row(
         "stated_by": control.stated_by,
         "vendor_by_rule": identity.vendor,
         "vendor_name": invoice.vendor_name,
+        "unnamed_issuer": invoice.unnamed_issuer,
         "may_be_part": invoice.may_be_part,
         "lacks_tax": invoice.lacks_tax,
         "doubts": list(invoice.doubts),

@@ -139,6 +139,12 @@ _STATED_SINCE_5 = (
         "VARCHAR",
         "The control file that states its total, by its path below the inbox; NULL: its document, or nobody.",
     ),
+    Column(
+        "unnamed_issuer",
+        "VARCHAR",
+        "Where no line of it in its document names the issuer, what stands for it: the provider's name, empty where there is "
+        "none; NULL where one does.",
+    ),
 )
 
 _DOCUMENTS_SINCE_2 = (

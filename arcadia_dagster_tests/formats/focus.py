@@ -81,8 +81,9 @@ def as_csv(*rows: dict[str, str | None], header: Sequence[str] = HEADER, null: s
 
 
 def as_json(*rows: dict[str, str | None]) -> bytes:
-    """The rows as JSON, an object a line; what a row leaves out is left out."""
-    stated = ({name: value for name, value in row.items() if value is not None} for row in rows)
+    """The rows as JSON, an object a line; what a row leaves out is left out, but for the names of companies, which are null."""
+    mandatory = ("InvoiceIssuerName", "ProviderName")
+    stated = ({name: row[name] for name in row if row[name] is not None or name in mandatory} for row in rows)
     return "".join(json.dumps(row) + "\n" for row in stated).encode()
 
 

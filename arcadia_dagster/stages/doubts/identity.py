@@ -6,6 +6,7 @@ provider's. That one is the invoice then, unless finance has the other already. 
 
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, release_sql, void_sql
+from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 _WHOLE = "source || '/' || account_id || '/' || external_id"
@@ -59,6 +60,16 @@ _HAS_IDS = f"""
       ) AS other USING (source, account_id, invoice_month)
       WHERE raw.id_basis = 'rule' AND raw.is_final
       GROUP BY raw.source, raw.account_id, raw.external_id"""
+
+_UNNAMED_IN_FINANCE = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'finance has it as an invoice of ' || min(record.source) || ', for no file named its issuer yet when it was pushed: '
+        'remove that one there by hand, then: ' || {release_sql("own.external_id")} AS text
+      FROM (SELECT source, account_id, external_id, {OWN_SOURCE} AS own_source FROM part WHERE unnamed_issuer IS NOT NULL) AS own
+      JOIN finance_records AS record ON record.source = own.own_source AND record.account_id = own.account_id
+        AND record.invoice_external_id = own.external_id
+      WHERE own.own_source <> own.source AND record.payload_sha256 <> ''
+      GROUP BY own.source, own.account_id, own.external_id"""
 
 # What lies at a path now is the newest document that came under it.
 UNSTATED = """
@@ -118,6 +129,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_MOVED),
         Doubt(_REPLACES_OTHER_LINES),
         Doubt(_OF_ANOTHER_SOURCE),
+        Doubt(_UNNAMED_IN_FINANCE),
         Doubt(_UNSTATED),
         Doubt(_HAS_IDS),
         Doubt(_same_lines_sql(scope)),

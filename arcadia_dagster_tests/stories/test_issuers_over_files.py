@@ -1,0 +1,125 @@
+"""An issuer that one part of an invoice names and another does not: the invoice is one, of the issuer that is named."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_json, as_parquet, charge, tax
+from arcadia_dagster_tests.project import Project
+
+Row = dict[str, str | None]
+
+NAMED: Row = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH", "ProviderName": "Microsoft"}
+UNNAMED: dict[str, Row] = {
+    "with its provider": {"InvoiceIssuerName": None, "ProviderName": "Microsoft"},
+    "without a name": {"InvoiceIssuerName": None, "ProviderName": None},
+    "blank": {"InvoiceIssuerName": "  ", "ProviderName": "NULL"},
+}
+WRITTEN: dict[str, Callable[..., bytes]] = {"csv": as_csv, "parquet": as_parquet, "json": as_json}
+
+
+def of(number: str, named: Row, *names: str) -> Sequence[Row]:
+    return [charge(InvoiceId=number, ChargeDescription=f"{number} {name}", **named) for name in names]
+
+
+def in_finance(project: Project) -> list[tuple[str, str, str, int, int]]:
+    assert project.sandbox is not None
+    fields = ("source", "vendor_name", "external_id", "amount_gross_minor", "line_count")
+    return sorted(tuple(row[name] for name in fields) for row in project.sandbox.invoices())
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("unnamed", UNNAMED)
+def test_the_issuer_that_one_file_of_a_delivery_names_is_that_of_the_others_in_any_order(
+    project_with_finance: Project, unnamed: str, written: str
+) -> None:
+    project, write = project_with_finance, WRITTEN[written]
+    expected = []
+    for number, order in enumerate(itertools.permutations(range(3))):
+        parts = [
+            write(*of(f"I-{number}", UNNAMED[unnamed], "a", "b", "c", "d")),
+            write(*of(f"I-{number}", NAMED, "e"), tax(InvoiceId=f"I-{number}", **NAMED)),
+            write(*of(f"I-{number}", UNNAMED[unnamed], "f")),
+        ]
+        for place, part in enumerate(order):
+            project.drop(f"{number}/{place}.{written}", parts[part])
+        expected.append(("contoso-cloud-partner", "Contoso Cloud Partner GmbH", f"I-{number}", 3660, 7))
+    project.build()
+    assert in_finance(project) == sorted(expected)
+    project.forget_warehouse()
+    project.build()
+    assert in_finance(project) == sorted(expected)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_file_without_the_column_names_no_issuer(project_with_finance: Project, is_first: bool) -> None:
+    project = project_with_finance
+    header = tuple(name for name in HEADER if name != "InvoiceIssuerName")
+    contents = [
+        as_csv(*of("I-1", NAMED, "a", "b"), header=header),
+        as_csv(*of("I-1", NAMED, "c"), tax(InvoiceId="I-1", **NAMED)),
+    ]
+    for number, content in enumerate(contents if is_first else contents[::-1]):
+        project.drop(f"d/{number}.csv", content)
+        project.build()
+    assert in_finance(project) == [("contoso-cloud-partner", "Contoso Cloud Partner GmbH", "I-1", 1860, 4)]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_part_that_comes_in_another_run_splits_nothing(project_with_finance: Project, is_first: bool) -> None:
+    project = project_with_finance
+    contents = {
+        "d/unnamed.csv": as_csv(*of("I-1", UNNAMED["without a name"], "a", "b")),
+        "d/named.csv": as_csv(*of("I-1", NAMED, "c"), tax(InvoiceId="I-1", **NAMED)),
+    }
+    names = list(contents) if is_first else [*contents][::-1]
+    for name in names:
+        project.drop(name, contents[name])
+        project.build()
+    assert in_finance(project) == [("contoso-cloud-partner", "Contoso Cloud Partner GmbH", "I-1", 1860, 4)]
+
+
+def test_what_was_pushed_under_its_provider_is_held_and_says_so_when_a_file_names_its_issuer(
+    project_with_finance: Project,
+) -> None:
+    project = project_with_finance
+    provider: Row = {"InvoiceIssuerName": None, "ProviderName": "AWS"}
+    project.drop("d/1.csv", as_csv(*of("I-1", provider, "a", "b")))
+    project.build()
+    assert in_finance(project) == [("aws", "Amazon Web Services", "I-1", 1200, 2)]
+    project.drop("d/2.csv", as_csv(*of("I-1", NAMED, "c"), tax(InvoiceId="I-1", **NAMED)))
+    project.build()
+    [held] = project.query("SELECT * FROM tax_split_totals")
+    assert (held["source"], held["status"], held["amount_gross_minor"]) == ("contoso-cloud-partner", "held", 1860)
+    assert held["hold_reasons"][0].startswith("finance has it as an invoice of aws, for no file named its issuer yet")
+    project.settle("release", "I-1")
+    project.build()
+    assert ("contoso-cloud-partner", "Contoso Cloud Partner GmbH", "I-1", 1860, 4) in in_finance(project)
+
+
+def test_without_the_file_that_names_it_the_issuer_is_not_known_any_more(project_with_finance: Project) -> None:
+    project = project_with_finance
+    project.drop("d/1.csv", as_csv(*of("I-1", UNNAMED["without a name"], "a")))
+    project.drop("d/2.csv", as_csv(*of("I-1", NAMED, "c"), tax(InvoiceId="I-1", **NAMED)))
+    project.build()
+    project.decide("dismiss", file_name="2.csv")
+    project.build()
+    [held] = project.query("SELECT * FROM tax_split_totals")
+    assert (held["source"], held["status"]) == ("unknown", "held")
+    assert "no line of it names who issued it" in held["hold_reasons"][0]
+
+
+def test_two_issuers_for_one_id_are_never_chosen_between(project_with_finance: Project) -> None:
+    project = project_with_finance
+    other: Row = {"InvoiceIssuerName": "Alphacloud Ltd", "ProviderName": "Alphacloud"}
+    project.drop("d/1.csv", as_csv(*of("I-1", UNNAMED["without a name"], "a")))
+    project.drop("d/2.csv", as_csv(*of("I-1", NAMED, "c")))
+    project.drop("d/3.csv", as_csv(*of("I-1", other, "d")))
+    project.build()
+    assert in_finance(project) == []
+    assert {row["source"] for row in project.query("SELECT source FROM tax_split_totals")} == {
+        "unknown",
+        "contoso-cloud-partner",
+        "alphacloud",
+    }
