@@ -25,7 +25,7 @@ from arcadia_dagster.warehouse.query import text_literal
 
 FIELDS = (
     *("amount", "currency", "category", "billing_start", "billing_end", "charge_start", "charge_end"),
-    *("account", "issuer", "provider", "invoice"),
+    *("account", "issuer", "provider", "invoice", "other_invoice"),
     *("description", "service", "service_code", "sub_account", "sub_account_name", "quantity", "unit"),
     *("resource_id", "resource_name", "resource_type", "net_amount"),
 )
@@ -102,6 +102,8 @@ class CostTableLayout:
         if fields.get("issuer") == fields.get("provider"):
             # The provider stands for an issuer that no line names.
             fields["issuer"] = None
+        if fields.get("invoice") is None:
+            fields["invoice"] = fields.pop("other_invoice", None)
         return f"""
         SELECT
           path,
@@ -307,10 +309,19 @@ class CostTableLayout:
             return f"CAST(NULL AS VARCHAR) AS {name}"
         column = identifier(self._names()[position])
         type_ = self._type(field)
+        if field == "invoice" and (other := dict(self.found).get("other_invoice")) not in {None, position}:
+            # The id is in the other column where the first one is blank.
+            both = [self._text(at) for at in (position, other)]
+            return f"coalesce(nullif(trim({both[0]}), ''), {both[1]}) AS {name}"
         if name == field:
             text = column if type_ == "VARCHAR" else f"CAST({column} AS VARCHAR)"
             return f"CASE WHEN {text} NOT IN ('', 'NULL') THEN {text} END AS {name}"
         return f"{column} AS {name}"
+
+    def _text(self, position: int | None) -> str:
+        """SQL: a column as text without NULL's spellings."""
+        text = f"CAST({identifier(self._names()[position or 0])} AS VARCHAR)"
+        return f"CASE WHEN {text} NOT IN ('', 'NULL') THEN {text} END"
 
     def _amount(self, field: str) -> str:
         """The amount. A binary fraction is the shortest decimal that reads back as it."""

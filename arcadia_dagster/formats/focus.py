@@ -13,6 +13,9 @@ As JSON it is an object a row with FOCUS's column names, one a line or in a list
 every digit of a number counts.
 """
 
+import re
+
+from arcadia_dagster.billing.advice import rule_sql
 from arcadia_dagster.billing.tax import CATEGORIES, leaves_tax_out_sql
 from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
@@ -27,6 +30,9 @@ _OF_OCI = ", if Oracle has it for you by now"
 _EXACT = " ".join(f"WHEN '{name}' THEN '{name}'" for name in CATEGORIES)
 _IN_ANY_CASE = ", ".join(f"'{name.lower()}': '{name}'" for name in CATEGORIES)
 
+
+_CALLED_AS_IDS = re.compile(r"(?i)\w*(invoice|bill)_?(id|identifier|no|number)")
+"""What a column with invoices' ids may be called; in a name of these characters nothing needs to be quoted."""
 
 _ISSUERS = "its rows name several issuers ("
 _ONE_INVOICE = "): one invoice of the issuer that most rows name, or several with one id?"
@@ -48,8 +54,9 @@ class FocusLayout(CostTableLayout):
         "provider": ("ServiceProviderName", "ProviderName", "Provider"),
         "description": ("ChargeDescription",),
         "service": ("ServiceName",),
-        # Azure's FOCUS 1.0 had no InvoiceId yet, and an extension in its place.
-        "invoice": ("InvoiceId", "x_InvoiceId"),
+        "invoice": ("InvoiceId",),
+        # Azure's FOCUS 1.0 had no InvoiceId yet, and an extension in its place. Where both are there, one may be blank.
+        "other_invoice": ("x_InvoiceId",),
         "sub_account": ("SubAccountId",),
         "sub_account_name": ("SubAccountName",),
         "resource_id": ("ResourceId",),
@@ -91,11 +98,20 @@ class FocusLayout(CostTableLayout):
         sources = f"list_transform({providers}, lambda name: {source_sql('name')})"
         return f"coalesce({leaves_tax_out_sql(source_sql(issuer), sources)}, false)"
 
+    def _likely_id(self) -> str | None:
+        """A column that is not read and is called as one with invoices' ids would be; None where a rule names one already."""
+        read = {position for _, position in self.found}
+        others = (name for position, name in enumerate(self.columns) if position not in read)
+        return None if self.ids else next((name for name in others if _CALLED_AS_IDS.fullmatch(name)), None)
+
     def _source_sql(self) -> str:
         return source_sql("coalesce(nullif(trim(issuer), ''), nullif(trim(provider), ''))")
 
     def _open_reason(self) -> str:
-        if "invoice" in dict(self.found) or self.ids:
+        if column := self._likely_id():
+            rule = rule_sql(text_literal(f'invoice_id = "{column}"'))
+            return f"'if its invoices'' ids are in the column {column}, ' || {rule}"
+        if {"invoice", "other_invoice"} & set(dict(self.found)) or self.ids:
             return "CAST(NULL AS VARCHAR)"
         others = (
             f"CASE source WHEN 'aws' THEN {text_literal(_OF_AWS)} WHEN 'oci' THEN {text_literal(_OF_OCI)} ELSE '' END"

@@ -209,7 +209,8 @@ def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
         """
         UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready', conflict = found.conflict,
           hold_reasons = list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
-            || [found.conflict]
+            -- Where nobody can overrule what holds it, this would offer a release that is refused.
+            || CASE WHEN can_release OR status = 'ready' THEN [found.conflict] ELSE [] END
         FROM conflicts AS found
         WHERE found.source = tax_split_totals.source AND found.account_id = tax_split_totals.account_id
           AND found.external_id = tax_split_totals.external_id AND tax_split_totals.conflict IS DISTINCT FROM found.conflict

@@ -252,7 +252,9 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     )
     SELECT source, account_id, external_id, invoice_month, currency, amount_gross_minor, amount_net_minor,
       amount_tax_minor, amount_gross, amount_tax, line_count, document_sha256,
-      bars || open_doubts AS hold_reasons, released_reasons, len(bars) = 0 AND len(open_doubts) > 0 AS can_release,
+      -- What nobody can overrule comes first: a doubt would offer a release that is refused.
+      CASE WHEN len(bars) > 0 THEN bars ELSE open_doubts END AS hold_reasons, released_reasons,
+      len(bars) = 0 AND len(open_doubts) > 0 AS can_release,
       is_nothing, CASE WHEN len(hold_reasons) = 0 THEN 'ready' ELSE 'held' END AS status
     FROM decided
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster_tests.formats.api_documents import linode, written
-from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge
+from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_json, as_parquet, charge
 from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.project import Project
 from arcadia_dagster_tests.stories.bad_input import case
@@ -98,3 +98,58 @@ def test_each_command_for_one_id_under_two_accounts_settles_it(
     project.build()
     assert in_finance(project) == after
     assert len(project.query("SELECT * FROM tax_split_totals WHERE status = 'ready'")) == (2 if way == "release" else 1)
+
+
+def test_what_nobody_can_overrule_offers_no_command_that_would_be_refused(project_with_finance: Project) -> None:
+    project = project_with_finance
+    doubtful = {"ChargeCategory": "Fee"}
+    azure = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft"}
+    future = {
+        "BillingPeriodStart": "2098-04-01T00:00:00Z",
+        "ChargePeriodStart": "2098-04-01T00:00:00Z",
+        "ChargePeriodEnd": "2098-04-02T00:00:00Z",
+    }
+    project.drop("preview.csv", as_csv(charge(InvoiceId=None, BillingAccountId="333", **doubtful, **azure)))
+    project.drop("two.csv", as_csv(charge(InvoiceId="two"), charge(InvoiceId="two", BillingCurrency="EUR", **doubtful)))
+    project.drop("future.csv", as_csv(charge(InvoiceId="future", **future, **doubtful)))
+    project.drop("void.csv", as_csv(charge(InvoiceId="void", ChargeDescription="void", **azure)))
+    project.drop("first.csv", as_csv(charge(InvoiceId="same", ChargeDescription="first")))
+    project.build()
+    project.drop("late.csv", as_csv(charge(InvoiceId="same", BillingAccountId="222")))
+    project.settle("void", "void")
+    project.build()
+    held = project.query("SELECT * FROM tax_split_totals WHERE status = 'held'")
+    assert {row["external_id"] for row in held} == {"333-2026-04-uninvoiced", "two", "future", "void", "same"}
+    for row in held:
+        offers = any("arcadia release" in reason for reason in row["hold_reasons"])
+        assert offers is row["can_release"], row["hold_reasons"]
+    assert [row["external_id"] for row in held if row["can_release"]] == ["same"]
+
+
+def test_the_id_of_an_invoice_may_be_in_either_column_of_azure_s(project_with_finance: Project) -> None:
+    """FOCUS of Azure with both columns, of which one is blank; Microsoft renamed it with FOCUS 1.2."""
+    project = project_with_finance
+    header = tuple("x_InvoiceId" if name == "x_Extra" else name for name in HEADER)
+    rows = [
+        charge(InvoiceId=own, x_Extra=other, ChargeDescription=f"{own}/{other}")
+        for own, other in ((None, "G1"), ("  ", "G1"), ("NULL", "G1"), ("G2", "G1"), ("G2", None))
+    ]
+    named = [{("x_InvoiceId" if name == "x_Extra" else name): value for name, value in row.items()} for row in rows]
+    project.drop("both.csv", as_csv(*named, header=header))
+    other = [{**row, "BillingAccountId": "222", "InvoiceId": f"J-{row['InvoiceId']}"} for row in named[3:]]
+    project.drop("both.jsonl", as_json(*other))
+    project.build()
+    assert in_finance(project) == {"G1": 1800, "G2": 1200, "J-G2": 1200}
+
+
+def test_a_column_that_may_have_the_ids_is_named_with_the_line_that_says_so(project_with_finance: Project) -> None:
+    project = project_with_finance
+    header = tuple("x_InvoiceNumber" if name == "InvoiceId" else name for name in HEADER)
+    row = {("x_InvoiceNumber" if name == "InvoiceId" else name): value for name, value in charge().items()}
+    project.drop("a.csv", as_csv(row, header=header))
+    project.build()
+    [held] = project.query("SELECT * FROM tax_split_totals")
+    [line] = re.findall(r'sources.toml: ("aws/111" = { invoice_id = "x_InvoiceNumber".*? })', held["hold_reasons"][0])
+    (project.home / "sources.toml").write_text(line.replace("...", "it has the ids") + "\n")
+    project.build()
+    assert in_finance(project) == {"INV-1": 600}
