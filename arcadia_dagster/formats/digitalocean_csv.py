@@ -4,8 +4,8 @@
 
 Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the end is
 inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one invoice. A row
-that has nothing but its amount and the word for a total or a subtotal, which a person or a spreadsheet added, is no line: the
-invoice must come to it. A file called by a UUID is the invoice that the API knows by it.
+that has nothing but its amount and the word for a total, a subtotal, a net or gross amount or what is to be paid, which a person
+or a spreadsheet added, is no line: the invoice must come to it. A file called by a UUID is the invoice that the API knows by it.
 Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}/csv`, and its example.
 """
 
@@ -50,7 +50,7 @@ class DigitalOceanCsv:
     """The format itself."""
 
     name = "digitalocean_csv"
-    reading = 2
+    reading = 3
 
     @property
     def usual_columns(self) -> list[str]:

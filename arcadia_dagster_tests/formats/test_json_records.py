@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tracemalloc
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -77,7 +78,9 @@ def test_rows_as_json_are_the_lines_of_the_same_csv(tmp_path_factory, charges, l
     table, found = desk.read(as_csv(*rows), content, columns=COLUMNS)
     assert (found.format, found.reason) == ("focus", None)
     assert found.lines == table.lines
-    assert found.invoices == table.invoices
+    # A text may be the name of a total: that is in doubt in both, and each says where in its own way.
+    assert [replace(one, doubts=()) for one in found.invoices] == [replace(one, doubts=()) for one in table.invoices]
+    assert [len(one.doubts) for one in found.invoices] == [len(one.doubts) for one in table.invoices]
     assert sum(line[11] for line in found.lines) == sum(Decimal(cost) for cost, *_ in charges)
 
 

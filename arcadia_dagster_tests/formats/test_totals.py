@@ -47,6 +47,25 @@ TOTALS = (
         "Montant total",
     ),
     *("Total: $1,114.85", "合計", "Total inkl. 19% MwSt"),
+    *(
+        "Net",
+        "Gross:",
+        "Net amount",
+        "Amount",
+        "To pay",
+        "Balance",
+        "Balance due",
+        "Payment",
+        "Due",
+        "Carried forward",
+        "NETT",
+    ),
+    *("Netto", "Brutto", "Zu zahlen", "Zu zahlender Betrag", "Saldo", "Übertrag", "Betrag (EUR)", "Noch zu zahlen"),
+    *("Net à payer", "À payer", "Montant dû", "Solde", "Montant HT", "À reporter"),
+    *("Neto", "Importe", "Importe total", "A pagar", "Total a pagar", "Saldo anterior", "Suma y sigue"),
+    *("Netto a pagare", "Da pagare", "Importo dovuto", "Lordo", "Imponibile", "Riporto"),
+    *("Te betalen", "Totaal te betalen", "Nettobedrag", "Openstaand", "Bedrag"),
+    *("Líquido", "Valor a pagar", "Valor total", "Montante", "Pagamento"),
 )
 SUBTOTALS = (
     "Subtotal",
@@ -74,6 +93,8 @@ CHARGES = (
         "Sumatra",
         "total tax",
         "Amount of storage",
+        *("Load balancer", "Payment gateway", "Net Promoter survey", "Due diligence", "Network", "Gross domestic data"),
+        *("Netto-Server", "Transport", "Report", "Valoración", "Balance board"),
         "",
     ),
 )
@@ -349,3 +370,104 @@ def test_a_subtotal_that_is_the_sum_of_nothing_is_in_doubt(counter):
 def test_totals_without_lines_are_no_invoice(counter):
     (found,) = counter.read(csv_text([total_row("Total", "6.00")]))
     assert found.reason == "it has totals, and no line that they are of; expected at least one"
+
+
+def table(*rows):
+    """A table that has nothing but words and amounts."""
+    return "What,How much\n" + "".join(f"{words},{amount}\n" for words, amount in rows)
+
+
+SERVERS = (("web-01", "61.20"), ("backup", "30.10"))
+NET, GROSS = "91.30", "108.65"
+
+
+@pytest.mark.parametrize(
+    ("rows", "in_doubt"),
+    [
+        ((*SERVERS, ("Endstand", NET)), {"Endstand"}),
+        ((*SERVERS, ("Verschuldet bis Ultimo", NET)), {"Verschuldet bis Ultimo"}),
+        ((("Stand", NET), *SERVERS), {"Stand"}),
+        ((("web-01", "60"), ("backup", "30"), ("Zusammen", "90")), {"Zusammen"}),
+        ((*SERVERS, ("Basis", NET), ("IVA", "17.35"), ("Finale", GROSS)), {"Basis", "Finale"}),
+        ((*SERVERS, ("Net", NET), ("VAT", "17.35"), ("Gross", GROSS)), {"Net", "Gross"}),
+        ((("web-01", NET), ("Net", NET), ("VAT", "17.35"), ("Gross", GROSS)), {"Net", "Gross"}),
+        ((*SERVERS, ("VAT", "17.35"), ("Zu zahlen", GROSS)), {"Zu zahlen"}),
+        ((*SERVERS, ("Total", NET), ("Payment", f"-{NET}")), {"Total", "Payment"}),
+        ((("Carried forward", "12.00"), *SERVERS), {"Carried forward"}),
+        ((("web-01", "61.20"), ("Rabatt", "-3.17"), ("Ergebnis", "58.03")), {"Ergebnis"}),
+        ((("Server a", "5.01"), ("Server b", "5"), ("Server total", "10.01")), {"Server total"}),
+        (
+            (
+                *SERVERS,
+                ("Hosting", NET),
+                ("domain", "7.77"),
+                ("mail", "1.20"),
+                ("Dienste", "8.97"),
+                ("Alles", "100.27"),
+            ),
+            {"Hosting", "Dienste", "Alles"},
+        ),
+    ],
+)
+def test_a_sum_of_others_is_in_doubt_whatever_it_is_called_in_a_table_of_words_and_amounts(counter, rows, in_doubt):
+    found = doubts(counter, table(*rows))
+    assert {doubt.split("'")[1] for doubt in found} == in_doubt
+
+
+@pytest.mark.parametrize("tail", [("Endstand",), ("Basis", "Steuer", "Ende"), ("Netto", "USt.", "Brutto")])
+def test_net_tax_and_gross_below_what_is_charged_for_are_in_doubt(counter, tail):
+    rows = [*charged("61.20", "30.10"), bare(tail[0], NET)]
+    if len(tail) > 1:
+        rows += [("VAT", tail[1], "", "", "17.35"), bare(tail[2], GROSS)]
+    found = doubts(counter, rich(*rows))
+    assert {doubt.split("'")[1] for doubt in found} == {tail[0], tail[-1]}
+
+
+def test_in_digitaloceans_table_an_amount_that_is_no_total_s_name_is_in_doubt_and_a_net_one_is_no_line(counter):
+    rows = [line("web-01", "6.00"), line("web-02", "4.00")]
+    named, unknown = counter.read(
+        csv_text([*rows, total_row("Net amount", "10.00")]), csv_text([*rows, total_row("Endstand", "10.00", cell=2)])
+    )
+    assert [(one.line_count, one.stated_total, one.doubts) for one in named.invoices] == [(2, Decimal(10), ())]
+    [invoice] = unknown.invoices
+    assert "'Endstand' of 10 is the sum of other lines" in invoice.doubts[0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("Hosting", "10"),),
+        (("Hosting", "10"), ("Support", "10")),
+        (("Commitment", "100"), ("Refund", "-100")),
+        (("Commitment", "100"), ("Refund", "-100"), ("Hosting", "7.25"), ("Support", "7.25")),
+        (("Hosting", "7.25"), ("Commitment", "100"), ("Refund", "-100"), ("Support", "7.25")),
+        (("Hosting", "10"), ("Credit", "-5"), ("Support", "5")),
+        (("Hosting", "10"), ("Mail", "0"), ("Support", "10")),
+        (("web-01", "5"), ("web-02", "5"), ("web-03", "10")),
+        (("web-01", "5"), ("web-02", "5"), ("web-03", "10"), ("web-04", "20")),
+        (("Hosting", "5"), ("Support", "5"), ("Domain", "10"), ("Mail", "3")),
+        (("Hosting", "61.20"), ("Support", "30.10"), ("Domain", "91.30"), ("Mail", "3")),
+        (("Hosting", "0"), ("Support", "0"), ("Domain", "0")),
+    ],
+)
+def test_an_ordinary_table_of_words_and_amounts_leaves_no_doubt(counter, rows):
+    assert doubts(counter, table(*rows)) == ()
+
+
+NAMES = ("Hosting", "Support", "Domain", "Mail", "Backup", "Traffic", "Licence", "Storage")
+
+
+@quickly(4, shrinks=False)
+@given(of_many(st.lists(st.decimals("0.01", "900", places=2), min_size=3, max_size=8)))
+def test_lines_none_of_which_is_a_sum_leave_no_doubt_and_their_sum_does(counter, cases):
+    def is_sum(amounts):
+        tail = sum(amounts[:-1]) - amounts[-1]
+        head = sum(amounts[1:]) - amounts[0]
+        ends = [sum(amounts[start:-1]) - amounts[-1] for start in range(len(amounts) - 2)]
+        return min(map(abs, (tail, head, *ends))) <= Decimal("0.05") * len(amounts) + max(amounts) / 100
+
+    ordinary = [list(zip(NAMES, amounts, strict=False)) for (amounts,) in cases if not is_sum(amounts)]
+    summed = [[*zip(NAMES, amounts, strict=False), ("Ergebnis", sum(amounts))] for (amounts,) in cases]
+    assert set(all_doubts(counter, [table(*rows) for rows in ordinary])) <= {()}
+    found = all_doubts(counter, [table(*rows) for rows in summed])
+    assert all(any("'Ergebnis'" in doubt for doubt in of) for of in found)

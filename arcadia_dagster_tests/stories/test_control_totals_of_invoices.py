@@ -45,7 +45,7 @@ def rebuilt(project: Project) -> None:
     project.build()
 
 
-@case("108")
+@case("111")
 @pytest.mark.parametrize(
     ("beside", "text"),
     [
@@ -121,7 +121,7 @@ def test_copies_of_a_document_with_different_totals_hold_it_whichever_came_last(
     assert reasons(project) == ""
 
 
-@case("109")
+@case("112")
 @pytest.mark.parametrize(
     ("word", "wrong"),
     [
