@@ -394,31 +394,45 @@ def _open_until(invoice: StatedInvoice, received_at: datetime) -> datetime | Non
 class _Earlier:
     """The invoices that documents stated when they were registered before."""
 
-    def __init__(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
         self._by_id: dict[tuple[str, str | None, str], tuple[str, str, str]] = {}
+        self._by_lines: dict[tuple[Any, ...], tuple[str, str, str]] = {}
         self._invoices: dict[str, list[tuple[str, str, str]]] = {}
-        for sha256, source, account, external_id in rows:
-            self._by_id[sha256, account, external_id] = (source, account, external_id)
-            self._by_id.setdefault((sha256, None, external_id), (source, account, external_id))
-            self._invoices.setdefault(sha256, []).append((source, account, external_id))
+        for sha256, source, account, stated_id, kept_id, *lines in rows:
+            known = (source, account, stated_id)
+            self._by_id[sha256, account, stated_id] = known
+            self._by_id.setdefault((sha256, None, stated_id), known)
+            self._by_lines[sha256, *_hashable(lines)] = (source, account, kept_id)
+            self._invoices.setdefault(sha256, []).append(known)
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, wanted: str) -> "_Earlier":
         return cls(
             connection.execute(
-                "SELECT document_sha256, source, account_id, coalesce(stated_id, external_id) FROM document_invoices "
-                f"WHERE document_sha256 IN ({wanted}) ORDER BY document_sha256, invoice_ordinal"
+                f"SELECT document_sha256, source, account_id, coalesce(stated_id, external_id), external_id, {', '.join(_LINES)} "
+                f"FROM document_invoices WHERE document_sha256 IN ({wanted}) ORDER BY document_sha256, invoice_ordinal"
             ).fetchall()
         )
 
     def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
-        """The same invoice then: by its id, for source and account may be called otherwise now; or the document's only one."""
+        """The same invoice then: by its id, for source and account may be called otherwise now; by its lines; or the only one."""
         sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
         for by in (account, None):
             if (same := self._by_id.get((sha256, by, external_id))) is not None:
                 return same
+        # A rule or a description that says in which column the id is gives the same lines another one.
+        if (same := self._by_lines.get((sha256, *_hashable(row[name] for name in _LINES)))) is not None:
+            return same
         invoices = self._invoices.get(sha256, [])
         return invoices[0] if len(invoices) == 1 and row["id_basis"] != "document" else None
+
+
+_LINES = ("invoice_ordinal", "line_count", "lines_total", "lines_sketch")
+"""What tells an invoice's lines from those of another one of its document."""
+
+
+def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 
 def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:

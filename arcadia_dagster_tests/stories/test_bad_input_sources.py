@@ -15,7 +15,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster_tests.formats import aws
 from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.plain import archive_of
+from arcadia_dagster_tests.plain import archive_of, new_warehouse
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as tax_line
 from arcadia_dagster_tests.stories.bad_input import case
@@ -360,3 +360,57 @@ def test_a_rule_about_nothing_that_documents_have_is_said_with_the_nearest_name(
     with project.warehouse.read() as connection:
         found = of_nothing(connection, archive_of(project.warehouse), rules, Formats())
     assert [said in one for one in found] == [True] if said else found == []
+
+
+BILLS = '[aws]\ninvoice_id = "x_Bill"\nreason = "theirs"\n'
+
+
+@pytest.mark.parametrize(("first", "then"), [(BILLS, ""), ("", BILLS)])
+@pytest.mark.parametrize("invoices", [1, 3])
+def test_a_pushed_invoice_keeps_its_id_when_the_rule_for_ids_is_withdrawn_or_made(
+    project: Project, first: str, then: str, invoices: int
+) -> None:
+    rows = [
+        charge(InvoiceId=f"I{number}", BilledCost=f"{number}0", ChargeDescription=f"{number}")
+        | {"x_Bill": f"B{number}"}
+        for number in range(invoices)
+    ]
+    project.drop("a.csv", as_csv(*rows, header=(*HEADER, "x_Bill")))
+    say(project, first)
+    before = in_finance(project)
+    assert len(before) == invoices
+    say(project, then)
+    assert in_finance(project) == before
+    project.warehouse.path.unlink()
+    project.warehouse = new_warehouse(project.home)
+    project.build()
+    assert in_finance(project) == before
+
+
+@case("113")
+def test_what_a_withdrawn_rule_took_for_one_invoice_is_not_pushed_beside_it(project: Project) -> None:
+    rows = [charge(InvoiceId=f"I{number}", ChargeDescription=f"{number}") | {"x_Bill": "B"} for number in range(2)]
+    project.drop("a.csv", as_csv(*rows, header=(*HEADER, "x_Bill")))
+    say(project, BILLS)
+    before = in_finance(project)
+    assert set(before) == {"B"}
+    say(project, "")
+    assert in_finance(project) == before
+    for name in ("I0", "I1"):
+        assert any("finance has B of the same document" in reason for reason in project.invoice(name)["hold_reasons"])
+    say(project, BILLS)
+    assert in_finance(project) == before
+    assert project.invoice("B")["hold_reasons"] == []
+
+
+@case("114")
+def test_an_account_s_second_currency_does_not_take_the_place_of_its_first(project: Project) -> None:
+    say(project, f"[aws]\n{BY_MONTH}")
+    project.drop("a.csv", without_id(BilledCost="10"))
+    project.build()
+    before = in_finance(project)
+    project.drop("b.csv", without_id(BilledCost="7", BillingCurrency="EUR"))
+    project.build()
+    assert in_finance(project) == before
+    [reason] = project.invoice("111-2026-04")["hold_reasons"]
+    assert "it is in EUR, and a.csv, which came earlier and states it too, in USD" in reason

@@ -123,6 +123,36 @@ _UNSTATED = f"""
       GROUP BY gone.source, gone.account_id, gone.external_id"""
 
 
+_IN_ANOTHER_CURRENCY = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'it is in ' || any_value(own.currency) || ', and ' || min(document.file_name) || ', which came earlier and states it '
+        'too, in ' || min(older.currency) || ': two invoices, one for each currency, or a correction? If it takes the place of '
+        'the earlier one: ' || {release_sql("own.external_id")} || '; if both are invoices, give each an id of its own (in a '
+        'column that sources.toml names with invoice_id) and drop the files again; if it is none: ' ||
+        {dismiss_sql("any_value(own.document_sha256)")} AS text
+      FROM rounded AS own JOIN raw USING (source, account_id, external_id)
+      JOIN document_invoices AS older USING (source, account_id, external_id)
+      JOIN documents AS document ON document.document_sha256 = older.document_sha256
+      WHERE older.received_at < raw.received_at AND older.currency <> own.currency
+      GROUP BY own.source, own.account_id, own.external_id"""
+
+_PUSHED_OTHERWISE = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'finance has ' || string_agg(DISTINCT pushed.pushed_id, ' and ' ORDER BY pushed.pushed_id) || ' of the same document, '
+        'which no document states any more: are these its lines under another id? Bring back what it was read by (a rule of '
+        'sources.toml, or a description), then run `arcadia ingest`; or, if this is what finance should have, remove the '
+        'other there by hand, then ' || {release_sql("own.external_id")} AS text
+      FROM part AS own JOIN (
+        SELECT DISTINCT document_sha256, source, account_id, invoice_external_id AS pushed_id FROM finance_attempts
+        SEMI JOIN finance_records USING (source, account_id, invoice_external_id)
+      ) AS pushed USING (document_sha256)
+      ANTI JOIN document_invoices AS stated ON stated.source = pushed.source AND stated.account_id = pushed.account_id
+        AND stated.external_id = pushed.pushed_id
+      ANTI JOIN void ON void.source = pushed.source AND void.account_id = pushed.account_id
+        AND void.external_id = pushed.pushed_id
+      GROUP BY own.source, own.account_id, own.external_id"""
+
+
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
     return (
@@ -132,6 +162,8 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_UNNAMED_IN_FINANCE),
         Doubt(_UNSTATED),
         Doubt(_HAS_IDS),
+        Doubt(_IN_ANOTHER_CURRENCY),
+        Doubt(_PUSHED_OTHERWISE),
         Doubt(_same_lines_sql(scope)),
         Doubt(_same_charges_sql(scope)),
     )
