@@ -11,6 +11,7 @@ from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
 from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.project import tax as do_tax
+from arcadia_dagster_tests.stories.bad_input import case
 
 
 @pytest.fixture
@@ -134,3 +135,83 @@ def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project:
 def test_two_invoices_of_one_file_with_like_lines_are_two(project: Project) -> None:
     project.drop("export.csv", as_csv(*rows("A", 1, 2, 3, 4), *rows("B", 1, 2, 3, 4)))
     assert pushed(project) == {"A": 4000, "B": 4000}
+
+
+@case("117")
+@pytest.mark.parametrize(
+    ("taxed", "size", "order", "place"),
+    [
+        (False, 2, ("A", "B", "C"), "{}.csv"),
+        (True, 1, ("C", "A", "B"), "{}.csv"),
+        (True, 2, ("A", "C", "B"), "{}/export.csv"),
+    ],
+)
+def test_an_invoice_that_consists_of_two_other_ones_is_never_pushed_beside_both(
+    project: Project, taxed: bool, size: int, order: tuple[str, ...], place: str
+) -> None:
+    numbers = {"A": range(size), "B": range(size, 2 * size), "C": range(2 * size)}
+    for name in order:
+        found = rows(name, *numbers[name])
+        found += [tax(InvoiceId=name, BilledCost=f"{len(found)}.00")] if taxed else []
+        project.drop(place.format(name), as_csv(*found))
+    assert pushed(project) == {}
+    for name in order:
+        [reason] = reasons(project, name)
+        assert reason.startswith("C consists of A and B of the same account and month")
+    project.settle("void", "C")
+    assert pushed(project) == dict.fromkeys("AB", size * (1100 if taxed else 1000))
+
+
+def test_an_invoice_with_a_line_of_each_of_two_others_is_one_of_its_own(project: Project) -> None:
+    project.drop("a.csv", as_csv(*rows("A", 1, 2)))
+    project.drop("b.csv", as_csv(*rows("B", 3, 4)))
+    project.drop("c.csv", as_csv(*rows("C", 1, 3)))
+    assert pushed(project) == {"A": 2000, "B": 2000, "C": 2000}
+
+
+def grown(invoice: str, amount: str) -> bytes:
+    return as_csv(
+        *(
+            charge(InvoiceId=invoice, ChargeDescription=f"server {n}", ResourceId=f"i-{n}", BilledCost=amount)
+            for n in range(4)
+        )
+    )
+
+
+@case("118")
+@pytest.mark.parametrize(
+    ("draft", "amounts", "draft_first"),
+    [
+        ("DRAFT-2026-04", ("7.00", "9.00"), True),
+        ("P-17", ("9.00", "7.00"), True),
+        ("P-17", ("7.00", "9.00"), False),
+        ("DRAFT-2026-04", ("9.00", "7.00"), False),
+    ],
+)
+def test_a_draft_that_has_grown_is_never_pushed_beside_the_invoice_that_it_became(
+    project: Project, draft: str, amounts: tuple[str, str], draft_first: bool
+) -> None:
+    files = [("draft.csv", grown(draft, amounts[0])), ("invoice.csv", grown("INV-9", amounts[1]))]
+    for name, content in files if draft_first else files[::-1]:
+        project.drop(name, content)
+    assert draft not in pushed(project)
+    assert f"arcadia void {draft}" in " ".join(reasons(project, draft))
+    project.settle("void", draft)
+    assert pushed(project) == {"INV-9": 400 * int(amounts[1][0])}
+
+
+def test_an_id_that_says_that_it_is_a_draft_gives_way_to_the_invoice_of_its_month_whatever_both_state(
+    project: Project,
+) -> None:
+    project.drop("draft.csv", as_csv(*rows("2026-04-draft", 1)))
+    assert pushed(project) == {"2026-04-draft": 1000}
+    project.drop("invoice.csv", as_csv(*rows("INV-9", 2, 3)))
+    assert pushed(project) == {"2026-04-draft": 1000, "INV-9": 2000}
+    [reason] = reasons(project, "2026-04-draft")
+    assert reason.startswith("its id says that it is a draft, and INV-9 is of the same account and month")
+
+
+def test_a_credit_note_for_the_same_resources_is_one_of_its_own(project: Project) -> None:
+    project.drop("invoice.csv", grown("INV-9", "9.00"))
+    project.drop("credit.csv", grown("CR-9", "-1.00"))
+    assert pushed(project) == {"INV-9": 3600, "CR-9": -400}

@@ -71,6 +71,24 @@ _UNNAMED_IN_FINANCE = f"""
       WHERE own.own_source <> own.source AND record.payload_sha256 <> ''
       GROUP BY own.source, own.account_id, own.external_id"""
 
+_IS_DRAFT = (
+    r"(^|[^a-z])(draft|pro[-_ ]?forma|preliminary|provisional|preview|estimate|interim"
+    r"|entwurf|brouillon|borrador|bozza)([^a-z]|$)"
+)
+
+# An id that says itself that it is no invoice's, beside one that does not, of the same account and month.
+_DRAFT_BESIDE_INVOICE = f"""
+      SELECT source, account_id, external_id,
+        'its id says that it is a draft, and ' || min(other_id) || ' is of the same account and month: the same charges twice? '
+        'If they are, ' || {void_sql()} || '; if it is an invoice of its own: ' || {release_sql()} AS text
+      FROM (FROM raw ANTI JOIN void USING (source, account_id, external_id)) AS draft JOIN (
+        SELECT source, account_id, invoice_month, external_id AS other_id
+        FROM document_invoices ANTI JOIN void USING (source, account_id, external_id)
+        WHERE is_final AND NOT regexp_matches(lower(external_id), '{_IS_DRAFT}')
+      ) AS other USING (source, account_id, invoice_month)
+      WHERE is_final AND open_until IS NULL AND regexp_matches(lower(external_id), '{_IS_DRAFT}')
+      GROUP BY source, account_id, external_id"""
+
 # What lies at a path now is the newest document that came under it.
 UNSTATED = """
       WITH name AS MATERIALIZED (
@@ -166,6 +184,9 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_PUSHED_OTHERWISE),
         Doubt(_same_lines_sql(scope)),
         Doubt(_same_charges_sql(scope)),
+        Doubt(_made_of_others_sql(scope)),
+        Doubt(_DRAFT_BESIDE_INVOICE),
+        Doubt(_grown_sql(scope)),
     )
 
 
@@ -263,3 +284,111 @@ def _same_charges_sql(scope: Scope) -> str:
         AND other.external_id = shared.other_id
       WHERE shared.shared >= 3 AND shared.shared * 2 > least(own.line_count, other.line_count)
       GROUP BY own.source, own.account_id, own.external_id"""
+
+
+_STATED_TOGETHER = """
+        SELECT DISTINCT one.source, one.account_id, one.external_id, two.external_id AS other_id
+        FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256, source, account_id)
+        SEMI JOIN invoice ON invoice.source = one.source AND invoice.account_id = one.account_id
+          AND invoice.external_id = one.external_id
+        WHERE one.external_id <> two.external_id"""
+"""SQL: pairs of ids that a document states both: it says that they are two. Of the CTE `invoice`."""
+
+
+def _made_of_others_sql(scope: Scope) -> str:
+    """Invoices that consist of other ones of the account and month, each of them whole: an invoice of invoices, or both.
+
+    Taxes apart, which are of each invoice's own sum. Two small invoices may each be too small to be compared with a third one
+    (`_same_charges_sql`), and come to all of it together. Where the third has all lines of the others and nothing else it is in
+    doubt whatever its size, else with three lines or more. All of them are in doubt, whichever came first.
+    """
+    return f"""
+      WITH invoice AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, lines_sketch
+        FROM raw
+        ANTI JOIN void USING (source, account_id, external_id)
+        ANTI JOIN unstated USING (source, account_id, external_id)
+        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown'
+      ), alike AS MATERIALIZED (
+        SELECT DISTINCT source, account_id, external_id
+        FROM (SELECT * EXCLUDE (lines_sketch), unnest(lines_sketch) AS line FROM invoice)
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, line) BETWEEN 2 AND 16
+      ), line AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month,
+          hash({likeness.LINE}, resource_id, resource_name, quantity) AS line, count(*) AS occurrences,
+          sum(count(*)) OVER (PARTITION BY source, account_id, external_id) AS line_count
+        FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list}) AND charge_category <> 'Tax'
+        GROUP BY source, account_id, external_id, invoice_month, line
+      ), within AS (
+        SELECT own.source, own.account_id, own.external_id, part.external_id AS part_id,
+          any_value(own.line_count) AS line_count, any_value(part.line_count) AS part_count
+        FROM line AS own JOIN line AS part USING (source, account_id, invoice_month, line)
+        WHERE own.external_id <> part.external_id AND own.line_count > part.line_count
+        GROUP BY ALL HAVING sum(least(own.occurrences, part.occurrences)) = part_count
+      ), made AS MATERIALIZED (
+        SELECT within.* FROM within
+        ANTI JOIN ({_STATED_TOGETHER}) AS together
+          ON together.source = within.source AND together.account_id = within.account_id
+          AND together.external_id = within.external_id AND together.other_id = within.part_id
+        WINDOW whole AS (PARTITION BY within.source, within.account_id, within.external_id)
+        QUALIFY count(*) OVER whole > 1 AND sum(part_count) OVER whole * 2 > line_count
+          AND (sum(part_count) OVER whole >= 3 OR sum(part_count) OVER whole = line_count)
+      ), named AS (
+        SELECT source, account_id, external_id, external_id AS whole_id, string_agg(part_id, ' and ' ORDER BY part_id) AS parts,
+          string_agg({void_sql("part_id")}, ' and ' ORDER BY part_id) AS parts_void
+        FROM made GROUP BY ALL
+      )
+      SELECT found.source, found.account_id, found.external_id,
+        min(named.whole_id || ' consists of ' || named.parts || ' of the same account and month: the same charges twice? Void ' ||
+          'what is too much (' || {void_sql("named.whole_id")} || ', or ' || named.parts_void ||
+          '), or release what is real (' || {release_sql("found.external_id")} || ')') AS text
+      FROM (
+        SELECT source, account_id, external_id, external_id AS whole_id FROM made
+        UNION SELECT source, account_id, part_id, external_id FROM made
+      ) AS found
+      JOIN named ON named.source = found.source AND named.account_id = found.account_id AND named.whole_id = found.whole_id
+      GROUP BY found.source, found.account_id, found.external_id"""
+
+
+def _grown_sql(scope: Scope) -> str:
+    """Invoices with mostly the charges of another id of the same account and month, for the same resources, with other amounts.
+
+    At least three charges. A draft that grew until it was invoiced under another id has them; two invoices charge for two things.
+    A document that states both says that they are two, and one that gives back is a credit note.
+    """
+    return f"""
+      WITH invoice AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, charges_sketch
+        FROM raw JOIN (
+          SELECT source, account_id, external_id, list_distinct(flatten(list(charges_sketch))) AS charges_sketch
+          FROM part GROUP BY ALL
+        ) AS stated USING (source, account_id, external_id)
+        ANTI JOIN void USING (source, account_id, external_id)
+        ANTI JOIN unstated USING (source, account_id, external_id)
+        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 2
+      ), alike AS MATERIALIZED (
+        SELECT DISTINCT source, account_id, external_id
+        FROM (SELECT * EXCLUDE (charges_sketch), unnest(charges_sketch) AS charge FROM invoice)
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, charge) BETWEEN 2 AND 16
+      ), charge AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, hash({likeness.CHARGE}, charge_category) AS charge,
+          sum(amount) AS amount, count(*) OVER (PARTITION BY source, account_id, external_id) AS charges
+        FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list}) AND charge_category <> 'Tax' AND resource_id IS NOT NULL
+        GROUP BY source, account_id, external_id, invoice_month, charge
+      ), shared AS (
+        SELECT a.source, a.account_id, a.external_id, b.external_id AS other_id
+        FROM charge AS a JOIN charge AS b USING (source, account_id, invoice_month, charge)
+        WHERE a.external_id <> b.external_id AND sign(a.amount) = sign(b.amount)
+        GROUP BY ALL
+        HAVING count(*) >= 3 AND count(*) * 2 > least(any_value(a.charges), any_value(b.charges))
+          AND bool_or(a.amount <> b.amount)
+      )
+      SELECT source, account_id, external_id,
+        'it charges mostly for what ' || string_agg(DISTINCT other_id, ' and ' ORDER BY other_id) ||
+        ' charges for in the same account and month, with other amounts: a draft that has grown, and its invoice? Void the one '
+        'that is too much (' || {void_sql("external_id")} || ' or ' || {void_sql("min(other_id)")} ||
+        '), or release what is real (' || {release_sql("external_id")} || ')' AS text
+      FROM shared ANTI JOIN ({_STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
+      GROUP BY source, account_id, external_id"""
