@@ -106,15 +106,15 @@ def test_a_copy_of_one_part_in_another_folder_never_takes_the_place_of_all_parts
 def test_of_a_new_delivery_of_which_only_a_part_has_come_nothing_is_pushed(project: Project) -> None:
     parts = [as_csv(*daily(range(start, start + 10))) for start in (1, 11, 21)]
     for number, content in enumerate(parts):
-        project.drop(f"monday/{number}.csv", content)
+        project.drop(f"2026-05-04/{number}.csv", content)
     assert pushed(project) == {"INV-1": 3000}
     for number in (0, 1):
         project.drop(
-            f"tuesday/{number}.csv", as_csv(*daily(range(10 * number + 1, 10 * number + 11), BilledCost="2.00"))
+            f"2026-05-05/{number}.csv", as_csv(*daily(range(10 * number + 1, 10 * number + 11), BilledCost="2.00"))
         )
     assert pushed(project) == {"INV-1": 3000}
     assert PART_OR_REPLACEMENT in reasons(project)[0]
-    project.drop("tuesday/2.csv", as_csv(*daily(range(21, 31), BilledCost="2.00")))
+    project.drop("2026-05-05/2.csv", as_csv(*daily(range(21, 31), BilledCost="2.00")))
     assert pushed(project) == {"INV-1": 6000}
 
 

@@ -1,7 +1,12 @@
 """Invoices that several files state: whether they are parts of it or versions of it, and whether one is there twice.
 
-Two questions. A newer delivery takes the place of the older ones: does it state what each of their files charged for, or is it a
-part beside them? The files of one delivery are summed: does one of them state lines that the others have already?
+Three questions. A newer delivery takes the place of the older ones: does it state what each of their files charged for, or is it
+a part beside them? Does anything but its arrival say that it is newer? The files of one delivery are summed: does one of them
+state lines that the others have already?
+
+What says that a file is newer: it lies where the other one lay; it has all lines of the other one; a date or a count of runs in
+its path is later (`_STAMP`); a manifest lists it. Else it may be an older export, or a part that differs by what lines do not
+say, such as a region.
 """
 
 from arcadia_dagster.billing import likeness
@@ -15,7 +20,7 @@ _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 # An earlier file is known by its days and by at most 64 of what it charged for; of the newest delivery all lines are there.
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
-        list_distinct(earlier.charges_sketch) AS charges
+        earlier.lines_sketch, earlier.lines_total, earlier.line_count, list_distinct(earlier.charges_sketch) AS charges
       FROM (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
           bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days,
@@ -44,22 +49,80 @@ _EARLIER = """
         AND earlier.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')"""
 
 
+# A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
+_STAMP = r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b|/\d{1,4}(?:/)"
+
+_PLACES = rf"""
+      SELECT document_sha256, inbox_path, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
+        -- Dates are compared as 20260503, whatever stands between year, month and day.
+        regexp_replace(lower(inbox_path), '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
+        regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped,
+        list_transform(regexp_extract_all(path, '{_STAMP}'),
+          lambda stamp: CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT)) AS stamps
+      FROM document_names"""
+
+# The earlier deliveries that lie elsewhere: a lone file, or the files of a folder; and what of their lines is known.
+_ELSEWHERE = f"""
+      SELECT source, account_id, external_id, coalesce(place.folder, place.inbox_path) AS delivery,
+        arg_max(document.file_name, place.inbox_path) AS file_name,
+        list_distinct(flatten(list(earlier.lines_sketch))) AS lines, sum(earlier.lines_total) AS lines_total,
+        -- Of a large file the least hashes are known: of the lines below the greatest of them it is known whether it has them.
+        min(CASE WHEN earlier.line_count > len(earlier.lines_sketch) THEN list_max(earlier.lines_sketch) END) AS known_below,
+        bool_or(newer.is_newer) AS is_newer, bool_or(newer.is_older) AS is_older
+      FROM earlier
+      JOIN documents AS document USING (document_sha256)
+      JOIN ({_PLACES}) AS place USING (document_sha256)
+      JOIN (
+        SELECT own.source, own.account_id, own.external_id, other.document_sha256, other.inbox_path,
+          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps > other.stamps) AS is_newer,
+          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps < other.stamps) AS is_older
+        FROM (
+          SELECT part.source, part.account_id, part.external_id, place
+          FROM part JOIN ({_PLACES}) AS place USING (document_sha256)
+          ANTI JOIN listed USING (document_sha256)
+        ) AS own
+        JOIN earlier USING (source, account_id, external_id)
+        JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
+        GROUP BY ALL
+        HAVING NOT bool_or(own.place.inbox_path = other.inbox_path OR coalesce(own.place.folder = other.folder, false))
+      ) AS newer USING (source, account_id, external_id, document_sha256, inbox_path)
+      GROUP BY ALL"""
+
+
 def _part_or_replacement(scope: Scope) -> str:
     return f"""
       WITH earlier AS MATERIALIZED ({_EARLIER}
       ), charge AS (
         SELECT source, account_id, external_id, document_sha256, unnest(charges) AS charge FROM earlier
-      ), charge_now AS (
-        SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge
+      ), line_now AS MATERIALIZED (
+        SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge, {likeness.LINE} AS line
         FROM cost_lines SEMI JOIN earlier USING (source, account_id, external_id)
         WHERE invoice_month IN ({scope.month_list})
-      ), lacking AS (
+      ), charge_now AS (
+        SELECT DISTINCT source, account_id, external_id, charge FROM line_now
+      ), lacking AS MATERIALIZED (
         SELECT source, account_id, external_id, document_sha256
         FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
         GROUP BY ALL HAVING count(is_there) * 2 < count(*)
         UNION
         SELECT source, account_id, external_id, document_sha256 FROM earlier
         WHERE len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
+      ), now AS MATERIALIZED (
+        SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
+          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal
+        FROM part SEMI JOIN earlier USING (source, account_id, external_id) GROUP BY ALL
+      ), elsewhere AS MATERIALIZED ({_ELSEWHERE}
+      ), compared AS (
+        SELECT source, account_id, external_id, elsewhere.file_name, elsewhere.lines_total, now.lines_total AS total_now,
+          now.file_name AS file_now, now.dismissal, elsewhere.is_older,
+          len(elsewhere.lines) - len(list_intersect(elsewhere.lines, lines_now)) AS lacks,
+          len(elsewhere.lines) AS known,
+          len(list_filter(lines_now, lambda line_: line_ <= coalesce(elsewhere.known_below, 9223372036854775807)
+            AND NOT list_contains(elsewhere.lines, line_))) AS adds
+        FROM elsewhere JOIN now USING (source, account_id, external_id)
+        JOIN (SELECT source, account_id, external_id, list(DISTINCT line) AS lines_now FROM line_now GROUP BY ALL) AS stated
+          USING (source, account_id, external_id)
+        WHERE NOT elsewhere.is_newer OR elsewhere.is_older
       )
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
@@ -68,9 +131,26 @@ def _part_or_replacement(scope: Scope) -> str:
         CASE WHEN min(document.format) IN ({_OWN_FORMATS}) THEN ''
           ELSE 'say `parts = true` in the description of ' || min(document.format) || ' and ' END ||
         'put copies of all parts into one new folder of the inbox; if what came last is the whole invoice: ' ||
-        {release_sql("lacking.external_id")} AS text
-      FROM lacking JOIN documents AS document USING (document_sha256)
-      GROUP BY lacking.source, lacking.account_id, lacking.external_id"""
+        {release_sql("lacking.external_id")} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
+      FROM lacking JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
+      GROUP BY lacking.source, lacking.account_id, lacking.external_id
+      UNION ALL
+      SELECT source, account_id, external_id,
+        'it came last as ' || any_value(file_now) || ' (' || {_amount("any_value(total_now)")} ||
+        '), and nothing says that this is newer than ' ||
+        string_agg(DISTINCT file_name || ' (' || {_amount("lines_total")} || ')', ' and ') ||
+        ': an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
+        {release_sql()} || '; if what came earlier is: ' || any_value(dismissal) ||
+        '; if they are parts, put copies of all parts into one new folder of the inbox' AS text
+      FROM compared ANTI JOIN lacking USING (source, account_id, external_id)
+      WHERE lines_total <> total_now AND lacks > 0
+        AND (is_older OR adds = 0 OR lacks * 2 >= known OR abs(total_now) < abs(lines_total))
+      GROUP BY source, account_id, external_id"""
+
+
+def _amount(total: str) -> str:
+    """SQL: a sum as people write it."""
+    return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
 
 
 # How a line is told from another: by all that a line says. Equal lines in one file are two charges.
