@@ -1,7 +1,8 @@
-"""Issuers whose numbers begin anew, as many do each year: the invoice of another year is another invoice.
+"""Issuers whose numbers begin anew, as many do each year, and some each month: the invoice of another month is another invoice.
 
-An invoice does not move by more than a month by itself. The one that finance has keeps the id that it states, else the one that
-came first; the id of another, more than a month away, is followed by its month. Finance tells them apart by source and id alone.
+An invoice does not move by more than a month by itself, and by a month only with its charges: an issue of it that is put into the
+next month charges for days of which the other one did. The one that finance has keeps the id that it states, else the one that
+came first; the id of another is followed by its month. Finance tells them apart by source and id alone.
 Source of the rule: a supplier's invoice numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
 """
 
@@ -21,13 +22,13 @@ def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
         f"""
         WITH stated AS (
           SELECT document_sha256, invoice_ordinal, source, account_id, external_id, invoice_month, received_at,
-            coalesce(stated_id, external_id) AS own_id
+            coalesce(stated_id, external_id) AS own_id, charge_days, is_final
           FROM document_invoices
         ), concerned AS (
           FROM stated SEMI JOIN (FROM stated WHERE document_sha256 IN ({documents})) AS own USING (source, account_id, own_id)
         ), first AS (
-          SELECT source, account_id, own_id, arg_min(invoice_month, (received_at, document_sha256)) AS first_month,
-            arg_min(document_sha256, (received_at, document_sha256)) AS first_sha256
+          SELECT source, account_id, own_id, arg_min(invoice_month, (received_at, invoice_month, document_sha256)) AS first_month,
+            arg_min(document_sha256, (received_at, invoice_month, document_sha256)) AS first_sha256
           FROM concerned GROUP BY ALL HAVING count(DISTINCT invoice_month) > 1
         ), pushed AS (
           SELECT source, account_id, invoice_external_id AS own_id, min(invoice_month) AS pushed_month
@@ -38,12 +39,23 @@ def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
         ), together AS (
           SELECT DISTINCT own.document_sha256, first.own_id
           FROM first JOIN folder AS beside ON beside.document_sha256 = first.first_sha256 JOIN folder AS own USING (folder)
+        ), own AS (
+          SELECT source, account_id, own_id, coalesce(pushed_month, first_month) AS own_month
+          FROM first LEFT JOIN pushed USING (source, account_id, own_id)
+        ), days AS (
+          SELECT source, account_id, own_id, list_distinct(flatten(list(charge_days))) AS own_days,
+            bool_and(is_final) AS was_final
+          FROM concerned JOIN own USING (source, account_id, own_id) WHERE invoice_month = own_month GROUP BY ALL
         ), kept AS (
-          SELECT concerned.*, together.own_id IS NULL
-            AND abs(datediff('month', coalesce(pushed_month, first_month), invoice_month)) > 1 AS is_another
+          SELECT concerned.*, together.own_id IS NULL AND concerned.document_sha256 <> first.first_sha256 AND CASE
+            abs(datediff('month', own_month, invoice_month)) WHEN 0 THEN false
+            WHEN 1 THEN coalesce(was_final AND is_final, false)
+              AND len(list_intersect(charge_days, own_days)) * 2 < greatest(least(len(charge_days), len(own_days)), 1)
+            ELSE true END AS is_another
           FROM concerned
           JOIN first USING (source, account_id, own_id)
-          LEFT JOIN pushed USING (source, account_id, own_id)
+          JOIN own USING (source, account_id, own_id)
+          LEFT JOIN days USING (source, account_id, own_id)
           LEFT JOIN together USING (document_sha256, own_id)
         )
         SELECT CASE WHEN is_another THEN own_id || '-' || strftime(invoice_month, '%Y-%m') ELSE own_id END AS kept_id,

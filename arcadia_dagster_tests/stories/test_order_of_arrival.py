@@ -1,0 +1,241 @@
+"""Two files state one invoice, and nothing but their arrival says which is newer: arrival alone never decides."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.formats import focus
+from arcadia_dagster_tests.kit.shell import Shell
+from arcadia_dagster_tests.kit.worlds import EXAMPLEPARTS, Line, as_cur, as_described, as_focus
+from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.stories.test_pasted_commands import commands_in, paste
+
+KEY = "700000000001"
+Write = Callable[[str, Sequence[Line]], bytes]
+
+WRITERS: dict[str, Write] = {"FOCUS": as_focus, "AWS CUR": as_cur, "described": as_described}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    home = tmp_path / "home"
+    (home / "formats").mkdir(parents=True)
+    (home / "formats" / "exampleparts.toml").write_text(EXAMPLEPARTS, encoding="utf-8")
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(home, sandbox=sandbox)
+
+
+@pytest.fixture
+def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    folder = tmp_path / "shell"
+    folder.mkdir()
+    return Shell(folder, monkeypatch, capsys)
+
+
+def pushed(project: Project) -> dict[str, int]:
+    project.build()
+    assert project.sandbox is not None
+    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+
+
+def held(project: Project) -> list[str]:
+    """The reasons of all that is held."""
+    rows = project.query("SELECT hold_reasons FROM tax_split_totals WHERE status = 'held' ORDER BY external_id")
+    return [reason for row in rows for reason in row["hold_reasons"]]
+
+
+def daily(minor: int, through: int) -> list[Line]:
+    return [Line(day, "web", minor) for day in range(1, through + 1)]
+
+
+EXPORTS = {
+    "all days": (daily(500, 12), daily(500, 9)),
+    "most of the days": (daily(500, 12), daily(500, 11)),
+    "a last day that is not over": (daily(500, 12), [*daily(500, 10), Line(11, "web", 100)]),
+    "sums that grow": ([Line(1, "web", 6000)], [Line(1, "web", 4500)]),
+    "many lines": (
+        [Line(day, f"web-{number}", 100) for day in range(1, 21) for number in range(9)],
+        [Line(day, f"web-{number}", 100) for day in range(1, 19) for number in range(9)],
+    ),
+}
+"""A month's export of its end, and an older one of the same month."""
+
+
+OLDER_LATER = [
+    ("FOCUS", "all days", ("a.csv", "b.csv"), "first"),
+    ("FOCUS", "most of the days", ("2026-05-20.csv", "2026-05-03.csv"), "last"),
+    ("FOCUS", "many lines", ("x/a.csv", "y/a.csv"), "first"),
+    ("AWS CUR", "a last day that is not over", ("a.csv", "b.csv"), "last"),
+    ("AWS CUR", "sums that grow", ("x/a.csv", "y/a.csv"), "first"),
+    ("described", "sums that grow", ("a.csv", "b.csv"), "first"),
+    ("described", "most of the days", ("x/a.csv", "y/a.csv"), "last"),
+]
+
+
+@case("115")
+@pytest.mark.parametrize(("written", "name", "places", "way"), OLDER_LATER)
+def test_an_older_export_that_lands_later_never_takes_the_place_of_a_newer_one(
+    project: Project,
+    arcadia: Shell,
+    written: str,
+    name: str,
+    places: tuple[str, str],
+    way: str,
+) -> None:
+    newer, older = EXPORTS[name]
+    write = WRITERS[written]
+    project.drop(places[0], write(KEY, newer))
+    full = {f"INV-{KEY}": sum(line.minor for line in newer)}
+    assert pushed(project) == full
+    project.drop(places[1], write(KEY, older))
+    assert pushed(project) == full
+    [reason] = held(project)
+    release, dismiss = commands_in(reason)
+    paste(arcadia, project, release if way == "last" else dismiss)
+    kept = older if way == "last" else newer
+    assert pushed(project) == {f"INV-{KEY}": sum(line.minor for line in kept)}
+    assert held(project) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "places"),
+    [
+        ("FOCUS", "sums that grow", ("a.csv", "a.csv")),
+        ("FOCUS", "sums that grow", ("a 2026-05-03.csv", "a 2026-05-20.csv")),
+        ("AWS CUR", "a last day that is not over", ("day-3/a.csv", "day-20/a.csv")),
+        ("described", "sums that grow", ("5/03/a.csv", "5/20/a.csv")),
+    ],
+)
+@pytest.mark.parametrize("shrinks", [False, True])
+def test_a_path_that_says_which_is_newer_is_believed(
+    project: Project, written: str, name: str, places: tuple[str, str], shrinks: bool
+) -> None:
+    for place, lines in zip(places, EXPORTS[name][:: 1 if shrinks else -1], strict=True):
+        project.drop(place, WRITERS[written](KEY, lines))
+        assert pushed(project) == {f"INV-{KEY}": sum(line.minor for line in lines)}
+    assert held(project) == []
+
+
+REGIONS = {"eu-west-1": daily(500, 12), "us-east-1": daily(700, 12), "us-east-2": daily(300, 12)}
+
+
+def focus_of_region(region: str) -> bytes:
+    rows = [
+        focus.charge(
+            BilledCost=line.amount,
+            ChargePeriodStart=f"2026-04-{line.day:02}T00:00:00Z",
+            ChargePeriodEnd=f"2026-04-{line.day:02}T12:00:00Z",
+            x_Extra=region,
+        )
+        for line in REGIONS[region]
+    ]
+    return focus.as_csv(*rows)
+
+
+def described_of_region(region: str) -> bytes:
+    header, *rows = as_described(KEY, REGIONS[region]).decode().splitlines()
+    return "\n".join([f"{header},Region", *(f"{row},{region}" for row in rows), ""]).encode()
+
+
+@case("116")
+@pytest.mark.parametrize(
+    ("write", "place", "order"),
+    [
+        (focus_of_region, "{}.csv", ("eu-west-1", "us-east-1")),
+        (focus_of_region, "{}/export.csv", ("us-east-2", "us-east-1")),
+        (described_of_region, "{}.csv", ("us-east-2", "us-east-1")),
+        (described_of_region, "{}.csv", ("us-east-1", "us-east-2")),
+    ],
+)
+def test_parts_that_differ_by_what_no_line_says_are_held_and_named(
+    project: Project, write: Callable[[str], bytes], place: str, order: tuple[str, str]
+) -> None:
+    for region in order:
+        project.drop(place.format(region), write(region))
+    assert pushed(project) == {}
+    [reason] = held(project)
+    assert "or a part" in reason
+    for region in order:
+        assert place.format(region).rpartition("/")[2] in reason
+        project.drop(f"together/{region}.csv", write(region))
+    pushed(project)
+    project.settle("release", project.query("SELECT external_id FROM tax_split_totals")[0]["external_id"])
+    assert list(pushed(project).values()) == [sum(line.minor for region in order for line in REGIONS[region])]
+
+
+UNDATED = """
+name = "monthly"
+source = "monthly"
+currency = "USD"
+
+[columns]
+invoice = "Number"
+account = "Client"
+description = "Text"
+month = "Month"
+amount = "Sum"
+
+[tax]
+column = "Text"
+pattern = "^VAT"
+"""
+
+
+def undated(month: str, amount: str) -> bytes:
+    return f"Number,Client,Text,Month,Sum\n7,c-1,server,{month},{amount}\n7,c-1,backup,{month},{amount}\n".encode()
+
+
+def dated(month: str, amount: str) -> bytes:
+    lines = [(day, word) for day in (1, 2) for word in ("web", "db")]
+    rows = "".join(f"7,c-1,{word},{month}-{day:02},{amount}\n" for day, word in lines)
+    return f"Invoice No,Customer,Text,From,Amount\n{rows}".encode()
+
+
+def of_focus(month: str, amount: str) -> bytes:
+    times = {
+        "BillingPeriodStart": f"{month}-01T00:00:00Z",
+        "ChargePeriodStart": f"{month}-01T00:00:00Z",
+        "ChargePeriodEnd": f"{month}-02T00:00:00Z",
+    }
+    return focus.as_csv(focus.charge(InvoiceId="7", BilledCost=amount, **times))
+
+
+@case("119")
+@pytest.mark.parametrize("write", [undated, dated, of_focus])
+@pytest.mark.parametrize("way", ["both", "the first"])
+def test_a_number_that_begins_anew_in_the_next_month_is_an_invoice_of_its_own(
+    project: Project,
+    arcadia: Shell,
+    write: Callable[[str, str], bytes],
+    way: str,
+) -> None:
+    (project.home / "formats" / "monthly.toml").write_text(UNDATED, encoding="utf-8")
+    project.drop("april.csv", write("2026-04", "10.00"))
+    first = pushed(project)
+    assert list(first) == ["7"]
+    project.drop("may.csv", write("2026-05", "10.00"))
+    assert pushed(project) == first
+    assert project.invoice("7")["status"] == "ready"
+    [reason] = held(project)
+    assert reason.startswith("another invoice 7 is in 2026-04")
+    release, dismiss = commands_in(reason)
+    paste(arcadia, project, release if way == "both" else dismiss)
+    assert pushed(project) == (first | {"7-2026-05": first["7"]} if way == "both" else first)
+    assert held(project) == []
+
+
+def test_the_months_under_one_number_are_an_invoice_each_in_whatever_order(project: Project) -> None:
+    (project.home / "formats" / "monthly.toml").write_text(UNDATED, encoding="utf-8")
+    for month in (3, 1, 2, 4):
+        project.drop(f"{month}.csv", undated(f"2026-{month:02}", f"{month}.00"))
+        assert pushed(project) == {"7": 600}
+    found = project.query("SELECT external_id, amount_gross_minor FROM tax_split_totals ORDER BY invoice_month")
+    assert [tuple(row.values()) for row in found] == [
+        ("7-2026-01", 200),
+        ("7-2026-02", 400),
+        ("7", 600),
+        ("7-2026-04", 800),
+    ]
