@@ -26,9 +26,9 @@ from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster.warehouse.query import fetch
 
 _ID_DIGITS = 8
 SAMPLE = sample_documents.FOLDER

@@ -12,7 +12,8 @@ for name in [name for name in os.environ if name.startswith(("ARCADIA_", "SKYAI_
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 from arcadia_dagster.sandbox import RunningSandbox  # noqa: E402
-from arcadia_dagster_tests.project import SECRET, Project  # noqa: E402
+from arcadia_dagster_tests.kit.documents import Desk  # noqa: E402
+from arcadia_dagster_tests.kit.project import SECRET, Project  # noqa: E402
 
 
 @pytest.fixture
@@ -49,3 +50,18 @@ _LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The modules that take longest first, the deployment above all: it waits for other processes most of the time."""
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path)
+    yield desk
+    desk.reader.close()
+
+
+@pytest.fixture(scope="module")
+def large_desk(tmp_path_factory):
+    """A desk for the many cases of a module, which are read at once."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    yield desk
+    desk.reader.close()

@@ -21,9 +21,9 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import (
+from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import (
     SECRET,
     Project,
     checks_of,

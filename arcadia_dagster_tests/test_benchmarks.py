@@ -11,7 +11,7 @@ import pytest
 import benchmarks.__main__ as program
 from arcadia_dagster.cli import main
 from arcadia_dagster.definitions import build_defs
-from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 from benchmarks import empty
 from benchmarks.measure import BenchmarkError
 from benchmarks.report import COSTS_BEGIN, COSTS_END, Comparison, Results, as_markdown, costs_table, write_costs

@@ -23,11 +23,11 @@ from arcadia_dagster.launcher import SAMPLE_INBOX, Deployment, Launcher, plan
 from arcadia_dagster.sandbox.store import InvoiceRow
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse import Warehouse, hold
-from arcadia_dagster_tests.graphql import GraphQL
-from arcadia_dagster_tests.leaks import files_with, tables_with
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.tutorial import BESIDE_RUN
+from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.leaks import files_with, tables_with
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.tutorial import BESIDE_RUN
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import yaml
 from arcadia_dagster import cli, settings
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.formats import registry
-from arcadia_dagster.stages import export
+from arcadia_dagster.reports import export
 from arcadia_dagster.warehouse import schema
 
 ROOT = Path(__file__).resolve().parent.parent

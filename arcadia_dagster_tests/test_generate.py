@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from arcadia_dagster_tests.generate import HEADER, Totals, digitalocean_invoice, write_large, write_months
+from arcadia_dagster_tests.kit.generate import HEADER, Totals, digitalocean_invoice, write_large, write_months
 
 APRIL = date(2026, 4, 1)
 

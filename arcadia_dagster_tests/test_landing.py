@@ -12,9 +12,9 @@ import pytest
 
 from arcadia_dagster.landing.decisions import DecisionError, decide
 from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster_tests.kit.plain import archive_of, build, land_only
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
-from arcadia_dagster_tests.plain import archive_of, build, land_only
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
 
 APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
 NAME = invoice_name()

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sample import FOLDER as SAMPLE
-from arcadia_dagster_tests import notebook
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.kit import notebook
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import Project
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "docs" / "questions.ipynb"
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 from arcadia_dagster.demo import SAMPLE
-from arcadia_dagster_tests.project import Project, checks_of
+from arcadia_dagster_tests.kit.project import Project, checks_of
 
 NAME = "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv"
 APRIL = date(2026, 4, 1)

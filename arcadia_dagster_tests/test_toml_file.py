@@ -15,7 +15,7 @@ from arcadia_dagster.formats.description import DescriptionError, read_descripti
 from arcadia_dagster.landing.routes import RoutesError, read_routes
 from arcadia_dagster.landing.rules import RulesError, read_rules
 from arcadia_dagster.toml_file import MOST_DEEP, TomlError, lines_of_keys, parse_toml, read_toml, shown, shown_key
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.properties import quickly
 
 MOST_BYTES = 1 << 20
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from arcadia_dagster_tests.formats.aws import cur2_name
-from arcadia_dagster_tests.generate import Totals
+from arcadia_dagster_tests.kit.aws import cur2_name
+from arcadia_dagster_tests.kit.generate import Totals
 from benchmarks import exports, sums
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results

@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from arcadia_dagster_tests.finance import crashes
-from arcadia_dagster_tests.stories import ingest_crashes
+from arcadia_dagster_tests.kit import delivery_crashes as crashes
+from arcadia_dagster_tests.kit import ingest_crashes
 
 
 def main() -> None:

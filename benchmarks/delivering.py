@@ -18,9 +18,9 @@ from arcadia_dagster.finance.client import IMPORT_PATH, FinanceClient
 from arcadia_dagster.finance.delivery import Delivery
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
-from arcadia_dagster.warehouse.query import fetch
-from arcadia_dagster_tests.generate import write_months
-from arcadia_dagster_tests.plain import warehouse_of
+from arcadia_dagster.store.query import fetch
+from arcadia_dagster_tests.kit.generate import write_months
+from arcadia_dagster_tests.kit.plain import warehouse_of
 from benchmarks.home import build_elsewhere, finance_sums, sandbox, stated_sums
 from benchmarks.measure import BenchmarkError, Samples, Side, Stopwatch, ratios, require, side_by_side
 from benchmarks.report import Comparison, Results

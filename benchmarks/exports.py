@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster_tests.generate import Totals
+from arcadia_dagster_tests.kit.generate import Totals
 from benchmarks import sums
 from benchmarks.bare_duckdb import archive, connected, files_in
 from benchmarks.measure import Stopwatch

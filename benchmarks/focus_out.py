@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster_tests.generate import file_name, write_large
+from arcadia_dagster_tests.kit.generate import file_name, write_large
 from benchmarks.home import build_elsewhere
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
@@ -40,7 +40,7 @@ def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # 
 
 def ours(stopwatch: Stopwatch, folder: Path, *, warehouse: str) -> dict[str, Any]:
     """What the asset `focus_export` does for a month."""
-    from arcadia_dagster.focus.export import export_month  # noqa: PLC0415
+    from arcadia_dagster.reports.focus import export_month  # noqa: PLC0415
     from arcadia_dagster.warehouse import Warehouse  # noqa: PLC0415
 
     own = Warehouse(warehouse)

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from arcadia_dagster.landing.archive import ArchiveError
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
-from arcadia_dagster_tests.finance.books import SECRET, Books, invoice
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.stories.ingest_crashes import LINES, IngestStory
+from arcadia_dagster_tests.kit.books import SECRET, Books, invoice
+from arcadia_dagster_tests.kit.ingest_crashes import LINES, IngestStory
+from arcadia_dagster_tests.kit.plain import build
 
 NAMESPACE = "ARCADIA_BENCHMARKS_IN_NAMESPACE"
 _PAGE = 4096

@@ -19,7 +19,7 @@ from benchmarks.measure import BenchmarkError
 _ARCADIA = "import sys; from arcadia_dagster.cli import main; sys.exit(main())"
 
 _BUILD = (
-    "import sys; from pathlib import Path; from arcadia_dagster_tests.plain import build, warehouse_of; "
+    "import sys; from pathlib import Path; from arcadia_dagster_tests.kit.plain import build, warehouse_of; "
     "build(warehouse_of(Path(sys.argv[1])))"
 )
 _ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from arcadia_dagster_tests.generate import Totals, file_name, write_large, write_months
+from arcadia_dagster_tests.kit.generate import Totals, file_name, write_large, write_months
 from benchmarks import sums
 from benchmarks.bare_duckdb import files_in
 from benchmarks.measure import BenchmarkError, Samples, Side, Stopwatch, require, side_by_side
@@ -47,7 +47,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
     from arcadia_dagster.finance.resource import FinanceResource  # noqa: PLC0415
     from arcadia_dagster.formats.registry import Formats  # noqa: PLC0415
     from arcadia_dagster.stages.tax_split_totals import unreconciled  # noqa: PLC0415
-    from arcadia_dagster_tests import plain  # noqa: PLC0415
+    from arcadia_dagster_tests.kit import plain  # noqa: PLC0415
 
     (folder / "inbox").mkdir()
     for path in files_in(source):

@@ -14,7 +14,7 @@ import dagster as dg
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.warehouse.months import months_from
-from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
+from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
 from benchmarks import empty
 from benchmarks.home import (
     arcadia,

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
+from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
 from benchmarks.home import arcadia, build_elsewhere, environ_of, python
 from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster_tests.generate import Totals
+from arcadia_dagster_tests.kit.generate import Totals
 
 AMOUNT_TYPE = "DECIMAL(38,18)"
 

@@ -13,7 +13,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.generate import digitalocean_invoice, file_name
+from arcadia_dagster_tests.kit.generate import digitalocean_invoice, file_name
 from benchmarks.measure import Stopwatch
 
 _FOLDERS = 100

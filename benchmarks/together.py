@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import land
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster_tests.generate import GeneratedInvoice, write_months
-from arcadia_dagster_tests.plain import build, build_months, reader_of
+from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
+from arcadia_dagster_tests.kit.plain import build, build_months, reader_of
 from benchmarks.home import warehouse_sums
 from benchmarks.measure import BenchmarkError, Stopwatch
 

@@ -29,9 +29,9 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import land
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import month_list, months_from
-from arcadia_dagster_tests.generate import file_name, write_large
-from arcadia_dagster_tests.plain import build_months, reader_of
-from arcadia_dagster_tests.scale.postgres import Postgres
+from arcadia_dagster_tests.kit.generate import file_name, write_large
+from arcadia_dagster_tests.kit.plain import build_months, reader_of
+from arcadia_dagster_tests.kit.postgres import Postgres
 from benchmarks.measure import BenchmarkError
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
         CommandError: None is meant, or several may be.
     """
     from arcadia_dagster.commands.listing import listed
-    from arcadia_dagster.stages import documents
+    from arcadia_dagster.reports import documents
 
     with complaints(ValueError), warehouse.read() as connection:
         try:
@@ -49,7 +49,7 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
 
 
 def _hash(sha256: str) -> str:
-    from arcadia_dagster.stages.listing import short_hash
+    from arcadia_dagster.reports.listing import short_hash
 
     return short_hash(sha256)
 

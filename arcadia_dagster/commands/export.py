@@ -18,14 +18,14 @@ from arcadia_dagster.commands.home import Home
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from arcadia_dagster.stages.export import Content, Format
+    from arcadia_dagster.reports.export import Content, Format
 
 
 def export(options: argparse.Namespace) -> int:
     """Write invoices, lines or both into a folder, or one of them into a file."""
     home = Home.open()
     from arcadia_dagster.finance.client import target_of
-    from arcadia_dagster.stages.export import CONTENTS, export
+    from arcadia_dagster.reports.export import CONTENTS, export
 
     months = parse_months(options.months, home.settings) if options.months else None
     wanted: Sequence[Content] = [content for content in CONTENTS if getattr(options, content)] or CONTENTS
@@ -45,7 +45,7 @@ def _files(
     to: Path, wanted: "Sequence[Content]", format_: "Format | None", months: str | None
 ) -> tuple["Format", dict["Content", Path]]:
     """The format and the file of each: `--to` is a file where it ends like one, else a folder."""
-    from arcadia_dagster.stages.export import FORMATS
+    from arcadia_dagster.reports.export import FORMATS
 
     named = next((known for known in FORMATS if to.suffix.lower() == f".{known}"), None)
     if named is None or to.is_dir():

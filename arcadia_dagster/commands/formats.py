@@ -22,9 +22,9 @@ from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
     from arcadia_dagster.billing.rules import Rules
-    from arcadia_dagster.formats.format import Reading, StatedInvoice
     from arcadia_dagster.formats.reader import ArchivedDocument
     from arcadia_dagster.landing.identity import Names
+    from arcadia_dagster.reading.format import Reading, StatedInvoice
 
 _LINES_SHOWN = 10
 _INVOICES_SHOWN = 5
@@ -67,15 +67,15 @@ def formats(options: argparse.Namespace) -> int:
 
 def try_description(options: argparse.Namespace) -> int:
     """Read a file by a description and print its invoices and first lines; exit 1 where it cannot be read."""
-    from arcadia_dagster.formats.content import Encoding
     from arcadia_dagster.formats.described import DescribedFormat, Descriptions
     from arcadia_dagster.formats.description import DescriptionError, read_description
     from arcadia_dagster.formats.reader import Reader, head_of
     from arcadia_dagster.formats.registry import Formats
-    from arcadia_dagster.formats.zip_content import member_name
     from arcadia_dagster.landing.archive import ArchiveError
     from arcadia_dagster.landing.identity import Names
     from arcadia_dagster.landing.rules import RulesError
+    from arcadia_dagster.reading.content import Encoding
+    from arcadia_dagster.reading.zip_content import member_name
     from arcadia_dagster.warehouse import Warehouse
 
     home = Home.open()

@@ -24,8 +24,9 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.documents import explain_file
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.inbox import readable
-from arcadia_dagster.stages.explain import Invoice, NoInvoiceError, UnknownInvoiceError, explain, find
+from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -315,7 +316,7 @@ def _decided(
     return [f"{month:%Y-%m}" for month in sorted(months)]
 
 
-def _stated(warehouse: Warehouse, invoice: Invoice) -> "tuple[Decimal, Decimal | None]":
+def _stated(warehouse: Warehouse, invoice: InvoiceKey) -> "tuple[Decimal, Decimal | None]":
     """The total and the tax that the invoice states, where finance may have them in place of what its lines come to."""
     from arcadia_dagster.stages.stated import NotStatedError, stated_figures
 
@@ -336,7 +337,7 @@ def _print_months(months: list[str]) -> None:
         print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
 
 
-def _current(warehouse: Warehouse, invoice: Invoice) -> tuple[str, bool]:
+def _current(warehouse: Warehouse, invoice: InvoiceKey) -> tuple[str, bool]:
     """The document of the invoice's current version, and whether finance may have it."""
     key = [invoice.source, invoice.account_id, invoice.external_id]
     with warehouse.read() as connection:
@@ -390,7 +391,7 @@ def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
     return [external_id for (external_id,) in rows]
 
 
-def _assert_was_ready(warehouse: Warehouse, invoice: Invoice, delivered: "Delivered") -> None:
+def _assert_was_ready(warehouse: Warehouse, invoice: InvoiceKey, delivered: "Delivered") -> None:
     if delivered.synthetic:
         raise CommandError(f"{invoice.external_id} is a sample: it goes to a sandbox only, see ARCADIA_SANDBOX_URL")
     tried = (delivered.created, delivered.updated, delivered.deferred, delivered.refused, delivered.abandoned)

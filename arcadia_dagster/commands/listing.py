@@ -18,7 +18,7 @@ from arcadia_dagster.commands.home import Home
 if TYPE_CHECKING:
     import duckdb
 
-    from arcadia_dagster.stages.listing import ListedInvoice, NotTaken, RejectedDocument
+    from arcadia_dagster.reports.listing import ListedInvoice, NotTaken, RejectedDocument
 
 _HEADER = ("month", "source", "account", "invoice", "currency", "gross", "tax", "state", "document")
 _AMOUNTS = (5, 6)
@@ -41,7 +41,7 @@ def invoices(options: argparse.Namespace) -> int:
         return OK
     if options.rejected:
         return _rejected(options, home, months)
-    from arcadia_dagster.stages.listing import OUTSTANDING, InvoiceState
+    from arcadia_dagster.finance.standing import OUTSTANDING, InvoiceState
 
     with complaints(ValueError), warehouse.read() as connection:
         found = listed(connection, home, months)
@@ -72,20 +72,20 @@ def listed(
         ValueError: The settings name none that can be right.
     """
     from arcadia_dagster.finance.outstanding import parts
-    from arcadia_dagster.stages.listing import invoices
+    from arcadia_dagster.reports.listing import invoices
 
     return invoices(connection, parts(connection, home.resources.finance.recipient, months), months)
 
 
 def _print_as_json(found: "Sequence[ListedInvoice]") -> None:
-    from arcadia_dagster.stages.listing import sums
+    from arcadia_dagster.reports.listing import sums
 
     print_json({"invoices": [one.as_json() for one in found], "totals": [total.as_json() for total in sums(found)]})
 
 
 def _print(found: "Sequence[ListedInvoice]") -> None:
     from arcadia_dagster.billing.currency import format_minor
-    from arcadia_dagster.stages.listing import sums
+    from arcadia_dagster.reports.listing import sums
 
     rows = [_HEADER, *(tuple(map(harmless, _row(one))) for one in found)]
     head, *lines = text_table.lines(rows, right=_AMOUNTS)
@@ -104,7 +104,7 @@ def _print(found: "Sequence[ListedInvoice]") -> None:
 
 
 def _row(one: "ListedInvoice") -> tuple[str, ...]:
-    from arcadia_dagster.stages.listing import major_units
+    from arcadia_dagster.reports.listing import major_units
 
     gross, tax = (
         "" if (amount := major_units(minor, one.currency)) is None else amount
@@ -127,7 +127,7 @@ def _row(one: "ListedInvoice") -> tuple[str, ...]:
 
 
 def _rejected(options: argparse.Namespace, home: Home, months: Collection[date] | None) -> int:
-    from arcadia_dagster.stages.listing import not_taken, rejected
+    from arcadia_dagster.reports.listing import not_taken, rejected
 
     with complaints(), home.warehouse.read() as connection:
         documents, others = rejected(connection, months), not_taken(connection, months)
@@ -141,7 +141,7 @@ def _rejected(options: argparse.Namespace, home: Home, months: Collection[date] 
 
 
 def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[NotTaken]", home: Home) -> None:
-    from arcadia_dagster.stages.listing import short_hash
+    from arcadia_dagster.reports.listing import short_hash
 
     for one in documents:
         for path in one.inbox_paths or (one.file_name,):

@@ -25,8 +25,8 @@ _WIDEST = 1_000
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from arcadia_dagster.stages.close import Close
-    from arcadia_dagster.stages.status import MonthStatus
+    from arcadia_dagster.reports.close import Close
+    from arcadia_dagster.reports.status import MonthStatus
     from arcadia_dagster.warehouse import Warehouse
 
 
@@ -119,8 +119,8 @@ def _held(home: Home) -> dict[str, str]:
 def _undelivered(home: Home, months: Sequence[date]) -> dict[str, str]:
     """Why finance does not have those of the months' invoices that it should have."""
     from arcadia_dagster.finance.outstanding import REROUTED_ADVICE, missing_sql
+    from arcadia_dagster.store.query import fetch
     from arcadia_dagster.warehouse.months import month_list
-    from arcadia_dagster.warehouse.query import fetch
 
     with complaints(), home.warehouse.read() as connection:
         rows = fetch(
@@ -155,7 +155,7 @@ class _Standing:
     @classmethod
     def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool) -> "_Standing":
         from arcadia_dagster.landing.records import unsound_records
-        from arcadia_dagster.stages.close import accounts, close
+        from arcadia_dagster.reports.close import accounts, close
 
         damaged: dict[str, tuple[str, str]] = {}
         closed = None
@@ -191,7 +191,7 @@ class _Standing:
 def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
     """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
     from arcadia_dagster.finance.client import target_of
-    from arcadia_dagster.stages.status import status
+    from arcadia_dagster.reports.status import status
 
     warehouse = home.warehouse
     with complaints(ValueError):

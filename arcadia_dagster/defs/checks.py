@@ -19,7 +19,7 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.landing.register import NOT_REPLACED
-from arcadia_dagster.stages.close import accounts, close
+from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.stages.tax_split_totals import AWAITED, WAITING, unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 

@@ -18,9 +18,7 @@ from arcadia_dagster.finance.client import FinanceClient, Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, TransientFailure
 from arcadia_dagster.finance.outstanding import (
     IS_OUTSTANDING,
-    KEY_COLUMNS,
     REROUTED_ADVICE,
-    InvoiceKey,
     Recipient,
     is_due_sql,
     may_have_sql,
@@ -28,9 +26,9 @@ from arcadia_dagster.finance.outstanding import (
 )
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
-from arcadia_dagster.stages.explain import Invoice
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.query import fetch
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
 
 BATCH = 50
 """How many invoices at most are intended and sent between two commits."""
@@ -64,14 +62,14 @@ class Delivered:
         stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
     """
 
-    created: list[InvoiceKey] = field(default_factory=list)
-    updated: list[InvoiceKey] = field(default_factory=list)
+    created: list[DeliveryKey] = field(default_factory=list)
+    updated: list[DeliveryKey] = field(default_factory=list)
     unchanged: int = 0
-    deferred: dict[InvoiceKey, str] = field(default_factory=dict)
-    refused: dict[InvoiceKey, str] = field(default_factory=dict)
-    abandoned: dict[InvoiceKey, str] = field(default_factory=dict)
-    given_up: dict[InvoiceKey, str] = field(default_factory=dict)
-    barred: dict[InvoiceKey, str] = field(default_factory=dict)
+    deferred: dict[DeliveryKey, str] = field(default_factory=dict)
+    refused: dict[DeliveryKey, str] = field(default_factory=dict)
+    abandoned: dict[DeliveryKey, str] = field(default_factory=dict)
+    given_up: dict[DeliveryKey, str] = field(default_factory=dict)
+    barred: dict[DeliveryKey, str] = field(default_factory=dict)
     synthetic: int = 0
     failure: ConfigurationFailure | None = None
     stopped: str | None = None
@@ -188,7 +186,7 @@ class Delivery:
         client: FinanceClient,
         *,
         months: Collection[date] | None = None,
-        invoices: Sequence[Invoice] | None = None,
+        invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
         barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,
@@ -232,7 +230,7 @@ class Delivery:
     def _send_all(
         self,
         client: FinanceClient,
-        keys: Sequence[InvoiceKey],
+        keys: Sequence[DeliveryKey],
         course: _Course,
         delivery_id: str,
         *,
@@ -274,17 +272,18 @@ class Delivery:
     def _outstanding(
         self,
         months: Collection[date] | None,
-        invoices: Sequence[Invoice] | None,
+        invoices: Sequence[InvoiceKey] | None,
         *,
         again: bool,
         due_at: datetime | None,
         barred: Mapping[tuple[str, str, str], str],
         done: Delivered,
-    ) -> list[InvoiceKey]:
+    ) -> list[DeliveryKey]:
         with self._warehouse.read() as connection:
             rows = fetch(
                 connection,
-                f"SELECT {KEY_COLUMNS}, invoice_external_id, state, last_error, rerouted, {IS_OUTSTANDING} AS is_outstanding, "
+                f"SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id, state, last_error, rerouted, "
+                f"{IS_OUTSTANDING} AS is_outstanding, "
                 f"{may_have_sql(self._recipient)} AS may_have "
                 f"FROM ({ready_sql(self._recipient, months, invoices=invoices)}) WHERE {is_due_sql(due_at)} "
                 # What has been tried least goes first: one that stops each delivery must not keep the others from their turn.
@@ -292,7 +291,7 @@ class Delivery:
             )
         keys = []
         for row in rows:
-            key = InvoiceKey.of(row)
+            key = DeliveryKey.of(row)
             if not row["may_have"]:
                 done.synthetic += 1
             elif (why := barred.get((row["source"], row["account_id"], row["invoice_external_id"]))) is not None:
@@ -308,7 +307,7 @@ class Delivery:
         return keys
 
     def _commit(
-        self, answered: _Answered, batch: Sequence[InvoiceKey], delivery_id: str, *, again: bool, done: Delivered
+        self, answered: _Answered, batch: Sequence[DeliveryKey], delivery_id: str, *, again: bool, done: Delivered
     ) -> list[Intent]:
         """Write the answers of one batch and the intents of another in one transaction."""
         if not (answered.intents or batch):

@@ -13,38 +13,12 @@ import duckdb
 from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
+from arcadia_dagster.finance.standing import InvoiceState, Part
 from arcadia_dagster.finance.states import Outcome
 from arcadia_dagster.landing.decisions import DECIDED_AGAINST
-from arcadia_dagster.stages.explain import Invoice
-from arcadia_dagster.stages.listing import InvoiceName, InvoiceState, Part
+from arcadia_dagster.store.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class InvoiceKey:
-    """Which invoice of which tenant: the key of `finance_records` at one target.
-
-    Attributes:
-        tenant_id: Who bears it.
-        source: Who issued it.
-        account_id: To which account there.
-        external_id: What finance knows it by.
-    """
-
-    tenant_id: str
-    source: str
-    account_id: str
-    external_id: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "InvoiceKey":
-        """The key of a row."""
-        return cls(row["tenant_id"], row["source"], row["account_id"], row["external_id"])
-
-
-KEY_COLUMNS = "tenant_id, source, account_id, external_id"
-"""The columns of `InvoiceKey`, as SQL lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +93,8 @@ def ready_sql(
     recipient: Recipient,
     months: Collection[date] | None,
     *,
-    keys: Sequence[InvoiceKey] | None = None,
-    invoices: Sequence[Invoice] | None = None,
+    keys: Sequence[DeliveryKey] | None = None,
+    invoices: Sequence[InvoiceKey] | None = None,
 ) -> str:
     """SQL: ready invoices with their payload's fields, and what the recipient's record says of each.
 
@@ -186,7 +160,7 @@ def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
       JOIN (SELECT tenant_id, {invoice}, unnest(projects) AS project FROM part) AS after USING ({invoice}, project)
       WHERE before.tenant_id <> after.tenant_id GROUP BY ALL
     ), uncertain AS (
-      SELECT DISTINCT {KEY_COLUMNS}, true AS is_uncertain FROM finance_attempts
+      SELECT DISTINCT {DELIVERY_KEY_COLUMNS}, true AS is_uncertain FROM finance_attempts
       WHERE {recipient.is_recipients_sql} AND {accounts} AND {UNCERTAIN}
     )
     SELECT record.*, here.is_here IS NULL AS is_elsewhere, CASE
@@ -198,13 +172,13 @@ def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
     LEFT JOIN (SELECT {invoice}, tenant_id, external_id, true AS is_here FROM part) AS here
       USING ({invoice}, tenant_id, external_id)
     LEFT JOIN moved USING ({invoice}, tenant_id)
-    LEFT JOIN uncertain USING ({KEY_COLUMNS})
+    LEFT JOIN uncertain USING ({DELIVERY_KEY_COLUMNS})
     WHERE (finance_invoice_id IS NOT NULL OR is_uncertain) AND (here.is_here IS NULL OR moved.projects IS NOT NULL)
     """
 
 
 def unwanted_sql(to: str = "true") -> str:
-    """SQL: the records of what should not be there: `target`, KEY_COLUMNS, `invoice_external_id`, `why` and `is_decided`.
+    """SQL: the records of what should not be there: `target`, the key, `invoice_external_id`, `why` and `is_decided`.
 
     A person has decided so, see `DECIDED_AGAINST`; or no route leads to its tenant any more, which is decided once a person has
     had it pushed as it is routed now: before that there are other ways, see REROUTED_ADVICE.
@@ -225,7 +199,7 @@ def unwanted_sql(to: str = "true") -> str:
       SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id,
         true AS is_here
       FROM allocations
-    ) AS here USING ({KEY_COLUMNS}, invoice_external_id)
+    ) AS here USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
     WHERE decided.why IS NOT NULL OR (allocated.has_parts AND here.is_here IS NULL)
     """
 
@@ -243,7 +217,7 @@ REROUTED_ADVICE = (
 
 def parts(
     connection: duckdb.DuckDBPyConnection, recipient: Recipient, months: Collection[date] | None = None
-) -> dict[InvoiceName, list[Part]]:
+) -> dict[InvoiceKey, list[Part]]:
     """What may go to finance of each invoice that is ready, and how its delivery to the recipient stands; tenants in order.
 
     Args:
@@ -263,11 +237,11 @@ def parts(
         FROM ({ready_sql(recipient, months)}) ORDER BY source, account_id, invoice_external_id, tenant_id, external_id
         """,
     )
-    found: dict[InvoiceName, list[Part]] = {}
+    found: dict[InvoiceKey, list[Part]] = {}
     for row in rows:
         standing = InvoiceState(row["standing"])
         part = Part(row["tenant_id"], row["external_id"], standing, _reason(standing, row))
-        found.setdefault((row["source"], row["account_id"], row["invoice_external_id"]), []).append(part)
+        found.setdefault(InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"]), []).append(part)
     return found
 
 
@@ -283,9 +257,9 @@ def _reason(standing: InvoiceState, row: Mapping[str, Any]) -> str | None:
             return None
 
 
-def key_condition(keys: Sequence[InvoiceKey], prefix: str = "") -> str:
+def key_condition(keys: Sequence[DeliveryKey], prefix: str = "") -> str:
     """SQL: whether a row is one of these invoices; the prefix names its table, with a dot."""
-    columns = ", ".join(f"{prefix}{name}" for name in KEY_COLUMNS.split(", "))
+    columns = ", ".join(f"{prefix}{name}" for name in DELIVERY_KEY_COLUMNS.split(", "))
     rows = _rows((key.tenant_id, key.source, key.account_id, key.external_id) for key in keys)
     return f"({columns}) IN ({rows or '(NULL, NULL, NULL, NULL)'})"
 

@@ -14,11 +14,9 @@ from typing import Any
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
 from arcadia_dagster.finance.outstanding import (
-    KEY_COLUMNS,
     REROUTED_ADVICE,
     SETTLED_PAYLOAD,
     UNCERTAIN,
-    InvoiceKey,
     Recipient,
     key_condition,
     ready_here_sql,
@@ -26,8 +24,9 @@ from arcadia_dagster.finance.outstanding import (
 )
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
 from arcadia_dagster.landing.decisions import DECIDED_AGAINST
+from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
 
 _COMPARED = ("currency", *COMPARED)
 _IDS_SHOWN = 5
@@ -75,7 +74,7 @@ class OnRecord:
         rerouted: What a person does where its routes have changed since its push, which keeps it from being pushed.
     """
 
-    key: InvoiceKey
+    key: DeliveryKey
     finance_invoice_id: str | None
     body: Mapping[str, Any] | None
     missing: str | None = None
@@ -100,7 +99,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             connection,
             f"""
             WITH ready AS ({ready_here_sql(recipient)}), sent AS (
-              SELECT {KEY_COLUMNS}, any_value(invoice_external_id) AS invoice_external_id,
+              SELECT {DELIVERY_KEY_COLUMNS}, any_value(invoice_external_id) AS invoice_external_id,
                 arg_max(payload, answered_at) FILTER (outcome IN ({text_list([Outcome.CREATED.value, Outcome.UPDATED.value])}))
                   AS payload,
                 bool_or({UNCERTAIN}) AS is_uncertain
@@ -113,22 +112,22 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             ), decided AS ({DECIDED_AGAINST}
             ), unwanted AS ({unwanted_sql(to)}
             ), record AS (
-              SELECT {KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
+              SELECT {DELIVERY_KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
-              SELECT {KEY_COLUMNS}, invoice_external_id FROM allocated SEMI JOIN stated
+              SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM allocated SEMI JOIN stated
                 USING (source, account_id, invoice_external_id)
-              UNION SELECT {KEY_COLUMNS}, invoice_external_id FROM sent
+              UNION SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM sent
             )
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
               coalesce(unwanted.why, decided.why) AS unwanted, coalesce(unwanted.is_decided, true) AS is_decided,
               ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.rerouted,
               ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
             FROM known
-            LEFT JOIN record USING ({KEY_COLUMNS})
-            LEFT JOIN sent USING ({KEY_COLUMNS}, invoice_external_id)
-            LEFT JOIN unwanted USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN record USING ({DELIVERY_KEY_COLUMNS})
+            LEFT JOIN sent USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN unwanted USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN decided USING (source, account_id, invoice_external_id)
-            LEFT JOIN ready USING ({KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN ready USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,
         )
@@ -141,7 +140,7 @@ def _on_record(row: Mapping[str, Any]) -> OnRecord:
     is_same = row["pushed_sha256"] == row["payload_sha256"]
     missing = _missing(row["state"], row["last_error"], is_same=is_same) if row["is_missing"] else None
     return OnRecord(
-        InvoiceKey.of(row),
+        DeliveryKey.of(row),
         row["finance_invoice_id"],
         {name: row[name] for name in _COMPARED} if is_ready else taken,
         missing=missing,

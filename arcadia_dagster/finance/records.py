@@ -18,17 +18,16 @@ from arcadia_dagster.finance.client import Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, UnknownOutcome
 from arcadia_dagster.finance.outstanding import (
     IS_OUTSTANDING,
-    KEY_COLUMNS,
     SETTLED_PAYLOAD,
-    InvoiceKey,
     Recipient,
     key_condition,
     ready_sql,
     rerouted_sql,
 )
 from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
+from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.query import fetch, text_list
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
 from arcadia_dagster.warehouse.rows import insert
 
 _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
@@ -51,7 +50,7 @@ class Intent:
     """
 
     attempt_id: str
-    key: InvoiceKey
+    key: DeliveryKey
     row: Mapping[str, Any]
     body: Mapping[str, Any]
 
@@ -71,7 +70,7 @@ class Recorded:
         error: Why it did not succeed; None where it did.
     """
 
-    key: InvoiceKey
+    key: DeliveryKey
     state: State
     answer: Answer
     error: str | None
@@ -93,7 +92,7 @@ class Records:
         self._abandon_after = abandon_after
 
     def intend(
-        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[InvoiceKey], delivery_id: str, *, again: bool
+        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], delivery_id: str, *, again: bool
     ) -> list[Intent]:
         """Write what is about to be sent: the payload as it is now, for what is still ready now.
 
@@ -110,7 +109,7 @@ class Records:
             connection,
             f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys=keys)})",
         )
-        ready = {InvoiceKey.of(row): row for row in rows}
+        ready = {DeliveryKey.of(row): row for row in rows}
         # In the order of the keys: whose turn it is.
         intents = [
             Intent(str(uuid.uuid4()), key, row, payload.build(row, with_optional_fields=self._with_optional_fields))
@@ -188,8 +187,8 @@ class Records:
         return recorded
 
     def _failing(
-        self, connection: duckdb.DuckDBPyConnection, failed: Sequence[InvoiceKey]
-    ) -> dict[tuple[InvoiceKey, str], tuple[int, datetime]]:
+        self, connection: duckdb.DuckDBPyConnection, failed: Sequence[DeliveryKey]
+    ) -> dict[tuple[DeliveryKey, str], tuple[int, datetime]]:
         """How often and since when (UTC) the payloads that failed now have failed in a row before.
 
         A row begins after an attempt of another payload or with an outcome that time does not mend, and where a person asked;
@@ -205,25 +204,25 @@ class Records:
                 AND outcome IS DISTINCT FROM '{Outcome.NOT_SENT}'
             ), numbered AS (
               SELECT *, count(*) FILTER (is_forced OR NOT may_pass OR payload_sha256 <> payload_before) OVER
-                (PARTITION BY {KEY_COLUMNS} ORDER BY intended_at) AS row_number
+                (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS row_number
               FROM (
                 SELECT *, outcome IN ({text_list(sorted(MAY_PASS))}) AS may_pass,
-                  lag(payload_sha256) OVER (PARTITION BY {KEY_COLUMNS} ORDER BY intended_at) AS payload_before
+                  lag(payload_sha256) OVER (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS payload_before
                 FROM own)
             ), latest AS (
-              SELECT {KEY_COLUMNS}, max(row_number) AS row_number FROM numbered GROUP BY ALL
+              SELECT {DELIVERY_KEY_COLUMNS}, max(row_number) AS row_number FROM numbered GROUP BY ALL
             )
-            SELECT {KEY_COLUMNS}, payload_sha256, count(*), min(intended_at)
-            FROM numbered SEMI JOIN latest USING ({KEY_COLUMNS}, row_number)
+            SELECT {DELIVERY_KEY_COLUMNS}, payload_sha256, count(*), min(intended_at)
+            FROM numbered SEMI JOIN latest USING ({DELIVERY_KEY_COLUMNS}, row_number)
             WHERE may_pass GROUP BY ALL
             """
         ).fetchall()
-        return {(InvoiceKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
+        return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
     def _identity(self, intent: Intent) -> dict[str, Any]:
         return {
             "target": self._recipient.target,
-            **{name: intent.row[name] for name in (*KEY_COLUMNS.split(", "), "invoice_external_id")},
+            **{name: intent.row[name] for name in (*DELIVERY_KEY_COLUMNS.split(", "), "invoice_external_id")},
             **{name: intent.row[name] for name in ("invoice_month", "payload_sha256")},
         }
 
@@ -249,21 +248,23 @@ class Records:
             f"({text_list([row['source'], row['account_id'], row['invoice_external_id']])})" for row in rows
         )
         keys = connection.execute(
-            f"SELECT {KEY_COLUMNS} FROM ({rerouted_sql(self._recipient)}) WHERE is_elsewhere "
+            f"SELECT {DELIVERY_KEY_COLUMNS} FROM ({rerouted_sql(self._recipient)}) WHERE is_elsewhere "
             f"AND (source, account_id, invoice_external_id) IN ({invoices})"
         ).fetchall()
         connection.execute(
             f"UPDATE finance_records SET payload_sha256 = '{SETTLED_PAYLOAD}', "
             "last_error = 'pushed as it is routed now, as a person asked: this one is to be removed in finance by hand' "
-            f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([InvoiceKey(*key) for key in keys])}"
+            f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([DeliveryKey(*key) for key in keys])}"
         )
 
     def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records in place of what was known before; the one place that changes a state."""
-        states_after = {InvoiceKey.of(row): row["state"] for row in records}
+        states_after = {DeliveryKey.of(row): row["state"] for row in records}
         where = f"{self._recipient.is_recipients_sql} AND {key_condition(list(states_after))}"
-        found = connection.execute(f"SELECT {KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
-        states_before = {InvoiceKey(*key): State(state) for *key, state in found}
+        found = connection.execute(
+            f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}"
+        ).fetchall()
+        states_before = {DeliveryKey(*key): State(state) for *key, state in found}
         for key, after in states_after.items():
             states.assert_step(states_before.get(key), State(after))
         connection.execute(f"DELETE FROM finance_records WHERE {where}")

@@ -10,8 +10,8 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
-from arcadia_dagster.stages.explain import Invoice
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 SANDBOX_LIST_PATH = "/api/v1/invoices"
 """Where the sandbox lists its invoices."""
@@ -107,7 +107,7 @@ class FinanceResource:
         warehouse: Warehouse,
         *,
         months: Collection[date] | None = None,
-        invoices: Sequence[Invoice] | None = None,
+        invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
         barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.billing.periods import month_sql
-from arcadia_dagster.formats import amounts, timestamps
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.format import MAX_JSON_BYTES, Head, NameFacts, Rewritten, UnreadableError
-from arcadia_dagster.formats.json_document import exact_json_object
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.reading import amounts, timestamps
+from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.format import MAX_JSON_BYTES, Head, NameFacts, Rewritten, UnreadableError
+from arcadia_dagster.reading.json_document import exact_json_object
+from arcadia_dagster.store.query import text_literal
 
 FIELDS = (
     *(

@@ -27,8 +27,8 @@ supporting_content/columns/chargecategory.md. Not confirmed by a report of our o
 type `Refund` is no tax here), and what a split cost line has as its unblended cost.
 """
 
-from arcadia_dagster.formats import timestamps
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
+from arcadia_dagster.reading import timestamps
 
 _TYPES: dict[str, tuple[str, ...]] = {
     "Usage": (

@@ -12,8 +12,8 @@ Source: the AWS Data Exports User Guide, and public programs that read them.
 import re
 from pathlib import Path
 
-from arcadia_dagster.formats.format import DeliveryFile, Head, Manifest, NameFacts, UnreadableError
-from arcadia_dagster.formats.json_document import json_object
+from arcadia_dagster.reading.format import DeliveryFile, Head, Manifest, NameFacts, UnreadableError
+from arcadia_dagster.reading.json_document import json_object
 
 _MEMBERS = {"assemblyId", "executionId", "reportKeys", "dataFiles"}
 _BUCKET = re.compile(r"^s3://[^/]*/")

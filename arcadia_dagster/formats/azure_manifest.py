@@ -11,8 +11,8 @@ confirmed by a manifest of our own: that `dataRowCount` leaves the header out.
 
 from pathlib import Path
 
-from arcadia_dagster.formats.format import DeliveryFile, Head, Manifest, NameFacts, UnreadableError
-from arcadia_dagster.formats.json_document import json_object
+from arcadia_dagster.reading.format import DeliveryFile, Head, Manifest, NameFacts, UnreadableError
+from arcadia_dagster.reading.json_document import json_object
 
 _MOST_ROWS = 10**15
 

@@ -15,13 +15,13 @@ import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.periods import month_sql
-from arcadia_dagster.formats import amounts, ids, json_records, timestamps
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
-from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal, UnreadableError
-from arcadia_dagster.formats.json_records import JsonTable
-from arcadia_dagster.formats.semicolons import SemicolonTable
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.reading import amounts, ids, json_records, timestamps
+from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.csv_reader import identifier, read_csv_sql, repeated
+from arcadia_dagster.reading.format import Csv, Head, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.reading.json_records import JsonTable
+from arcadia_dagster.reading.semicolons import SemicolonTable
+from arcadia_dagster.store.query import text_literal
 
 FIELDS = (
     *("amount", "currency", "category", "billing_start", "billing_end", "charge_start", "charge_end"),

@@ -15,12 +15,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.described_values import bare_number, is_time, month_of, number_pattern
 from arcadia_dagster.formats.description import Description, DescriptionError, read_description
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
-from arcadia_dagster.formats.pattern import full_matches
+from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.reading.format import Head, NameFacts, Refusal
+from arcadia_dagster.reading.pattern import full_matches
 
 SHIPPED = Path(__file__).parent / "descriptions"
 """Descriptions that come with the program. One of a person's own with the same name takes its place."""

@@ -8,7 +8,7 @@ in doubt.
 from arcadia_dagster.billing.currency import plain_sql
 from arcadia_dagster.formats.described_values import MOST
 from arcadia_dagster.formats.description import Description
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.store.query import text_literal
 
 _OTHER_MONTH = 5
 """A file whose lines start in two months is in doubt where the smaller month has one in so many of them."""

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from arcadia_dagster.formats import amounts, ids, timestamps
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.csv_reader import read_csv_sql
 from arcadia_dagster.formats.described_invoices import invoices_sql
 from arcadia_dagster.formats.described_values import (
     MONTHS,
@@ -24,8 +21,11 @@ from arcadia_dagster.formats.described_values import (
     written_amount,
 )
 from arcadia_dagster.formats.description import FIELDS, Description, Marked
-from arcadia_dagster.formats.format import Csv
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.reading import amounts, ids, timestamps
+from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.csv_reader import read_csv_sql
+from arcadia_dagster.reading.format import Csv
+from arcadia_dagster.store.query import text_literal
 
 _SEPARATOR = "chr(31)"
 _OF_TABLES = {

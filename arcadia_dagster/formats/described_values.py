@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from arcadia_dagster.formats import amounts
 from arcadia_dagster.formats.description import Description
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.reading import amounts
+from arcadia_dagster.store.query import text_literal
 
 
 def symbols_of(description: Description) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ from pydantic import (
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.billing.tax import CATEGORIES
-from arcadia_dagster.formats.pattern import groups_of
+from arcadia_dagster.reading.pattern import groups_of
 from arcadia_dagster.toml_file import TomlError, read_toml, shown, shown_key
 
 FIELDS = (

@@ -16,9 +16,6 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster.billing.currency import EXPONENTS
-from arcadia_dagster.formats import amounts, timestamps, totals
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.formats.digitalocean import (
     CATEGORIES,
     RESOURCE_NAME,
@@ -26,7 +23,10 @@ from arcadia_dagster.formats.digitalocean import (
     SOURCE,
     of_product_sql,
 )
-from arcadia_dagster.formats.format import Csv, Head, NameFacts, Refusal
+from arcadia_dagster.reading import amounts, timestamps, totals
+from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.csv_reader import identifier, read_csv_sql, repeated
+from arcadia_dagster.reading.format import Csv, Head, NameFacts, Refusal
 
 REQUIRED = ("product", "description", "hours", "start", "end")
 OPTIONAL = ("group_description", "project_name", "category")

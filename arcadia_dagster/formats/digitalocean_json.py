@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
-from arcadia_dagster.formats import amounts, timestamps
-from arcadia_dagster.formats.bad_values import bad_sql, first_bad_sql
-from arcadia_dagster.formats.content import DAMAGED, open_content
 from arcadia_dagster.formats.digitalocean import (
     CATEGORIES,
     RESOURCE_NAME,
@@ -27,8 +24,11 @@ from arcadia_dagster.formats.digitalocean import (
     SOURCE,
     of_product_sql,
 )
-from arcadia_dagster.formats.format import MAX_JSON_BYTES, Head, NameFacts
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.reading import amounts, timestamps
+from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.content import DAMAGED, open_content
+from arcadia_dagster.reading.format import MAX_JSON_BYTES, Head, NameFacts
+from arcadia_dagster.store.query import text_literal
 
 CURRENCY = "USD"
 """All amounts of the API are in it."""

@@ -19,7 +19,7 @@ from arcadia_dagster.billing.advice import rule_sql
 from arcadia_dagster.billing.tax import CATEGORIES, leaves_tax_out_sql
 from arcadia_dagster.billing.vendors import source_sql
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout
-from arcadia_dagster.warehouse.query import text_literal
+from arcadia_dagster.store.query import text_literal
 
 _NO_ID = (
     "its document has no column InvoiceId (FOCUS 1.0 has none), so that nobody can tell which invoice its lines are on: export "

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arcadia_dagster.formats.content import open_content
-from arcadia_dagster.formats.csv_reader import repeated
-from arcadia_dagster.formats.format import (
+from arcadia_dagster.formats.listings import type_of_money
+from arcadia_dagster.reading.content import open_content
+from arcadia_dagster.reading.csv_reader import repeated
+from arcadia_dagster.reading.format import (
     MAX_JSON_BYTES,
     Head,
     Inventory,
@@ -26,7 +27,6 @@ from arcadia_dagster.formats.format import (
     Refusal,
     UnreadableError,
 )
-from arcadia_dagster.formats.listings import type_of_money
 
 _REQUIRED = ("id", "name", "type")
 _FIELDS = (*_REQUIRED, "account", "project")

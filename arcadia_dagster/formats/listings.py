@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
+from arcadia_dagster.reading.format import Head, NameFacts, Refusal
 
 _MONEY = frozenset(
     {

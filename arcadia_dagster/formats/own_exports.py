@@ -12,7 +12,7 @@ import csv
 import re
 from collections.abc import Sequence
 
-from arcadia_dagster.formats.format import Head, NameFacts, Refusal
+from arcadia_dagster.reading.format import Head, NameFacts, Refusal
 
 _OF_FOCUS = "x_documentsha256"
 """A custom column of our FOCUS files, in small letters."""

@@ -18,11 +18,12 @@ import duckdb
 
 from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.billing.periods import line_month_sql
-from arcadia_dagster.formats import totals
-from arcadia_dagster.formats.content import DAMAGED, Encoding, encoding_of, open_content, unpack
-from arcadia_dagster.formats.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.formats.described import DescribedFormat
-from arcadia_dagster.formats.format import (
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.reading import totals
+from arcadia_dagster.reading.content import DAMAGED, Encoding, encoding_of, open_content, unpack
+from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.reading.format import (
     STATED_LINE,
     Csv,
     Head,
@@ -35,11 +36,10 @@ from arcadia_dagster.formats.format import (
     StatedInvoice,
     UnreadableError,
 )
-from arcadia_dagster.formats.problems import Problem, assert_columns, describe, records_in
-from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.formats.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
+from arcadia_dagster.reading.problems import Problem, assert_columns, describe, records_in
+from arcadia_dagster.reading.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
+from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.store.threads import use_threads_for
-from arcadia_dagster.warehouse.query import fetch, text_list, text_literal
 
 _REJECTS_KEPT = 100
 _DOUBTS_KEPT = 3

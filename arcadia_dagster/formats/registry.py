@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from arcadia_dagster.billing.rules import Rules
-from arcadia_dagster.formats import described, semicolons, unread
+from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
@@ -17,13 +17,14 @@ from arcadia_dagster.formats.described import NONE, DescribedFormat, Description
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOceanCsvLayout
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.focus import Focus
-from arcadia_dagster.formats.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
 from arcadia_dagster.formats.listings import Listing
 from arcadia_dagster.formats.ovhcloud import OvhCloud
 from arcadia_dagster.formats.own_exports import OwnExports
 from arcadia_dagster.formats.scaleway import Scaleway
+from arcadia_dagster.reading import semicolons, unread
+from arcadia_dagster.reading.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
 
 FORMATS: tuple[Format, ...] = (
     OwnExports(),

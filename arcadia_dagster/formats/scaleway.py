@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, credited_sql, list_in
-from arcadia_dagster.formats.format import Head
-from arcadia_dagster.formats.json_document import exact_json
+from arcadia_dagster.reading.format import Head
+from arcadia_dagster.reading.json_document import exact_json
 
 _DRAFTS = ("draft", "stopped")
 _WITHDRAWN = ("outdated", "voided")

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from arcadia_dagster.formats.content import Examiner
 from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.landing.inbox import FileState, InboxFile
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
 from arcadia_dagster.plain_file import NotPlainError, open_plain
+from arcadia_dagster.reading.content import Examiner
 
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from arcadia_dagster.billing.rules import NO_RULING, Rules, Ruling
-from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
+from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
 
 UNINVOICED = "uninvoiced"
 """The last part of the id of what an account has in a month and no invoice states yet."""

@@ -30,9 +30,9 @@ from arcadia_dagster.landing.rules import (
     months_ruled_otherwise,
     note_rules,
 )
+from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew, touch
-from arcadia_dagster.warehouse.query import text_list, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 Item = TypeVar("Item")

@@ -13,8 +13,8 @@ from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, a
 from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
 from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of, line_of
 from arcadia_dagster.landing.records import records_of
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.query import fetch
 
 _SHOWN = 200
 

@@ -19,13 +19,10 @@ from typing import Any, TypeAlias
 import duckdb
 
 from arcadia_dagster.billing.rules import Rules
-from arcadia_dagster.formats.content import Encoding
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
-from arcadia_dagster.formats.format import Reading, StatedInvoice
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.formats.zip_content import member_name
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
 from arcadia_dagster.landing.identity import Identity, Names, placed
@@ -34,8 +31,11 @@ from arcadia_dagster.landing.record import Record
 from arcadia_dagster.landing.records import note_records
 from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of, register, register_facts
 from arcadia_dagster.landing.rules import known_rules
+from arcadia_dagster.reading.content import Encoding
+from arcadia_dagster.reading.format import Reading, StatedInvoice
+from arcadia_dagster.reading.zip_content import member_name
+from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster.warehouse.query import text_list
 
 _MOST_NAMED = 3
 _HASH_SHOWN = 12

@@ -12,8 +12,8 @@ import duckdb
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.record import MISSING, Record, RecordState
+from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import Warehouse, months, schema
-from arcadia_dagster.warehouse.query import fetch, text_list
 from arcadia_dagster.warehouse.rows import insert
 
 RESTORE = (

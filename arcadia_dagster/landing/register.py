@@ -13,7 +13,6 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.formats.described import DescribedFormat
-from arcadia_dagster.formats.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries
 from arcadia_dagster.landing.archive import Archive
@@ -24,8 +23,9 @@ from arcadia_dagster.landing.issuers import name_issuers
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
+from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
-from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
 
 NO_MONTH = (

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 import duckdb
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules
-from arcadia_dagster.formats.content import DAMAGED, encoding_of
 from arcadia_dagster.formats.cost_table import columns_of, has_column
-from arcadia_dagster.formats.format import Head
 from arcadia_dagster.formats.reader import head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.reading.content import DAMAGED, encoding_of
+from arcadia_dagster.reading.format import Head
+from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.toml_file import did_you_mean
-from arcadia_dagster.warehouse.query import text_literal
 
 _MOST_LOOKED_AT = 20
 _MAGIC_BYTES = 4

@@ -30,9 +30,9 @@ import duckdb
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, KEYS, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
+from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, read_text, shown, shown_key
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 KEPT_IN: Final = "sources"

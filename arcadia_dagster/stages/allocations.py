@@ -15,9 +15,9 @@ from arcadia_dagster.billing.advice import release_sql, void_sql
 from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id, split
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
+from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
-from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 _Key = tuple[str, str, str]

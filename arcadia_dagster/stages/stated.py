@@ -16,9 +16,9 @@ from arcadia_dagster.billing.currency import exponents_sql, plain_sql, to_minor_
 from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.control_totals import ONE_IS_WRONG
+from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import fetch, text_literal
 from arcadia_dagster.warehouse.rows import insert
 
 _BY_FILE = "FILTER (stated_by IS NOT NULL)"

@@ -20,8 +20,8 @@ from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.services import service_name_sql
 from arcadia_dagster.billing.vendors import VENDORS, vendor_sql
 from arcadia_dagster.stages.tax_split_totals import NOTHING, standing_sql
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.months import month_list, months_from, next_month, previous_month
-from arcadia_dagster.warehouse.query import fetch
 
 ROWS_SHOWN = 10
 """How many rows of a breakdown are shown; the rest are summed in one."""

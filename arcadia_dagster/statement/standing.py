@@ -12,11 +12,11 @@ import duckdb
 from arcadia_dagster.billing.payload import ready_invoices_sql
 from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD, unwanted_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
-from arcadia_dagster.stages.listing import rejected, short_hash
+from arcadia_dagster.reports.listing import rejected, short_hash
 from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
 from arcadia_dagster.statement.figures import shown_on, vendor_name
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.query import fetch
 
 _Key: TypeAlias = tuple[str, str, str]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.billing.adjustment import ROUNDING, TAX, Stated
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor, to_minor
-from arcadia_dagster_tests.properties import from_attos, quickly
+from arcadia_dagster_tests.kit.properties import from_attos, quickly
 
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "KWD", "CLF"])
 EXACT = st.integers(-(10**30), 10**30).map(from_attos)

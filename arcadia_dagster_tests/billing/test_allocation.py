@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.billing.allocation import Charges, Part, Route, Routes, apportioned, split
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
-from arcadia_dagster_tests.properties import from_attos, quickly
+from arcadia_dagster_tests.kit.properties import from_attos, quickly
 
 ATTOS = st.integers(-(10**24), 10**24)
 PROJECTS = st.sampled_from([None, "shop", "lab", "web", "ops", "other"])

@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import (
     to_minor,
     to_minor_sql,
 )
-from arcadia_dagster_tests.properties import evaluate, from_attos, quickly, to_attos
+from arcadia_dagster_tests.kit.properties import evaluate, from_attos, quickly, to_attos
 
 LARGEST = 10**14  # the major units that a reader lets an invoice sum to
 ATTO = 10**18

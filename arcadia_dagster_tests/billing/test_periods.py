@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.billing.periods import line_month_sql, month_sql
-from arcadia_dagster_tests.properties import evaluate, quickly
+from arcadia_dagster_tests.kit.properties import evaluate, quickly
 
 COLUMNS = "starts TIMESTAMP, ends TIMESTAMP"
 MONTH = month_sql("starts", "ends")

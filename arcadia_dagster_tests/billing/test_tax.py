@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.billing import tax
-from arcadia_dagster_tests.properties import evaluate, quickly
+from arcadia_dagster_tests.kit.properties import evaluate, quickly
 
 CATEGORY = tax.charge_category_sql(
     typed="typed", description="description", amount="amount", bills_usage="hours IS NOT NULL"

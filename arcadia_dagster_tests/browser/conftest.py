@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.browser.scenes import APRIL, empty, hostile, many, sample
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.statement.reading import made
+from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.statement_pages import made
 
 LEADS_HERE = "evil.example"
 """A name of somebody else's that was made to lead to this machine."""

@@ -3,8 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.project import Project
 
 APRIL = date(2026, 4, 1)
 NAMES = (

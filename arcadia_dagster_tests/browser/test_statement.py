@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
 from arcadia_dagster_tests.browser.scenes import SCENES
-from arcadia_dagster_tests.statement.reading import figures_of, parse
+from arcadia_dagster_tests.kit.statement_pages import figures_of, parse
 
 A4 = (595, 842)  # points
 A4_TEXT_WIDTH = 673  # CSS pixels: 210 mm less two margins of 16 mm

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from arcadia_dagster_tests.browser.conftest import LEADS_HERE
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.serving.ui import LAUNCH, PLAIN, runs, web_server
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.ui import LAUNCH, PLAIN, runs, web_server
 
 
 class _Quiet(SimpleHTTPRequestHandler):

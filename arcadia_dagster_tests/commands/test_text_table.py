@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from arcadia_dagster.commands import text_table
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.properties import quickly
 
 CELLS = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=60)
 

@@ -17,9 +17,9 @@ from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.defs.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
-from arcadia_dagster_tests.locations import ELSEWHERE, HERE, execute, sensor_context
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, execute, sensor_context
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
 
 MARKED = "T0000/B0000/marked-token-that-must-be-seen-nowhere"
 APRIL = date(2026, 4, 1)

@@ -15,12 +15,12 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.finance.books import SECRET, Books
-from arcadia_dagster_tests.finance.books import invoice as totals
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, Step, answer, imported
-from arcadia_dagster_tests.locations import ELSEWHERE, HERE, add_run, sensor_context
-from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.books import SECRET, Books
+from arcadia_dagster_tests.kit.books import invoice as totals
+from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, add_run, sensor_context
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, Step, answer, imported
 
 
 @pytest.fixture

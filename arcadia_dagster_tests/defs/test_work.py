@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.defs.work import add_files, plan, stretches
 from arcadia_dagster.landing.inbox import FileState, InboxFile
 from arcadia_dagster.warehouse.months import next_month
-from arcadia_dagster_tests.project import invoice_name
+from arcadia_dagster_tests.kit.project import invoice_name
 
 FIRST, PRESENT = date(2018, 1, 1), date(2026, 11, 1)
 MONTHS = st.dates(date(2018, 1, 1), date(2026, 11, 1)).map(lambda day: day.replace(day=1))

@@ -18,7 +18,8 @@ from arcadia_dagster.finance.errors import (
     UnknownOutcome,
 )
 from arcadia_dagster.finance.token import Identity, TokenMint
-from arcadia_dagster_tests.finance.scripted_server import (
+from arcadia_dagster_tests.kit.properties import quickly
+from arcadia_dagster_tests.kit.scripted_server import (
     Endless,
     ScriptedServer,
     answer,
@@ -29,7 +30,6 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
-from arcadia_dagster_tests.properties import quickly
 
 SECRET = "a-short-shared-secret-of-32-byte"
 IDENTITY = Identity(tenant_id="platform-admin", roles=("admin",), issuer="arcadia_cloud", subject="platform-admin")

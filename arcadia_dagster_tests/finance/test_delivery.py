@@ -24,8 +24,10 @@ from arcadia_dagster.finance.delivery import BATCH, Delivered
 from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.finance.books import APRIL, MAY, SECRET, TENANT, Books, invoice, state
-from arcadia_dagster_tests.finance.scripted_server import (
+from arcadia_dagster_tests.kit.books import APRIL, MAY, SECRET, TENANT, Books, invoice, state
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.properties import quickly
+from arcadia_dagster_tests.kit.scripted_server import (
     Request,
     ScriptedServer,
     Step,
@@ -35,9 +37,7 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
-from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.properties import quickly
-from arcadia_dagster_tests.worker import Worker
+from arcadia_dagster_tests.kit.worker import Worker
 
 READY = payload.ready_invoices_sql()
 

@@ -9,9 +9,9 @@ from arcadia_dagster.finance.delivery import Delivery
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.warehouse import LockTimeoutError
-from arcadia_dagster_tests.finance.books import SECRET, TENANT
+from arcadia_dagster_tests.kit.books import SECRET, TENANT
+from arcadia_dagster_tests.kit.plain import warehouse_of
 from arcadia_dagster_tests.kit.processes import Holder
-from arcadia_dagster_tests.plain import warehouse_of
 
 URL = "http://127.0.0.1:9"
 

@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.finance.errors import ConfigurationFailure, TransientFailure
-from arcadia_dagster.finance.outstanding import InvoiceKey
 from arcadia_dagster.finance.reconcile import Difference, OnRecord, differences
 from arcadia_dagster.finance.reconcile import listed as normalised
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import LockTimeoutError
-from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
-from arcadia_dagster_tests.finance.scripted_server import (
+from arcadia_dagster.warehouse.keys import DeliveryKey
+from arcadia_dagster_tests.kit.books import SECRET, TENANT, Books, invoice
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.processes import Holder
+from arcadia_dagster_tests.kit.scripted_server import (
     Endless,
     Request,
     ScriptedServer,
@@ -29,8 +31,6 @@ from arcadia_dagster_tests.finance.scripted_server import (
     head,
     imported,
 )
-from arcadia_dagster_tests.kit.processes import Holder
-from arcadia_dagster_tests.plain import new_warehouse
 
 KEYS = st.tuples(st.sampled_from(("digitalocean", "hetzner")), st.integers(0, 50).map(str))
 AMOUNTS = st.integers(-(2**62), 2**62)
@@ -47,7 +47,7 @@ BOOKS = st.dictionaries(KEYS, BODIES, min_size=1, max_size=12)
 
 def ours(books: dict[tuple[str, str], Any], *, unwanted: str | None = None) -> list[OnRecord]:
     return [
-        OnRecord(InvoiceKey(TENANT, source, "77", external_id), f"id-{source}-{external_id}", body, unwanted=unwanted)
+        OnRecord(DeliveryKey(TENANT, source, "77", external_id), f"id-{source}-{external_id}", body, unwanted=unwanted)
         for (source, external_id), body in books.items()
     ]
 

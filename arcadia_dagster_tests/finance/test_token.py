@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.properties import quickly
 
 SECRET = "a-shared-secret-of-exactly-sixty-four-bytes-for-the-tests-0123456"[:64]
 SHORT_SECRET = "a-short-shared-secret-of-32-byte"

@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from arcadia_dagster.formats import registry
-from arcadia_dagster_tests.formats.documents import Desk
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.project import Project
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "adding-a-format.md").read_text(encoding="utf-8")
 

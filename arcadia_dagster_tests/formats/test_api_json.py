@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.api_documents import (
+from arcadia_dagster_tests.kit.api_documents import (
     linode,
     linode_item,
     money,
@@ -21,8 +21,8 @@ from arcadia_dagster_tests.formats.api_documents import (
     scaleway_invoice,
     written,
 )
-from arcadia_dagster_tests.formats.documents import Desk, Stated
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.documents import Desk, Stated
+from arcadia_dagster_tests.kit.properties import quickly
 
 LINE = "charge_category, description, resource_id, amount, currency"
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.description import DescriptionError, read_description
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.formats.documents import Desk, Stated
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.documents import Desk, Stated
+from arcadia_dagster_tests.kit.properties import quickly
 
 GOOD = """
 name = "examplecloud"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.formats import focus
-from arcadia_dagster_tests.formats.documents import Desk, Stated
 from arcadia_dagster_tests.formats.test_described import described
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit import focus
+from arcadia_dagster_tests.kit.documents import Desk, Stated
+from arcadia_dagster_tests.kit.properties import quickly
 
 PLAIN = """
 name = "plain"
@@ -104,7 +104,7 @@ def test_where_the_header_is_found_elsewhere_it_is_said_which_line_it_is(read, t
 
 
 def head_of(text: str) -> Any:
-    from arcadia_dagster.formats.format import Head  # noqa: PLC0415 - one helper's
+    from arcadia_dagster.reading.format import Head  # noqa: PLC0415 - one helper's
 
     return Head(text=text, newline="\n")
 

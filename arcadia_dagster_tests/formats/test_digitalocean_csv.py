@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.formats.digitalocean_csv import CATEGORIES, DigitalOceanCsv
-from arcadia_dagster.formats.format import Head
-from arcadia_dagster_tests.formats.documents import HEADER, Desk, csv_text, line
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster.reading.format import Head
+from arcadia_dagster_tests.kit.documents import HEADER, Desk, csv_text, line
+from arcadia_dagster_tests.kit.properties import quickly
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 COLUMNS = (

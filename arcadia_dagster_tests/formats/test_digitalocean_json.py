@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.formats.format import MAX_JSON_BYTES
-from arcadia_dagster_tests.formats.documents import Desk, Stated
-from arcadia_dagster_tests.providers.digitalocean_api import invoice, item, summary, uuid
+from arcadia_dagster.reading.format import MAX_JSON_BYTES
+from arcadia_dagster_tests.kit.digitalocean_api import invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.documents import Desk, Stated
 
 RESOURCES = "description, resource_type, resource_id, resource_name"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.documents import Desk
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.properties import quickly
 
 AMOUNTS = st.one_of(*(st.decimals(-(10**6), 10**6, places=places) for places in (0, 2, 9, 10, 14, 15, 18))).map(
     "{:f}".format

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcadia_dagster.formats.format import InventoryRow
+from arcadia_dagster.reading.format import InventoryRow
 
 WEB = InventoryRow(1, "7", "web-01", "droplet", "77", "shop")
 DISK = InventoryRow(2, "8", None, "block_storage_volume", None, None)

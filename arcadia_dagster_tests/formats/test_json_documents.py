@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats import aws
-from arcadia_dagster_tests.formats.api_documents import linode, ovhcloud, scaleway
-from arcadia_dagster_tests.formats.azure import manifest
-from arcadia_dagster_tests.formats.documents import Desk
 from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document
 from arcadia_dagster_tests.formats.test_inventory import JSON
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit import aws
+from arcadia_dagster_tests.kit.api_documents import linode, ovhcloud, scaleway
+from arcadia_dagster_tests.kit.azure import manifest
+from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.properties import quickly
 
 DOCUMENTS: dict[str, Any] = {
     "linode_json": linode(),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.formats.documents import Desk
+from arcadia_dagster_tests.kit.documents import Desk
 
 AZURE = {
     "amountDue": {"currency": "USD", "value": 2000.0},

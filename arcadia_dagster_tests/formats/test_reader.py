@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.documents import END, HEADER, START, Desk, csv_text, line
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.documents import END, HEADER, START, Desk, csv_text, line
+from arcadia_dagster_tests.kit.properties import quickly
 
 INVENTORY = "id,name,type\n1,web-01,droplet\n"
 EURO_HEADER = ("description", "product", "EUR", "hours", "start", "end")

@@ -11,11 +11,10 @@ from typing import Any
 
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import _NOT_READ, FORMATS, Formats
-from arcadia_dagster_tests.formats import aws, azure
-from arcadia_dagster_tests.formats.api_documents import linode, ovh_detail, ovhcloud_refund, written
-from arcadia_dagster_tests.formats.documents import Desk
-from arcadia_dagster_tests.kit import papers
+from arcadia_dagster_tests.kit import aws, azure, papers
+from arcadia_dagster_tests.kit.api_documents import linode, ovh_detail, ovhcloud_refund, written
 from arcadia_dagster_tests.kit.charges import Account, metered, monthly
+from arcadia_dagster_tests.kit.documents import Desk
 
 KNOWN = Path(__file__).with_name("reading_versions.json")
 """For each format the version of its reading, and a hash of what the documents below come out as."""

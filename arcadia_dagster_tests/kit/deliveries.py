@@ -10,10 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from arcadia_dagster_tests.formats import aws
-from arcadia_dagster_tests.generate import file_name as digitalocean_name
-from arcadia_dagster_tests.kit import papers
+from arcadia_dagster_tests.kit import aws, papers
 from arcadia_dagster_tests.kit.charges import Account, Invoice, metered, month_after, monthly
+from arcadia_dagster_tests.kit.generate import file_name as digitalocean_name
 
 Files = Mapping[str, bytes]
 """What is put into the inbox, by its path there, in the order in which it appears."""

@@ -11,11 +11,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from arcadia_dagster_tests.formats import aws, focus
-from arcadia_dagster_tests.formats.api_documents import linode_item, money, ovh_detail, price, scaleway_invoice
-from arcadia_dagster_tests.formats.api_documents import ovhcloud as ovhcloud_bill
+from arcadia_dagster_tests.kit import aws, focus
+from arcadia_dagster_tests.kit.api_documents import linode_item, money, ovh_detail, price, scaleway_invoice
+from arcadia_dagster_tests.kit.api_documents import ovhcloud as ovhcloud_bill
 from arcadia_dagster_tests.kit.charges import Charge, Invoice
-from arcadia_dagster_tests.project import HEADER
+from arcadia_dagster_tests.kit.project import HEADER
 
 FOCUS_HEADER = (*focus.HEADER, "BillingPeriodEnd")
 _DIGITALOCEAN_PRODUCTS = {"Licenses": "Support"}

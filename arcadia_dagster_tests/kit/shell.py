@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
-from arcadia_dagster_tests.plain import build, warehouse_of
-from arcadia_dagster_tests.project import instance_in_memory
+from arcadia_dagster_tests.kit.plain import build, warehouse_of
+from arcadia_dagster_tests.kit.project import instance_in_memory
 
 FIRST = date(2018, 1, 1)
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats import aws, focus
-from arcadia_dagster_tests.plain import land_only
-from arcadia_dagster_tests.project import HEADER, SECRET, Project, invoice_name
+from arcadia_dagster_tests.kit import aws, focus
+from arcadia_dagster_tests.kit.plain import land_only
+from arcadia_dagster_tests.kit.project import HEADER, SECRET, Project, invoice_name
 
 EXAMPLEPARTS = """
 name = "exampleparts"

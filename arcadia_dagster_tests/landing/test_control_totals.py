@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.landing.control_totals import NOTHING, ControlTotal, ControlTotals
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.properties import quickly
 
 AMOUNTS = st.decimals("-99999999999999", "99999999999999", places=4)
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.formats.format import StatedInvoice
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.identity import Names, identify, stem
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster.reading.format import StatedInvoice
+from arcadia_dagster_tests.kit.properties import quickly
 
 OWN = "DigitalOcean Invoice 2026 Apr (77-1001).csv"
 FORMAT = "digitalocean_csv"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.landing.record import MISSING, RecordState, line_of, read_record
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.properties import quickly
 
 SHA256 = "3f" * 32
 AT = "2026-05-01T08:00:00+00:00"

@@ -7,7 +7,7 @@ import pytest
 
 from arcadia_dagster.billing.allocation import Route, Routes
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
-from arcadia_dagster_tests.plain import new_warehouse
+from arcadia_dagster_tests.kit.plain import new_warehouse
 
 OWN = "platform-admin"
 ONE = '[[route]]\nsource = "aws"\ntenant = "acme"\n'

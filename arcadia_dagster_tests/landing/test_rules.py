@@ -22,8 +22,8 @@ from arcadia_dagster.landing.rules import (
     read_rules,
     said,
 )
-from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.properties import quickly
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.properties import quickly
 
 PATH = Path("sources.toml")
 BY_MONTH = f'invoice_id = "{ACCOUNT_AND_MONTH}"\nfinal_after = "5d"\nreason = "agreed"\n'

@@ -17,7 +17,8 @@ from arcadia_dagster.providers.errors import (
     TransientFailure,
     UnusableAnswer,
 )
-from arcadia_dagster_tests.finance.scripted_server import (
+from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, UUID, DigitalOceanApi, invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.scripted_server import (
     Endless,
     Request,
     ScriptedServer,
@@ -29,7 +30,6 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
-from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, UUID, DigitalOceanApi, invoice, item, summary, uuid
 
 NOW = 1_777_593_600.0  # 2026-05-01 00:00:00 UTC
 INVOICES = "/v2/customers/my/invoices"

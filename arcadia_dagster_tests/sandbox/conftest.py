@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.sandbox.handmade import ISSUER, SECRET, Client
+from arcadia_dagster_tests.kit.handmade import ISSUER, SECRET, Client
 
 
 @pytest.fixture(scope="session")

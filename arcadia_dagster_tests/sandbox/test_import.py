@@ -10,7 +10,7 @@ import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.sandbox.app import MAX_BODY_BYTES
-from arcadia_dagster_tests.sandbox.handmade import IMPORT, LEFT_OUT, SECRET, TENANT, Client, invoice, token
+from arcadia_dagster_tests.kit.handmade import IMPORT, LEFT_OUT, SECRET, TENANT, Client, invoice, token
 
 
 def test_a_first_push_answers_created_and_keeps_the_row(finance):

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox, page
-from arcadia_dagster_tests.sandbox.handmade import IMPORT, LEFT_OUT, SECRET, Client, invoice, token
+from arcadia_dagster_tests.kit.handmade import IMPORT, LEFT_OUT, SECRET, Client, invoice, token
 
 HOSTILE = "<script>alert('x')</script>\"&"
 

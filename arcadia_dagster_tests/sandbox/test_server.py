@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from arcadia_dagster.sandbox import DEFAULT_PORT, RunningSandbox, SandboxStartError, create_app, serve
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.sandbox.handmade import IMPORT, SECRET, invoice, token
+from arcadia_dagster_tests.kit.handmade import IMPORT, SECRET, invoice, token
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 
 SERVE = "import pathlib, sys; from arcadia_dagster.sandbox import serve; "
 

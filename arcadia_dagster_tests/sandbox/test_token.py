@@ -6,7 +6,7 @@ import pytest
 
 from arcadia_dagster.sandbox import errors
 from arcadia_dagster.sandbox import token as rules
-from arcadia_dagster_tests.sandbox.handmade import (
+from arcadia_dagster_tests.kit.handmade import (
     IMPORT,
     ISSUER,
     LEFT_OUT,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster_tests.scale.postgres import Postgres
+from arcadia_dagster_tests.kit.postgres import Postgres
 
 _numbers = count(1)
 

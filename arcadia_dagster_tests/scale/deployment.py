@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from arcadia_dagster_tests.graphql import GraphQL
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES, free_port
-from arcadia_dagster_tests.scale.postgres import binary
+from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES, free_port
+from arcadia_dagster_tests.kit.postgres import binary
 
 T = TypeVar("T")
 

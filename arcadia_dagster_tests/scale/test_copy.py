@@ -2,7 +2,7 @@
 
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.copy import copy
-from arcadia_dagster_tests.plain import new_warehouse
+from arcadia_dagster_tests.kit.plain import new_warehouse
 from arcadia_dagster_tests.warehouse.test_copy import fill, rows
 
 

@@ -15,10 +15,10 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.store.maintenance import maintain
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.finance.books import SECRET as BOOKS_SECRET
-from arcadia_dagster_tests.finance.books import Books, invoice
-from arcadia_dagster_tests.plain import build, new_warehouse
-from arcadia_dagster_tests.project import digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.books import SECRET as BOOKS_SECRET
+from arcadia_dagster_tests.kit.books import Books, invoice
+from arcadia_dagster_tests.kit.plain import build, new_warehouse
+from arcadia_dagster_tests.kit.project import digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHS = {"2026 Mar": "2026-03", "2026 Apr": "2026-04", "2026 May": "2026-05"}
 

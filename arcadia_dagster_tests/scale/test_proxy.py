@@ -16,9 +16,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from arcadia_dagster_tests.loopback import free_port
-from arcadia_dagster_tests.scale.postgres import binary
-from arcadia_dagster_tests.serving.ui import ANSWERED, GUARDED, PLAIN, REFUSED, ROOT, Attempt, runs, web_server
+from arcadia_dagster_tests.kit.loopback import free_port
+from arcadia_dagster_tests.kit.postgres import binary
+from arcadia_dagster_tests.kit.ui import ANSWERED, GUARDED, PLAIN, REFUSED, ROOT, Attempt, runs, web_server
 
 NAME = "dagster.example.com"
 SITE = f"https://{NAME}"

@@ -16,12 +16,12 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import months_from
-from arcadia_dagster_tests.graphql import GraphQLError
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.plain import build, new_warehouse
-from arcadia_dagster_tests.project import SECRET, digitalocean, line, tax
+from arcadia_dagster_tests.kit.graphql import GraphQLError
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.plain import build, new_warehouse
+from arcadia_dagster_tests.kit.postgres import Postgres
+from arcadia_dagster_tests.kit.project import SECRET, digitalocean, line, tax
 from arcadia_dagster_tests.scale.deployment import Deployment
-from arcadia_dagster_tests.scale.postgres import Postgres
 
 RUNS = """
 query {

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.serving.guard import LOOPBACK, Names
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES, free_port
-from arcadia_dagster_tests.sandbox.handmade import IMPORT, invoice, token
-from arcadia_dagster_tests.sandbox.handmade import SECRET as SANDBOX_SECRET
+from arcadia_dagster_tests.kit.handmade import IMPORT, invoice, token
+from arcadia_dagster_tests.kit.handmade import SECRET as SANDBOX_SECRET
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES, free_port
 
 HOSTS = st.from_regex(r"[a-z0-9-]{1,10}(\.[a-z0-9-]{1,10}){0,3}", fullmatch=True)
 PORTS = st.integers(1, 65535)

@@ -13,7 +13,7 @@ from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals, unre
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.billing.test_currency import rounded
-from arcadia_dagster_tests.properties import from_attos, quickly, to_attos
+from arcadia_dagster_tests.kit.properties import from_attos, quickly, to_attos
 
 MONTH = date(2026, 4, 1)
 MONTHS = MonthRange(date(2018, 1, 1), date(2026, 12, 1))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.statement.charts import NARROW, WIDE, trend_chart
 from arcadia_dagster.statement.figures import Totals, trend_months
-from arcadia_dagster_tests.properties import quickly
-from arcadia_dagster_tests.statement.reading import parse
+from arcadia_dagster_tests.kit.properties import quickly
+from arcadia_dagster_tests.kit.statement_pages import parse
 
 APRIL = date(2026, 4, 1)
 amounts = st.integers(-(10**15), 10**15)

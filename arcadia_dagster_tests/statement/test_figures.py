@@ -12,12 +12,12 @@ import pytest
 from arcadia_dagster.billing.currency import to_minor
 from arcadia_dagster.statement.figures import ROWS_SHOWN, currency_figures, shown_on, year_before
 from arcadia_dagster.warehouse.months import previous_month
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.generate import file_name, write_large
-from arcadia_dagster_tests.plain import build, warehouse_of
-from arcadia_dagster_tests.project import Project
-from arcadia_dagster_tests.properties import from_attos
-from arcadia_dagster_tests.statement.reading import assert_adds_up, figures_of, minor, page_of, rows_of
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.generate import file_name, write_large
+from arcadia_dagster_tests.kit.plain import build, warehouse_of
+from arcadia_dagster_tests.kit.project import Project
+from arcadia_dagster_tests.kit.properties import from_attos
+from arcadia_dagster_tests.kit.statement_pages import assert_adds_up, figures_of, minor, page_of, rows_of
 
 APRIL, MARCH = date(2026, 4, 1), date(2026, 3, 1)
 BREAKDOWNS = ("services", "projects", "resources", "categories")

@@ -9,11 +9,11 @@ import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.statement.page import percent, shown_text
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.project import tax as digitalocean_tax
-from arcadia_dagster_tests.statement.reading import Element, figures_of, made, page_of
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import tax as digitalocean_tax
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer
+from arcadia_dagster_tests.kit.statement_pages import Element, figures_of, made, page_of
 
 APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
 HOSTILE = (

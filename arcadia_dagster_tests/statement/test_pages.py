@@ -11,11 +11,11 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import page
 from arcadia_dagster.statement.pages import make_pages
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.plain import RANGE, build
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.statement.reading import folder_of
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.plain import RANGE, build
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer
+from arcadia_dagster_tests.kit.statement_pages import folder_of
 
 APRIL = date(2026, 4, 1)
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.aws import manifest
+from arcadia_dagster_tests.kit.aws import manifest
+from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.worlds import (
     File,
     Line,
@@ -27,7 +28,6 @@ from arcadia_dagster_tests.kit.worlds import (
     play,
     taxed,
 )
-from arcadia_dagster_tests.properties import quickly
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
-from arcadia_dagster_tests.formats.test_zip_content import zipped
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.reading.test_zip_content import zipped
 from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
 APRIL = date(2026, 4, 1)

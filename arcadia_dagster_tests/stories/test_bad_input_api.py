@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster_tests.formats.api_documents import (
+from arcadia_dagster_tests.kit.api_documents import (
     linode,
     linode_item,
     money,
@@ -17,7 +17,7 @@ from arcadia_dagster_tests.formats.api_documents import (
     scaleway_invoice,
     written,
 )
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 
 EMOJI = '=web "1", \U0001f680\n<b>'
 

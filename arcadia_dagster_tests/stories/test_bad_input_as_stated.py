@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.focus.export import export_month
+from arcadia_dagster.reports.focus import export_month
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.stated import NotStatedError
 from arcadia_dagster.stages.tax_split_totals import unreconciled
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project
 from arcadia_dagster_tests.kit.shell import Shell
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.stories.bad_input import case
 
 AZURE = {"InvoiceIssuerName": "Microsoft Ireland Operations Limited", "ProviderName": "Microsoft"}
 PENCES = as_csv(*(charge(BilledCost="10.0049", ChargeDescription=f"{n}") for n in range(10)), tax(BilledCost="10.00"))

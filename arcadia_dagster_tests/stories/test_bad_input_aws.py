@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster_tests.formats.aws import HEADER, as_csv, as_parquet, item, manifest, tax
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.aws import HEADER, as_csv, as_parquet, item, manifest, tax
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 
 ACCOUNT = "77"
 WORDS = ("gstreamer-01", "taxi-api", "GST (10%)", "Tax-free storage")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.api_documents import linode, written
-from arcadia_dagster_tests.formats.azure import manifest
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.api_documents import linode, written
+from arcadia_dagster_tests.kit.azure import manifest
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import SECRET, Project
 from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons, usage
 
 FOLDER = "exports/focus/20260401-20260430/202605051200/run-1"

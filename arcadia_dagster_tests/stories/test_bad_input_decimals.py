@@ -6,11 +6,11 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from arcadia_dagster_tests.formats import aws, focus
-from arcadia_dagster_tests.formats.api_documents import linode, linode_item, written
 from arcadia_dagster_tests.formats.test_described import GOOD, SERVER, as_csv
-from arcadia_dagster_tests.project import digitalocean, line
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit import aws, focus
+from arcadia_dagster_tests.kit.api_documents import linode, linode_item, written
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.project import digitalocean, line
 
 # Public samples of Azure's exports have such amounts.
 SMALL = ("0.0000000072922557592391990000", "0.0001188669167459011366", "7.2922557592391990000E-9")

@@ -20,18 +20,18 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.retiring import retire
+from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
-from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.locations import sensor_context
-from arcadia_dagster_tests.plain import RANGE, archive_of, build, reader_of
-from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.locations import sensor_context
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build, reader_of
+from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 APRIL = date(2026, 4, 1)
 FILE = "April R-1 2026-04.csv"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.providers.resource import DigitalOceanResource
-from arcadia_dagster_tests.finance.scripted_server import answer
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi, invoice, item, summary, uuid
-from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi, invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import answer
 
 NUMBER = invoice()["invoice_id"]
 GST = item(product="Taxes", description="GST Australia (10.00%)", amount="0.60", duration="", resource_id="")

@@ -7,10 +7,10 @@ from datetime import date
 
 import pytest
 
-from arcadia_dagster.stages.close import accounts, close
-from arcadia_dagster.stages.status import status
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
+from arcadia_dagster.reports.close import accounts, close
+from arcadia_dagster.reports.status import status
+from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
 
 GOOD = (charge(InvoiceId="good"), tax(InvoiceId="good"))
 

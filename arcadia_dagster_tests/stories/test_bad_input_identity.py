@@ -14,9 +14,9 @@ import pytest
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse.months import next_month, stale
-from arcadia_dagster_tests.generate import MONTH_NAMES
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.generate import MONTH_NAMES
+from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
 
 GOOD = digitalocean(line(), tax())
 MARCH = date(2026, 3, 1)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.aws import as_csv as aws_csv
-from arcadia_dagster_tests.formats.aws import item
-from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.aws import as_csv as aws_csv
+from arcadia_dagster_tests.kit.aws import item
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge
+from arcadia_dagster_tests.kit.project import SECRET, Project
 from arcadia_dagster_tests.stories.test_one_invoice_twice import pushed, reasons, rows
 
 

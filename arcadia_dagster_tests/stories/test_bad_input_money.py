@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from arcadia_dagster_tests.project import HEADER, digitalocean, line, tax
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, tax
 from arcadia_dagster_tests.stories.test_bad_input_reading import quoted
 
 GOOD = digitalocean(line(), tax())

@@ -7,8 +7,8 @@ from decimal import Decimal
 import dagster as dg
 import pytest
 
-from arcadia_dagster_tests.project import HEADER, digitalocean, line, tax
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, tax
 
 OLD_HEADER = HEADER.rpartition(",")[0]
 GOOD = digitalocean(line(), tax())

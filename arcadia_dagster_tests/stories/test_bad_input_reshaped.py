@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.formats.test_json_records import lines
-from arcadia_dagster_tests.formats.test_semicolons import saved_anew
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.project import tax as tax_line
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import tax as tax_line
+from arcadia_dagster_tests.reading.test_json_records import lines
+from arcadia_dagster_tests.reading.test_semicolons import saved_anew
 from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
 

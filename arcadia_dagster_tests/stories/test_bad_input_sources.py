@@ -11,14 +11,14 @@ import pytest
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.rule_use import of_nothing
 from arcadia_dagster.landing.rules import RulesError, read_rules
+from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.stages.explain import explain, find
-from arcadia_dagster_tests.formats import aws
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.plain import archive_of, new_warehouse
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.project import tax as tax_line
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit import aws
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.plain import archive_of, new_warehouse
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import tax as tax_line
 
 WITHOUT_ID = tuple(name for name in HEADER if name != "InvoiceId")
 BY_MONTH = 'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one invoice a month"\n'

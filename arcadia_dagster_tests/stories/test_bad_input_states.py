@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.focus import export_month
-from arcadia_dagster.stages.explain import explain, find
-from arcadia_dagster.stages.status import status
+from arcadia_dagster.reports.explain import explain, find
+from arcadia_dagster.reports.focus import export_month
+from arcadia_dagster.reports.status import status
 from arcadia_dagster.stages.tax_split_totals import HELD
-from arcadia_dagster_tests.formats import focus
-from arcadia_dagster_tests.formats.api_documents import (
+from arcadia_dagster_tests.kit import focus
+from arcadia_dagster_tests.kit.api_documents import (
     linode,
     linode_item,
     money,
@@ -21,9 +21,9 @@ from arcadia_dagster_tests.formats.api_documents import (
     scaleway_invoice,
     written,
 )
-from arcadia_dagster_tests.plain import archive_of
-from arcadia_dagster_tests.project import digitalocean, line, tax
-from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import digitalocean, line, tax
 
 SOURCES = {"aws", "digitalocean", "scaleway", "ovhcloud", "linode", "tablecloud"}
 PERIODS = {

@@ -20,8 +20,8 @@ import pytest
 
 from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.warehouse import hold
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.stories.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
 ROOT = Path(__file__).parents[2]
 GOOD = digitalocean(line(), tax())

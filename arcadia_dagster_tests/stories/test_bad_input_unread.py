@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from arcadia_dagster_tests.formats.test_unread import CASES
-from arcadia_dagster_tests.project import digitalocean, line, tax
-from arcadia_dagster_tests.stories.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.project import digitalocean, line, tax
+from arcadia_dagster_tests.reading.test_unread import CASES
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,13 @@ import pytest
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.finance.scripted_server import Request, Step, answer
-from arcadia_dagster_tests.generate import write_months
+from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi
+from arcadia_dagster_tests.kit.digitalocean_api import invoice as api_invoice
+from arcadia_dagster_tests.kit.generate import write_months
+from arcadia_dagster_tests.kit.plain import warehouse_of
+from arcadia_dagster_tests.kit.project import SECRET, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.kit.shell import ROOT, Shell
-from arcadia_dagster_tests.plain import warehouse_of
-from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
-from arcadia_dagster_tests.providers.digitalocean_api import invoice as api_invoice
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.kit.plain import land_only, warehouse_of
+from arcadia_dagster_tests.kit.project import HEADER, SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
-from arcadia_dagster_tests.plain import land_only, warehouse_of
-from arcadia_dagster_tests.project import HEADER, SECRET, digitalocean, invoice_name, line, tax
 
 PAGE = b"<html>log in</html>"
 GOOD = digitalocean(line(), tax())

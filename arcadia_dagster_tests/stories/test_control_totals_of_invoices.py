@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.plain import new_warehouse
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 
 PARTS = {
     f"d/part-{number}.csv": as_csv(charge(BilledCost=f"{number}0.00", ChargeDescription=f"server {number}"), *more)

@@ -13,9 +13,9 @@ from arcadia_dagster.landing.decisions import Decision, DecisionError
 from arcadia_dagster.landing.mending import mend
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.plain import archive_of, build
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.plain import archive_of, build
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NAME, OTHER = invoice_name(), invoice_name(number="1002")

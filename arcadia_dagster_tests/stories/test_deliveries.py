@@ -11,11 +11,11 @@ import pytest
 
 from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.aws import as_csv, item
-from arcadia_dagster_tests.formats.focus import as_csv as focus_csv
-from arcadia_dagster_tests.formats.focus import charge
-from arcadia_dagster_tests.plain import archive_of
-from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.kit.aws import as_csv, item
+from arcadia_dagster_tests.kit.focus import as_csv as focus_csv
+from arcadia_dagster_tests.kit.focus import charge
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import SECRET, Project
 
 LACKING = "that the manifest of its delivery lists are not there, or cannot be read"
 PERIOD = "cur/report/20260401-20260501"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster_tests import worker
-from arcadia_dagster_tests.finance.books import SECRET
-from arcadia_dagster_tests.finance.crashes import PHASES, Story, hit, stories_in
-from arcadia_dagster_tests.forked import forked
+from arcadia_dagster_tests.kit import worker
+from arcadia_dagster_tests.kit.books import SECRET
+from arcadia_dagster_tests.kit.delivery_crashes import PHASES, Story, hit, stories_in
+from arcadia_dagster_tests.kit.forked import forked
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,15 @@ import pytest
 
 from arcadia_dagster.finance.client import FinanceClient
 from arcadia_dagster.finance.delivery import OUTAGE_FAILURES, Delivery
-from arcadia_dagster.finance.outstanding import InvoiceKey, Recipient
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.finance.books import SECRET, TENANT, Books, invoice
-from arcadia_dagster_tests.finance.crashes import Gate
-from arcadia_dagster_tests.finance.scripted_server import (
+from arcadia_dagster.warehouse.keys import DeliveryKey
+from arcadia_dagster_tests.kit.books import SECRET, TENANT, Books, invoice
+from arcadia_dagster_tests.kit.delivery_crashes import Gate
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.plain import new_warehouse
+from arcadia_dagster_tests.kit.scripted_server import (
     Request,
     ScriptedServer,
     Step,
@@ -33,8 +36,6 @@ from arcadia_dagster_tests.finance.scripted_server import (
     reset,
     say_nothing,
 )
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.plain import new_warehouse
 
 # Generous to a busy machine: what should be answered must be, what should time out does.
 READ_TIMEOUT, DEADLINE = 1.5, 3.0
@@ -191,7 +192,7 @@ class Case:
             self.server.url, mint, retry_delays=(0.01, 0.01), read_timeout=READ_TIMEOUT, deadline=DEADLINE
         ) as client:
             delivery = Delivery(self.books.warehouse, Recipient(self.server.url, True))
-            keys = [InvoiceKey(TENANT, "digitalocean", "77", name) for name in self.server.faults]
+            keys = [DeliveryKey(TENANT, "digitalocean", "77", name) for name in self.server.faults]
             for start in range(0, len(keys), OUTAGE_FAILURES - 1):
                 delivery.deliver(client, invoices=keys[start : start + OUTAGE_FAILURES - 1], **options)
 

@@ -16,15 +16,15 @@ from arcadia_dagster import cli
 from arcadia_dagster.formats.description import FIELDS, Category, Description, Tax, Total
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import FormatsError
+from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
-from arcadia_dagster.stages.explain import explain, find
 from arcadia_dagster.warehouse import WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.plain import RANGE, archive_of, reader_of
-from arcadia_dagster_tests.project import Project, instance_in_memory
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of, reader_of
+from arcadia_dagster_tests.kit.project import Project, instance_in_memory
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "describing-a-format.md").read_text(encoding="utf-8")
 NAME = "Rechnung R-1041 2026-04.csv"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.focus import as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import SECRET, Project
 
 APRIL = date(2026, 4, 1)
 

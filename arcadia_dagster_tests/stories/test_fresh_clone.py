@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from arcadia_dagster.defs.instance import InstanceInHome
-from arcadia_dagster_tests.graphql import GraphQL
-from arcadia_dagster_tests.loopback import free_port
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.loopback import free_port
+from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
 
 T = TypeVar("T")
 

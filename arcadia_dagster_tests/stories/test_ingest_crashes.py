@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster_tests import worker
-from arcadia_dagster_tests.forked import forked
-from arcadia_dagster_tests.stories.ingest_crashes import (
+from arcadia_dagster_tests.kit import worker
+from arcadia_dagster_tests.kit.forked import forked
+from arcadia_dagster_tests.kit.ingest_crashes import (
     LINES,
     MONTHS,
     PHASES,

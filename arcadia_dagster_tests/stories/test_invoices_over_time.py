@@ -16,8 +16,8 @@ from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import RANGE, build, land_only
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.plain import RANGE, build, land_only
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 REAL_ROUNDS = 4

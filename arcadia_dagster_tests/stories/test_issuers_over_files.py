@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_json, as_parquet, charge, tax
-from arcadia_dagster_tests.project import Project
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.project import Project
 
 Row = dict[str, str | None]
 

@@ -8,10 +8,10 @@ import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.months import next_month
-from arcadia_dagster_tests.formats.focus import as_csv, charge, tax
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line
-from arcadia_dagster_tests.project import tax as do_tax
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import tax as do_tax
 
 
 @pytest.fixture

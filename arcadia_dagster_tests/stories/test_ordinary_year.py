@@ -17,7 +17,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.charges import expected
 from arcadia_dagster_tests.kit.deliveries import CORRECTED, QUIET, Files, Provider, ordinary_providers
 from arcadia_dagster_tests.kit.papers import EXAMPLEHOST
-from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import SECRET, Project
 
 pytestmark = pytest.mark.timeout(300)  # all of the year is passed by whichever test comes first
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats import aws
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.project import SECRET, Project
+from arcadia_dagster_tests.kit import aws
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.project import SECRET, Project
 
 PART_OR_REPLACEMENT = "a part of it, or a replacement?"
 TWICE = "are also in the other files of its folder"

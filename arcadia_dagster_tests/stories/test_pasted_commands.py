@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster_tests.formats.api_documents import linode, written
-from arcadia_dagster_tests.formats.focus import HEADER, as_csv, as_json, as_parquet, charge
+from arcadia_dagster_tests.kit.api_documents import linode, written
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet, charge
+from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
-from arcadia_dagster_tests.project import Project
-from arcadia_dagster_tests.stories.bad_input import case
 
 
 @pytest.fixture

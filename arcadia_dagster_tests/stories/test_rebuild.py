@@ -14,8 +14,8 @@ from arcadia_dagster.landing.landing import outdated_documents
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster_tests.plain import RANGE, archive_of, build, land_only
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build, land_only
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
 APRIL = date(2026, 4, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

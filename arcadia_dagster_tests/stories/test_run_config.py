@@ -16,12 +16,12 @@ import pytest
 from dagster._config import ConfigType
 
 from arcadia_dagster.definitions import build_defs
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer, imported
-from arcadia_dagster_tests.graphql import GraphQL, GraphQLError
-from arcadia_dagster_tests.leaks import files_with
-from arcadia_dagster_tests.project import digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.providers.digitalocean_api import TOKEN, DigitalOceanApi
-from arcadia_dagster_tests.serving.ui import web_server
+from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi
+from arcadia_dagster_tests.kit.graphql import GraphQL, GraphQLError
+from arcadia_dagster_tests.kit.leaks import files_with
+from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, imported
+from arcadia_dagster_tests.kit.ui import web_server
 
 SECRETS = {
     "SKYAI_FINANCE_SECRET": "marked-finance-secret-of-sixty-four-bytes-that-nobody-else-gets!",

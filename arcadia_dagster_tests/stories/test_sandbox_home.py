@@ -13,9 +13,9 @@ import pytest
 
 from arcadia_dagster.home_sandbox import HomeSandbox
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.kit.loopback import free_port
+from arcadia_dagster_tests.kit.project import SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import ROOT, Result, Shell
-from arcadia_dagster_tests.loopback import free_port
-from arcadia_dagster_tests.project import SECRET, digitalocean, invoice_name, line, tax
 
 
 class Told:

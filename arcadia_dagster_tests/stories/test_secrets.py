@@ -10,9 +10,9 @@ import pytest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import IngestError, ingest
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster_tests.finance.scripted_server import Request, ScriptedServer, answer
-from arcadia_dagster_tests.leaks import files_with, tables_with
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.leaks import files_with, tables_with
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, answer
 
 MARKED = "marked-secret-that-must-be-seen-nowhere-at-all-of-64-bytes------"
 STATUSES = {"each its own way": (200, 201, 400, 422, 429, 500, 503), "redirect": (302,)}

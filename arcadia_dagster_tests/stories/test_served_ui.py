@@ -8,8 +8,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from arcadia_dagster_tests.loopback import NO_AUTHORITIES
-from arcadia_dagster_tests.serving.ui import ANSWERED, LAUNCH, REFUSED, Attempt, answered, runs, web_server
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.ui import ANSWERED, LAUNCH, REFUSED, Attempt, answered, runs, web_server
 
 UI_URL = "https://dagster.example.com"
 CHECKED = """

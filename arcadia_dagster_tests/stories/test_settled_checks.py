@@ -18,9 +18,9 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.decisions import Decision
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.finance.scripted_server import ScriptedServer, answer, imported
-from arcadia_dagster_tests.plain import build
-from arcadia_dagster_tests.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.plain import build
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, imported
 
 ROOT = Path(__file__).resolve().parents[2]
 APRIL = date(2026, 4, 1)

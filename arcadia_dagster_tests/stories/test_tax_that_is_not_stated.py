@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.formats.focus import as_csv, as_json, as_parquet, charge, tax
-from arcadia_dagster_tests.project import SECRET, Project
-from arcadia_dagster_tests.stories.bad_input import case
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, as_json, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project
 
 
 @pytest.fixture

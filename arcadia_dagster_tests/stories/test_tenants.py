@@ -11,13 +11,21 @@ import pytest
 
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, read_routes, take_routes
+from arcadia_dagster.reports.explain import explain, find
+from arcadia_dagster.reports.status import status
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.stages.explain import explain, find
-from arcadia_dagster.stages.status import status
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster_tests.formats.focus import as_csv, charge
-from arcadia_dagster_tests.plain import archive_of
-from arcadia_dagster_tests.project import Project, checks_of, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import (
+    Project,
+    checks_of,
+    digitalocean,
+    instance_in_memory,
+    invoice_name,
+    line,
+    tax,
+)
 
 TENANT = "platform-admin"
 PROJECTS = (("shop", "60.00"), ("shop", "0.01"), ("lab", "15.00"), ("", "4.01"))

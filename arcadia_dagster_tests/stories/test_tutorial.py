@@ -22,9 +22,9 @@ from arcadia_dagster.launcher import plan
 from arcadia_dagster.sample import FOLDER as SAMPLE
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
+from arcadia_dagster_tests.kit.project import digitalocean, line, tax
 from arcadia_dagster_tests.kit.shell import Result, Shell
-from arcadia_dagster_tests.project import digitalocean, line, tax
-from arcadia_dagster_tests.tutorial import BESIDE_RUN, COMMANDS, ROOT, UNTIL_RUN
+from arcadia_dagster_tests.kit.tutorial import BESIDE_RUN, COMMANDS, ROOT, UNTIL_RUN
 
 OWN = "DigitalOcean Invoice 2026 May (6173678-418071234).csv"
 APRIL = "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv"

@@ -15,7 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.assets import versions
 from arcadia_dagster.defs.assets.versions import FOLDER, PACKAGE, code_version, parts_of
-from arcadia_dagster_tests.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHLY = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records", "focus_export", "monthly_statement")
 APRIL, MAY, JUNE = (date(2026, month, 1) for month in (4, 5, 6))
@@ -200,12 +200,12 @@ def test_an_asset_whose_code_has_changed_is_stale(ui: Ui, monkeypatch: pytest.Mo
 
 OTHERS = {
     "finance_records": ("transport", "finance"),
-    "focus_export": ("focus",),
-    "monthly_statement": ("finance", "statement"),
+    "focus_export": ("reports/__init__.py", "reports/focus.py"),
+    "monthly_statement": ("finance", "reports", "statement"),
 }
 ASSETS = (*MONTHLY, "cloud_resources")
 # The totals know the address of their month's page.
-NOT_CONTENT = {"tax_split_totals": ("statement", "finance")}
+NOT_CONTENT = {"tax_split_totals": ("statement", "finance", "reports")}
 
 
 @pytest.mark.parametrize("asset", ASSETS)
@@ -259,7 +259,7 @@ def test_a_code_version_changes_with_every_byte_of_its_parts_and_with_nothing_el
             "formats/descriptions/hetzner.toml": {*ASSETS},
             f"{FOLDER}/raw_invoices.py": {"raw_invoices"},
             "statement/statement.css": {"monthly_statement"},
-            "focus/export.py": {"focus_export"},
+            "reports/focus.py": {"focus_export", "monthly_statement"},
             "finance/client.py": {"finance_records", "monthly_statement"},
             "cli.py": set(),
             "sandbox/server.py": set(),

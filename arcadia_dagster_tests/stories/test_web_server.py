@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster_tests.graphql import GraphQL
-from arcadia_dagster_tests.locations import ELSEWHERE, HERE, REPOSITORY
-from arcadia_dagster_tests.project import Project, digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.webserver import web_server
+from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, REPOSITORY
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.webserver import web_server
 
 PARTITIONED = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records", "focus_export", "monthly_statement")
 ROOT = Path(__file__).resolve().parents[2]

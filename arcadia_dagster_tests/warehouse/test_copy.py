@@ -11,7 +11,7 @@ from arcadia_dagster.cli import main
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import compare, copy
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.plain import new_warehouse
+from arcadia_dagster_tests.kit.plain import new_warehouse
 
 
 def fill(warehouse: Warehouse) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.query import text_list
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.properties import from_attos, quickly
+from arcadia_dagster_tests.kit.properties import from_attos, quickly
 
 
 @pytest.fixture(scope="module")

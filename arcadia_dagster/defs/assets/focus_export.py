@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, versions
-from arcadia_dagster.focus import export_month
+from arcadia_dagster.reports.focus import export_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
@@ -19,7 +19,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
         group_name=common.STATEMENTS,
         kinds={"parquet", "csv"},
         owners=common.OWNERS,
-        code_version=versions.code_version("focus_export", "focus"),
+        code_version=versions.code_version("focus_export", "reports/__init__.py", "reports/focus.py"),
         description=(
             "Each month as FOCUS, the FinOps open specification: its lines as Cost and Usage 1.2 and its invoices as Invoice "
             "Detail 1.4, as Parquet and as CSV. Other tools that read FOCUS can take them; an inbox of this program "

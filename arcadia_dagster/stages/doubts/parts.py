@@ -13,7 +13,7 @@ from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, release_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
-from arcadia_dagster.warehouse.query import text_list
+from arcadia_dagster.store.query import text_list
 
 _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 

@@ -1,0 +1,522 @@
+"""Rows that state the sum of other rows: a total that a provider, a person or a spreadsheet put below the lines, or a subtotal.
+
+Counted as a line, such a row makes an invoice twice as large. By its words it is known for what it is (`kind_sql`), and a
+format may take it for a control total. Where nobody said so, a row is in doubt that has the name of a total, or that is a sum of
+other lines and says nothing of what it charges for: it has no words where the other lines have some, or no time, no quantity and
+no resource where the others have, or none of its words in common with another line where none has more than words.
+
+The amount alone says nothing: of three servers at 5, 5 and 10, the last is the sum of the others. So such a row must be the sum
+of at least two lines that do not cancel out, the last one but for tax must be a sum too, as below a net amount, its tax and the
+gross amount, and where lines give back, the sum must be none that comes about by round prices.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from math import gcd
+
+import duckdb
+
+from arcadia_dagster.billing.currency import EXPONENTS, plain_sql
+from arcadia_dagster.store.query import text_literal
+
+_TOTAL = (
+    *("total", "totals", "grand total", "sum", "sum total", "amount due", "balance due", "amount payable"),
+    *("summe", "gesamt", "gesamtsumme", "gesamtbetrag", "endsumme", "endbetrag", "rechnungsbetrag", "rechnungssumme"),
+    *(
+        "zahlbetrag",
+        "totaal",
+        "totale",
+        "totalt",
+        "suma",
+        "somme",
+        "somma",
+        "montant total",
+        "importe total",
+        "razem",
+        "celkem",
+    ),
+    *("итого", "всего", "合計", "合计", "总计", "總計", "總額", "总额", "합계", "총계"),
+)
+"""What a total is called: nothing else is in its words but a currency. It is a piece of a regular expression."""
+
+_AMOUNT_NAMES = (
+    # English
+    *("nett?", "gross", "amount", "net sum", "(net|gross|billed|invoice|paid|open|outstanding) amount", "amount paid"),
+    *(
+        "balance",
+        "((previous|opening|closing|new|open|outstanding|remaining) )?balance",
+        "payments?( received)?",
+        "due",
+    ),
+    *("(to|total to|amount to|still to|to be) (pay|paid)", "payable", "paid", "outstanding"),
+    # German
+    *(
+        "netto",
+        "brutto",
+        "(netto|brutto|rest|zahl|zahlungs|waren|forderungs|gesamt|saldo)?betrag",
+        "(netto|brutto)summe",
+    ),
+    *(
+        "betrag (netto|brutto)",
+        "saldo",
+        "saldovortrag",
+        "([uü]|ue)bertrag",
+        "zahlbar",
+        "zahlung",
+        "anzahlung",
+        "bezahlt",
+    ),
+    *("(noch |gesamt )?zu (be)?zahlen", "(offener|f[aä]lliger|zu zahlender) betrag"),
+    # French
+    *(
+        "montant",
+        "montant (ht|ttc|net|brut|d[uû]|pay[eé]|hors taxes?)",
+        "(net |montant |reste |total )?[aà] payer",
+        "brut",
+    ),
+    *("solde", "solde d[uû]", "[aà] reporter", "paiement", "prix total", "ht", "ttc"),
+    # Spanish, Portuguese
+    *(
+        "neto",
+        "bruto",
+        "importe",
+        "importe (neto|bruto|debido)",
+        "monto",
+        "monto (total|neto|bruto)",
+        "pago",
+        "adeudado",
+    ),
+    *(
+        "(importe |total |monto |valor |neto |l[ií]quido )?a pagar",
+        "suma y sigue",
+        "saldo (anterior|pendiente|devedor)",
+    ),
+    *(
+        "base imponible",
+        "pendiente",
+        "l[ií]quido",
+        "valor",
+        "valor (total|bruto|l[ií]quido|devido)",
+        "montante",
+        "soma",
+    ),
+    *("pagamento", "devido", "a transportar"),
+    # Italian, Dutch
+    *("lordo", "importo", "importo (netto|lordo|totale|dovuto)", "imponibile", "(netto |totale |importo )?da pagare"),
+    *("netto a pagare", "dovuto", "riporto", "a riportare", "(netto|bruto|totaal|rest|factuur|eind)?bedrag"),
+    *(
+        "(totaal |nog )?te betalen",
+        "openstaand( bedrag)?",
+        "verschuldigd( bedrag)?",
+        "betaling",
+        "betaald",
+        "eindtotaal",
+    ),
+)
+"""What a net or a gross amount, what is to be paid, what was paid and what is carried forward is called, and nothing else."""
+
+_TOTAL_OF = (
+    *(
+        "total amount",
+        "total due",
+        "total cost",
+        "total costs",
+        "total charge",
+        "total charges",
+        "total price",
+        "total net",
+    ),
+    *(
+        "total gross",
+        "net total",
+        "gross total",
+        "invoice total",
+        "total invoice",
+        "total for",
+        "total of",
+        "total general",
+    ),
+    *(
+        "total incl",
+        "total including",
+        "total inclusive",
+        "total excl",
+        "total excluding",
+        "total exclusive",
+        "total before",
+    ),
+    *("total after", "total with", "total without", "total ttc", "total ht", "total inkl", "total exkl", "total netto"),
+    *("total brutto", "total payable", "summe netto", "summe brutto", "gesamt netto", "gesamt brutto"),
+    *("gesamtbetrag netto", "gesamtbetrag brutto", "(net|gross) amount", "amount (due|payable|paid|to pay|excl|incl)"),
+    *("balance (due|carried|brought|forward|from)", "(carried|brought) (forward|over|down)", "nett? (payable|of|excl)"),
+    *(
+        "(net|gross) (before|after|incl)",
+        "zu zahlen",
+        "zu zahlender betrag",
+        "saldo vom",
+        "nettobetrag",
+        "bruttobetrag",
+    ),
+    *("montant (total|net|brut|d[uû]|[aà] payer)", "net [aà] payer", "total [aà] payer", "importe (total|a pagar)"),
+    *(
+        "total a pagar",
+        "valor (total|a pagar)",
+        "totale (da pagare|fattura)",
+        "importo (totale|da pagare)",
+        "te betalen",
+    ),
+    *("totaal (te betalen|excl|incl)",),
+)
+"""What it is called with more words behind: `Total for April`, `Total incl. VAT`."""
+
+_SUBTOTAL = (
+    *("subtotals?", "sub totals?", "zwischensumme", "sous total", "subtotale", "sub totale", "subtotaal", "teilsumme"),
+    *("小計", "小计", "소계"),
+)
+"""What a subtotal is called, with any words behind: `Subtotal Compute`."""
+
+_MOST_WORDS = 60
+"""A longer text is no name of a total. Looking at its length first spares most lines the rest."""
+
+_MOST_MARKS = 1_000
+"""A document with more rows without words has none that says nothing."""
+
+_FEWEST = 2
+_DECIMALS = 18
+
+_MOST = 10**12
+"""What an amount that is summed is less than, so that the sum of any document's fits; a document with more is rejected, or its
+total differs."""
+
+_ROUNDED = Decimal("0.005")
+"""How much a total may differ for each line that was rounded to two decimals; by half a percent in all at most."""
+
+
+def kind_sql(text: str) -> str:
+    """SQL: `total` or `subtotal` where the text is the name of one, whatever marks, digits and currency it has; else NULL."""
+    plain = f"trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))"
+    totals, more, subtotals, codes = (
+        "|".join(names) for names in ((*_TOTAL, *_AMOUNT_NAMES), _TOTAL_OF, _SUBTOTAL, EXPONENTS)
+    )
+    return (
+        f"CASE WHEN {text} IS NULL OR length({text}) > {_MOST_WORDS} THEN NULL "
+        f"WHEN regexp_full_match({plain}, '({subtotals})( .*)?') THEN 'subtotal' "
+        f"WHEN regexp_full_match({plain}, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END"
+    )
+
+
+def controls_sql(lines: str) -> str:
+    """SQL: what the rows that state sums say of their documents' invoices, for `format.Layout.invoices_sql`.
+
+    A row with a total is right where it is the sum of the lines since the row before it, of all lines so far, or of all there
+    are. The last one that is that of all lines, or is none, is the invoice's stated total; a subtotal that is none is in doubt.
+
+    Args:
+        lines: SQL: the staged lines, with `is_control`, and `total_kind` (`kind_sql`) of those that are rows with sums.
+    """
+    is_sum = " OR ".join(f"abs(amount - {of}) <= {_ROUNDED}" for of in ("run", "so_far", "total"))
+    return f"""
+    WITH mark AS MATERIALIZED (
+      SELECT document_sha256, invoice_key, file_row_number, amount, total_kind
+      FROM {lines} WHERE is_control AND abs(amount) < {_MOST}
+    ), line AS (
+      -- Of documents without such rows, which are nearly all, nothing is looked at.
+      FROM {lines} SEMI JOIN mark USING (document_sha256) WHERE NOT is_control AND abs(amount) < {_MOST}
+    ), run AS (
+      SELECT mark.document_sha256, mark.file_row_number, sum(line.amount) AS run
+      FROM line ASOF JOIN mark
+        ON mark.document_sha256 = line.document_sha256 AND line.file_row_number <= mark.file_row_number
+      GROUP BY ALL
+    ), total AS (
+      SELECT document_sha256, sum(amount) AS total FROM line GROUP BY ALL
+    ), summed AS (
+      SELECT mark.*, coalesce(run.run, 0) AS run, total.total,
+        sum(coalesce(run.run, 0)) OVER (PARTITION BY document_sha256 ORDER BY file_row_number) AS so_far
+      FROM mark LEFT JOIN run USING (document_sha256, file_row_number) JOIN total USING (document_sha256)
+    ), judged AS (
+      SELECT *, {is_sum} AS is_sum, abs(amount - total) <= {_ROUNDED} AS is_of_all FROM summed
+    )
+    SELECT document_sha256, invoice_key,
+      max_by(amount, file_row_number) FILTER (is_of_all OR (NOT is_sum AND total_kind = 'total')) AS stated_total,
+      coalesce(list('its row with a subtotal of ' || {plain_sql("amount")} || ' is the sum of no lines before it'
+        ORDER BY file_row_number) FILTER (NOT is_sum AND total_kind = 'subtotal'), []) AS doubts
+    FROM judged GROUP BY document_sha256, invoice_key
+    """
+
+
+# What a line says of what it is for, beside its amount.
+_WORDS = "nullif(trim(concat_ws(' ', service_name, description)), '')"
+_BILLS_NO_USAGE = "quantity IS NULL AND resource_id IS NULL"
+_KIND = (
+    f"CASE WHEN {_BILLS_NO_USAGE} THEN coalesce({kind_sql('description')}, "
+    f"CASE WHEN trim(description) = '' THEN {kind_sql('service_name')} END) END"
+)
+_HAS_CONTENT = (
+    "NOT (charge_period_start IS NULL AND quantity IS NULL AND resource_id IS NULL AND resource_name IS NULL)"
+)
+_IS_BLANK = f"NOT ({_HAS_CONTENT}) AND coalesce(trim(project), '') = '' AND {_WORDS} IS NULL"
+_IS_BARE = f"NOT ({_HAS_CONTENT}) AND {_WORDS} IS NOT NULL AND charge_category <> 'Tax'"
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_SAYS_TOTAL = re.compile(
+    r"total|summe|betrag|netto|brutto|sald[oi]|bedrag|importe?|montant|\b(net|gross|sum|due|balance|neto|bruto|valor)\b"
+)
+"""What makes a row unlike the line with which it has its first word in common: `Server total` is no server."""
+
+_ROUND = 20
+"""An amount of fewer units of what all amounts are multiples of may be the sum of others by chance, where some give back."""
+
+_KEY = "document_sha256, invoice_key"
+
+
+@dataclass(frozen=True, slots=True)
+class SumRow:
+    """A row that may be a sum of others.
+
+    Attributes:
+        document_sha256: Its document.
+        invoice_key: The invoice that it would be a line of.
+        row: Its row in the stage.
+        category: The charge category that it would count as.
+        text: What is doubtful about it, in words that follow its place.
+    """
+
+    document_sha256: str
+    invoice_key: str
+    row: int
+    category: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that may be a sum, with what stands between it and the one before.
+
+    Attributes:
+        kind: What its words call it, see `kind_sql`; None where they are no name of a total.
+        is_blank: Whether it has nothing but its amount.
+        run: The sum of the lines in between.
+        run_lines: How many these are.
+    """
+
+    row: int
+    amount: Decimal
+    category: str
+    words: str | None
+    kind: str | None
+    is_blank: bool
+    run: Decimal
+    run_lines: int
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has words, which are no name of a total, and nothing else."""
+        return self.kind is None and not self.is_blank
+
+    @property
+    def shown(self) -> str:
+        """Its name and its amount."""
+        name = "a row without words" if self.words is None else repr(self.words[:_MOST_WORDS])
+        return f"{name} of {self.amount.normalize():f}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """An invoice that is looked at.
+
+    Attributes:
+        lines: How many lines it has.
+        is_rich: Whether most of them have a time, a quantity or a resource.
+        has_tail: Whether its last line but for tax is one with these.
+    """
+
+    lines: int
+    is_rich: bool
+    has_tail: bool
+
+
+def sum_rows(
+    connection: duckdb.DuckDBPyConnection, lines: str, sums: Mapping[tuple[str, str], Decimal], *, advice: str
+) -> list[SumRow]:
+    """The rows of invoices that are in doubt, for they may be sums of other rows.
+
+    Args:
+        connection: Where the stage can be read.
+        lines: SQL: the staged lines, with `file_row_number`.
+        sums: The exact sum of all lines of each invoice that is looked at, by document and invoice key.
+        advice: What a person does about a row that is a total: a sentence.
+    """
+    found: list[SumRow] = []
+    with localcontext() as exact:
+        exact.prec = 60
+        looked_at = _looked_at(connection, lines, sums)
+        for (sha256, key), rows in _marks(connection, lines, looked_at).items():
+            for row, is_sum in _judged(rows, sums[sha256, key], looked_at[sha256, key]):
+                what = (
+                    "is the sum of other lines: a total, or a charge?"
+                    if is_sum
+                    else "is called a total, and is no sum of lines."
+                )
+                found.append(SumRow(sha256, key, row.row, row.category, f"{row.shown} {what} {advice}"))
+    return found
+
+
+_InvoiceKey = tuple[str, str]
+
+
+def _looked_at(
+    connection: duckdb.DuckDBPyConnection, lines: str, sums: Mapping[_InvoiceKey, Decimal]
+) -> dict[_InvoiceKey, _Looked]:
+    """The invoices with rows that may be sums: by their words, by having none where others have some, or by having only some."""
+    found: dict[_InvoiceKey, _Looked] = {}
+    rows = connection.execute(
+        f"""
+        SELECT {_KEY}, count(*), count({_KIND}), count_if({_HAS_CONTENT}), count_if({_IS_BLANK}), count_if({_IS_BARE}),
+          count_if((description <> '' OR coalesce(service_name, '') <> '') AND charge_category <> 'Tax'),
+          coalesce(max(file_row_number) FILTER (({_HAS_CONTENT}) AND charge_category <> 'Tax'), -1)
+            > coalesce(max(file_row_number) FILTER (({_IS_BARE}) OR ({_IS_BLANK})), -1)
+        FROM {lines} GROUP BY ALL HAVING count(*) > 1
+        """
+    ).fetchall()
+    for sha256, key, count, names, contents, blanks, bare, worded, has_tail in rows:
+        is_rich = contents >= _FEWEST and contents * 2 >= count - 1
+        has_blanks = 0 < blanks <= min(worded, _MOST_MARKS)
+        # Of two lines each is what the other one is.
+        has_bare = 0 < bare <= _MOST_MARKS and count > _FEWEST
+        if (sha256, key) in sums and (names or has_blanks or has_bare):
+            found[sha256, key] = _Looked(count, is_rich, has_tail)
+    return found
+
+
+def _marks(
+    connection: duckdb.DuckDBPyConnection, lines: str, looked_at: Collection[_InvoiceKey]
+) -> dict[_InvoiceKey, list[_Row]]:
+    """The rows that may be sums of each of these invoices, in their order, with what lies between each and the one before."""
+    if not looked_at:
+        return {}
+    wanted = ", ".join(f"({text_literal(sha256)}, {text_literal(key)})" for sha256, key in looked_at)
+    rows = connection.execute(
+        f"""
+        WITH line AS (
+          SELECT {_KEY}, file_row_number, amount, charge_category, {_WORDS} AS words, {_KIND} AS kind, {_IS_BLANK} AS is_blank,
+            kind IS NOT NULL OR is_blank OR {_IS_BARE} AS is_mark
+          FROM {lines} SEMI JOIN (VALUES {wanted}) AS wanted ({_KEY}) USING ({_KEY})
+        ), mark AS (
+          FROM line WHERE is_mark
+        ), run AS (
+          SELECT mark.document_sha256, mark.invoice_key, mark.file_row_number, sum(line.amount) AS run,
+            count_if(line.amount <> 0) AS run_lines
+          FROM (FROM line WHERE NOT is_mark) AS line
+          ASOF JOIN mark ON mark.document_sha256 = line.document_sha256 AND mark.invoice_key = line.invoice_key
+            AND line.file_row_number <= mark.file_row_number
+          GROUP BY ALL
+        )
+        SELECT {_KEY}, file_row_number, amount, charge_category, words, kind, is_blank, coalesce(run, 0), coalesce(run_lines, 0)
+        FROM mark LEFT JOIN run USING ({_KEY}, file_row_number)
+        ORDER BY {_KEY}, file_row_number
+        """
+    ).fetchall()
+    found: dict[_InvoiceKey, list[_Row]] = {}
+    for sha256, key, *row in rows:
+        found.setdefault((sha256, key), []).append(_Row(*row))
+    return found
+
+
+def _judged(marks: Sequence[_Row], total: Decimal, looked: _Looked) -> Iterator[tuple[_Row, bool]]:
+    """The rows of an invoice that are in doubt, and whether each is a sum of other lines.
+
+    A sum is that of the lines since the last sum, of all lines so far, or of all there are.
+    """
+    unlike = marks if looked.is_rich else _unlike(marks)
+    bare = [mark for mark in marks if mark.is_bare]
+    found = _walked(marks, total, looked, frozenset(mark.row for mark in unlike if mark.is_bare))
+    sums = {mark.row for mark, is_sum in found if is_sum}
+    # A sum in the middle, of which nothing says that it is one, is one where what follows is summed too.
+    is_summed_up = bool(bare) and not looked.has_tail and marks[-1].row in {mark.row for mark, _ in found}
+    if (
+        any(mark.row in sums for mark in bare)
+        and not is_summed_up
+        and not (bare[0] is marks[0] and bare[0].row in sums)
+    ):
+        found = _walked(marks, total, looked, frozenset())
+    yield from found
+
+
+def _walked(
+    marks: Sequence[_Row], total: Decimal, looked: _Looked, may_be_sums: frozenset[int]
+) -> list[tuple[_Row, bool]]:
+    """The rows that are in doubt if these, which have no more than words, may be sums."""
+    lines, others = looked.lines, total - sum((mark.amount for mark in marks if not mark.is_bare), Decimal(0))
+    first = marks[0]
+    found: list[tuple[_Row, bool]] = []
+    if first.row in may_be_sums and not first.run_lines and not first.run:
+        rest = [mark.amount for mark in marks[1:] if mark.is_bare]
+        if _is_sum(first.amount, others - first.amount, lines) and (
+            looked.is_rich or _proves(first.amount, rest, lines - len(marks))
+        ):
+            found.append((first, True))
+    regular = others
+    so_far, since = Decimal(0), Decimal(0)
+    amounts: list[Decimal] = []
+    begun, counted, counted_since = 0, 0, 0
+    for mark in marks:
+        so_far, since = so_far + mark.run, since + mark.run
+        counted, counted_since = counted + mark.run_lines, counted_since + mark.run_lines
+        if found and found[0][0] is mark:
+            continue
+        if mark.is_bare:
+            is_sum = mark.row in may_be_sums and (
+                (_is_sum(mark.amount, so_far, lines) and _proves(mark.amount, amounts, counted))
+                or (_is_sum(mark.amount, since, lines) and _proves(mark.amount, amounts[begun:], counted_since))
+            )
+        else:
+            is_sum = any(_is_sum(mark.amount, of, lines) for of in (since, so_far, regular, total - mark.amount))
+        if is_sum or mark.kind is not None:
+            if mark.amount:
+                found.append((mark, is_sum))
+            since, begun, counted_since = Decimal(0), len(amounts), 0
+        else:
+            so_far, since = so_far + mark.amount, since + mark.amount
+            amounts.append(mark.amount)
+            if mark.is_blank:
+                regular += mark.amount
+    return found
+
+
+def _unlike(marks: Sequence[_Row]) -> list[_Row]:
+    """The rows whose words are not those of another one: of `web-01` and `web-02` each is like the other."""
+    firsts = [_WORD.findall((mark.words or "").lower())[:1] for mark in marks]
+    counts = Counter(first[0] for first in firsts if first)
+    return [
+        mark
+        for mark, first in zip(marks, firsts, strict=True)
+        if not first or counts[first[0]] == 1 or _SAYS_TOTAL.search((mark.words or "").lower())
+    ]
+
+
+def _proves(amount: Decimal, others: Sequence[Decimal], further: int) -> bool:
+    """Whether an amount is the sum of so many that this is no chance.
+
+    Args:
+        amount: The amount.
+        others: What it is the sum of, as far as that is known one by one.
+        further: How many further lines it is the sum of.
+    """
+    counts = Counter(other for other in others if other)
+    left = [other for other in counts.elements() if counts[other] > counts[-other]]
+    if further + len(left) < _FEWEST:
+        return False
+    if further or min(left) > 0 or max(left) < 0:
+        return True
+    # DECIMAL(38,18): as integers of its last digit they have a greatest common divisor.
+    unit = gcd(*(int(value.scaleb(_DECIMALS)) for value in (amount, *left)))
+    return abs(int(amount.scaleb(_DECIMALS))) >= _ROUND * unit
+
+
+def _is_sum(amount: Decimal, of: Decimal, lines: int) -> bool:
+    """Whether an amount is the sum of so many lines, each of which may have been rounded to two decimals."""
+    lost = min(_ROUNDED * lines, max(_ROUNDED, abs(of) / 200))
+    return bool(amount) and abs(amount - of) <= lost

@@ -1,0 +1,227 @@
+"""Where a figure comes from: finance's record back to files, hashes, lines, attempts and decisions."""
+
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+from itertools import count, islice
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.formats.described import DescribedFormat
+from arcadia_dagster.formats.reader import head_of
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.decisions import DECIDED_AGAINST
+from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
+from arcadia_dagster.landing.inbox import readable
+from arcadia_dagster.landing.rules import known_rules, said
+from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Refusal
+from arcadia_dagster.reading.problems import record_lines
+from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
+
+
+class UnknownInvoiceError(LookupError):
+    """There is no such invoice, or more than one; the message says what there is."""
+
+
+class NoInvoiceError(UnknownInvoiceError):
+    """There is no such invoice."""
+
+
+def find(warehouse: Warehouse, text: str) -> InvoiceKey:
+    """The invoice that a person means by its id, its number, another id of it, or `source/account/id`.
+
+    Raises:
+        UnknownInvoiceError: None is, or several are, meant by it.
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    with warehouse.read() as connection:
+        wanted = text_literal(readable(text))
+        rows = connection.execute(
+            f"""
+            SELECT DISTINCT source, account_id, external_id FROM document_invoices
+            WHERE {wanted} IN (external_id, invoice_number, source || '/' || account_id || '/' || external_id)
+            UNION SELECT source, account_id, invoice_external_id FROM finance_records
+              WHERE {wanted} IN (external_id, invoice_external_id, source || '/' || account_id || '/' || invoice_external_id)
+            UNION SELECT source, account_id, external_id FROM invoice_aliases WHERE alias_external_id = {wanted}
+            ORDER BY ALL
+            """
+        ).fetchall()
+    if not rows:
+        raise NoInvoiceError(f"there is no invoice {text}; `arcadia status` shows the months there are")
+    if len(rows) > 1:
+        names = ", ".join("/".join(row) for row in rows)
+        raise UnknownInvoiceError(f"{text} may be any of {names}; name one of them")
+    return InvoiceKey(*rows[0])
+
+
+def explain(
+    warehouse: Warehouse,
+    archive: Archive,
+    invoice: InvoiceKey,
+    *,
+    max_lines: int | None = None,
+    formats: Formats | None = None,
+) -> dict[str, Any]:
+    """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
+
+    Keys: `invoice`, `is_stated` (whether a document states it still), `unwanted` (why it should not be in finance, where a
+    person or its provider has decided so), `totals`, `allocations` (what each tenant bears), `finance` (a record for each target
+    and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with the physical line in the
+    file), `added_lines` (those of them that bring it to what is stated), `rules` (what of `sources.toml` decided about it, each
+    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    key = {"source": invoice.source, "account_id": invoice.account_id, "external_id": invoice.external_id}
+    of_account = f"source = {text_literal(invoice.source)} AND account_id = {text_literal(invoice.account_id)}"
+    where = f"{of_account} AND external_id = {text_literal(invoice.external_id)}"
+    pushed = f"{of_account} AND invoice_external_id = {text_literal(invoice.external_id)}"
+    with warehouse.read() as connection:
+        totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}")
+        versions = _rows(
+            connection,
+            "SELECT raw.*, (SELECT list(struct_pack(inbox_path := inbox_path, received_at := received_at) "
+            "ORDER BY received_at) FROM document_names AS name WHERE name.document_sha256 = raw.document_sha256) AS names "
+            f"FROM raw_invoices AS raw WHERE {where} ORDER BY received_at DESC",
+        )
+        limit = "" if max_lines is None else f"LIMIT {max_lines}"
+        lines = _rows(
+            connection,
+            f"SELECT * FROM cost_lines WHERE {where} ORDER BY document_sha256, line_number < 0, line_number {limit}",
+        )
+        added = _rows(
+            connection, f"SELECT * FROM cost_lines WHERE {where} AND added_by IS NOT NULL ORDER BY line_number"
+        )
+        kept = kept_documents(connection)
+        decided = _rows(connection, f"SELECT why FROM ({DECIDED_AGAINST}) WHERE {pushed}")
+        is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
+        found = {
+            "invoice": key,
+            "is_stated": is_stated,
+            "unwanted": decided[0]["why"] if decided else None,
+            "totals": totals[0] if totals else None,
+            "allocations": _rows(connection, f"SELECT * FROM allocations WHERE {where} ORDER BY tenant_id"),
+            "finance": _rows(connection, f"SELECT * FROM finance_records WHERE {pushed} ORDER BY target, tenant_id"),
+            "attempts": _rows(connection, f"SELECT * FROM finance_attempts WHERE {pushed} ORDER BY intended_at"),
+            "rules": list(_rules(known_rules(connection), invoice, totals, versions, added)),
+            "added_lines": added,
+            "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
+            "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
+            "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
+        }
+    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}
+
+
+def _rules(
+    rules: Rules,
+    invoice: InvoiceKey,
+    totals: list[dict[str, Any]],
+    versions: list[dict[str, Any]],
+    added: list[dict[str, Any]],
+) -> Iterator[dict[str, str]]:
+    """What the rules for the invoice's account say that made a difference to it."""
+    current = [version for version in versions if version["status"] == "current"]
+    total: dict[str, Any] = totals[0] if totals else {}
+    is_by_rule = any(version["id_basis"] == "rule" for version in current)
+    has_tax = bool(total.get("amount_tax_minor"))
+    ruling = rules.of(invoice.source, invoice.account_id)
+    decides = {
+        "invoice_id": is_by_rule if ruling.is_by_account_and_month else True,
+        "final_after": is_by_rule,
+        "tax": bool(total) and not has_tax,
+        "rows_are_not_invoices_to_us": bool(ruling["rows_are_not_invoices_to_us"]),
+        "issuer": True,
+        "time_zone": True,
+        "tolerance": any("sources.toml tolerates" in line["added_by"] for line in added),
+        "tax_may_stand_alone": has_tax and total["amount_net_minor"] == 0,
+    }
+    for key, rule in ruling.by.items():
+        if decides[key]:
+            yield {"key": key, "value": said(rule)[key], "of": rule.name, "reason": rule.reason}
+
+
+def _credit_notes_sql(invoice: InvoiceKey) -> str:
+    """SQL: the totals of the current credit notes that name the invoice, by its id or its number."""
+    source, account_id, external_id = map(text_literal, (invoice.source, invoice.account_id, invoice.external_id))
+    named = f"source = {source} AND account_id = {account_id} AND external_id = {external_id}"
+    return f"""
+    SELECT DISTINCT total.external_id, total.invoice_month, total.currency, total.amount_gross_minor, total.amount_net_minor,
+      total.amount_tax_minor
+    FROM raw_invoices AS note JOIN tax_split_totals AS total USING (source, account_id, external_id)
+    WHERE note.status = 'current' AND note.source = {source} AND note.refers_to IN (
+      SELECT unnest([external_id, invoice_number]) FROM document_invoices WHERE {named})
+    ORDER BY ALL
+    """
+
+
+def _with_physical_lines(
+    archive: Archive, lines: list[dict[str, Any]], formats: Formats, kept: Collection[str]
+) -> list[dict[str, Any]]:
+    last: dict[str, int] = {}
+    for line in lines:
+        last[line["document_sha256"]] = max(line["line_number"], last.get(line["document_sha256"], 0))
+    by = recorded_descriptions(archive, [sha256 for sha256 in last if sha256 in kept])
+    places = {
+        sha256: physical_lines(archive, sha256, formats, up_to=record, by=by.get(sha256))
+        for sha256, record in last.items()
+    }
+    for line in lines:
+        line["file_line"] = places[line["document_sha256"]].get(line["line_number"])
+    return lines
+
+
+def physical_lines(
+    archive: Archive, document_sha256: str, formats: Formats, *, up_to: int, by: DescribedFormat | None = None
+) -> dict[int, int]:
+    """The line of the archived file on which each line's record begins, both from 1; empty where nobody can tell.
+
+    Args:
+        archive: Where the file is.
+        document_sha256: The document.
+        formats: The formats that documents are read by.
+        up_to: The last line to tell of.
+        by: The description that reads the document, whatever the formats say of it.
+    """
+    path = archive.path_of(document_sha256)
+    if not path.exists():
+        return {}
+    document = archive.examine(document_sha256)
+    facts = document.facts
+    # Parquet has no lines, and JSON none that are its records'.
+    if facts.problem is not None or not facts.newline or facts.head.lstrip()[:1] in {b"{", b"["}:
+        return {}
+    head = head_of(document)
+    layout = by.recognise(head) if by is not None else formats.recognise(head)[1]
+    if (
+        layout is None
+        or isinstance(layout, Refusal | Inventory | Manifest)
+        or not isinstance(csv := layout.lines_in(path), Csv)
+    ):
+        return {}
+    begins = record_lines(path, newline=facts.newline, delimiter=csv.delimiter, first_line=csv.first_line)
+    records = islice(begins, int(csv.has_header), int(csv.has_header) + -(-up_to // csv.lines_each))
+    numbers = count(1)
+    return {next(numbers): line for line in records for _ in range(csv.lines_each)}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    return [{name: _plain(value) for name, value in row.items()} for row in fetch(connection, query)]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the warehouse
+    match value:
+        case Decimal():
+            return f"{value.normalize():f}"
+        case list():
+            return [_plain(part) for part in value]
+        case dict():
+            return {name: _plain(part) for name, part in value.items()}
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return value.isoformat()

@@ -1,0 +1,322 @@
+"""A month as FOCUS: its lines as Cost and Usage 1.2, its invoices as Invoice Detail 1.4, each as Parquet and as CSV.
+
+An invoice says what is billed, and nothing of list or contracted prices: those costs are what is billed, and unit prices are left
+out. Nothing is rounded in Cost and Usage. Invoice Detail has the invoice's amounts as they are pushed: a row for each charge
+category, in whole minor units that sum to gross, the tax row being the invoice's tax.
+
+Source: the FinOps Open Cost and Usage Specification, versions 1.2 and 1.4, https://focus.finops.org.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.billing.allocation import apportioned
+from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor, plain_sql
+from arcadia_dagster.billing.services import OTHER, service_name_sql, services_sql
+from arcadia_dagster.billing.vendors import vendor_sql
+from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster.warehouse.rows import arrow_table
+from arcadia_dagster.warehouse.schema import Column
+
+COST_AND_USAGE: Final = "focus_1_2_cost_and_usage"
+"""The name of a month's files with its lines, without their suffix."""
+
+INVOICE_DETAIL: Final = "focus_1_4_invoice_detail"
+"""The name of a month's files with its invoices, without their suffix."""
+
+_NOT_STATED: Final = "Not stated"
+
+_UNKNOWN_TEXTS: Final = (
+    "AvailabilityZone",
+    "BillingAccountName",
+    "CapacityReservationId",
+    "CapacityReservationStatus",
+    "ChargeClass",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "CommitmentDiscountUnit",
+    "PricingCategory",
+    "PricingUnit",
+    "RegionId",
+    "RegionName",
+    "SkuId",
+    "SkuMeter",
+    "SkuPriceDetails",
+    "SkuPriceId",
+    "SubAccountType",
+    "Tags",
+)
+_UNKNOWN_NUMBERS: Final = (
+    "CommitmentDiscountQuantity",
+    "ContractedUnitPrice",
+    "ListUnitPrice",
+    "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyListUnitPrice",
+    "PricingQuantity",
+)
+
+INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("BilledCost", AMOUNT_TYPE, "The charges of this category, in major units."),
+    Column("BillingAccountId", "VARCHAR", "The account at the provider."),
+    Column("BillingCurrency", "VARCHAR", "ISO 4217 code."),
+    Column("BillingPeriodEnd", "TIMESTAMP", "The end of the invoice's month, exclusive (UTC)."),
+    Column("BillingPeriodStart", "TIMESTAMP", "The beginning of the invoice's month (UTC)."),
+    Column("ChargeCategory", "VARCHAR", "What the row sums."),
+    Column("InvoiceDetailCreated", "TIMESTAMP", "When the invoice was first known here (UTC)."),
+    Column("InvoiceDetailDescription", "VARCHAR", "The invoice's number and category."),
+    Column("InvoiceDetailGrain", "VARCHAR", "NULL: charges are grouped by nothing but their category."),
+    Column("InvoiceDetailId", "VARCHAR", "Invoice and category."),
+    Column("InvoiceDetailLastUpdated", "TIMESTAMP", "When its current version arrived (UTC)."),
+    Column("InvoiceId", "VARCHAR", "The invoice's id."),
+    Column("InvoiceIssueDate", "TIMESTAMP", "The day of issue, where the document states it."),
+    Column("InvoiceIssueStatus", "VARCHAR", "`Issued`, or `Voided` by a person here or by its provider."),
+    Column("InvoiceIssuerName", "VARCHAR", "Who issued it."),
+    Column("PaymentDueDate", "TIMESTAMP", "NULL: the documents do not say."),
+    Column("PaymentTerms", "VARCHAR", "`Not stated`: the documents do not say, and the column must not be null."),
+    Column(
+        "ReferenceInvoiceId",
+        "VARCHAR",
+        "The invoice that a credit note is about, where its document says so; else itself.",
+    ),
+    Column(
+        "x_DocumentSha256",
+        "VARCHAR",
+        "The document that states it. No provider has this column: the file is known as ours.",
+    ),
+)
+"""Invoice Detail, in the specification's order; the conditional columns are left out, for their conditions do not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written of a month.
+
+    Attributes:
+        files: The files, in order.
+        lines: Rows of Cost and Usage.
+        details: Rows of Invoice Detail.
+    """
+
+    files: tuple[Path, ...]
+    lines: int
+    details: int
+
+
+def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: date) -> Exported:
+    """Write a month's files, each whole or not at all; those of an earlier export are replaced.
+
+    Args:
+        connection: An open warehouse.
+        folder: Where the months' folders are; this one's is `2026-04`.
+        month: Its first day (UTC).
+
+    Raises:
+        OSError, duckdb.Error: The files cannot be written; what was there stays.
+    """
+    into = folder / f"{month:%Y-%m}"
+    into.mkdir(parents=True, exist_ok=True)
+    details = arrow_table(INVOICE_DETAIL_COLUMNS, list(_details(connection, month)))
+    connection.register("invoice_details", details)
+    try:
+        # Sorted before constants make each line three times as wide.
+        of_lines = _write(connection, into / COST_AND_USAGE, _cost_and_usage(month), f"({_lines_sql(month)})")
+        columns = {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
+        rows = "(FROM invoice_details ORDER BY InvoiceDetailId)"
+        files = (*of_lines, *_write(connection, into / INVOICE_DETAIL, columns, rows))
+        [(lines,)] = connection.execute("SELECT count(*) FROM cost_lines WHERE invoice_month = ?", [month]).fetchall()
+    finally:
+        connection.unregister("invoice_details")
+    return Exported(files, lines, details.num_rows)
+
+
+def _lines_sql(month: date) -> str:
+    """SQL: the month's lines in order, each with what its invoice states and what kind of service it is for."""
+    return f"""
+    SELECT line.*, raw.vendor_name, raw.vendor_by_rule, raw.is_final, kind.service_category, kind.service_subcategory
+    FROM (SELECT * EXCLUDE (invoice_month) FROM cost_lines WHERE invoice_month = DATE '{month}') AS line
+    JOIN (
+      SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, vendor_by_rule, is_final
+      FROM raw_invoices WHERE status = 'current'
+    ) AS raw USING (document_sha256, source, account_id, external_id)
+    LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
+    ORDER BY line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
+    """
+
+
+def _cost_and_usage(month: date) -> dict[str, str]:
+    """The columns of Cost and Usage 1.2, in the order of their names, and where each line comes from: SQL over `_lines_sql`.
+
+    What no invoice tells of (commitments, capacity, regions, SKUs, unit prices) is NULL; what must not be NULL is said to be not
+    stated. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether a
+    charge recurs is not known either: what is not usage counts as charged once.
+    """
+    is_usage = "charge_category = 'Usage' AND quantity IS NOT NULL AND unit IS NOT NULL"
+    resource = "coalesce(resource_id, matched_resource_id)"
+    issuer = vendor_sql("source", "vendor_name", "vendor_by_rule")
+    month_start, month_end = f"TIMESTAMP '{month}'", f"TIMESTAMP '{next_month(month)}'"
+    other_category, other_subcategory = OTHER
+    known = {
+        "BilledCost": "amount",
+        "BillingAccountId": "account_id",
+        "BillingAccountType": f"'{_NOT_STATED}'",
+        "BillingCurrency": "currency",
+        "BillingPeriodEnd": month_end,
+        "BillingPeriodStart": month_start,
+        "ChargeCategory": "charge_category",
+        "ChargeDescription": "description",
+        "ChargeFrequency": "CASE charge_category WHEN 'Usage' THEN 'Usage-Based' ELSE 'One-Time' END",
+        # What states no period of its own is charged for the invoice's.
+        "ChargePeriodEnd": f"coalesce(charge_period_end, {month_end})",
+        "ChargePeriodStart": f"coalesce(charge_period_start, {month_start})",
+        "ConsumedQuantity": f"CASE WHEN {is_usage} THEN quantity END",
+        "ConsumedUnit": f"CASE WHEN {is_usage} THEN unit END",
+        "ContractedCost": "amount",
+        "EffectiveCost": "amount",
+        "InvoiceId": "CASE WHEN is_final THEN external_id END",
+        "InvoiceIssuerName": issuer,
+        "ListCost": "amount",
+        "ProviderName": issuer,
+        "PublisherName": issuer,
+        "ResourceId": resource,
+        "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN resource_name END",
+        "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN resource_type END",
+        "ServiceCategory": f"coalesce(service_category, '{other_category}')",
+        "ServiceName": service_name_sql("service_name", category="charge_category", vendor=issuer),
+        "ServiceSubcategory": f"coalesce(service_subcategory, '{other_subcategory}')",
+        "SubAccountId": "project",
+        "SubAccountName": "project",
+    }
+    unknown = {**dict.fromkeys(_UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(_UNKNOWN_NUMBERS, AMOUNT_TYPE)}
+    columns = {**known, **{name: f"CAST(NULL AS {type_})" for name, type_ in unknown.items()}}
+    return dict(sorted(columns.items())) | {"x_DocumentSha256": "document_sha256", "x_LineNumber": "line_number"}
+
+
+def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dict[str, Any]]:
+    """The rows of Invoice Detail: of each final invoice that can be summed, one for each charge category."""
+    rows = fetch(
+        connection,
+        f"""
+        WITH charged AS (
+          SELECT source, account_id, external_id, list({{'category': charge_category, 'amount': amount}} ORDER BY charge_category)
+            AS categories
+          FROM (
+            SELECT source, account_id, external_id, charge_category, sum(amount) AS amount
+            FROM cost_lines WHERE invoice_month = DATE '{month}' GROUP BY ALL
+          ) GROUP BY ALL
+        ), stated AS (
+          SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name,
+            any_value(vendor_by_rule) AS vendor_by_rule, bool_and(is_final) AS is_final,
+            max(issued_on) AS issued_on, max(received_at) AS received_at,
+            max(refers_to) AS refers_to
+          FROM raw_invoices WHERE status = 'current' AND invoice_month = DATE '{month}' GROUP BY ALL
+        ), first AS (
+          SELECT source, account_id, external_id, min(received_at) AS first_received_at FROM document_invoices GROUP BY ALL
+        ), void AS (
+          SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
+        )
+        SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
+          total.amount_tax_minor, charged.categories,
+          {vendor_sql("total.source", "stated.vendor_name", "stated.vendor_by_rule")} AS issuer,
+          stated.issued_on, stated.received_at, first.first_received_at, stated.refers_to, total.document_sha256,
+          coalesce(void.is_void, total.is_nothing, false) AS is_void
+        FROM tax_split_totals AS total
+        JOIN charged USING (source, account_id, external_id)
+        JOIN stated USING (source, account_id, external_id)
+        JOIN first USING (source, account_id, external_id)
+        LEFT JOIN void USING (source, account_id, external_id)
+        WHERE total.invoice_month = DATE '{month}' AND stated.is_final AND total.amount_gross_minor IS NOT NULL
+        ORDER BY ALL
+        """,
+    )
+    begins = datetime(month.year, month.month, 1)  # noqa: DTZ001 - in UTC, as everything in the warehouse
+    ends = datetime(month.year + month.month // 12, month.month % 12 + 1, 1)  # noqa: DTZ001
+    for row in rows:
+        for category, amount in _amounts(row):
+            yield {
+                "BilledCost": amount,
+                "BillingAccountId": row["account_id"],
+                "BillingCurrency": row["currency"],
+                "BillingPeriodEnd": ends,
+                "BillingPeriodStart": begins,
+                "ChargeCategory": category,
+                "InvoiceDetailCreated": row["first_received_at"],
+                "InvoiceDetailDescription": f"{category} on invoice {row['external_id']}",
+                "InvoiceDetailGrain": None,
+                "InvoiceDetailId": "/".join((row["source"], row["account_id"], row["external_id"], category)),
+                "InvoiceDetailLastUpdated": row["received_at"],
+                "InvoiceId": row["external_id"],
+                "InvoiceIssueDate": row["issued_on"] and datetime.combine(row["issued_on"], datetime.min.time()),
+                "InvoiceIssueStatus": "Voided" if row["is_void"] else "Issued",
+                "InvoiceIssuerName": row["issuer"],
+                "PaymentDueDate": None,
+                "PaymentTerms": _NOT_STATED,
+                "ReferenceInvoiceId": row["refers_to"] or row["external_id"],
+                "x_DocumentSha256": row["document_sha256"],
+            }
+
+
+def _amounts(row: dict[str, Any]) -> list[tuple[str, Decimal]]:
+    """The amounts by category, each in whole minor units: tax as it is pushed, the others shares of net."""
+    unit = 10 ** EXPONENTS[row["currency"]]
+    gross, tax = row["amount_gross_minor"], row["amount_tax_minor"]
+    others = [one for one in row["categories"] if one["category"] != "Tax"]
+    shares = apportioned(gross - tax, [Fraction(one["amount"]) * unit for one in others])
+    by_category = dict(zip((one["category"] for one in others), shares, strict=True))
+    if len(others) < len(row["categories"]):
+        by_category["Tax"] = tax
+    return [(category, from_minor(minor, row["currency"])) for category, minor in sorted(by_category.items())]
+
+
+def _write(connection: duckdb.DuckDBPyConnection, path: Path, columns: dict[str, str], source: str) -> Iterator[Path]:
+    """Both kinds of file of the columns, each an expression over the rows of the source, in their order."""
+    as_they_are = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    described = connection.execute(f"DESCRIBE SELECT {as_they_are} FROM {source}").fetchall()
+    types = {name: type_ for name, type_, *_ in described}
+    for suffix, as_written, options in (
+        (".parquet", _in_utc, "FORMAT parquet, COMPRESSION zstd"),
+        (".csv", _as_text, "FORMAT csv, HEADER"),
+    ):
+        selected = ", ".join(f"{as_written(columns[name], type_)} AS {name}" for name, type_ in types.items())
+        written = path.with_suffix(suffix)
+        with _replacing(written) as temporary:
+            connection.execute(f"COPY (SELECT {selected} FROM {source}) TO {text_literal(str(temporary))} ({options})")
+        yield written
+
+
+def _in_utc(expression: str, type_: str) -> str:
+    """A column as Parquet has it."""
+    return f"make_timestamptz(epoch_us({expression}))" if type_ == "TIMESTAMP" else expression
+
+
+def _as_text(expression: str, type_: str) -> str:
+    """A column as CSV has it: times as the specification writes them, numbers without the zeros that only their type gives."""
+    if type_ == "TIMESTAMP":
+        return f"strftime({expression}, '%Y-%m-%dT%H:%M:%SZ')"
+    if type_ == AMOUNT_TYPE:
+        return plain_sql(expression)
+    return expression
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name beside the path to write to; it takes the path's place once it is written."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 - over what is there
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,310 @@
+"""Lists: every invoice with its amounts and its state, and every file that is rejected or was not taken, with the reason."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.billing.currency import EXPONENTS, from_minor
+from arcadia_dagster.finance.standing import DELIVERY_STATES, InvoiceState, Part
+from arcadia_dagster.formats.registry import month_of_name
+from arcadia_dagster.landing.register import NOT_REPLACED, REPLACED
+from arcadia_dagster.reports.status import Sums
+from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
+from arcadia_dagster.store.query import fetch
+from arcadia_dagster.warehouse.keys import InvoiceKey
+from arcadia_dagster.warehouse.months import month_list, previous_month
+
+_HASH_SHOWN: Final = 12
+
+NOT_BUILT: Final = "something new is known of its month: run `arcadia ingest`"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentName:
+    """A document, by the best name that it came under."""
+
+    file_name: str
+    document_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInvoice:
+    """An invoice in its current version. Amounts are in minor units of the currency; None where its lines cannot be summed.
+
+    Attributes:
+        month: The first day of its month (UTC).
+        number: The number printed on it, or None.
+        currency: ISO 4217; None where the lines state several, or the invoice is not built yet.
+        reasons: Why it is held, or why finance does not have it.
+        can_release: Whether it is held for doubts only, which a person may overrule.
+        documents: The files that state it.
+        parts: What each tenant bears, where it is ready.
+    """
+
+    month: date
+    source: str
+    account_id: str
+    external_id: str
+    number: str | None
+    currency: str | None
+    gross_minor: int | None
+    net_minor: int | None
+    tax_minor: int | None
+    state: InvoiceState
+    reasons: tuple[str, ...]
+    can_release: bool
+    documents: tuple[DocumentName, ...]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What commands know it by, whatever else there is: `source/account/id`."""
+        return f"{self.source}/{self.account_id}/{self.external_id}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: the month as `2026-04`, amounts as integers in minor units and as decimal text in major units."""
+        minor = {"gross": self.gross_minor, "net": self.net_minor, "tax": self.tax_minor}
+        return {
+            "month": f"{self.month:%Y-%m}",
+            "source": self.source,
+            "account_id": self.account_id,
+            "external_id": self.external_id,
+            "invoice_number": self.number,
+            "currency": self.currency,
+            **{f"{name}_minor": amount for name, amount in minor.items()},
+            **{name: major_units(amount, self.currency) for name, amount in minor.items()},
+            "state": self.state.value,
+            "reasons": list(self.reasons),
+            "can_release": self.can_release,
+            "documents": [
+                {"file_name": one.file_name, "document_sha256": one.document_sha256} for one in self.documents
+            ],
+            "parts": [
+                {
+                    "tenant_id": part.tenant_id,
+                    "external_id": part.external_id,
+                    "state": part.state.value,
+                    "reason": part.reason,
+                }
+                for part in self.parts
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedDocument:
+    """A document that could not be read, and that no good one has replaced.
+
+    Attributes:
+        file_name: The best name it came under.
+        inbox_paths: Its paths below the inbox at which no good one has come; none where its damaged record has lost them.
+        format: The format it was recognised as, or None.
+        reason: Why, with line, column, value and what was expected.
+        received_at: When it first arrived (UTC).
+        months: The months that it may belong to: those that its names tell; else that in which it arrived and the one before, for
+            an invoice comes after its month.
+        month_is_known: Whether its names tell the month.
+    """
+
+    document_sha256: str
+    file_name: str
+    inbox_paths: tuple[str, ...]
+    format: str | None
+    reason: str
+    received_at: datetime
+    months: tuple[date, ...]
+    month_is_known: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: months as `2026-04`, times in ISO 8601 (UTC)."""
+        return {
+            "file_name": self.file_name,
+            "document_sha256": self.document_sha256,
+            "inbox_paths": list(self.inbox_paths),
+            "format": self.format,
+            "reason": self.reason,
+            "received_at": self.received_at.isoformat(),
+            "months": [f"{month:%Y-%m}" for month in self.months],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """What lies in the inbox and could not be taken, such as a link, and why."""
+
+    inbox_path: str
+    problem: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"inbox_path": self.inbox_path, "problem": self.problem}
+
+
+def short_hash(document_sha256: str) -> str:
+    """The beginning of a SHA-256, which tells the document from all others and fits into a command."""
+    return document_sha256[:_HASH_SHOWN]
+
+
+def major_units(minor: int | None, currency: str | None) -> str | None:
+    """An amount as exact decimal text in major units; None where there is none, or ISO 4217 does not know the currency."""
+    return None if minor is None or currency not in EXPONENTS else str(from_minor(minor, currency))
+
+
+def state_of(standing: str, parts: Sequence[Part]) -> InvoiceState:
+    """The state of an invoice.
+
+    Args:
+        standing: How its totals stand, see `standing_sql`.
+        parts: What may go to finance of it. None where the register says otherwise by now than the totals.
+    """
+    if standing == NOTHING:
+        return InvoiceState.WITHDRAWN
+    if standing == VOID:
+        return InvoiceState.VOIDED
+    if standing == InvoiceState.HELD:
+        return InvoiceState.HELD
+    return max((part.state for part in parts), key=DELIVERY_STATES.index, default=InvoiceState.UNBUILT)
+
+
+def invoices(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Mapping[InvoiceKey, Sequence[Part]],
+    months: Collection[date] | None = None,
+) -> list[ListedInvoice]:
+    """Every invoice in its current version, by month, source, account and id; those too whose month is not built yet.
+
+    Args:
+        connection: An open warehouse.
+        parts: What may go to finance of each, see `arcadia_dagster.finance.outstanding.parts`.
+        months: Only these.
+    """
+    return [_listed(row, parts.get(InvoiceKey.of(row), ())) for row in _rows(connection, months)]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None) -> list[dict[str, Any]]:
+    of_months = "true" if months is None else f"invoice_month IN ({month_list(months)})"
+    key = "source, account_id, external_id"
+    document = (
+        "list(DISTINCT {'file_name': file_name, 'document_sha256': document_sha256}"
+        " ORDER BY {'file_name': file_name, 'document_sha256': document_sha256}) AS documents"
+    )
+    return fetch(
+        connection,
+        f"""
+        WITH current AS (
+          SELECT {key}, max(invoice_number) AS number, {document}
+          FROM raw_invoices WHERE status = 'current' AND {of_months} GROUP BY ALL
+        ), unbuilt AS (
+          SELECT {key}, min(invoice_month) AS invoice_month, max(invoice_number) AS number, {document}
+          FROM document_invoices JOIN (SELECT document_sha256, file_name FROM documents) USING (document_sha256)
+          ANTI JOIN tax_split_totals USING ({key}) GROUP BY {key}
+        )
+        SELECT total.*, {standing_sql("total")} AS standing, current.number, current.documents
+        FROM tax_split_totals AS total LEFT JOIN current USING ({key}) WHERE {of_months}
+        UNION ALL BY NAME
+        SELECT *, '{InvoiceState.UNBUILT}' AS standing FROM unbuilt WHERE {of_months}
+        ORDER BY invoice_month, source, account_id, external_id
+        """,
+    )
+
+
+def _listed(row: Mapping[str, Any], parts: Sequence[Part]) -> ListedInvoice:
+    state = state_of(row["standing"], parts)
+    return ListedInvoice(
+        month=row["invoice_month"],
+        source=row["source"],
+        account_id=row["account_id"],
+        external_id=row["external_id"],
+        number=row["number"],
+        currency=row["currency"],
+        gross_minor=row["amount_gross_minor"],
+        net_minor=row["amount_net_minor"],
+        tax_minor=row["amount_tax_minor"],
+        state=state,
+        reasons=_reasons(state, row["hold_reasons"] or (), parts),
+        can_release=state is InvoiceState.HELD and bool(row["can_release"]),
+        documents=tuple(DocumentName(**one) for one in row["documents"] or ()),
+        parts=tuple(parts) if state in DELIVERY_STATES else (),
+    )
+
+
+def _reasons(state: InvoiceState, hold_reasons: Iterable[str], parts: Sequence[Part]) -> tuple[str, ...]:
+    if state is InvoiceState.UNBUILT:
+        return (NOT_BUILT,)
+    if state in DELIVERY_STATES:
+        return tuple(dict.fromkeys(part.reason for part in parts if part.reason is not None))
+    return tuple(hold_reasons)
+
+
+def sums(listed: Iterable[ListedInvoice]) -> list[Sums]:
+    """The sums of invoices in each currency, by its code. What is withdrawn counts in none, and what cannot be summed neither."""
+    totals: dict[str, Counter[str]] = {}
+    for one in listed:
+        if one.state is InvoiceState.WITHDRAWN or one.currency is None or one.gross_minor is None:
+            continue
+        total = totals.setdefault(one.currency, Counter())
+        for name in ("gross_minor", "net_minor", "tax_minor"):
+            total[name] += getattr(one, name)
+    return [Sums(currency, **totals[currency]) for currency in sorted(totals)]
+
+
+def rejected(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[RejectedDocument]:
+    """The rejected documents that no good one has replaced, the one that came first before all others.
+
+    Args:
+        connection: An open warehouse.
+        months: Only those that may belong to one of these.
+    """
+    rows = fetch(
+        connection,
+        f"""
+        SELECT document_sha256, document.file_name, format, coalesce(reason, '') AS reason, document.received_at,
+          list(inbox_path ORDER BY inbox_path) FILTER (inbox_path IS NOT NULL) AS inbox_paths
+        FROM ({NOT_REPLACED}) AS document
+        LEFT JOIN (
+          SELECT document_sha256, inbox_path FROM document_names
+          ANTI JOIN ({REPLACED}) AS replaced USING (document_sha256, inbox_path)
+        ) AS name USING (document_sha256)
+        GROUP BY ALL ORDER BY received_at, document_sha256
+        """,
+    )
+    found = [_rejected(row) for row in rows]
+    return [one for one in found if months is None or set(one.months) & set(months)]
+
+
+def _rejected(row: Mapping[str, Any]) -> RejectedDocument:
+    paths = row["inbox_paths"] or ()
+    names = [path.rpartition("/")[2] for path in paths] or [row["file_name"]]
+    told = sorted({month for name in names if (month := month_of_name(name)) is not None})
+    arrived = row["received_at"].date().replace(day=1)
+    return RejectedDocument(
+        document_sha256=row["document_sha256"],
+        file_name=row["file_name"],
+        inbox_paths=tuple(paths),
+        format=row["format"],
+        reason=row["reason"],
+        received_at=row["received_at"],
+        months=tuple(told) or (previous_month(arrived), arrived),
+        month_is_known=bool(told),
+    )
+
+
+def not_taken(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[NotTaken]:
+    """What lies in the inbox and could not be taken at the last look, by path.
+
+    Args:
+        connection: An open warehouse.
+        months: Without those whose name tells another month.
+    """
+    rows = connection.execute(
+        "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL ORDER BY inbox_path"
+    ).fetchall()
+    found = [NotTaken(*row) for row in rows]
+    if months is None:
+        return found
+    told = {one.inbox_path: month_of_name(one.inbox_path.rpartition("/")[2]) for one in found}
+    return [one for one in found if told[one.inbox_path] in {None, *months}]

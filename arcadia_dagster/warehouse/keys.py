@@ -1,0 +1,55 @@
+"""By what invoices are known: the keys of the tables, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class InvoiceKey(NamedTuple):
+    """Which invoice: the key of `tax_split_totals`.
+
+    Attributes:
+        source: Who issued it.
+        account_id: To which account there.
+        external_id: Under which id.
+    """
+
+    source: str
+    account_id: str
+    external_id: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "InvoiceKey":
+        """The key of a row."""
+        return cls(row["source"], row["account_id"], row["external_id"])
+
+    @property
+    def name(self) -> str:
+        """What commands know it by, whatever else there is: `source/account/id`."""
+        return "/".join(self)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DeliveryKey:
+    """Which part of an invoice at one target: the key of `finance_records` there.
+
+    Attributes:
+        tenant_id: Who bears it.
+        source: Who issued it.
+        account_id: To which account there.
+        external_id: What finance knows it by.
+    """
+
+    tenant_id: str
+    source: str
+    account_id: str
+    external_id: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "DeliveryKey":
+        """The key of a row."""
+        return cls(row["tenant_id"], row["source"], row["account_id"], row["external_id"])
+
+
+DELIVERY_KEY_COLUMNS = "tenant_id, source, account_id, external_id"
+"""The columns of `DeliveryKey`, as SQL lists them."""

@@ -1,0 +1,161 @@
+"""DigitalOcean's API on this machine: answers as its public description says, and fails where a test wants it to.
+
+    with DigitalOceanApi(invoices=[invoice()], items={...}) as api:
+        ...  # talk to api.url with api.token
+
+What it lists are plain lists, which a test may change between two requests.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, Step, _Handler, answer
+
+TOKEN = "dop_v1_marked-token-that-must-be-seen-nowhere-0123456789abcdef"
+UUID = "22737513-0ea7-4206-8ceb-98a575af7681"
+
+
+def uuid(number: int) -> str:
+    return f"22737513-0ea7-4206-8ceb-{number:012}"
+
+
+def invoice(number: int = 1, period: str = "2026-04", amount: str = "86.92", **fields: Any) -> dict[str, Any]:
+    """An entry of the list of invoices."""
+    return {
+        "invoice_uuid": uuid(number),
+        "invoice_id": str(418071233 + number),
+        "amount": amount,
+        "invoice_period": period,
+        "updated_at": f"{period}-28T06:31:50Z",
+        **fields,
+    }
+
+
+def item(**fields: Any) -> dict[str, Any]:
+    """An item of an invoice."""
+    return {
+        "product": "Droplets",
+        "resource_uuid": "",
+        "resource_id": "4126873",
+        "group_description": "",
+        "description": "web-01 (s-1vcpu-1gb)",
+        "amount": "6.00",
+        "duration": "720",
+        "duration_unit": "Hours",
+        "start_time": "2026-04-01T00:00:00Z",
+        "end_time": "2026-05-01T00:00:00Z",
+        "project_name": "shop",
+        "category": "iaas",
+        **fields,
+    }
+
+
+def summary(entry: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The summary of an invoice."""
+    return {
+        "invoice_uuid": entry["invoice_uuid"],
+        "billing_period": entry["invoice_period"],
+        "amount": entry["amount"],
+        "user_name": "Sammy Shark",
+        "user_company": "Example Pty Ltd",
+        "user_email": "sammy@example.com",
+        "user_billing_address": {"address_line1": "101 Example St", "city": "Sydney", "country_iso2_code": "AU"},
+        "product_charges": {
+            "name": "Product usage charges",
+            "amount": "79.02",
+            "items": [{"amount": "79.02", "name": "Droplets", "count": "8"}],
+        },
+        "overages": {"name": "Overages", "amount": "0.00"},
+        "taxes": {"name": "Taxes", "amount": "7.90"},
+        "credits_and_adjustments": {"name": "Credits & adjustments", "amount": "0.00"},
+        **fields,
+    }
+
+
+class DigitalOceanApi(ScriptedServer):
+    """The API of one account.
+
+    Attributes:
+        invoices: The entries of the list.
+        items: The items of each invoice, by its UUID.
+        lists: The resources, by the address of their list.
+        before: Called with each request before it is answered; a step that it returns is the answer.
+        most: The most entries that a page has, whatever is asked for.
+    """
+
+    def __init__(
+        self,
+        invoices: list[dict[str, Any]] | None = None,
+        items: dict[str, list[dict[str, Any]]] | None = None,
+        *,
+        lists: dict[str, list[Any]] | None = None,
+        before: Callable[[Request], Step | None] | None = None,
+        most: int = 200,
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(self._answer)
+        self.invoices = invoices or []
+        self.items = items or {}
+        self.lists = lists or {}
+        self.before = before or (lambda _: None)
+        self.most = most
+        self.headers = {"ratelimit_limit": 5000, "ratelimit_remaining": 4816, "ratelimit_reset": 1444931833}
+        self.headers |= headers or {}
+
+    @property
+    def paths(self) -> list[str]:
+        """The addresses that were asked for, without their parameters."""
+        return [urlsplit(request.path).path for request in self.requests]
+
+    def count(self, address: str) -> int:
+        return self.paths.count(address)
+
+    def _answer(self, handler: _Handler, request: Request) -> bool:
+        return (self.before(request) or self._step(request))(handler, request)
+
+    def _step(self, request: Request) -> Step:
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return answer(401, {"id": "Unauthorized", "message": "Unable to authenticate you"})
+        address, wanted = urlsplit(request.path).path, parse_qs(urlsplit(request.path).query)
+        if address == "/v2/customers/my/invoices":
+            preview = invoice(99, "2026-05", "1.00")
+            return self._page(address, "invoices", self.invoices, wanted, invoice_preview=preview)
+        if match := re.fullmatch(r"/v2/customers/my/invoices/([^/]+)(/summary)?", address):
+            return self._invoice(address, match[1], wanted, is_summary=match[2] is not None)
+        return self._resources(address, wanted, listed=address + ("?type=gpus" if "type" in wanted else ""))
+
+    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, is_summary: bool) -> Step:
+        found = next((entry for entry in self.invoices if entry["invoice_uuid"] == id_), None)
+        if found is None:
+            return answer(404, {"id": "not_found", "message": "The resource you requested could not be found."})
+        if is_summary:
+            return answer(200, summary(found), **self.headers)
+        return self._page(address, "invoice_items", self.items.get(id_, [item()]), wanted)
+
+    def _resources(self, address: str, wanted: dict[str, list[str]], *, listed: str) -> Step:
+        entries = self.lists.get(listed, [])
+        if address == "/v2/databases":
+            return answer(200, {"databases": entries}, **self.headers)
+        key = address.rpartition("/")[2].replace("clusters", "kubernetes_clusters")
+        return self._page(address, key, entries, wanted)
+
+    def _page(
+        self, address: str, key: str, entries: list[Any], wanted: dict[str, list[str]], **besides: object
+    ) -> Step:
+        size = min(int(wanted.get("per_page", ["20"])[0]), self.most)
+        page = int(wanted.get("page", ["1"])[0])
+        last = max(1, -(-len(entries) // size))
+        links = {}
+        if page < last:
+            base = f"https://api.digitalocean.com{address}?per_page={size}&page="
+            links = {"pages": {"next": f"{base}{page + 1}", "last": f"{base}{last}"}}
+        content = {
+            key: entries[(page - 1) * size : page * size],
+            **besides,
+            "links": links,
+            "meta": {"total": len(entries)},
+        }
+        return answer(200, json.dumps(content).encode(), **self.headers)
