@@ -111,6 +111,16 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"{release_sql()}",
         ),
         Reason(
+            "is_only_stated AND is_final AND NOT is_nothing",
+            "stated_by || ' states it, and no document has its lines: put the document with its lines into the inbox; or, for it "
+            f"to be pushed as it is stated: ' || {release_sql()}",
+        ),
+        Reason(
+            "voided_by IS NOT NULL AND NOT is_only_stated",
+            f"voided_by || ' says that its issuer has taken it back: ' || {void_sql()} || '; if it is owed all the same: ' || "
+            f"{release_sql()}",
+        ),
+        Reason(
             "stated_problem IS NOT NULL",
             f"'its control total cannot be used: ' || stated_problem || '; to go without it: ' || {release_sql()}",
         ),

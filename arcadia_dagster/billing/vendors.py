@@ -5,6 +5,8 @@ and an invoice is the same one whatever an export calls its issuer. Any other is
 `Snowflake` and `Snowflake Inc.` are one. The legal seller is kept beside it, as the document states it (`vendor_name`).
 """
 
+import re
+
 VENDORS: dict[str, str] = {
     "alibaba-cloud": "Alibaba Cloud",
     "aws": "Amazon Web Services",
@@ -153,3 +155,19 @@ def source_sql(issuer: str) -> str:
     known = {name.lower(): source for source, name in VENDORS.items()}
     vendors = " ".join(f"WHEN lower({issuer}) = '{name}' THEN '{source}'" for name, source in known.items())
     return f"CASE {vendors} {brands} {names} ELSE nullif(replace({plain}, ' ', '-'), '') END"
+
+
+def source_of(issuer: str) -> str | None:
+    """The same for one name, as `source_sql` has it; None where it has no letter or digit."""
+    lower = issuer.lower()
+    if lower in (names := {name.lower(): source for source, name in VENDORS.items()}):
+        return names[lower]
+    words = re.sub(r"[\W_]+", " ", lower).strip()
+    for source, begins in _BRANDS.items():
+        if any(words == begin or words.startswith(f"{begin} ") for begin in begins):
+            return source
+    for source, whole in _NAMES.items():
+        if words in whole:
+            return source
+    forms = "|".join(sorted(_LEGAL_FORMS, key=len, reverse=True))
+    return re.sub(rf"( ({forms}))+$", "", words).replace(" ", "-") or None

@@ -4,11 +4,11 @@
     [{"id": "...", "name": "...", "type": "Microsoft.Billing/billingAccounts/invoices", "amountDue": {...}, ...}]
 
 Command lines print such lists (`az billing invoice list`, `linode-cli account invoices-list`, `ovhcloud account invoices list`,
-`doctl billing-history list`, `aws invoicing list-invoice-summaries`). They state totals and not what is charged, or payments,
+`doctl billing-history list`). They state totals and not what is charged, or payments,
 which are no invoices. Taken for resources, their invoices would never be seen. A list is no inventory of resources where the
 words of a column are those of an amount, a tax, a currency, or a day of issue or payment. A description of such a file is
 followed.
-Source: the public API descriptions of Azure Billing 2020-05-01, Linode, OVHcloud, DigitalOcean and AWS Invoicing.
+Source: the public API descriptions of Azure Billing 2020-05-01, Linode, OVHcloud and DigitalOcean.
 """
 
 import re
@@ -119,12 +119,6 @@ _KINDS = (
         frozenset({"invoicePeriodStartDate"}),
         "it states totals and not what is charged for: put a FOCUS export of the billing account into the inbox (in Azure, Cost "
         "Management, Exports)",
-    ),
-    _Kind(
-        "a list of AWS's invoices (aws invoicing list-invoice-summaries)",
-        "InvoiceSummaries",
-        frozenset(),
-        "it states totals and not what is charged for: put a Cost and Usage Report or a FOCUS export into the inbox",
     ),
     *(
         _Kind("DigitalOcean's list of invoices (doctl invoice list)", None, names, _DIGITALOCEAN)

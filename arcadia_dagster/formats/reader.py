@@ -37,6 +37,7 @@ from arcadia_dagster.reading.format import (
     UnreadableError,
 )
 from arcadia_dagster.reading.problems import Problem, assert_columns, describe, records_in
+from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
 from arcadia_dagster.reading.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.store.threads import use_threads_for
@@ -156,6 +157,8 @@ class Reader:
                 readings[document.document_sha256] = _read_inventory(document, str(name), layout)
             elif isinstance(layout, Manifest):
                 readings[document.document_sha256] = _read_manifest(document, str(name), layout)
+            elif isinstance(layout, StatementsOnly):
+                readings[document.document_sha256] = _read_statements(document, str(name), layout)
             else:
                 groups.setdefault(_Group(str(name), layout, document.encoding), []).append(document)
         for group, members in groups.items():
@@ -202,7 +205,7 @@ class Reader:
 
     def _recognise(
         self, document: ArchivedDocument, by: DescribedFormat | None
-    ) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
+    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Refusal]:
         facts = document.facts
         if facts.problem is not None:
             return None, Refusal(facts.problem)
@@ -213,7 +216,7 @@ class Reader:
             name, layout = self.formats.recognise(head)
         else:
             name, layout = by.name, by.recognise(head) or Refusal(by.why_not(head))
-        if isinstance(layout, Refusal | Inventory | Manifest):
+        if isinstance(layout, Refusal | Inventory | Manifest | StatementsOnly):
             return name, layout
         try:
             counted = layout.lines_in(document.path)
@@ -224,7 +227,7 @@ class Reader:
 
     def _recognise_parquet(
         self, document: ArchivedDocument
-    ) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
+    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Refusal]:
         try:
             with self._connect() as connection:
                 described = connection.execute(
@@ -266,7 +269,10 @@ class Reader:
                 invoices = _with_doubts(document, counted[sha256], facts)
                 records = _record(facts.row_count - 1, counted[sha256])
                 over = self.formats.passed_over(head_of(document)) if self.formats.is_described(name) else None
-                reading = Reading(sha256, name, None, invoices, records=records, passed_over=over)
+                stated = group.layout.statements(document.path) if isinstance(group.layout, Statements) else []
+                reading = Reading(
+                    sha256, name, None, invoices, statements=tuple(stated), records=records, passed_over=over
+                )
                 readings[sha256] = self._readings[sha256] = reading
             else:
                 readings[sha256] = Reading(sha256, name, reason)
@@ -395,6 +401,44 @@ def _read_manifest(document: ArchivedDocument, name: str, manifest: Manifest) ->
         return Reading(document.document_sha256, name, None, delivery=tuple(manifest.files(document.path)))
     except UnreadableError as error:
         return Reading(document.document_sha256, name, str(error))
+
+
+def _read_statements(document: ArchivedDocument, name: str, layout: StatementsOnly) -> Reading:
+    try:
+        stated = tuple(layout.statements(document.path))
+    except UnreadableError as error:
+        return Reading(document.document_sha256, name, str(error))
+    if not stated:
+        return Reading(document.document_sha256, name, "it states no invoice; expected at least one")
+    invoices = tuple(_as_stated(ordinal, one) for ordinal, one in enumerate(stated, start=1))
+    return Reading(document.document_sha256, name, None, invoices, statements=stated)
+
+
+def _as_stated(ordinal: int, stated: InvoiceStatement) -> StatedInvoice:
+    """The invoice of a statement, which has no lines."""
+    day = stated.issued_on
+    if stated.period_start is not None and stated.period_end is not None:
+        # The month in which the middle of the billing period lies, as for lines.
+        day = stated.period_start + (stated.period_end - stated.period_start) / 2
+    return StatedInvoice(
+        ordinal,
+        stated.source,
+        0,
+        (stated.currency,),
+        None,
+        account_id=stated.account_id,
+        external_id=stated.external_id,
+        invoice_number=stated.invoice_number,
+        month=None if day is None else day.replace(day=1),
+        issued_on=stated.issued_on,
+        stated_total=stated.gross,
+        stated_tax=stated.tax,
+        vendor_name=stated.seller_name,
+        refers_to=stated.refers_to,
+        withdrawn="voided" if stated.status == "voided" else None,
+        states_tax=bool(stated.tax),
+        is_statement=True,
+    )
 
 
 def _staged_lines_sql(group: _Group, paths: Sequence[Path], compression: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
+from arcadia_dagster.formats.aws_invoice_summaries import AwsInvoiceSummaries
 from arcadia_dagster.formats.aws_manifest import AwsManifest
 from arcadia_dagster.formats.azure_manifest import AzureManifest
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout, with_ids
@@ -25,6 +26,7 @@ from arcadia_dagster.formats.own_exports import OwnExports
 from arcadia_dagster.formats.scaleway import Scaleway
 from arcadia_dagster.reading import semicolons, unread
 from arcadia_dagster.reading.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Refusal
+from arcadia_dagster.reading.statements import StatementsOnly
 
 FORMATS: tuple[Format, ...] = (
     OwnExports(),
@@ -35,6 +37,7 @@ FORMATS: tuple[Format, ...] = (
     Linode(),
     OvhCloud(),
     Scaleway(),
+    AwsInvoiceSummaries(),
     AwsManifest(),
     AzureManifest(),
     Listing(),
@@ -76,7 +79,7 @@ class Formats:
         """The same formats, with what people know of sources."""
         return Formats(self.descriptions, rules)
 
-    def recognise(self, head: Head) -> tuple[str | None, Layout | Inventory | Manifest | Refusal]:
+    def recognise(self, head: Head) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Refusal]:
         """The format's name and how to read the document; no name and a refusal where none recognises it.
 
         A description that names the columns of its header comes before the program's own formats: a person wrote it for such
@@ -174,7 +177,7 @@ class Formats:
         return format_name not in _OWN_NAMES
 
 
-def _own_format(head: Head) -> tuple[str, Layout | Inventory | Manifest | Refusal] | None:
+def _own_format(head: Head) -> tuple[str, Layout | StatementsOnly | Inventory | Manifest | Refusal] | None:
     """The program's own format that the document is of, be it with semicolons."""
     heads = [head, replace(head, delimiter=semicolons.DELIMITER)] if semicolons.has_semicolons(head) else [head]
     for one in heads:

@@ -23,7 +23,7 @@ def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
         WITH stated AS (
           SELECT document_sha256, invoice_ordinal, source, account_id, external_id, invoice_month, received_at,
             coalesce(stated_id, external_id) AS own_id, charge_days, is_final
-          FROM document_invoices
+          FROM document_invoices WHERE NOT coalesce(is_statement, false)
         ), concerned AS (
           FROM stated SEMI JOIN (FROM stated WHERE document_sha256 IN ({documents})) AS own USING (source, account_id, own_id)
         ), first AS (

@@ -14,7 +14,7 @@ import duckdb
 
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing import deliveries
+from arcadia_dagster.landing import deliveries, statements
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
 from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
@@ -24,6 +24,7 @@ from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.rows import insert
@@ -115,6 +116,8 @@ def register(
         schema.DOCUMENT_INVOICES,
         schema.INVENTORIES,
         schema.DELIVERY_FILES,
+        schema.STATED_INVOICES,
+        schema.STATED_TAXES,
     ):
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     register_facts(connection, [arrival.record for arrival in arrivals])
@@ -125,6 +128,10 @@ def register(
     learned: dict[str, list[Event]] = {arrival.record.document_sha256: [] for arrival in arrivals}
     numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
     for _, row in stated:
+        tables.invoices.append(row)
+        if row["is_statement"]:
+            # It gets the key of the invoice that it is about once all are there.
+            continue
         named = (row["source"], row["account_id"], row["external_id"])
         before = earlier.same_as(row)
         if before is not None and before != named and before in pushed and named not in aliases:
@@ -135,7 +142,6 @@ def register(
             aliases[named] = same
         row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
         numbered.add(row)
-        tables.invoices.append(row)
     for arrival, row in zip(arrivals, tables.documents, strict=True):
         if row["status"] == "accepted" and (event := _new_description(arrival)) is not None:
             learned[row["document_sha256"]].append(event)
@@ -145,8 +151,11 @@ def register(
     insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
     insert(connection, schema.INVENTORIES, tables.inventory)
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
+    insert(connection, schema.STATED_INVOICES, tables.statements)
+    insert(connection, schema.STATED_TAXES, tables.taxes)
     renamed, other_months = name_issuers(connection)
     tell_apart(connection, wanted)
+    touched |= statements.place(connection)
     _find_sources(connection, text_list(sorted(renamed | {one.record.document_sha256 for one in arrivals})))
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
@@ -209,7 +218,7 @@ class _Numbered:
         numbered = cls()
         relation = connection.execute(
             "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
-            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) "
+            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) AND NOT coalesce(is_statement, false) "
             "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
         )
         for source, number, account, external_id in relation.fetchall():
@@ -245,6 +254,8 @@ class _Tables:
         self.invoices: list[dict[str, Any]] = []
         self.inventory: list[dict[str, Any]] = []
         self.delivery: list[dict[str, Any]] = []
+        self.statements: list[dict[str, Any]] = []
+        self.taxes: list[dict[str, Any]] = []
 
 
 def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
@@ -313,11 +324,22 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             }
             for file in reading.delivery
         ]
+        for ordinal, stated in enumerate(reading.statements, start=1):
+            tables.statements.append(_statement_row(record.document_sha256, ordinal, stated))
+            tables.taxes += _tax_rows(record.document_sha256, ordinal, stated)
     totals = totals_of(record.of("control_total"))
     ids = [{identity.external_id, identity.invoice_number or identity.external_id} for _, identity in identities]
     others = set().union(*ids)
     return [
-        _invoice_row(record, invoice, identity, stated_of(totals, own, others), received_at, arrival.names.conflict)
+        _invoice_row(
+            record,
+            invoice,
+            identity,
+            stated_of(totals, own, others),
+            received_at,
+            arrival.names.conflict,
+            file_name=name,
+        )
         for (invoice, identity), own in zip(identities, ids, strict=True)
     ]
 
@@ -329,6 +351,8 @@ def _invoice_row(
     control: ControlTotal,
     received_at: datetime,
     names_conflict: str | None,
+    *,
+    file_name: str,
 ) -> dict[str, Any]:
     currency = invoice.currencies[0] if len(invoice.currencies) == 1 else None
     return {
@@ -358,7 +382,9 @@ def _invoice_row(
         "is_final": invoice.is_final or _is_past(identity.final_from),
         "final_from": identity.final_from,
         "states_tax": invoice.states_tax or bool(invoice.stated_tax) or bool(control.tax),
-        "stated_by": control.stated_by,
+        "stated_by": control.stated_by or (file_name if invoice.is_statement else None),
+        "is_statement": invoice.is_statement,
+        "yields": invoice.yields,
         "vendor_by_rule": identity.vendor,
         "vendor_name": invoice.vendor_name,
         "unnamed_issuer": invoice.unnamed_issuer,
@@ -372,6 +398,36 @@ def _invoice_row(
         "open_until": _open_until(invoice, received_at),
         "received_at": received_at,
     }
+
+
+def _statement_row(document_sha256: str, ordinal: int, stated: InvoiceStatement) -> dict[str, Any]:
+    same = (
+        *("source", "account_id", "external_id", "invoice_number", "kind", "status", "currency", "issued_on", "due_on"),
+        *("period_start", "period_end", "terms", "purchase_order", "seller_name", "seller_tax_id", "seller_country"),
+        *("buyer_name", "buyer_tax_id", "refers_to", "payment_currency", "payment_amount", "payment_rate"),
+    )
+    return {
+        "document_sha256": document_sha256,
+        "invoice_ordinal": ordinal,
+        **{name: getattr(stated, name) for name in same},
+        **{f"amount_{name}": getattr(stated, name) for name in ("gross", "net", "tax")},
+    }
+
+
+def _tax_rows(document_sha256: str, ordinal: int, stated: InvoiceStatement) -> list[dict[str, Any]]:
+    return [
+        {
+            "document_sha256": document_sha256,
+            "invoice_ordinal": ordinal,
+            "tax_ordinal": number,
+            "category": tax.category,
+            "rate": tax.rate,
+            "taxable_amount": tax.taxable,
+            "tax_amount": tax.amount,
+            "reason": tax.reason,
+        }
+        for number, tax in enumerate(stated.taxes, start=1)
+    ]
 
 
 def _stated_tax(invoice: StatedInvoice, control: ControlTotal) -> Decimal | None:

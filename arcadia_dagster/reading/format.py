@@ -18,6 +18,7 @@ from typing import Protocol
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.reading.content import open_content
+from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly
 from arcadia_dagster.warehouse.schema import Column
 
 UNKNOWN_ACCOUNT = "unknown"
@@ -257,7 +258,7 @@ class Format(Protocol):
     reading: int
     """The version of its reading. Where documents come out otherwise than before, it is raised by one, and they are read anew."""
 
-    def recognise(self, head: Head) -> Layout | Inventory | Manifest | Refusal | None:
+    def recognise(self, head: Head) -> Layout | StatementsOnly | Inventory | Manifest | Refusal | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
@@ -326,6 +327,8 @@ class StatedInvoice:
         billing_starts_at: When its billing period begins (UTC), where the document tells.
         period_ends_at: When its billing period ends (UTC), where the document tells.
         states_tax: Whether it has a line of tax.
+        is_statement: Whether its document states what it comes to, and not its lines.
+        yields: Whether its lines count only where no other document has lines of the invoice: then it is a statement of it.
     """
 
     ordinal: int
@@ -358,15 +361,18 @@ class StatedInvoice:
     billing_starts_at: datetime | None = None
     period_ends_at: datetime | None = None
     states_tax: bool = False
+    is_statement: bool = False
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of reading one document: invoices, an inventory or a delivery's files, or the reason why not.
+    """What became of reading one document: invoices, statements, an inventory, a delivery's files, or the reason why not.
 
     Attributes:
         format: The format's name; None where none recognised the document.
         reason: Why it is rejected; None where it is accepted.
+        statements: What it states of each of its invoices, in their order; empty where its format states nothing but lines.
         records: How many records it has, without a header; None where they do not count, as those of an inventory.
         passed_over: The program's own format that would have read it, had a person's description not come before it.
     """
@@ -377,6 +383,7 @@ class Reading:
     invoices: tuple[StatedInvoice, ...] = ()
     inventory: tuple[InventoryRow, ...] = ()
     delivery: tuple[DeliveryFile, ...] = ()
+    statements: tuple[InvoiceStatement, ...] = ()
     records: int | None = None
     passed_over: str | None = None
 

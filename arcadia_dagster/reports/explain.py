@@ -18,6 +18,7 @@ from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.rules import known_rules, said
 from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Refusal
 from arcadia_dagster.reading.problems import record_lines
+from arcadia_dagster.reading.statements import StatementsOnly
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -199,7 +200,7 @@ def physical_lines(
     layout = by.recognise(head) if by is not None else formats.recognise(head)[1]
     if (
         layout is None
-        or isinstance(layout, Refusal | Inventory | Manifest)
+        or isinstance(layout, Refusal | Inventory | Manifest | StatementsOnly)
         or not isinstance(csv := layout.lines_in(path), Csv)
     ):
         return {}

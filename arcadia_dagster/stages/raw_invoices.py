@@ -44,13 +44,27 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
         f"ANTI JOIN ({left_out_sql()}) AS left_out ON left_out.inbox_path = name.inbox_path" if has_manifests else ""
     )
     return f"""
-    WITH stated AS (
+    WITH told AS (
       SELECT invoice.*, document.file_name, document.format
       FROM document_invoices AS invoice
       JOIN documents AS document USING (document_sha256)
       SEMI JOIN (SELECT * FROM document_invoices WHERE invoice_month IN ({month_list(months)})) AS concerned
         ON concerned.source = invoice.source AND concerned.account_id = invoice.account_id
         AND concerned.external_id = invoice.external_id
+    ), all_stated AS (
+      -- A document whose lines yield to those of others is a statement where there are others.
+      SELECT told.* REPLACE (
+        coalesce(is_statement, false) OR (coalesce(yields, false) AND has_lines) AS is_statement,
+        CASE WHEN yields AND has_lines THEN 0 ELSE line_count END AS line_count,
+        CASE WHEN yields AND has_lines THEN NULL ELSE lines_total END AS lines_total,
+        CASE WHEN yields AND has_lines THEN coalesce(stated_by, file_name) ELSE stated_by END AS stated_by)
+      FROM (
+        SELECT *, bool_or(NOT coalesce(is_statement, false) AND NOT coalesce(yields, false))
+          OVER (PARTITION BY source, account_id, external_id) AS has_lines
+        FROM told
+      ) AS told
+    ), stated AS (
+      FROM all_stated WHERE NOT is_statement
     ), placed AS (
       SELECT stated.source, stated.account_id, stated.external_id, stated.document_sha256, stated.file_name,
         coalesce(name.inbox_path, stated.document_sha256) AS place,
@@ -83,20 +97,29 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
           FROM lying AS own JOIN lying AS beside USING (folder)
           WHERE folder <> '' AND own.is_newest AND own.document_sha256 = open.document_sha256
             AND beside.document_sha256 = final.document_sha256)
-    ), current AS (
+    ), lined AS (
       SELECT DISTINCT source, account_id, external_id, document_sha256
       FROM newest_in_place SEMI JOIN newest_delivery USING (source, account_id, external_id, delivery)
       ANTI JOIN invoiced USING (source, account_id, external_id, document_sha256)
+    ), current AS (
+      FROM lined
+      UNION
+      -- Of each format the newest statement; one that is not the newest says nothing any more.
+      SELECT source, account_id, external_id, document_sha256 FROM all_stated WHERE is_statement
+      QUALIFY row_number() OVER (
+        PARTITION BY source, account_id, external_id, format ORDER BY received_at DESC, document_sha256 DESC
+      ) = 1
     ), month AS (
       SELECT source, account_id, external_id, invoice_month, sum(line_count) AS lines
-      FROM stated SEMI JOIN current USING (source, account_id, external_id, document_sha256) GROUP BY ALL
+      FROM all_stated SEMI JOIN current USING (source, account_id, external_id, document_sha256) GROUP BY ALL
     ), current_month AS (
       SELECT source, account_id, external_id, max_by(invoice_month, (lines, invoice_month)) AS invoice_month
       FROM month GROUP BY ALL
     )
-    SELECT stated.* EXCLUDE (format) REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
+    SELECT stated.* EXCLUDE (format, has_lines)
+        REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
       CASE WHEN current.document_sha256 IS NULL THEN 'superseded' ELSE 'current' END AS status
-    FROM stated
+    FROM all_stated AS stated
     LEFT JOIN current USING (source, account_id, external_id, document_sha256)
     LEFT JOIN current_month
       ON current_month.source = current.source AND current_month.account_id = current.account_id

@@ -6,7 +6,7 @@ tolerates the difference; or a person has released the invoice as it is stated. 
 
 from collections.abc import Collection, Iterator
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import duckdb
@@ -20,6 +20,8 @@ from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.rows import insert
+
+_PRECISION = 60
 
 _BY_FILE = "FILTER (stated_by IS NOT NULL)"
 
@@ -63,6 +65,9 @@ def add_what_is_stated(connection: duckdb.DuckDBPyConnection, months: Collection
     `cost_lines` must have the months' lines as their documents state them.
     """
     insert(connection, schema.COST_LINES, [line for row in _differing(connection, months) for line in _lines(row)])
+    insert(
+        connection, schema.COST_LINES, [line for row in _only_stated(connection, months) for line in _stated_lines(row)]
+    )
 
 
 def differing_sql(invoices: str) -> str:
@@ -74,8 +79,10 @@ def differing_sql(invoices: str) -> str:
     return f"""
     WITH invoice AS (
       SELECT source, account_id, external_id, invoice_month,
-        arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
-        arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
+        arg_max(document_sha256, (received_at, document_sha256)) FILTER (NOT coalesce(is_statement, false))
+          AS document_sha256,
+        arg_max(invoice_ordinal, (received_at, document_sha256)) FILTER (NOT coalesce(is_statement, false))
+          AS invoice_ordinal,
         {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, bool_or(lacks_tax) AS lacks_tax,
         {STATED_BY} AS stated_by
       FROM raw_invoices WHERE status = 'current' AND {invoices} GROUP BY ALL
@@ -178,6 +185,52 @@ def _differing(connection: duckdb.DuckDBPyConnection, months: Collection[date]) 
     )
 
 
+def _only_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[dict[str, Any]]:
+    """The invoices of which no document has the lines, with what they are stated to come to."""
+    return fetch(
+        connection,
+        f"""
+        SELECT source, account_id, external_id, invoice_month, any_value(currency) AS currency,
+          arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
+          arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
+          {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, {STATED_BY} AS stated_by
+        FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({month_list(months)}) GROUP BY ALL
+        HAVING bool_and(coalesce(is_statement, false)) AND count(DISTINCT currency) = 1
+        ORDER BY ALL
+        """,
+    )
+
+
+def _stated_lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Lines that stand for those that nobody has: what is stated without tax, and the tax."""
+    total, tax = row["stated_total"] or Decimal(0), row["stated_tax"] or Decimal(0)
+    with localcontext(prec=_PRECISION):
+        amounts = {"Purchase": total - tax, TAX: tax}
+    for place, (category, amount) in enumerate(amounts.items()):
+        if category == TAX and not amount:
+            continue
+        yield {
+            **_line_of(row, place),
+            "charge_category": category,
+            "service_name": "Tax" if category == TAX else "As stated",
+            "description": f"{'tax' if category == TAX else 'net'}, as {row['stated_by']} states it: its lines are not known",
+            "amount": amount,
+            "tax_basis": "stated" if category == TAX else None,
+            "added_by": f"{row['stated_by']} states {_figures(row) if row['stated_total'] is not None else 'no total'}",
+        }
+
+
+def _line_of(row: dict[str, Any], place: int) -> dict[str, Any]:
+    return {
+        "document_sha256": row["document_sha256"],
+        # No record of the document; two for each invoice that it may state.
+        "line_number": -(2 * row["invoice_ordinal"]) + place,
+        **{name: row[name] for name in ("source", "account_id", "external_id", "invoice_month", "currency")},
+        "is_tax_doubtful": False,
+        "match_method": "none",
+    }
+
+
 def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     stated = stated_of(row)
     added_by = _added_by(row, stated)
@@ -186,17 +239,12 @@ def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for place, (category, amount) in enumerate(stated.adjustment().items()):
         is_tax = category == TAX
         yield {
-            "document_sha256": row["document_sha256"],
-            # No record of the document; two for each invoice that it may state.
-            "line_number": -(2 * row["invoice_ordinal"]) + place,
-            **{name: row[name] for name in ("source", "account_id", "external_id", "invoice_month", "currency")},
+            **_line_of(row, place),
             "charge_category": category,
             "service_name": "Tax" if is_tax else "Rounding",
             "description": _words(row, is_tax=is_tax),
             "amount": amount,
             "tax_basis": "stated" if is_tax else None,
-            "is_tax_doubtful": False,
-            "match_method": "none",
             "added_by": added_by,
         }
 

@@ -132,11 +132,15 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
-      SELECT raw_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several FROM raw_invoices
+      SELECT raw_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several,
+        -- A statement stands for the invoice only where nothing has its lines.
+        NOT coalesce(is_statement, false) OR bool_and(coalesce(is_statement, false)) OVER (
+          PARTITION BY source, account_id, external_id) AS is_own
+      FROM raw_invoices
       LEFT JOIN (SELECT document_sha256, true AS is_one_of_several FROM document_invoices WHERE invoice_ordinal = 2) AS other
         USING (document_sha256)
       WHERE status = 'current' AND invoice_month IN ({months_})
-    ), raw AS (
+    ), own AS (
       -- An invoice is the document that states it, or the newest of the files that state it together.
       SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
           AS document_sha256,
@@ -147,13 +151,20 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(bool_or(may_be_part), false) AS may_be_part, coalesce(bool_or(lacks_tax), false) AS lacks_tax,
         coalesce(sum(rounded_lines), 0)::BIGINT AS rounded_lines, any_value(id_basis) AS id_basis,
         any_value(month_basis) AS month_basis, max(lines_month) AS lines_month, max(received_at) AS received_at,
-        {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, {STATED_BY} AS stated_by,
-        {STATED_PROBLEM} AS stated_problem,
         CASE WHEN count(withdrawn) = count(*) THEN any_value(withdrawn) END AS withdrawn,
         any_value(names_conflict) AS names_conflict, any_value(lines_sketch) AS lines_sketch,
         any_value(stated_id) AS stated_id, sum(lines_total) AS lines_total,
         CASE WHEN count(open_until) = count(*) THEN max(open_until) END AS open_until
+      FROM part WHERE is_own GROUP BY ALL
+    ), stated AS (
+      SELECT source, account_id, external_id, invoice_month, {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax,
+        {STATED_BY} AS stated_by, {
+        STATED_PROBLEM
+    } AS stated_problem, bool_and(coalesce(is_statement, false)) AS is_only_stated,
+        string_agg(DISTINCT file_name, ' and ' ORDER BY file_name) FILTER (is_statement AND withdrawn IS NOT NULL) AS voided_by
       FROM part GROUP BY ALL
+    ), raw AS (
+      FROM own JOIN stated USING (source, account_id, external_id, invoice_month)
     ), listed AS MATERIALIZED ({listed_sql() if has_manifests else NOTHING_LISTED}
     ), ruled AS MATERIALIZED ({ruled_sql("part")}
     ), release AS (
@@ -212,6 +223,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         )
     } AS is_before_tax,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_by, raw.stated_problem, raw.names_conflict,
+        raw.is_only_stated, raw.voided_by,
         raw.open_until,
         void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
         mended.mended_file, coalesce(mended.lost, CAST([] AS VARCHAR[])) AS lost,

@@ -137,7 +137,13 @@ _STATED_SINCE_5 = (
     Column(
         "stated_by",
         "VARCHAR",
-        "The control file that states its total, by its path below the inbox; NULL: its document, or nobody.",
+        "The control file (its path below the inbox) or its issuer's statement that states its total; NULL: neither does.",
+    ),
+    Column("is_statement", "BOOLEAN", "Whether its document states what the invoice comes to, and not its lines."),
+    Column(
+        "yields",
+        "BOOLEAN",
+        "Whether its lines count only where no other document has lines of the invoice: then it is a statement of it.",
     ),
     Column(
         "unnamed_issuer",
@@ -244,6 +250,59 @@ DELIVERY_FILES = Table(
         *_DELIVERIES_SINCE_5,
     ),
     key=("document_sha256", "folder", "file_name"),
+)
+
+STATED_INVOICES = Table(
+    "stated_invoices",
+    "What issuers state of their invoices, as each document has it: the second witness beside the lines.",
+    (
+        _SHA256,
+        Column("invoice_ordinal", "INTEGER", "Which invoice of its document it is, from 1."),
+        _SOURCE,
+        Column("account_id", "VARCHAR", "The account at the source, where the document tells it."),
+        Column("external_id", "VARCHAR", "The invoice's id, as the document states it."),
+        Column("invoice_number", "VARCHAR", "The number printed on the invoice, where that is another."),
+        Column("kind", "VARCHAR", "`invoice`, or `credit_note`, whose amounts are below 0."),
+        Column("status", "VARCHAR", "`issued`, `paid`, or `voided` where the issuer has taken it back."),
+        Column("currency", "VARCHAR", "ISO 4217 code of the amounts."),
+        Column("amount_gross", AMOUNT_TYPE, "What is owed, tax included, in major units; or NULL."),
+        Column("amount_net", AMOUNT_TYPE, "The same without tax, or NULL."),
+        Column("amount_tax", AMOUNT_TYPE, "The tax, or NULL."),
+        Column("issued_on", "DATE", "The day of issue, or NULL."),
+        Column("due_on", "DATE", "The day on which it is to be paid, or NULL."),
+        Column("period_start", "DATE", "The first day of what it bills, or NULL."),
+        Column("period_end", "DATE", "The last day of that, inclusive, or NULL."),
+        Column("terms", "VARCHAR", "The terms of payment, in the issuer's words, or NULL."),
+        Column("purchase_order", "VARCHAR", "The buyer's order that it refers to, or NULL."),
+        Column("seller_name", "VARCHAR", "The legal seller, or NULL."),
+        Column("seller_tax_id", "VARCHAR", "The seller's tax or VAT number, or NULL."),
+        Column("seller_country", "VARCHAR", "The seller's country, ISO 3166-1 alpha-2, or NULL."),
+        Column("buyer_name", "VARCHAR", "The legal buyer, or NULL."),
+        Column("buyer_tax_id", "VARCHAR", "The buyer's tax or VAT number, or NULL."),
+        Column("refers_to", "VARCHAR", "The id or number of the invoice that a credit note is about, or NULL."),
+        Column("payment_currency", "VARCHAR", "ISO 4217 code of what is paid, where it is another currency; or NULL."),
+        Column("payment_amount", AMOUNT_TYPE, "What is paid in that currency, or NULL."),
+        Column("payment_rate", AMOUNT_TYPE, "Units of the payment currency for one of the currency, or NULL."),
+    ),
+    key=("document_sha256", "invoice_ordinal"),
+)
+
+STATED_TAXES = Table(
+    "stated_taxes",
+    "The tax of stated invoices by category and rate (EN 16931, BG-23).",
+    (
+        _SHA256,
+        Column("invoice_ordinal", "INTEGER", "Which invoice of its document it is, from 1."),
+        Column("tax_ordinal", "INTEGER", "Which row of its breakdown, from 1."),
+        Column(
+            "category", "VARCHAR", "The category's code (UNCL 5305), such as `S` or `AE` (reverse charge); or NULL."
+        ),
+        Column("rate", AMOUNT_TYPE, "In percent, or NULL."),
+        Column("taxable_amount", AMOUNT_TYPE, "The amount that is taxed, in major units; or NULL."),
+        Column("tax_amount", AMOUNT_TYPE, "The tax, or NULL."),
+        Column("reason", "VARCHAR", "Why there is none, in the issuer's words; or NULL."),
+    ),
+    key=("document_sha256", "invoice_ordinal", "tax_ordinal"),
 )
 
 INBOX_FILES = Table(
@@ -618,6 +677,8 @@ TABLES: tuple[Table, ...] = (
     DOCUMENT_INVOICES,
     INVENTORIES,
     DELIVERY_FILES,
+    STATED_INVOICES,
+    STATED_TAXES,
     INBOX_FILES,
     DECISIONS,
     INVOICE_ALIASES,
@@ -700,6 +761,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(COST_LINES, _LINES_SINCE_5),
         *_added(DECISIONS, _DECISIONS_SINCE_5),
         SOURCE_RULES.ddl,
+        STATED_INVOICES.ddl,
+        STATED_TAXES.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),

@@ -44,7 +44,6 @@ LISTS: dict[str, tuple[Any, str]] = {
     "az billing invoice show": (AZURE, "it is a list of Azure's invoices"),
     "Azure's REST answer": ({"value": [AZURE], "nextLink": None}, "it is a list of Azure's invoices"),
     "az consumption usage list": ([USAGE], "billingPeriodId, currency, pretaxCost: lists of invoices"),
-    "aws invoicing": ({"InvoiceSummaries": [{"InvoiceId": "1"}]}, "it is a list of AWS's invoices"),
     "linode-cli account invoices-list": ([LINODE], "it is a list of Linode's invoices"),
     "Linode's REST answer": (
         {"data": [LINODE], "page": 1, "pages": 1, "results": 1},

@@ -33,6 +33,7 @@ DOCUMENTS: Mapping[str, Sequence[bytes]] = {
     "linode_json": [papers.linode(MONTHLY), written(linode(total=-1))],
     "ovhcloud_json": [papers.ovhcloud(MONTHLY), written(ovhcloud_refund(ovh_detail(-10.0)))],
     "scaleway_json": [papers.scaleway([MONTHLY], [METERED_DRAFT])],
+    "aws_invoice_summaries": [aws.summaries({}), aws.summaries(aws.credit_memo("INV-1"), {})],
     "aws_manifest": [aws.manifest("a/1.csv"), aws.manifest_of_export("a/1.csv")],
     "azure_manifest": [azure.manifest("a/1.csv")],
     "inventory_csv": [b"id,name,type,account,project\n1,web,Droplet,77,shop\n"],

@@ -1,9 +1,10 @@
-"""AWS Cost and Usage Reports for tests: line items as the data dictionary has them, with the names of each version."""
+"""AWS Cost and Usage Reports for tests, line items as the data dictionary has them, and what AWS states of its invoices."""
 
 import csv
 import io
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -164,3 +165,24 @@ def _column(values: list[str], name: str, cost: pa.DataType) -> pa.Array:
         times = pa.array([value.rstrip("Z") or None for value in values], pa.string())
         return times.cast(pa.timestamp("ms"))
     return pa.array([value or None for value in values], pa.string())
+
+
+def summaries(*invoices: Mapping[str, Any]) -> bytes:
+    """What AWS states of its invoices; without words, that INV-1 of April 2026 comes to 6.60 USD, 0.60 of it tax."""
+    usual = {
+        "AccountId": "111",
+        "InvoiceId": "INV-1",
+        "InvoiceType": "INVOICE",
+        "IssuedDate": "2026-05-02T00:00:00Z",
+        "BillingPeriod": {"Month": 4, "Year": 2026},
+    }
+    return json.dumps({"InvoiceSummaries": [{**usual, **comes_to("6.60", "6.00"), **one} for one in invoices]}).encode()
+
+
+def comes_to(gross: str, net: str) -> dict[str, Any]:
+    return {"BaseCurrencyAmount": {"TotalAmount": gross, "TotalAmountBeforeTax": net, "CurrencyCode": "USD"}}
+
+
+def credit_memo(invoice_id: str, **more: Any) -> dict[str, Any]:
+    """A credit memo about INV-1."""
+    return {"InvoiceId": invoice_id, "InvoiceType": "CREDIT_MEMO", "OriginalInvoiceId": "INV-1", **more}

@@ -1,0 +1,112 @@
+"""AWS's own statement of its invoices: what `aws invoicing list-invoice-summaries` prints, and the API of that name answers.
+
+    {"InvoiceSummaries": [{"AccountId": "111122223333", "InvoiceId": "EUINGB26-1001", "InvoiceType": "INVOICE",
+     "IssuedDate": ..., "DueDate": ..., "Entity": {"InvoicingEntity": "Amazon Web Services EMEA SARL"},
+     "BillingPeriod": {"Month": 10, "Year": 2026}, "BaseCurrencyAmount": {"TotalAmount": "119.00",
+     "TotalAmountBeforeTax": "100.00", "CurrencyCode": "USD", "AmountBreakdown": {"Taxes": {"Breakdown":
+     [{"Description": "VAT", "Amount": "19.00", "Rate": "19"}], "TotalAmount": "19.00"}}}, "PaymentCurrencyAmount": {...}}]}
+
+It states each invoice and credit memo as AWS issued it, in its base currency, which is that of cost and usage reports: the
+second witness of their lines. What is paid in another currency, and at which rate, is kept beside it.
+Source: the public API reference of AWS Invoicing 2024-12-01, ListInvoiceSummaries. Not confirmed by an invoice of our own:
+whether the amounts of a credit memo have a sign; they count below 0 either way.
+"""
+
+import calendar
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from arcadia_dagster.reading.format import Head, NameFacts, UnreadableError
+from arcadia_dagster.reading.json_document import exact_json_object
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement, Kind, StatedTax, StatementsOnly
+
+_LIST = "InvoiceSummaries"
+_KINDS: dict[str, Kind] = {"INVOICE": "invoice", "CREDIT_MEMO": "credit_note"}
+_SOURCE = "aws"
+_SELLER = "Amazon Web Services"
+
+
+class AwsInvoiceSummaries:
+    """The format itself."""
+
+    name = "aws_invoice_summaries"
+    reading = 1
+
+    def recognise(self, head: Head) -> "_Summaries | None":
+        """Known by the member that is the list."""
+        return _Summaries() if isinstance(head.json, dict) and _LIST in head.json else None
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
+        """The document tells all itself."""
+        return None
+
+
+class _Summaries(StatementsOnly):
+    def statements(self, path: Path) -> list[InvoiceStatement]:
+        document = Node(exact_json_object(path))
+        if document.text("NextToken"):
+            raise UnreadableError("NextToken: the list goes on, and the rest of it is not here; expected all of it")
+        return [_statement(one) for one in document.list(_LIST)]
+
+
+def _statement(invoice: Node) -> InvoiceStatement:
+    base = invoice.object("BaseCurrencyAmount")
+    paid = invoice.object("PaymentCurrencyAmount")
+    kind = invoice.one_of("InvoiceType", _KINDS)
+    sign = -1 if kind == "credit_note" else 1
+    currency = base.needed_text("CurrencyCode")
+    gross, net = (_signed(base.amount(name), sign) for name in ("TotalAmount", "TotalAmountBeforeTax"))
+    if gross is None:
+        raise UnreadableError(f"{base.place}: TotalAmount is missing; expected an amount")
+    taxes = base.object("AmountBreakdown").object("Taxes")
+    seller = invoice.object("Entity").text("InvoicingEntity") or _SELLER
+    period = invoice.object("BillingPeriod")
+    start = _first_day(period)
+    other = paid.text("CurrencyCode")
+    is_paid_otherwise = other is not None and other != currency
+    return InvoiceStatement(
+        source=_SOURCE,
+        account_id=invoice.text("AccountId"),
+        external_id=invoice.needed_text("InvoiceId"),
+        currency=currency,
+        kind=kind,
+        gross=gross,
+        net=net,
+        tax=_signed(taxes.amount("TotalAmount"), sign) if net is None else gross - net,
+        taxes=tuple(
+            StatedTax(
+                category=None,
+                rate=one.amount("Rate"),
+                taxable=None,
+                amount=_signed(one.amount("Amount"), sign),
+                reason=one.text("Description"),
+            )
+            for one in taxes.list("Breakdown", default=())
+        ),
+        issued_on=invoice.day("IssuedDate"),
+        due_on=invoice.day("DueDate"),
+        period_start=start,
+        period_end=None if start is None else start.replace(day=calendar.monthrange(start.year, start.month)[1]),
+        purchase_order=invoice.text("PurchaseOrderNumber"),
+        seller_name=seller,
+        refers_to=invoice.text("OriginalInvoiceId"),
+        payment_currency=other if is_paid_otherwise else None,
+        payment_amount=_signed(paid.amount("TotalAmount"), sign) if is_paid_otherwise else None,
+        payment_rate=paid.object("CurrencyExchangeDetails").amount("Rate") if is_paid_otherwise else None,
+    )
+
+
+def _signed(amount: Decimal | None, sign: int) -> Decimal | None:
+    return None if amount is None else abs(amount) * sign if sign < 0 else amount
+
+
+def _first_day(period: Node) -> date | None:
+    year, month = (period.whole(name) for name in ("Year", "Month"))
+    if year is None or month is None:
+        return None
+    try:
+        return date(year, month, 1)
+    except ValueError as error:
+        raise UnreadableError(f"{period.place}: month {month} of {year}; expected a month") from error

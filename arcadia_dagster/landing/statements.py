@@ -1,0 +1,73 @@
+"""Which invoice a statement is about: the one whose lines other documents have, whatever they call its account.
+
+A statement may name an invoice by the number printed on it where its lines have an id, may not know the account, and may come
+first. So it is placed by what is registered by now, each time; what it says itself stays in `stated_invoices`.
+"""
+
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
+
+
+def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
+    """Give the statements the keys of the invoices that they are about.
+
+    Of several invoices with its id it is that of its own account, else one of which either does not tell the account, else any;
+    of these the one whose month is nearest.
+
+    Returns:
+        The months of invoices that a statement came to or has left.
+    """
+    rows = connection.execute(
+        f"""
+        WITH named AS (
+          SELECT source, account_id, external_id, invoice_month, unnest([external_id, stated_id, invoice_number]) AS name
+          FROM document_invoices WHERE NOT {_STATES}
+          UNION
+          SELECT invoice.source, invoice.account_id, invoice.external_id, invoice.invoice_month, alias.alias_external_id
+          FROM document_invoices AS invoice JOIN invoice_aliases AS alias USING (source, account_id, external_id)
+          WHERE NOT {_STATES}
+        ), statement AS (
+          SELECT own.document_sha256, own.invoice_ordinal, own.source, own.account_id, own.external_id, own.invoice_month,
+            coalesce(stated.account_id, '{UNKNOWN_ACCOUNT}') AS own_account, stated.external_id AS own_id,
+            unnest([stated.external_id, stated.invoice_number]) AS name
+          FROM document_invoices AS own JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal)
+          WHERE {_STATES}
+        ), found AS (
+          SELECT statement.document_sha256, statement.invoice_ordinal, named.account_id AS found_account,
+            named.external_id AS found_id, named.invoice_month AS found_month
+          FROM statement JOIN named ON named.source = statement.source AND named.name = statement.name
+          QUALIFY row_number() OVER (
+            PARTITION BY statement.document_sha256, statement.invoice_ordinal
+            ORDER BY named.account_id = own_account DESC, '{UNKNOWN_ACCOUNT}' IN (named.account_id, own_account) DESC,
+              abs(datediff('month', named.invoice_month, statement.invoice_month)), named.account_id, named.external_id
+          ) = 1
+        )
+        SELECT DISTINCT coalesce(found_account, own_account) AS new_account, coalesce(found_id, own_id) AS new_id,
+          document_sha256, invoice_ordinal, account_id, external_id, source
+        FROM statement LEFT JOIN found USING (document_sha256, invoice_ordinal)
+        WHERE (new_account, new_id) <> (account_id, external_id)
+        """
+    ).fetchall()
+    touched: set[date] = set()
+    for account, external_id, sha256, ordinal, old_account, old_id, source in rows:
+        for key in ((source, old_account, old_id), (source, account, external_id)):
+            touched |= _months(connection, key)
+        connection.execute(
+            "UPDATE document_invoices SET account_id = ?, external_id = ? WHERE document_sha256 = ? AND invoice_ordinal = ?",
+            [account, external_id, sha256, ordinal],
+        )
+    return touched
+
+
+_STATES = "(coalesce(is_statement, false) OR coalesce(yields, false))"
+
+
+def _months(connection: duckdb.DuckDBPyConnection, key: tuple[str, str, str]) -> set[date]:
+    rows = connection.execute(
+        "SELECT DISTINCT invoice_month FROM document_invoices WHERE source = ? AND account_id = ? AND external_id = ?",
+        key,
+    ).fetchall()
+    return {month for (month,) in rows}

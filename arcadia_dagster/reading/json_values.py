@@ -1,0 +1,115 @@
+"""Values of a JSON document, read exactly; what is wrong with one is told with its place in the document.
+
+For documents that have few values, and each matters, such as statements of invoices. Tables of many records are read by DuckDB.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from arcadia_dagster.reading.format import UnreadableError
+
+Value = TypeVar("Value")
+
+_MOST_CHARACTERS = 1_000
+_AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?", re.ASCII)
+
+
+class Node:
+    """An object of the document, whose numbers are text, as they are written.
+
+    Args:
+        members: Its members.
+        place: Where it is, such as `InvoiceSummaries, 2`.
+    """
+
+    def __init__(self, members: Mapping[str, Any], place: str = "the document") -> None:
+        """Nothing is looked at yet."""
+        self._members = members
+        self.place = place
+
+    def __bool__(self) -> bool:
+        """Whether it has members."""
+        return bool(self._members)
+
+    def object(self, name: str) -> "Node":
+        """The object that a member is; an empty one where it is missing or null."""
+        found = self._members.get(name)
+        if found is None:
+            return Node({}, self._at(name))
+        if not isinstance(found, Mapping):
+            raise self._wrong(name, "an object")
+        return Node(found, self._at(name))
+
+    def list(self, name: str, default: "Sequence[Node] | None" = None) -> "Sequence[Node]":
+        """The objects that a member lists."""
+        found = self._members.get(name)
+        if found is None and default is not None:
+            return default
+        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+            raise self._wrong(name, "a list of objects")
+        return [Node(one, f"{self._at(name)}, {number}") for number, one in enumerate(found, start=1)]
+
+    def text(self, name: str) -> str | None:
+        """A text, or a number as it is written, without the space around it; None where it is missing, null or blank."""
+        found = self._members.get(name)
+        if found is None:
+            return None
+        if not isinstance(found, str) or len(found) > _MOST_CHARACTERS:
+            raise self._wrong(name, f"a text of at most {_MOST_CHARACTERS} characters")
+        return found.strip() or None
+
+    def needed_text(self, name: str) -> str:
+        """The same, which must be there."""
+        found = self.text(name)
+        if found is None:
+            raise self._wrong(name, "a text")
+        return found
+
+    def one_of(self, name: str, meanings: Mapping[str, Value]) -> Value:
+        """What a text stands for."""
+        found = self.needed_text(name)
+        if found not in meanings:
+            raise self._wrong(name, " or ".join(meanings))
+        return meanings[found]
+
+    def amount(self, name: str) -> Decimal | None:
+        """An exact amount such as `-1234.56`, as text or number."""
+        found = self.text(name)
+        if found is None:
+            return None
+        if _AMOUNT.fullmatch(found) is None:
+            raise self._wrong(name, "an amount such as 1234.56")
+        return Decimal(found)
+
+    def whole(self, name: str) -> int | None:
+        """A whole number."""
+        found = self.text(name)
+        if found is None:
+            return None
+        if not found.isascii() or not found.isdecimal():
+            raise self._wrong(name, "a whole number")
+        return int(found)
+
+    def day(self, name: str) -> date | None:
+        """A day (UTC): an ISO 8601 date or time, or seconds since 1970."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            if _AMOUNT.fullmatch(found) is not None:
+                return datetime.fromtimestamp(int(Decimal(found)), UTC).date()
+            moment = datetime.fromisoformat(found)
+        except (ValueError, OverflowError, OSError) as error:
+            raise self._wrong(name, "a day such as 2026-10-31, or a time") from error
+        return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
+
+    def _at(self, name: str) -> str:
+        return name if self.place == "the document" else f"{self.place}, {name}"
+
+    def _wrong(self, name: str, expected: str) -> UnreadableError:
+        found = self._members.get(name)
+        shown = "missing" if found is None else repr(found)[:60]
+        return UnreadableError(f"{self.place}, {name}: {shown}; expected {expected}")
