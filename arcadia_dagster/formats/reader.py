@@ -546,7 +546,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
         WITH invoice AS (
           SELECT document_sha256, invoice_key, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies, count_if(is_rounded) AS rounded_lines,
-            bool_or(charge_category = 'Tax') AS states_tax,
+            bool_or(charge_category = 'Tax' AND amount <> 0) AS states_tax,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL

@@ -159,7 +159,7 @@ def register(
     _find_sources(connection, text_list(sorted(renamed | {one.record.document_sha256 for one in arrivals})))
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
-    touched |= _months_after(connection, wanted)
+    touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return touched | noted
 
@@ -502,6 +502,29 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
           AND invoice.source <> decision.source
         """
     )
+
+
+def _months_beside_rejects(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of the invoices of the folders in which one of these documents lies and one is rejected, or was.
+
+    While it is, it may have lines of theirs.
+    """
+    rows = connection.execute(
+        f"""
+        WITH lying AS (
+          SELECT document_sha256, regexp_extract(inbox_path, '^(.*)/', 1) AS folder FROM document_names
+          WHERE contains(inbox_path, '/')
+        ), concerned AS (
+          SELECT folder FROM lying WHERE document_sha256 IN ({wanted})
+          INTERSECT
+          SELECT folder FROM lying SEMI JOIN (FROM documents WHERE status <> 'accepted') AS other USING (document_sha256)
+        )
+        SELECT DISTINCT invoice_month FROM document_invoices
+        SEMI JOIN (FROM lying SEMI JOIN concerned USING (folder)) AS beside USING (document_sha256)
+        WHERE may_be_part
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
 
 
 def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:

@@ -326,7 +326,7 @@ class StatedInvoice:
         billing_ends_at: The exclusive end of its billing period (UTC), where its id may change until then.
         billing_starts_at: When its billing period begins (UTC), where the document tells.
         period_ends_at: When its billing period ends (UTC), where the document tells.
-        states_tax: Whether it has a line of tax.
+        states_tax: Whether it has a line of tax that is not 0.
         is_statement: Whether its document states what it comes to, and not its lines.
         yields: Whether its lines count only where no other document has lines of the invoice: then it is a statement of it.
     """

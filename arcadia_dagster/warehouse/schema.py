@@ -133,7 +133,11 @@ _STATED_SINCE_5 = (
     Column(
         "vendor_by_rule", "VARCHAR", "The vendor's name as a person says it (`issuer` in `sources.toml`); else NULL."
     ),
-    Column("states_tax", "BOOLEAN", "Whether it has a line of tax, or its document or its control file states some."),
+    Column(
+        "states_tax",
+        "BOOLEAN",
+        "Whether it has a line of tax other than 0, or its document or control file states some.",
+    ),
     Column(
         "stated_by",
         "VARCHAR",

@@ -12,6 +12,7 @@ import pytest
 from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv, item
+from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv as focus_csv
 from arcadia_dagster_tests.kit.focus import charge
 from arcadia_dagster_tests.kit.plain import archive_of
@@ -151,3 +152,56 @@ def test_a_manifest_that_lists_nothing_is_rejected(project: Project, content: by
     project.drop("report-Manifest.json", content)
     project.build()
     assert project.document("report-Manifest.json")["reason"].startswith(reason)
+
+
+BROKEN: dict[str, bytes] = {
+    "a value that cannot be read": focus_csv(charge(BilledCost="12,50 EUR")),
+    "no header": b"1,2,3\n4,5,6\n",
+    "nothing": b"",
+}
+
+
+@case("120")
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("order", [("broken", "whole"), ("whole", "broken")], ids=" first, then ".join)
+def test_a_rejected_file_beside_the_parts_of_an_invoice_holds_it_until_a_good_one_takes_its_place(
+    project: Project, broken: str, order: tuple[str, ...]
+) -> None:
+    files = {"broken": ("2026-04/b.csv", BROKEN[broken]), "whole": ("2026-04/a.csv", focus_csv(charge()))}
+    for name in order:
+        project.drop(*files[name])
+        project.build()
+        if name == "broken":
+            assert project.document("b.csv")["status"] == "rejected"
+    [reason] = reasons(project, "INV-1")
+    assert reason.startswith("b.csv beside it in the folder is rejected, and may have lines of it")
+    project.drop("2026-04/b.csv", focus_csv(charge(BilledCost="30.00", ChargeDescription="support")))
+    assert pushed(project)["INV-1"] == 3600
+
+
+@case("120")
+def test_a_rejected_file_that_a_person_dismisses_holds_nothing_and_one_of_another_kind_never_does(
+    project: Project,
+) -> None:
+    project.drop("2026-04/a.csv", focus_csv(charge()))
+    project.drop("2026-04/read me.txt", b"the export of April")
+    project.drop("2026-05/b.csv", b"1,2,3\n4,5,6\n")
+    project.drop("root.csv", b"1,2,3\n4,5,6\n7,8,9\n")
+    assert pushed(project) == {"INV-1": 600}
+    project.drop("2026-04/b.csv", BROKEN["no header"])
+    project.build()
+    # Finance keeps what it has.
+    assert len(reasons(project, "INV-1")) == 1
+    sha256 = hashlib.sha256(BROKEN["no header"]).hexdigest()
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse),
+        decision="dismiss",
+        document_sha256=sha256,
+        invoice=None,
+        reason="it is no part of it",
+        by="ann",
+        now=datetime.now(UTC),
+    )
+    project.build()
+    assert project.invoice("INV-1")["status"] == "ready"

@@ -4,7 +4,7 @@ A module for each kind of doubt. It says in SQL which invoices are in doubt and,
 What an invoice's own row shows (a total that differs, more tax than net) is in `billing.readiness`.
 """
 
-from arcadia_dagster.stages.doubts import identity, manifests, parts, reading, tax
+from arcadia_dagster.stages.doubts import identity, manifests, parts, reading, rejected, tax
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 __all__ = ["Doubt", "Scope", "doubts_sql"]
@@ -20,6 +20,7 @@ def doubts_sql(scope: Scope) -> str:
         *tax.doubts(scope),
         *identity.doubts(scope),
         *manifests.doubts(scope),
+        *rejected.doubts(scope),
         *parts.doubts(scope),
     )
     arms = "\n      UNION ALL\n".join(
