@@ -1,12 +1,18 @@
 """Issuers whose numbers begin anew, as many do each year, and some each month: the invoice of another month is another invoice.
 
 An invoice does not move by more than a month by itself, and by a month only with its charges: an issue of it that is put into the
-next month charges for days of which the other one did. The one that finance has keeps the id that it states, else the one that
-came first; the id of another is followed by its month. Finance tells them apart by source and id alone.
+next month charges for days of which the other one did. A provider whose documents are read by a format of their own, an invoice
+each, numbers all of them in one row: there it may move by a month with other days. The one that finance has keeps the id that it
+states, else the one that came first; the id of another is followed by its month. Finance tells them apart by source and id alone.
 Source of the rule: a supplier's invoice numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
 """
 
 import duckdb
+
+from arcadia_dagster.formats.registry import FORMATS
+from arcadia_dagster.store.query import text_list
+
+_OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 
 
 def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
@@ -22,8 +28,10 @@ def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
         f"""
         WITH stated AS (
           SELECT document_sha256, invoice_ordinal, source, account_id, external_id, invoice_month, received_at,
-            coalesce(stated_id, external_id) AS own_id, charge_days, is_final
-          FROM document_invoices WHERE NOT coalesce(is_statement, false)
+            coalesce(stated_id, external_id) AS own_id, charge_days, is_final,
+            may_be_part OR document.format NOT IN ({_OWN_FORMATS}) AS may_begin_anew
+          FROM document_invoices JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+          WHERE NOT coalesce(is_statement, false)
         ), concerned AS (
           FROM stated SEMI JOIN (FROM stated WHERE document_sha256 IN ({documents})) AS own USING (source, account_id, own_id)
         ), first AS (
@@ -49,7 +57,7 @@ def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
         ), kept AS (
           SELECT concerned.*, together.own_id IS NULL AND concerned.document_sha256 <> first.first_sha256 AND CASE
             abs(datediff('month', own_month, invoice_month)) WHEN 0 THEN false
-            WHEN 1 THEN coalesce(was_final AND is_final, false)
+            WHEN 1 THEN may_begin_anew AND coalesce(was_final AND is_final, false)
               AND len(list_intersect(charge_days, own_days)) * 2 < greatest(least(len(charge_days), len(own_days)), 1)
             ELSE true END AS is_another
           FROM concerned
