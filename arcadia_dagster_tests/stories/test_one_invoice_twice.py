@@ -169,6 +169,12 @@ def test_an_invoice_with_a_line_of_each_of_two_others_is_one_of_its_own(project:
     assert pushed(project) == {"A": 2000, "B": 2000, "C": 2000}
 
 
+def test_one_thing_that_is_bought_again_and_again_makes_no_invoice_of_invoices(project: Project) -> None:
+    for name, count in (("A", 1), ("B", 1), ("C", 1), ("D", 2)):
+        project.drop(f"{name}.csv", as_csv(*rows(name, *[1] * count), *(rows(name, 9) if name == "D" else [])))
+    assert pushed(project) == {"A": 1000, "B": 1000, "C": 1000, "D": 3000}
+
+
 def grown(invoice: str, amount: str) -> bytes:
     return as_csv(
         *(

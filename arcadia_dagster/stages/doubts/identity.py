@@ -320,20 +320,33 @@ def _made_of_others_sql(scope: Scope) -> str:
         FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
         WHERE invoice_month IN ({scope.month_list}) AND charge_category <> 'Tax'
         GROUP BY source, account_id, external_id, invoice_month, line
-      ), within AS (
-        SELECT own.source, own.account_id, own.external_id, part.external_id AS part_id,
-          any_value(own.line_count) AS line_count, any_value(part.line_count) AS part_count
+      ), within AS MATERIALIZED (
+        SELECT own.source, own.account_id, own.external_id, part.external_id AS part_id, any_value(own.line_count) AS line_count
         FROM line AS own JOIN line AS part USING (source, account_id, invoice_month, line)
         WHERE own.external_id <> part.external_id AND own.line_count > part.line_count
-        GROUP BY ALL HAVING sum(least(own.occurrences, part.occurrences)) = part_count
-      ), made AS MATERIALIZED (
+        GROUP BY ALL HAVING sum(least(own.occurrences, part.occurrences)) = any_value(part.line_count)
+      ), candidate AS MATERIALIZED (
         SELECT within.* FROM within
         ANTI JOIN ({_STATED_TOGETHER}) AS together
           ON together.source = within.source AND together.account_id = within.account_id
           AND together.external_id = within.external_id AND together.other_id = within.part_id
-        WINDOW whole AS (PARTITION BY within.source, within.account_id, within.external_id)
-        QUALIFY count(*) OVER whole > 1 AND sum(part_count) OVER whole * 2 > line_count
-          AND (sum(part_count) OVER whole >= 3 OR sum(part_count) OVER whole = line_count)
+      ), covered AS (
+        -- Lines that several of them have cover one of it, and one thing bought again and again makes no invoice of invoices.
+        SELECT candidate.source, candidate.account_id, candidate.external_id, candidate.line_count,
+          least(any_value(own.occurrences), sum(part.occurrences)) AS covered
+        FROM candidate
+        JOIN line AS part ON part.source = candidate.source AND part.account_id = candidate.account_id
+          AND part.external_id = candidate.part_id
+        JOIN line AS own ON own.source = candidate.source AND own.account_id = candidate.account_id
+          AND own.external_id = candidate.external_id AND own.line = part.line
+        GROUP BY candidate.source, candidate.account_id, candidate.external_id, candidate.line_count, part.line
+      ), made AS MATERIALIZED (
+        FROM candidate SEMI JOIN (
+          SELECT source, account_id, external_id FROM covered GROUP BY ALL
+          HAVING count(*) > 1 AND sum(covered) * 2 > any_value(line_count)
+            AND (sum(covered) >= 3 OR sum(covered) = any_value(line_count))
+        ) AS whole USING (source, account_id, external_id)
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id) > 1
       ), named AS (
         SELECT source, account_id, external_id, external_id AS whole_id, string_agg(part_id, ' and ' ORDER BY part_id) AS parts,
           string_agg({void_sql("part_id")}, ' and ' ORDER BY part_id) AS parts_void
