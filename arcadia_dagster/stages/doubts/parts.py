@@ -57,6 +57,8 @@ _PLACES = rf"""
         -- Dates are compared as 20260503, whatever stands between year, month and day.
         regexp_replace(lower(inbox_path), '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped,
+        regexp_replace(inbox_path, ' \(\d+\)(\.[^./]*)$', '\1') AS uncounted,
+        coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy,
         list_transform(regexp_extract_all(path, '{_STAMP}'),
           lambda stamp: CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT)) AS stamps
       FROM document_names"""
@@ -74,11 +76,16 @@ _ELSEWHERE = f"""
       JOIN ({_PLACES}) AS place USING (document_sha256)
       JOIN (
         SELECT own.source, own.account_id, own.external_id, other.document_sha256, other.inbox_path,
-          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps > other.stamps) AS is_newer,
-          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps < other.stamps) AS is_older
+          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps > other.stamps)
+            -- A browser counts what it saves under one name; where each is a whole invoice, none of them is a part.
+            OR bool_or(own.is_whole AND own.place.uncounted = other.uncounted AND own.place.copy > other.copy) AS is_newer,
+          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps < other.stamps)
+            OR bool_or(own.is_whole AND own.place.uncounted = other.uncounted AND own.place.copy < other.copy) AS is_older
         FROM (
-          SELECT part.source, part.account_id, part.external_id, place
-          FROM part JOIN ({_PLACES}) AS place USING (document_sha256)
+          SELECT part.source, part.account_id, part.external_id, place,
+            NOT part.may_be_part AND document.format IN ({_OWN_FORMATS}) AS is_whole
+          FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+          JOIN ({_PLACES}) AS place USING (document_sha256)
           ANTI JOIN listed USING (document_sha256)
         ) AS own
         JOIN earlier USING (source, account_id, external_id)
@@ -122,7 +129,11 @@ def _part_or_replacement(scope: Scope) -> str:
         FROM elsewhere JOIN now USING (source, account_id, external_id)
         JOIN (SELECT source, account_id, external_id, list(DISTINCT line) AS lines_now FROM line_now GROUP BY ALL) AS stated
           USING (source, account_id, external_id)
-        WHERE NOT elsewhere.is_newer OR elsewhere.is_older
+        -- What is newer than a file that has all lines of an earlier one is newer than that too.
+        WHERE (NOT elsewhere.is_newer OR elsewhere.is_older) AND NOT EXISTS (
+          FROM elsewhere AS between WHERE between.source = elsewhere.source AND between.account_id = elsewhere.account_id
+            AND between.external_id = elsewhere.external_id AND between.delivery <> elsewhere.delivery
+            AND between.is_newer AND NOT between.is_older AND list_has_all(between.lines, elsewhere.lines))
       )
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
