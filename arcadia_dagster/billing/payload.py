@@ -50,20 +50,19 @@ def ready_invoices_sql() -> str:
         total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
         {vendor_sql("total.source", "raw.vendor_name", "raw.vendor_by_rule")} AS vendor_name
       FROM tax_split_totals AS total
-      JOIN raw_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
+      JOIN current_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
       JOIN allocations AS part USING (source, account_id, external_id, invoice_month)
       SEMI JOIN document_invoices AS stated
         ON stated.source = total.source AND stated.account_id = total.account_id
         AND stated.external_id = total.external_id AND stated.document_sha256 = total.document_sha256
         AND (stated.invoice_month = total.invoice_month OR stated.may_be_part)
-      ANTI JOIN (SELECT * FROM decisions WHERE decision = 'void') AS voided
-        USING (source, account_id, external_id)
+      ANTI JOIN void_invoices USING (source, account_id, external_id)
       ANTI JOIN (
         SELECT lines.invoice_month FROM (FROM stage_versions WHERE stage = 'cost_lines') AS lines
         LEFT JOIN (FROM stage_versions WHERE stage = 'tax_split_totals') AS totals USING (invoice_month)
         WHERE totals.built_from IS NULL OR totals.built_from < lines.version
       ) AS behind USING (invoice_month)
-      WHERE total.status = 'ready' AND raw.status = 'current'
+      WHERE total.status = 'ready'
     )
     """
 

@@ -342,8 +342,7 @@ def _current(warehouse: Warehouse, invoice: InvoiceKey) -> tuple[str, bool]:
     key = [invoice.source, invoice.account_id, invoice.external_id]
     with warehouse.read() as connection:
         current = connection.execute(
-            "SELECT document_sha256 FROM raw_invoices WHERE status = 'current' "
-            "AND source = ? AND account_id = ? AND external_id = ?",
+            "SELECT document_sha256 FROM current_invoices WHERE source = ? AND account_id = ? AND external_id = ?",
             key,
         ).fetchone()
         pushes = connection.execute(

@@ -75,7 +75,7 @@ _SUMMED = f"""
 summed AS (
   SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor,
     coalesce(sum(amount_gross_minor) FILTER (status = 'ready'), 0)::BIGINT AS amount_ready_minor
-  FROM ({AWAITED}) ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)
+  FROM ({AWAITED}) ANTI JOIN void_invoices USING (source, account_id, external_id)
   WHERE currency IS NOT NULL GROUP BY ALL
 )"""
 

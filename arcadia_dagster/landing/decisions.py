@@ -21,10 +21,10 @@ Decision = Literal["release", "dismiss", "void", "end"]
 
 DECIDED_AGAINST = """
 SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
-FROM decisions WHERE decision = 'void' GROUP BY ALL
+FROM void_invoices
 UNION ALL
 SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it, or it is no invoice to us' AS why
-FROM tax_split_totals AS total ANTI JOIN (FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
+FROM tax_split_totals AS total ANTI JOIN void_invoices USING (source, account_id, external_id)
 WHERE is_nothing GROUP BY ALL
 UNION ALL
 SELECT source, account_id, invoice_external_id, 'its document was dismissed' AS why
@@ -36,7 +36,7 @@ FROM (
   ANTI JOIN document_invoices AS stated
     ON stated.source = attempt.source AND stated.account_id = attempt.account_id
     AND stated.external_id = attempt.invoice_external_id
-  ANTI JOIN (FROM decisions WHERE decision = 'void') AS void
+  ANTI JOIN void_invoices AS void
     ON void.source = attempt.source AND void.account_id = attempt.account_id
     AND void.external_id = attempt.invoice_external_id
 )

@@ -256,9 +256,7 @@ class _Known:
     @classmethod
     def of(cls, warehouse: Warehouse) -> "_Known":
         with warehouse.read() as connection:
-            void = connection.execute(
-                "SELECT DISTINCT source, account_id, external_id FROM decisions WHERE decision = 'void'"
-            ).fetchall()
+            void = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
             return cls(aliases_of(connection), frozenset(void))
 
     def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:

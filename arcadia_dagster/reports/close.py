@@ -141,8 +141,8 @@ def accounts(connection: duckdb.DuckDBPyConnection) -> list[Account]:
         WITH invoice AS (
           SELECT total.*, coalesce(void.is_void, false) AS is_void, coalesce(ended.is_last, false) AS is_last
           FROM tax_split_totals AS total
-          LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_void
-                     FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
+          LEFT JOIN (SELECT source, account_id, external_id, true AS is_void FROM void_invoices) AS void
+            USING (source, account_id, external_id)
           LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_last
                      FROM decisions WHERE decision = 'end') AS ended USING (source, account_id, external_id)
         )

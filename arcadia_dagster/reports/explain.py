@@ -153,8 +153,8 @@ def _credit_notes_sql(invoice: InvoiceKey) -> str:
     return f"""
     SELECT DISTINCT total.external_id, total.invoice_month, total.currency, total.amount_gross_minor, total.amount_net_minor,
       total.amount_tax_minor
-    FROM raw_invoices AS note JOIN tax_split_totals AS total USING (source, account_id, external_id)
-    WHERE note.status = 'current' AND note.source = {source} AND note.refers_to IN (
+    FROM current_invoices AS note JOIN tax_split_totals AS total USING (source, account_id, external_id)
+    WHERE note.source = {source} AND note.refers_to IN (
       SELECT unnest([external_id, invoice_number]) FROM document_invoices WHERE {named})
     ORDER BY ALL
     """

@@ -123,7 +123,7 @@ _LINES: Final = f"cost_lines AS line LEFT JOIN {exponents_sql()} AS iso USING (c
 # A row for each part that a tenant bears, as in the view `invoices`; an invoice that is not split is one part.
 _INVOICES: Final = f"""
 tax_split_totals AS total
-LEFT JOIN (FROM raw_invoices WHERE status = 'current') AS raw USING (source, account_id, external_id)
+LEFT JOIN (FROM current_invoices) AS raw USING (source, account_id, external_id)
 LEFT JOIN allocations AS part USING (source, account_id, external_id)
 LEFT JOIN finance_records AS record
   ON record.source = part.source AND record.account_id = part.account_id AND record.tenant_id = part.tenant_id

@@ -150,7 +150,7 @@ def _lines_sql(month: date) -> str:
     FROM (SELECT * EXCLUDE (invoice_month) FROM cost_lines WHERE invoice_month = DATE '{month}') AS line
     JOIN (
       SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, vendor_by_rule, is_final
-      FROM raw_invoices WHERE status = 'current'
+      FROM current_invoices
     ) AS raw USING (document_sha256, source, account_id, external_id)
     LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
     ORDER BY line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
@@ -222,11 +222,11 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
             any_value(vendor_by_rule) AS vendor_by_rule, bool_and(is_final) AS is_final,
             max(issued_on) AS issued_on, max(received_at) AS received_at,
             max(refers_to) AS refers_to
-          FROM raw_invoices WHERE status = 'current' AND invoice_month = DATE '{month}' GROUP BY ALL
+          FROM current_invoices WHERE invoice_month = DATE '{month}' GROUP BY ALL
         ), first AS (
           SELECT source, account_id, external_id, min(received_at) AS first_received_at FROM document_invoices GROUP BY ALL
         ), void AS (
-          SELECT DISTINCT source, account_id, external_id, true AS is_void FROM decisions WHERE decision = 'void'
+          SELECT source, account_id, external_id, true AS is_void FROM void_invoices
         )
         SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
           total.amount_tax_minor, charged.categories,

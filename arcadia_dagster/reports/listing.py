@@ -197,7 +197,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None
         f"""
         WITH current AS (
           SELECT {key}, max(invoice_number) AS number, {document}
-          FROM raw_invoices WHERE status = 'current' AND {of_months} GROUP BY ALL
+          FROM current_invoices WHERE {of_months} GROUP BY ALL
         ), unbuilt AS (
           SELECT {key}, min(invoice_month) AS invoice_month, max(invoice_number) AS number, {document}
           FROM document_invoices JOIN (SELECT document_sha256, file_name FROM documents) USING (document_sha256)

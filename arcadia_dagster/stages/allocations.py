@@ -159,7 +159,7 @@ _CONFLICTS = f"""
 WITH standing AS (
   -- What is void, or awaited by nobody, goes to finance no more, and takes no id from another.
   FROM allocations
-  ANTI JOIN (FROM decisions WHERE decision = 'void') AS void USING (source, account_id, external_id)
+  ANTI JOIN void_invoices USING (source, account_id, external_id)
   ANTI JOIN (FROM tax_split_totals WHERE is_nothing) AS nothing USING (source, account_id, external_id)
 ), contested AS (
   SELECT tenant_id, source, finance_external_id FROM standing GROUP BY ALL

@@ -19,7 +19,7 @@ from arcadia_dagster.warehouse.months import month_list, replace, versions
 
 _RESTAGES = 10
 
-_HAS_LINES = "status = 'current' AND NOT coalesce(is_statement, false)"
+_HAS_LINES = "NOT coalesce(is_statement, false)"
 """SQL: whether the lines of an invoice are those of this document."""
 
 
@@ -60,7 +60,7 @@ def build_cost_lines(
 
 def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[str]:
     rows = connection.execute(
-        "SELECT DISTINCT document_sha256 FROM raw_invoices "
+        "SELECT DISTINCT document_sha256 FROM current_invoices "
         f"WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)}) ORDER BY document_sha256"
     ).fetchall()
     return [sha256 for (sha256,) in rows]
@@ -97,7 +97,7 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
 
 def _cost_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
     """The lines of the months' current invoices, from the stage, matched on their way."""
-    current = f"(SELECT * FROM raw_invoices WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)}))"
+    current = f"(SELECT * FROM current_invoices WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)}))"
     lines = f"""(
     SELECT line.* EXCLUDE (invoice_ordinal), raw.source, raw.account_id, raw.external_id, raw.invoice_month
     FROM ({reader.lines_sql(documents)}) AS line

@@ -85,7 +85,7 @@ def differing_sql(invoices: str) -> str:
           AS invoice_ordinal,
         {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, bool_or(lacks_tax) AS lacks_tax,
         {STATED_BY} AS stated_by
-      FROM raw_invoices WHERE status = 'current' AND {invoices} GROUP BY ALL
+      FROM current_invoices WHERE {invoices} GROUP BY ALL
       HAVING {STATED_TOTAL} IS NOT NULL AND ({STATED_PROBLEM}) IS NULL
     ), line AS (
       SELECT source, account_id, external_id, any_value(currency) AS currency, sum(amount) AS gross,
@@ -194,7 +194,7 @@ def _only_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]
           arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
           arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
           {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, {STATED_BY} AS stated_by
-        FROM raw_invoices WHERE status = 'current' AND invoice_month IN ({month_list(months)}) GROUP BY ALL
+        FROM current_invoices WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
         HAVING bool_and(coalesce(is_statement, false)) AND count(DISTINCT currency) = 1
         ORDER BY ALL
         """,

@@ -69,7 +69,7 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
           FROM cost_lines GROUP BY ALL
         ), stated AS (
           SELECT source, account_id, external_id, sum(line_count) AS line_count
-          FROM raw_invoices WHERE status = 'current' GROUP BY ALL
+          FROM current_invoices GROUP BY ALL
         )
         SELECT coalesce(total.external_id, line.external_id), total.amount_gross_minor, total.amount_net_minor,
           total.amount_tax_minor, total.line_count, line.document_lines, stated.line_count, total.amount_gross, line.amount
@@ -98,9 +98,7 @@ AWAITED = "SELECT * FROM tax_split_totals WHERE NOT coalesce(is_nothing, false)"
 HELD = f"{AWAITED} AND status = 'held'"
 """SQL: the invoices that are held back from finance."""
 
-WAITING = (
-    f"SELECT * FROM ({HELD}) ANTI JOIN (FROM decisions WHERE decision = 'void') USING (source, account_id, external_id)"
-)
+WAITING = f"SELECT * FROM ({HELD}) ANTI JOIN void_invoices USING (source, account_id, external_id)"
 """SQL: the held invoices that wait for a person: of what is void, a person has said that it must not go to finance."""
 
 VOID = "void"
@@ -114,7 +112,7 @@ def standing_sql(total: str) -> str:
     invoiced, nor will be.
     """
     key = f"({total}.source, {total}.account_id, {total}.external_id)"
-    voided = "(SELECT (source, account_id, external_id) FROM decisions WHERE decision = 'void')"
+    voided = "(SELECT (source, account_id, external_id) FROM void_invoices)"
     is_void = f"{total}.status = 'held' AND {key} IN {voided}"
     return f"CASE WHEN {total}.is_nothing THEN '{NOTHING}' WHEN {is_void} THEN '{VOID}' ELSE {total}.status END"
 
@@ -132,14 +130,14 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
-      SELECT raw_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several,
+      SELECT current_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several,
         -- A statement stands for the invoice only where nothing has its lines.
         NOT coalesce(is_statement, false) OR bool_and(coalesce(is_statement, false)) OVER (
           PARTITION BY source, account_id, external_id) AS is_own
-      FROM raw_invoices
+      FROM current_invoices
       LEFT JOIN (SELECT document_sha256, true AS is_one_of_several FROM document_invoices WHERE invoice_ordinal = 2) AS other
         USING (document_sha256)
-      WHERE status = 'current' AND invoice_month IN ({months_})
+      WHERE invoice_month IN ({months_})
     ), own AS (
       -- An invoice is the document that states it, or the newest of the files that state it together.
       SELECT source, account_id, external_id, invoice_month, arg_max(document_sha256, (received_at, document_sha256))
@@ -170,10 +168,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), release AS (
       SELECT source, account_id, external_id, document_sha256, flatten(list(overruled)) AS overruled
       FROM decisions WHERE decision = 'release' GROUP BY ALL
-    ), void AS (
-      SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by,
-        arg_max(reason, decided_at) AS void_reason
-      FROM decisions WHERE decision = 'void' GROUP BY ALL
+    ), void AS MATERIALIZED (FROM void_invoices
     ), damaged AS (
       -- Of whatever version the record is: a decision about an invoice is on the record of the version that it was made about.
       SELECT source, account_id, external_id, arg_min(file_name, document_sha256) AS damaged_file,

@@ -260,8 +260,8 @@ def _providers(
         SELECT total.invoice_month, total.currency, total.source, max(raw.vendor_name), count(*),
           sum(amount_gross_minor), sum(amount_net_minor), sum(amount_tax_minor)
         FROM tax_split_totals AS total
-        LEFT JOIN (SELECT source, account_id, external_id, max(vendor_name) AS vendor_name FROM raw_invoices
-          WHERE status = 'current' AND invoice_month IN ({month_list(wanted)}) GROUP BY ALL) AS raw
+        LEFT JOIN (SELECT source, account_id, external_id, max(vendor_name) AS vendor_name FROM current_invoices
+          WHERE invoice_month IN ({month_list(wanted)}) GROUP BY ALL) AS raw
           USING (source, account_id, external_id)
         WHERE total.invoice_month IN ({month_list(wanted)}) AND total.status = 'ready'
         GROUP BY ALL

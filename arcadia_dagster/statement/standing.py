@@ -270,7 +270,7 @@ def _invoices_sql(months: Collection[date]) -> str:
         max(vendor_name) AS vendor_name,
         list({{'file_name': file_name, 'sha256': document_sha256}} ORDER BY received_at, document_sha256) AS documents
       FROM (SELECT DISTINCT source, account_id, external_id, invoice_month, invoice_number, vendor_name, file_name,
-          document_sha256, received_at FROM raw_invoices WHERE status = 'current')
+          document_sha256, received_at FROM current_invoices)
       WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
     ) AS raw USING (source, account_id, external_id, invoice_month)
     WHERE total.invoice_month IN ({month_list(months)})

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
-from arcadia_dagster.warehouse import version_1
+from arcadia_dagster.warehouse import relations, version_1
 
 SCHEMA_VERSION: Final = 5
 
@@ -698,29 +698,6 @@ TABLES: tuple[Table, ...] = (
     STAGE_VERSIONS,
 )
 
-# A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed; and for each target.
-_VIEW_INVOICES = """
-CREATE OR REPLACE VIEW invoices AS
-SELECT
-  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number, totals.currency,
-  coalesce(part.amount_gross_minor, totals.amount_gross_minor) AS amount_gross_minor,
-  coalesce(part.amount_net_minor, totals.amount_net_minor) AS amount_net_minor,
-  coalesce(part.amount_tax_minor, totals.amount_tax_minor) AS amount_tax_minor,
-  coalesce(part.line_count, totals.line_count) AS line_count,
-  totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
-  finance.target, part.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
-  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
-FROM tax_split_totals AS totals
-LEFT JOIN raw_invoices AS raw
-  ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
-  AND raw.document_sha256 = totals.document_sha256 AND raw.status = 'current'
-LEFT JOIN allocations AS part
-  ON part.source = totals.source AND part.account_id = totals.account_id AND part.external_id = totals.external_id
-LEFT JOIN finance_records AS finance
-  ON finance.source = part.source AND finance.account_id = part.account_id
-  AND finance.tenant_id = part.tenant_id AND finance.external_id = part.finance_external_id
-"""
-
 
 def _added(table: Table, columns: tuple[Column, ...]) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}" for column in columns)
@@ -748,7 +725,6 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "UPDATE finance_attempts SET invoice_external_id = external_id",
         # Totals are built again, for what tenants bear is made with them.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
-        _VIEW_INVOICES,
     ),
     4: (
         _without(DELIVERY_FILES, _DELIVERIES_SINCE_5).ddl,
@@ -791,6 +767,8 @@ def migrate(connection: Any, found: int) -> None:  # noqa: ANN401
         connection.execute(
             "INSERT INTO schema_version VALUES (?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))", [version]
         )
+    for view in relations.VIEWS:
+        connection.execute(view.ddl)
 
 
 def as_markdown() -> str:
@@ -803,4 +781,6 @@ def as_markdown() -> str:
         parts += ["| column | type | meaning |", "|---|---|---|"]
         parts += [f"| `{column.name}` | {column.type} | {column.description} |" for column in table.columns]
         parts.append("")
+    for view in relations.VIEWS:
+        parts += [f"## {view.name}", "", f"A view. {view.description}", ""]
     return "\n".join(parts)

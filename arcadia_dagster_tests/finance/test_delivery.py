@@ -23,6 +23,7 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.delivery import BATCH, Delivered
 from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.relations import VIEWS
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.books import APRIL, MAY, SECRET, TENANT, Books, invoice, state
 from arcadia_dagster_tests.kit.plain import new_warehouse
@@ -617,8 +618,8 @@ def test_the_secret_and_the_tokens_are_in_no_table_even_where_finance_repeats_th
 @pytest.fixture(scope="module")
 def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for table in schema.TABLES:
-            connection.execute(table.ddl)
+        for relation in (*schema.TABLES, *VIEWS):
+            connection.execute(relation.ddl)
         yield connection
 
 

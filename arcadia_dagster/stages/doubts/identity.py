@@ -42,8 +42,8 @@ _OF_ANOTHER_SOURCE = f"""
       FROM raw JOIN (
         SELECT source AS other_source, account_id AS other_account, external_id, invoice_month AS other_month,
           lines_total AS other_total
-        FROM raw_invoices ANTI JOIN apart USING (source, account_id, external_id)
-        WHERE status = 'current' AND is_final AND NOT coalesce(is_statement, false)
+        FROM current_invoices ANTI JOIN apart USING (source, account_id, external_id)
+        WHERE is_final AND NOT coalesce(is_statement, false)
       ) AS other USING (external_id)
       WHERE other_source <> source AND is_final
         AND (other_account = account_id OR 'unknown' IN (other_account, account_id) OR other_total = lines_total)
