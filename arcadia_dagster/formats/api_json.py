@@ -43,12 +43,13 @@ FIELDS = (
         "amount",
         "currency",
     ),
-    *("draft", "withdrawn", "refers_to", "doubt"),
+    *("draft", "withdrawn", "refers_to", "doubt", "source", "vendor"),
 )
 """What `ApiLayout.fields` may tell of a record, each SQL for text. All but category and description may be left out.
 
-The last four are of its invoice: any text where it is not issued yet, how the provider calls it where it took it back, the
-invoice that a credit note is about, and what holds it until a person releases it.
+The last six are of its invoice: any text where it is not issued yet, how the provider calls it where it took it back, the
+invoice that a credit note is about, what holds it until a person releases it, and who issued it where documents of the layout are
+of several, as finance knows it and by its name.
 """
 
 _NEEDED = ("external_id", "total", "amount", "currency")
@@ -68,6 +69,8 @@ class ApiLayout(Rewritten):
     fields: dict[str, str]
     named: dict[str, str]
     """What fields are called in the document, where a problem is told: else as here."""
+    yields = False
+    """Whether its lines count only where no other document has lines of the invoice."""
 
     @abstractmethod
     def count(self, document: dict[str, Any]) -> int:
@@ -121,6 +124,8 @@ class ApiLayout(Rewritten):
           withdrawn_text,
           refers_to_text,
           doubt_text,
+          source_text,
+          vendor_text,
           {month_sql("stated_month", "CAST(NULL AS TIMESTAMP)")} AS stated_month,
           -- The day where it was issued: midnight there may be the evening before in UTC.
           CASE WHEN stated_issue IS NOT NULL THEN CAST(left(issued_text, 10) AS DATE) END AS issued_on,
@@ -165,7 +170,9 @@ class ApiLayout(Rewritten):
             THEN CAST(date_trunc('month', any_value(issued_on)) AS DATE) END) AS month,
           any_value(issued_on) AS issued_on, any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax,
           count(issued_on) > 0 AND count(draft_text) = 0 AS is_final, any_value(withdrawn_text) AS withdrawn,
-          any_value(refers_to_text) AS refers_to, list_filter([any_value(doubt_text)], lambda doubt: doubt IS NOT NULL) AS doubts
+          any_value(refers_to_text) AS refers_to, list_filter([any_value(doubt_text)], lambda doubt: doubt IS NOT NULL) AS doubts,
+          coalesce(any_value(source_text), {text_literal(self.source)}) AS source, any_value(vendor_text) AS vendor_name,
+          {self.yields} AS yields
         FROM {lines} GROUP BY document_sha256, invoice_key
         """
 

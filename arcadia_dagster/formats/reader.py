@@ -38,7 +38,7 @@ from arcadia_dagster.reading.format import (
 )
 from arcadia_dagster.reading.problems import Problem, assert_columns, describe, records_in
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
-from arcadia_dagster.reading.text import BYTE_ORDER_MARK, HEAD_BYTES, TextFacts, newline_of
+from arcadia_dagster.reading.text import HEAD_BYTES, TextFacts, newline_of, text_of_start
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.store.threads import use_threads_for
 
@@ -368,13 +368,12 @@ def head_at(path: Path) -> Head:
         start = b""
     if encoding_of(start[:4]) is Encoding.PARQUET:
         start = b""
-    start = start.removeprefix(BYTE_ORDER_MARK)
-    return Head(text=start.decode("utf-8", "ignore"), newline=(newline_of(start) or b"\n").decode(), path=path)
+    return Head(text=text_of_start(start), newline=(newline_of(start) or b"\n").decode(), path=path)
 
 
 def _text(facts: TextFacts) -> str:
-    """The head as text. A character that its end cuts in half is no fault of the document."""
-    return facts.head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+    """The head as text."""
+    return text_of_start(facts.head)
 
 
 def _no_lines(facts: TextFacts, csv: Csv) -> str | None:

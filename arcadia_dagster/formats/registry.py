@@ -17,6 +17,7 @@ from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout, with_
 from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOceanCsvLayout
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
+from arcadia_dagster.formats.einvoice import EInvoices
 from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
@@ -38,6 +39,7 @@ FORMATS: tuple[Format, ...] = (
     OvhCloud(),
     Scaleway(),
     AwsInvoiceSummaries(),
+    EInvoices(),
     AwsManifest(),
     AzureManifest(),
     Listing(),

@@ -127,6 +127,7 @@ def register(
     stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
     learned: dict[str, list[Event]] = {arrival.record.document_sha256: [] for arrival in arrivals}
     numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
+    yielding = _pushed_by_what_yields(connection, pushed)
     for _, row in stated:
         tables.invoices.append(row)
         if row["is_statement"]:
@@ -137,7 +138,11 @@ def register(
         if before is not None and before != named and before in pushed and named not in aliases:
             learned[row["document_sha256"]].append(_alias(named=named, kept=before))
             aliases[named] = before
-        elif named not in aliases and named not in pushed and (same := numbered.same_as(row)) is not None:
+        elif (
+            named not in aliases
+            and named not in pushed
+            and (same := numbered.same_as(row) or yielding.get(_without_account(row))) is not None
+        ):
             learned[row["document_sha256"]].append(_alias(named=named, kept=same))
             aliases[named] = same
         row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
@@ -567,6 +572,29 @@ def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
     return set(
         connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
     )
+
+
+def _pushed_by_what_yields(
+    connection: duckdb.DuckDBPyConnection, pushed: set[tuple[str, str, str]]
+) -> dict[tuple[str, str] | None, tuple[str, str, str]]:
+    """The invoices that finance has from documents that yield, and which alone tell their account; by source and id.
+
+    Lines that come later and do not tell the account are of the same invoice, and not of another one of no account.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT source, account_id, external_id FROM document_invoices "
+        f"WHERE yields AND account_id <> '{UNKNOWN_ACCOUNT}'"
+    ).fetchall()
+    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for source, account, external_id in rows:
+        if (source, account, external_id) in pushed:
+            found.setdefault((source, external_id), []).append((source, account, external_id))
+    return {key: accounts[0] for key, accounts in found.items() if len(accounts) == 1}
+
+
+def _without_account(row: dict[str, Any]) -> tuple[str, str] | None:
+    """Source and id of an invoice whose account its document does not tell; None where it does."""
+    return (row["source"], row["external_id"]) if row["account_id"] == UNKNOWN_ACCOUNT else None
 
 
 def _alias(*, named: tuple[str, str, str], kept: tuple[str, str, str]) -> Event:

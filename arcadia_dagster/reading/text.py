@@ -59,6 +59,9 @@ class TextExaminer:
     def facts(self) -> TextFacts:
         """What was found, once all bytes have been taken."""
         problem = self._problem
+        if (own := _start_with_own_encoding(self._head)) is not None:
+            # What it is, and whether it can be read, is found out by those who know its kind.
+            return TextFacts(head=own, problem=None, newline="\n", records=self._counter.finish())
         if (words := unread.binary(self._head)) is not None:
             problem = words
         elif problem is not None:
@@ -90,6 +93,36 @@ class TextExaminer:
                 found.append((offset, f"0x{byte:02x} is not UTF-8; save the file as UTF-8"))
             self._pending = len(self._decoder.getstate()[0])
         return "byte {}: {}".format(*min(found)) if found else None
+
+
+def text_of_start(start: bytes) -> str:
+    """The start of a document as text, without a byte order mark. A character that its end cuts in half is no fault of it."""
+    own = _start_with_own_encoding(start)
+    return (start if own is None else own).removeprefix(BYTE_ORDER_MARK).decode("utf-8", "ignore")
+
+
+_XML = "<?xml"
+_WIDE = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+def _start_with_own_encoding(start: bytes) -> bytes | None:
+    """The start of XML that declares itself, or of a PDF, as UTF-8: these tell their encoding, or are no text; None of others.
+
+    Of XML in another encoding than UTF-8, only what is ASCII is sure to be right.
+    """
+    for mark, encoding in _WIDE:
+        if start.removeprefix(mark).startswith(_XML.encode(encoding)):
+            return start.removeprefix(mark).decode(encoding, "ignore").encode()
+    text = start.removeprefix(BYTE_ORDER_MARK).lstrip()
+    if text.startswith(_XML.encode()):
+        try:
+            # Its end may be half a character.
+            codecs.getincrementaldecoder("utf-8")().decode(text)
+        except UnicodeDecodeError:
+            return text.decode("latin-1").encode()
+        return text
+    # Bytes of a PDF that are no text are left out: nothing is read from its text.
+    return text.decode("ascii", "ignore").encode() if text.startswith(b"%PDF-") else None
 
 
 class _RecordCounter:

@@ -48,7 +48,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"ARROW1\0\0", f"it is Arrow: {_TABLE}"),
 )
 _PATTERNS: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"(\xef\xbb\xbf)?\s{0,1000}%PDF-"), f"it is a PDF, which is for people: {_INSTEAD}"),
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), f"it is packed with bzip2: {_UNPACK}, or pack it with gzip"),
     (re.compile(rb"(?s:.{257})ustar"), f"it is a tar archive: {_UNPACK}"),
     (re.compile(rb"(?s:RIFF....WEBP|....ftyp(heic|heix|mif1|avif))"), f"it is a picture: {_PICTURE}"),
@@ -118,12 +117,21 @@ _HINT = re.compile(r'"?sep=(?P<mark>.)"?\s*', re.IGNORECASE)
 _HTML = re.compile(r"<(!doctype html|html|head|body|table)\b", re.IGNORECASE)
 _BEFORE_MARKUP = re.compile(r"(<\?.*?\?>|<!--.*?-->|\s)*", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?(?P<name>[\w.-]+)")
-_E_INVOICES = {"Invoice", "CreditNote", "CrossIndustryInvoice", "CrossIndustryDocument", "FatturaElettronica"}
+_OTHER_E_INVOICES = {
+    "CrossIndustryDocument": "ZUGFeRD 1",
+    "FatturaElettronica": "FatturaPA",
+    "Facturae": "Facturae",
+    "Invoice": "none of UBL 2.1",
+    "CreditNote": "none of UBL 2.1",
+    "CrossIndustryInvoice": "none of CII D16B",
+}
 
 
 def no_table(content: str) -> str | None:
     """What text that begins so is, and what to do instead; None where it may be a table, or JSON."""
     content = content.lstrip()
+    if content.startswith("%PDF-"):
+        return f"it is a PDF without an electronic invoice in it, and so for people alone: {_INSTEAD}"
     if content.startswith("<"):
         return _markup(content)
     if content.startswith("version https://git-lfs.github.com/spec/"):
@@ -178,10 +186,10 @@ def _markup(content: str) -> str:
         return f"line 1: {_WEB_PAGE}"
     root = _ROOT.match(element)
     name = root["name"] if root else ""
-    if name in _E_INVOICES:
+    if name in _OTHER_E_INVOICES:
         return (
-            "line 1: it is an electronic invoice (XML), which states totals and not what was charged for where: "
-            f"{_INSTEAD}"
+            f"line 1: it is an electronic invoice (XML) of a kind that is not read, {_OTHER_E_INVOICES[name]}: ask its "
+            f"sender for one in UBL 2.1 or CII (EN 16931, as XRechnung, Peppol and Factur-X are); or {_INSTEAD}"
         )
     if name == "Workbook":
         return f"line 1: it is an Excel workbook (XML): {_SPREADSHEET}"

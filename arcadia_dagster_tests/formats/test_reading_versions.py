@@ -15,6 +15,7 @@ from arcadia_dagster_tests.kit import aws, azure, papers
 from arcadia_dagster_tests.kit.api_documents import linode, ovh_detail, ovhcloud_refund, written
 from arcadia_dagster_tests.kit.charges import Account, metered, monthly
 from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.einvoices import Facts, cii, ubl, zugferd
 
 KNOWN = Path(__file__).with_name("reading_versions.json")
 """For each format the version of its reading, and a hash of what the documents below come out as."""
@@ -34,6 +35,7 @@ DOCUMENTS: Mapping[str, Sequence[bytes]] = {
     "ovhcloud_json": [papers.ovhcloud(MONTHLY), written(ovhcloud_refund(ovh_detail(-10.0)))],
     "scaleway_json": [papers.scaleway([MONTHLY], [METERED_DRAFT])],
     "aws_invoice_summaries": [aws.summaries({}), aws.summaries(aws.credit_memo("INV-1"), {})],
+    "einvoice": [ubl(), cii(Facts(type_code="381", preceding=("R-0",))), zugferd(Facts(lines=()))],
     "aws_manifest": [aws.manifest("a/1.csv"), aws.manifest_of_export("a/1.csv")],
     "azure_manifest": [azure.manifest("a/1.csv")],
     "inventory_csv": [b"id,name,type,account,project\n1,web,Droplet,77,shop\n"],

@@ -156,6 +156,7 @@ class Project:
             reason="looked at",
             by="ann",
             now=datetime.now(UTC),
+            formats=self.formats,
         )
 
     def release_as_stated(self, external_id: str, *, reason: str = "looked at") -> set[date]:
@@ -173,6 +174,7 @@ class Project:
             by="ann",
             now=datetime.now(UTC),
             as_stated=figures,
+            formats=self.formats,
         )
 
     def decide(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.reading import unread
 from arcadia_dagster_tests.kit.documents import csv_text, line
+from arcadia_dagster_tests.kit.einvoices import pdf
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.reading.test_zip_content import zipped
@@ -79,8 +80,8 @@ CASES: dict[str, tuple[bytes, str, str]] = {
         "line 1: it is an Excel workbook (XML): ",
         SPREADSHEET,
     ),
-    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "it is a PDF, which is for people: ", INSTEAD),
-    "PDF of ASCII": (b"\r\n%PDF-1.4\n1 0 obj <<>> endobj", "it is a PDF, which is for people: ", INSTEAD),
+    "PDF": (pdf({}), "it is a PDF without an electronic invoice in it", INSTEAD),
+    "PDF of ASCII": (b"\r\n%PDF-1.4\n1 0 obj <<>> endobj", "it is a PDF that is damaged or not whole", "download it again"),
     "RTF": (b"{\\rtf1\\ansi\\deff0 Invoice}", "it is rich text (RTF): ", INSTEAD),
     "PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is a picture (PNG): ", INSTEAD),
     "JPEG": (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "it is a picture (JPEG): ", INSTEAD),
@@ -101,7 +102,7 @@ CASES: dict[str, tuple[bytes, str, str]] = {
     ),
     "electronic invoice": (
         b'<?xml version="1.0"?>\n<!-- x -->\n<ubl:Invoice xmlns:ubl="urn:oasis:names:x">',
-        "line 1: it is an electronic invoice (XML)",
+        "line 1: it is an electronic invoice (XML) of a kind that is not read",
         INSTEAD,
     ),
     "other XML": (b"<costs><cost>1</cost></costs>", "line 1: it is XML, of which nothing is read", INSTEAD),

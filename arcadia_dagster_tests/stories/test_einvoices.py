@@ -1,0 +1,196 @@
+"""Electronic invoices: alone they are the invoice, beside its lines they are the second witness."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.einvoices import (
+    PEPPOL,
+    PEPPOL_AU,
+    SYNTAXES,
+    XRECHNUNG,
+    Facts,
+    Line,
+    Tax,
+    cii,
+    pdf,
+    ubl,
+    zugferd,
+)
+from arcadia_dagster_tests.kit.project import SECRET, Project
+
+NUMBER = "080000869173"
+CSV_NAME = f"Hetzner_2026-11-03_{NUMBER}.csv"
+CSV = b"""Server,Cloud server CX22,2026-10-01,2026-10-31,720,"0.0833","60.00",1
+Volume,Volume 100 GB,2026-10-01,2026-10-31,1,"40.00","40.00",
+"""
+REVERSE = Tax("0.00", "100.00", "0", "AE", "Reverse charge")
+BOTH = pytest.mark.parametrize("syntax", SYNTAXES)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        found = Project(tmp_path / "home", sandbox=sandbox)
+        # With it the descriptions count that come with the program, such as that of Hetzner's CSV.
+        (found.home / "formats").mkdir()
+        yield found
+
+
+def finance(project: Project) -> dict[str, tuple[int, int, int, str]]:
+    """What finance has, by the invoice's id: gross, net, tax, currency."""
+    assert project.sandbox is not None
+    figures = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor", "currency")
+    rows: list[dict[str, Any]] = project.sandbox.invoices()
+    assert len({row["external_id"] for row in rows}) == len(rows)
+    return {row["external_id"]: tuple(row[name] for name in figures) for row in rows}
+
+
+@case("121")
+def test_alone_it_is_the_invoice_of_any_vendor(project: Project) -> None:
+    australian = Facts(
+        currency="AUD",
+        scheme="GST",
+        seller="Amazon Web Services Australia Pty Ltd",
+        seller_tax_id="63605345891",
+        taxes=(Tax("10.00", "100.00", "10"),),
+    )
+    files = {
+        "xrechnung.xml": ubl(Facts(number="X-1", seller="Eine Cloud GmbH", customization=XRECHNUNG)),
+        "peppol.xml": ubl(Facts(number="P-1", seller="Snowflake Inc.", customization=PEPPOL, start=None, end=None)),
+        "au.xml": ubl(australian.with_(number="AU-1", customization=PEPPOL_AU)),
+        "zugferd.pdf": zugferd(Facts(number="Z-1")),
+        # Google's own exports are before tax; its invoice says that there is none.
+        "reverse.xml": cii(Facts(number="G-1", seller="Google Cloud EMEA Limited", taxes=(REVERSE,))),
+    }
+    for name, content in files.items():
+        project.drop(name, content)
+    project.run()
+    assert finance(project) == {
+        "X-1": (11900, 10000, 1900, "EUR"),
+        "P-1": (11900, 10000, 1900, "EUR"),
+        "AU-1": (11000, 10000, 1000, "AUD"),
+        "Z-1": (11900, 10000, 1900, "EUR"),
+        "G-1": (10000, 10000, 0, "EUR"),
+    }
+    assert {number: project.invoice(number)["source"] for number in finance(project)} == {
+        "X-1": "eine-cloud",
+        "P-1": "snowflake",
+        "AU-1": "aws",
+        "Z-1": "hetzner",
+        "G-1": "gcp",
+    }
+    assert {project.invoice(number)["account_id"] for number in finance(project)} == {"K0123456789"}
+    [tax] = [line for line in project.lines("G-1") if line["charge_category"] == "Tax"]
+    assert (tax["amount"], tax["description"]) == (0, "VAT 0% (reverse charge: Reverse charge)")
+    stated = project.query("SELECT * FROM stated_invoices WHERE external_id = 'AU-1'")[0]
+    assert (stated["seller_tax_id"], stated["purchase_order"]) == ("63605345891", "PO-7")
+
+
+@case("121")
+@pytest.mark.parametrize("first", ["csv", "pdf", "both"])
+def test_beside_its_lines_it_is_the_second_witness_whichever_comes_first(project: Project, first: str) -> None:
+    files = {"csv": (CSV_NAME, CSV), "pdf": (f"Hetzner_{NUMBER}.pdf", zugferd(Facts(number=NUMBER)))}
+    for what in files if first == "both" else [first]:
+        project.drop(*files[what])
+    if first != "both":
+        project.build()
+        for what in files.keys() - {first}:
+            project.drop(*files[what])
+    project.run()
+    assert finance(project) == {NUMBER: (11900, 10000, 1900, "EUR")}
+    invoice = project.invoice(NUMBER)
+    assert (invoice["status"], invoice["hold_reasons"]) == ("ready", [])
+    current = project.query(
+        "SELECT file_name, is_statement FROM raw_invoices WHERE status = 'current' ORDER BY is_statement"
+    )
+    assert current == [
+        {"file_name": CSV_NAME, "is_statement": False},
+        {"file_name": f"Hetzner_{NUMBER}.pdf", "is_statement": True},
+    ]
+    amounts = [
+        (line["charge_category"], line["amount"]) for line in project.lines(NUMBER) if line["charge_category"] != "Tax"
+    ]
+    assert sorted(amounts) == [("Usage", Decimal(40)), ("Usage", Decimal(60))]
+    project.forget_warehouse()
+    project.run()
+    assert finance(project) == {NUMBER: (11900, 10000, 1900, "EUR")}
+
+
+@case("121")
+@BOTH
+def test_a_cent_of_difference_is_held_with_both_figures(project: Project, syntax: str) -> None:
+    project.drop(CSV_NAME, CSV)
+    other = Facts(number=NUMBER, lines=(Line("60.00"), Line("40.01")), taxes=(Tax("0.00", "100.01", "0", "AE"),))
+    project.drop("invoice.xml", SYNTAXES[syntax](other))
+    project.drop("itself.xml", SYNTAXES[syntax](Facts(number="S-1", totals=(("gross", "119.01"), ("due", "119.01")))))
+    project.run()
+    assert finance(project) == {}
+    [reason] = project.invoice(NUMBER)["hold_reasons"]
+    assert reason.startswith("the total that it states, 100.01 EUR, differs from the sum of its lines, 100.00 EUR")
+    [reason] = project.invoice("S-1")["hold_reasons"]
+    assert reason.startswith("the total that it states, 119.01 EUR, differs from the sum of its lines, 119.00 EUR")
+    project.release_as_stated(NUMBER)
+    project.settle("release", "S-1")
+    project.run()
+    assert finance(project) == {NUMBER: (10001, 10001, 0, "EUR"), "S-1": (11900, 10000, 1900, "EUR")}
+
+
+@case("122")
+@BOTH
+def test_a_credit_note_counts_below_nothing_in_any_syntax(project: Project, syntax: str) -> None:
+    project.drop("invoice.xml", SYNTAXES[syntax](Facts(number="R-1")))
+    project.drop("credit.xml", SYNTAXES[syntax](Facts(number="C-1", type_code="381", preceding=("R-1",))))
+    negative = Facts(number="C-2", type_code="381", lines=(Line("-1.00", "Fee"),), taxes=(Tax("-0.19", "-1.00"),))
+    project.drop("owed.xml", SYNTAXES[syntax](negative))
+    corrected = Facts(
+        number="K-1", type_code="384", preceding=("R-1",), lines=(Line("7.00", "Fee"),), taxes=(Tax("0", "7"),)
+    )
+    project.drop("corrected.xml", SYNTAXES[syntax](corrected))
+    project.drop("proforma.xml", SYNTAXES[syntax](corrected.with_(number="F-1", type_code="325")))
+    project.run()
+    assert finance(project) == {"R-1": (11900, 10000, 1900, "EUR"), "C-1": (-11900, -10000, -1900, "EUR")}
+    stated = project.query("SELECT kind, refers_to, amount_gross FROM stated_invoices WHERE external_id = 'C-1'")
+    assert stated == [{"kind": "credit_note", "refers_to": "R-1", "amount_gross": Decimal(-119)}]
+    held = {number: " ".join(project.invoice(number)["hold_reasons"]) for number in ("C-2", "K-1", "F-1")}
+    assert "owed.xml: it is a credit note of -1.19 EUR" in held["C-2"]
+    assert "corrected.xml: it is a corrected invoice (384), which takes the place of R-1" in held["K-1"]
+    assert "it is a preview or has no id" in held["F-1"]
+    project.settle("release", "K-1")
+    project.run()
+    assert finance(project)["K-1"] == (700, 700, 0, "EUR")
+
+
+REJECTED = {
+    "laughs.xml": (
+        ubl(declaration='<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),
+        "it has a document type",
+    ),
+    "file.xml": (cii(declaration='<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]>'), "it has a document type"),
+    "deep.xml": (ubl().replace(b"<cac:InvoiceLine>", b"<x>" * 100 + b"<cac:InvoiceLine>"), "64 deep"),
+    "cut.xml": (cii()[:-30], "it is not XML"),
+    "comma.xml": (ubl().replace(b">60.00<", b">60,00<"), "LineExtensionAmount: '60,00'; expected an amount"),
+    "plain.pdf": (pdf({}), "it is a PDF without an electronic invoice in it, and so for people alone"),
+    "picture.pdf": (pdf({"a.png": b"\x89PNG"}), "it is a PDF without an electronic invoice in it"),
+    "locked.pdf": (pdf({"factur-x.xml": cii()}, password="secret"), "it is a PDF with a password"),
+    "half.pdf": (zugferd()[:900], "it is a PDF that is damaged or not whole: download it again"),
+    "two.pdf": (pdf({"factur-x.xml": cii(), "b.xml": ubl(Facts(number="B"))}), "several electronic invoices"),
+}
+
+
+@case("123")
+def test_what_is_dangerous_or_damaged_is_rejected_with_words_and_the_others_go_on(project: Project) -> None:
+    for name, (content, _) in REJECTED.items():
+        project.drop(name, content)
+    project.drop("good.xml", cii(Facts(number="R-1")))
+    project.run()
+    for name, (_, words) in REJECTED.items():
+        document = project.document(name)
+        assert document["status"] == "rejected", name
+        assert words in document["reason"], name
+    assert finance(project) == {"R-1": (11900, 10000, 1900, "EUR")}
