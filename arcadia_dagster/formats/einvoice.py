@@ -36,6 +36,7 @@ from typing import Any
 from arcadia_dagster.formats import cii, ubl
 from arcadia_dagster.formats.api_json import ApiLayout, list_in
 from arcadia_dagster.formats.einvoice_facts import EInvoice
+from arcadia_dagster.reading import unread
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableError
 from arcadia_dagster.reading.pdf_attachments import attached_invoice, is_pdf
@@ -45,6 +46,8 @@ from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, read_xml, root_o
 _NAMESPACES = (*ubl.NAMESPACES, *cii.NAMESPACES)
 _ROOTS = frozenset({*ubl.ROOTS, *cii.ROOTS})
 _START = 64 << 10
+_MARK = "\xef\xbb\xbf"
+"""The byte order mark of UTF-8, read as Latin-1."""
 
 _FIELDS = (
     *(
@@ -88,7 +91,7 @@ def _xml(path: Path) -> bytes:
             content = file.read(MAX_XML_BYTES + 1)
     except DAMAGED as error:
         raise UnreadableError(f"it cannot be unpacked: {error}") from error
-    if not is_pdf(content[:_START].decode("latin-1").removeprefix("\xef\xbb\xbf")):
+    if not is_pdf(content[:_START].decode("latin-1").removeprefix(_MARK)):
         return content
     found = attached_invoice(path)
     if found is None:
@@ -140,7 +143,7 @@ class _Stated(StatementsOnly):
 
 def _is_einvoice(start: str) -> bool:
     """Whether XML that begins so is one; one with a document type too, so that it is told why it is not read."""
-    if not start.lstrip("\ufeff\xef\xbb\xbf \t\r\n").startswith("<"):
+    if not start.lstrip().startswith("<"):
         return False
     return root_of(start) in _ROOTS or ("<!DOCTYPE" in start and any(root.split()[0] in start for root in _ROOTS))
 
@@ -162,9 +165,12 @@ class EInvoices:
         try:
             if is_pdf(head.text):
                 found = attached_invoice(head.path)
-                # The same words as for other PDFs are told of one that has nothing attached.
-                if found is None or not _is_einvoice(found[:_START].decode("latin-1")):
+                if found is None:
+                    # The same words as for other PDFs are told of one that has nothing attached.
                     return None
+                start = found[:_START].decode("latin-1").removeprefix(_MARK)
+                if not _is_einvoice(start):
+                    return Refusal(f"what is attached to this PDF is not read: {unread.no_table(start)}", stands=True)
             elif not _is_einvoice(head.text):
                 return None
             invoice = read_einvoice(head.path)

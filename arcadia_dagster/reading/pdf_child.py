@@ -15,9 +15,13 @@ NOTHING: Final = 10
 PASSWORD: Final = 11
 SEVERAL: Final = 12
 BROKEN: Final = 13
+TOO_MUCH: Final = 14
 
 _SECONDS = 20
 _MEMORY = 1 << 30
+_NAMES = frozenset({"factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml"})
+"""What the standards call the invoice: where one of these is no XML, it is the PDF that is damaged."""
+
 _ROOTS = frozenset({"CrossIndustryInvoice", "CrossIndustryDocument", "Invoice", "CreditNote"})
 
 
@@ -30,6 +34,7 @@ def main() -> int:
     # Slow to import, and needed by this process alone.
     import logging  # noqa: PLC0415
 
+    import facturx  # noqa: F401, PLC0415 - where it is not installed, that is told, and not that the PDF is broken
     from pypdf.errors import DependencyError, FileNotDecryptedError, WrongPasswordError  # noqa: PLC0415
 
     logging.disable()
@@ -38,7 +43,7 @@ def main() -> int:
     except (DependencyError, FileNotDecryptedError, WrongPasswordError):
         return PASSWORD
     except (MemoryError, RecursionError):
-        raise
+        return TOO_MUCH
     except Exception:  # noqa: BLE001 - whatever a broken PDF makes of its reader, this process has nothing else to do
         return BROKEN
     if len(found) > 1:
@@ -64,6 +69,8 @@ def _invoices(content: bytes) -> set[bytes]:
         try:
             root = etree.fromstring(xml, parser)
         except (etree.XMLSyntaxError, ValueError):
+            if attached.name.lower() in _NAMES:
+                raise
             continue
         if etree.QName(root).localname in _ROOTS:
             found.add(xml)
