@@ -9,7 +9,14 @@ from datetime import date
 from decimal import Decimal
 
 from arcadia_dagster.billing.adjustment import TAX_FROM, TAX_FROM_MINOR
-from arcadia_dagster.billing.advice import as_stated_sql, mend_sql, release_sql, rule_sql, total_line_sql, void_sql
+from arcadia_dagster.billing.advice import (
+    as_stated_sql,
+    mend_sql,
+    release_sql,
+    rule_sql,
+    total_line_sql,
+    void_sql,
+)
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
 
 
@@ -78,8 +85,8 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             "withdrawn IS NOT NULL",
-            "'its provider says that it is ' || withdrawn || CASE withdrawn WHEN 'outdated' THEN ', and another takes its place' "
-            "ELSE '' END || ': it is not pushed; if finance has it, remove it there by hand, then run `arcadia reconcile`'",
+            f"'its provider says that it is ' || withdrawn || {_REPLACED} || ': it is not pushed; if finance has it, remove it "
+            "there by hand, then run `arcadia reconcile`'",
             can_release=False,
         ),
         Reason(
@@ -111,20 +118,29 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"{release_sql()}",
         ),
         Reason(
-            "is_only_stated AND is_final AND NOT is_nothing",
-            "stated_by || ' states it, and no document has its lines: put the document with its lines into the inbox; or, for it "
-            f"to be pushed as it is stated: ' || {release_sql()}",
+            f"{_ONLY_STATED} AND stated_total IS NULL AND stated_problem IS NULL",
+            "file_name || ' states it and not what it comes to, and no document has its lines: put the document with its lines "
+            f"into the inbox; or write its total, as ' || {_TOTAL_LINE} || ' does, into ' || file_name || '.total beside it'",
+            can_release=False,
+        ),
+        Reason(
+            f"{_ONLY_STATED} AND (stated_total IS NOT NULL OR stated_problem IS NOT NULL)",
+            "coalesce(stated_by, file_name) || ' states it, and no document has its lines: put the document with its lines into "
+            f"the inbox; or, for it to be pushed as it is stated: ' || {release_sql()}",
         ),
         Reason(
             "voided_by IS NOT NULL AND NOT is_only_stated",
-            f"voided_by || ' says that its issuer has taken it back: ' || {void_sql()} || '; if it is owed all the same: ' || "
-            f"{release_sql()}",
+            f"voided_by || ' says that its issuer has taken it back' || {_REPLACED} || ': ' || {void_sql()} || '; if it is owed "
+            f"all the same: ' || {release_sql()}",
         ),
         Reason(
             "stated_problem IS NOT NULL",
-            f"'its control total cannot be used: ' || stated_problem || '; to go without it: ' || {release_sql()}",
+            "CASE WHEN stated_by_issuer IS NULL THEN 'its control total' ELSE 'what its issuer states of it' END || "
+            f"' cannot be used: ' || stated_problem || '; to go without it: ' || {release_sql()}",
         ),
-        *_stated("stated_total", "amount_gross_minor", "total", "the sum of its lines"),
+        *_stated(
+            "stated_total", "amount_gross_minor", "total", "the sum of its lines", "coalesce('; ' || difference, '')"
+        ),
         *_stated("stated_tax", "amount_tax_minor", "tax", "the sum of its tax lines"),
         Reason(
             f"rounded_lines > 0 AND stated_total IS NULL AND ({_rounding_counts()})",
@@ -133,7 +149,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"' || {release_sql()}",
         ),
         Reason(
-            "is_before_tax AND stated_tax IS NULL AND stated_by IS NULL",
+            # A person who writes a total without tax has seen the invoice; an issuer's may say nothing of tax.
+            "is_before_tax AND stated_tax IS NULL AND stated_by_file IS NULL AND NOT is_only_stated "
+            "AND (stated_by_issuer IS NULL OR stated_total_minor = amount_gross_minor)",
             f"'its document states amounts before tax, and not the tax: write total and tax, as ' || {_TOTAL_LINE} || ' does, "
             f"into ' || file_name || '.total beside it; if no tax is due: ' || {release_sql()} || '; if none is due on any "
             f"invoice of its account, ' || {_TAX_NOT_STATED}",
@@ -181,6 +199,14 @@ def _not_final(last_month: date) -> str:
     )
 
 
+_ONLY_STATED = "is_only_stated AND is_final AND NOT is_nothing"
+
+_REPLACED = (
+    "CASE WHEN withdrawn = 'outdated' OR replaced_by IS NOT NULL "
+    "THEN ', and ' || coalesce(replaced_by, 'another') || ' takes its place' ELSE '' END"
+)
+"""SQL: what its issuer billed in place of an invoice that it has taken back, where that is known."""
+
 _TAX_NOT_STATED = rule_sql("""'tax = "not stated"'""")
 _TAX_MAY_STAND_ALONE = rule_sql("'tax_may_stand_alone = true'")
 
@@ -201,8 +227,16 @@ def _line_with_tax() -> str:
     return total_line_sql(f"{plain_sql('stated_total')} || ' tax ' || {plain_sql(tax)}")
 
 
-def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason, Reason]:
-    """A total that the document states must be one in its currency, and equal to ours to the minor unit."""
+def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''") -> tuple[Reason, Reason]:
+    """A total that the document states must be one in its currency, and equal to ours to the minor unit.
+
+    Args:
+        column: What is stated, in major units.
+        computed: What the lines come to, in minor units.
+        what: What is stated, in a word.
+        of_what: What that is compared with, in words.
+        hint: SQL: what is known of the difference, behind the commands: a release is for the reason's beginning.
+    """
     in_minor = f"{column}_minor"
     in_major = from_minor_sql(in_minor, "exponent")
     differs = f"abs({in_major} - {from_minor_sql(computed, 'exponent')})"
@@ -220,16 +254,17 @@ def _stated(column: str, computed: str, what: str, of_what: str) -> tuple[Reason
             f"THEN ', which have no tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
             f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
-            f"'; to push what its lines come to: ' || {release_sql()} || {_taken_back()}",
+            f"'; to push what its lines come to: ' || {release_sql()} || {_taken_back()} || {hint}",
         ),
     )
 
 
 def _taken_back() -> str:
-    """SQL: what to do about a control total that is wrong; nothing where the document states the total itself."""
+    """SQL: what to do about what is stated, where it is wrong; nothing where the document states the total itself."""
     return (
-        "coalesce('; if what ' || stated_by || ' states is wrong: correct it, or write the word none into ' || stated_by || "
-        "', to take it back', '')"
+        "(coalesce('; if what ' || stated_by_file || ' states is wrong: correct it, or write the word none into ' || "
+        "stated_by_file || ', to take it back', '') || coalesce('; if ' || stated_by_issuer || ' is wrong: drop the right one "
+        "under its name, or take it out: ' || dismisses, ''))"
     )
 
 

@@ -159,7 +159,8 @@ def source_sql(issuer: str) -> str:
 
 def source_of(issuer: str) -> str | None:
     """The same for one name, as `source_sql` has it; None where it has no letter or digit."""
-    lower = issuer.lower()
+    # Letter by letter, as DuckDB: Python makes two characters of some capitals, and another sigma at the end of a word.
+    lower = "".join(letter.lower()[:1] for letter in issuer)
     if lower in (names := {name.lower(): source for source, name in VENDORS.items()}):
         return names[lower]
     words = re.sub(r"[\W_]+", " ", lower).strip()

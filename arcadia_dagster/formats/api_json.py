@@ -7,7 +7,7 @@ so that every digit is read.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from arcadia_dagster.reading import amounts, timestamps
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.reading.format import MAX_JSON_BYTES, Head, NameFacts, Rewritten, UnreadableError
 from arcadia_dagster.reading.json_document import exact_json_object
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement, Statements
 from arcadia_dagster.store.query import text_literal
 
 FIELDS = (
@@ -201,6 +203,21 @@ class ApiLayout(Rewritten):
 
     def _bad(self, field: str, condition: str, expected: str) -> str:
         return bad_sql(condition, self.named.get(field, field), f"{field}_text", expected)
+
+
+class StatingLayout(ApiLayout, Statements):
+    """How the documents are read of a provider whose API states more of an invoice than its lines come to."""
+
+    @abstractmethod
+    def stated(self, document: Node) -> Iterator[InvoiceStatement]:
+        """What the document states of its invoices, in their order."""
+
+    def statements(self, path: Path) -> list[InvoiceStatement]:
+        """See `reading.statements.Statements`: an invoice that is there twice is one."""
+        found: dict[str, InvoiceStatement] = {}
+        for one in self.stated(Node(self.document(path))):
+            found.setdefault(one.external_id, one)
+        return list(found.values())
 
 
 def credited_sql(amount: str, *, is_credit: str, total: str) -> str:

@@ -7,9 +7,13 @@
      [{"Description": "VAT", "Amount": "19.00", "Rate": "19"}], "TotalAmount": "19.00"}}}, "PaymentCurrencyAmount": {...}}]}
 
 It states each invoice and credit memo as AWS issued it, in its base currency, which is that of cost and usage reports: the
-second witness of their lines. What is paid in another currency, and at which rate, is kept beside it.
-Source: the public API reference of AWS Invoicing 2024-12-01, ListInvoiceSummaries. Not confirmed by an invoice of our own:
-whether the amounts of a credit memo have a sign; they count below 0 either way.
+second witness of their lines. What is paid in another currency, and at which rate, is kept beside it; the amounts in the
+currency of the tax authority are the same once more, and are not read. A payment receipt is no invoice and is left out. A tax
+invoice, which names its commercial invoice, states that one. What the tax authority knows as cancelled is voided. Times are
+ISO 8601, as the command line prints them, or seconds since 1970, as the API answers.
+Source: the public API reference of AWS Invoicing 2024-12-01, ListInvoiceSummaries, and the service's model of that version in
+AWS's own client. Not confirmed by an invoice of our own: whether the amounts of a credit memo have a sign (they count below 0
+either way), and that a tax invoice's amounts are those of its commercial invoice (where they are not, the two are held).
 """
 
 import calendar
@@ -24,6 +28,8 @@ from arcadia_dagster.reading.statements import InvoiceStatement, Kind, StatedTax
 
 _LIST = "InvoiceSummaries"
 _KINDS: dict[str, Kind] = {"INVOICE": "invoice", "CREDIT_MEMO": "credit_note"}
+_RECEIPT = "PAYMENT_RECEIPT"
+_CANCELLED = "CANCELLED"
 _SOURCE = "aws"
 _SELLER = "Amazon Web Services"
 
@@ -48,7 +54,7 @@ class _Summaries(StatementsOnly):
         document = Node(exact_json_object(path))
         if document.text("NextToken"):
             raise UnreadableError("NextToken: the list goes on, and the rest of it is not here; expected all of it")
-        return [_statement(one) for one in document.list(_LIST)]
+        return [_statement(one) for one in document.list(_LIST) if one.text("InvoiceType") != _RECEIPT]
 
 
 def _statement(invoice: Node) -> InvoiceStatement:
@@ -64,14 +70,17 @@ def _statement(invoice: Node) -> InvoiceStatement:
     seller = invoice.object("Entity").text("InvoicingEntity") or _SELLER
     period = invoice.object("BillingPeriod")
     start = _first_day(period)
+    commercial = invoice.text("CommercialInvoiceId")
     other = paid.text("CurrencyCode")
     is_paid_otherwise = other is not None and other != currency
     return InvoiceStatement(
         source=_SOURCE,
         account_id=invoice.text("AccountId"),
-        external_id=invoice.needed_text("InvoiceId"),
+        external_id=commercial or invoice.needed_text("InvoiceId"),
+        invoice_number=None if commercial is None else invoice.needed_text("InvoiceId"),
         currency=currency,
         kind=kind,
+        status="voided" if invoice.text("TaxAuthorityStatus") == _CANCELLED else "issued",
         gross=gross,
         net=net,
         tax=_signed(taxes.amount("TotalAmount"), sign) if net is None else gross - net,
@@ -94,12 +103,21 @@ def _statement(invoice: Node) -> InvoiceStatement:
         refers_to=invoice.text("OriginalInvoiceId"),
         payment_currency=other if is_paid_otherwise else None,
         payment_amount=_signed(paid.amount("TotalAmount"), sign) if is_paid_otherwise else None,
-        payment_rate=paid.object("CurrencyExchangeDetails").amount("Rate") if is_paid_otherwise else None,
+        payment_rate=_rate(paid.object("CurrencyExchangeDetails"), currency, other) if is_paid_otherwise else None,
     )
 
 
 def _signed(amount: Decimal | None, sign: int) -> Decimal | None:
     return None if amount is None else abs(amount) * sign if sign < 0 else amount
+
+
+def _rate(exchange: Node, currency: str, other: str | None) -> Decimal | None:
+    """What one unit of the currency is in the other; None where the rate is that of the other direction."""
+    is_of_it = exchange.text("SourceCurrencyCode") in {None, currency} and exchange.text("TargetCurrencyCode") in {
+        None,
+        other,
+    }
+    return exchange.amount("Rate") if is_of_it else None
 
 
 def _first_day(period: Node) -> date | None:

@@ -28,6 +28,9 @@ from arcadia_dagster.reading import amounts, timestamps
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.format import MAX_JSON_BYTES, Head, NameFacts
+from arcadia_dagster.reading.json_document import exact_json_object
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement, Statements
 from arcadia_dagster.store.query import text_literal
 
 CURRENCY = "USD"
@@ -57,7 +60,7 @@ class DigitalOceanJson:
     """The format itself."""
 
     name = "digitalocean_json"
-    reading = 2
+    reading = 3
 
     def recognise(self, head: Head) -> "DigitalOceanJsonLayout | None":
         """Known by what it says: an invoice with its uuid, or items alone."""
@@ -74,7 +77,7 @@ class DigitalOceanJson:
 
 
 @dataclass(frozen=True)
-class DigitalOceanJsonLayout:
+class DigitalOceanJsonLayout(Statements):
     """One of the two shapes.
 
     Attributes:
@@ -160,6 +163,30 @@ class DigitalOceanJsonLayout:
           any_value(stated_total) AS stated_total, any_value(stated_tax) AS stated_tax, NOT bool_or(is_preview) AS is_final
         FROM {lines} GROUP BY ALL
         """
+
+    def statements(self, path: Path) -> list[InvoiceStatement]:
+        """What the summary states, and for whom; items alone state nothing."""
+        if not self.is_fetched:
+            return []
+        document = Node(exact_json_object(path))
+        invoice, summary = document.object("invoice"), document.object("summary")
+        uuid, gross = invoice.needed_text("invoice_uuid"), summary.amount("amount")
+        tax = summary.object("taxes").amount("amount")
+        return [
+            InvoiceStatement(
+                source=self.source,
+                external_id=uuid,
+                invoice_number=invoice.text("invoice_id"),
+                currency=CURRENCY,
+                kind="credit_note" if gross is not None and gross < 0 else "invoice",
+                status="draft" if uuid == _PREVIEW else "issued",
+                gross=gross,
+                net=None if gross is None or tax is None else gross - tax,
+                tax=tax,
+                period_start=invoice.day_of_month("invoice_period"),
+                buyer_name=summary.text("user_company") or summary.text("user_name"),
+            )
+        ]
 
     def lines_in(self, path: Path) -> int:
         """As many as its list of items has, or should have: the API states how many there are on all pages."""

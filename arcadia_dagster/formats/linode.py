@@ -12,16 +12,20 @@ an item's label ends with the resource's name and id, and that items without tax
 the invoice is held.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiLayout, Envelope, list_in
+from arcadia_dagster.formats.api_json import Envelope, StatingLayout, list_in
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement, StatedTax
 
+_CURRENCY = "USD"
 _TAXES = "CAST(invoice->'$.tax_summary' AS JSON[])"
 _HAS_TAXES = "coalesce(json_array_length(invoice->'$.tax_summary'), 0) > 0"
 _RECORD = "{{'account': account, 'invoice': invoice, 'item': {item}, 'is_tax': {is_tax}}}"
 
 
-class _Layout(ApiLayout):
+class _Layout(StatingLayout):
     """See the module."""
 
     source = "linode"
@@ -47,9 +51,29 @@ class _Layout(ApiLayout):
         "quantity": "CASE WHEN NOT is_tax THEN item->>'$.quantity' END",
         "unit": "CASE item->>'$.type' WHEN 'hourly' THEN 'Hours' END",
         "amount": "CASE WHEN is_tax THEN item->>'$.tax' ELSE item->>'$.amount' END",
-        "currency": "'USD'",
+        "currency": f"'{_CURRENCY}'",
     }
     named = {"external_id": "invoice.id", "total": "invoice.total", "tax": "invoice.tax", "issued": "invoice.date"}  # noqa: RUF012
+
+    def stated(self, document: Node) -> Iterator[InvoiceStatement]:
+        """Its total, its tax by name, and its date."""
+        invoice = document.object("invoice")
+        gross = invoice.amount("total")
+        yield InvoiceStatement(
+            source=self.source,
+            account_id=document.text("account"),
+            external_id=invoice.needed_text("id"),
+            currency=_CURRENCY,
+            kind="credit_note" if gross is not None and gross < 0 else "invoice",
+            gross=gross,
+            net=invoice.amount("subtotal"),
+            tax=invoice.amount("tax"),
+            taxes=tuple(
+                StatedTax(None, None, None, one.amount("tax"), one.text("name"))
+                for one in invoice.list("tax_summary", default=())
+            ),
+            issued_on=invoice.local_day("date"),
+        )
 
     def count(self, document: dict[str, Any]) -> int:
         """See `ApiLayout`."""
@@ -62,5 +86,5 @@ class Linode(Envelope):
     """The format itself."""
 
     name = "linode_json"
-    reading = 2
+    reading = 3
     layouts = {"linode_invoice": _Layout()}  # noqa: RUF012 - a constant

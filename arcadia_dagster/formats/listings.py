@@ -1,14 +1,14 @@
 """Lists of invoices, of payments and of costs, which look like inventories and are none: rejected, with what to do instead.
 
     id,name,type,amount,due date
-    [{"id": "...", "name": "...", "type": "Microsoft.Billing/billingAccounts/invoices", "amountDue": {...}, ...}]
+    [{"id": 123, "label": "Invoice", "date": "2026-10-01T05:00:00", "total": 132.5, ...}]
 
-Command lines print such lists (`az billing invoice list`, `linode-cli account invoices-list`, `ovhcloud account invoices list`,
+Command lines print such lists (`linode-cli account invoices-list`, `ovhcloud account invoices list`,
 `doctl billing-history list`). They state totals and not what is charged, or payments,
 which are no invoices. Taken for resources, their invoices would never be seen. A list is no inventory of resources where the
 words of a column are those of an amount, a tax, a currency, or a day of issue or payment. A description of such a file is
 followed.
-Source: the public API descriptions of Azure Billing 2020-05-01, Linode, OVHcloud and DigitalOcean.
+Source: the public API descriptions of Linode, OVHcloud and DigitalOcean.
 """
 
 import re
@@ -113,13 +113,6 @@ _DIGITALOCEAN = (
 )
 
 _KINDS = (
-    _Kind(
-        "a list of Azure's invoices (az billing invoice list)",
-        None,
-        frozenset({"invoicePeriodStartDate"}),
-        "it states totals and not what is charged for: put a FOCUS export of the billing account into the inbox (in Azure, Cost "
-        "Management, Exports)",
-    ),
     *(
         _Kind("DigitalOcean's list of invoices (doctl invoice list)", None, names, _DIGITALOCEAN)
         for names in (frozenset({"invoice_uuid", "invoice_period"}), frozenset({"invoices", "invoice_preview"}))

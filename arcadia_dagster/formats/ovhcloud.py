@@ -14,12 +14,15 @@ as its clients have them. Not confirmed by a bill of our own: that `totalPrice` 
 held), whether `periodEnd` is inclusive, for it is taken as it is, and the sign of a refund's prices.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiLayout, Envelope, credited_sql, list_in
+from arcadia_dagster.formats.api_json import Envelope, StatingLayout, credited_sql, list_in
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement
 
 
-class _Layout(ApiLayout):
+class _Layout(StatingLayout):
     """A bill; see the module."""
 
     source = "ovhcloud"
@@ -66,6 +69,27 @@ class _Layout(ApiLayout):
             "end": "periodEnd",
         }
 
+    def stated(self, document: Node) -> Iterator[InvoiceStatement]:
+        """Its prices with and without tax, and its date; a refund below 0, with the bill that it is about."""
+        bill = document.object(self.what)
+        is_credit = self.what == "refund"
+        gross, net, tax = (
+            None if (price := bill.object(name).amount("value")) is None else -abs(price) if is_credit else price
+            for name in ("priceWithTax", "priceWithoutTax", "tax")
+        )
+        yield InvoiceStatement(
+            source=self.source,
+            account_id=document.text("account"),
+            external_id=bill.needed_text(f"{self.what}Id"),
+            currency=bill.object("priceWithTax").needed_text("currencyCode"),
+            kind="credit_note" if is_credit else "invoice",
+            gross=gross,
+            net=net,
+            tax=tax,
+            issued_on=bill.local_day("date"),
+            refers_to=bill.text("originalBillId") if is_credit else None,
+        )
+
     def count(self, document: dict[str, Any]) -> int:
         """See `ApiLayout`."""
         return len(list_in(document, "details")) + 1
@@ -82,5 +106,5 @@ class OvhCloud(Envelope):
     """The format itself."""
 
     name = "ovhcloud_json"
-    reading = 2
+    reading = 3
     layouts = {"ovhcloud_bill": _Layout(), "ovhcloud_refund": _Refund()}  # noqa: RUF012 - a constant

@@ -269,10 +269,8 @@ class Reader:
                 invoices = _with_doubts(document, counted[sha256], facts)
                 records = _record(facts.row_count - 1, counted[sha256])
                 over = self.formats.passed_over(head_of(document)) if self.formats.is_described(name) else None
-                stated = group.layout.statements(document.path) if isinstance(group.layout, Statements) else []
-                reading = Reading(
-                    sha256, name, None, invoices, statements=tuple(stated), records=records, passed_over=over
-                )
+                invoices, stated = _with_statements(document, group.layout, invoices)
+                reading = Reading(sha256, name, None, invoices, statements=stated, records=records, passed_over=over)
                 readings[sha256] = self._readings[sha256] = reading
             else:
                 readings[sha256] = Reading(sha256, name, reason)
@@ -407,10 +405,23 @@ def _read_statements(document: ArchivedDocument, name: str, layout: StatementsOn
         stated = tuple(layout.statements(document.path))
     except UnreadableError as error:
         return Reading(document.document_sha256, name, str(error))
-    if not stated:
+    if not stated and not layout.states_nothing:
         return Reading(document.document_sha256, name, "it states no invoice; expected at least one")
     invoices = tuple(_as_stated(ordinal, one) for ordinal, one in enumerate(stated, start=1))
     return Reading(document.document_sha256, name, None, invoices, statements=stated)
+
+
+def _with_statements(
+    document: ArchivedDocument, layout: Layout, invoices: tuple[StatedInvoice, ...]
+) -> tuple[tuple[StatedInvoice, ...], tuple[InvoiceStatement, ...]]:
+    """What a document with lines states of each of its invoices besides; where that cannot be read, they are in doubt."""
+    if not isinstance(layout, Statements):
+        return invoices, ()
+    try:
+        return invoices, tuple(layout.statements(document.path))
+    except UnreadableError as error:
+        doubt = f"{error}, beside its lines"
+        return tuple(replace(invoice, doubts=(*invoice.doubts, doubt)) for invoice in invoices), ()
 
 
 def _as_stated(ordinal: int, stated: InvoiceStatement) -> StatedInvoice:
@@ -433,6 +444,7 @@ def _as_stated(ordinal: int, stated: InvoiceStatement) -> StatedInvoice:
         stated_total=stated.gross,
         stated_tax=stated.tax,
         vendor_name=stated.seller_name,
+        is_final=stated.status != "draft",
         refers_to=stated.refers_to,
         withdrawn="voided" if stated.status == "voided" else None,
         states_tax=bool(stated.tax),

@@ -12,6 +12,7 @@ from arcadia_dagster.formats import described
 from arcadia_dagster.formats.aws_cur import AwsCur
 from arcadia_dagster.formats.aws_invoice_summaries import AwsInvoiceSummaries
 from arcadia_dagster.formats.aws_manifest import AwsManifest
+from arcadia_dagster.formats.azure_invoices import AzureInvoices
 from arcadia_dagster.formats.azure_manifest import AzureManifest
 from arcadia_dagster.formats.cost_table import CostTable, CostTableLayout, with_ids
 from arcadia_dagster.formats.described import NONE, DescribedFormat, Descriptions
@@ -19,6 +20,8 @@ from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOce
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.einvoice import EInvoices
 from arcadia_dagster.formats.focus import Focus
+from arcadia_dagster.formats.focus_invoices import FocusBillingPeriod, FocusInvoiceDetail
+from arcadia_dagster.formats.gcp_cost_table import GcpCostTable
 from arcadia_dagster.formats.inventory import InventoryCsv, InventoryJson
 from arcadia_dagster.formats.linode import Linode
 from arcadia_dagster.formats.listings import Listing
@@ -33,12 +36,16 @@ FORMATS: tuple[Format, ...] = (
     OwnExports(),
     DigitalOceanCsv(),
     DigitalOceanJson(),
+    FocusInvoiceDetail(),
+    FocusBillingPeriod(),
     Focus(),
     AwsCur(),
+    GcpCostTable(),
     Linode(),
     OvhCloud(),
     Scaleway(),
     AwsInvoiceSummaries(),
+    AzureInvoices(),
     EInvoices(),
     AwsManifest(),
     AzureManifest(),

@@ -21,12 +21,16 @@ resources an invoice is for is said by other lists (`consumptions`, `charges`), 
 invoice's total: they are not read. Not confirmed by an invoice of our own: the sign of a credit note's amounts.
 """
 
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, credited_sql, list_in
+from arcadia_dagster.formats.api_json import ApiFormat, ApiLayout, StatingLayout, credited_sql, list_in
 from arcadia_dagster.reading.format import Head
 from arcadia_dagster.reading.json_document import exact_json
+from arcadia_dagster.reading.json_values import Node
+from arcadia_dagster.reading.statements import InvoiceStatement, Status
 
 _DRAFTS = ("draft", "stopped")
 _WITHDRAWN = ("outdated", "voided")
@@ -68,7 +72,7 @@ def _signed(money: str) -> str:
     return credited_sql(money, is_credit=_is_one_of("type", (_CREDIT,)), total=_TOTAL)
 
 
-class _Layout(ApiLayout):
+class _Layout(StatingLayout):
     """See the module."""
 
     source = "scaleway"
@@ -117,16 +121,64 @@ class _Layout(ApiLayout):
             return content
         return {"invoices": content if isinstance(content, list) else [content]}
 
+    def stated(self, document: Node) -> Iterator[InvoiceStatement]:
+        """Its totals, its days of issue and payment, and who sells; a credit note below 0."""
+        for invoice in document.list("invoices"):
+            is_credit = _word(invoice, "type") == _CREDIT
+            state = _word(invoice, "state")
+            gross, net, tax = (
+                _money_of(invoice.object(name), is_credit=is_credit)
+                for name in ("total_taxed", "total_untaxed", "total_tax")
+            )
+            yield InvoiceStatement(
+                source=self.source,
+                account_id=invoice.text("organization_id"),
+                external_id=invoice.needed_text("id"),
+                invoice_number=None if invoice.text("number") == "0" else invoice.text("number"),
+                currency=invoice.object("total_taxed").needed_text("currency_code"),
+                kind="credit_note" if is_credit else "invoice",
+                status=_status(state, is_issued=invoice.text("issued_date") is not None),
+                gross=gross,
+                net=net,
+                tax=tax,
+                issued_on=invoice.local_day("issued_date"),
+                due_on=invoice.local_day("due_date"),
+                period_start=invoice.local_day("start_date"),
+                seller_name=invoice.text("seller_name"),
+                buyer_name=invoice.text("organization_name"),
+            )
+
     def count(self, document: dict[str, Any]) -> int:
         """See `ApiLayout`."""
         return 2 * len(list_in(document, "invoices"))
+
+
+def _word(invoice: Node, name: str) -> str:
+    return (invoice.text(name) or "").lower().replace(" ", "_")
+
+
+def _status(state: str, *, is_issued: bool) -> Status:
+    if state in _WITHDRAWN:
+        return "voided"
+    if state in _DRAFTS or not is_issued:
+        return "draft"
+    return "paid" if state == "paid" else "issued"
+
+
+def _money_of(money: Node, *, is_credit: bool) -> Decimal | None:
+    """Units and nanos as one exact amount; None where it has none."""
+    units, nanos = money.amount("units"), money.amount("nanos")
+    if units is None or nanos is None:
+        return None
+    amount = units + nanos.scaleb(-9)
+    return -abs(amount) if is_credit else amount
 
 
 class Scaleway(ApiFormat):
     """The format itself."""
 
     name = "scaleway_json"
-    reading = 2
+    reading = 3
     layout = _Layout()
 
     def recognise(self, head: Head) -> ApiLayout | None:

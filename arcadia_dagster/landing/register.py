@@ -387,7 +387,8 @@ def _invoice_row(
         "is_final": invoice.is_final or _is_past(identity.final_from),
         "final_from": identity.final_from,
         "states_tax": invoice.states_tax or bool(invoice.stated_tax) or bool(control.tax),
-        "stated_by": control.stated_by or (file_name if invoice.is_statement else None),
+        "stated_by": control.stated_by
+        or (file_name if invoice.is_statement and invoice.stated_total is not None else None),
         "is_statement": invoice.is_statement,
         "yields": invoice.yields,
         "vendor_by_rule": identity.vendor,
@@ -409,13 +410,21 @@ def _statement_row(document_sha256: str, ordinal: int, stated: InvoiceStatement)
     same = (
         *("source", "account_id", "external_id", "invoice_number", "kind", "status", "currency", "issued_on", "due_on"),
         *("period_start", "period_end", "terms", "purchase_order", "seller_name", "seller_tax_id", "seller_country"),
-        *("buyer_name", "buyer_tax_id", "refers_to", "payment_currency", "payment_amount", "payment_rate"),
+        *(
+            "buyer_name",
+            "buyer_tax_id",
+            "refers_to",
+            "replaced_by",
+            "payment_currency",
+            "payment_amount",
+            "payment_rate",
+        ),
     )
     return {
         "document_sha256": document_sha256,
         "invoice_ordinal": ordinal,
         **{name: getattr(stated, name) for name in same},
-        **{f"amount_{name}": getattr(stated, name) for name in ("gross", "net", "tax")},
+        **{f"amount_{name}": getattr(stated, name) for name in ("gross", "net", "tax", "credits")},
     }
 
 

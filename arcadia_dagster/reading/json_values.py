@@ -6,15 +6,31 @@ For documents that have few values, and each matters, such as statements of invo
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, TypeVar
 
 from arcadia_dagster.reading.format import UnreadableError
 
 Value = TypeVar("Value")
 
+MOST = Decimal(10) ** 14
+"""What an amount is below: as what an invoice comes to, see `formats.reader`."""
+
 _MOST_CHARACTERS = 1_000
-_AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?", re.ASCII)
+# JSON may write any number with an exponent, and AWS's API writes times so.
+_AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?([eE][+-]?\d{1,2})?", re.ASCII)
+_LEAST = Decimal(1).scaleb(-18)
+_EXACT = Context(prec=60)
+
+
+def amount_of(text: str) -> Decimal | None:
+    """An exact amount such as `-1234.56` or `1.2E3`, of at most 18 decimals and below 10^14; None where it is none."""
+    if _AMOUNT.fullmatch(text) is None:
+        return None
+    amount = Decimal(text)
+    if abs(amount) >= MOST or amount != amount.quantize(_LEAST, context=_EXACT):
+        return None
+    return amount
 
 
 class Node:
@@ -80,9 +96,10 @@ class Node:
         found = self.text(name)
         if found is None:
             return None
-        if _AMOUNT.fullmatch(found) is None:
+        amount = amount_of(found)
+        if amount is None:
             raise self._wrong(name, "an amount such as 1234.56")
-        return Decimal(found)
+        return amount
 
     def whole(self, name: str) -> int | None:
         """A whole number."""
@@ -106,10 +123,30 @@ class Node:
             raise self._wrong(name, "a day such as 2026-10-31, or a time") from error
         return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
 
+    def local_day(self, name: str) -> date | None:
+        """The day where it was, of an ISO 8601 date or time: midnight there may be the evening before in UTC."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            return datetime.fromisoformat(found).date()
+        except ValueError as error:
+            raise self._wrong(name, "a day such as 2026-10-31, or a time") from error
+
+    def day_of_month(self, name: str) -> date | None:
+        """The first day of a month such as `2026-10`."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            return date.fromisoformat(f"{found}-01")
+        except ValueError as error:
+            raise self._wrong(name, "a month such as 2026-10") from error
+
     def _at(self, name: str) -> str:
         return name if self.place == "the document" else f"{self.place}, {name}"
 
     def _wrong(self, name: str, expected: str) -> UnreadableError:
         found = self._members.get(name)
         shown = "missing" if found is None else repr(found)[:60]
-        return UnreadableError(f"{self.place}, {name}: {shown}; expected {expected}")
+        return UnreadableError(f"{self._at(name)}: {shown}; expected {expected}")

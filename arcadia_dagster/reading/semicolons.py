@@ -152,6 +152,19 @@ def semicolon_table(head: Head, table: Layout, numbers: Iterable[int]) -> Semico
         numbers: The positions of the columns whose numbers are read.
     """
     positions = tuple(sorted(numbers))
+    has_commas = has_decimal_commas(head, positions)
+    if isinstance(has_commas, Refusal):
+        return has_commas
+    return SemicolonTable(table, len(head.header), positions, has_commas)
+
+
+def has_decimal_commas(head: Head, positions: Sequence[int]) -> bool | Refusal:
+    """Whether the decimals of such a document are behind a comma; why that is not known, where it is not.
+
+    Args:
+        head: The document; its header has been taken apart at the semicolons.
+        positions: Those of the columns whose numbers are read.
+    """
     first: dict[Marks, str] = {}
     if head.path is not None:
         try:
@@ -161,10 +174,8 @@ def semicolon_table(head: Head, table: Layout, numbers: Iterable[int]) -> Semico
                         first[marks] = f"line {line}, column {head.header[position]}: {values[position].strip()!r}"
         except UnreadableError as error:
             return Refusal(str(error))
-    has_commas = Marks.COMMA in first
-    if (problem := _problem(first)) is not None:
-        return Refusal(problem)
-    return SemicolonTable(table, len(head.header), positions, has_commas)
+    problem = _problem(first)
+    return Marks.COMMA in first if problem is None else Refusal(problem)
 
 
 def _problem(first: dict[Marks, str]) -> str | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["invoice", "credit_note"]
 
-Status: TypeAlias = Literal["issued", "paid", "voided"]
+Status: TypeAlias = Literal["draft", "issued", "paid", "voided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,12 @@ class InvoiceStatement:
         external_id: Its id, which finance tells it apart by: the same as documents with its lines have.
         invoice_number: The number printed on it.
         kind: Whether it is owed or given back.
-        status: What has become of it: `voided` where its issuer has taken it back.
+        status: What has become of it: `voided` where its issuer has taken it back, `draft` where it is not issued yet.
         currency: ISO 4217 code of the amounts.
         gross: What is owed, tax included.
         net: The same without tax.
         tax: The tax.
+        credits: What credits and prepayments have taken from it, below 0; lines may leave them out.
         taxes: The tax by category and rate.
         issued_on: The day of issue.
         due_on: The day on which it is to be paid.
@@ -64,6 +65,7 @@ class InvoiceStatement:
         buyer_name: The legal buyer.
         buyer_tax_id: The buyer's tax or VAT number.
         refers_to: The id or number of the invoice that a credit note is about.
+        replaced_by: The id of the invoice that has taken its place, where it is voided.
         payment_currency: ISO 4217 code of what is paid, where it is another currency.
         payment_amount: What is paid in that currency.
         payment_rate: Units of the payment currency for one of the currency.
@@ -79,6 +81,7 @@ class InvoiceStatement:
     gross: Decimal | None = None
     net: Decimal | None = None
     tax: Decimal | None = None
+    credits: Decimal | None = None
     taxes: tuple[StatedTax, ...] = field(default=())
     issued_on: date | None = None
     due_on: date | None = None
@@ -92,6 +95,7 @@ class InvoiceStatement:
     buyer_name: str | None = None
     buyer_tax_id: str | None = None
     refers_to: str | None = None
+    replaced_by: str | None = None
     payment_currency: str | None = None
     payment_amount: Decimal | None = None
     payment_rate: Decimal | None = None
@@ -112,6 +116,12 @@ class Statements(ABC):
 
 
 class StatementsOnly(Statements):
-    """How a document is read that states invoices without their lines."""
+    """How a document is read that states invoices without their lines.
+
+    Attributes:
+        states_nothing: Whether such a document states no invoice and is right all the same.
+    """
 
     __slots__ = ()
+
+    states_nothing: ClassVar[bool] = False

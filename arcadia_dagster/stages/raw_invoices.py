@@ -59,9 +59,9 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
         CASE WHEN yields AND has_lines THEN NULL ELSE lines_total END AS lines_total,
         CASE WHEN yields AND has_lines THEN coalesce(stated_by, file_name) ELSE stated_by END AS stated_by)
       FROM (
-        SELECT *, bool_or(NOT coalesce(is_statement, false) AND NOT coalesce(yields, false))
-          OVER (PARTITION BY source, account_id, external_id) AS has_lines
-        FROM told
+        SELECT *, bool_or(NOT coalesce(is_statement, false) AND NOT coalesce(yields, false)) OVER invoice AS has_lines,
+          bool_or(is_final) OVER invoice AS has_final
+        FROM told WINDOW invoice AS (PARTITION BY source, account_id, external_id)
       ) AS told
     ), stated AS (
       FROM all_stated WHERE NOT is_statement
@@ -104,8 +104,10 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
     ), current AS (
       FROM lined
       UNION
-      -- Of each format the newest statement; one that is not the newest says nothing any more.
-      SELECT source, account_id, external_id, document_sha256 FROM all_stated WHERE is_statement
+      -- Of each format the newest statement; one that is not the newest says nothing any more, nor does that of a draft beside
+      -- the invoice, or its lines.
+      SELECT source, account_id, external_id, document_sha256 FROM all_stated
+      WHERE is_statement AND (is_final OR NOT (has_lines OR has_final))
       QUALIFY row_number() OVER (
         PARTITION BY source, account_id, external_id, format ORDER BY received_at DESC, document_sha256 DESC
       ) = 1
@@ -116,7 +118,7 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
       SELECT source, account_id, external_id, max_by(invoice_month, (lines, invoice_month)) AS invoice_month
       FROM month GROUP BY ALL
     )
-    SELECT stated.* EXCLUDE (format, has_lines)
+    SELECT stated.* EXCLUDE (format, has_lines, has_final)
         REPLACE (coalesce(current_month.invoice_month, stated.invoice_month) AS invoice_month),
       CASE WHEN current.document_sha256 IS NULL THEN 'superseded' ELSE 'current' END AS status
     FROM all_stated AS stated

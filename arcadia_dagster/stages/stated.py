@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.adjustment import TAX, Stated
+from arcadia_dagster.billing.advice import dismiss_sql
 from arcadia_dagster.billing.currency import exponents_sql, plain_sql, to_minor_sql
 from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
@@ -26,7 +27,24 @@ _PRECISION = 60
 _BY_FILE = "FILTER (stated_by IS NOT NULL)"
 
 STATED_BY = "string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by)"
-"""SQL: the control files that state what an invoice comes to; NULL where none does."""
+"""SQL: what states what an invoice comes to, control files and statements of its issuer; NULL where nothing does."""
+
+_IS_FILE = "lower(stated_by) LIKE '%.total'"
+
+STATED_BY_FILE = f"string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by) FILTER ({_IS_FILE})"
+"""SQL: of these the control files, which a person wrote."""
+
+STATED_BY_ISSUER = f"string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by) FILTER (NOT {_IS_FILE})"
+"""SQL: of these the documents in which its issuer states it."""
+
+DISMISSES = f"array_to_string(list_sort(list(DISTINCT {dismiss_sql()}) FILTER (NOT {_IS_FILE})), ' or ')"
+"""SQL: the commands that take these out."""
+
+_WHICH_IS_WRONG = f"""CASE WHEN count(*) FILTER (NOT {_IS_FILE}) = 0 THEN '{ONE_IS_WRONG}'
+  ELSE 'one of them is wrong: drop the right document again, or take the wrong one out: ' || {DISMISSES}
+    || CASE WHEN count(*) FILTER ({_IS_FILE}) > 0 THEN '; or write the word none into the file, if that is wrong' ELSE '' END
+  END"""
+"""SQL: what a person does where several state different totals of one invoice."""
 
 STATED_TOTAL = f"""CASE
   WHEN count(stated_by) > 0 THEN CASE WHEN count(DISTINCT stated_total) {_BY_FILE} = 1 THEN max(stated_total) {_BY_FILE} END
@@ -50,8 +68,9 @@ STATED_TAX = f"""CASE
 STATED_PROBLEM = f"""CASE
   WHEN count(stated_problem) > 0 THEN string_agg(DISTINCT stated_problem, '; ' ORDER BY stated_problem)
   WHEN count(DISTINCT stated_total) {_BY_FILE} > 1 OR count(DISTINCT stated_tax) {_BY_FILE} > 1
-  THEN string_agg(DISTINCT stated_by || ' states ' || coalesce(currency || ' ', '') || {plain_sql("stated_total")}
-    || coalesce(' tax ' || {plain_sql("stated_tax")}, ''), ', ') {_BY_FILE} || ': {ONE_IS_WRONG}'
+  THEN array_to_string(list_sort(list(DISTINCT stated_by || ' states ' || coalesce(currency || ' ', '')
+    || {plain_sql("stated_total")} || coalesce(' tax ' || {plain_sql("stated_tax")}, '')) {_BY_FILE}), ', ') || ': '
+    || {_WHICH_IS_WRONG}
   WHEN count(stated_by) = 0 AND count(stated_total) BETWEEN 1 AND count(*) - 1
   THEN 'only some of the files that state it together have one (' || min(file_name) FILTER (stated_total IS NOT NULL) ||
     ' has, and ' || min(file_name) FILTER (stated_total IS NULL) || ' has not): write that of the whole invoice into ' ||
@@ -193,7 +212,7 @@ def _only_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]
         SELECT source, account_id, external_id, invoice_month, any_value(currency) AS currency,
           arg_max(document_sha256, (received_at, document_sha256)) AS document_sha256,
           arg_max(invoice_ordinal, (received_at, document_sha256)) AS invoice_ordinal,
-          {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, {STATED_BY} AS stated_by
+          {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax, coalesce({STATED_BY}, any_value(file_name)) AS stated_by
         FROM current_invoices WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
         HAVING bool_and(coalesce(is_statement, false)) AND count(DISTINCT currency) = 1
         ORDER BY ALL

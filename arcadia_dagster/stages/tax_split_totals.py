@@ -11,9 +11,18 @@ from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, has_manifests, listed_sql
 from arcadia_dagster.stages.allocations import build_allocations
+from arcadia_dagster.stages.differences import differences_sql
 from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
-from arcadia_dagster.stages.stated import STATED_BY, STATED_PROBLEM, STATED_TAX, STATED_TOTAL
+from arcadia_dagster.stages.stated import (
+    DISMISSES,
+    STATED_BY,
+    STATED_BY_FILE,
+    STATED_BY_ISSUER,
+    STATED_PROBLEM,
+    STATED_TAX,
+    STATED_TOTAL,
+)
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
 
@@ -130,11 +139,13 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
       FROM cost_lines WHERE invoice_month IN ({months_}) GROUP BY ALL
     ), part AS (
-      SELECT current_invoices.*, coalesce(is_one_of_several, false) AS is_one_of_several,
+      SELECT current_invoices.*, replaced_by, amount_credits, coalesce(is_one_of_several, false) AS is_one_of_several,
         -- A statement stands for the invoice only where nothing has its lines.
         NOT coalesce(is_statement, false) OR bool_and(coalesce(is_statement, false)) OVER (
           PARTITION BY source, account_id, external_id) AS is_own
       FROM current_invoices
+      LEFT JOIN (SELECT document_sha256, invoice_ordinal, replaced_by, amount_credits FROM stated_invoices) AS own_word
+        USING (document_sha256, invoice_ordinal)
       LEFT JOIN (SELECT document_sha256, true AS is_one_of_several FROM document_invoices WHERE invoice_ordinal = 2) AS other
         USING (document_sha256)
       WHERE invoice_month IN ({months_})
@@ -156,10 +167,11 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       FROM part WHERE is_own GROUP BY ALL
     ), stated AS (
       SELECT source, account_id, external_id, invoice_month, {STATED_TOTAL} AS stated_total, {STATED_TAX} AS stated_tax,
-        {STATED_BY} AS stated_by, {
-        STATED_PROBLEM
-    } AS stated_problem, bool_and(coalesce(is_statement, false)) AS is_only_stated,
-        string_agg(DISTINCT file_name, ' and ' ORDER BY file_name) FILTER (is_statement AND withdrawn IS NOT NULL) AS voided_by
+        {STATED_BY} AS stated_by, {STATED_BY_FILE} AS stated_by_file, {STATED_BY_ISSUER} AS stated_by_issuer, {
+        DISMISSES
+    } AS dismisses, {STATED_PROBLEM} AS stated_problem, bool_and(coalesce(is_statement, false)) AS is_only_stated,
+        string_agg(DISTINCT file_name, ' and ' ORDER BY file_name) FILTER (is_statement AND withdrawn IS NOT NULL) AS voided_by,
+        string_agg(DISTINCT replaced_by, ' and ' ORDER BY replaced_by) AS replaced_by, max(amount_credits) AS stated_credits
       FROM part GROUP BY ALL
     ), raw AS (
       FROM own JOIN stated USING (source, account_id, external_id, invoice_month)
@@ -218,7 +230,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         )
     } AS is_before_tax,
         raw.lines_month, raw.stated_total, raw.stated_tax, raw.stated_by, raw.stated_problem, raw.names_conflict,
-        raw.is_only_stated, raw.voided_by,
+        raw.is_only_stated, raw.voided_by, raw.replaced_by, raw.stated_by_file, raw.stated_by_issuer, raw.dismisses,
+        raw.stated_credits,
         raw.open_until,
         void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
         mended.mended_file, coalesce(mended.lost, CAST([] AS VARCHAR[])) AS lost,
@@ -244,11 +257,14 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         {to_minor_sql("stated_total", "iso.exponent")} AS stated_total_minor,
         {to_minor_sql("stated_tax", "iso.exponent")} AS stated_tax_minor
       FROM exact LEFT JOIN {exponents_sql()} AS iso USING (currency)
+    ), differing AS MATERIALIZED ({differences_sql("rounded")}
     ), doubtful AS MATERIALIZED ({doubts_sql(Scope(months, has_manifests=has_manifests))}
     ), judged AS MATERIALIZED (
       SELECT rounded.*, {reasons_sql(found, can_release=False)} AS bars,
         {reasons_sql(found, can_release=True)} || coalesce(doubtful.doubts, CAST([] AS VARCHAR[])) AS doubts
-      FROM rounded LEFT JOIN doubtful USING (source, account_id, external_id)
+      FROM rounded
+      LEFT JOIN doubtful USING (source, account_id, external_id)
+      LEFT JOIN differing USING (source, account_id, external_id)
     ), decided AS (
       -- A release is for the doubts that the person saw: what has come up since holds the invoice again. Earlier versions gave
       -- the same reasons without the commands that follow them now.

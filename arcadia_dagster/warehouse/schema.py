@@ -267,11 +267,16 @@ STATED_INVOICES = Table(
         Column("external_id", "VARCHAR", "The invoice's id, as the document states it."),
         Column("invoice_number", "VARCHAR", "The number printed on the invoice, where that is another."),
         Column("kind", "VARCHAR", "`invoice`, or `credit_note`, whose amounts are below 0."),
-        Column("status", "VARCHAR", "`issued`, `paid`, or `voided` where the issuer has taken it back."),
+        Column(
+            "status",
+            "VARCHAR",
+            "`issued`, `paid`, `draft` where it is not issued yet, or `voided` where the issuer has taken it back.",
+        ),
         Column("currency", "VARCHAR", "ISO 4217 code of the amounts."),
         Column("amount_gross", AMOUNT_TYPE, "What is owed, tax included, in major units; or NULL."),
         Column("amount_net", AMOUNT_TYPE, "The same without tax, or NULL."),
         Column("amount_tax", AMOUNT_TYPE, "The tax, or NULL."),
+        Column("amount_credits", AMOUNT_TYPE, "What credits and prepayments have taken from it, below 0; or NULL."),
         Column("issued_on", "DATE", "The day of issue, or NULL."),
         Column("due_on", "DATE", "The day on which it is to be paid, or NULL."),
         Column("period_start", "DATE", "The first day of what it bills, or NULL."),
@@ -284,6 +289,9 @@ STATED_INVOICES = Table(
         Column("buyer_name", "VARCHAR", "The legal buyer, or NULL."),
         Column("buyer_tax_id", "VARCHAR", "The buyer's tax or VAT number, or NULL."),
         Column("refers_to", "VARCHAR", "The id or number of the invoice that a credit note is about, or NULL."),
+        Column(
+            "replaced_by", "VARCHAR", "The id of the invoice that has taken its place, where it is voided; or NULL."
+        ),
         Column("payment_currency", "VARCHAR", "ISO 4217 code of what is paid, where it is another currency; or NULL."),
         Column("payment_amount", AMOUNT_TYPE, "What is paid in that currency, or NULL."),
         Column("payment_rate", AMOUNT_TYPE, "Units of the payment currency for one of the currency, or NULL."),

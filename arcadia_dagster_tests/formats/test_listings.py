@@ -8,17 +8,7 @@ import pytest
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster_tests.kit.documents import Desk
 
-AZURE = {
-    "amountDue": {"currency": "USD", "value": 2000.0},
-    "billedAmount": {"currency": "USD", "value": 2000.0},
-    "billingProfileId": "/providers/Microsoft.Billing/billingAccounts/1/billingProfiles/2",
-    "dueDate": "2026-10-14T00:00:00Z",
-    "id": "/providers/Microsoft.Billing/billingAccounts/1/invoices/G123456789",
-    "invoicePeriodEndDate": "2026-09-30T00:00:00Z",
-    "invoicePeriodStartDate": "2026-09-01T00:00:00Z",
-    "name": "G123456789",
-    "type": "Microsoft.Billing/billingAccounts/invoices",
-}
+_TYPE = "Microsoft.Billing/billingAccounts/invoices"
 USAGE = {
     "billingPeriodId": "/subscriptions/1/providers/Microsoft.Billing/billingPeriods/202609",
     "currency": "USD",
@@ -40,9 +30,6 @@ REFUND = {"refundId": "AV1", "originalBillId": "FR1", "priceWithTax": {"currency
 HISTORY = {"description": "Payment (MC 2018)", "amount": "-12.34", "date": "2026-06-02T08:44:38Z", "type": "Payment"}
 
 LISTS: dict[str, tuple[Any, str]] = {
-    "az billing invoice list": ([AZURE], "it is a list of Azure's invoices"),
-    "az billing invoice show": (AZURE, "it is a list of Azure's invoices"),
-    "Azure's REST answer": ({"value": [AZURE], "nextLink": None}, "it is a list of Azure's invoices"),
     "az consumption usage list": ([USAGE], "billingPeriodId, currency, pretaxCost: lists of invoices"),
     "linode-cli account invoices-list": ([LINODE], "it is a list of Linode's invoices"),
     "Linode's REST answer": (
@@ -62,7 +49,7 @@ LISTS: dict[str, tuple[Any, str]] = {
         "total: lists of",
     ),
     "only types say it": (
-        [{"id": 1, "name": "web", "type": "droplet"}, {"id": 2, "name": "G1", "type": AZURE["type"]}],
+        [{"id": 1, "name": "web", "type": "droplet"}, {"id": 2, "name": "G1", "type": _TYPE}],
         "record 2, column type: 'Microsoft.Billing/billingAccounts/invoices': that is no resource",
     ),
     "a credit note": ([{"id": 1, "name": "G1", "type": "CreditNote"}], "record 1, column type: 'CreditNote'"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import _NOT_READ, FORMATS, Formats
-from arcadia_dagster_tests.kit import aws, azure, papers
+from arcadia_dagster_tests.kit import aws, azure, papers, stated
 from arcadia_dagster_tests.kit.api_documents import linode, ovh_detail, ovhcloud_refund, written
 from arcadia_dagster_tests.kit.charges import Account, metered, monthly
 from arcadia_dagster_tests.kit.documents import Desk
@@ -36,6 +36,19 @@ DOCUMENTS: Mapping[str, Sequence[bytes]] = {
     "scaleway_json": [papers.scaleway([MONTHLY], [METERED_DRAFT])],
     "aws_invoice_summaries": [aws.summaries({}), aws.summaries(aws.credit_memo("INV-1"), {})],
     "einvoice": [ubl(), cii(Facts(type_code="381", preceding=("R-0",))), zugferd(Facts(lines=()))],
+    "azure_invoices": [stated.azure_answer(stated.azure_invoice(), stated.azure_invoice("G2", status="Void"))],
+    "focus_invoice_detail": [stated.details_csv(stated.detail(), stated.detail_of_tax())],
+    "focus_billing_period": [
+        (
+            b"BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus,InvoiceIssuerName\n"
+            b"2026-04-01T00:00:00Z,2026-05-01T00:00:00Z,Closed,Examplecloud Ltd\n"
+        )
+    ],
+    "gcp_cost_table": [
+        stated.cost_table(
+            stated.cost_row("Usage", "6.00", "6.00"), stated.cost_row("Tax", "0.60", "0.60"), total="$6.60"
+        )
+    ],
     "aws_manifest": [aws.manifest("a/1.csv"), aws.manifest_of_export("a/1.csv")],
     "azure_manifest": [azure.manifest("a/1.csv")],
     "inventory_csv": [b"id,name,type,account,project\n1,web,Droplet,77,shop\n"],

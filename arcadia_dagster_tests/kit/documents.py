@@ -49,6 +49,7 @@ class Stated(NamedTuple):
     invoices: tuple
     inventory: tuple
     lines: list
+    statements: tuple = ()
 
 
 class Desk:
@@ -80,9 +81,13 @@ class Desk:
         for document in documents:
             reading = readings[document.document_sha256]
             assert reading.document_sha256 == document.document_sha256
-            assert (reading.document_sha256 in staged) == (reading.reason is None and bool(reading.invoices))
+            assert (reading.document_sha256 in staged) == (
+                reading.reason is None and any(not invoice.is_statement for invoice in reading.invoices)
+            )
             stated = lines[document.document_sha256]
-            found.append(Stated(reading.format, reading.reason, reading.invoices, reading.inventory, stated))
+            found.append(
+                Stated(reading.format, reading.reason, reading.invoices, reading.inventory, stated, reading.statements)
+            )
         return found
 
     def read_cases(self, contents: Mapping[str, str | bytes], **options: str) -> dict[str, Stated]:

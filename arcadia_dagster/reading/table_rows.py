@@ -1,0 +1,152 @@
+"""Rows of a table, CSV or Parquet, whose values are few and each matters, such as statements of invoices.
+
+What is wrong with a value is told with its place. Tables of many records are read by DuckDB.
+"""
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from arcadia_dagster.reading import semicolons
+from arcadia_dagster.reading.csv_reader import identifier
+from arcadia_dagster.reading.format import UnreadableError
+from arcadia_dagster.reading.json_values import amount_of
+from arcadia_dagster.reading.problems import whole_records
+from arcadia_dagster.store.query import text_literal
+
+_SLICE = 10_000
+_NULLS = frozenset({"", "NULL"})
+"""FOCUS 1.2, Null Handling; as CSV has it."""
+
+
+class Row:
+    """One row.
+
+    Args:
+        values: Its values by their columns' names in small letters; what a row has not is None.
+        names: How the columns are spelt.
+        place: Where it is, such as `line 3`.
+    """
+
+    def __init__(self, values: Mapping[str, str | None], names: Mapping[str, str], place: str) -> None:
+        """Nothing is looked at yet."""
+        self._values = values
+        self._names = names
+        self.place = place
+
+    def text(self, name: str) -> str | None:
+        """The value without the space around it; None where it is missing, blank or NULL."""
+        found = (self._values.get(name.lower()) or "").strip()
+        return None if found in _NULLS else found
+
+    def needed_text(self, name: str) -> str:
+        """The same, which must be there."""
+        found = self.text(name)
+        if found is None:
+            raise self._wrong(name, "a value")
+        return found
+
+    def one_of(self, name: str, words: Mapping[str, str]) -> str:
+        """What a word, in any case, stands for; the meanings are by the words in small letters."""
+        meaning = words.get(self.needed_text(name).lower())
+        if meaning is None:
+            raise self._wrong(name, " or ".join(words.values()))
+        return meaning
+
+    def amount(self, name: str) -> Decimal | None:
+        """An exact amount such as `-1234.56`; None where there is none."""
+        found = self.text(name)
+        amount = None if found is None else amount_of(found)
+        if found is not None and amount is None:
+            raise self._wrong(name, "an amount such as 1234.56")
+        return amount
+
+    def needed_amount(self, name: str) -> Decimal:
+        """The same, which must be there."""
+        amount = self.amount(name)
+        if amount is None:
+            raise self._wrong(name, "an amount such as 1234.56")
+        return amount
+
+    def moment(self, name: str) -> datetime | None:
+        """A time, in UTC without an offset; of one without an offset it is taken to be in UTC."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(found)
+        except ValueError as error:
+            raise self._wrong(name, "a time such as 2026-10-01T00:00:00Z") from error
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
+
+    def needed_moment(self, name: str) -> datetime:
+        """The same, which must be there."""
+        moment = self.moment(name)
+        if moment is None:
+            raise self._wrong(name, "a time such as 2026-10-01T00:00:00Z")
+        return moment
+
+    def _wrong(self, name: str, expected: str) -> UnreadableError:
+        found = self.text(name)
+        shown = "blank" if found is None else repr(found[:80])
+        return UnreadableError(
+            f"{self.place}, column {self._names.get(name.lower(), name)}: {shown}; expected {expected}"
+        )
+
+
+def csv_rows(
+    path: Path, columns: Sequence[str], *, delimiter: str = ",", decimal_commas: Collection[str] = ()
+) -> Iterator[Row]:
+    """The rows of a CSV document below its header.
+
+    Args:
+        path: The document, packed or not.
+        columns: Its header.
+        delimiter: What separates its values.
+        decimal_commas: The columns whose decimals are behind a comma.
+
+    Raises:
+        UnreadableError: A record is no CSV, or has not as many values as there are columns.
+    """
+    lower = [name.lower() for name in columns]
+    names = dict(zip(lower, columns, strict=True))
+    with_commas = {name.lower() for name in decimal_commas}
+    for line, values in itertools.islice(whole_records(path, len(columns), delimiter=delimiter), 1, None):
+        found = zip(lower, values, strict=True)
+        row = {name: semicolons.with_point(value) if name in with_commas else value for name, value in found}
+        yield Row(row, names, f"line {line}")
+
+
+def parquet_rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of a Parquet document.
+
+    Args:
+        path: The document.
+        columns: Its columns with their types, as DuckDB names them.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    texts = ", ".join(_text_sql(name, type_) for name, type_ in columns.items())
+    lower = [name.lower() for name in columns]
+    names = {name.lower(): name for name in columns}
+    try:
+        with duckdb.connect() as connection:
+            relation = connection.execute(f"SELECT {texts} FROM read_parquet({text_literal(str(path))})")
+            slices = iter(lambda: relation.fetchmany(_SLICE), [])
+            for number, values in enumerate(itertools.chain.from_iterable(slices), start=1):
+                yield Row(dict(zip(lower, values, strict=True)), names, f"record {number}")
+    except duckdb.Error as error:
+        raise UnreadableError(f"it cannot be read as Parquet: {str(error).partition(chr(10))[0][:200]}") from error
+
+
+def _text_sql(name: str, type_: str) -> str:
+    """SQL: a column as text; a time in UTC, without the database of zones that a cast would look for."""
+    column = identifier(name)
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return f"CAST(make_timestamp(epoch_us({column})) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
