@@ -85,7 +85,9 @@ class GcpCostTable:
         for line, fields in enumerate(_fields(head), start=1):
             names = [name.lower() for name in fields]
             if set(names) >= _HEADER and any(map(_COST.fullmatch, names)):
-                return None if _ABOVE.isdisjoint(above) else _layout(names, line, above)
+                # Without a billing account it may be any provider's table with such columns, which a description is for.
+                is_google = not _ABOVE.isdisjoint(above) and (_ACCOUNT in above or _ACCOUNT in names)
+                return _layout(names, line, above) if is_google else None
             if len(fields) > 1 and fields[0]:
                 above.setdefault(fields[0].lower(), (line, fields[1]))
         return None

@@ -135,6 +135,13 @@ def test_what_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_
     assert (found.invoices, found.statements, found.lines) == ((), (), [])
 
 
+def test_a_table_of_nobodys_billing_account_is_left_to_descriptions(large_desk):
+    above = b"Invoice number,1\nInvoice date,2026-09-30\nCurrency,USD\n\n"
+    rows = b"Project name,Service description,SKU description,Cost type,Cost ($)\nprod,Compute,N2,Usage,60.00\n"
+    [found] = large_desk.read(above + rows)
+    assert (found.format, found.invoices) == (None, ())
+
+
 def test_the_same_columns_without_lines_above_them_are_left_to_descriptions(large_desk):
     [found] = large_desk.read(",".join(COST_TABLE) + "\n" + ",".join(ROWS[0]) + "\n")
     assert found.format is None
