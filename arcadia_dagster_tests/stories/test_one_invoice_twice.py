@@ -175,6 +175,14 @@ def test_one_thing_that_is_bought_again_and_again_makes_no_invoice_of_invoices(p
     assert pushed(project) == {"A": 1000, "B": 1000, "C": 1000, "D": 3000}
 
 
+def test_a_purchase_that_many_invoices_have_and_its_refund_are_no_invoice_of_invoices(project: Project) -> None:
+    many = {name: rows(name, 1) for name in "ABCD"} | {"E": rows("E", 2, BilledCost="-10.00", ChargeCategory="Credit")}
+    many["F"] = [row | {"InvoiceId": "F"} for row in (*many["A"], *many["E"])]
+    for name, found in many.items():
+        project.drop(f"{name}.csv", as_csv(*found))
+    assert pushed(project) == dict.fromkeys("ABCD", 1000) | {"E": -1000, "F": 0}
+
+
 def grown(invoice: str, amount: str) -> bytes:
     return as_csv(
         *(

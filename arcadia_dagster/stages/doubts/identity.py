@@ -300,7 +300,8 @@ def _made_of_others_sql(scope: Scope) -> str:
 
     Taxes apart, which are of each invoice's own sum. Two small invoices may each be too small to be compared with a third one
     (`_same_charges_sql`), and come to all of it together. Where the third has all lines of the others and nothing else it is in
-    doubt whatever its size, else with three lines or more. All of them are in doubt, whichever came first.
+    doubt whatever its size, else with three lines or more. All of them are in doubt, whichever came first. A line that more than
+    four invoices have tells nothing: it is bought again and again.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -320,6 +321,7 @@ def _made_of_others_sql(scope: Scope) -> str:
         FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
         WHERE invoice_month IN ({scope.month_list}) AND charge_category <> 'Tax'
         GROUP BY source, account_id, external_id, invoice_month, line
+        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, line) <= 4
       ), within AS MATERIALIZED (
         SELECT own.source, own.account_id, own.external_id, part.external_id AS part_id, any_value(own.line_count) AS line_count
         FROM line AS own JOIN line AS part USING (source, account_id, invoice_month, line)
