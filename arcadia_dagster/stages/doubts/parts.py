@@ -20,7 +20,8 @@ _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 # An earlier file is known by its days and by at most 64 of what it charged for; of the newest delivery all lines are there.
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
-        earlier.lines_sketch, earlier.lines_total, earlier.line_count, list_distinct(earlier.charges_sketch) AS charges
+        earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count,
+        list_distinct(earlier.charges_sketch) AS charges
       FROM (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
           bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days,
@@ -82,7 +83,7 @@ _ELSEWHERE = f"""
           bool_or(own.place.unstamped = other.unstamped AND own.place.stamps < other.stamps)
             OR bool_or(own.is_whole AND own.place.uncounted = other.uncounted AND own.place.copy < other.copy) AS is_older
         FROM (
-          SELECT part.source, part.account_id, part.external_id, place,
+          SELECT part.source, part.account_id, part.external_id, part.currency, place,
             NOT part.may_be_part AND document.format IN ({_OWN_FORMATS}) AS is_whole
           FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
           JOIN ({_PLACES}) AS place USING (document_sha256)
@@ -90,6 +91,8 @@ _ELSEWHERE = f"""
         ) AS own
         JOIN earlier USING (source, account_id, external_id)
         JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
+        -- Sums in two currencies are not compared; they are a doubt of their own.
+        WHERE coalesce(earlier.currency = own.currency, true)
         GROUP BY ALL
         HAVING NOT bool_or(own.place.inbox_path = other.inbox_path OR coalesce(own.place.folder = other.folder, false))
       ) AS newer USING (source, account_id, external_id, document_sha256, inbox_path)
