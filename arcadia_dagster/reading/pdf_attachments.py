@@ -23,6 +23,9 @@ MAX_PDF_BYTES: Final = 64 << 20
 _SECONDS = 120
 """How long it may take on a busy machine; the child's own limit is one of computing."""
 
+_MAY_HAVE_MORE = (b"EmbeddedFile", b"ObjStm", b"/Encrypt")
+"""Words of which a PDF with something attached has one: the other two hide what else is in it. Without them nobody need look."""
+
 _MOST_KEPT = 4_000
 _MOST_BYTES_KEPT = 64 << 20
 _Key: TypeAlias = tuple[Path, int, int]
@@ -76,6 +79,8 @@ def _attached(path: Path) -> bytes | None:
         content = file.read(MAX_PDF_BYTES + 1)
     if len(content) > MAX_PDF_BYTES:
         raise UnreadableError(f"it is a PDF of more than {MAX_PDF_BYTES} bytes, which is the limit")
+    if not any(word in content for word in _MAY_HAVE_MORE):
+        return None
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             # It imports nothing of the program, nor from the folder where it runs.

@@ -334,7 +334,7 @@ def _pdf_of(names: bytes, attached: bytes = b"") -> bytes:
 NAMED = b"<</Names[(factur-x.xml) 3 0 R]>>"
 HOSTILE = {
     "names that name themselves": _pdf_of(b"5 0 R"),
-    "brackets in brackets": b"%PDF-1.7\n1 0 obj" + b"[" * 2_000_000,
+    "brackets in brackets": b"%PDF-1.7\n1 0 obj /EmbeddedFile" + b"[" * 2_000_000,
     "200 MB of blanks in 200 KB": _pdf_of(NAMED, zlib.compress(b"<a>" + b" " * (200 << 20) + b"</a>", 9)),
     "no stream": _pdf_of(NAMED, b"nothing packed"),
 }

@@ -81,7 +81,7 @@ CASES: dict[str, tuple[bytes, str, str]] = {
         SPREADSHEET,
     ),
     "PDF": (pdf({}), "it is a PDF without an electronic invoice in it", INSTEAD),
-    "PDF of ASCII": (b"\r\n%PDF-1.4\n1 0 obj <<>> endobj", "it is a PDF that is damaged or not whole", "download it again"),
+    "PDF of ASCII": (b"\r\n%PDF-1.4\n1 0 obj <<>> endobj", "it is a PDF without an electronic invoice in it", INSTEAD),
     "RTF": (b"{\\rtf1\\ansi\\deff0 Invoice}", "it is rich text (RTF): ", INSTEAD),
     "PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is a picture (PNG): ", INSTEAD),
     "JPEG": (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "it is a picture (JPEG): ", INSTEAD),
