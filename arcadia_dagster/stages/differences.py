@@ -1,10 +1,11 @@
 """What the difference between an invoice's lines and what is stated of it equals, in words, where that is known.
 
 In this order: the tax, and what credits and prepayments have taken from it; all of its credits, or exactly one of its lines,
-which what is stated leaves out; what rounding each line, or each service, by itself gives. It is a hint for who looks at it, and
-decides nothing.
+which what is stated leaves out; what rounding each line, or each service, by itself gives; some cents. It is a hint for who looks
+at it, and decides nothing.
 """
 
+from arcadia_dagster.billing.adjustment import TAX_FROM_MINOR
 from arcadia_dagster.billing.currency import from_minor_sql, plain_sql, to_minor_sql
 
 _KEY = "source, account_id, external_id"
@@ -52,6 +53,9 @@ def differences_sql(totals: str) -> str:
         WHEN equal = 1 THEN {of_it}exactly one of its lines: ' || equal_words
         WHEN by_line = stated_total_minor THEN 'what is stated is what rounding each of its lines by itself gives'
         WHEN by_service = stated_total_minor THEN 'what is stated is what rounding each of its services by itself gives'
+        WHEN tax <> 0 AND abs(gap - tax) <= {TAX_FROM_MINOR}
+          THEN {of_it}tax of ' || {_amount("tax")} || ' and ' || {_amount("(gap - tax)")} || ', as small as a rounding'
+        WHEN abs(gap) <= {TAX_FROM_MINOR} THEN {of_it}as small as a rounding'
         END AS difference
       FROM invoice JOIN by_line USING ({_KEY}) JOIN by_service USING ({_KEY})
     """

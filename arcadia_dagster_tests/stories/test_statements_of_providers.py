@@ -195,6 +195,12 @@ DIFFERENCES: dict[str, tuple[tuple[dict[str, str | None], ...], tuple[str, str |
         ("15.00", "15.00"),
         "what is stated is what rounding each of its lines by itself gives",
     ),
+    "a cent": (CHARGES, ("15.02", "15.02"), "the difference of 0.01 USD is as small as a rounding"),
+    "the tax and a cent": (
+        CHARGES,
+        ("17.87", "15.02"),
+        "the difference of 2.86 USD is tax of 2.85 USD and 0.01 USD, as small as a rounding",
+    ),
     "nothing known": (CHARGES, ("99.00", "99.00"), ""),
 }
 
