@@ -19,7 +19,7 @@ from arcadia_dagster_tests.kit.deliveries import CORRECTED, QUIET, Files, Provid
 from arcadia_dagster_tests.kit.papers import EXAMPLEHOST
 from arcadia_dagster_tests.kit.project import SECRET, Project
 
-pytestmark = pytest.mark.timeout(300)  # all of the year is passed by whichever test comes first
+pytestmark = pytest.mark.timeout(900)  # all of the year is passed by whichever test comes first
 
 MONTHS = [date(2025, number, 1) for number in range(1, 13)]
 GROWING = {1, QUIET, 11}
