@@ -1,14 +1,29 @@
-"""The commands that settle a doubt, ready to paste, as SQL over the invoice or document that they are about."""
+"""The commands that settle a doubt, ready to paste, as SQL over the invoice or document that they are about.
+
+They name an invoice by source, account and id. Its id alone may be that of another account's or source's invoice too, now or
+later, and may begin as an option does; and what a person released is known again by its words, which must not change then.
+"""
 
 
-def release_sql(external_id: str = "external_id") -> str:
+def name_sql(row: str = "", *, external_id: str | None = None) -> str:
+    """SQL: an invoice's whole name, `source/account/id`, which tells it from every other one.
+
+    Args:
+        row: The name of the row that has source, account and id; blank where its columns need none.
+        external_id: SQL: the id, where it is not that row's column.
+    """
+    prefix = f"{row}." if row else ""
+    return f"({prefix}source || '/' || {prefix}account_id || '/' || {external_id or f'{prefix}external_id'})"
+
+
+def release_sql(name: str = name_sql()) -> str:
     """SQL: the command by which a person takes the invoice as it is."""
-    return f"""('arcadia release ' || {quoted_sql(external_id)} || ' --reason "..."')"""
+    return f"""('arcadia release ' || {quoted_sql(name)} || ' --reason "..."')"""
 
 
-def as_stated_sql(external_id: str = "external_id") -> str:
+def as_stated_sql(name: str = name_sql()) -> str:
     """SQL: the command by which a person has what the invoice states pushed, whatever its lines come to."""
-    return f"""('arcadia release ' || {quoted_sql(external_id)} || ' --as-stated --reason "..."')"""
+    return f"""('arcadia release ' || {quoted_sql(name)} || ' --as-stated --reason "..."')"""
 
 
 def rule_sql(said: str, *, source: str = "source", account_id: str = "account_id") -> str:
@@ -26,9 +41,9 @@ def rule_sql(said: str, *, source: str = "source", account_id: str = "account_id
     )
 
 
-def void_sql(external_id: str = "external_id") -> str:
+def void_sql(name: str = name_sql()) -> str:
     """SQL: the command by which a person says that there is no such invoice."""
-    return f"""('arcadia void ' || {quoted_sql(external_id)} || ' --reason "..."')"""
+    return f"""('arcadia void ' || {quoted_sql(name)} || ' --reason "..."')"""
 
 
 def dismiss_sql(document_sha256: str = "document_sha256") -> str:

@@ -59,12 +59,14 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             "len(currencies) > 1",
             "'its lines are in several currencies (' || array_to_string(currencies, ', ') || "
-            "'), which are never summed; ask the provider for one invoice a currency'",
+            "'), which are never summed: ask the provider for one invoice a currency, and put them into the inbox; if all of "
+            f"them have other ids: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
             "len(currencies) = 1 AND exponent IS NULL",
-            "'its currency ' || currency || ' is not in ISO 4217'",
+            "'its currency ' || currency || ' is not in ISO 4217: put a file with the code of its currency, such as EUR, in its "
+            f"place; if it is not owed: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
@@ -97,13 +99,15 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             f"invoice_month < DATE '{first_month}'",
             "'its month ' || strftime(invoice_month, '%Y-%m') || ' is before the first month, "
-            f"ARCADIA_FIRST_MONTH={first_month:%Y-%m}'",
+            f"ARCADIA_FIRST_MONTH={first_month:%Y-%m}: set ARCADIA_FIRST_MONTH=' || strftime(invoice_month, '%Y-%m') || ' in the "
+            f"environment or in .env, then run `arcadia ingest`; if it is to be left out: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
             f"invoice_month > DATE '{last_month}'",
             "'its month ' || strftime(invoice_month, '%Y-%m') || ' is in the future (after "
-            f"{last_month:%Y-%m}); ARCADIA_FIRST_MONTH to now are the months there are'",
+            f"{last_month:%Y-%m}): it waits until that month begins; if the month is wrong, put a good file in its place; if it "
+            f"is to be left out: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(

@@ -338,11 +338,15 @@ def _print_months(months: list[str]) -> None:
 
 
 def _current(warehouse: Warehouse, invoice: InvoiceKey) -> tuple[str, bool]:
-    """The document of the invoice's current version, and whether finance may have it."""
+    """The document of the invoice's current version, and whether finance may have it.
+
+    Of the files that state it together it is the newest, as in its totals: a statement is one only where nothing has its lines.
+    """
     key = [invoice.source, invoice.account_id, invoice.external_id]
     with warehouse.read() as connection:
         current = connection.execute(
-            "SELECT document_sha256 FROM current_invoices WHERE source = ? AND account_id = ? AND external_id = ?",
+            "SELECT document_sha256 FROM current_invoices WHERE source = ? AND account_id = ? AND external_id = ? "
+            "ORDER BY coalesce(is_statement, false), received_at DESC, document_sha256 DESC LIMIT 1",
             key,
         ).fetchone()
         pushes = connection.execute(

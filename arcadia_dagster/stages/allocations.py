@@ -152,7 +152,6 @@ WHERE starts_with(seen, 'account ') AND contains(seen, '{_SAME_ID}')
 Whatever their version: by then finance knows them by that id.
 """
 
-_WHOLE = "source || '/' || account_id || '/' || external_id"
 _FIRST = "source || '/' || first_account_id || '/' || first_external_id"
 
 _CONFLICTS = f"""
@@ -190,8 +189,8 @@ WITH standing AS (
 SELECT source, account_id, external_id,
   'account ' || first_account_id || '{_SAME_ID}, and finance tells invoices of one tenant and source '
   || 'apart by their id only: pushed, this one would overwrite that one. If both are one invoice, void the one that is too much ('
-  || {void_sql(_WHOLE)} || ' or ' || {void_sql(_FIRST)} || '); if this one is an invoice of its own, it goes to finance as '
-  || own_id || ': ' || {release_sql(_WHOLE)} AS conflict
+  || {void_sql()} || ' or ' || {void_sql(_FIRST)} || '); if this one is an invoice of its own, it goes to finance as '
+  || own_id || ': ' || {release_sql()} AS conflict
 FROM late
 """
 """The invoices that finance would take for another one, of whatever month."""

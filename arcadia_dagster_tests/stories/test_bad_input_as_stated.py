@@ -114,7 +114,7 @@ def test_a_release_as_stated_books_what_the_invoice_says_with_one_line_for_the_d
     project.build()
     assert project.invoice("INV-1")["amount_gross_minor"] == 11005
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert 'to push what it states: arcadia release INV-1 --as-stated --reason "..."' in reason
+    assert 'to push what it states: arcadia release aws/111/INV-1 --as-stated --reason "..."' in reason
 
     project.release_as_stated("INV-1", reason="the bank says so")
     project.build()

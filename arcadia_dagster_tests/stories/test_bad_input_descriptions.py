@@ -428,7 +428,7 @@ def test_a_document_that_a_changed_description_does_not_read_keeps_its_invoice_h
         assert f"`arcadia formats try {host.folder / 'examplehost.toml'} FILE`" in reason
         assert "`arcadia dismiss " in reason
         assert reason.endswith(
-            'until then it counts as it was read before; if that is right: arcadia release R-1 --reason "..."'
+            'until then it counts as it was read before; if that is right: arcadia release examplehost/unknown/R-1 --reason "..."'
         )
         total = host.project.invoice("R-1")
         assert tuple(total[f"amount_{name}_minor"] for name in ("gross", "net", "tax")) == AMOUNTS

@@ -188,12 +188,11 @@ def test_two_tenants_with_the_same_invoice_do_not_collide(runs: Runs) -> None:
 
 @case("37")
 def test_a_month_before_the_first_or_in_the_future_is_held_with_the_month_and_the_setting(runs: Runs) -> None:
-    assert runs.first.held_because("too early") == (
-        "its month 2026-03 is before the first month, ARCADIA_FIRST_MONTH=2026-04"
+    assert runs.first.held_because("too early").startswith(
+        "its month 2026-03 is before the first month, ARCADIA_FIRST_MONTH=2026-04: set ARCADIA_FIRST_MONTH=2026-03"
     )
-    assert runs.first.held_because("too late") == (
-        f"its month {FUTURE:%Y-%m} is in the future (after {PRESENT:%Y-%m}); "
-        "ARCADIA_FIRST_MONTH to now are the months there are"
+    assert runs.first.held_because("too late").startswith(
+        f"its month {FUTURE:%Y-%m} is in the future (after {PRESENT:%Y-%m}): it waits until that month begins"
     )
     for label in ("too early", "too late"):
         assert runs.first.document(label)["status"] == "accepted"

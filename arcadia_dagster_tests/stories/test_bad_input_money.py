@@ -243,10 +243,11 @@ def test_two_equal_lines_both_count(world: World) -> None:
 
 @case("34")
 def test_an_invoice_in_several_currencies_is_held_and_never_summed(world: World) -> None:
-    assert world.held_because("two currencies") == (
-        "its lines are in several currencies (EUR, USD), which are never summed; "
-        "ask the provider for one invoice a currency"
+    held = world.held_because("two currencies")
+    assert held.startswith(
+        "its lines are in several currencies (EUR, USD), which are never summed: ask the provider for one invoice a currency"
     )
+    assert "arcadia void digitalocean/" in held
     assert world.totals("two currencies") == (None, None, None)
     assert (world.invoice("two currencies")["currency"], world.invoice("two currencies")["amount_gross"]) == (
         None,

@@ -317,7 +317,7 @@ def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(
     [reason] = project.invoice("111-5")["hold_reasons"]
     assert reason.startswith(
         "it states no tax, and all invoices of its account did in 2026-03: exported without it? Write total and tax, "
-        "as USD 119.00 tax 19.00 does, into 5.csv.total beside it; if no tax is due on it: arcadia release 111-5"
+        "as USD 119.00 tax 19.00 does, into 5.csv.total beside it; if no tax is due on it: arcadia release aws/111/111-5"
     )
     assert '"aws/111" = { tax = "not stated", reason = "..." }' in reason
     # May had none, so that June is as the month before.

@@ -149,7 +149,7 @@ def test_what_scaleway_has_withdrawn_or_not_issued_is_never_pushed(world: World)
     assert "it is outdated, and another takes its place" in world.held_because("outdated", account="org-1")
     assert "it is a preview or has no id" in world.held_because("draft", account="org-1")
     assert "state: frozen; expected one of draft" in world.held_because("frozen", account="org-1")
-    assert "arcadia release frozen --reason" in world.held_because("frozen", account="org-1")
+    assert "arcadia release scaleway/org-1/frozen --reason" in world.held_because("frozen", account="org-1")
     # What was withdrawn is not awaited, and counts in no sum.
     held = {row["external_id"] for row in world.project.query(HELD) if row["source"] == "scaleway"}
     assert held == {"draft", "frozen"}
@@ -206,7 +206,7 @@ def test_a_row_that_is_the_sum_of_the_others_is_held_and_each_way_on_works(world
     held = world.held_because("a total without words")
     assert sentence in held
     assert "take the row out and drop the file again under its name" in held
-    assert f"arcadia release {world.numbers['a total without words']} --reason" in held
+    assert f"/{world.numbers['a total without words']} --reason" in held.partition("arcadia release ")[2]
     described = world.held_because("table", account="unknown")
     assert "line 4, a row without words of 90 is the sum of other lines" in described
     assert "name it in [total] of its description" in described

@@ -342,7 +342,7 @@ def test_what_nobody_knows_any_more_holds_the_invoices_until_a_person_has_looked
     if lost:
         [reason] = [one for one in invoice["hold_reasons"] if "was mended" in one]
         assert invoice["status"] == "held"
-        assert f"arcadia void {invoice['external_id']}" in reason
+        assert f"arcadia void digitalocean/{invoice['account_id']}/{invoice['external_id']} --reason" in reason
     else:  # only an empty line too many: each line could be read
         assert any("paid twice" in one for one in invoice["hold_reasons"])
     voided.forget_warehouse()

@@ -115,8 +115,8 @@ def test_an_invoice_that_the_file_at_its_path_does_not_state_any_more_is_held_wi
     assert in_finance(project) == {"INV-1": (3000, 3000, 0, 10)}
     [reason] = reasons(project, "INV-0")
     assert reason.startswith("what was delivered last (export.csv) states the account's month without it")
-    assert 'arcadia void INV-0 --reason "..."' in reason
-    assert 'arcadia release INV-0 --reason "..."' in reason
+    assert 'arcadia void aws/111/INV-0 --reason "..."' in reason
+    assert 'arcadia release aws/111/INV-0 --reason "..."' in reason
 
 
 def test_a_lone_later_file_with_other_lines_is_held_as_part_or_replacement_and_a_person_may_say_replacement(

@@ -92,7 +92,7 @@ def test_the_same_number_in_another_year_is_another_invoice_and_changes_nothing_
     assert project.invoice("0009")["invoice_month"] == date(2025, 4, 1)
     [reason] = reasons(project, "0009-2026-04")
     assert reason.startswith("another invoice 0009 is in 2025-04")
-    assert "arcadia release 0009-2026-04" in reason
+    assert "arcadia release aws/111/0009-2026-04" in reason
 
 
 def test_an_invoice_may_move_by_a_month(project: Project) -> None:
@@ -209,7 +209,7 @@ def test_a_draft_that_has_grown_is_never_pushed_beside_the_invoice_that_it_becam
     for name, content in files if draft_first else files[::-1]:
         project.drop(name, content)
     assert draft not in pushed(project)
-    assert f"arcadia void {draft}" in " ".join(reasons(project, draft))
+    assert f"arcadia void aws/111/{draft} " in " ".join(reasons(project, draft))
     project.settle("void", draft)
     assert pushed(project) == {"INV-9": 400 * int(amounts[1][0])}
 

@@ -153,3 +153,99 @@ def test_a_column_that_may_have_the_ids_is_named_with_the_line_that_says_so(proj
     (project.home / "sources.toml").write_text(line.replace("...", "it has the ids") + "\n")
     project.build()
     assert in_finance(project) == {"INV-1": 600}
+
+
+def ways(reason: str, source: str) -> list[str]:
+    """The commands in a reason, whatever the invoices' ids have in them; they name those of this source."""
+    return re.findall(
+        rf"arcadia \w+ (?:{source}/|'{source}/(?:[^']|'\"'\"')+'|[0-9a-f]{{12}}).*? --reason \"\.\.\.\"", reason
+    )
+
+
+AZURE = {
+    "InvoiceIssuerName": "Microsoft",
+    "ProviderName": "Microsoft",
+    "BillingAccountId": "/providers/Microsoft.Billing/billingAccounts/1234:5678_2019-05-31/billingProfiles/AB-1",
+}
+
+
+@case("38")
+@pytest.mark.parametrize("external_id", ["G1", "-G2", "--help", "G 1'$x", 'a"b', "h\u00e9 `!"])
+def test_a_command_names_any_id_that_a_document_may_have(
+    project_with_finance: Project, arcadia: Shell, external_id: str
+) -> None:
+    project = project_with_finance
+    project.drop("a.csv", as_csv(charge(InvoiceId=external_id, **AZURE)))
+    project.build()
+    [reason] = project.invoice(external_id)["hold_reasons"]
+    [release] = ways(reason, "azure")
+    paste(arcadia, project, release)
+    assert in_finance(project) == {external_id: 600}
+
+
+@case("38")
+@pytest.mark.parametrize("other", [{"BillingAccountId": "222"}, AZURE | {"BillingAccountId": "111"}])
+def test_each_reason_of_one_of_two_invoices_with_one_id_settles_that_one(
+    project_with_finance: Project, arcadia: Shell, other: dict[str, str]
+) -> None:
+    project = project_with_finance
+    project.drop("a.csv", as_csv(charge(InvoiceId="12345")))
+    project.drop("a.csv.total", b"USD 7.00")
+    project.build()
+    project.drop("b.csv", as_csv(charge(InvoiceId="12345", ChargeDescription="another", **other)))
+    project.drop("b.csv.total", b"USD 9.00")
+    project.build()
+    keys = project.query("SELECT source, account_id, hold_reasons FROM tax_split_totals ORDER BY ALL")
+    assert len(keys) == 2
+    for key in keys:
+        assert any("the total that it states" in reason for reason in key["hold_reasons"])
+        for reason in key["hold_reasons"]:
+            *_, release = [way for way in ways(reason, key["source"]) if way.startswith("arcadia release")]
+            assert f"{key['source']}/{key['account_id']}/12345" in release
+        paste(arcadia, project, release)
+    assert [row["status"] for row in project.query("SELECT status FROM tax_split_totals")] == ["ready", "ready"]
+    before = in_finance(project)
+    project.forget_warehouse()
+    project.build()
+    assert in_finance(project) == before
+
+
+@pytest.mark.parametrize("more", ["p", "q", "r", "s", "t"])
+def test_what_several_files_state_together_can_be_released(
+    project_with_finance: Project, arcadia: Shell, more: str
+) -> None:
+    """Whichever of the files the warehouse tells first."""
+    project = project_with_finance
+    project.drop("x/a.csv", as_csv(charge(), charge(ChargeDescription="o")))
+    project.drop("x/b.csv", as_csv(charge(), charge(ChargeDescription="o"), charge(ChargeDescription=more)))
+    project.build()
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    *_, release = ways(reason, "aws")
+    paste(arcadia, project, release)
+    assert in_finance(project) == {"INV-1": 3000}
+    project.forget_warehouse()
+    project.build()
+    assert project.invoice("INV-1")["status"] == "ready"
+
+
+@case("37")
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"BillingCurrency": "XQQ"},
+        {"BillingPeriodStart": "2016-04-01T00:00:00Z"},
+        {"BillingPeriodStart": "2098-04-01T00:00:00Z"},
+    ],
+)
+def test_what_nobody_can_overrule_can_be_left_out(
+    project_with_finance: Project, arcadia: Shell, row: dict[str, str]
+) -> None:
+    project = project_with_finance
+    project.drop("a.csv", as_csv(charge(**row)))
+    project.build()
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    [void] = ways(reason, "aws")
+    assert void.startswith("arcadia void ")
+    paste(arcadia, project, void)
+    assert in_finance(project) == {}
+    assert "no invoice is held" in arcadia("invoices", "--held", ARCADIA_HOME=str(project.home)).stdout

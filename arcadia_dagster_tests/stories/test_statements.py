@@ -69,7 +69,7 @@ def test_what_is_only_stated_waits_for_its_lines_or_for_a_person_and_its_lines_m
     project.build()
     [reason] = project.invoice("INV-1")["hold_reasons"]
     assert reason.startswith("statement.json states it, and no document has its lines")
-    assert 'arcadia release INV-1 --reason "..."' in reason
+    assert 'arcadia release aws/111/INV-1 --reason "..."' in reason
     project.settle("release", "INV-1")
     project.build()
     assert in_finance(project) == {"INV-1": (600, 60)}

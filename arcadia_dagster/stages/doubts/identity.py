@@ -5,11 +5,9 @@ provider's. That one is the invoice then, unless finance has the other already. 
 """
 
 from arcadia_dagster.billing import likeness
-from arcadia_dagster.billing.advice import dismiss_sql, release_sql, void_sql
+from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
-
-_WHOLE = "source || '/' || account_id || '/' || external_id"
 
 _REPLACES_OTHER_LINES = f"""
       SELECT source, account_id, external_id,
@@ -37,8 +35,8 @@ _MOVED = f"""
 _OF_ANOTHER_SOURCE = f"""
       SELECT source, account_id, external_id,
         'an invoice of ' || min(other_source) || ' in ' || min(strftime(other_month, '%Y-%m')) ||
-        ' has its id: the same invoice from another export? Void the one that is too much (' || {void_sql(_WHOLE)} ||
-        '), or release both if both are real (' || {release_sql(_WHOLE)} || ')' AS text
+        ' has its id: the same invoice from another export? Void the one that is too much (' || {void_sql()} ||
+        '), or release both if both are real (' || {release_sql()} || ')' AS text
       FROM raw JOIN (
         SELECT source AS other_source, account_id AS other_account, external_id, invoice_month AS other_month,
           lines_total AS other_total
@@ -52,8 +50,8 @@ _OF_ANOTHER_SOURCE = f"""
 _HAS_IDS = f"""
       SELECT raw.source, raw.account_id, raw.external_id,
         'it is made of account and month by a rule of sources.toml, and its provider states ids for the same month (' ||
-        min(other.external_id) || '): are its lines on that invoice? If they are, ' || {void_sql("raw.external_id")} ||
-        '; if they are an invoice of their own: ' || {release_sql("raw.external_id")} AS text
+        min(other.external_id) || '): are its lines on that invoice? If they are, ' || {void_sql(name_sql("raw"))} ||
+        '; if they are an invoice of their own: ' || {release_sql(name_sql("raw"))} AS text
       FROM raw JOIN (
         SELECT source, account_id, external_id, invoice_month FROM document_invoices
         ANTI JOIN apart USING (source, account_id, external_id) WHERE id_basis = 'document' AND is_final
@@ -64,7 +62,7 @@ _HAS_IDS = f"""
 _UNNAMED_IN_FINANCE = f"""
       SELECT own.source, own.account_id, own.external_id,
         'finance has it as an invoice of ' || min(record.source) || ', for no file named its issuer yet when it was pushed: '
-        'remove that one there by hand, then: ' || {release_sql("own.external_id")} AS text
+        'remove that one there by hand, then: ' || {release_sql(name_sql("own"))} AS text
       FROM (SELECT source, account_id, external_id, {OWN_SOURCE} AS own_source FROM part WHERE unnamed_issuer IS NOT NULL) AS own
       JOIN finance_records AS record ON record.source = own.own_source AND record.account_id = own.account_id
         AND record.invoice_external_id = own.external_id
@@ -135,8 +133,8 @@ UNSTATED = """
 _UNSTATED = f"""
       SELECT gone.source, gone.account_id, gone.external_id,
         'what was delivered last (' || min(document.file_name) || ') states the account''s month without it: is it on another '
-        'invoice now? If it is, ' || {void_sql("gone.external_id")} || '; if it stands, ' ||
-        {release_sql("gone.external_id")} AS text
+        'invoice now? If it is, ' || {void_sql(name_sql("gone"))} || '; if it stands, ' ||
+        {release_sql(name_sql("gone"))} AS text
       FROM unstated AS gone JOIN documents AS document ON document.document_sha256 = gone.by_sha256
       GROUP BY gone.source, gone.account_id, gone.external_id"""
 
@@ -145,7 +143,7 @@ _IN_ANOTHER_CURRENCY = f"""
       SELECT own.source, own.account_id, own.external_id,
         'it is in ' || any_value(own.currency) || ', and ' || min(document.file_name) || ', which came earlier and states it '
         'too, in ' || min(older.currency) || ': two invoices, one for each currency, or a correction? If it takes the place of '
-        'the earlier one: ' || {release_sql("own.external_id")} || '; if both are invoices, give each an id of its own (in a '
+        'the earlier one: ' || {release_sql(name_sql("own"))} || '; if both are invoices, give each an id of its own (in a '
         'column that sources.toml names with invoice_id) and drop the files again; if it is none: ' ||
         {dismiss_sql("any_value(own.document_sha256)")} AS text
       FROM rounded AS own JOIN raw USING (source, account_id, external_id)
@@ -159,7 +157,7 @@ _PUSHED_OTHERWISE = f"""
         'finance has ' || string_agg(DISTINCT pushed.pushed_id, ' and ' ORDER BY pushed.pushed_id) || ' of the same document, '
         'which no document states any more: are these its lines under another id? Bring back what it was read by (a rule of '
         'sources.toml, or a description), then run `arcadia ingest`; or, if this is what finance should have, remove the '
-        'other there by hand, then ' || {release_sql("own.external_id")} AS text
+        'other there by hand, then ' || {release_sql(name_sql("own"))} AS text
       FROM part AS own JOIN (
         SELECT DISTINCT document_sha256, source, account_id, invoice_external_id AS pushed_id FROM finance_attempts
         SEMI JOIN finance_records USING (source, account_id, invoice_external_id)
@@ -224,8 +222,8 @@ def _same_lines_sql(scope: Scope) -> str:
       )
       SELECT own.source, own.account_id, own.external_id,
         'it has mostly the same lines as ' || string_agg(DISTINCT other.external_id, ' and ' ORDER BY other.external_id) ||
-        ' of this month: one invoice twice? Void the one that is too much (' || {void_sql("own.external_id")} || ' or ' ||
-        {void_sql("min(other.external_id)")} || '), or release what is real (' || {release_sql("own.external_id")} || ')' AS text
+        ' of this month: one invoice twice? Void the one that is too much (' || {void_sql(name_sql("own"))} || ' or ' ||
+        {void_sql(f"min({name_sql('other')})")} || '), or release what is real (' || {release_sql(name_sql("own"))} || ')' AS text
       FROM shared
       JOIN invoice AS own USING (source, account_id, external_id)
       JOIN invoice AS other ON other.source = shared.other_source AND other.account_id = shared.other_account
@@ -275,8 +273,8 @@ def _same_charges_sql(scope: Scope) -> str:
       SELECT own.source, own.account_id, own.external_id,
         'it has mostly the same lines as ' || string_agg(DISTINCT other.external_id, ' and ' ORDER BY other.external_id) ||
         ' of the same account and month: one invoice under two ids? Void the one that is too much (' ||
-        {void_sql("own.external_id")} || ' or ' || {void_sql("min(other.external_id)")} || '), or release what is real (' ||
-        {release_sql("own.external_id")} || ')' AS text
+        {void_sql(name_sql("own"))} || ' or ' || {void_sql(f"min({name_sql('other')})")} || '), or release what is real (' ||
+        {release_sql(name_sql("own"))} || ')' AS text
       FROM shared
       ANTI JOIN together USING (source, account_id, external_id, other_id)
       JOIN alike AS own USING (source, account_id, external_id)
@@ -351,13 +349,13 @@ def _made_of_others_sql(scope: Scope) -> str:
         QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id) > 1
       ), named AS (
         SELECT source, account_id, external_id, external_id AS whole_id, string_agg(part_id, ' and ' ORDER BY part_id) AS parts,
-          string_agg({void_sql("part_id")}, ' and ' ORDER BY part_id) AS parts_void
+          string_agg({void_sql(name_sql(external_id="part_id"))}, ' and ' ORDER BY part_id) AS parts_void
         FROM made GROUP BY ALL
       )
       SELECT found.source, found.account_id, found.external_id,
         min(named.whole_id || ' consists of ' || named.parts || ' of the same account and month: the same charges twice? Void ' ||
-          'what is too much (' || {void_sql("named.whole_id")} || ', or ' || named.parts_void ||
-          '), or release what is real (' || {release_sql("found.external_id")} || ')') AS text
+          'what is too much (' || {void_sql(name_sql("named", external_id="named.whole_id"))} || ', or ' || named.parts_void ||
+          '), or release what is real (' || {release_sql(name_sql("found"))} || ')') AS text
       FROM (
         SELECT source, account_id, external_id, external_id AS whole_id FROM made
         UNION SELECT source, account_id, part_id, external_id FROM made
@@ -403,7 +401,7 @@ def _grown_sql(scope: Scope) -> str:
       SELECT source, account_id, external_id,
         'it charges mostly for what ' || string_agg(DISTINCT other_id, ' and ' ORDER BY other_id) ||
         ' charges for in the same account and month, with other amounts: a draft that has grown, and its invoice? Void the one '
-        'that is too much (' || {void_sql("external_id")} || ' or ' || {void_sql("min(other_id)")} ||
-        '), or release what is real (' || {release_sql("external_id")} || ')' AS text
+        'that is too much (' || {void_sql()} || ' or ' || {void_sql(name_sql(external_id="min(other_id)"))} ||
+        '), or release what is real (' || {release_sql()} || ')' AS text
       FROM shared ANTI JOIN ({_STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
       GROUP BY source, account_id, external_id"""

@@ -10,7 +10,7 @@ say, such as a region.
 """
 
 from arcadia_dagster.billing import likeness
-from arcadia_dagster.billing.advice import dismiss_sql, release_sql
+from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 from arcadia_dagster.store.query import text_list
@@ -145,7 +145,7 @@ def _part_or_replacement(scope: Scope) -> str:
         CASE WHEN min(document.format) IN ({_OWN_FORMATS}) THEN ''
           ELSE 'say `parts = true` in the description of ' || min(document.format) || ' and ' END ||
         'put copies of all parts into one new folder of the inbox; if what came last is the whole invoice: ' ||
-        {release_sql("lacking.external_id")} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
+        {release_sql(name_sql("lacking"))} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
       FROM lacking JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
       GROUP BY lacking.source, lacking.account_id, lacking.external_id
       UNION ALL
@@ -211,7 +211,7 @@ _TWICE = f"""
         'most lines of ' || min(document.file_name) || ' are also in the other files of its folder: left over from an earlier '
         'export, or a newer version? Dismiss what is out of date (' || min({dismiss_sql("found.document_sha256")}) ||
         '), or put each delivery into a folder of its own; if all of them are parts: ' ||
-        {release_sql("found.external_id")} AS text
+        {release_sql(name_sql("found"))} AS text
       FROM found JOIN documents AS document USING (document_sha256)
       GROUP BY found.source, found.account_id, found.external_id"""
 

@@ -3,7 +3,7 @@
 A file counts that lies in the folder of the others and ends as they do: a text or a picture beside an export holds nothing.
 """
 
-from arcadia_dagster.billing.advice import dismiss_sql, release_sql
+from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
@@ -20,7 +20,7 @@ _REJECTED_BESIDE = f"""
       SELECT part.source, part.account_id, part.external_id,
         min(rejected.file_name) || ' beside it in the folder is rejected, and may have lines of it: put a good file in its ' ||
         'place; if it belongs to no invoice, ' || {dismiss_sql("arg_min(rejected.document_sha256, rejected.file_name)")} ||
-        '; if this invoice is whole without it: ' || {release_sql("part.external_id")} AS text
+        '; if this invoice is whole without it: ' || {release_sql(name_sql("part"))} AS text
       FROM (FROM part WHERE may_be_part) AS part
       JOIN (
         SELECT DISTINCT document_sha256, {_FOLDER} AS folder, {_ENDING} AS ending FROM document_names

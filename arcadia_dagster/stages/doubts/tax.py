@@ -4,7 +4,7 @@ What the account's invoices of the month before stated is known from the registe
 months is built first. An account whose tax is on an invoice of its own states tax in its month.
 """
 
-from arcadia_dagster.billing.advice import release_sql, rule_sql, total_line_sql
+from arcadia_dagster.billing.advice import name_sql, release_sql, rule_sql, total_line_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 _LONGEST_MONTHS = 12
@@ -31,7 +31,7 @@ _NO_TAX_ANY_MORE = f"""
         'it states no tax, and all invoices of its account did in ' || strftime(before.invoice_month, '%Y-%m') ||
         ': exported without it? Write total and tax, as ' ||
         {total_line_sql("'119.00 tax 19.00'", "own.")} || ' does, into ' || own.file_name ||
-        '.total beside it; if no tax is due on it: ' || {release_sql("own.external_id")} ||
+        '.total beside it; if no tax is due on it: ' || {release_sql(name_sql("own"))} ||
         '; if none is due on any invoice of its account any more, ' ||
         {_NOT_STATED} AS text
       FROM (
