@@ -98,6 +98,29 @@ def test_what_was_pushed_under_its_provider_is_held_and_says_so_when_a_file_name
     assert ("contoso-cloud-partner", "Contoso Cloud Partner GmbH", "I-1", 1860, 4) in in_finance(project)
 
 
+@pytest.mark.parametrize("again", ["a.csv", "b.csv", "2/a.csv"])
+@pytest.mark.parametrize("unnamed", UNNAMED)
+def test_an_export_that_names_the_issuer_is_never_pushed_beside_the_one_that_did_not(
+    project_with_finance: Project, unnamed: str, again: str
+) -> None:
+    project = project_with_finance
+    first = UNNAMED[unnamed]
+    project.drop("a.csv", as_csv(*of("I-1", first, "a"), tax(InvoiceId="I-1", **first)))
+    project.build()
+    if project.invoice("I-1")["status"] == "held":  # nobody is named, not even a provider
+        project.settle("release", "I-1")
+        project.build()
+    project.drop(again, as_csv(*of("I-1", NAMED, "a"), tax(InvoiceId="I-1", **NAMED)))
+    project.build()
+    [before] = in_finance(project)
+    for _ in range(2):
+        [held] = project.query("SELECT * FROM tax_split_totals")
+        assert (held["status"], held["source"]) == ("held", "contoso-cloud-partner")
+        assert held["hold_reasons"][0].startswith("finance has it as an invoice of ")
+        assert in_finance(project) == [before]
+        project.build()
+
+
 def test_without_the_file_that_names_it_the_issuer_is_not_known_any_more(project_with_finance: Project) -> None:
     project = project_with_finance
     project.drop("d/1.csv", as_csv(*of("I-1", UNNAMED["without a name"], "a")))

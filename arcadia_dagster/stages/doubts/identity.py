@@ -63,7 +63,11 @@ _UNNAMED_IN_FINANCE = f"""
       SELECT own.source, own.account_id, own.external_id,
         'finance has it as an invoice of ' || min(record.source) || ', for no file named its issuer yet when it was pushed: '
         'remove that one there by hand, then: ' || {release_sql(name_sql("own"))} AS text
-      FROM (SELECT source, account_id, external_id, {OWN_SOURCE} AS own_source FROM part WHERE unnamed_issuer IS NOT NULL) AS own
+      FROM (
+        -- Also what a file that names its issuer has taken the place of.
+        SELECT DISTINCT source, account_id, external_id, {OWN_SOURCE} AS own_source
+        FROM document_invoices SEMI JOIN raw USING (source, account_id, external_id) WHERE unnamed_issuer IS NOT NULL
+      ) AS own
       JOIN finance_records AS record ON record.source = own.own_source AND record.account_id = own.account_id
         AND record.invoice_external_id = own.external_id
       WHERE own.own_source <> own.source AND record.payload_sha256 <> ''
