@@ -162,8 +162,8 @@ def test_an_unknown_category_counts_and_holds_its_invoice_until_a_person_release
         "as Usage; if that is right: "
     )
     command = shlex.split(reason.rpartition("if that is right: ")[2])
-    assert command[:4] == ["arcadia", "release", "odd it's", "--reason"]
-    world.project.decide("release", file_name="odd.csv", invoice=("aws", "111", command[2]), reason="support is no tax")
+    assert command[:4] == ["arcadia", "release", "aws/111/odd it's", "--reason"]
+    world.project.decide("release", file_name="odd.csv", invoice=("aws", "111", "odd it's"), reason="support is no tax")
     world.build()
     assert world.pushed("unknown category") == (60_500, 55_000, 5_500)
 
