@@ -6,6 +6,7 @@ and an invoice is the same one whatever an export calls its issuer. Any other is
 """
 
 import re
+from collections.abc import Mapping
 
 VENDORS: dict[str, str] = {
     "alibaba-cloud": "Alibaba Cloud",
@@ -142,19 +143,23 @@ def source_sql(issuer: str) -> str:
     NULL where the name is NULL or has no letter or digit.
     """
     words = f"trim(regexp_replace(lower({issuer}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
-    brands = " ".join(
-        f"WHEN regexp_matches({words}, '^({'|'.join(begins)})( |$)') THEN '{source}'"
-        for source, begins in _BRANDS.items()
-    )
-    names = " ".join(
-        f"WHEN {words} IN ({', '.join(repr(name) for name in whole)}) THEN '{source}'"
-        for source, whole in _NAMES.items()
+    begins = {begin: source for source, names in _BRANDS.items() for begin in names}
+    # One pattern and maps: an arm for each name, in a statement that has many, takes DuckDB 0.7 s to plan (2026-11-28).
+    brand = f"regexp_extract({words}, '^({'|'.join(begins)})( |$)', 1)"
+    known = (
+        _looked_up({name.lower(): source for source, name in VENDORS.items()}, f"lower({issuer})"),
+        _looked_up(begins, brand),
+        _looked_up({name: source for source, names in _NAMES.items() for name in names}, words),
     )
     forms = "|".join(sorted(_LEGAL_FORMS, key=len, reverse=True))
     plain = f"regexp_replace({words}, '( ({forms}))+$', '')"
-    known = {name.lower(): source for source, name in VENDORS.items()}
-    vendors = " ".join(f"WHEN lower({issuer}) = '{name}' THEN '{source}'" for name, source in known.items())
-    return f"CASE {vendors} {brands} {names} ELSE nullif(replace({plain}, ' ', '-'), '') END"
+    return f"coalesce({', '.join(known)}, nullif(replace({plain}, ' ', '-'), ''))"
+
+
+def _looked_up(sources: Mapping[str, str], name: str) -> str:
+    """SQL: the source of a name, else NULL."""
+    entries = ", ".join(f"'{known}': '{source}'" for known, source in sources.items())
+    return f"element_at(MAP {{{entries}}}, {name})[1]"
 
 
 def source_of(issuer: str) -> str | None:
