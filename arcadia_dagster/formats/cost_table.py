@@ -190,6 +190,9 @@ class CostTableLayout:
               THEN coalesce(max_by(billing_end, (lines, billing_month)), max(billing_month) + INTERVAL 1 MONTH) END
               AS billing_ends_at
           FROM month GROUP BY document_sha256, invoice_key
+        ), known AS (
+          SELECT map_from_entries(list((name, {self._named_sql("name")}))) AS sources
+          FROM (SELECT DISTINCT unnest(list_append(own_providers, own_issuer)) AS name FROM invoice) WHERE name IS NOT NULL
         ), issued AS (
           SELECT *, max_by(own_issuer, (lines, own_issuer)) FILTER (own_issuer IS NOT NULL)
               OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS usual_issuer,
@@ -200,7 +203,7 @@ class CostTableLayout:
             list_sort(list_distinct(list(own_issuer)
               OVER (PARTITION BY document_sha256, account_id, external_id))) AS own_issuers,
             CASE WHEN external_id IS NULL THEN NULL WHEN len(own_issuers) > 0 THEN own_issuers ELSE providers END AS issuers
-          FROM invoice
+          FROM invoice CROSS JOIN known
         )
         SELECT * EXCLUDE (issuer_doubts), issuer_doubts ||
           CASE WHEN source = 'aws' AND regexp_full_match(account_id, '{ids.AWS_ACCOUNT_WITHOUT_ZEROS}')
@@ -216,6 +219,10 @@ class CostTableLayout:
           FROM issued
         )
         """
+
+    def _named_sql(self, name: str) -> str:  # noqa: ARG002 - of those that state issuers
+        """SQL: the source for an issuer's or a provider's name. `sources` is the map from each name to it."""
+        return text_literal(self.source)
 
     def _issued_by(self, issuer: str) -> str:  # noqa: ARG002 - of those that state it
         """SQL: the source, the vendor's name and what is doubtful about them, from the issuer's name, where it is stated."""
