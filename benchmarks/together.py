@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.landing import land
+from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
 from arcadia_dagster_tests.kit.plain import build, build_months, reader_of
@@ -76,7 +76,7 @@ def _build(folder: Path, group: int) -> None:
     archive = Archive(folder / "archive", max_document_bytes=10**9)
     months = _months(group)
     with reader_of(warehouse) as reader:
-        land(warehouse, archive, reader, _inbox(folder, group), settle_seconds=0)
+        Landing(warehouse, archive, reader).land(_inbox(folder, group), settle_seconds=0)
         build_months(warehouse, archive, reader, months)
 
 

@@ -11,7 +11,7 @@ from arcadia_dagster.defs.runs import OwnRuns, months_of, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 from arcadia_dagster.landing.inbox import InboxError, look
-from arcadia_dagster.landing.landing import known_files, outdated_documents
+from arcadia_dagster.landing.known import known_files, outdated_documents
 from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned

@@ -10,7 +10,8 @@ from typing import Literal
 
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
+from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.landing.record import Event, Record, decided, timeless
 from arcadia_dagster.landing.records import damage_of, records_of
@@ -106,11 +107,11 @@ def decide(
         document = archive.examine(document_sha256)
         record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
-            found, _ = arrivals(warehouse, reader, [document], {document_sha256: record})
-        with warehouse.write() as connection:
+            landing = Landing(warehouse, archive, reader)
+            found, _ = landing.read([document], {document_sha256: record})
             if is_new:
-                archive.append(document_sha256, [event])
-            return register_again(connection, archive, archive.record(document_sha256), found, reader.formats)
+                landing.note({document_sha256: [event]})
+            return landing.register_again(archive.record(document_sha256), found)
 
 
 def _with(record: Record, event: Event) -> tuple[Record, bool]:

@@ -1,11 +1,11 @@
 """Landing: every complete file of the inbox is archived, read and registered, once.
 
-One plain function, called first by every run that builds invoices and by the command line, so that it works without the
-sensor. It registers files of whatever month and never changes the inbox.
+It does not know Dagster: the asset `documents` and the command line land by it. It registers files of whatever month and never
+changes the inbox.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_at
-from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError, opened
+from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
+from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, FileState, InboxFile, Look, look
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, InboxFile, Look, look
+from arcadia_dagster.landing.known import Known, to_read_anew
 from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, timeless
-from arcadia_dagster.landing.records import damaged_records, known_states, note_records, records_of, texts_of
+from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     becoming_final,
@@ -30,7 +31,13 @@ from arcadia_dagster.landing.rules import (
     months_ruled_otherwise,
     note_rules,
 )
-from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.landing.total_files import (
+    documents_last_at,
+    text_of,
+    totals_of_replaced_files,
+    totals_taken_away,
+)
+from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew, touch
 from arcadia_dagster.warehouse.rows import insert
@@ -41,7 +48,6 @@ Item = TypeVar("Item")
 _LANDING_SECONDS = 600.0
 _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
-_MAX_CONTROL_TOTAL_BYTES = 100_000
 
 
 @dataclass(slots=True)
@@ -69,137 +75,389 @@ class Landed:
     seen: int = 0
 
 
-@dataclass(slots=True)
-class _Known:
-    """What earlier landings registered.
+class Landing:
+    """The way of a file into the warehouse: `look`, `archive`, `read`, `register`; `land` does all four.
 
-    Attributes:
-        records: How each document's record was when it was read.
-        damaged: The documents whose records are damaged: name and how.
-        nameless: Archived documents that are not registered, for no line tells a name: the arrivals that the inbox tells.
-    """
-
-    fingerprints: dict[str, str]
-    problems: dict[str, str]
-    documents: dict[str, str]
-    paths: dict[str, set[str]]
-    records: dict[str, RecordState]
-    damaged: dict[str, tuple[str, str]]
-    outdated: list[str]
-    latest: datetime | None
-    nameless: dict[str, list[Event]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, warehouse: Warehouse, formats: Formats) -> "_Known":
-        with warehouse.read() as connection:
-            fingerprints = known_files(connection)
-            problems = connection.execute(
-                "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL"
-            ).fetchall()
-            documents = connection.execute(
-                "SELECT inbox_path, document_sha256 FROM inbox_files WHERE problem IS NULL AND document_sha256 IS NOT NULL"
-            ).fetchall()
-            paths = connection.execute(
-                "SELECT document_sha256, list(DISTINCT inbox_path) FROM document_names GROUP BY document_sha256"
-            ).fetchall()
-            records = known_states(connection)
-            damaged = damaged_records(connection)
-            received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
-            outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
-        return cls(
-            fingerprints=fingerprints,
-            problems=dict(problems),
-            documents=dict(documents),
-            paths={sha256: set(found) for sha256, found in paths},
-            records=records,
-            damaged=damaged,
-            outdated=outdated,
-            latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
-        )
-
-
-def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
-    """The documents that are to be read anew, each with the month of its invoices, where it has some.
-
-    Its format's reading has another version now. What other formats or descriptions could not read, these perhaps can. What was
-    read by a description is read by it as it is now, by none where it is gone, and by none where another fits too: as it would be
-    in a new warehouse. What one of the program's own formats read may have been described since; that is seen when it is looked
-    at, and so no month is told.
-    """
-    kinds = connection.execute(
-        "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
-    ).fetchall()
-    outdated = [
-        f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
-        f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
-        for status, format_, read_by in kinds
-        if read_by != formats.read_by(format_, is_rejected=status == "rejected")
-    ]
-    if not outdated:
-        return []
-    rows = connection.execute(
-        f"SELECT document_sha256, status, format, read_by, invoice_month FROM documents WHERE {' OR '.join(outdated)} "
-        "ORDER BY document_sha256"
-    ).fetchall()
-    return [
-        (sha256, month if _is_read_anew(formats, format_, read_by, is_rejected=status == "rejected") else None)
-        for sha256, status, format_, read_by, month in rows
-    ]
-
-
-def _is_read_anew(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
-    """Whether an outdated document is read anew whatever it is; else it depends on whether a description names its header."""
-    is_own = not is_rejected and not formats.is_described(format_name)
-    return not is_own or formats.has_other_reading(format_name, read_by, is_rejected=is_rejected)
-
-
-def land(warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, *, settle_seconds: float) -> Landed:
-    """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
-
-    What the archive knows and the warehouse does not is registered first, documents and what was noted of them since: a crash
-    came between, or the warehouse was deleted to be rebuilt, or restored from a backup. A document whose record is damaged keeps
-    what is known of it, and its invoices are held until the record is whole again.
-
-    A document that neither record nor inbox names is registered under its hash, and held.
+    The caller of `archive`, `note` and `register` holds the landing's lock.
 
     Args:
         warehouse: Where documents are registered.
-        archive: Where their bytes are kept.
-        reader: Reads them; it keeps the lines for the steps that follow in this process.
-        inbox: The folder that files are dropped in.
-        settle_seconds: How long a file that was not renamed into place must lie unchanged.
-
-    Raises:
-        InboxError: The inbox is missing or cannot be read.
-        FormatsError: A description is gone by which a document was read that only the archive knows.
-        LockTimeoutError: Another landing took longer than ten minutes, or a writer of the warehouse longer than its lock's
-            time-out.
-        OSError, WarehouseError: The archive or the warehouse cannot be written.
+        archive: Where their bytes and records are kept. Records get their lines here and nowhere else.
+        reader: Reads the documents; it keeps the lines for the steps that follow in this process.
     """
-    deadline = time.monotonic() + settle_seconds
-    landed = Landed()
-    while True:
-        with warehouse.hold("landing", path=archive.lock_path, timeout=max(warehouse.lock_timeout, _LANDING_SECONDS)):
-            warehouse.sweep()
-            known = _Known.of(warehouse, reader.formats)
-            # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
-            archived = archive.records()
-            behind = [
-                sha256
-                for sha256 in sorted(known.records.keys() | archived.keys())
-                if _is_behind(known.records.get(sha256), archived.get(sha256, MISSING))
+
+    def __init__(self, warehouse: Warehouse, archive: Archive, reader: Reader) -> None:
+        """Note what it works with. Nothing is opened yet."""
+        self.warehouse = warehouse
+        self._archive = archive
+        self.reader = reader
+
+    def land(self, inbox: Path, *, settle_seconds: float) -> Landed:
+        """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
+
+        What the archive knows and the warehouse does not is registered first, documents and what was noted of them since: a crash
+        came between, or the warehouse was deleted to be rebuilt, or restored from a backup. A document whose record is damaged
+        keeps what is known of it, and its invoices are held until the record is whole again.
+
+        A document that neither record nor inbox names is registered under its hash, and held.
+
+        Args:
+            inbox: The folder that files are dropped in.
+            settle_seconds: How long a file that was not renamed into place must lie unchanged.
+
+        Raises:
+            InboxError: The inbox is missing or cannot be read.
+            FormatsError: A description is gone by which a document was read that only the archive knows.
+            LockTimeoutError: Another landing took longer than ten minutes, or a writer of the warehouse longer than its lock's
+                time-out.
+            OSError, WarehouseError: The archive or the warehouse cannot be written.
+        """
+        deadline = time.monotonic() + settle_seconds
+        landed = Landed()
+        timeout = max(self.warehouse.lock_timeout, _LANDING_SECONDS)
+        while True:
+            with self.warehouse.hold("landing", path=self._archive.lock_path, timeout=timeout):
+                self.warehouse.sweep()
+                one = _Pass(self, self._archive, inbox, landed)
+                one.catch_up()
+                found = self.look(inbox, one.known.fingerprints, settle_seconds=settle_seconds)
+                pause = _until_settled(found, settle_seconds, deadline)
+                if not pause:
+                    one.take(found)
+                    return landed
+            time.sleep(pause)
+
+    def look(self, inbox: Path, fingerprints: Mapping[str, str], *, settle_seconds: float) -> Look:
+        """What is new in the inbox.
+
+        Args:
+            inbox: The folder.
+            fingerprints: Each file as it was looked at last, by its path.
+            settle_seconds: How long a file must lie unchanged.
+
+        Raises:
+            InboxError: The inbox is missing or cannot be read.
+        """
+        return look(inbox, fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
+
+    def archive(self, files: Sequence[InboxFile], landed: Landed) -> list[tuple[InboxFile, ArchivedDocument]]:
+        """Copy files of the inbox into the archive, in the order in which they came; `landed` gets those that cannot be."""
+        taken: list[tuple[InboxFile, ArchivedDocument]] = []
+        for file in files:
+            try:
+                taken.append((file, self._archive.take(file)))
+            except StillChangingError:
+                landed.waiting.append(file.inbox_path)
+            except NotTakenError as error:
+                landed.problems[file.inbox_path] = str(error)
+        return sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path))
+
+    def note(self, events: Mapping[str, Sequence[Event]]) -> None:
+        """Append events to the records of documents, by SHA-256.
+
+        What people decide and what is learned is on the record before the warehouse knows it: a crash in between leaves a record
+        that the next landing registers.
+
+        Raises:
+            ArchiveError: The archive cannot be written, or a record is damaged: nothing is appended to that.
+        """
+        self._archive.append_all(events)
+
+    def read(
+        self, documents: Sequence[ArchivedDocument], records: Mapping[str, Record] | None = None
+    ) -> tuple[list[Arrival], dict[str, str]]:
+        """Read archived documents; see `reading.arrivals`.
+
+        Args:
+            documents: The documents.
+            records: Their records, where they are to be others than the archive has.
+        """
+        if records is None:
+            records = records_of(self.warehouse, self._archive, [one.document_sha256 for one in documents])
+        return arrivals(self.warehouse, self.reader, documents, records)
+
+    def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[InboxFile, str]] = ()) -> set[date]:
+        """Write in one transaction what is known of the documents, and which files of the inbox hold them.
+
+        What registering learns is put on the records first, outside of the transaction; then it is registered from there.
+
+        Returns:
+            The months whose invoices are concerned: they are marked as changed.
+        """
+        while True:
+            with self.warehouse.write() as connection:
+                registered = register(connection, self._archive, arrived, self.reader.formats)
+                if not registered.learned:
+                    _note_looked_at(connection, looked_at)
+                    return registered.months
+            arrived = self._learn(arrived, registered.learned)
+
+    def register_again(self, record: Record, arrived: Sequence[Arrival]) -> set[date]:
+        """Register a document anew by its record.
+
+        Where `read` found that it cannot be, it stays as it is registered; what the record tells is noted all the same.
+
+        Returns:
+            The months that the stages must build again.
+        """
+        if arrived:
+            return self.register([replace(one, record=record) for one in arrived])
+        with self.warehouse.write() as connection:
+            register_facts(connection, [record])
+            return note_records(connection, self._archive, [record])
+
+    def _learn(self, arrived: Sequence[Arrival], learned: Mapping[str, Sequence[Event]]) -> list[Arrival]:
+        """The same arrivals with what was learned on their records. A damaged record has it in memory alone, until a rebuild."""
+        damaged = {one.record.document_sha256 for one in arrived if one.record.damage is not None}
+        self.note({sha256: events for sha256, events in learned.items() if sha256 not in damaged})
+        return [
+            one
+            if not (events := learned.get(one.record.document_sha256))
+            else replace(one, record=replace(one.record, events=(*one.record.events, *events)))
+            if one.record.document_sha256 in damaged
+            else replace(one, record=self._archive.record(one.record.document_sha256))
+            for one in arrived
+        ]
+
+
+class _Pass:
+    """One pass over archive and inbox, with the landing's lock held.
+
+    Args:
+        landing: By what documents are taken.
+        archive: Where it keeps them.
+        inbox: The folder that files are dropped in.
+        landed: Gets what is done.
+    """
+
+    def __init__(self, landing: Landing, archive: Archive, inbox: Path, landed: Landed) -> None:
+        self._landing, self._archive, self._inbox, self._landed = landing, archive, inbox, landed
+        self._warehouse, self._formats = landing.warehouse, landing.reader.formats
+        self.known = Known.of(self._warehouse, self._formats)
+
+    def catch_up(self) -> None:
+        """Register what the archive and the rules say otherwise than the warehouse."""
+        # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
+        archived = self._archive.records()
+        behind = [
+            sha256
+            for sha256 in sorted(self.known.records.keys() | archived.keys())
+            if _is_behind(self.known.records.get(sha256), archived.get(sha256, MISSING))
+        ]
+        if behind:
+            self._restore(behind)
+            self.known = Known.of(self._warehouse, self._formats)
+        self.known.nameless = {sha256: [] for sha256 in archived if sha256 not in self.known.records}
+        self._take_rules()
+
+    def take(self, found: Look) -> None:
+        """Archive, read and register what the look at the inbox found."""
+        landed, known = self._landed, self.known
+        landed.seen = found.seen
+        landed.problems.update(found.problems)
+        landed.waiting += [file.inbox_path for file in found.waiting]
+        outdated = to_read_anew(self._warehouse, self._archive, self._formats, known.outdated)
+        for hashes in _slices([(sha256, 0) for sha256 in outdated]):
+            self._register([self._archive.examine(sha256) for sha256 in hashes])
+        documents = [file for file in found.complete if not file.is_control_total]
+        for files in _slices([(file, file.state.byte_size) for file in documents]):
+            self._take_files(files)
+        if known.nameless:
+            self._register_archived(list(known.nameless))
+            with self._warehouse.read() as connection:
+                known.damaged = damaged_records(connection)
+        totals = [file for file in found.complete if file.is_control_total]
+        self._take_totals([*totals, *totals_of_replaced_files(self._inbox, found, known.documents)])
+        landed.problems.update(totals_taken_away(self._warehouse, self._inbox))
+        landed.damaged = known.damaged
+        if landed.problems != known.problems:
+            self._note_problems(found)
+        if landed.documents:
+            landed.rejected = _rejected(self._warehouse, landed.documents)
+
+    def _restore(self, archived: Sequence[str]) -> None:
+        """Register archived documents that the warehouse does not know, or not all of; note which records are damaged.
+
+        Raises:
+            FormatsError: A description is gone by which one of them was read.
+        """
+        assert_none_gone((self._archive.record(sha256) for sha256 in archived), self._formats)
+        anew: list[str] = []
+        # Which ids are aliases must be known before the first invoice is placed.
+        for hashes in _slices([(sha256, 0) for sha256 in archived]):
+            texts = texts_of(self._warehouse, hashes)
+            records = list(records_of(self._warehouse, self._archive, hashes).values())
+            noted = [one for one in records if _is_registered(one, self.known, texts.get(one.document_sha256))]
+            others = [one for one in records if not _is_registered(one, self.known, texts.get(one.document_sha256))]
+            # What no line names is named by its file in the inbox, where that is still there.
+            others = [one for one in others if one.damage is None or one.received]
+            with self._warehouse.write() as connection:
+                self._landed.months |= note_records(connection, self._archive, noted)
+                register_facts(connection, others)
+            anew += [record.document_sha256 for record in others]
+        self._register_archived(anew)
+
+    def _take_rules(self) -> None:
+        """Go by the rules as they are now: keep them, register anew what they concern, and note what is final by now.
+
+        The warehouse knows rules only once all that they concern is registered by them: a crash in between leaves nothing out.
+        """
+        rules = self._formats.rules
+        keep(self._archive.folder, rules)
+        with self._warehouse.read() as connection:
+            is_known = known_rules(connection) == rules
+            concerned = documents_ruled_otherwise(connection, rules)
+            months = months_ruled_otherwise(connection, rules)
+            final = becoming_final(connection, _now())
+        self._register_archived(concerned)
+        if is_known and not final:
+            return
+        with self._warehouse.write() as connection:
+            if not is_known:
+                months |= months_ruled_otherwise(connection, rules)
+                note_rules(connection, rules)
+                renew(connection, schema.RAW_INVOICES.name, months)
+                self._landed.months |= months
+            months = becoming_final(connection, _now())
+            connection.execute(
+                "UPDATE document_invoices SET is_final = true WHERE NOT is_final AND final_from <= ?", [_now()]
+            )
+            touch(connection, schema.DOCUMENT_INVOICES.name, months)
+            self._landed.months |= months
+
+    def _register_archived(self, archived: Sequence[str]) -> None:
+        """Register archived documents, in slices that are bounded in bytes."""
+        paths = {sha256: self._archive.path_of(sha256) for sha256 in archived}
+        sizes = [(sha256, path.stat().st_size if path.exists() else 0) for sha256, path in paths.items()]
+        for hashes in _slices(sizes):
+            documents = list(self._intact(hashes))
+            self._landed.documents += [
+                document.document_sha256 for document in documents if document.document_sha256 not in self.known.records
             ]
-            if behind:
-                _restore(warehouse, archive, reader, behind, known, landed)
-                known = _Known.of(warehouse, reader.formats)
-            known.nameless = {sha256: [] for sha256 in archived if sha256 not in known.records}
-            _take_rules(warehouse, archive, reader, known, landed)
-            found = look(inbox, known.fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
-            pause = _until_settled(found, settle_seconds, deadline)
-            if not pause:
-                _take_all(warehouse, archive, reader, inbox, found, known, landed)
-                return landed
-        time.sleep(pause)
+            self._register(documents)
+
+    def _intact(self, hashes: Sequence[str]) -> Iterator[ArchivedDocument]:
+        """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
+        for sha256 in hashes:
+            try:
+                yield self._archive.examine(sha256)
+            except ArchiveError as error:
+                self._landed.problems[f"archive/{sha256}"] = str(error)
+
+    def _take_files(self, files: Sequence[InboxFile]) -> None:
+        """Archive a slice of files, and register the documents that are new or have a new name."""
+        landed, known = self._landed, self.known
+        taken = self._landing.archive(files, landed)
+        arrived: dict[str, ArchivedDocument] = {}
+        news: dict[str, list[Event]] = {}
+        for file, document in taken:
+            sha256 = document.document_sha256
+            paths = known.paths.setdefault(sha256, set())
+            if not paths:
+                landed.documents.append(sha256)
+            if file.inbox_path not in paths and not self._is_refused(file, sha256):
+                paths.add(file.inbox_path)
+                received = _received(file, known)
+                if self._is_nameless(sha256):
+                    known.nameless[sha256].append(received)
+                    continue
+                self._add_once(news, sha256, received)
+                arrived[sha256] = document
+                known.nameless.pop(sha256, None)
+        self._landing.note(news)
+        self._archive.sync()
+        looked_at = [
+            (file, document.document_sha256) for file, document in taken if file.inbox_path not in landed.problems
+        ]
+        self._register(list(arrived.values()), looked_at)
+        known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
+
+    def _take_totals(self, files: Sequence[InboxFile]) -> None:
+        """Note the totals that `<file>.total` states with the documents of those files."""
+        landed, known = self._landed, self.known
+        news: dict[str, list[Event]] = {}
+        looked_at = []
+        besides = {file.inbox_path: file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)] for file in files}
+        gone = documents_last_at(
+            self._warehouse, [beside for beside in besides.values() if beside not in known.documents]
+        )
+        for file in files:
+            beside = besides[file.inbox_path]
+            sha256 = known.documents.get(beside) or gone.get(beside)
+            if sha256 is None:
+                landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
+                continue
+            try:
+                text = text_of(file)
+            except StillChangingError:
+                landed.waiting.append(file.inbox_path)
+                continue
+            except NotTakenError as error:
+                landed.problems[file.inbox_path] = str(error)
+                continue
+            if self._is_refused(file, sha256):
+                continue
+            stated = {"event": "control_total", "file_name": file.name, "inbox_path": file.inbox_path, "text": text}
+            self._add_once(news, sha256, stated)
+            looked_at.append((file, sha256))
+        self._landing.note(news)
+        if looked_at:
+            self._register([self._archive.examine(sha256) for sha256 in news], looked_at)
+
+    def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[InboxFile, str]] = ()) -> None:
+        """Read the documents, and register them and what was looked at."""
+        hashes = [one.document_sha256 for one in documents]
+        records = {
+            sha256: replace(record, events=(*record.events, *self.known.nameless.get(sha256, ())))
+            for sha256, record in records_of(self._warehouse, self._archive, hashes).items()
+        }
+        found, lost = self._landing.read(documents, records)
+        self._landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
+        for arrival in found:
+            if arrival.reading.passed_over is not None:
+                which = f"{arrival.reading.format}, and not the program's own {arrival.reading.passed_over}"
+                self._landed.described[arrival.record.names[0]] = which
+        if found or looked_at:
+            self._landed.months |= self._landing.register(found, looked_at)
+
+    def _is_nameless(self, sha256: str) -> bool:
+        """Whether the document has a record of which no line tells a name: nothing is appended to that."""
+        return (
+            sha256 in self.known.nameless
+            and self._archive.record_path(sha256).exists()
+            and self._archive.record(sha256).damage is not None
+        )
+
+    def _is_refused(self, file: InboxFile, sha256: str) -> bool:
+        """Whether nothing can be noted of the file: the record of its document is damaged. It is tried again at each look."""
+        if sha256 in self.known.damaged:
+            _, damage = self.known.damaged[sha256]
+            self._landed.problems[file.inbox_path] = f"the record of its document in the archive is damaged ({damage})"
+        return sha256 in self.known.damaged
+
+    def _add_once(self, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
+        """Add an event to what is to be noted, unless the record has it already, as after a crash before it was registered."""
+        before = [*self._archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
+        same = [
+            timeless(known)
+            for known in before
+            if known["event"] == event["event"] and known.get("inbox_path") == event.get("inbox_path")
+        ]
+        is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
+        if not is_known:
+            news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
+
+    def _note_problems(self, found: Look) -> None:
+        """Keep what could not be taken where a check can show it, and forget what is no longer so."""
+        by_path = {file.inbox_path: file for file in found.complete}
+        with self._warehouse.write() as connection:
+            connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
+            rows = []
+            for path, problem in self._landed.problems.items():
+                connection.execute("DELETE FROM inbox_files WHERE inbox_path = ?", [path])
+                file = by_path.get(path)
+                rows.append(_file_row(file, None, problem) if file else {"inbox_path": path, "problem": problem})
+            insert(connection, schema.INBOX_FILES, rows)
 
 
 def _is_behind(known: RecordState | None, archived: RecordState) -> bool:
@@ -207,33 +465,15 @@ def _is_behind(known: RecordState | None, archived: RecordState) -> bool:
     return archived != MISSING if known is None else archived != known
 
 
-def _take_rules(warehouse: Warehouse, archive: Archive, reader: Reader, known: _Known, landed: Landed) -> None:
-    """Go by the rules as they are now: keep them, register anew what they concern, and note what is final by now.
-
-    The warehouse knows rules only once all that they concern is registered by them: a crash in between leaves nothing out.
-    """
-    rules = reader.formats.rules
-    keep(archive.folder, rules)
-    with warehouse.read() as connection:
-        is_known = known_rules(connection) == rules
-        concerned = documents_ruled_otherwise(connection, rules)
-        months = months_ruled_otherwise(connection, rules)
-        final = becoming_final(connection, _now())
-    _register_archived(warehouse, archive, reader, concerned, known, landed)
-    if is_known and not final:
-        return
-    with warehouse.write() as connection:
-        if not is_known:
-            months |= months_ruled_otherwise(connection, rules)
-            note_rules(connection, rules)
-            renew(connection, schema.RAW_INVOICES.name, months)
-            landed.months |= months
-        months = becoming_final(connection, _now())
-        connection.execute(
-            "UPDATE document_invoices SET is_final = true WHERE NOT is_final AND final_from <= ?", [_now()]
-        )
-        touch(connection, schema.DOCUMENT_INVOICES.name, months)
-        landed.months |= months
+def _is_registered(record: Record, known: Known, text: str | None) -> bool:
+    """Whether nothing is to be learned of a record: it says what it said, or what it says cannot be trusted."""
+    before = known.records.get(record.document_sha256)
+    if before is None:
+        return False
+    if text is None and record.damage is None and record.document_sha256 not in known.damaged:
+        # Registered by an earlier version, which kept its length only.
+        return record.state.byte_size == before.byte_size
+    return record.damage is not None or record.text == text
 
 
 def _now() -> datetime:
@@ -250,62 +490,6 @@ def _until_settled(found: Look, settle_seconds: float, deadline: float) -> float
     return min(left, max(0.05, youngest + settle_seconds - time.time()))
 
 
-def _take_all(
-    warehouse: Warehouse, archive: Archive, reader: Reader, inbox: Path, found: Look, known: _Known, landed: Landed
-) -> None:
-    """Archive, read and register what the look at the inbox found."""
-    landed.seen = found.seen
-    landed.problems.update(found.problems)
-    landed.waiting += [file.inbox_path for file in found.waiting]
-    for outdated in _slices([(sha256, 0) for sha256 in _read_otherwise(warehouse, archive, reader, known.outdated)]):
-        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in outdated], known, landed)
-    documents = [file for file in found.complete if not file.is_control_total]
-    for files in _slices([(file, file.state.byte_size) for file in documents]):
-        _take(warehouse, archive, reader, files, known, landed)
-    if known.nameless:
-        _register_archived(warehouse, archive, reader, list(known.nameless), known, landed)
-        with warehouse.read() as connection:
-            known.damaged = damaged_records(connection)
-    totals = [file for file in found.complete if file.is_control_total]
-    totals += _totals_of_replaced_files(inbox, found, known)
-    _take_control_totals(warehouse, archive, reader, totals, known, landed)
-    landed.problems.update(_totals_taken_away(warehouse, inbox))
-    landed.damaged = known.damaged
-    if landed.problems != known.problems:
-        _note_problems(warehouse, found, landed)
-    if landed.documents:
-        landed.rejected = _rejected(warehouse, landed.documents)
-
-
-def _read_otherwise(warehouse: Warehouse, archive: Archive, reader: Reader, outdated: Sequence[str]) -> list[str]:
-    """Those of the outdated documents that are to be read anew; of the others it is noted that they are as they were.
-
-    What one of the program's own formats read, and still does, need not be: its beginning tells.
-    """
-    if not outdated:
-        return []
-    with warehouse.read() as connection:
-        found = connection.execute(
-            "SELECT document_sha256, format, read_by FROM documents WHERE status = 'accepted' "
-            f"AND document_sha256 IN ({text_list(outdated)})"
-        ).fetchall()
-    same: dict[str, list[str]] = {}
-    for sha256, format_name, read_by in found:
-        path = archive.path_of(sha256)
-        if not _is_read_anew(reader.formats, format_name, read_by, is_rejected=False) and path.exists():
-            name, _ = reader.formats.recognise(head_at(path))
-            if not reader.formats.is_described(name):
-                same.setdefault(format_name, []).append(sha256)
-    with warehouse.write() as connection:
-        for format_name, hashes in same.items():
-            connection.execute(
-                f"UPDATE documents SET read_by = ? WHERE document_sha256 IN ({text_list(hashes)})",
-                [reader.formats.read_by(format_name, is_rejected=False)],
-            )
-    kept = {sha256 for hashes in same.values() for sha256 in hashes}
-    return [sha256 for sha256 in outdated if sha256 not in kept]
-
-
 def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
     """Which of the documents were rejected, by name: why."""
     with warehouse.read() as connection:
@@ -317,256 +501,7 @@ def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
         )
 
 
-def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The fingerprint of each inbox file at the last landing, by its path. What could not be taken is looked at again."""
-    # By column: row by row, a hundred thousand of them take ten times as long.
-    paths, fingerprints = (
-        connection.execute(
-            f"SELECT inbox_path, {FINGERPRINT_SQL} AS fingerprint FROM inbox_files WHERE problem IS NULL"
-        )
-        .fetchnumpy()
-        .values()
-    )
-    return dict(zip(paths.tolist(), fingerprints.tolist(), strict=True))
-
-
-def _restore(
-    warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
-) -> None:
-    """Register archived documents that the warehouse does not know, or does not know all of; note which records are damaged.
-
-    Raises:
-        FormatsError: A description is gone by which one of them was read.
-    """
-    assert_none_gone((archive.record(sha256) for sha256 in archived), reader.formats)
-    anew: list[str] = []
-    # Which ids are aliases must be known before the first invoice is placed.
-    for hashes in _slices([(sha256, 0) for sha256 in archived]):
-        texts, records = texts_of(warehouse, hashes), records_of(warehouse, archive, hashes)
-        noted = [one for sha256, one in records.items() if _is_registered(one, known, texts.get(sha256))]
-        others = [one for sha256, one in records.items() if not _is_registered(one, known, texts.get(sha256))]
-        # What no line names is named by its file in the inbox, where that is still there.
-        others = [one for one in others if one.damage is None or one.received]
-        with warehouse.write() as connection:
-            landed.months |= note_records(connection, archive, noted)
-            register_facts(connection, others)
-        anew += [record.document_sha256 for record in others]
-    _register_archived(warehouse, archive, reader, anew, known, landed)
-
-
-def _is_registered(record: Record, known: _Known, text: str | None) -> bool:
-    """Whether nothing is to be learned of a record: it says what it said, or what it says cannot be trusted."""
-    before = known.records.get(record.document_sha256)
-    if before is None:
-        return False
-    if text is None and record.damage is None and record.document_sha256 not in known.damaged:
-        # Registered by an earlier version, which kept its length only.
-        return record.state.byte_size == before.byte_size
-    return record.damage is not None or record.text == text
-
-
-def _register_archived(
-    warehouse: Warehouse, archive: Archive, reader: Reader, archived: Sequence[str], known: _Known, landed: Landed
-) -> None:
-    """Register archived documents, in slices that are bounded in bytes."""
-    paths = {sha256: archive.path_of(sha256) for sha256 in archived}
-    sizes = [(sha256, path.stat().st_size if path.exists() else 0) for sha256, path in paths.items()]
-    for hashes in _slices(sizes):
-        documents = list(_intact(archive, hashes, landed))
-        landed.documents += [
-            document.document_sha256 for document in documents if document.document_sha256 not in known.records
-        ]
-        _register(warehouse, archive, reader, documents, known, landed)
-
-
-def _intact(archive: Archive, hashes: Sequence[str], landed: Landed) -> Iterator[ArchivedDocument]:
-    """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
-    for sha256 in hashes:
-        try:
-            yield archive.examine(sha256)
-        except ArchiveError as error:
-            landed.problems[f"archive/{sha256}"] = str(error)
-
-
-def _take(
-    warehouse: Warehouse, archive: Archive, reader: Reader, files: Sequence[InboxFile], known: _Known, landed: Landed
-) -> None:
-    """Archive a slice of files, and register the documents that are new or have a new name."""
-    taken: list[tuple[InboxFile, ArchivedDocument]] = []
-    for file in files:
-        try:
-            taken.append((file, archive.take(file)))
-        except StillChangingError:
-            landed.waiting.append(file.inbox_path)
-        except NotTakenError as error:
-            landed.problems[file.inbox_path] = str(error)
-    arrived: dict[str, ArchivedDocument] = {}
-    news: dict[str, list[Event]] = {}
-    for file, document in sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path)):
-        sha256 = document.document_sha256
-        paths = known.paths.setdefault(sha256, set())
-        if not paths:
-            landed.documents.append(sha256)
-        if file.inbox_path not in paths and not _is_refused(file, sha256, known, landed):
-            paths.add(file.inbox_path)
-            received = _received(file, known)
-            if _is_nameless(archive, sha256, known):
-                known.nameless[sha256].append(received)
-                continue
-            _add_once(archive, news, sha256, received)
-            arrived[sha256] = document
-            known.nameless.pop(sha256, None)
-    archive.append_all(news)
-    archive.sync()
-    looked_at = [(file, document.document_sha256) for file, document in taken if file.inbox_path not in landed.problems]
-    _register(warehouse, archive, reader, list(arrived.values()), known, landed, looked_at)
-    known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
-
-
-def _totals_of_replaced_files(inbox: Path, found: Look, known: _Known) -> list[InboxFile]:
-    """Control totals that are as they were, beside a file that holds another document now."""
-    looked_at = {file.inbox_path for file in (*found.complete, *found.waiting)}
-    paths = [
-        path
-        for path, sha256 in known.documents.items()
-        if path.lower().endswith(CONTROL_TOTAL_SUFFIX)
-        and path not in looked_at
-        and known.documents.get(path[: -len(CONTROL_TOTAL_SUFFIX)], sha256) != sha256
-    ]
-    return [
-        InboxFile(path, inbox / path, FileState.of((inbox / path).lstat())) for path in paths if (inbox / path).exists()
-    ]
-
-
-def _totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
-    """The control totals that are gone while their documents still lie in the inbox, by path: that they still count.
-
-    Where the document is gone too, the inbox was cleared of what has landed, and nothing is said by that.
-    """
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT inbox_path, stated_by FROM inbox_files JOIN document_invoices USING (document_sha256) "
-            "WHERE problem IS NULL AND stated_by IS NOT NULL AND contains(lower(stated_by), lower(inbox_path)) ORDER BY ALL"
-        ).fetchall()
-    suffixes = (CONTROL_TOTAL_SUFFIX, CONTROL_TOTAL_SUFFIX.upper())
-    return {
-        f"{path}{CONTROL_TOTAL_SUFFIX}": "it was taken away, and what it stated still counts: put it back, or write the word "
-        "none into it, to take back what it stated; then run `arcadia ingest`"
-        for path, stated_by in rows
-        if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
-        and (inbox / path).exists()
-        and not any((inbox / f"{path}{suffix}").exists() for suffix in suffixes)
-    }
-
-
-def _lay_at(warehouse: Warehouse, paths: Sequence[str]) -> dict[str, str]:
-    """The documents that came under these paths last, of files that are gone from the inbox since; by path."""
-    if not paths:
-        return {}
-    with warehouse.read() as connection:
-        return dict(
-            connection.execute(
-                "SELECT inbox_path, arg_max(document_sha256, (received_at, document_sha256)) FROM document_names "
-                f"WHERE inbox_path IN ({text_list(paths)}) GROUP BY inbox_path"
-            ).fetchall()
-        )
-
-
-def _take_control_totals(
-    warehouse: Warehouse,
-    archive: Archive,
-    reader: Reader,
-    files: Sequence[InboxFile],
-    known: _Known,
-    landed: Landed,
-) -> None:
-    """Note the totals that `<file>.total` states with the documents of those files."""
-    news: dict[str, list[Event]] = {}
-    looked_at = []
-    besides = {file.inbox_path: file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)] for file in files}
-    gone = _lay_at(warehouse, [beside for beside in besides.values() if beside not in known.documents])
-    for file in files:
-        beside = besides[file.inbox_path]
-        sha256 = known.documents.get(beside) or gone.get(beside)
-        if sha256 is None:
-            landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
-            continue
-        try:
-            with opened(file) as source:
-                text = source.read(_MAX_CONTROL_TOTAL_BYTES).decode("utf-8-sig", "replace").strip()
-        except StillChangingError:
-            landed.waiting.append(file.inbox_path)
-            continue
-        except NotTakenError as error:
-            landed.problems[file.inbox_path] = str(error)
-            continue
-        if _is_refused(file, sha256, known, landed):
-            continue
-        stated = {"event": "control_total", "file_name": file.name, "inbox_path": file.inbox_path, "text": text}
-        _add_once(archive, news, sha256, stated)
-        looked_at.append((file, sha256))
-    archive.append_all(news)
-    if looked_at:
-        _register(warehouse, archive, reader, [archive.examine(sha256) for sha256 in news], known, landed, looked_at)
-
-
-def _is_nameless(archive: Archive, sha256: str, known: _Known) -> bool:
-    """Whether the document has a record of which no line tells a name: nothing is appended to that."""
-    return (
-        sha256 in known.nameless and archive.record_path(sha256).exists() and archive.record(sha256).damage is not None
-    )
-
-
-def _is_refused(file: InboxFile, sha256: str, known: _Known, landed: Landed) -> bool:
-    """Whether nothing can be noted of the file, for the record of its document is damaged; it is tried again at each look."""
-    if sha256 in known.damaged:
-        _, damage = known.damaged[sha256]
-        landed.problems[file.inbox_path] = f"the record of its document in the archive is damaged ({damage})"
-    return sha256 in known.damaged
-
-
-def _register(
-    warehouse: Warehouse,
-    archive: Archive,
-    reader: Reader,
-    documents: Sequence[ArchivedDocument],
-    known: _Known,
-    landed: Landed,
-    looked_at: Sequence[tuple[InboxFile, str]] = (),
-) -> None:
-    """Read the documents without the lock, then write them and what was looked at in one transaction."""
-    records = {
-        sha256: replace(record, events=(*record.events, *known.nameless.get(sha256, ())))
-        for sha256, record in records_of(warehouse, archive, [one.document_sha256 for one in documents]).items()
-    }
-    found, lost = arrivals(warehouse, reader, documents, records)
-    landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
-    for arrival in found:
-        if arrival.reading.passed_over is not None:
-            which = f"{arrival.reading.format}, and not the program's own {arrival.reading.passed_over}"
-            landed.described[arrival.record.names[0]] = which
-    with warehouse.write() as connection:
-        if found:
-            landed.months |= register(connection, archive, found, reader.formats)
-        paths = text_list([file.inbox_path for file, _ in looked_at])
-        connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
-        insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])
-
-
-def _note_problems(warehouse: Warehouse, found: Look, landed: Landed) -> None:
-    """Keep what could not be taken where a check can show it, and forget what is no longer so."""
-    by_path = {file.inbox_path: file for file in found.complete}
-    with warehouse.write() as connection:
-        connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
-        rows = []
-        for path, problem in landed.problems.items():
-            connection.execute("DELETE FROM inbox_files WHERE inbox_path = ?", [path])
-            file = by_path.get(path)
-            rows.append(_file_row(file, None, problem) if file else {"inbox_path": path, "problem": problem})
-        insert(connection, schema.INBOX_FILES, rows)
-
-
-def _received(file: InboxFile, known: _Known) -> Event:
+def _received(file: InboxFile, known: Known) -> Event:
     """The arrival: by the file's change time, and never before what was received earlier.
 
     A folder that is moved into the inbox keeps the change times of its files; versions must not change places for that.
@@ -578,17 +513,11 @@ def _received(file: InboxFile, known: _Known) -> Event:
     return {"event": "received", "at": at.isoformat(), "file_name": file.name, "inbox_path": file.inbox_path}
 
 
-def _add_once(archive: Archive, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
-    """Add an event to what is to be appended, unless the record has it already, as after a crash before it was registered."""
-    told = [*archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
-    same = [
-        timeless(known)
-        for known in told
-        if known["event"] == event["event"] and known.get("inbox_path") == event.get("inbox_path")
-    ]
-    is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
-    if not is_known:
-        news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
+def _note_looked_at(connection: duckdb.DuckDBPyConnection, looked_at: Sequence[tuple[InboxFile, str]]) -> None:
+    """Note which document each file holds, so that it is looked at again only once it changes."""
+    paths = text_list([file.inbox_path for file, _ in looked_at])
+    connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
+    insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])
 
 
 def _file_row(file: InboxFile, sha256: str | None, problem: str | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, assert_known
-from arcadia_dagster.landing.reading import arrivals, reader_as_landed, register_again
+from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of, line_of
 from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.store.query import fetch
@@ -65,9 +66,9 @@ def mend(
         archive.replace_record(document_sha256, b"".join(map(line_of, events)))
         mended = archive.record(document_sha256)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
-            found, _ = arrivals(warehouse, reader, [document], {document_sha256: mended})
-        with warehouse.write() as connection:
-            return register_again(connection, archive, mended, found, reader.formats), lost
+            landing = Landing(warehouse, archive, reader)
+            found, _ = landing.read([document], {document_sha256: mended})
+            return landing.register_again(mended, found), lost
 
 
 def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:

@@ -13,23 +13,20 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, TypeAlias
-
-import duckdb
 
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
 from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.inbox import readable
+from arcadia_dagster.landing.learning import aliases_of
 from arcadia_dagster.landing.record import Record
-from arcadia_dagster.landing.records import note_records
-from arcadia_dagster.landing.register import NO_MONTH, Arrival, aliases_of, register, register_facts
+from arcadia_dagster.landing.register import NO_MONTH
 from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.reading.content import Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
@@ -114,22 +111,6 @@ def reader_as_landed(warehouse: Warehouse, formats: Formats) -> Iterator[Reader]
         rules = known_rules(connection)
     with closing(Reader(warehouse.new_work_folder(), warehouse.stage, formats.with_rules(rules))) as reader:
         yield reader
-
-
-def register_again(
-    connection: duckdb.DuckDBPyConnection, archive: Archive, record: Record, found: Sequence[Arrival], formats: Formats
-) -> set[date]:
-    """Register a document anew by its record, within the caller's transaction.
-
-    Where `arrivals` found that it cannot be, it stays as it is registered; what the record tells is noted all the same.
-
-    Returns:
-        The months that the stages must build again.
-    """
-    if not found:
-        register_facts(connection, [record])
-        return note_records(connection, archive, [record])
-    return register(connection, archive, [replace(one, record=record) for one in found], formats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Registering the same document again with the same record changes nothing. Nothin
 register made from the archive alone is the one that was made when the files arrived.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,18 +12,19 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import deliveries, statements
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
-from arcadia_dagster.landing.descriptions import DESCRIBED, described_event, file_of
-from arcadia_dagster.landing.identity import Identity, Names, placed
+from arcadia_dagster.landing.descriptions import file_of
+from arcadia_dagster.landing.identity import Identity, placed
 from arcadia_dagster.landing.issuers import name_issuers
+from arcadia_dagster.landing.learning import aliases_of, learn
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
-from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT, Reading, StatedInvoice
+from arcadia_dagster.reading.format import StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
@@ -67,48 +68,40 @@ its document's paths: what nobody knows is not replaced.
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A document to register.
+class Registered:
+    """What registering has done.
 
     Attributes:
-        byte_size: Its size.
-        record: Its record in the archive.
-        reading: What reading it gave.
-        names: What its names tell.
-        described: The description that it was read by; None where its format is the program's own, or there is none.
-        is_kept: Whether that is the one on its record, for the present formats lose an invoice in it.
+        months: The months whose invoices are concerned: they are marked as changed.
+        learned: The events that must be on the records first, by their documents. Where there are some, nothing was written.
     """
 
-    byte_size: int
-    record: Record
-    reading: Reading
-    names: Names
-    described: DescribedFormat | None = None
-    is_kept: bool = False
+    months: set[date]
+    learned: dict[str, list[Event]]
 
 
 def register(
     connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: Sequence[Arrival], formats: Formats
-) -> set[date]:
+) -> Registered:
     """Write what is known of these documents, in place of what was known before, within the caller's transaction.
 
-    Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other
-    becomes its alias, in the archive's record too. Where a document tells both id and number of an invoice that is known by one
-    of them alone, that one stays.
+    Nothing is written where something is learned of them (see `learning`): once that is on their records, they are registered
+    by it.
 
     A document whose record is damaged is registered by what the record said when it was last read whole; where nobody knows that,
     what is known of the document stays; and where nothing is, it is registered by the lines that can be read.
-
-    Returns:
-        The months whose invoices are concerned: they are marked as changed.
     """
-    lost = registered(
+    unknown = registered(
         connection, [one.record for one in arrivals if one.record.damage is not None and not one.record.text]
     )
-    noted = note_records(connection, archive, lost.values())
-    arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in lost]
+    arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in unknown]
+    tables = _Tables()
+    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
+    accepted = {row["document_sha256"] for row in tables.documents if row["status"] == "accepted"}
+    if learned := learn(connection, arrivals, [row for _, row in stated], accepted):
+        return Registered(set(), learned)
+    noted = note_records(connection, archive, unknown.values())
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
-    earlier = _Earlier.of(connection, wanted)
     touched = months_of(connection, wanted) | _months_after(connection, wanted)
     for table in (
         schema.DOCUMENTS,
@@ -122,38 +115,14 @@ def register(
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     register_facts(connection, [arrival.record for arrival in arrivals])
     aliases = aliases_of(connection)
-    pushed = _pushed(connection)
-    tables = _Tables()
-    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
-    learned: dict[str, list[Event]] = {arrival.record.document_sha256: [] for arrival in arrivals}
-    numbered = _Numbered.of(connection, {row["invoice_number"] for _, row in stated} - {None})
-    yielding = _pushed_by_what_yields(connection, pushed)
     for _, row in stated:
-        tables.invoices.append(row)
-        if row["is_statement"]:
-            # It gets the key of the invoice that it is about once all are there.
-            continue
-        named = (row["source"], row["account_id"], row["external_id"])
-        before = earlier.same_as(row)
-        if before is not None and before != named and before in pushed and named not in aliases:
-            learned[row["document_sha256"]].append(_alias(named=named, kept=before))
-            aliases[named] = before
-        elif (
-            named not in aliases
-            and named not in pushed
-            and (same := numbered.same_as(row) or yielding.get(_without_account(row))) is not None
-        ):
-            learned[row["document_sha256"]].append(_alias(named=named, kept=same))
-            aliases[named] = same
-        row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
-        numbered.add(row)
-    for arrival, row in zip(arrivals, tables.documents, strict=True):
-        if row["status"] == "accepted" and (event := _new_description(arrival)) is not None:
-            learned[row["document_sha256"]].append(event)
-    _note_learned(connection, archive, arrivals, learned, tables)
+        # A statement gets the key of the invoice that it is about once all are there.
+        if not row["is_statement"]:
+            named = (row["source"], row["account_id"], row["external_id"])
+            row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)
-    insert(connection, schema.DOCUMENT_INVOICES, tables.invoices)
+    insert(connection, schema.DOCUMENT_INVOICES, [row for _, row in stated])
     insert(connection, schema.INVENTORIES, tables.inventory)
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
     insert(connection, schema.STATED_INVOICES, tables.statements)
@@ -166,31 +135,7 @@ def register(
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
-    return touched | noted
-
-
-def _note_learned(
-    connection: duckdb.DuckDBPyConnection,
-    archive: Archive,
-    arrivals: Sequence[Arrival],
-    learned: Mapping[str, Sequence[Event]],
-    tables: "_Tables",
-) -> None:
-    """Put what was learned just now, aliases and descriptions, on the record, and how that is by then into its document's row."""
-    records = {arrival.record.document_sha256: arrival.record for arrival in arrivals}
-    rows = [
-        _fact(records[sha256], event, "learned_at")
-        for sha256, events in learned.items()
-        for event in events
-        if event["event"] == "alias"
-    ]
-    insert(connection, schema.INVOICE_ALIASES, rows)
-    # Nothing is appended to a damaged record: they are learned again with the next rebuild.
-    grown = {sha256: events for sha256, events in learned.items() if events and records[sha256].damage is None}
-    archive.append_all(grown)
-    for row in tables.documents:
-        sha256 = row["document_sha256"]
-        row.update(record_row(archive, archive.record(sha256) if sha256 in grown else records[sha256]))
+    return Registered(touched | noted, {})
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
@@ -211,52 +156,10 @@ def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Reco
     )
 
 
-class _Numbered:
-    """The invoices that have a number: an API knows one by an id of its own, and a file's name by the number alone."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
-
-    @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str]) -> "_Numbered":
-        """Those that were registered with one of these numbers, in the order in which they came."""
-        numbered = cls()
-        relation = connection.execute(
-            "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
-            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) AND NOT coalesce(is_statement, false) "
-            "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
-        )
-        for source, number, account, external_id in relation.fetchall():
-            numbered._known.setdefault((source, number), []).append((account, external_id))
-        return numbered
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Know one more, by the id that it is kept under."""
-        if row["invoice_number"] is not None:
-            known = self._known.setdefault((row["source"], row["invoice_number"]), [])
-            if (key := (row["account_id"], row["external_id"])) not in known:
-                known.append(key)
-
-    def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
-        """The invoice that was known first by the other of its two names; None where there is none.
-
-        One of the two is named by the number: two ids that share a number are two invoices.
-        """
-        source, number, own_id, own_account = (
-            row[name] for name in ("source", "invoice_number", "external_id", "account_id")
-        )
-        for account, external_id in self._known.get((source, number), []):
-            is_by_number = (own_id == number) != (external_id == number)
-            if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
-                return source, account, external_id
-        return None
-
-
 class _Tables:
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
         self.names: list[dict[str, Any]] = []
-        self.invoices: list[dict[str, Any]] = []
         self.inventory: list[dict[str, Any]] = []
         self.delivery: list[dict[str, Any]] = []
         self.statements: list[dict[str, Any]] = []
@@ -304,6 +207,7 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             "read_by": formats.read_by(reading.format, is_rejected=status == "rejected"),
             "described_in": file_of(arrival.described) if status == "accepted" else None,
             "is_kept": arrival.is_kept,
+            **record_row(archive, record),
         }
     )
     if status == "accepted":
@@ -461,50 +365,6 @@ def _open_until(invoice: StatedInvoice, received_at: datetime) -> datetime | Non
     return ends_at if ends_at is not None and received_at < ends_at else None
 
 
-class _Earlier:
-    """The invoices that documents stated when they were registered before."""
-
-    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._by_id: dict[tuple[str, str | None, str], tuple[str, str, str]] = {}
-        self._by_lines: dict[tuple[Any, ...], tuple[str, str, str]] = {}
-        self._invoices: dict[str, list[tuple[str, str, str]]] = {}
-        for sha256, source, account, stated_id, kept_id, *lines in rows:
-            known = (source, account, stated_id)
-            self._by_id[sha256, account, stated_id] = known
-            self._by_id.setdefault((sha256, None, stated_id), known)
-            self._by_lines[sha256, *_hashable(lines)] = (source, account, kept_id)
-            self._invoices.setdefault(sha256, []).append(known)
-
-    @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, wanted: str) -> "_Earlier":
-        return cls(
-            connection.execute(
-                f"SELECT document_sha256, source, account_id, coalesce(stated_id, external_id), external_id, {', '.join(_LINES)} "
-                f"FROM document_invoices WHERE document_sha256 IN ({wanted}) ORDER BY document_sha256, invoice_ordinal"
-            ).fetchall()
-        )
-
-    def same_as(self, row: dict[str, Any]) -> tuple[str, str, str] | None:
-        """The same invoice then: by its id, for source and account may be called otherwise now; by its lines; or the only one."""
-        sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
-        for by in (account, None):
-            if (same := self._by_id.get((sha256, by, external_id))) is not None:
-                return same
-        # A rule or a description that says in which column the id is gives the same lines another one.
-        if (same := self._by_lines.get((sha256, *_hashable(row[name] for name in _LINES)))) is not None:
-            return same
-        invoices = self._invoices.get(sha256, [])
-        return invoices[0] if len(invoices) == 1 and row["id_basis"] != "document" else None
-
-
-_LINES = ("invoice_ordinal", "line_count", "lines_total", "lines_sketch")
-"""What tells an invoice's lines from those of another one of its document."""
-
-
-def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
-
-
 def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
     """Lead decisions to the invoice that they were made about where its source has another name now."""
     connection.execute(
@@ -567,74 +427,10 @@ def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[dat
     return {month for (month,) in rows}
 
 
-def aliases_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str, str]]:
-    """The invoices that are known by another id: source, account and id, each with those that it is kept under."""
-    rows = connection.execute(
-        "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
-        "FROM invoice_aliases"
-    ).fetchall()
-    return {(source, account, external_id): (*kept,) for source, account, external_id, *kept in rows}
-
-
-def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
-    """The invoices that finance has, or may have."""
-    return set(
-        connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
-    )
-
-
-def _pushed_by_what_yields(
-    connection: duckdb.DuckDBPyConnection, pushed: set[tuple[str, str, str]]
-) -> dict[tuple[str, str] | None, tuple[str, str, str]]:
-    """The invoices that finance has from documents that yield, and which alone tell their account; by source and id.
-
-    Lines that come later and do not tell the account are of the same invoice, and not of another one of no account.
-    """
-    rows = connection.execute(
-        "SELECT DISTINCT source, account_id, external_id FROM document_invoices "
-        f"WHERE yields AND account_id <> '{UNKNOWN_ACCOUNT}'"
-    ).fetchall()
-    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for source, account, external_id in rows:
-        if (source, account, external_id) in pushed:
-            found.setdefault((source, external_id), []).append((source, account, external_id))
-    return {key: accounts[0] for key, accounts in found.items() if len(accounts) == 1}
-
-
-def _without_account(row: dict[str, Any]) -> tuple[str, str] | None:
-    """Source and id of an invoice whose account its document does not tell; None where it does."""
-    return (row["source"], row["external_id"]) if row["account_id"] == UNKNOWN_ACCOUNT else None
-
-
-def _alias(*, named: tuple[str, str, str], kept: tuple[str, str, str]) -> Event:
-    event = {
-        "event": "alias",
-        "at": datetime.now(UTC).isoformat(),
-        "source": kept[0],
-        "alias_account_id": named[1],
-        "alias_external_id": named[2],
-        "account_id": kept[1],
-        "external_id": kept[2],
-    }
-    return event if named[0] == kept[0] else {**event, "alias_source": named[0]}
-
-
 def _archived_at(archive: Archive, record: Record) -> datetime:
     """When the document's bytes were archived (UTC): where no line tells when it came, this is about then."""
     modified = archive.path_of(record.document_sha256).stat().st_mtime
     return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
-
-
-def _new_description(arrival: Arrival) -> Event | None:
-    """The event that says by which description the document was accepted, or that it was by none any more; None if known."""
-    known = arrival.record.last(DESCRIBED)
-    if arrival.is_kept or (arrival.described is None and known is None):
-        return None
-    event = described_event(arrival.described, arrival.reading.format)
-    known = known or {}
-    if (known.get("description"), known.get("file") is None) == (event["description"], event["file"] is None):
-        return None
-    return {**event, "at": datetime.now(UTC).isoformat()}
 
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
-from arcadia_dagster.landing.landing import Landed, land
+from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
 from arcadia_dagster.warehouse import Warehouse
@@ -66,7 +66,7 @@ class LandingResource:
         return self._reader
 
     def land(self, warehouse: Warehouse) -> Landed:
-        """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `landing.land`.
+        """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `Landing.land`.
 
         Raises:
             FormatsError: A description of a format cannot be used, or is gone; nothing was taken.
@@ -75,13 +75,8 @@ class LandingResource:
         """
         assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
-        landed = land(
-            warehouse,
-            self.get_archive(),
-            self.get_reader(warehouse),
-            self.inbox_path,
-            settle_seconds=self.settle_seconds,
-        )
+        landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))
+        landed = landing.land(self.inbox_path, settle_seconds=self.settle_seconds)
         landed.months |= months
         return landed
 

@@ -6,10 +6,10 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, decide
 from arcadia_dagster.landing.descriptions import is_dismissed, read_by
-from arcadia_dagster.landing.reading import arrivals, reader_as_landed
+from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.record import decided
 from arcadia_dagster.landing.records import records_of
-from arcadia_dagster.landing.register import register
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -89,8 +89,8 @@ def _read_otherwise(
         if damaged := [sha256[:12] for sha256, record in records.items() if record.damage is not None]:
             raise DecisionError(f"the records of documents {', '.join(damaged)} are damaged; see `arcadia status`")
         with reader_as_landed(warehouse, formats) as reader:
-            found, _ = arrivals(warehouse, reader, [archive.examine(sha256) for sha256 in documents], records)
-        readable = [one for one in found if one.reading.reason is None and not one.is_kept]
-        with warehouse.write() as connection:
-            months = register(connection, archive, readable, reader.formats) if readable else set()
+            landing = Landing(warehouse, archive, reader)
+            found, _ = landing.read([archive.examine(sha256) for sha256 in documents], records)
+            readable = [one for one in found if one.reading.reason is None and not one.is_kept]
+            months = landing.register(readable) if readable else set()
         return months, [one.record.document_sha256 for one in readable]

@@ -9,7 +9,7 @@ from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
-from arcadia_dagster.landing.landing import outdated_documents
+from arcadia_dagster.landing.known import outdated_documents
 from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated

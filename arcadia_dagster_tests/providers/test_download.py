@@ -13,7 +13,7 @@ from arcadia_dagster.formats.inventory import InventoryJson
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import InboxError
-from arcadia_dagster.landing.landing import land
+from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.providers.digitalocean import DigitalOceanClient
 from arcadia_dagster.providers.download import INVENTORY, Fetched, fetch
 from arcadia_dagster.providers.errors import ConfigurationFailure, TransientFailure
@@ -45,7 +45,7 @@ class Home:
     def land(self) -> None:
         reader = Reader(self.warehouse.new_work_folder(), self.warehouse.stage)
         try:
-            land(self.warehouse, self.archive, reader, self.inbox, settle_seconds=0)
+            Landing(self.warehouse, self.archive, reader).land(self.inbox, settle_seconds=0)
         finally:
             reader.close()
 

@@ -10,7 +10,7 @@ import pytest
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.landing import outdated_documents
+from arcadia_dagster.landing.known import outdated_documents
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import stale

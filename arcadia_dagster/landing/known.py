@@ -1,0 +1,149 @@
+"""What earlier landings have registered: files, documents, their records, and what is to be read anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import duckdb
+
+from arcadia_dagster.formats.reader import head_at
+from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FINGERPRINT_SQL
+from arcadia_dagster.landing.record import Event, RecordState
+from arcadia_dagster.landing.records import damaged_records, known_states
+from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.warehouse import Warehouse
+
+
+@dataclass(slots=True)
+class Known:
+    """What earlier landings registered.
+
+    Attributes:
+        fingerprints: Each file of the inbox as it was looked at last, by its path.
+        problems: Why files could not be taken, by path.
+        documents: The document that each file holds, by path.
+        paths: The paths under which each document came.
+        records: How each document's record was when it was read.
+        damaged: The documents whose records are damaged: name and how.
+        outdated: The documents that other versions of formats have read.
+        latest: When the latest document arrived (UTC).
+        nameless: Archived documents that are not registered, for no line tells a name: the arrivals that the inbox tells.
+    """
+
+    fingerprints: dict[str, str]
+    problems: dict[str, str]
+    documents: dict[str, str]
+    paths: dict[str, set[str]]
+    records: dict[str, RecordState]
+    damaged: dict[str, tuple[str, str]]
+    outdated: list[str]
+    latest: datetime | None
+    nameless: dict[str, list[Event]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, warehouse: Warehouse, formats: Formats) -> "Known":
+        """What the warehouse has now."""
+        with warehouse.read() as connection:
+            fingerprints = known_files(connection)
+            problems = connection.execute(
+                "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL"
+            ).fetchall()
+            documents = connection.execute(
+                "SELECT inbox_path, document_sha256 FROM inbox_files WHERE problem IS NULL AND document_sha256 IS NOT NULL"
+            ).fetchall()
+            paths = connection.execute(
+                "SELECT document_sha256, list(DISTINCT inbox_path) FROM document_names GROUP BY document_sha256"
+            ).fetchall()
+            records = known_states(connection)
+            damaged = damaged_records(connection)
+            received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
+            outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
+        return cls(
+            fingerprints=fingerprints,
+            problems=dict(problems),
+            documents=dict(documents),
+            paths={sha256: set(found) for sha256, found in paths},
+            records=records,
+            damaged=damaged,
+            outdated=outdated,
+            latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
+        )
+
+
+def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
+    """The documents that are to be read anew, each with the month of its invoices, where it has some.
+
+    Its format's reading has another version now. What other formats or descriptions could not read, these perhaps can. What was
+    read by a description is read by it as it is now, by none where it is gone, and by none where another fits too: as it would be
+    in a new warehouse. What one of the program's own formats read may have been described since; that is seen when it is looked
+    at, and so no month is told.
+    """
+    kinds = connection.execute(
+        "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
+    ).fetchall()
+    outdated = [
+        f"(status = '{status}' AND read_by = {text_literal(read_by)} AND "
+        f"format {'IS NULL' if format_ is None else f'= {text_literal(format_)}'})"
+        for status, format_, read_by in kinds
+        if read_by != formats.read_by(format_, is_rejected=status == "rejected")
+    ]
+    if not outdated:
+        return []
+    rows = connection.execute(
+        f"SELECT document_sha256, status, format, read_by, invoice_month FROM documents WHERE {' OR '.join(outdated)} "
+        "ORDER BY document_sha256"
+    ).fetchall()
+    return [
+        (sha256, month if _is_read_anew(formats, format_, read_by, is_rejected=status == "rejected") else None)
+        for sha256, status, format_, read_by, month in rows
+    ]
+
+
+def _is_read_anew(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
+    """Whether an outdated document is read anew whatever it is; else it depends on whether a description names its header."""
+    is_own = not is_rejected and not formats.is_described(format_name)
+    return not is_own or formats.has_other_reading(format_name, read_by, is_rejected=is_rejected)
+
+
+def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The fingerprint of each inbox file at the last landing, by its path. What could not be taken is looked at again."""
+    # By column: row by row, a hundred thousand of them take ten times as long.
+    paths, fingerprints = (
+        connection.execute(
+            f"SELECT inbox_path, {FINGERPRINT_SQL} AS fingerprint FROM inbox_files WHERE problem IS NULL"
+        )
+        .fetchnumpy()
+        .values()
+    )
+    return dict(zip(paths.tolist(), fingerprints.tolist(), strict=True))
+
+
+def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outdated: Sequence[str]) -> list[str]:
+    """Those of the outdated documents that are to be read anew; of the others it is noted that they are as they were.
+
+    What one of the program's own formats read, and still does, need not be: its beginning tells.
+    """
+    if not outdated:
+        return []
+    with warehouse.read() as connection:
+        found = connection.execute(
+            "SELECT document_sha256, format, read_by FROM documents WHERE status = 'accepted' "
+            f"AND document_sha256 IN ({text_list(outdated)})"
+        ).fetchall()
+    same: dict[str, list[str]] = {}
+    for sha256, format_name, read_by in found:
+        path = archive.path_of(sha256)
+        if not _is_read_anew(formats, format_name, read_by, is_rejected=False) and path.exists():
+            name, _ = formats.recognise(head_at(path))
+            if not formats.is_described(name):
+                same.setdefault(format_name, []).append(sha256)
+    with warehouse.write() as connection:
+        for format_name, hashes in same.items():
+            connection.execute(
+                f"UPDATE documents SET read_by = ? WHERE document_sha256 IN ({text_list(hashes)})",
+                [formats.read_by(format_name, is_rejected=False)],
+            )
+    kept = {sha256 for hashes in same.values() for sha256 in hashes}
+    return [sha256 for sha256 in outdated if sha256 not in kept]

@@ -1,0 +1,235 @@
+"""What registering documents teaches: the other id of an invoice that is known already, and the description that was used.
+
+Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other becomes its
+alias. Where a document tells both id and number of an invoice that is known by one of them alone, that one stays.
+
+What is learned depends on what finance had at that time: it goes on the document's record, so that a rebuild knows it too.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.landing.arrival import Arrival
+from arcadia_dagster.landing.descriptions import DESCRIBED, described_event
+from arcadia_dagster.landing.record import Event
+from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
+from arcadia_dagster.store.query import text_list
+
+
+def learn(
+    connection: duckdb.DuckDBPyConnection,
+    arrivals: Sequence[Arrival],
+    stated: Sequence[Mapping[str, Any]],
+    accepted: Collection[str],
+) -> dict[str, list[Event]]:
+    """The events that these documents' records lack.
+
+    Args:
+        connection: Where the documents are as they were registered before, or not yet.
+        arrivals: The documents.
+        stated: The invoices that they state, as rows of `document_invoices`, under the ids that the documents tell.
+        accepted: Which of the documents are accepted, by their hashes.
+
+    Returns:
+        The events by the documents' hashes; nothing where nothing is learned.
+    """
+    wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
+    learned: dict[str, list[Event]] = {}
+    earlier = _Earlier.of(connection, wanted)
+    aliases = aliases_of(connection, without=wanted)
+    for arrival in arrivals:
+        aliases |= {_named(event): _kept(event) for event in arrival.record.of("alias")}
+    pushed = _pushed(connection)
+    numbered = _Numbered.of(connection, {row["invoice_number"] for row in stated} - {None}, without=wanted)
+    yielding = _pushed_by_what_yields(connection, pushed, without=wanted)
+    for row in stated:
+        if row["is_statement"]:
+            continue
+        named = (row["source"], row["account_id"], row["external_id"])
+        before = earlier.same_as(row)
+        kept = None
+        if named not in aliases and before is not None and before != named and before in pushed:
+            kept = before
+        elif named not in aliases and named not in pushed:
+            kept = numbered.same_as(row) or yielding.get(_without_account(row))
+        if kept is not None:
+            learned.setdefault(row["document_sha256"], []).append(_alias(named=named, kept=kept))
+            aliases[named] = kept
+        numbered.add(row, aliases.get(named, named))
+    for arrival in arrivals:
+        sha256 = arrival.record.document_sha256
+        if sha256 in accepted and (event := _new_description(arrival)) is not None:
+            learned.setdefault(sha256, []).append(event)
+    return learned
+
+
+def aliases_of(
+    connection: duckdb.DuckDBPyConnection, *, without: str = ""
+) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+    """The invoices that are known by another id: source, account and id, each with those that it is kept under.
+
+    Args:
+        connection: Where the warehouse is.
+        without: SQL: a list of documents whose aliases do not count.
+    """
+    others = f"WHERE document_sha256 NOT IN ({without})" if without else ""
+    rows = connection.execute(
+        "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
+        f"FROM invoice_aliases {others}"
+    ).fetchall()
+    return {(source, account, external_id): (*kept,) for source, account, external_id, *kept in rows}
+
+
+class _Earlier:
+    """The invoices that documents stated when they were registered before."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._by_id: dict[tuple[str, str | None, str], tuple[str, str, str]] = {}
+        self._by_lines: dict[tuple[Any, ...], tuple[str, str, str]] = {}
+        self._invoices: dict[str, list[tuple[str, str, str]]] = {}
+        for sha256, source, account, stated_id, kept_id, *lines in rows:
+            known = (source, account, stated_id)
+            self._by_id[sha256, account, stated_id] = known
+            self._by_id.setdefault((sha256, None, stated_id), known)
+            self._by_lines[sha256, *_hashable(lines)] = (source, account, kept_id)
+            self._invoices.setdefault(sha256, []).append(known)
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, wanted: str) -> "_Earlier":
+        return cls(
+            connection.execute(
+                f"SELECT document_sha256, source, account_id, coalesce(stated_id, external_id), external_id, {', '.join(_LINES)} "
+                f"FROM document_invoices WHERE document_sha256 IN ({wanted}) ORDER BY document_sha256, invoice_ordinal"
+            ).fetchall()
+        )
+
+    def same_as(self, row: Mapping[str, Any]) -> tuple[str, str, str] | None:
+        """The same invoice then: by its id, for source and account may be called otherwise now; by its lines; or the only one."""
+        sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
+        for by in (account, None):
+            if (same := self._by_id.get((sha256, by, external_id))) is not None:
+                return same
+        # A rule or a description that says in which column the id is gives the same lines another one.
+        if (same := self._by_lines.get((sha256, *_hashable(row[name] for name in _LINES)))) is not None:
+            return same
+        invoices = self._invoices.get(sha256, [])
+        return invoices[0] if len(invoices) == 1 and row["id_basis"] != "document" else None
+
+
+_LINES = ("invoice_ordinal", "line_count", "lines_total", "lines_sketch")
+"""What tells an invoice's lines from those of another one of its document."""
+
+
+def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+
+
+class _Numbered:
+    """The invoices that have a number: an API knows one by an id of its own, and a file's name by the number alone."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str], *, without: str) -> "_Numbered":
+        """Those that other documents state with one of these numbers, in the order in which they came."""
+        numbered = cls()
+        relation = connection.execute(
+            "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
+            f"WHERE invoice_number IN ({text_list(sorted(numbers))}) AND NOT coalesce(is_statement, false) "
+            f"AND document_sha256 NOT IN ({without}) "
+            "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
+        )
+        for source, number, account, external_id in relation.fetchall():
+            numbered._known.setdefault((source, number), []).append((account, external_id))
+        return numbered
+
+    def add(self, row: Mapping[str, Any], kept: tuple[str, str, str]) -> None:
+        """Know one more, by the key that it is kept under."""
+        source, account, external_id = kept
+        if row["invoice_number"] is not None:
+            known = self._known.setdefault((source, row["invoice_number"]), [])
+            if (account, external_id) not in known:
+                known.append((account, external_id))
+
+    def same_as(self, row: Mapping[str, Any]) -> tuple[str, str, str] | None:
+        """The invoice that was known first by the other of its two names; None where there is none.
+
+        One of the two is named by the number: two ids that share a number are two invoices.
+        """
+        source, number, own_id, own_account = (
+            row[name] for name in ("source", "invoice_number", "external_id", "account_id")
+        )
+        for account, external_id in self._known.get((source, number), []):
+            is_by_number = (own_id == number) != (external_id == number)
+            if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
+                return source, account, external_id
+        return None
+
+
+def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
+    """The invoices that finance has, or may have."""
+    return set(
+        connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
+    )
+
+
+def _pushed_by_what_yields(
+    connection: duckdb.DuckDBPyConnection, pushed: set[tuple[str, str, str]], *, without: str
+) -> dict[tuple[str, str] | None, tuple[str, str, str]]:
+    """The invoices that finance has from documents that yield, and which alone tell their account; by source and id.
+
+    Lines that come later and do not tell the account are of the same invoice, and not of another one of no account.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT source, account_id, external_id FROM document_invoices "
+        f"WHERE yields AND account_id <> '{UNKNOWN_ACCOUNT}' AND document_sha256 NOT IN ({without})"
+    ).fetchall()
+    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for source, account, external_id in rows:
+        if (source, account, external_id) in pushed:
+            found.setdefault((source, external_id), []).append((source, account, external_id))
+    return {key: accounts[0] for key, accounts in found.items() if len(accounts) == 1}
+
+
+def _without_account(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Source and id of an invoice whose account its document does not tell; None where it does."""
+    return (row["source"], row["external_id"]) if row["account_id"] == UNKNOWN_ACCOUNT else None
+
+
+def _alias(*, named: tuple[str, str, str], kept: tuple[str, str, str]) -> Event:
+    event = {
+        "event": "alias",
+        "at": datetime.now(UTC).isoformat(),
+        "source": kept[0],
+        "alias_account_id": named[1],
+        "alias_external_id": named[2],
+        "account_id": kept[1],
+        "external_id": kept[2],
+    }
+    return event if named[0] == kept[0] else {**event, "alias_source": named[0]}
+
+
+def _named(event: Event) -> tuple[str, str, str]:
+    """What an alias stands for."""
+    return event.get("alias_source") or event["source"], event["alias_account_id"], event["alias_external_id"]
+
+
+def _kept(event: Event) -> tuple[str, str, str]:
+    """What the invoice is kept under."""
+    return event["source"], event["account_id"], event["external_id"]
+
+
+def _new_description(arrival: Arrival) -> Event | None:
+    """The event that says by which description the document was accepted, or that it was by none any more; None if known."""
+    known = arrival.record.last(DESCRIBED)
+    if arrival.is_kept or (arrival.described is None and known is None):
+        return None
+    event = described_event(arrival.described, arrival.reading.format)
+    known = known or {}
+    if (known.get("description"), known.get("file") is None) == (event["description"], event["file"] is None):
+        return None
+    return {**event, "at": datetime.now(UTC).isoformat()}

@@ -1,0 +1,77 @@
+"""The control totals in the inbox: `<file>.total` beside a file states the total that its lines must sum to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from arcadia_dagster.landing.archive import opened
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look
+from arcadia_dagster.store.query import text_list
+from arcadia_dagster.warehouse import Warehouse
+
+_MAX_BYTES = 100_000
+
+
+def text_of(file: InboxFile) -> str:
+    """What a control total says, as text.
+
+    Raises:
+        StillChangingError: It is gone.
+        NotTakenError: It cannot be read.
+    """
+    with opened(file) as source:
+        return source.read(_MAX_BYTES).decode("utf-8-sig", "replace").strip()
+
+
+def totals_of_replaced_files(inbox: Path, found: Look, documents: Mapping[str, str]) -> list[InboxFile]:
+    """Control totals that are as they were, beside a file that holds another document now.
+
+    Args:
+        inbox: The folder.
+        found: What a look at it found.
+        documents: The document that each file holds, by its path.
+    """
+    looked_at = {file.inbox_path for file in (*found.complete, *found.waiting)}
+    paths = [
+        path
+        for path, sha256 in documents.items()
+        if path.lower().endswith(CONTROL_TOTAL_SUFFIX)
+        and path not in looked_at
+        and documents.get(path[: -len(CONTROL_TOTAL_SUFFIX)], sha256) != sha256
+    ]
+    return [
+        InboxFile(path, inbox / path, FileState.of((inbox / path).lstat())) for path in paths if (inbox / path).exists()
+    ]
+
+
+def totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
+    """The control totals that are gone while their documents still lie in the inbox, by path: that they still count.
+
+    Where the document is gone too, the inbox was cleared of what has landed, and nothing is said by that.
+    """
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT inbox_path, stated_by FROM inbox_files JOIN document_invoices USING (document_sha256) "
+            "WHERE problem IS NULL AND stated_by IS NOT NULL AND contains(lower(stated_by), lower(inbox_path)) ORDER BY ALL"
+        ).fetchall()
+    suffixes = (CONTROL_TOTAL_SUFFIX, CONTROL_TOTAL_SUFFIX.upper())
+    return {
+        f"{path}{CONTROL_TOTAL_SUFFIX}": "it was taken away, and what it stated still counts: put it back, or write the word "
+        "none into it, to take back what it stated; then run `arcadia ingest`"
+        for path, stated_by in rows
+        if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
+        and (inbox / path).exists()
+        and not any((inbox / f"{path}{suffix}").exists() for suffix in suffixes)
+    }
+
+
+def documents_last_at(warehouse: Warehouse, paths: Sequence[str]) -> dict[str, str]:
+    """The documents that came under these paths last, of files that are gone from the inbox since; by path."""
+    if not paths:
+        return {}
+    with warehouse.read() as connection:
+        return dict(
+            connection.execute(
+                "SELECT inbox_path, arg_max(document_sha256, (received_at, document_sha256)) FROM document_names "
+                f"WHERE inbox_path IN ({text_list(paths)}) GROUP BY inbox_path"
+            ).fetchall()
+        )
