@@ -274,7 +274,10 @@ class Settings(BaseSettings):
     finance_optional_fields: bool = Field(
         True,  # noqa: FBT003 - the default of a named field
         validation_alias="SKYAI_FINANCE_OPTIONAL_FIELDS",
-        description="Whether the payload has invoice number, dates and evidence, which a finance service may refuse",
+        description=(
+            "Whether the payload has invoice number, dates, evidence and what issuers state besides, which a finance service may "
+            "refuse"
+        ),
     )
     finance_list_path: str = Field(
         "",

@@ -27,7 +27,14 @@ _FIELDS = (
     "period_end",
     "line_count",
     "document_sha256",
+    "due_on",
+    "purchase_order",
+    "seller_tax_id",
+    "buyer_tax_id",
+    "kind",
+    "reference",
 )
+_KINDS = ("invoice", "credit_note")
 _VENDOR_FIELDS = ("name", "category")
 
 
@@ -53,6 +60,12 @@ class Invoice:
     period_end: str | None
     line_count: int | None
     document_sha256: str | None
+    due_on: str | None
+    purchase_order: str | None
+    seller_tax_id: str | None
+    buyer_tax_id: str | None
+    kind: str | None
+    reference: str | None
 
 
 def parse(body: bytes) -> Invoice:
@@ -97,6 +110,12 @@ def _invoice(reader: "_Reader", values: dict[str, object]) -> Invoice:
         period_end=reader.optional_date("period_end", values.get("period_end")),
         line_count=reader.optional_count("line_count", values.get("line_count")),
         document_sha256=reader.optional_sha256("document_sha256", values.get("document_sha256")),
+        due_on=reader.optional_date("due_on", values.get("due_on")),
+        purchase_order=reader.optional_text("purchase_order", values.get("purchase_order")),
+        seller_tax_id=reader.optional_text("seller_tax_id", values.get("seller_tax_id")),
+        buyer_tax_id=reader.optional_text("buyer_tax_id", values.get("buyer_tax_id")),
+        kind=reader.optional_kind("kind", values.get("kind")),
+        reference=reader.optional_text("reference", values.get("reference")),
     )
     if not reader.reasons:
         reader.reasons.extend(_contradictions(invoice))
@@ -161,6 +180,12 @@ class _Reader:
         if value is None or (isinstance(value, str) and _is_date(value)):
             return value
         self.reasons.append(f"{name} must be a date like 2026-04-30")
+        return None
+
+    def optional_kind(self, name: str, value: object) -> str | None:
+        if value is None or (isinstance(value, str) and value in _KINDS):
+            return value
+        self.reasons.append(f"{name} must be {' or '.join(_KINDS)}")
         return None
 
     def optional_sha256(self, name: str, value: object) -> str | None:

@@ -52,6 +52,9 @@ CREATE TABLE IF NOT EXISTS invoices (
 );
 """
 
+_ADDED = ("due_on", "purchase_order", "seller_tax_id", "buyer_tax_id", "kind", "reference")
+"""Columns of `invoices` that files of an earlier version do not have."""
+
 _FIND_VENDOR = "SELECT vendor_id FROM vendors WHERE tenant_id = :tenant_id AND name = :vendor_name"
 
 _ADD_VENDOR = """
@@ -69,12 +72,14 @@ _ADD_INVOICE = """
 INSERT INTO invoices (
     invoice_id, tenant_id, vendor_id, source, external_id, invoice_number, currency,
     amount_gross_minor, amount_net_minor, amount_tax_minor,
-    issued_on, period_start, period_end, line_count, document_sha256, times_received, created_at, updated_at
+    issued_on, period_start, period_end, line_count, document_sha256,
+    due_on, purchase_order, seller_tax_id, buyer_tax_id, kind, reference, times_received, created_at, updated_at
 )
 VALUES (
     :invoice_id, :tenant_id, :vendor_id, :source, :external_id, :invoice_number, :currency,
     :amount_gross_minor, :amount_net_minor, :amount_tax_minor,
-    :issued_on, :period_start, :period_end, :line_count, :document_sha256, 1, :now, :now
+    :issued_on, :period_start, :period_end, :line_count, :document_sha256,
+    :due_on, :purchase_order, :seller_tax_id, :buyer_tax_id, :kind, :reference, 1, :now, :now
 )
 """
 
@@ -91,6 +96,12 @@ SET vendor_id          = :vendor_id,
     period_end         = :period_end,
     line_count         = :line_count,
     document_sha256    = :document_sha256,
+    due_on             = :due_on,
+    purchase_order     = :purchase_order,
+    seller_tax_id      = :seller_tax_id,
+    buyer_tax_id       = :buyer_tax_id,
+    kind               = :kind,
+    reference          = :reference,
     times_received     = times_received + 1,
     updated_at         = :now
 WHERE invoice_id = :invoice_id
@@ -102,6 +113,7 @@ SELECT
     i.source, i.external_id, i.invoice_number, i.currency,
     i.amount_gross_minor, i.amount_net_minor, i.amount_tax_minor,
     i.issued_on, i.period_start, i.period_end, i.line_count, i.document_sha256,
+    i.due_on, i.purchase_order, i.seller_tax_id, i.buyer_tax_id, i.kind, i.reference,
     i.times_received, i.created_at, i.updated_at
 FROM invoices AS i
 JOIN vendors AS v USING (vendor_id)
@@ -136,6 +148,12 @@ class InvoiceRow(TypedDict):
     period_end: str | None
     line_count: int | None
     document_sha256: str | None
+    due_on: str | None
+    purchase_order: str | None
+    seller_tax_id: str | None
+    buyer_tax_id: str | None
+    kind: str | None
+    reference: str | None
     times_received: int
     created_at: str
     updated_at: str
@@ -166,6 +184,10 @@ class Store:
             database.parent.mkdir(parents=True, exist_ok=True)
             with self._connection() as connection:
                 connection.executescript(_SCHEMA)
+                known = {row["name"] for row in connection.execute("PRAGMA table_info(invoices)")}
+                for name in _ADDED:
+                    if name not in known:
+                        connection.execute(f"ALTER TABLE invoices ADD COLUMN {name} TEXT")
         except (OSError, sqlite3.Error) as error:
             message = f"the sandbox cannot keep its rows in {database}: {error}"
             raise SandboxStartError(message) from error

@@ -38,6 +38,41 @@ SELECT * FROM raw_invoices WHERE status = 'current'
 """,
 )
 
+_LONGEST_TEXT: Final = 255
+"""Characters of a text that finance is told, at most: a column of a Phoenix application holds no more, and half an id is none."""
+
+
+def _newest(value: str) -> str:
+    """SQL: what the newest document that states a value has."""
+    return f"arg_max({value}, (received_at, document_sha256)) FILTER ({value} IS NOT NULL)"
+
+
+def _newest_text(name: str, stated: str | None = None) -> str:
+    """SQL: the same of a text, on one line; NULL where the newest is too long to be handed on."""
+    text = _newest(f"nullif(trim(regexp_replace({stated or f'stated.{name}'}, '[\\s\\pC]+', ' ', 'g')), '')")
+    return f"CASE WHEN length({text}) <= {_LONGEST_TEXT} THEN {text} END AS {name}"
+
+
+INVOICE_TERMS: Final = View(
+    "invoice_terms",
+    "What issuers state of an invoice besides its amounts, one row for each invoice of which something is stated, as finance is "
+    "told it: `due_on`, `purchase_order`, `seller_tax_id`, `buyer_tax_id`, `kind` (`invoice`, `credit_note`), `refers_to`: the "
+    "id or number of the invoice that it is about. Of several documents that state one the newest counts; NULL: not known.",
+    f"""
+SELECT source, account_id, external_id, {_newest("stated.due_on")} AS due_on,
+  {_newest_text("purchase_order")}, {_newest_text("seller_tax_id")}, {_newest_text("buyer_tax_id")},
+  coalesce({_newest("stated.kind")}, CASE WHEN count(own.refers_to) > 0 THEN 'credit_note' END) AS kind,
+  {_newest_text("refers_to", "coalesce(stated.refers_to, own.refers_to)")}
+FROM current_invoices AS own
+LEFT JOIN (
+  SELECT document_sha256, invoice_ordinal, due_on, purchase_order, seller_tax_id, buyer_tax_id, kind, refers_to
+  FROM stated_invoices
+) AS stated USING (document_sha256, invoice_ordinal)
+WHERE stated.kind IS NOT NULL OR own.refers_to IS NOT NULL
+GROUP BY ALL
+""",
+)
+
 INVOICES: Final = View(
     "invoices",
     "A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed, and for each "
@@ -64,5 +99,5 @@ LEFT JOIN finance_records AS finance
 """,
 )
 
-VIEWS: Final = (VOID_INVOICES, CURRENT_INVOICES, INVOICES)
+VIEWS: Final = (VOID_INVOICES, CURRENT_INVOICES, INVOICE_TERMS, INVOICES)
 """All of them; one that another is made of stands before it."""

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.delivery import BATCH, Delivered
 from arcadia_dagster.sample import document_hashes
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.relations import VIEWS
 from arcadia_dagster.warehouse.rows import insert
@@ -701,6 +702,74 @@ def test_the_hash_covers_all_of_the_body_but_its_evidence(in_memory: duckdb.Duck
     covered = {name.removesuffix("_name") for name in payload.BUSINESS_FIELDS}
     assert set(body) - covered == {"line_count", "document_sha256"}
     assert covered <= set(body)
+
+
+STATED = {
+    "due_on": date(2026, 5, 31),
+    "purchase_order": "PO-7",
+    "seller_tax_id": "DE812871812",
+    "buyer_tax_id": "DE123456789",
+    "kind": "credit_note",
+    "refers_to": "2025-9",
+}
+
+
+def states_of(connection: duckdb.DuckDBPyConnection, row: dict[str, Any], **stated: Any) -> dict[str, Any]:
+    """The ready invoice, once its own document states this of it besides."""
+    state(connection, [{"invoice_ordinal": 1, "received_at": datetime(2026, 5, 2), **row}])  # noqa: DTZ001
+    connection.execute("DELETE FROM stated_invoices")
+    insert(
+        connection,
+        schema.STATED_INVOICES,
+        [{"document_sha256": row["document_sha256"], "invoice_ordinal": 1, **stated}],
+    )
+    [found] = fetch(connection, READY)
+    return found
+
+
+def test_what_an_issuer_states_besides_changes_body_and_hash_and_nothing_where_nothing_is_known(
+    in_memory: duckdb.DuckDBPyConnection,
+) -> None:
+    bare = states_of(in_memory, invoice(1), kind="invoice")
+    assert bare["payload_sha256"] == expected_hash(invoice(1))
+    assert payload.build(bare).keys() - {"kind"} == payload.build({**bare, "kind": None}).keys()
+    hashes = set()
+    for name, value in STATED.items():
+        found = states_of(in_memory, invoice(1), **{"kind": "invoice", name: value})
+        hashes.add(found["payload_sha256"])
+        sent = payload.build(found)
+        assert sent["reference" if name == "refers_to" else name] == str(value)
+        assert sent.keys() & set(payload.TERMS) == {"kind", "reference" if name == "refers_to" else name}
+        assert not payload.build(found, with_optional_fields=False).keys() & set(payload.TERMS)
+    assert len(hashes | {bare["payload_sha256"]}) == 1 + len(STATED)
+
+
+@pytest.mark.parametrize(
+    ("stated", "sent"),
+    [("PO-7", "PO-7"), (" PO\n 7\x07 ", "PO 7"), ("x" * 255, "x" * 255), ("x" * 256, None), (" \t", None)],
+)
+def test_a_stated_text_is_sent_on_one_line_and_not_where_finance_could_not_keep_it(
+    in_memory: duckdb.DuckDBPyConnection, stated: str, sent: str | None
+) -> None:
+    assert states_of(in_memory, invoice(1), kind="invoice", purchase_order=stated)["purchase_order"] == sent
+
+
+def test_a_credit_note_refers_to_its_invoice_by_the_id_that_the_tenants_finance_has(
+    in_memory: duckdb.DuckDBPyConnection,
+) -> None:
+    original = invoice(1, invoice_number="N-1", tenant_id="acme", finance_external_id="1:acme")
+    elsewhere = invoice(7, invoice_number="N-1", tenant_id="acme", finance_external_id="7", account_id="99")
+    note = invoice(2, refers_to="N-1", tenant_id="acme", finance_external_id="2:acme")
+    of_other = invoice(3, refers_to="N-1", tenant_id="globex", finance_external_id="3")
+    unknown = invoice(4, refers_to="N-9", tenant_id="acme", finance_external_id="4")
+    found = {row["external_id"]: row for row in ready(in_memory, elsewhere, original, note, of_other, unknown)}
+    assert {key: (row["kind"], row["reference"]) for key, row in found.items()} == {
+        "1:acme": (None, None),
+        "7": (None, None),
+        "2:acme": ("credit_note", "1:acme"),
+        "3": ("credit_note", "N-1"),
+        "4": ("credit_note", "N-9"),
+    }
 
 
 def test_an_evidence_change_alone_is_not_pushed(books: Books) -> None:

@@ -1,16 +1,27 @@
 import json
 import socket
+import sqlite3
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.sandbox.app import MAX_BODY_BYTES
-from arcadia_dagster_tests.kit.handmade import IMPORT, LEFT_OUT, SECRET, TENANT, Client, invoice, token
+from arcadia_dagster_tests.kit.handmade import IMPORT, ISSUER, LEFT_OUT, SECRET, TENANT, Client, invoice, token
+
+STATED_BESIDES = {
+    "due_on": "2026-05-31",
+    "purchase_order": "PO-7",
+    "seller_tax_id": "DE812871812",
+    "buyer_tax_id": "DE123456789",
+    "kind": "credit_note",
+    "reference": "418071234",
+}
 
 
 def test_a_first_push_answers_created_and_keeps_the_row(finance):
@@ -30,6 +41,7 @@ def test_a_first_push_answers_created_and_keeps_the_row(finance):
         "invoice_id": answer.json()["invoice_id"],
         "vendor_name": vendor["name"],
         "vendor_category": vendor["category"],
+        **dict.fromkeys(STATED_BESIDES),
         "times_received": 1,
         "updated_at": created_at,
     }
@@ -62,6 +74,34 @@ def test_an_update_replaces_the_facts_and_keeps_the_id_and_the_birth(finance):
     }
     assert (row["vendor_name"], row["invoice_id"]) == ("DO LLC", invoice_id)
     assert row["created_at"] == before["created_at"] < row["updated_at"]
+
+
+def test_what_an_issuer_states_besides_is_kept_and_replaced(finance):
+    body = invoice()
+    finance.push({**body, **STATED_BESIDES})
+    [row] = finance.rows(external_id=body["external_id"])
+    assert {name: row[name] for name in STATED_BESIDES} == STATED_BESIDES
+    finance.push({**body, "due_on": "2026-06-30"})
+    [row] = finance.rows(external_id=body["external_id"])
+    assert {name: row[name] for name in STATED_BESIDES} == {**dict.fromkeys(STATED_BESIDES), "due_on": "2026-06-30"}
+
+
+def test_a_file_of_an_earlier_sandbox_takes_them_too(tmp_path):
+    database = tmp_path / "finance.sqlite"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executescript(
+            "CREATE TABLE vendors (vendor_id TEXT PRIMARY KEY, tenant_id TEXT, name TEXT, category TEXT, created_at TEXT);"
+            "CREATE TABLE invoices (invoice_id TEXT PRIMARY KEY, tenant_id TEXT, vendor_id TEXT, source TEXT, external_id TEXT, "
+            "invoice_number TEXT, currency TEXT, amount_gross_minor INTEGER, amount_net_minor INTEGER, amount_tax_minor INTEGER, "
+            "issued_on TEXT, period_start TEXT, period_end TEXT, line_count INTEGER, document_sha256 TEXT, "
+            "times_received INTEGER, created_at TEXT, updated_at TEXT)"
+        )
+    with RunningSandbox(database=database, secret=SECRET, issuer=ISSUER) as sandbox:
+        client = Client(sandbox)
+        with client.http:
+            client.push({**invoice(), **STATED_BESIDES})
+        [row] = sandbox.invoices()
+    assert row["reference"] == "418071234"
 
 
 def test_tenant_source_and_external_id_together_are_the_identity(finance):
@@ -147,8 +187,10 @@ def test_a_restart_keeps_the_rows(tmp_path):
         {"amount_gross_minor": 0, "amount_net_minor": 0, "amount_tax_minor": 0, "line_count": 0},
         {"external_id": "6173678-2026-04-Скан\u202f№ 7'; DROP TABLE invoices; --"},
         {"period_start": "2024-02-29", "period_end": "2024-02-29"},
+        {"due_on": "2026-05-31", "purchase_order": "PO 7", "seller_tax_id": "DE812871812", "buyer_tax_id": None},
+        {"kind": "credit_note", "reference": "418071234"},
     ],
-    ids=["nulls", "left out", "vendor by name", "credit note", "zero", "any text", "leap day"],
+    ids=["nulls", "left out", "vendor by name", "credit note", "zero", "any text", "leap day", "terms", "reference"],
 )
 def test_what_the_contract_allows_is_accepted(finance, changes):
     assert finance.push(invoice(**changes)).status_code in {200, 201}
@@ -192,6 +234,11 @@ def test_what_the_contract_allows_is_accepted(finance, changes):
         ({"line_count": True}, "line_count must be"),
         ({"document_sha256": "0F" * 32}, "document_sha256 must be 64 lower-case"),
         ({"document_sha256": "0f"}, "document_sha256 must be 64 lower-case"),
+        ({"due_on": "31.05.2026"}, "due_on must be a date"),
+        ({"kind": "refund"}, "kind must be invoice or credit_note"),
+        ({"kind": 1}, "kind must be invoice or credit_note"),
+        ({"purchase_order": ""}, "purchase_order must be a non-empty string"),
+        ({"reference": 418071234}, "reference must be a non-empty string"),
         ({"amount_gros_minor": 1}, "amount_gros_minor is not a field of an invoice"),
         ({"a\nb": 1}, r"a\nb is not a field of an invoice"),
     ],

@@ -120,3 +120,29 @@ def test_a_statement_of_another_invoice_changes_nothing_of_this_one(project: Pro
     project.build()
     assert in_finance(project) == {"INV-1": (600, 60)}
     assert project.invoice("INV-2")["status"] == "held"
+
+
+def pushed(project: Project, external_id: str) -> dict[str, object]:
+    """What finance was told of the invoice besides its amounts."""
+    assert project.sandbox is not None
+    [row] = [row for row in project.sandbox.invoices() if row["external_id"] == external_id]
+    terms = ("due_on", "purchase_order", "seller_tax_id", "kind", "reference")
+    return {name: dict(row)[name] for name in (*terms, "times_received")}
+
+
+def test_finance_is_told_what_the_issuer_states_besides_once_it_is_known(project: Project) -> None:
+    project.drop("lines.csv", LINES)
+    project.build()
+    known = dict.fromkeys(("due_on", "purchase_order", "seller_tax_id", "kind", "reference"))
+    assert pushed(project, "INV-1") == {**known, "times_received": 1}
+    terms = {"DueDate": "2026-06-01T00:00:00Z", "PurchaseOrderNumber": "PO-7"}
+    project.drop("statement.json", summaries(terms, credit_memo("CN-1", **comes_to("2.20", "2.00"))))
+    project.build()
+    known |= {"due_on": "2026-06-01", "purchase_order": "PO-7", "kind": "invoice"}
+    assert pushed(project, "INV-1") == {**known, "times_received": 2}
+    project.settle("release", "CN-1")
+    project.build()
+    told = pushed(project, "CN-1")
+    assert (told["kind"], told["reference"]) == ("credit_note", "INV-1")
+    project.build()
+    assert pushed(project, "INV-1")["times_received"] == 2
