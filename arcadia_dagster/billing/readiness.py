@@ -18,6 +18,7 @@ from arcadia_dagster.billing.advice import (
     void_sql,
 )
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
+from arcadia_dagster.billing.rules import TAX_NOT_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,17 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             can_release=False,
         ),
         Reason(
-            f"{_ONLY_STATED} AND (stated_total IS NOT NULL OR stated_problem IS NOT NULL)",
+            f"{_ONLY_STATED} AND (stated_total IS NOT NULL OR stated_problem IS NOT NULL) AND NOT is_pushed_as_stated",
             "coalesce(stated_by, file_name) || ' states it, and no document has its lines: put the document with its lines into "
-            f"the inbox; or, for it to be pushed as it is stated: ' || {release_sql()}",
+            f"the inbox; or, for it to be pushed as it is stated: ' || {release_sql()} || '; for all such of its account, ' || "
+            f"{_PUSHED_AS_STATED}",
+        ),
+        Reason(
+            f"{_ONLY_STATED} AND stated_total IS NOT NULL AND is_pushed_as_stated AND stated_tax IS NULL "
+            f"AND tax_rule IS DISTINCT FROM '{TAX_NOT_STATED}'",
+            "coalesce(stated_by, file_name) || ' states its total, and not which part of it is tax: write total and tax, as ' || "
+            f"{_TOTAL_LINE} || ' does, into ' || file_name || '.total beside it; if no tax is due: ' || {release_sql()} || "
+            f"'; if none is due on any invoice of its account, ' || {_TAX_NOT_STATED}",
         ),
         Reason(
             "voided_by IS NOT NULL AND NOT is_only_stated",
@@ -213,6 +222,7 @@ _REPLACED = (
 
 _TAX_NOT_STATED = rule_sql("""'tax = "not stated"'""")
 _TAX_MAY_STAND_ALONE = rule_sql("'tax_may_stand_alone = true'")
+_PUSHED_AS_STATED = rule_sql("""'only_stated = "push"'""")
 
 
 _TOTAL_LINE = total_line_sql("'119.00 tax 19.00'")

@@ -20,6 +20,13 @@ TAX_EXPECTED: Final = "expected"
 """The issuer charges tax: an invoice without a line of tax is held until its tax is stated."""
 
 
+PUSH: Final = "push"
+"""What becomes of an invoice that is only stated: it is pushed as its issuer states it."""
+
+HOLD: Final = "hold"
+"""What becomes of it otherwise: it waits for its lines, or for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one table of the file says.
@@ -36,6 +43,7 @@ class Rule:
         time_zone: The zone (IANA) in which the provider's months begin.
         tolerance: How much, in major units of the invoice's currency, its lines may differ from the total that is stated.
         tax_may_stand_alone: Whether an invoice of nothing but tax is right.
+        only_stated: PUSH or HOLD: what becomes of an invoice that its issuer states and of which no document has the lines.
     """
 
     source: str
@@ -49,6 +57,7 @@ class Rule:
     time_zone: str | None = None
     tolerance: Decimal | None = None
     tax_may_stand_alone: bool | None = None
+    only_stated: str | None = None
 
     @property
     def name(self) -> str:

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import duckdb
 
-from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, KEYS, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
+from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, HOLD, KEYS, PUSH, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, read_text, shown, shown_key
@@ -227,12 +227,14 @@ _READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
         _amount,
     ),
     "tax_may_stand_alone": ("true or false, without quotes", _yes_or_no),
+    "only_stated": (f'"{PUSH}" or "{HOLD}"', _one_of(PUSH, HOLD)),
 }
 """What each key must be, in words, and how it is read: None where it is not that."""
 
 _NEAR: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "invoice_id": lambda: [ACCOUNT_AND_MONTH],
     "tax": lambda: [TAX_NOT_STATED, TAX_EXPECTED],
+    "only_stated": lambda: [PUSH, HOLD],
     "time_zone": zoneinfo.available_timezones,
 }
 """What a value that is not what it must be may be meant for."""

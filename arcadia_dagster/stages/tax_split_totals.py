@@ -215,7 +215,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), exact AS MATERIALIZED (
       SELECT line.* EXCLUDE (amount_gross, amount_tax), raw.id_basis, raw.file_name, raw.final_from, raw.is_one_of_several,
         ruled.tax AS tax_rule, ruled.rows_are_not_invoices_to_us, ruled.rows_are_not_invoices_to_us_reason AS rows_reason,
-        ruled.tax_may_stand_alone,
+        ruled.tax_may_stand_alone, coalesce(ruled.only_stated, 'hold') = 'push' AS is_pushed_as_stated,
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
         raw.document_sha256, raw.is_final, raw.open_reason, raw.rounded_lines, raw.withdrawn,
         raw.withdrawn IS NOT NULL OR coalesce(nothing.is_nothing, false)

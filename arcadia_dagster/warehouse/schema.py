@@ -552,6 +552,12 @@ SOURCE_RULES = Table(
         Column(
             "tax_may_stand_alone", "BOOLEAN", "Whether an invoice of nothing but tax is right; NULL: it is in doubt."
         ),
+        Column(
+            "only_stated",
+            "VARCHAR",
+            "`push`: an invoice that is stated, and of which no document has the lines, is pushed as it is stated; `hold`, or "
+            "NULL: it waits.",
+        ),
     ),
     key=("source", "account_id"),
 )

@@ -93,6 +93,8 @@ def test_an_account_s_rule_wins_over_its_source_s_key_by_key() -> None:
         ('[aws]\ntolerance = 0.00001\nreason = "a"', "line 2: aws: tolerance = 0.00001: expected an amount"),
         ('[aws]\ntolerance = true\nreason = "a"', "line 2: aws: tolerance = true: expected an amount"),
         ('[aws]\ntax_may_stand_alone = "yes"\nreason = "a"', "line 2: aws: tax_may_stand_alone = 'yes': expected true or false"),
+        ('[aws]\nonly_stated = true\nreason = "a"', 'line 2: aws: only_stated = true: expected "push" or "hold"'),
+        ('[aws]\nonly_stated = "Push"\nreason = "a"', "did you mean 'push'?"),
         ('[aws]\nrows_are_not_invoices_to_us = 1\nreason = "a"', "expected true or false, without quotes"),
         ('[aws]\ntime_zone = "Mars/Base"\nreason = "a"', "line 2: aws: time_zone = 'Mars/Base': expected a time zone"),
         ('[aws]\ntime_zone = "../etc/passwd"\nreason = "a"', "expected a time zone of the IANA database"),
@@ -159,6 +161,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
                 time_zone=draw(st.sampled_from([None, "Europe/Berlin", "UTC"])),
                 tolerance=draw(st.one_of(st.none(), st.decimals("0.0001", "100", places=4))),
                 tax_may_stand_alone=draw(st.sampled_from([None, True])),
+                only_stated=draw(st.sampled_from([None, "push", "hold"])),
             )
         )
     return Rules(tuple(found))

@@ -219,6 +219,43 @@ def test_a_difference_within_the_tolerance_is_a_line_of_its_own(project: Project
     assert decided(project, "INV-1") == {"tolerance": "it rounds each service"}
 
 
+def test_what_is_only_stated_is_pushed_by_a_rule_and_its_lines_must_agree_when_they_come(project: Project) -> None:
+    project.drop("statement.json", aws.summaries({}))
+    project.build()
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    assert '"aws/111" = { only_stated = "push", reason = "..." }' in reason
+    say(
+        project,
+        '[aws]\nonly_stated = "push"\nreason = "we have no reports"\n["aws/111"]\nonly_stated = "hold"\nreason = "but here"\n',
+    )
+    assert in_finance(project) == {}
+    say(project, '[aws]\nonly_stated = "push"\nreason = "we have no reports"\n')
+    assert in_finance(project) == {"INV-1": (660, 60)}
+    assert decided(project, "INV-1") == {"only_stated": "we have no reports"}
+    project.drop("lines.csv", as_csv(charge(BilledCost="5.99"), tax()))
+    project.build()
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    assert "the total that it states, 6.6 USD, differs from the sum of its lines, 6.59 USD" in reason
+    project.drop("lines.csv", as_csv(charge(), tax()))
+    project.build()
+    assert (project.invoice("INV-1")["status"], project.invoice("INV-1")["line_count"]) == ("ready", 2)
+    assert decided(project, "INV-1") == {}
+
+
+def test_what_is_only_stated_and_says_nothing_of_tax_is_not_pushed_by_that_rule_alone(project: Project) -> None:
+    amount = {"BaseCurrencyAmount": {"TotalAmount": "6.60", "CurrencyCode": "USD"}}
+    project.drop("statement.json", aws.summaries(amount))
+    say(project, '[aws]\nonly_stated = "push"\nreason = "we have no reports"\n')
+    [reason] = project.invoice("INV-1")["hold_reasons"]
+    assert (
+        "statement.json states its total, and not which part of it is tax: write total and tax, as USD 119.00 tax 19.00"
+        in reason
+    )
+    assert '"aws/111" = { tax = "not stated", reason = "..." }' in reason
+    say(project, '[aws]\nonly_stated = "push"\ntax = "not stated"\nreason = "reverse charge, and no reports"\n')
+    assert in_finance(project) == {"INV-1": (660, 0)}
+
+
 def test_tax_that_may_stand_alone_is_no_doubt(project: Project) -> None:
     project.drop("a.csv", as_csv(charge(InvoiceId="1"), tax(InvoiceId="2", BilledCost="36.00")))
     project.build()
