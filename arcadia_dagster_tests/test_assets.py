@@ -217,8 +217,8 @@ def test_lineage_leads_from_every_amount_of_finance_back_to_the_document(year: A
 
 def test_a_run_notes_what_it_saw_of_the_documents(year: Any) -> None:
     _, invoices, instance, *_ = year
-    [record] = instance.fetch_observations(dg.AssetKey("documents"), limit=1).records
-    metadata = record.asset_observation.metadata
+    [record] = instance.fetch_materializations(dg.AssetKey("documents"), limit=1).records
+    metadata = record.asset_materialization.metadata
     assert metadata["accepted"].value >= len(invoices)
     assert metadata["dagster/row_count"].value == sum(
         metadata[status].value for status in ("accepted", "rejected", "dismissed")
@@ -292,11 +292,11 @@ def test_single_assets_can_be_materialized_with_the_resources_of_the_settings(pr
     project.drop(invoice_name(), digitalocean(line(), tax()))
     project.drop("inventory.csv", b"id,name,type,account\n7,web-01,droplet,77\n")
     with instance_in_memory() as instance:
-        for name in ("cloud_resources", *PARTITIONED):
+        for name in ("documents", "cloud_resources", *PARTITIONED):
             result = dg.materialize(
                 list(assets.values()),
                 selection=[name],
-                partition_key=None if name == "cloud_resources" else "2026-04-01",
+                partition_key=None if name in {"documents", "cloud_resources"} else "2026-04-01",
                 resources=definitions.resources,
                 instance=instance,
             )

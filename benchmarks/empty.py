@@ -25,7 +25,6 @@ def same_graph() -> dg.Definitions:
     from arcadia_dagster.definitions import defs  # noqa: PLC0415 - the floor itself imports Dagster alone
 
     graph = defs.resolve_asset_graph()
-    # What no run makes, as `documents`, is none of its steps.
     nodes = [graph.get(key) for key in graph.materializable_asset_keys]
     assets = [_asset(node.key.to_user_string(), node.parent_keys, node.partitions_def) for node in nodes]
     checks = [_checks(number, found.check_specs) for number, found in enumerate(defs.asset_checks or [])]

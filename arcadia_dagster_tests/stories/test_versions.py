@@ -84,7 +84,7 @@ def test_what_comes_after_a_month_that_has_changed_is_stale_until_it_is_made_of_
     assert ui.stale() == ui.stale(MAY) == ui.stale(JUNE) == set()
 
     drop(ui.project, MAY, "1002", "$7.00")
-    ui.materialize("raw_invoices", months=(APRIL, MAY, JUNE))
+    ui.materialize("documents", "raw_invoices", months=(APRIL, MAY, JUNE))
     assert ui.stale(MAY) == {*MONTHLY} - {"raw_invoices"}
     assert ui.stale(APRIL) == ui.stale(JUNE) == set()
 
@@ -116,6 +116,7 @@ def test_a_warehouse_that_is_rebuilt_from_the_archive_has_the_versions_that_it_h
     ui.all(APRIL)
     before = {asset: ui.version(asset) for asset in MONTHLY}
     ui.project.forget_warehouse()
+    ui.materialize("documents")
     for asset in MONTHLY:
         ui.materialize(asset)
         assert ui.stale() == set()
@@ -128,7 +129,7 @@ def test_the_page_of_a_month_is_stale_when_finance_has_answered_anew(project_wit
         drop(ui.project, APRIL, "1001")
         ui.all(APRIL)
         drop(ui.project, APRIL, "1001", "$7.00")
-        ui.materialize("raw_invoices", "cost_lines", "tax_split_totals", "focus_export", "monthly_statement")
+        ui.materialize("documents", "raw_invoices", "cost_lines", "tax_split_totals", "focus_export", "monthly_statement")
         assert ui.stale() == {"finance_records"}
         ui.materialize("finance_records")
         assert ui.stale() == {"monthly_statement"}
@@ -143,10 +144,10 @@ def test_lines_are_stale_when_an_inventory_changes_what_they_are_matched_by(ui: 
     ui.project.drop("inventory.csv", inventory % b"shop")
     ui.all(APRIL)
     ui.project.drop("later.csv", inventory % b"blog")
-    ui.materialize("cloud_resources")
+    ui.materialize("documents", "cloud_resources")
     assert ui.stale() == set()
     ui.project.drop("changed.csv", (inventory % b"blog").replace(b"web-01", b"web-02"))
-    ui.materialize("cloud_resources")
+    ui.materialize("documents", "cloud_resources")
     assert ui.stale() == {"cost_lines"}
     ui.materialize("cost_lines")
     # No line has its resource any more, and so has no line of the export.
@@ -158,7 +159,7 @@ def test_both_months_are_stale_where_an_invoice_has_moved_from_one_to_the_other(
     drop(ui.project, APRIL, "1002", "$5.00")
     ui.all(APRIL, MAY)
     ui.project.drop(invoice_name("2026 May", "1002"), digitalocean(line(amount="$7.00"), tax()))
-    ui.materialize("raw_invoices", months=(MAY,))
+    ui.materialize("documents", "raw_invoices", months=(MAY,))
     assert ui.stale(APRIL) == ui.stale(MAY) == {*MONTHLY} - {"raw_invoices"}
     ui.materialize("cost_lines", "tax_split_totals", months=(MAY,))
     assert ui.stale(APRIL) == ui.stale(MAY) == {"finance_records", "focus_export", "monthly_statement"}
@@ -175,7 +176,7 @@ def test_a_month_is_stale_where_an_invoice_of_it_is_held_for_one_of_another_mont
     ui.all(APRIL)
     assert (ui.project.invoice()["status"], ui.stale()) == ("ready", set())
     # Finance, which knows no accounts, would take it for the one that came first.
-    ui.materialize("raw_invoices", "cost_lines", "tax_split_totals", months=(MAY,))
+    ui.materialize("documents", "raw_invoices", "cost_lines", "tax_split_totals", months=(MAY,))
     [april] = ui.project.query("FROM tax_split_totals WHERE account_id = '77'")
     assert april["status"] == "held"
     assert ui.stale() == {"finance_records", "focus_export", "monthly_statement"}
@@ -203,7 +204,7 @@ OTHERS = {
     "focus_export": ("reports/__init__.py", "reports/focus.py"),
     "monthly_statement": ("finance", "reports", "statement"),
 }
-ASSETS = (*MONTHLY, "cloud_resources")
+ASSETS = (*MONTHLY, "documents", "cloud_resources")
 # The totals know the address of their month's page.
 NOT_CONTENT = {"tax_split_totals": ("statement", "finance", "reports")}
 

@@ -1,16 +1,15 @@
-"""The asset `cloud_resources`: what the company runs, from the inventories in the inbox."""
+"""The asset `cloud_resources`: what the company runs, from the inventories among the documents."""
 
 import dagster as dg
 
-from arcadia_dagster.defs.assets import common, documents, preview, versions
-from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources, content_for_matching
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
 @dg.asset(
-    deps=[documents.KEY],
+    deps=["documents"],
     group_name=common.COSTS,
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
@@ -25,11 +24,9 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 def cloud_resources(
     context: dg.AssetExecutionContext,
     warehouse: dg.ResourceParam[WarehouseResource],
-    landing: dg.ResourceParam[LandingResource],
 ) -> None:
-    """Take new inventories from the inbox and list every resource as last seen."""
+    """List every resource as last seen in an inventory."""
     store = warehouse.get()
-    landing.land(store)
     build_cloud_resources(store)
     with store.read() as connection:
         by_type = connection.execute(

@@ -1,43 +1,75 @@
-"""The asset `documents`: every file that ever came. No run makes it; what a run sees of it is noted as an observation."""
+"""The asset `documents`: the inbox is landed, of whatever months its files are."""
 
 import dagster as dg
 import duckdb
 
-from arcadia_dagster.defs.assets import common, preview
+from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.landing.landing import Landed
+from arcadia_dagster.landing.register import NOT_REPLACED
+from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.resource import WarehouseResource
 
-KEY = dg.AssetKey("documents")
-
-_PREVIEW = """
+_LATEST = """
 SELECT strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received, file_name, status, coalesce(format, '') AS format,
   coalesce(strftime(invoice_month, '%Y-%m'), '') AS month, byte_size, left(document_sha256, 12) AS sha256_begins,
   coalesce(reason, '') AS reason
 FROM documents ORDER BY received_at DESC, file_name
 """
 
-documents = dg.AssetSpec(
-    KEY,
+_REJECTED = f"""
+SELECT file_name, status, reason, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM ({NOT_REPLACED}) ORDER BY received_at DESC
+"""
+
+
+# It has no data version but its code's. Which months a document concerns, the warehouse knows; a version that each new file
+# changes would show all months as stale.
+@dg.asset(
     group_name=common.INVOICES,
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
     metadata=common.table_metadata(schema.DOCUMENTS),
+    code_version=versions.code_version("documents"),
     description=(
         "Every complete file that was ever seen in the inbox, whatever became of it: accepted, rejected with the line and the "
-        "reason, or dismissed by a person. Its bytes lie in the archive under their SHA-256 and are never changed. People and "
-        "providers make it; runs of `raw_invoices` and `cloud_resources` take in what is new and note here what they saw."
+        "reason, or dismissed by a person. A run takes what is new, of whatever month. The bytes lie in the archive under their "
+        "SHA-256 and are never changed."
     ),
 )
+def documents(
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[WarehouseResource],
+    landing: dg.ResourceParam[LandingResource],
+) -> None:
+    """Land the inbox."""
+    store = warehouse.get()
+    landed = landing.land(store)
+    _report(context, landed)
+    with store.read() as connection:
+        context.add_asset_metadata({**_metadata(connection, landed), **common.column_lineage(schema.DOCUMENTS)})
 
 
-def observation(connection: duckdb.DuckDBPyConnection) -> dg.AssetObservation:
-    """What there is now: how many of each status, and the latest."""
+def _metadata(connection: duckdb.DuckDBPyConnection, landed: Landed) -> dict[str, object]:
+    """What there is now: how many of each status, the latest, and what a person should look at."""
     counts: dict[str, int] = dict(connection.execute("SELECT status, count(*) FROM documents GROUP BY ALL").fetchall())
-    latest = connection.execute(f"{_PREVIEW} LIMIT {preview.PREVIEW_ROWS}").df()
-    return dg.AssetObservation(
-        KEY,
-        metadata={
-            common.ROW_COUNT: sum(counts.values()),
-            **{status: counts.get(status, 0) for status in ("accepted", "rejected", "dismissed")},
-            **({} if latest.empty else {"latest_documents": preview.as_table(latest)}),
-        },
-    )
+    latest = connection.execute(f"{_LATEST} LIMIT {preview.PREVIEW_ROWS}").df()
+    rejected = connection.execute(_REJECTED).df()
+    return {
+        common.ROW_COUNT: sum(counts.values()),
+        **{status: counts.get(status, 0) for status in ("accepted", "rejected", "dismissed")},
+        "new_documents": len(landed.documents),
+        **({} if latest.empty else {"latest_documents": preview.as_table(latest)}),
+        **({} if rejected.empty else {"rejected_documents": preview.as_table(rejected)}),
+        **({"still_being_written": ", ".join(landed.waiting)} if landed.waiting else {}),
+    }
+
+
+def _report(context: dg.AssetExecutionContext, landed: Landed) -> None:
+    context.log.info(f"inbox: {landed.seen} files, {len(landed.documents)} new documents")
+    for path in landed.waiting:
+        context.log.info(f"{path}: still being written, left for the next run")
+    for name, reason in landed.rejected.items():
+        context.log.warning(f"{name}: rejected: {reason}")
+    for path, problem in landed.problems.items():
+        context.log.warning(f"{path}: not taken: {problem}")

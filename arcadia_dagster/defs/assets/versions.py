@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 
 # Every asset lands, reads or builds by these.
 _SHARED = (
-    *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "documents", "preview", "versions")),
+    *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
     *("defs/__init__.py", "defs/internals", "plain_file.py", "toml_file.py"),
     *("billing", "store", "warehouse", "reading", "formats", "landing", "stages"),
 )
