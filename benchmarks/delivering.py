@@ -19,6 +19,7 @@ from arcadia_dagster.finance.delivery import Delivery
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.store.query import fetch
+from arcadia_dagster.warehouse.relations import ready_invoices_sql
 from arcadia_dagster_tests.kit.generate import write_months
 from arcadia_dagster_tests.kit.plain import warehouse_of
 from benchmarks.home import build_elsewhere, finance_sums, sandbox, stated_sums
@@ -130,7 +131,7 @@ async def _send_some(client: httpx.AsyncClient, bodies: Iterator[bytes]) -> None
 
 def _bodies(home: Path) -> list[bytes]:
     with warehouse_of(home).read() as connection:
-        rows = fetch(connection, payload.ready_invoices_sql())
+        rows = fetch(connection, ready_invoices_sql())
     return [
         json.dumps(payload.build(row), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         for row in rows

@@ -151,25 +151,3 @@ class Rules:
     @cached_property
     def _by_name(self) -> dict[tuple[str, str | None], Rule]:
         return {(rule.source, rule.account_id): rule for rule in self.rules}
-
-
-def ruled_sql(accounts: str) -> str:
-    """SQL: what the rules say of each account, NULL where nothing: `source`, `account_id`, each key and its reason.
-
-    The reason of `tax` is `tax_reason`; and so on.
-
-    Args:
-        accounts: SQL: a relation with `source` and `account_id`.
-    """
-    keys = ", ".join(
-        f"coalesce(own.{key}, general.{key}) AS {key}, "
-        f"CASE WHEN own.{key} IS NOT NULL THEN own.reason "
-        f"WHEN general.{key} IS NOT NULL THEN general.reason END AS {key}_reason"
-        for key in KEYS
-    )
-    return f"""
-    SELECT account.source, account.account_id, {keys}
-    FROM (SELECT DISTINCT source, account_id FROM {accounts}) AS account
-    LEFT JOIN (FROM source_rules WHERE account_id IS NOT NULL) AS own
-      ON own.source = account.source AND own.account_id = account.account_id
-    LEFT JOIN (FROM source_rules WHERE account_id IS NULL) AS general ON general.source = account.source"""

@@ -106,12 +106,10 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
 
 def _held(home: Home) -> dict[str, str]:
     """Why each held invoice is held, whatever its month."""
-    from arcadia_dagster.stages.tax_split_totals import HELD
-
     with complaints(), home.warehouse.read() as connection:
         rows = connection.execute(
             "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
-            f"FROM ({HELD}) ORDER BY invoice_month, source, account_id, external_id"
+            "FROM awaited_invoices WHERE status = 'held' ORDER BY invoice_month, source, account_id, external_id"
         ).fetchall()
     return dict(rows)
 

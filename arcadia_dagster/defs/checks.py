@@ -18,27 +18,26 @@ from arcadia_dagster.finance.outstanding import REROUTED, missing_sql, unwanted_
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
-from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.reports.close import accounts, close
-from arcadia_dagster.stages.tax_split_totals import AWAITED, WAITING, unreconciled
+from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
 
-_NOT_TAKEN = f"""
+_NOT_TAKEN = """
 SELECT * FROM (
 SELECT file_name AS file, reason AS problem, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
-FROM ({NOT_REPLACED})
+FROM unreplaced_documents
 UNION ALL
 SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
 )
 ORDER BY received <> '', received DESC, file
 """
 
-_HELD = f"""
+_HELD = """
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
   array_to_string(hold_reasons, '; ') AS held_because
-FROM ({WAITING})
+FROM waiting_invoices
 ORDER BY invoice_month DESC, source, external_id
 """
 
@@ -71,11 +70,11 @@ ORDER BY invoice_month DESC, source, external_id
 
 
 # What each account's month comes to in each currency; a person has said of what is void that there is no such invoice.
-_SUMMED = f"""
+_SUMMED = """
 summed AS (
   SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor,
     coalesce(sum(amount_gross_minor) FILTER (status = 'ready'), 0)::BIGINT AS amount_ready_minor
-  FROM ({AWAITED}) ANTI JOIN void_invoices USING (source, account_id, external_id)
+  FROM awaited_invoices ANTI JOIN void_invoices USING (source, account_id, external_id)
   WHERE currency IS NOT NULL GROUP BY ALL
 )"""
 
@@ -169,7 +168,7 @@ ORDER BY invoice_month DESC, source, external_id, tenant_id
 
 _DAMAGED = """
 SELECT file_name AS file, record_damage AS damage, document_sha256
-FROM documents WHERE record_damage IS NOT NULL ORDER BY file_name, document_sha256
+FROM damaged_documents ORDER BY file_name, document_sha256
 """
 
 _CHECKS = (
@@ -357,7 +356,7 @@ def month_is_complete(close_day: int) -> dg.AssetChecksDefinition:
 def _closed(warehouse: WarehouseResource, close_day: int) -> dg.AssetCheckResult:
     with warehouse.get().read() as connection:
         found = close(accounts(connection), today=datetime.now(UTC).date(), close_day=close_day)
-        rejected = connection.execute(f"SELECT count(*) FROM ({NOT_REPLACED})").fetchone()
+        rejected = connection.execute("SELECT count(*) FROM unreplaced_documents").fetchone()
     passed = not (found.open and found.is_due)
     files = f", look whether a rejected file is it ({rejected[0]} wait)" if rejected and rejected[0] else ""
     advice = (

@@ -12,7 +12,8 @@ import duckdb
 
 from arcadia_dagster.formats.registry import month_of_name
 from arcadia_dagster.landing.inbox import InboxFile
-from arcadia_dagster.warehouse.months import STAGES, next_month, stale
+from arcadia_dagster.warehouse.months import next_month, stale
+from arcadia_dagster.warehouse.relations import STAGES
 
 
 @dataclass(frozen=True, slots=True)

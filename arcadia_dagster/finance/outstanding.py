@@ -15,10 +15,10 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance import states
 from arcadia_dagster.finance.standing import InvoiceState, Part
 from arcadia_dagster.finance.states import Outcome
-from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD, ready_invoices_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,6 @@ _IS_MISSING = states.is_missing_sql(**_PAYLOADS)
 # What leaves open whether finance has it: no answer on record, one that did not say, none that came in time.
 UNCERTAIN = f"(outcome IS NULL OR outcome IN ({text_list([Outcome.UNKNOWN.value, Outcome.TRANSIENT.value])}))"
 """SQL over `finance_attempts`: whether the attempt leaves open if finance has the invoice."""
-
-SETTLED_PAYLOAD = ""
-"""The hash in the record of an invoice that finance does not have any more, as it should be: no payload's."""
 
 
 def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> str:
@@ -121,7 +118,7 @@ def ready_sql(
     SELECT ready.*, record.payload_sha256 AS pushed_sha256, record.state, record.attempts, record.action,
       record.finance_invoice_id, record.finance_vendor_id, record.pushed_to_finance_at, record.not_before, record.last_error,
       changed.rerouted
-    FROM ({payload.ready_invoices_sql()}) AS ready
+    FROM ({ready_invoices_sql()}) AS ready
     LEFT JOIN finance_records AS record
       ON record.target = {text_literal(recipient.target)} AND record.tenant_id = ready.tenant_id
       AND record.source = ready.source AND record.account_id = ready.account_id
@@ -152,8 +149,7 @@ def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
     WITH record AS (
       SELECT * FROM finance_records WHERE {recipient.is_recipients_sql} AND {accounts}
     ), part AS (
-      SELECT source, account_id, external_id AS invoice_external_id, tenant_id, finance_external_id AS external_id, projects
-      FROM allocations WHERE {accounts}
+      SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id, projects FROM invoice_parts WHERE {accounts}
     ), moved AS (
       SELECT before.tenant_id, {invoice}, string_agg(DISTINCT before.project, ', ' ORDER BY before.project) AS projects
       FROM (SELECT tenant_id, {invoice}, unnest(projects) AS project FROM record) AS before
@@ -180,7 +176,7 @@ def rerouted_sql(recipient: Recipient, accounts: str = "true") -> str:
 def unwanted_sql(to: str = "true") -> str:
     """SQL: the records of what should not be there: `target`, the key, `invoice_external_id`, `why` and `is_decided`.
 
-    A person has decided so, see `DECIDED_AGAINST`; or no route leads to its tenant any more, which is decided once a person has
+    A person has decided so, see `unwanted_invoices`; or no route leads to its tenant any more, which is decided once a person has
     had it pushed as it is routed now: before that there are other ways, see REROUTED_ADVICE.
 
     Args:
@@ -191,15 +187,12 @@ def unwanted_sql(to: str = "true") -> str:
       coalesce(decided.why, 'no route leads to this tenant any more') AS why,
       decided.why IS NOT NULL OR record.payload_sha256 = '{SETTLED_PAYLOAD}' AS is_decided
     FROM (FROM finance_records WHERE {to}) AS record
-    LEFT JOIN ({DECIDED_AGAINST}) AS decided USING (source, account_id, invoice_external_id)
+    LEFT JOIN unwanted_invoices AS decided USING (source, account_id, invoice_external_id)
     LEFT JOIN (
-      SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS has_parts FROM allocations
+      SELECT DISTINCT source, account_id, invoice_external_id, true AS has_parts FROM invoice_parts
     ) AS allocated USING (source, account_id, invoice_external_id)
-    LEFT JOIN (
-      SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id,
-        true AS is_here
-      FROM allocations
-    ) AS here USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
+    LEFT JOIN (SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id, true AS is_here FROM invoice_parts) AS here
+      USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
     WHERE decided.why IS NOT NULL OR (allocated.has_parts AND here.is_here IS NULL)
     """
 

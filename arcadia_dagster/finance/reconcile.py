@@ -15,7 +15,6 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
 from arcadia_dagster.finance.outstanding import (
     REROUTED_ADVICE,
-    SETTLED_PAYLOAD,
     UNCERTAIN,
     Recipient,
     key_condition,
@@ -23,10 +22,10 @@ from arcadia_dagster.finance.outstanding import (
     unwanted_sql,
 )
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
-from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
+from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
 
 _COMPARED = ("currency", *COMPARED)
 _IDS_SHOWN = 5
@@ -106,15 +105,11 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
               FROM finance_attempts WHERE {to} GROUP BY ALL
             ), stated AS (
               SELECT DISTINCT source, account_id, external_id AS invoice_external_id FROM document_invoices
-            ), allocated AS (
-              SELECT tenant_id, source, account_id, finance_external_id AS external_id, external_id AS invoice_external_id
-              FROM allocations
-            ), decided AS ({DECIDED_AGAINST}
             ), unwanted AS ({unwanted_sql(to)}
             ), record AS (
               SELECT {DELIVERY_KEY_COLUMNS}, finance_invoice_id FROM finance_records WHERE {to}
             ), known AS (
-              SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM allocated SEMI JOIN stated
+              SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM invoice_parts SEMI JOIN stated
                 USING (source, account_id, invoice_external_id)
               UNION SELECT {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM sent
             )
@@ -126,7 +121,7 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             LEFT JOIN record USING ({DELIVERY_KEY_COLUMNS})
             LEFT JOIN sent USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN unwanted USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
-            LEFT JOIN decided USING (source, account_id, invoice_external_id)
+            LEFT JOIN unwanted_invoices AS decided USING (source, account_id, invoice_external_id)
             LEFT JOIN ready USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,

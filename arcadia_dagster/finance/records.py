@@ -18,7 +18,6 @@ from arcadia_dagster.finance.client import Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, UnknownOutcome
 from arcadia_dagster.finance.outstanding import (
     IS_OUTSTANDING,
-    SETTLED_PAYLOAD,
     Recipient,
     key_condition,
     ready_sql,
@@ -28,6 +27,7 @@ from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
 from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
+from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
 from arcadia_dagster.warehouse.rows import insert
 
 _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (

@@ -20,36 +20,6 @@ from arcadia_dagster.warehouse import Warehouse
 Decision = Literal["release", "dismiss", "void", "end"]
 
 
-DECIDED_AGAINST = """
-SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
-FROM void_invoices
-UNION ALL
-SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it, or it is no invoice to us' AS why
-FROM tax_split_totals AS total ANTI JOIN void_invoices USING (source, account_id, external_id)
-WHERE is_nothing GROUP BY ALL
-UNION ALL
-SELECT source, account_id, invoice_external_id, 'its document was dismissed' AS why
-FROM (
-  SELECT attempt.source, attempt.account_id, attempt.invoice_external_id, dismissed.is_dismissed
-  FROM finance_attempts AS attempt
-  LEFT JOIN (SELECT DISTINCT document_sha256, true AS is_dismissed FROM decisions WHERE decision = 'dismiss') AS dismissed
-    USING (document_sha256)
-  ANTI JOIN document_invoices AS stated
-    ON stated.source = attempt.source AND stated.account_id = attempt.account_id
-    AND stated.external_id = attempt.invoice_external_id
-  ANTI JOIN void_invoices AS void
-    ON void.source = attempt.source AND void.account_id = attempt.account_id
-    AND void.external_id = attempt.invoice_external_id
-)
-GROUP BY source, account_id, invoice_external_id HAVING bool_and(coalesce(is_dismissed, false))
-"""
-"""SQL: the invoices that should not be in finance because a person or their provider has decided so, each with why.
-
-A person has voided it; its provider has withdrawn it; or no document states it any more, and a person has dismissed each one of
-which it was pushed. That no document states it is no decision: nobody is told to remove it from finance then.
-"""
-
-
 class DecisionError(ValueError):
     """The decision cannot be taken; the message says why."""
 

@@ -47,8 +47,7 @@ def records_of(warehouse: Warehouse, archive: Archive, documents: Sequence[str])
 def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
     """The registered documents whose records are damaged: by SHA-256, the name and what is wrong, with path and line."""
     rows = connection.execute(
-        "SELECT document_sha256, file_name, record_damage FROM documents WHERE record_damage IS NOT NULL "
-        "ORDER BY file_name, document_sha256"
+        "SELECT document_sha256, file_name, record_damage FROM damaged_documents ORDER BY file_name, document_sha256"
     ).fetchall()
     return {sha256: (name, damage) for sha256, name, damage in rows}
 

@@ -36,37 +36,6 @@ NO_MONTH = (
 )
 
 
-REPLACED = """
-SELECT DISTINCT name.document_sha256, name.inbox_path, other.document_sha256 AS replaced_by
-FROM document_names AS name
-JOIN document_names AS other USING (inbox_path)
-JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
-LEFT JOIN inbox_files AS lies USING (inbox_path)
-WHERE replacement.status = 'accepted' AND name.document_sha256 <> other.document_sha256
-  AND lies.document_sha256 IS DISTINCT FROM name.document_sha256
-  AND (other.received_at > name.received_at OR lies.document_sha256 = other.document_sha256)
-"""
-"""SQL: each path of a document at which an accepted one came later, or was put back, with that one: `replaced_by`.
-
-The path counts, not the file's name alone: files of different deliveries have the same names in folders of their own. A document
-that lies at the path again is not replaced.
-"""
-
-NOT_REPLACED = f"""
-SELECT * FROM documents AS document
-WHERE status = 'rejected' AND document_sha256 NOT IN (
-  SELECT document_sha256 FROM (SELECT document_sha256, inbox_path FROM document_names) AS name
-  LEFT JOIN (SELECT DISTINCT document_sha256, inbox_path, true AS is_replaced FROM ({REPLACED})) AS replaced
-    USING (document_sha256, inbox_path)
-  GROUP BY document_sha256 HAVING bool_and(coalesce(is_replaced, false)))
-"""
-"""SQL: the rejected documents that no accepted one has replaced, or not at each path that they came under.
-
-One page of an expired session may lie in the place of several invoices: each of them is lacking. A damaged record may have lost
-its document's paths: what nobody knows is not replaced.
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Registered:
     """What registering has done.

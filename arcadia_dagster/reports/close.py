@@ -138,17 +138,12 @@ def accounts(connection: duckdb.DuckDBPyConnection) -> list[Account]:
     """Every account that has an invoice in the warehouse; what has none and comes to nothing is none."""
     rows = connection.execute(
         """
-        WITH invoice AS (
-          SELECT total.*, coalesce(void.is_void, false) AS is_void, coalesce(ended.is_last, false) AS is_last
-          FROM tax_split_totals AS total
-          LEFT JOIN (SELECT source, account_id, external_id, true AS is_void FROM void_invoices) AS void
-            USING (source, account_id, external_id)
-          LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_last
-                     FROM decisions WHERE decision = 'end') AS ended USING (source, account_id, external_id)
-        )
         SELECT source, account_id, list(DISTINCT invoice_month),
-          list(DISTINCT invoice_month) FILTER (status = 'held' AND NOT is_void), max(invoice_month) FILTER (is_last)
-        FROM invoice WHERE NOT coalesce(is_nothing, false) GROUP BY ALL ORDER BY ALL
+          list(DISTINCT invoice_month) FILTER (standing = 'held'), max(invoice_month) FILTER (is_last)
+        FROM awaited_invoices
+        LEFT JOIN (SELECT DISTINCT source, account_id, external_id, true AS is_last
+                   FROM decisions WHERE decision = 'end') AS ended USING (source, account_id, external_id)
+        GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
     return [

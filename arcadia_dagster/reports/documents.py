@@ -12,7 +12,6 @@ import duckdb
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, fingerprint, is_temporary, readable
-from arcadia_dagster.landing.register import NOT_REPLACED, REPLACED
 from arcadia_dagster.reports.listing import ListedInvoice, short_hash
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 
@@ -237,10 +236,10 @@ def explain_document(
     names = fetch(connection, f"SELECT inbox_path, received_at FROM document_names WHERE {one} ORDER BY ALL")
     replaced: dict[str, list[str]] = {}
     for path, by in connection.execute(
-        f"SELECT inbox_path, replaced_by FROM ({REPLACED}) WHERE {one} ORDER BY ALL"
+        f"SELECT inbox_path, replaced_by FROM replaced_documents WHERE {one} ORDER BY ALL"
     ).fetchall():
         replaced.setdefault(path, []).append(by)
-    is_open = bool(fetch(connection, f"SELECT 1 AS found FROM ({NOT_REPLACED}) WHERE {one}"))
+    is_open = bool(fetch(connection, f"SELECT 1 AS found FROM unreplaced_documents WHERE {one}"))
     return {
         "document": {
             **document,
@@ -262,8 +261,9 @@ def explain_document(
             for row in fetch(
                 connection,
                 "SELECT DISTINCT document_sha256, inbox_path, reason, received_at "
-                f"FROM ({REPLACED}) JOIN (SELECT document_sha256, reason, received_at FROM documents WHERE status = 'rejected') "
-                f"USING (document_sha256) WHERE replaced_by = {text_literal(document_sha256)} ORDER BY received_at, inbox_path",
+                "FROM replaced_documents "
+                "JOIN (SELECT document_sha256, reason, received_at, status FROM documents) USING (document_sha256) "
+                f"WHERE replaced_by = {text_literal(document_sha256)} AND status = 'rejected' ORDER BY received_at, inbox_path",
             )
         ],
         "resources": _count(connection, "inventories", one),

@@ -12,7 +12,6 @@ from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.reader import head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import DECIDED_AGAINST
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.rules import known_rules, said
@@ -99,7 +98,7 @@ def explain(
             connection, f"SELECT * FROM cost_lines WHERE {where} AND added_by IS NOT NULL ORDER BY line_number"
         )
         kept = kept_documents(connection)
-        decided = _rows(connection, f"SELECT why FROM ({DECIDED_AGAINST}) WHERE {pushed}")
+        decided = _rows(connection, f"SELECT why FROM unwanted_invoices WHERE {pushed}")
         is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
         found = {
             "invoice": key,

@@ -19,6 +19,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, expon
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.relations import joined_invoices_sql
 
 Format = Literal["csv", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet")
@@ -120,17 +121,6 @@ Numbers are left as they are. Parquet keeps every type, and its TIMESTAMPs say t
 
 _LINES: Final = f"cost_lines AS line LEFT JOIN {exponents_sql()} AS iso USING (currency)"
 
-# A row for each part that a tenant bears, as in the view `invoices`; an invoice that is not split is one part.
-_INVOICES: Final = f"""
-tax_split_totals AS total
-LEFT JOIN (FROM current_invoices) AS raw USING (source, account_id, external_id)
-LEFT JOIN allocations AS part USING (source, account_id, external_id)
-LEFT JOIN finance_records AS record
-  ON record.source = part.source AND record.account_id = part.account_id AND record.tenant_id = part.tenant_id
-  AND record.external_id = part.finance_external_id AND record.target = {{target}}
-LEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency
-"""
-
 _ORDER: Final[Mapping[Content, tuple[str, ...]]] = {
     "invoices": (*_KEY, "tenant_id"),
     "lines": (*_KEY, "document_sha256", "line_number"),
@@ -202,11 +192,17 @@ def _query(content: Content, months: Collection[date] | None, target: str, *, as
     shown = _cell if as_text else _typed
     outer = ", ".join(f"{shown(column)} AS {column.name}" for column in _COLUMNS[content])
     inner = ", ".join(f"{column.expression} AS {column.name}" for column in _COLUMNS[content])
-    rows = _LINES if content == "lines" else _INVOICES.format(target=text_literal(target))
+    rows = _LINES if content == "lines" else _invoices(target)
     within = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
     order = ", ".join(_ORDER[content])
     # Sorted as they are stored, and made text afterwards: text takes thrice the memory.
     return f"SELECT {outer} FROM (SELECT * FROM (SELECT {inner} FROM {rows}) {within} ORDER BY {order})"
+
+
+def _invoices(target: str) -> str:
+    """SQL: a row for each part that a tenant bears, as in the view `invoices`; an invoice that is not split is one part."""
+    joined = joined_invoices_sql(f"record.target = {text_literal(target)}")
+    return f"{joined}\nLEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency"
 
 
 def _typed(column: _Exported) -> str:

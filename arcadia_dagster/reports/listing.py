@@ -11,12 +11,11 @@ import duckdb
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.finance.standing import DELIVERY_STATES, InvoiceState, Part
 from arcadia_dagster.formats.registry import month_of_name
-from arcadia_dagster.landing.register import NOT_REPLACED, REPLACED
 from arcadia_dagster.reports.status import Sums
-from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list, previous_month
+from arcadia_dagster.warehouse.relations import NOTHING, VOID
 
 _HASH_SHOWN: Final = 12
 
@@ -158,7 +157,7 @@ def state_of(standing: str, parts: Sequence[Part]) -> InvoiceState:
     """The state of an invoice.
 
     Args:
-        standing: How its totals stand, see `standing_sql`.
+        standing: How its totals stand, see `standing_invoices`.
         parts: What may go to finance of it. None where the register says otherwise by now than the totals.
     """
     if standing == NOTHING:
@@ -203,8 +202,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None
           FROM document_invoices JOIN (SELECT document_sha256, file_name FROM documents) USING (document_sha256)
           ANTI JOIN tax_split_totals USING ({key}) GROUP BY {key}
         )
-        SELECT total.*, {standing_sql("total")} AS standing, current.number, current.documents
-        FROM tax_split_totals AS total LEFT JOIN current USING ({key}) WHERE {of_months}
+        SELECT total.*, current.number, current.documents
+        FROM standing_invoices AS total LEFT JOIN current USING ({key}) WHERE {of_months}
         UNION ALL BY NAME
         SELECT *, '{InvoiceState.UNBUILT}' AS standing FROM unbuilt WHERE {of_months}
         ORDER BY invoice_month, source, account_id, external_id
@@ -261,13 +260,13 @@ def rejected(connection: duckdb.DuckDBPyConnection, months: Collection[date] | N
     """
     rows = fetch(
         connection,
-        f"""
+        """
         SELECT document_sha256, document.file_name, format, coalesce(reason, '') AS reason, document.received_at,
           list(inbox_path ORDER BY inbox_path) FILTER (inbox_path IS NOT NULL) AS inbox_paths
-        FROM ({NOT_REPLACED}) AS document
+        FROM unreplaced_documents AS document
         LEFT JOIN (
           SELECT document_sha256, inbox_path FROM document_names
-          ANTI JOIN ({REPLACED}) AS replaced USING (document_sha256, inbox_path)
+          ANTI JOIN replaced_documents AS replaced USING (document_sha256, inbox_path)
         ) AS name USING (document_sha256)
         GROUP BY ALL ORDER BY received_at, document_sha256
         """,

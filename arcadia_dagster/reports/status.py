@@ -5,10 +5,9 @@ from datetime import date
 from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
-from arcadia_dagster.landing.register import NOT_REPLACED
-from arcadia_dagster.stages.tax_split_totals import AWAITED, WAITING
 from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +84,17 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
         ).fetchall():
             of(month).documents = documents
         [(documents, rejected)] = connection.execute(
-            f"SELECT (SELECT count(*) FROM documents WHERE invoice_month IS NULL), (SELECT count(*) FROM ({NOT_REPLACED}))"
+            "SELECT (SELECT count(*) FROM documents WHERE invoice_month IS NULL), (SELECT count(*) FROM unreplaced_documents)"
         ).fetchall()
         if documents:
             of(None).documents, of(None).rejected = documents, rejected
         for month, invoices, held in connection.execute(
-            "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
-            f"LEFT JOIN ({WAITING}) AS held USING (source, account_id, external_id) GROUP BY ALL"
+            "SELECT invoice_month, count(*), count(*) FILTER (standing = 'held') FROM standing_invoices GROUP BY ALL"
         ).fetchall():
             of(month).invoices, of(month).held = invoices, held
         for month, *sums in connection.execute(
             "SELECT invoice_month, currency, sum(amount_gross_minor)::BIGINT, sum(amount_net_minor)::BIGINT, "
-            f"sum(amount_tax_minor)::BIGINT FROM ({AWAITED}) WHERE amount_gross_minor IS NOT NULL GROUP BY ALL ORDER BY ALL"
+            "sum(amount_tax_minor)::BIGINT FROM awaited_invoices WHERE amount_gross_minor IS NOT NULL GROUP BY ALL ORDER BY ALL"
         ).fetchall():
             of(month).sums.append(Sums(*sums))
         for month, pushed in connection.execute(_pushed_sql(target)).fetchall():
@@ -109,13 +107,11 @@ def _pushed_sql(target: str) -> str:
     return f"""
     SELECT invoice_month, count(*) FROM (
       SELECT part.invoice_month, bool_and(coalesce(record.is_there, false)) AS is_pushed
-      FROM allocations AS part
+      FROM invoice_parts AS part
       LEFT JOIN (
-        SELECT tenant_id, source, account_id, external_id, true AS is_there FROM finance_records
+        SELECT {DELIVERY_KEY_COLUMNS}, true AS is_there FROM finance_records
         WHERE target = {text_literal(target)} AND state = 'delivered' AND finance_invoice_id IS NOT NULL
-      ) AS record
-        ON record.source = part.source AND record.account_id = part.account_id AND record.tenant_id = part.tenant_id
-        AND record.external_id = part.finance_external_id
-      GROUP BY part.source, part.account_id, part.external_id, part.invoice_month
+      ) AS record USING ({DELIVERY_KEY_COLUMNS})
+      GROUP BY source, account_id, part.invoice_external_id, part.invoice_month
     ) WHERE is_pushed GROUP BY ALL
     """

@@ -18,6 +18,7 @@ from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
+from arcadia_dagster.warehouse.relations import NOTHING
 from arcadia_dagster.warehouse.rows import insert
 
 _Key = tuple[str, str, str]
@@ -144,7 +145,7 @@ _OWN_ID = "({part}.finance_external_id || '-' || {part}.account_id)"
 
 _OF_ITS_OWN = f"""
 SELECT DISTINCT source, account_id, external_id
-FROM (SELECT source, account_id, external_id, unnest(overruled) AS seen FROM decisions WHERE decision = 'release')
+FROM (SELECT source, account_id, external_id, unnest(overruled) AS seen FROM releases)
 WHERE starts_with(seen, 'account ') AND contains(seen, '{_SAME_ID}')
 """
 """SQL: the invoices of which a person has said that they are others than those of other accounts with the same id.
@@ -159,7 +160,7 @@ WITH standing AS (
   -- What is void, or awaited by nobody, goes to finance no more, and takes no id from another.
   FROM allocations
   ANTI JOIN void_invoices USING (source, account_id, external_id)
-  ANTI JOIN (FROM tax_split_totals WHERE is_nothing) AS nothing USING (source, account_id, external_id)
+  ANTI JOIN (FROM standing_invoices WHERE standing = '{NOTHING}') AS nothing USING (source, account_id, external_id)
 ), contested AS (
   SELECT tenant_id, source, finance_external_id FROM standing GROUP BY ALL
   HAVING count(DISTINCT account_id || chr(31) || external_id) > 1
@@ -167,8 +168,8 @@ WITH standing AS (
   SELECT part.tenant_id, part.source, part.finance_external_id, part.account_id, part.external_id,
     -- Whoever finance has under this very id goes first: its row must not become another invoice's.
     NOT EXISTS (
-      FROM finance_records AS record
-      WHERE record.tenant_id = part.tenant_id AND record.source = part.source AND record.payload_sha256 <> ''
+      FROM unsettled_records AS record
+      WHERE record.tenant_id = part.tenant_id AND record.source = part.source
         AND record.external_id = part.finance_external_id AND record.account_id = part.account_id
         AND record.invoice_external_id = part.external_id
     ) AS is_new_to_finance,

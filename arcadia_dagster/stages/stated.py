@@ -14,12 +14,12 @@ import duckdb
 from arcadia_dagster.billing.adjustment import TAX, Stated
 from arcadia_dagster.billing.advice import dismiss_sql
 from arcadia_dagster.billing.currency import exponents_sql, plain_sql, to_minor_sql
-from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.control_totals import ONE_IS_WRONG
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.relations import ruled_sql
 from arcadia_dagster.warehouse.rows import insert
 
 _PRECISION = 60
@@ -194,7 +194,7 @@ def _differing(connection: duckdb.DuckDBPyConnection, months: Collection[date]) 
         LEFT JOIN (
           SELECT source, account_id, external_id, document_sha256, stated_total, stated_tax,
             arg_max(decided_by, decided_at) AS decided_by, arg_max(reason, decided_at) AS reason
-          FROM decisions WHERE decision = 'release' AND stated_total IS NOT NULL GROUP BY ALL
+          FROM releases WHERE stated_total IS NOT NULL GROUP BY ALL
         ) AS released
           ON released.source = found.source AND released.account_id = found.account_id
           AND released.external_id = found.external_id AND released.document_sha256 = found.document_sha256

@@ -7,7 +7,6 @@ import duckdb
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.readiness import reasons, reasons_sql
-from arcadia_dagster.billing.rules import ruled_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, has_manifests, listed_sql
 from arcadia_dagster.stages.allocations import build_allocations
@@ -25,6 +24,7 @@ from arcadia_dagster.stages.stated import (
 )
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, stale, versions
+from arcadia_dagster.warehouse.relations import ruled_sql
 
 
 def build_tax_split_totals(
@@ -101,31 +101,6 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
     ]
 
 
-AWAITED = "SELECT * FROM tax_split_totals WHERE NOT coalesce(is_nothing, false)"
-"""SQL: the invoices, but what has no invoice and comes to nothing, or was withdrawn by its provider: nobody awaits that."""
-
-HELD = f"{AWAITED} AND status = 'held'"
-"""SQL: the invoices that are held back from finance."""
-
-WAITING = f"SELECT * FROM ({HELD}) ANTI JOIN void_invoices USING (source, account_id, external_id)"
-"""SQL: the held invoices that wait for a person: of what is void, a person has said that it must not go to finance."""
-
-VOID = "void"
-NOTHING = "nothing"
-
-
-def standing_sql(total: str) -> str:
-    """SQL: how an invoice, a row of `tax_split_totals`, stands.
-
-    `ready`; `held`; `void` where a person decided that it must not go to finance; `nothing` where nothing is
-    invoiced, nor will be.
-    """
-    key = f"({total}.source, {total}.account_id, {total}.external_id)"
-    voided = "(SELECT (source, account_id, external_id) FROM void_invoices)"
-    is_void = f"{total}.status = 'held' AND {key} IN {voided}"
-    return f"CASE WHEN {total}.is_nothing THEN '{NOTHING}' WHEN {is_void} THEN '{VOID}' ELSE {total}.status END"
-
-
 def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: bool) -> str:
     """One row an invoice. Rounding happens here, once: gross = round(all), tax = round(tax lines), net = gross - tax."""
     months_ = month_list(months)
@@ -179,14 +154,14 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     ), ruled AS MATERIALIZED ({ruled_sql("part")}
     ), release AS (
       SELECT source, account_id, external_id, document_sha256, flatten(list(overruled)) AS overruled
-      FROM decisions WHERE decision = 'release' GROUP BY ALL
+      FROM releases GROUP BY ALL
     ), void AS MATERIALIZED (FROM void_invoices
     ), damaged AS (
       -- Of whatever version the record is: a decision about an invoice is on the record of the version that it was made about.
       SELECT source, account_id, external_id, arg_min(file_name, document_sha256) AS damaged_file,
         arg_min(record_damage, document_sha256) AS damaged_record, min(document_sha256) AS damaged_document
       FROM document_invoices JOIN (
-        SELECT document_sha256, file_name, record_damage FROM documents WHERE record_damage IS NOT NULL
+        SELECT document_sha256, file_name, record_damage FROM damaged_documents
       ) AS document USING (document_sha256)
       GROUP BY ALL
     ), mended AS (

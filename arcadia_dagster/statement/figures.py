@@ -19,9 +19,9 @@ import duckdb
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.services import service_name_sql
 from arcadia_dagster.billing.vendors import VENDORS, vendor_sql
-from arcadia_dagster.stages.tax_split_totals import NOTHING, standing_sql
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.months import month_list, months_from, next_month, previous_month
+from arcadia_dagster.warehouse.relations import NOTHING
 
 ROWS_SHOWN = 10
 """How many rows of a breakdown are shown; the rest are summed in one."""
@@ -240,9 +240,9 @@ def _totals(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> 
     shown = {shown_month for month in months for shown_month in shown_on(month)}
     rows = connection.execute(
         f"""
-        SELECT invoice_month, currency, {standing_sql("total")}, count(*), sum(amount_gross_minor), sum(amount_net_minor),
+        SELECT invoice_month, currency, standing, count(*), sum(amount_gross_minor), sum(amount_net_minor),
           sum(amount_tax_minor)
-        FROM tax_split_totals AS total
+        FROM standing_invoices
         WHERE invoice_month IN ({month_list(shown)}) AND amount_gross_minor IS NOT NULL
         GROUP BY ALL
         """

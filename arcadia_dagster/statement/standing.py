@@ -9,14 +9,13 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from arcadia_dagster.billing.payload import ready_invoices_sql
-from arcadia_dagster.finance.outstanding import SETTLED_PAYLOAD, unwanted_sql
+from arcadia_dagster.finance.outstanding import unwanted_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.listing import rejected, short_hash
-from arcadia_dagster.stages.tax_split_totals import NOTHING, VOID, standing_sql
 from arcadia_dagster.statement.figures import shown_on, vendor_name
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.relations import NOTHING, SETTLED_PAYLOAD, VOID, ready_invoices_sql
 
 _Key: TypeAlias = tuple[str, str, str]
 
@@ -262,9 +261,9 @@ def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Reje
 
 def _invoices_sql(months: Collection[date]) -> str:
     return f"""
-    SELECT total.*, {standing_sql("total")} AS standing, raw.vendor_name, raw.documents,
+    SELECT total.*, raw.vendor_name, raw.documents,
       coalesce(raw.invoice_number, total.external_id) AS number
-    FROM tax_split_totals AS total
+    FROM standing_invoices AS total
     LEFT JOIN (
       SELECT source, account_id, external_id, invoice_month, max(invoice_number) AS invoice_number,
         max(vendor_name) AS vendor_name,

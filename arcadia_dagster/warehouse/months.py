@@ -7,15 +7,12 @@ run history, and a crash between two stages heals with the next run.
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from itertools import pairwise
 
 import duckdb
 
 from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.warehouse.schema import Table
-
-STAGES = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals")
-"""The stages in order; each is built from the one before it."""
 
 
 def month_list(months: Iterable[date]) -> str:
@@ -144,18 +141,8 @@ def assert_unique(connection: duckdb.DuckDBPyConnection, table: Table, where: st
 
 def stale(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> set[date]:
     """The months of which the stage is behind the one before it; of which some stage is, where none is named."""
-    pairs = ", ".join(
-        f"('{before}', '{after}')" for before, after in pairwise(STAGES) if stage is None or after == stage
-    )
-    rows = connection.execute(
-        f"""
-        SELECT DISTINCT earlier.invoice_month
-        FROM (VALUES {pairs}) AS pair (before, after)
-        JOIN stage_versions AS earlier ON earlier.stage = pair.before
-        LEFT JOIN stage_versions AS later ON later.stage = pair.after AND later.invoice_month = earlier.invoice_month
-        WHERE later.built_from IS NULL OR later.built_from < earlier.version
-        """
-    ).fetchall()
+    where = "" if stage is None else f"WHERE stage = {text_literal(stage)}"
+    rows = connection.execute(f"SELECT DISTINCT invoice_month FROM stale_months {where}").fetchall()
     return {month for (month,) in rows}
 
 

@@ -1,10 +1,29 @@
-"""What several rooms ask of the tables, each defined once, under a name from the domain: views, which a person may query too.
+"""What several rooms ask of the tables, each defined once, under a name from the domain.
 
-They are made anew whenever the tables change (`schema.migrate`), so that they may name all columns of one.
+Views, which a person may query too, where the answer follows from the tables alone. They are made anew whenever the tables change
+(`schema.migrate`), so that they may name all columns of one; a view that changes after a release is a new version of the schema.
+Functions that return SQL where the answer also follows from what the program knows, such as vendors' names, or from a parameter.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
+
+from arcadia_dagster.billing.payload import BUSINESS_FIELDS, NO_NEWS, TERMS
+from arcadia_dagster.billing.rules import KEYS
+from arcadia_dagster.billing.vendors import vendor_sql
+
+STAGES: Final = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals")
+"""The stages in order; each is built from the one before it."""
+
+VOID: Final = "void"
+"""How an invoice stands in `standing_invoices` that a person has voided."""
+
+NOTHING: Final = "nothing"
+"""How an invoice stands in `standing_invoices` that nobody awaits."""
+
+SETTLED_PAYLOAD: Final = ""
+"""The `payload_sha256` of an invoice in `finance_records` that finance does not have any more, as it should be: no payload's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +40,60 @@ class View:
         return f"CREATE OR REPLACE VIEW {self.name} AS{self.query}"
 
 
+REPLACED_DOCUMENTS: Final = View(
+    "replaced_documents",
+    "Each path of a document at which an accepted one came later, or was put back, with that one (`replaced_by`). The path "
+    "counts, not the file's name alone: files of different deliveries have the same names in folders of their own. A document "
+    "that lies at the path again is not replaced.",
+    """
+SELECT DISTINCT name.document_sha256, name.inbox_path, other.document_sha256 AS replaced_by
+FROM document_names AS name
+JOIN document_names AS other USING (inbox_path)
+JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
+LEFT JOIN inbox_files AS lies USING (inbox_path)
+WHERE replacement.status = 'accepted' AND name.document_sha256 <> other.document_sha256
+  AND lies.document_sha256 IS DISTINCT FROM name.document_sha256
+  AND (other.received_at > name.received_at OR lies.document_sha256 = other.document_sha256)
+""",
+)
+
+UNREPLACED_DOCUMENTS: Final = View(
+    "unreplaced_documents",
+    "The rejected documents that no accepted one has replaced, or not at each path that they came under: one page of an expired "
+    "session may lie in the place of several invoices, and each of them is lacking. A damaged record may have lost its "
+    "document's paths: what nobody knows is not replaced.",
+    """
+SELECT * FROM documents AS document
+WHERE status = 'rejected' AND document_sha256 NOT IN (
+  SELECT document_sha256 FROM (SELECT document_sha256, inbox_path FROM document_names) AS name
+  LEFT JOIN (SELECT DISTINCT document_sha256, inbox_path, true AS is_replaced FROM replaced_documents) AS replaced
+    USING (document_sha256, inbox_path)
+  GROUP BY document_sha256 HAVING bool_and(coalesce(is_replaced, false)))
+""",
+)
+
+DAMAGED_DOCUMENTS: Final = View(
+    "damaged_documents",
+    "The documents whose records in the archive were damaged when they were read last; nothing of them is pushed.",
+    """
+SELECT * FROM documents WHERE record_damage IS NOT NULL
+""",
+)
+
 VOID_INVOICES: Final = View(
     "void_invoices",
     "The invoices that a person has voided, and who said so last (`void_by`), and why (`void_reason`).",
     """
 SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by, arg_max(reason, decided_at) AS void_reason
 FROM decisions WHERE decision = 'void' GROUP BY ALL
+""",
+)
+
+RELEASES: Final = View(
+    "releases",
+    "The decisions by which people let held invoices go to finance: each for one version of an invoice, `document_sha256`.",
+    """
+SELECT * FROM decisions WHERE decision = 'release'
 """,
 )
 
@@ -73,31 +140,243 @@ GROUP BY ALL
 """,
 )
 
+STANDING_INVOICES: Final = View(
+    "standing_invoices",
+    "`tax_split_totals` with how each invoice stands (`standing`): `ready`, `held`, `void` where it is held and a person has "
+    "decided that it must not go to finance, `nothing` where nobody awaits it: it has no invoice and comes to nothing, its "
+    "provider has withdrawn it, or it is no invoice to us.",
+    f"""
+SELECT total.*,
+  CASE
+    WHEN total.is_nothing THEN '{NOTHING}'
+    WHEN total.status = 'held'
+      AND (total.source, total.account_id, total.external_id) IN (SELECT (source, account_id, external_id) FROM void_invoices)
+    THEN '{VOID}'
+    ELSE total.status
+  END AS standing
+FROM tax_split_totals AS total
+""",
+)
+
+AWAITED_INVOICES: Final = View(
+    "awaited_invoices",
+    "The rows of `standing_invoices` that somebody awaits: held and void ones too, but not what is `nothing`.",
+    f"""
+SELECT * FROM standing_invoices WHERE standing <> '{NOTHING}'
+""",
+)
+
+WAITING_INVOICES: Final = View(
+    "waiting_invoices",
+    "The rows of `standing_invoices` that are held and wait for a person: of what is void, one has decided.",
+    """
+SELECT * FROM standing_invoices WHERE standing = 'held'
+""",
+)
+
+INVOICE_PARTS: Final = View(
+    "invoice_parts",
+    "`allocations` by the key of `finance_records`: `external_id` is what finance knows the part by, `invoice_external_id` the "
+    "invoice's own id.",
+    """
+SELECT * EXCLUDE (external_id), external_id AS invoice_external_id, finance_external_id AS external_id FROM allocations
+""",
+)
+
+REFERRED_INVOICES: Final = View(
+    "referred_invoices",
+    "By what id finance knows the invoice that one refers to (`reference`), for each tenant; no row where there is no such "
+    "invoice here.",
+    """
+SELECT note.source, note.account_id, note.external_id, part.tenant_id,
+  arg_min(part.external_id, (part.account_id <> note.account_id, part.account_id, part.external_id)) AS reference
+FROM (FROM invoice_terms WHERE refers_to IS NOT NULL) AS note
+JOIN (
+  SELECT DISTINCT source, account_id, external_id, unnest([external_id, stated_id, invoice_number]) AS name FROM current_invoices
+) AS named ON named.source = note.source AND named.name = note.refers_to
+JOIN invoice_parts AS part
+  ON part.source = named.source AND part.account_id = named.account_id AND part.invoice_external_id = named.external_id
+WHERE (named.account_id, named.external_id) <> (note.account_id, note.external_id)
+GROUP BY ALL
+""",
+)
+
+UNSETTLED_RECORDS: Final = View(
+    "unsettled_records",
+    "The rows of `finance_records` of what finance has, or may have: all but what is not there any more, as it should be.",
+    f"""
+SELECT * FROM finance_records WHERE payload_sha256 <> '{SETTLED_PAYLOAD}'
+""",
+)
+
+UNWANTED_INVOICES: Final = View(
+    "unwanted_invoices",
+    "The invoices that should not be in finance because a person or their provider has decided so, each with `why`. A person has "
+    "voided it; its provider has withdrawn it; or no document states it any more, and a person has dismissed each one of which "
+    "it was pushed. That no document states it is no decision: nobody is told to remove it from finance then.",
+    f"""
+SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
+FROM void_invoices
+UNION ALL
+SELECT source, account_id, external_id AS invoice_external_id, 'its provider has withdrawn it, or it is no invoice to us' AS why
+FROM standing_invoices ANTI JOIN void_invoices USING (source, account_id, external_id)
+WHERE standing = '{NOTHING}' GROUP BY ALL
+UNION ALL
+SELECT source, account_id, invoice_external_id, 'its document was dismissed' AS why
+FROM (
+  SELECT attempt.source, attempt.account_id, attempt.invoice_external_id, dismissed.is_dismissed
+  FROM finance_attempts AS attempt
+  LEFT JOIN (SELECT DISTINCT document_sha256, true AS is_dismissed FROM decisions WHERE decision = 'dismiss') AS dismissed
+    USING (document_sha256)
+  ANTI JOIN document_invoices AS stated
+    ON stated.source = attempt.source AND stated.account_id = attempt.account_id
+    AND stated.external_id = attempt.invoice_external_id
+  ANTI JOIN void_invoices AS void
+    ON void.source = attempt.source AND void.account_id = attempt.account_id
+    AND void.external_id = attempt.invoice_external_id
+)
+GROUP BY source, account_id, invoice_external_id HAVING bool_and(coalesce(is_dismissed, false))
+""",
+)
+
+_PAIRS = ", ".join(f"('{before}', '{after}')" for before, after in pairwise(STAGES))
+
+STALE_MONTHS: Final = View(
+    "stale_months",
+    "The months (`invoice_month`) of which a stage (`stage`) is behind the one before it, and is to be built again.",
+    f"""
+SELECT pair.stage, earlier.invoice_month
+FROM (VALUES {_PAIRS}) AS pair (before, stage)
+JOIN stage_versions AS earlier ON earlier.stage = pair.before
+LEFT JOIN stage_versions AS later ON later.stage = pair.stage AND later.invoice_month = earlier.invoice_month
+WHERE later.built_from IS NULL OR later.built_from < earlier.version
+""",
+)
+
+
+def joined_invoices_sql(is_recipients: str = "true") -> str:
+    """SQL: what `invoices` is made of, to select from: `total`, `raw`, `part` and `record`.
+
+    Of an invoice that several files state together, `raw` is the one that its totals name.
+
+    Args:
+        is_recipients: SQL: which records count, a condition on `record`.
+    """
+    return f"""tax_split_totals AS total
+LEFT JOIN current_invoices AS raw
+  ON raw.source = total.source AND raw.account_id = total.account_id AND raw.external_id = total.external_id
+  AND raw.document_sha256 = total.document_sha256
+LEFT JOIN invoice_parts AS part
+  ON part.source = total.source AND part.account_id = total.account_id AND part.invoice_external_id = total.external_id
+LEFT JOIN finance_records AS record
+  ON record.source = part.source AND record.account_id = part.account_id
+  AND record.tenant_id = part.tenant_id AND record.external_id = part.external_id AND {is_recipients}"""
+
+
 INVOICES: Final = View(
     "invoices",
     "A row for each part of an invoice, or for the invoice where it is whole, so that amounts may be summed, and for each "
     "finance service that it was pushed to: name the `target` before summing.",
-    """
+    f"""
 SELECT
-  totals.source, totals.account_id, totals.external_id, totals.invoice_month, raw.invoice_number, totals.currency,
-  coalesce(part.amount_gross_minor, totals.amount_gross_minor) AS amount_gross_minor,
-  coalesce(part.amount_net_minor, totals.amount_net_minor) AS amount_net_minor,
-  coalesce(part.amount_tax_minor, totals.amount_tax_minor) AS amount_tax_minor,
-  coalesce(part.line_count, totals.line_count) AS line_count,
-  totals.status, totals.hold_reasons, totals.document_sha256, raw.file_name, raw.received_at,
-  finance.target, part.tenant_id, finance.state AS finance_state, finance.action, finance.attempts,
-  finance.finance_invoice_id, finance.pushed_to_finance_at, finance.last_error
-FROM tax_split_totals AS totals
-LEFT JOIN current_invoices AS raw
-  ON raw.source = totals.source AND raw.account_id = totals.account_id AND raw.external_id = totals.external_id
-  AND raw.document_sha256 = totals.document_sha256
-LEFT JOIN allocations AS part
-  ON part.source = totals.source AND part.account_id = totals.account_id AND part.external_id = totals.external_id
-LEFT JOIN finance_records AS finance
-  ON finance.source = part.source AND finance.account_id = part.account_id
-  AND finance.tenant_id = part.tenant_id AND finance.external_id = part.finance_external_id
+  total.source, total.account_id, total.external_id, total.invoice_month, raw.invoice_number, total.currency,
+  coalesce(part.amount_gross_minor, total.amount_gross_minor) AS amount_gross_minor,
+  coalesce(part.amount_net_minor, total.amount_net_minor) AS amount_net_minor,
+  coalesce(part.amount_tax_minor, total.amount_tax_minor) AS amount_tax_minor,
+  coalesce(part.line_count, total.line_count) AS line_count,
+  total.status, total.hold_reasons, total.document_sha256, raw.file_name, raw.received_at,
+  record.target, part.tenant_id, record.state AS finance_state, record.action, record.attempts,
+  record.finance_invoice_id, record.pushed_to_finance_at, record.last_error
+FROM {joined_invoices_sql()}
 """,
 )
 
-VIEWS: Final = (VOID_INVOICES, CURRENT_INVOICES, INVOICE_TERMS, INVOICES)
+VIEWS: Final = (
+    REPLACED_DOCUMENTS,
+    UNREPLACED_DOCUMENTS,
+    DAMAGED_DOCUMENTS,
+    VOID_INVOICES,
+    RELEASES,
+    CURRENT_INVOICES,
+    STANDING_INVOICES,
+    AWAITED_INVOICES,
+    WAITING_INVOICES,
+    INVOICE_PARTS,
+    INVOICE_TERMS,
+    REFERRED_INVOICES,
+    UNSETTLED_RECORDS,
+    UNWANTED_INVOICES,
+    STALE_MONTHS,
+    INVOICES,
+)
 """All of them; one that another is made of stands before it."""
+
+
+def ready_invoices_sql() -> str:
+    """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`; a row for each part.
+
+    `tenant_id` is who bears it, `external_id` what finance knows it by, `invoice_external_id` the invoice's own id, and
+    `projects` what the part bears.
+
+    Totals wait where the register says otherwise by now: the document was dismissed, the invoice has another id or month,
+    or was voided; and where their month is not built yet from the lines, or by the routes, as they are now.
+    """
+    fields = ", ".join(
+        [
+            *(f"coalesce(CAST({name} AS VARCHAR), '')" for name in BUSINESS_FIELDS),
+            *(f"'{name}=' || nullif(CAST({name} AS VARCHAR), '{NO_NEWS.get(name, '')}')" for name in TERMS),
+        ]
+    )
+    return f"""
+    SELECT *, sha256(concat_ws(chr(31), {fields})) AS payload_sha256
+    FROM (
+      SELECT total.source, total.account_id, total.external_id AS invoice_external_id, total.invoice_month, total.currency,
+        part.tenant_id, part.external_id, part.projects, part.amount_gross_minor,
+        part.amount_net_minor, part.amount_tax_minor, part.line_count,
+        total.document_sha256, raw.invoice_number, raw.issued_on, raw.period_start, raw.period_end,
+        {vendor_sql("total.source", "raw.vendor_name", "raw.vendor_by_rule")} AS vendor_name,
+        terms.due_on, terms.purchase_order, terms.seller_tax_id, terms.buyer_tax_id, terms.kind,
+        coalesce(referred.reference, terms.refers_to) AS reference
+      FROM tax_split_totals AS total
+      JOIN current_invoices AS raw USING (source, account_id, external_id, document_sha256, invoice_month)
+      JOIN invoice_parts AS part
+        ON part.source = total.source AND part.account_id = total.account_id
+        AND part.invoice_external_id = total.external_id AND part.invoice_month = total.invoice_month
+      LEFT JOIN invoice_terms AS terms
+        ON terms.source = total.source AND terms.account_id = total.account_id AND terms.external_id = total.external_id
+      LEFT JOIN referred_invoices AS referred
+        ON referred.source = total.source AND referred.account_id = total.account_id
+        AND referred.external_id = total.external_id AND referred.tenant_id = part.tenant_id
+      SEMI JOIN document_invoices AS stated
+        ON stated.source = total.source AND stated.account_id = total.account_id
+        AND stated.external_id = total.external_id AND stated.document_sha256 = total.document_sha256
+        AND (stated.invoice_month = total.invoice_month OR stated.may_be_part)
+      ANTI JOIN void_invoices AS void
+        ON void.source = total.source AND void.account_id = total.account_id AND void.external_id = total.external_id
+      ANTI JOIN (FROM stale_months WHERE stage = 'tax_split_totals') AS behind
+        ON behind.invoice_month = total.invoice_month
+      WHERE total.status = 'ready'
+    )
+    """
+
+
+def ruled_sql(accounts: str) -> str:
+    """SQL: what the rules say of each account, NULL where nothing: `source`, `account_id`, each key and its reason.
+
+    The reason of `tax` is `tax_reason`; and so on.
+
+    Args:
+        accounts: SQL: a relation with `source` and `account_id`.
+    """
+    keys = ", ".join(
+        f"coalesce(own.{key}, general.{key}) AS {key}, "
+        f"CASE WHEN own.{key} IS NOT NULL THEN own.reason "
+        f"WHEN general.{key} IS NOT NULL THEN general.reason END AS {key}_reason"
+        for key in KEYS
+    )
+    return f"""
+    SELECT account.source, account.account_id, {keys}
+    FROM (SELECT DISTINCT source, account_id FROM {accounts}) AS account
+    LEFT JOIN (FROM source_rules WHERE account_id IS NOT NULL) AS own
+      ON own.source = account.source AND own.account_id = account.account_id
+    LEFT JOIN (FROM source_rules WHERE account_id IS NULL) AS general ON general.source = account.source"""

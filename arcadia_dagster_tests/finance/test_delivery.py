@@ -24,7 +24,7 @@ from arcadia_dagster.finance.delivery import BATCH, Delivered
 from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.relations import VIEWS
+from arcadia_dagster.warehouse.relations import VIEWS, ready_invoices_sql
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.books import APRIL, MAY, SECRET, TENANT, Books, invoice, state
 from arcadia_dagster_tests.kit.plain import new_warehouse
@@ -41,7 +41,7 @@ from arcadia_dagster_tests.kit.scripted_server import (
 )
 from arcadia_dagster_tests.kit.worker import Worker
 
-READY = payload.ready_invoices_sql()
+READY = ready_invoices_sql()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules, ruled_sql
+from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules
 from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason
 from arcadia_dagster.landing.reasons import is_reason
 from arcadia_dagster.landing.rules import (
@@ -22,6 +22,7 @@ from arcadia_dagster.landing.rules import (
     read_rules,
     said,
 )
+from arcadia_dagster.warehouse.relations import ruled_sql
 from arcadia_dagster_tests.kit.plain import new_warehouse
 from arcadia_dagster_tests.kit.properties import quickly
 

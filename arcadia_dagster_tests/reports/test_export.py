@@ -17,10 +17,10 @@ from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.reports.export import Content, Format, export
 from arcadia_dagster.warehouse import Warehouse, hold, schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.kit import focus
+from arcadia_dagster_tests.kit import aws, focus
 from arcadia_dagster_tests.kit.books import APRIL, MAY, TENANT, Books, invoice
 from arcadia_dagster_tests.kit.plain import build, new_warehouse
-from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
 WIDE = Context(prec=60)
 TARGET = "https://finance.example"
@@ -257,3 +257,16 @@ def test_an_export_disturbs_no_other_reader(books: Books) -> None:
     again = Warehouse(books.warehouse.path, lock_timeout=5)
     with again.read(), hold(books.warehouse.delivery_lock_path, timeout=5):
         assert exported(books.warehouse, "invoices", "csv") == path
+
+
+def test_an_invoice_that_two_files_state_together_is_one_row(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    lines = [aws.item(LineItemDescription=f"line {number}", UnblendedCost="1.00") for number in range(9)]
+    project.drop("cur/20260401-20260501/a1/cur-1.csv", aws.as_csv(*lines[:5], aws.tax(UnblendedCost="1.00")))
+    project.drop("cur/20260401-20260501/a1/cur-2.csv", aws.as_csv(*lines[5:]))
+    build(project.warehouse)
+    [row] = rows_of(exported(project.warehouse, "invoices", "csv"))
+    assert (row["external_id"], row["amount_gross"], row["line_count"]) == ("2001", "10", "10")
+    assert project.query("SELECT document_sha256, file_name FROM invoices") == [
+        {"document_sha256": row["document_sha256"], "file_name": row["file_name"]}
+    ]

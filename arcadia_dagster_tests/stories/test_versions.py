@@ -129,7 +129,9 @@ def test_the_page_of_a_month_is_stale_when_finance_has_answered_anew(project_wit
         drop(ui.project, APRIL, "1001")
         ui.all(APRIL)
         drop(ui.project, APRIL, "1001", "$7.00")
-        ui.materialize("documents", "raw_invoices", "cost_lines", "tax_split_totals", "focus_export", "monthly_statement")
+        ui.materialize(
+            "documents", "raw_invoices", "cost_lines", "tax_split_totals", "focus_export", "monthly_statement"
+        )
         assert ui.stale() == {"finance_records"}
         ui.materialize("finance_records")
         assert ui.stale() == {"monthly_statement"}

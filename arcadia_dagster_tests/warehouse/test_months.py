@@ -4,7 +4,8 @@ from itertools import pairwise
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
-from arcadia_dagster.warehouse.months import STAGES, assert_unique, month_list, replace, stale, touch, versions
+from arcadia_dagster.warehouse.months import assert_unique, month_list, replace, stale, touch, versions
+from arcadia_dagster.warehouse.relations import STAGES
 
 MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 

@@ -5,7 +5,6 @@ import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.landing.landing import Landed
-from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -17,9 +16,9 @@ SELECT strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received, file_name, statu
 FROM documents ORDER BY received_at DESC, file_name
 """
 
-_REJECTED = f"""
+_REJECTED = """
 SELECT file_name, status, reason, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
-FROM ({NOT_REPLACED}) ORDER BY received_at DESC
+FROM unreplaced_documents ORDER BY received_at DESC
 """
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor, from_minor
 from arcadia_dagster.defs.assets.common import PARTITION_ROW_COUNT
-from arcadia_dagster.stages.tax_split_totals import AWAITED, HELD
 from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.relations import VOID
 
 PREVIEW_ROWS = 25
 
@@ -28,15 +28,14 @@ def totals_by_month(
         month: {"invoices": dg.IntMetadataValue(0), "held": dg.IntMetadataValue(0)} for month in months
     }
     counts = connection.execute(
-        "SELECT total.invoice_month, count(*), count(held.status) FROM tax_split_totals AS total "
-        f"LEFT JOIN ({HELD}) AS held USING (source, account_id, external_id) "
-        f"WHERE total.invoice_month IN ({month_list(months)}) GROUP BY ALL"
+        f"SELECT invoice_month, count(*), count(*) FILTER (standing IN ('held', '{VOID}')) FROM standing_invoices "
+        f"WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL"
     ).fetchall()
     for month, invoices, held in counts:
         metadata[month] |= {"invoices": dg.IntMetadataValue(invoices), "held": dg.IntMetadataValue(held)}
     sums = connection.execute(
         "SELECT invoice_month, currency, sum(amount_gross_minor), sum(amount_net_minor), sum(amount_tax_minor) "
-        f"FROM ({AWAITED}) WHERE currency IS NOT NULL AND invoice_month IN ({month_list(months)}) "
+        f"FROM awaited_invoices WHERE currency IS NOT NULL AND invoice_month IN ({month_list(months)}) "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     for month, currency, *minor in sums:

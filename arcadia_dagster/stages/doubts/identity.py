@@ -68,9 +68,9 @@ _UNNAMED_IN_FINANCE = f"""
         SELECT DISTINCT source, account_id, external_id, {OWN_SOURCE} AS own_source
         FROM document_invoices SEMI JOIN raw USING (source, account_id, external_id) WHERE unnamed_issuer IS NOT NULL
       ) AS own
-      JOIN finance_records AS record ON record.source = own.own_source AND record.account_id = own.account_id
+      JOIN unsettled_records AS record ON record.source = own.own_source AND record.account_id = own.account_id
         AND record.invoice_external_id = own.external_id
-      WHERE own.own_source <> own.source AND record.payload_sha256 <> ''
+      WHERE own.own_source <> own.source
       GROUP BY own.source, own.account_id, own.external_id"""
 
 _IS_DRAFT = (

@@ -37,7 +37,7 @@ _EARLIER = """
       ) AS earlier USING (source, account_id, external_id)
       LEFT JOIN (
         SELECT source, account_id, external_id, max(received_at) AS received_at
-        FROM document_invoices SEMI JOIN (FROM decisions WHERE decision = 'release') AS release
+        FROM document_invoices SEMI JOIN releases AS release
           USING (document_sha256, source, account_id, external_id)
         GROUP BY ALL
       ) AS released USING (source, account_id, external_id)

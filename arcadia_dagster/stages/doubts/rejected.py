@@ -4,7 +4,6 @@ A file counts that lies in the folder of the others and ends as they do: a text 
 """
 
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
-from arcadia_dagster.landing.register import NOT_REPLACED
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 _FOLDER = "regexp_extract(inbox_path, '^(.*)/', 1)"
@@ -28,7 +27,7 @@ _REJECTED_BESIDE = f"""
       ) AS own USING (document_sha256)
       JOIN (
         SELECT DISTINCT document_sha256, file_name, {_FOLDER} AS folder, {_ENDING} AS ending
-        FROM document_names SEMI JOIN ({NOT_REPLACED}) AS rejected USING (document_sha256)
+        FROM document_names SEMI JOIN unreplaced_documents AS rejected USING (document_sha256)
         WHERE contains(inbox_path, '/')
       ) AS rejected ON rejected.folder = own.folder AND rejected.ending = own.ending
       GROUP BY part.source, part.account_id, part.external_id"""
