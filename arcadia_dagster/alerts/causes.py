@@ -3,7 +3,6 @@
 Plain functions over plain values. The memory is the sensor's cursor, which Dagster keeps over restarts.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,11 +115,6 @@ def remembered(cursor: str | None) -> Memory:
         )
     except (ValueError, TypeError, AttributeError):
         return Memory()
-
-
-def identity_of(*parts: str) -> str:
-    """A short name for a cause."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def news(memory: Memory, subject: Subject) -> tuple[Sequence[Cause], dict[str, str]]:

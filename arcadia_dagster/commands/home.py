@@ -20,6 +20,7 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 if TYPE_CHECKING:
     from arcadia_dagster.billing.allocation import Routes
     from arcadia_dagster.billing.rules import Rules
+    from arcadia_dagster.finance.outstanding import Recipient
     from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.archive import Archive
     from arcadia_dagster.resources import Resources
@@ -114,6 +115,17 @@ class Home:
         from arcadia_dagster.resources import Resources
 
         return Resources.of(self.settings, self.warehouse)
+
+    @property
+    def recipient(self) -> "Recipient | None":
+        """The finance service that invoices go to; None where none is configured, or it cannot be right."""
+        from arcadia_dagster.finance.errors import ConfigurationFailure
+
+        finance = self.resources.finance
+        try:
+            return finance.recipient if finance.is_configured else None
+        except ConfigurationFailure:
+            return None
 
     def formats(self) -> "Formats":
         """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""

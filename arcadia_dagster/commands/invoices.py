@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _LINES_SHOWN = 40
 
+# Findings that an explanation tells with its totals, and with what finance has.
+_TOLD_ELSEWHERE = frozenset({"nothing_held", "every_ready_invoice_is_in_finance"})
+
 
 def explain_invoice(options: argparse.Namespace) -> int:
     """Print all that is known of an invoice, from finance's record back to the lines of the file; else of a document."""
@@ -49,7 +52,7 @@ def explain_invoice(options: argparse.Namespace) -> int:
             return explain_file(options, home, warehouse, home.archive)
         shown = None if options.json else _LINES_SHOWN
         formats = home.formats()
-        found = explain(warehouse, home.archive, invoice, max_lines=shown, formats=formats)
+        found = explain(warehouse, home.archive, invoice, max_lines=shown, formats=formats, recipient=home.recipient)
     if options.json:
         print_json(found)
     else:
@@ -452,7 +455,7 @@ def _print_explanation(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = new_console()
-    for text in (*_invoice_lines(found), *_finance_lines(found), *_file_lines(found)):
+    for text in (*_invoice_lines(found), *_finding_lines(found), *_finance_lines(found), *_file_lines(found)):
         console.print(harmless(text), markup=False, soft_wrap=True)
     table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("file line", justify="right", no_wrap=True)
@@ -497,6 +500,12 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  to let it go to finance as it is: arcadia release {shlex.quote('/'.join(invoice.values()))} --reason ..."
     for reason in totals["released_reasons"]:
         yield f"  released though: {reason}"
+
+
+def _finding_lines(found: dict[str, Any]) -> Iterator[str]:
+    for finding in found["findings"]:
+        if finding["kind"] not in _TOLD_ELSEWHERE:
+            yield f"  {': '.join(filter(None, (finding['kind'], finding['what'], finding['advice'])))}"
 
 
 def _why_no_totals(found: dict[str, Any]) -> str:

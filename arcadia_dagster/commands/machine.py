@@ -5,6 +5,7 @@ import os
 import platform
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -158,6 +159,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("sources", lambda: _sources(home))
     yield _tried("formats", lambda: _formats(home))
     yield _tried("disk", lambda: _disk(home.settings.home))
+    yield from _findings(home)
     yield from _finance(home)
     yield _digitalocean(home)
     if home.settings.alert_webhook:
@@ -256,6 +258,23 @@ def _warehouse(home: Home) -> str:
     with warehouse.read() as connection:
         documents = connection.execute("SELECT count(*) FROM documents").fetchone()
     return f"{warehouse.name}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
+
+
+def _findings(home: Home) -> Iterator[Verdict]:
+    """What waits for a person, as the checks show it; nothing where nothing does, or there is nothing to look at."""
+    from arcadia_dagster.reports.findings import waiting
+
+    try:
+        with complaints(), home.existing_warehouse.read() as connection:
+            found = waiting(connection, home.recipient)
+    except CommandError:
+        # The verdict about the warehouse says why.
+        return
+    advice = {one.kind: one.advice for one in found}
+    counts = Counter(one.kind for one in found)
+    if counts:
+        words = "; ".join(f"{kind}: {count} found: {advice[kind]}" for kind, count in counts.items())
+        yield Verdict("findings", "note", words)
 
 
 def _disk(home: Path) -> str:

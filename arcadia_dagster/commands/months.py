@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from arcadia_dagster.reports.close import Close
+    from arcadia_dagster.reports.findings import Finding
     from arcadia_dagster.reports.status import MonthStatus
     from arcadia_dagster.warehouse import Warehouse
 
@@ -144,17 +145,19 @@ def _run_months(definitions: Any, months: Sequence[date], console: "Console") ->
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What `arcadia status` tells beside the months: how the month's close stands, and what is wrong with the home."""
+    """What `arcadia status` tells beside the months: the month's close, what waits for a person, what is wrong with the home."""
 
     close: "Close | None"
     damaged: Mapping[str, tuple[str, str]]
     problems: Sequence[str]
+    findings: "Sequence[Finding]" = ()
 
     @classmethod
-    def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool) -> "_Standing":
+    def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool, lists_findings: bool) -> "_Standing":
         from arcadia_dagster.landing.records import unsound_records
         from arcadia_dagster.reports.close import accounts, close
 
+        found: list[Finding] = []
         damaged: dict[str, tuple[str, str]] = {}
         closed = None
         if exists:
@@ -164,7 +167,12 @@ class _Standing:
                     closed = close(
                         accounts(connection), today=datetime.now(UTC).date(), close_day=home.settings.close_day
                     )
-        return cls(closed, damaged, home.problems())
+                    if lists_findings:
+                        from arcadia_dagster.reports.findings import of_close, waiting
+
+                        found = waiting(connection, home.recipient)
+                        found += of_close(closed, closed.open if closed.is_due else ())
+        return cls(closed, damaged, home.problems(), found)
 
     def as_json(self) -> dict[str, Any]:
         damaged = [
@@ -172,7 +180,8 @@ class _Standing:
             for sha256, (name, damage) in self.damaged.items()
         ]
         closed = {} if self.close is None else {"close": self.close.as_json()}
-        return {**closed, "damaged_records": damaged, "problems": list(self.problems)}
+        findings = {} if self.close is None else {"findings": [one.as_json() for one in self.findings]}
+        return {**closed, **findings, "damaged_records": damaged, "problems": list(self.problems)}
 
     def lines(self) -> Iterator[str]:
         from arcadia_dagster.landing.records import RESTORE
@@ -195,7 +204,9 @@ def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, i
     with complaints(ValueError):
         exists = warehouse.exists()
         found: list[MonthStatus] = status(warehouse, target_of(home.settings.finance_url)) if exists else []
-    standing = _Standing.of(home, warehouse, exists=exists) if is_whole else _Standing(None, {}, [])
+    standing = (
+        _Standing.of(home, warehouse, exists=exists, lists_findings=as_json) if is_whole else _Standing(None, {}, [])
+    )
     shown = [month for month in found if only is None or month.month in only or month.rejected]
     if as_json:
         print_json({"months": [month.as_json() for month in shown], **(standing.as_json() if is_whole else {})})

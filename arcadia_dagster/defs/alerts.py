@@ -5,7 +5,6 @@ own `run_failure_sensor` would not do: it moves on when a message fails to get t
 and never learns that a later run was well.
 """
 
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,37 +15,20 @@ from urllib.parse import quote
 import dagster as dg
 
 from arcadia_dagster.alerts import message
-from arcadia_dagster.alerts.causes import Cause, Memory, Subject, identity_of, news, remembered
+from arcadia_dagster.alerts.causes import Cause, Memory, Subject, news, remembered
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
+from arcadia_dagster.defs.checks import FINDINGS
 from arcadia_dagster.defs.fetch import FETCH
 from arcadia_dagster.defs.ingest import failure_words
 from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, WILL_RETRY_TAG
 from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
 from arcadia_dagster.defs.runs import OwnRuns, partition_range
-from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.reports.findings import Finding, identity_of
 
 _SECONDS = 30
 _RUNS_PER_TICK = 200
 _MESSAGES_PER_TICK = 5
-# The columns of a check's list that say which cause a row is; the others may change while it lasts.
-_IDENTITY = (
-    *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
-    *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
-)
-# A doubtful line comes again on each month's invoice, and nothing has to be done about it: it is one cause for as long as it is
-# called so.
-_IDENTITIES = {"no_doubtful_tax_lines": ("source", "account_id", "service_name", "description", "is_tax", "currency")}
-_WORDS = ("amount_gross", "held_because", "problem", "state", "error", "why", "what", "description")
-_COMMANDS = {
-    "nothing_held": "arcadia explain {invoice}",
-    "nothing_rejected": "arcadia dismiss {file} --reason '...'",
-    "every_ready_invoice_is_in_finance": "arcadia push {invoice}",
-    "finance_has_nothing_else": "arcadia reconcile",
-    "month_is_complete": "arcadia end {account} --reason '...'",
-    "no_doubtful_tax_lines": "arcadia explain {invoice}",
-    "tax_rate_is_plausible": "arcadia explain {invoice}",
-}
 
 
 def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured: bool) -> dg.SensorDefinition:
@@ -159,11 +141,11 @@ def _told(
 def _checks(
     instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, keys: Sequence[dg.AssetCheckKey]
 ) -> Iterator[Subject]:
-    """Each check by its latest evaluation, with or without a run; those that were never evaluated are left out."""
+    """Each check by its latest evaluation, with or without a run; those that this version never evaluated are left out."""
     for key in keys:
         evaluation = _latest(instance, own, key)
-        if evaluation is not None:
-            yield _check(ui_url, key.name, evaluation)
+        if evaluation is not None and (subject := _check(ui_url, key.name, evaluation)) is not None:
+            yield subject
 
 
 def _latest(instance: dg.DagsterInstance, own: OwnRuns, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
@@ -180,7 +162,7 @@ def _latest(instance: dg.DagsterInstance, own: OwnRuns, key: dg.AssetCheckKey) -
     return None
 
 
-def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subject:
+def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subject | None:
     asset = "/".join(quote(part, safe="") for part in evaluation.asset_key.path)
     subject = Subject(
         name=f"check {name}",
@@ -189,48 +171,28 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
     )
     if evaluation.passed:
         return subject
-    listed = evaluation.metadata.get("list")
-    rows = [dict(row.data) for row in listed.records] if isinstance(listed, dg.TableMetadataValue) else []
+    listed = evaluation.metadata.get(FINDINGS)
+    if listed is None and "list" in evaluation.metadata:
+        # An earlier version evaluated it: the next evaluation tells.
+        return None
+    shown = listed.data if isinstance(listed, dg.JsonMetadataValue) and isinstance(listed.data, list) else []
     found: dict[str, Cause] = {}
-    for row in rows:
-        cause = _cause(name, row)
+    for finding in map(Finding.of_json, shown):
+        cause = Cause(finding.identity, finding.subject, finding.what, finding.command)
         found.setdefault(cause.identity, cause)
     causes = tuple(found.values()) or (
         Cause(identity_of(evaluation.description or ""), name, evaluation.description or ""),
     )
     counts = [value.value for key, value in evaluation.metadata.items() if key in {"found", "missing"}]
-    unlisted = max(int(str(counts[0])) - len(rows), 0) if counts and rows else 0
+    unlisted = max(int(str(counts[0])) - len(shown), 0) if counts and shown else 0
     severity = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "failed (a warning)"
     return replace(
         subject,
         title=f"Check {name} {severity}",
-        advice=(evaluation.description or "") if rows else "",
+        advice=(evaluation.description or "") if shown else "",
         causes=causes,
         count=len(causes) + unlisted,
         is_complete=not unlisted,
-    )
-
-
-def _cause(check: str, row: Mapping[str, Any]) -> Cause:
-    cells = {name: str(value) for name, value in row.items()}
-    # A route has an account and a project instead, `(any)` or named.
-    parts = ("source", "account_id", "external_id") if "account_id" in cells else ("source", "account", "project")
-    names = [cells[name] for name in parts if cells.get(name)]
-    where = ("month", "file") if not names else ("month",)
-    label = " ".join([*(cells[name] for name in where if cells.get(name)), *(["/".join(names)] if names else [])])
-    command = _COMMANDS.get(check, "").format(
-        invoice=shlex.quote("/".join(names)),
-        account=shlex.quote("/".join(names[:2])),
-        file=shlex.quote(cells.get("file", "")),
-    )
-    if cells.get("state") in NEEDS_A_PERSON:
-        # Only what finance has refused: what is routed otherwise since, finance would then have twice.
-        command += " --again"
-    return Cause(
-        identity=identity_of(*(cells.get(name, "") for name in _IDENTITIES.get(check, _IDENTITY))),
-        label=label or check,
-        words="; ".join(cells[name] for name in _WORDS if cells.get(name)),
-        command=command,
     )
 
 

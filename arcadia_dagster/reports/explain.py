@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.reader import head_of
 from arcadia_dagster.formats.registry import Formats
@@ -18,6 +19,7 @@ from arcadia_dagster.landing.rules import known_rules, said
 from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Refusal
 from arcadia_dagster.reading.problems import record_lines
 from arcadia_dagster.reading.statements import StatementsOnly
+from arcadia_dagster.reports.findings import find_about
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -65,6 +67,7 @@ def explain(
     *,
     max_lines: int | None = None,
     formats: Formats | None = None,
+    recipient: Recipient | None = None,
 ) -> dict[str, Any]:
     """All that is known of an invoice, as plain values: amounts as decimal text, times in ISO 8601 (UTC).
 
@@ -72,7 +75,8 @@ def explain(
     person or its provider has decided so), `totals`, `allocations` (what each tenant bears), `finance` (a record for each target
     and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with the physical line in the
     file), `added_lines` (those of them that bring it to what is stated), `rules` (what of `sources.toml` decided about it, each
-    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`.
+    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `findings` (see `Finding`; of
+    what finance has only where a recipient is given).
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -112,6 +116,7 @@ def explain(
             "added_lines": added,
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
+            "findings": [one.as_json() for one in find_about(connection, invoice, recipient)],
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
     return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}

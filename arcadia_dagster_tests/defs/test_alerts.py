@@ -16,6 +16,7 @@ from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.defs.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.reports import findings
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, execute, sensor_context
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
@@ -266,6 +267,27 @@ def test_a_doubtful_line_that_comes_again_each_month_is_told_once(
     assert "more" not in second.splitlines()[2]
 
 
+def test_what_an_earlier_version_evaluated_is_told_by_the_next_evaluation(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        report_rejected(instance)
+        watch.tick()
+        rows = [dg.TableRecord({"file": "login.csv", "problem": "it is a web page"})]
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("raw_invoices"),
+                check_name="nothing_rejected",
+                passed=False,
+                metadata={"found": 1, "list": dg.TableMetadataValue(rows, dg.TableSchema([]))},
+            )
+        )
+        assert watch.tick() == "nothing new to tell"
+        report_rejected(instance)
+        assert watch.tick() == "nothing new to tell"
+
+
 @pytest.mark.parametrize(
     ("dead", "told"),
     [
@@ -336,6 +358,7 @@ def report_rejected(instance: dg.DagsterInstance) -> None:
 
 def report_failed(instance: dg.DagsterInstance, asset: str, check: str, *rows: dict[str, Any]) -> None:
     """A check that found these rows, without a run."""
+    [kind] = [kind for kind in findings.KINDS if kind.name == check]
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(asset),
@@ -343,7 +366,7 @@ def report_failed(instance: dg.DagsterInstance, asset: str, check: str, *rows: d
             passed=False,
             metadata={
                 "found": len(rows),
-                "list": dg.TableMetadataValue([dg.TableRecord(row) for row in rows], dg.TableSchema([])),
+                checks.FINDINGS: dg.JsonMetadataValue([kind.finding(row).as_json() for row in rows]),
             },
             severity=dg.AssetCheckSeverity.WARN,
             description=f"{len(rows)} found",

@@ -399,6 +399,16 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
     assert "not configured" in arcadia("doctor").stdout
 
 
+def test_status_and_doctor_list_what_waits_for_a_person(arcadia: Shell) -> None:
+    (arcadia.inbox / "login.csv").write_text("<html>", encoding="utf-8")
+    arcadia.build()
+    [finding] = json.loads(arcadia("status", "--json").stdout)["findings"]
+    assert (finding["kind"], finding["subject"]) == ("nothing_rejected", "login.csv")
+    assert finding["command"] == "arcadia dismiss login.csv --reason '...'"
+    told = arcadia("doctor").stdout
+    assert f"note    findings   nothing_rejected: 1 found: {finding['advice']}" in told
+
+
 def test_the_doctor_misses_the_inbox(arcadia: Shell) -> None:
     arcadia.inbox.rmdir()
     assert "failed  inbox" in arcadia("doctor", code=1).stdout

@@ -35,7 +35,7 @@ def checks_after_a_run(project: Project) -> dict[str, dg.AssetCheckResult]:
     """The checks by name, after everything is built and delivered. Without Dagster around it, which takes thrice as long."""
     project.build()
     with project.warehouse.read() as connection:
-        found = {check.name: _result(check, connection, project.finance) for check in _CHECKS}
+        found = {check.kind.name: _result(check, connection, project.finance) for check in _CHECKS}
     warehouse = WarehouseResource(path=str(project.warehouse.path))
     return {**found, "every_ready_invoice_is_in_finance": _missing(warehouse, project.finance)}
 

@@ -4,7 +4,7 @@ pandas carries the tables. Amounts in them are text that was made exactly; the f
 plot: they are for the eye, and nothing is computed from them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -70,6 +70,11 @@ def tables_by_month(
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
     """A frame as the UI shows it. Its cells are text: the UI shows them as they are and never as markup."""
     return _table(_as_text(frame))
+
+
+def texts_as_table(rows: Sequence[Mapping[str, str]]) -> dg.TableMetadataValue:
+    """Rows of text as the UI shows them, all with the same columns."""
+    return _table(pd.DataFrame(rows, dtype=object))
 
 
 def _table(shown: pd.DataFrame) -> dg.TableMetadataValue:

@@ -1,0 +1,459 @@
+"""What waits for a person, from one query a kind: checks show it, alerts send it, and commands list it.
+
+Nothing here is about how a finding is shown. Who shows one takes it as it is, or as `Finding.as_json` has it; nobody reads a
+table that was made for the eye.
+"""
+
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, unwanted_sql
+from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.landing.records import RESTORE
+from arcadia_dagster.reports.close import Close, Standing
+from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.warehouse.keys import InvoiceKey
+
+# The facts that say which cause a finding is; the others may change while it lasts.
+_IDENTITY: Final = (
+    *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
+    *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
+)
+# The facts that say what is wrong.
+_WORDS: Final = ("amount_gross", "held_because", "problem", "damage", "state", "error", "why", "what", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a person should look at.
+
+    Attributes:
+        kind: Of which kind: its name, see `KINDS`.
+        identity: Stands for its cause: the same for as long as that lasts, 16 hexadecimal digits. It says nothing to a person.
+        subject: Which invoice, file, account or route: `2026-04 digitalocean/77/1001`. It may be a stranger's words.
+        what: What is wrong with it; empty where its kind says all. It may be a stranger's words too.
+        advice: What to do about findings of its kind.
+        command: What to type, ready for a shell; empty where nothing can be typed.
+        facts: What its query says of it, as text, by column: amounts with their currency, nothing where there is none.
+    """
+
+    kind: str
+    identity: str
+    subject: str
+    what: str
+    advice: str
+    command: str
+    facts: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; `of_json` has the finding back."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> "Finding":
+        """The finding that `as_json` gave.
+
+        Raises:
+            TypeError: It gave no such values.
+        """
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding, and the query that finds all of it.
+
+    Attributes:
+        name: Its name, which is also that of the check that shows it.
+        advice: What to do about it.
+        query: SQL whose rows are findings, those to look at first before all others. `month` is `2026-04`, columns that end with
+            `_minor` are minor units of the row's `currency`. Of what only a finance service can tell it depends on the recipient.
+        command: What to type, with `{invoice}`, `{account}` or `{file}` for what it is about; empty where nothing can be typed.
+        words: What is wrong, with `{column}` for what a row has; empty where the usual columns say it, see `_WORDS`.
+        identity: The columns that say which cause a row is.
+        is_settled_by_commands: Whether a person's command may settle it, so that what is shown of it is brought up to date then.
+        invoice_id: The column with the id of the one invoice that a row is about; None where rows are about something else.
+    """
+
+    name: str
+    advice: str
+    query: str | Callable[[Recipient], str]
+    command: str = ""
+    words: str = ""
+    identity: tuple[str, ...] = _IDENTITY
+    is_settled_by_commands: bool = False
+    invoice_id: str | None = None
+
+    @property
+    def is_about_finance(self) -> bool:
+        """Whether only a finance service can tell, so that the query needs a recipient."""
+        return not isinstance(self.query, str)
+
+    def sql(self, recipient: Recipient | None) -> str:
+        """The query.
+
+        Raises:
+            ValueError: It needs a recipient, and there is none.
+        """
+        if isinstance(self.query, str):
+            return self.query
+        if recipient is None:
+            raise ValueError(f"{self.name}: expected a finance service to look for")
+        return self.query(recipient)
+
+    def finding(self, row: Mapping[str, Any]) -> Finding:
+        """A row of the query as a finding."""
+        facts = facts_of(row)
+        # A route has an account and a project instead, `(any)` or named.
+        parts = ("source", "account_id", "external_id") if "account_id" in facts else ("source", "account", "project")
+        names = [facts[name] for name in parts if facts.get(name)]
+        where = ("month",) if names else ("month", "file")
+        subject = [*(facts[name] for name in where if facts.get(name)), *(["/".join(names)] if names else [])]
+        command = self.command.format(
+            invoice=shlex.quote("/".join(names)),
+            account=shlex.quote("/".join(names[:2])),
+            file=shlex.quote(facts.get("file", "")),
+        )
+        if facts.get("state") in NEEDS_A_PERSON:
+            # Only what finance has refused: what is routed otherwise since, finance would then have twice.
+            command += " --again"
+        return Finding(
+            kind=self.name,
+            identity=identity_of(*(facts.get(name, "") for name in self.identity)),
+            subject=" ".join(subject) or self.name,
+            what=self.words.format(**facts) or "; ".join(facts[name] for name in _WORDS if facts.get(name)),
+            advice=self.advice,
+            command=command,
+            facts=facts,
+        )
+
+
+def identity_of(*parts: str) -> str:
+    """A short name for a cause."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def facts_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as text; what ends with `_minor` as an amount of the row's `currency`, without that ending."""
+    return {
+        name.removesuffix("_minor"): format_minor(value, row["currency"]) if name.endswith("_minor") else _text(value)
+        for name, value in row.items()
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+# Spend on a resource that no inventory has is spend that nobody can assign. Where there is no inventory, nothing is expected.
+_UNMATCHED: Final = """
+WITH share AS (
+  SELECT invoice_month, source, account_id, currency, sum(abs(amount)) AS spend,
+    coalesce(sum(abs(amount)) FILTER (match_method <> 'none'), 0) AS matched
+  FROM cost_lines WHERE charge_category = 'Usage' AND (resource_id IS NOT NULL OR resource_name IS NOT NULL) GROUP BY ALL
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency, round(spend, 2)::VARCHAR AS spend_on_resources,
+  round(matched, 2)::VARCHAR AS matched
+FROM share
+WHERE spend > 0 AND matched * 2 < spend AND EXISTS (
+  FROM cloud_resources AS resource WHERE resource.account_id IN (share.account_id, 'unknown') OR share.account_id = 'unknown')
+ORDER BY invoice_month DESC, source, account_id
+"""
+
+_NOT_TAKEN: Final = """
+SELECT * FROM (
+SELECT file_name AS file, reason AS problem, strftime(received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM unreplaced_documents
+UNION ALL
+SELECT inbox_path, problem, '' FROM inbox_files WHERE problem IS NOT NULL
+)
+ORDER BY received <> '', received DESC, file
+"""
+
+_DAMAGED: Final = """
+SELECT file_name AS file, record_damage AS damage, document_sha256
+FROM damaged_documents ORDER BY file_name, document_sha256
+"""
+
+_HELD: Final = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
+  array_to_string(hold_reasons, '; ') AS held_because
+FROM waiting_invoices
+ORDER BY invoice_month DESC, source, external_id
+"""
+
+_DOUBTFUL: Final = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, line_number, service_name, description,
+  charge_category = 'Tax' AS is_tax, CASE WHEN charge_category = 'Tax' THEN amount ELSE -amount END::VARCHAR
+    AS tax_more_than_by_the_earlier_rule, currency
+FROM cost_lines WHERE is_tax_doubtful ORDER BY invoice_month DESC, source, account_id, external_id, line_number
+"""
+
+# What each account's month comes to in each currency; a person has said of what is void that there is no such invoice.
+_SUMMED: Final = """
+summed AS (
+  SELECT source, account_id, currency, invoice_month, sum(amount_gross_minor)::BIGINT AS amount_gross_minor,
+    coalesce(sum(amount_gross_minor) FILTER (standing = 'ready'), 0)::BIGINT AS amount_ready_minor
+  FROM awaited_invoices ANTI JOIN void_invoices USING (source, account_id, external_id)
+  WHERE currency IS NOT NULL GROUP BY ALL
+)"""
+
+# A file that was cut off between two lines looks like a small invoice: nobody can tell, so a strong fall is shown.
+_FALLS: Final = f"""
+WITH {_SUMMED}, compared AS (
+  SELECT *, lag(amount_gross_minor) OVER account AS amount_month_before_minor, lag(invoice_month) OVER account AS before
+  FROM summed WINDOW account AS (PARTITION BY source, account_id, currency ORDER BY invoice_month)
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency, amount_month_before_minor, amount_gross_minor
+FROM compared
+WHERE before + INTERVAL 1 MONTH = invoice_month AND amount_gross_minor * 2 < amount_month_before_minor
+  AND invoice_month < date_trunc('month', now() AT TIME ZONE 'UTC')
+ORDER BY invoice_month DESC, source, account_id
+"""
+
+# What is counted twice comes to twice as much: of spend by the day at least to 1.8 times the month before, for a February after a
+# March has 28/31 of its days. A quiet month is no measure, so the largest of three is. What is held is not in finance, and is
+# listed elsewhere; an open month may rise too.
+_RISES: Final = f"""
+WITH {_SUMMED}, compared AS (
+  SELECT *, max(amount_gross_minor) OVER before AS most_before_minor
+  FROM summed WINDOW before AS (PARTITION BY source, account_id, currency ORDER BY invoice_month
+    RANGE BETWEEN INTERVAL 3 MONTH PRECEDING AND INTERVAL 1 MONTH PRECEDING)
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, currency,
+  most_before_minor AS most_of_three_months_before_minor, amount_ready_minor AS amount_gross_minor
+FROM compared
+WHERE most_before_minor > 0 AND CAST(amount_ready_minor AS HUGEINT) * 5 >= CAST(most_before_minor AS HUGEINT) * 9
+ORDER BY invoice_month DESC, source, account_id
+"""
+
+# A route that matches nothing may be misspelt, and what it is for is then borne by somebody else.
+_UNUSED_ROUTES: Final = """
+WITH known AS (
+  SELECT source, account_id, trim(project) AS project, max(invoice_month) AS last_month FROM cost_lines GROUP BY ALL
+)
+SELECT route_number, source, coalesce(account_id, '(any)') AS account, coalesce(project, '(any)') AS project, tenant_id
+FROM tenant_routes AS route
+WHERE route.source IS NOT NULL AND NOT EXISTS (
+  FROM known WHERE known.source = route.source AND (route.account_id IS NULL OR known.account_id = route.account_id)
+    AND (route.first_month IS NULL OR known.last_month >= route.first_month)
+    AND (route.project IS NULL OR known.project = route.project))
+ORDER BY route_number
+"""
+
+# A rate as the tax lines of an invoice state it: `GST (10%)`, `QST (9.975%)`.
+_RATES: Final = """
+WITH rate AS (
+  SELECT source, account_id, external_id, invoice_month, count(*) AS tax_lines,
+    count(*) FILTER (regexp_matches(description, '\\d\\s*%')) AS rated_lines,
+    sum(TRY_CAST(regexp_extract(description, '(\\d{1,2}(?:\\.\\d{1,4})?)\\s*%', 1) AS DECIMAL(9,4))) AS percent
+  FROM cost_lines WHERE charge_category = 'Tax' GROUP BY ALL
+), expected AS (
+  SELECT total.*, rate.percent,
+    CAST(round(CAST(total.amount_net_minor AS DECIMAL(24,0)) * rate.percent * 0.01, 0) AS BIGINT) AS expected_minor
+  FROM tax_split_totals AS total JOIN rate USING (source, account_id, external_id, invoice_month)
+  WHERE rate.tax_lines = rate.rated_lines AND total.currency IS NOT NULL
+)
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_net_minor,
+  percent::VARCHAR AS percent,
+  amount_tax_minor, expected_minor
+FROM expected WHERE abs(amount_tax_minor - expected_minor) > 1
+ORDER BY invoice_month DESC, source, external_id
+"""
+
+
+def _left_over_sql(recipient: Recipient) -> str:
+    """SQL: what finance has and we would not push any more, until `arcadia reconcile` sees that it is gone.
+
+    What went to another target, such as a sandbox, is nobody's concern here.
+    """
+    return f"""
+    SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id, why,
+      invoice_external_id AS invoice
+    FROM finance_records JOIN ({unwanted_sql(recipient.is_recipients_sql)}) AS unwanted
+      USING (target, tenant_id, source, account_id, external_id, invoice_external_id)
+    WHERE {recipient.is_recipients_sql} AND finance_invoice_id IS NOT NULL
+    ORDER BY invoice_month DESC, source, external_id, tenant_id
+    """
+
+
+def _missing_sql(recipient: Recipient) -> str:
+    return f"""
+    SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, invoice_external_id AS external_id, currency,
+      amount_gross_minor,
+      CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, 'not pushed') END AS state,
+      coalesce(rerouted, last_error, '') AS error
+    FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id
+    """
+
+
+UNMATCHED: Final = Kind(
+    "spend_is_matched",
+    "drop an inventory of that month into the inbox: a later one does not list what was deleted since",
+    _UNMATCHED,
+    words="{matched} of {spend_on_resources} {currency} is matched",
+)
+REJECTED: Final = Kind(
+    "nothing_rejected",
+    "drop a good file in its place, in the same folder under the same name, or `arcadia dismiss 'FILE NAME' --reason ...`",
+    _NOT_TAKEN,
+    command="arcadia dismiss {file} --reason '...'",
+    is_settled_by_commands=True,
+)
+DAMAGED: Final = Kind("archive_records_are_whole", RESTORE, _DAMAGED, is_settled_by_commands=True)
+HELD: Final = Kind(
+    "nothing_held",
+    "`arcadia explain INVOICE` says why; put right its cause, or `arcadia release INVOICE --reason ...` lets it go as it is",
+    _HELD,
+    command="arcadia explain {invoice}",
+    is_settled_by_commands=True,
+    invoice_id="external_id",
+)
+DOUBTFUL_TAX: Final = Kind(
+    "no_doubtful_tax_lines",
+    "look at the lines; this program goes by the provider's own type, then by whole words.",
+    _DOUBTFUL,
+    command="arcadia explain {invoice}",
+    # A doubtful line comes again on each month's invoice, and nothing has to be done about it: it is one cause for as long as it
+    # is called so.
+    identity=("source", "account_id", "service_name", "description", "is_tax", "currency"),
+    invoice_id="external_id",
+)
+FALL: Final = Kind(
+    "no_strong_fall",
+    "compare with the provider's invoice; put its total beside the file as `<file>.total` to have it checked",
+    _FALLS,
+)
+RISE: Final = Kind(
+    "no_strong_rise",
+    "compare with the provider's invoice; `arcadia explain INVOICE` shows its files and lines; `arcadia dismiss 'FILE NAME' "
+    "--reason ...` takes out a file that is there twice, `arcadia void INVOICE --reason ...` an invoice",
+    _RISES,
+)
+UNUSED_ROUTE: Final = Kind(
+    "every_route_is_used",
+    "compare it with `source`, `account_id` and `project` in cost_lines; a misspelt one leaves its lines to another tenant",
+    _UNUSED_ROUTES,
+)
+LEFT_OVER: Final = Kind(
+    "finance_has_nothing_else",
+    "remove what is void or dismissed in finance by hand, then run `arcadia reconcile`, which sees that it is gone; where no "
+    "route leads to the tenant any more, `arcadia push INVOICE` says what can be done",
+    _left_over_sql,
+    command="arcadia reconcile",
+    is_settled_by_commands=True,
+    invoice_id="invoice",
+)
+TAX_RATE: Final = Kind(
+    "tax_rate_is_plausible",
+    "compare with the provider's invoice: some services are taxed otherwise, or a line is missing; `arcadia explain INVOICE`",
+    _RATES,
+    command="arcadia explain {invoice}",
+    words="tax {amount_tax}, by its rates {expected}",
+    invoice_id="external_id",
+)
+MISSING: Final = Kind(
+    "every_ready_invoice_is_in_finance",
+    "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
+    "says, then `arcadia push INVOICE --again`; one whose routes have changed since it was pushed is told about by "
+    "`arcadia push INVOICE`",
+    _missing_sql,
+    command="arcadia push {invoice}",
+    is_settled_by_commands=True,
+    invoice_id="external_id",
+)
+
+KINDS: Final = (
+    UNMATCHED,
+    REJECTED,
+    DAMAGED,
+    HELD,
+    DOUBTFUL_TAX,
+    FALL,
+    RISE,
+    UNUSED_ROUTE,
+    LEFT_OVER,
+    TAX_RATE,
+    MISSING,
+)
+"""All that a query finds. What a month's close lacks is found by `of_close`."""
+
+_CLOSE: Final = Kind(
+    "month_is_complete",
+    "put its invoice into the inbox, release what is held, or say that the account has ended with "
+    "`arcadia end ACCOUNT --reason ...`",
+    # No query: what an account lacks is an invoice that nobody has.
+    "",
+    command="arcadia end {account} --reason '...'",
+    is_settled_by_commands=True,
+)
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, recipient: Recipient | None, *, about: InvoiceKey | None = None
+) -> list[Finding]:
+    """All findings of a kind, those to look at first before all others.
+
+    Args:
+        connection: An open warehouse.
+        kind: One of `KINDS`.
+        recipient: The finance service that the settings name; kinds that are not about one need none.
+        about: Only those about this invoice; the kind must be about invoices.
+    """
+    query = kind.sql(recipient)
+    if about is not None:
+        columns = zip(("source", "account_id", kind.invoice_id), about, strict=True)
+        conditions = (f"{name} = {text_literal(value)}" for name, value in columns)
+        query = f"SELECT * FROM ({query}) WHERE {' AND '.join(conditions)}"
+    return [kind.finding(row) for row in fetch(connection, query)]
+
+
+def find_about(
+    connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey, recipient: Recipient | None
+) -> list[Finding]:
+    """All findings about an invoice.
+
+    Args:
+        connection: An open warehouse.
+        invoice: The invoice.
+        recipient: The finance service that the settings name; without one nothing is told of what it has.
+    """
+    kinds = [kind for kind in _of(recipient) if kind.invoice_id is not None]
+    return [finding for kind in kinds for finding in find(connection, kind, recipient, about=invoice)]
+
+
+def waiting(connection: duckdb.DuckDBPyConnection, recipient: Recipient | None) -> list[Finding]:
+    """What waits for a person: the findings that a command may settle.
+
+    Args:
+        connection: An open warehouse.
+        recipient: The finance service that the settings name; without one nothing is told of what it has.
+    """
+    kinds = [kind for kind in _of(recipient) if kind.is_settled_by_commands]
+    return [finding for kind in kinds for finding in find(connection, kind, recipient)]
+
+
+def _of(recipient: Recipient | None) -> list[Kind]:
+    return [kind for kind in KINDS if recipient is not None or not kind.is_about_finance]
+
+
+def of_close(month: Close, standings: Iterable[Standing]) -> list[Finding]:
+    """How accounts stand in the closed month, each as a finding: what the month lacks, where they are its open ones."""
+    return [
+        _CLOSE.finding(
+            {
+                "month": f"{month.month:%Y-%m}",
+                "source": one.account.source,
+                "account_id": one.account.account_id,
+                "what": one.state,
+                "last_month": f"{one.last_month:%Y-%m}",
+            }
+        )
+        for one in standings
+    ]
