@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "arcadia_dagster"
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / "arcadia_dagster"
 
 # From the bottom up: a package may import those before it, and nothing after it.
 LAYERS = (
@@ -130,3 +131,13 @@ def test_what_is_installed_has_every_file_that_the_program_reads() -> None:
     found = {path for pattern in packed["package-data"][PACKAGE.name] for path in PACKAGE.glob(pattern)}
     files = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert {str(path) for path in files - found} == set()
+
+
+def test_no_test_module_imports_another_what_they_share_is_in_the_kit() -> None:
+    found = {
+        f"{path.relative_to(TESTS)} imports {imported}"
+        for path in [*TESTS.rglob("*.py"), *(TESTS.parent / "benchmarks").rglob("*.py")]
+        for imported in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        if re.match(r"arcadia_dagster_tests(\.\w+)*\.test_\w+$", imported)
+    }
+    assert found == set()

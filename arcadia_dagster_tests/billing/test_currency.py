@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import (
     to_minor,
     to_minor_sql,
 )
-from arcadia_dagster_tests.kit.properties import evaluate, from_attos, quickly, to_attos
+from arcadia_dagster_tests.kit.properties import evaluate, from_attos, quickly, rounded
 
 LARGEST = 10**14  # the major units that a reader lets an invoice sum to
 ATTO = 10**18
@@ -27,14 +27,6 @@ HALVES = st.builds(
     st.integers(-1, 1),
 )
 EXPONENT = st.sampled_from(sorted(set(EXPONENTS.values())))
-
-
-def rounded(amount: Decimal, digits: int) -> int:
-    """Half away from zero, in integers only."""
-    attos = to_attos(amount)
-    whole, rest = divmod(abs(attos), 10 ** (18 - digits))
-    whole += 2 * rest >= 10 ** (18 - digits)
-    return whole if attos >= 0 else -whole
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,10 @@ import pytest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.fetch import FETCH
 from arcadia_dagster.providers.resource import DigitalOceanResource
-from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi, invoice, uuid
+from arcadia_dagster_tests.kit.digitalocean_api import LISTS, TOKEN, DigitalOceanApi, invoice, uuid
 from arcadia_dagster_tests.kit.leaks import files_with
 from arcadia_dagster_tests.kit.project import Project, instance_in_memory
 from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
-from arcadia_dagster_tests.providers.test_digitalocean import LISTS
 
 
 def definitions(project: Project, url: str = "", **options: Any) -> dg.Definitions:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.test_focus import AMOUNTS, TEXTS
 from arcadia_dagster_tests.kit.aws import HEADER, as_csv, as_parquet, cur2_name, item, tax
 from arcadia_dagster_tests.kit.documents import Desk
 from arcadia_dagster_tests.kit.properties import quickly
+from arcadia_dagster_tests.kit.texts import AMOUNTS, TEXTS
 
 APRIL = date(2026, 4, 1)
 at = datetime.fromisoformat

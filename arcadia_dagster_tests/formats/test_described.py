@@ -1,8 +1,6 @@
 """Formats that people describe: read as the description says, to the last digit, or told what is wrong with file and key."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,53 +13,11 @@ from hypothesis import strategies as st
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.description import DescriptionError, read_description
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster_tests.kit.described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv, described
 from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.properties import quickly
 
-GOOD = """
-name = "examplecloud"
-source = "examplecloud"
-vendor = "Examplecloud GmbH"
-currency = "EUR"
-account = "8812"
-delimiter = ";"
-decimal_mark = ","
-thousands_mark = "."
-date_format = "%d.%m.%Y"
-end = "inclusive"
-file_name = '(?P<invoice>R-\\d+)( of (?P<month>\\d{4}-\\d{2}))?'
-
-[columns]
-amount = "Netto"
-description = "Text"
-service = "Produkt"
-start = "Von"
-end = "Bis"
-quantity = "Menge"
-unit = "Einheit"
-
-[tax]
-column = "Produkt"
-values = ["USt.", "MwSt."]
-"""
-
-HEADER = ("Produkt", "Text", "Von", "Bis", "Menge", "Einheit", "Netto")
-SERVER = ("Server", "web-01", "01.04.2026", "30.04.2026", "720", "Stunden", "1.234,56")
 LIKE_DIGITALOCEAN = ("Product", "Description", "Start", "End", "Net")
-VAT = ("USt.", "19 %", "", "", "", "", "234,57 €")
-
-
-def as_csv(*rows: Sequence[str], header: Sequence[str] = HEADER, delimiter: str = ";") -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([header, *rows] if header else rows)
-    return file.getvalue().encode()
-
-
-def described(folder: Path, **files: str) -> Formats:
-    for name, text in files.items():
-        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
-    return Formats.of(folder)
 
 
 def read(folder: Path, content: bytes, text: str = GOOD, **options: str) -> Stated:
@@ -141,12 +97,6 @@ def test_the_files_name_tells_what_the_pattern_finds(tmp_path: Path) -> None:
     assert (found.invoice_number, found.account_id, found.month) == ("R-7", None, date(2026, 3, 1))
     assert str(told["R-7.csv"]) == "unknown/R-7"
     assert list(told) == names[:2]
-
-
-HETZNER = (
-    ("CX22", 'Server #12 "web"\nUsage: 720 h', "2026-04-01", "2026-04-30", "1", "3.2900", "3.29", ""),
-    ("Backup", 'Backup of "web", 20 %', "2026-04-01", "2026-04-30", "1", "0.6580", "0.658", "693280"),
-)
 
 
 def test_hetzners_file_without_a_header_is_read_and_waits_for_its_tax(tmp_path: Path) -> None:

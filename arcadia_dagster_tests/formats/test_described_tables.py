@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.formats.test_described import described
 from arcadia_dagster_tests.kit import focus
+from arcadia_dagster_tests.kit.described import described
 from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.properties import quickly
 

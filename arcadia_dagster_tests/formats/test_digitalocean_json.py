@@ -11,29 +11,10 @@ import pytest
 
 from arcadia_dagster.reading.format import MAX_JSON_BYTES
 from arcadia_dagster_tests.kit.digitalocean_api import invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.digitalocean_json import doctl, document, written
 from arcadia_dagster_tests.kit.documents import Desk, Stated
 
 RESOURCES = "description, resource_type, resource_id, resource_name"
-
-
-def document(*items: Any, entry: dict[str, Any] | None = None, **summed: Any) -> dict[str, Any]:
-    """What `arcadia fetch` puts together."""
-    entry = entry or invoice()
-    return {
-        "invoice": entry,
-        "items": list(items) or [item()],
-        "kind": "digitalocean_invoice",
-        "summary": summary(entry, **summed),
-    }
-
-
-def doctl(*items: Any, **besides: Any) -> dict[str, Any]:
-    """What doctl writes."""
-    return {"invoice_items": list(items) or [item()], "links": None, "meta": None, **besides}
-
-
-def written(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
 @pytest.fixture

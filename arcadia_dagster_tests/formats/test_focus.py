@@ -10,23 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.documents import Desk, invoices_of
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.kit.properties import quickly
-
-AMOUNTS = st.one_of(*(st.decimals(-(10**6), 10**6, places=places) for places in (0, 2, 9, 10, 14, 15, 18))).map(
-    "{:f}".format
-)
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
-
-
-def stated(document):
-    """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
-    return [
-        (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
-        for one in document.invoices
-    ]
-
+from arcadia_dagster_tests.kit.texts import AMOUNTS, TEXTS
 
 APRIL = date(2026, 4, 1)
 USUAL = ("aws", "111", "INV-1", APRIL, True, Decimal("6.60"))
@@ -70,7 +57,7 @@ def test_the_names_of_every_version_are_known_in_any_order_and_case(desk):
         .replace(b"InvoiceIssuerName", b"x_Issuer")
         .replace(b"ProviderName", b"ServiceProviderName")
     )
-    found = {label: stated(document) for label, document in desk.read_cases(documents).items()}
+    found = {label: invoices_of(document) for label, document in desk.read_cases(documents).items()}
     assert found == {
         "1.0, without an invoice's id": [("aws", "111", None, APRIL, False, Decimal("6.60"))],
         "1.3, of the service's provider": [USUAL],
@@ -128,7 +115,7 @@ def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
         ),
         columns="line_number, invoice_ordinal, currency",
     )
-    assert stated(document) == [
+    assert invoices_of(document) == [
         ("aws", "111", "INV-1", APRIL, True, Decimal("7.60")),
         ("aws", "222", "INV-2", APRIL, True, Decimal("0.0000000181")),
         ("aws", "222", "INV-1", date(2026, 3, 1), True, Decimal("6.00")),
@@ -146,7 +133,7 @@ def test_many_invoices_accounts_currencies_and_months_in_one_file(desk):
 def test_an_invoice_whose_rows_name_several_issuers_is_one_invoice_and_in_doubt(desk):
     rows = (charge(BilledCost="20.00"), charge(), charge(InvoiceIssuerName="Hetzner Online GmbH", BilledCost="10.00"))
     [document] = desk.read(as_csv(*rows))
-    assert stated(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("36.00"))]
+    assert invoices_of(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("36.00"))]
     [doubt] = document.invoices[0].doubts
     assert "its rows name several issuers (Amazon Web Services, Inc., Hetzner Online GmbH)" in doubt
 
@@ -154,7 +141,7 @@ def test_an_invoice_whose_rows_name_several_issuers_is_one_invoice_and_in_doubt(
 def test_the_companies_of_one_provider_are_one_issuer(desk):
     names = ("Amazon Web Services Canada, Inc.", "AWS EMEA SARL", "Amazon Web Services India Private Limited")
     [document] = desk.read(as_csv(*(charge(InvoiceIssuerName=name) for name in names)))
-    assert stated(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("18.00"))]
+    assert invoices_of(document) == [("aws", "111", "INV-1", APRIL, True, Decimal("18.00"))]
     assert document.invoices[0].doubts == ()
 
 
@@ -327,7 +314,7 @@ def test_parquet_of_any_types_is_read_exactly(desk):
             (Decimal("-0.30"), at("2026-04-01"), at("2026-04-02"), Decimal(24)),
             (Decimal("123456789.01"), at("2026-04-01"), at("2026-04-02"), None),
         ]
-        [(*_, month, _, total)] = stated(document)
+        [(*_, month, _, total)] = invoices_of(document)
         assert (month, total) == (APRIL, Decimal("123456788.81"))
 
 
@@ -372,7 +359,7 @@ def _with_costs(costs):
 def test_a_packed_file_gives_what_the_plain_one_does(desk):
     plain = as_csv(charge(), tax())
     first, second = desk.read(plain, gzip.compress(plain))
-    assert (first.lines, stated(first)) == (second.lines, stated(second))
+    assert (first.lines, invoices_of(first)) == (second.lines, invoices_of(second))
 
 
 HEADERS = {

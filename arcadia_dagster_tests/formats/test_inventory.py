@@ -6,21 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from arcadia_dagster.reading.format import InventoryRow
+from arcadia_dagster_tests.kit.inventory import RESOURCES
 
 WEB = InventoryRow(1, "7", "web-01", "droplet", "77", "shop")
 DISK = InventoryRow(2, "8", None, "block_storage_volume", None, None)
 CSV = "id,name,type,account,project\n7,web-01,Droplet,77,shop\n8,,Block-Storage  Volume,,\n"
-JSON = [
-    {
-        "id": 7,
-        "name": "web-01",
-        "type": "Droplet",
-        "account": 77,
-        "project": "shop",
-        "region": {"x": [1.5, None, True]},
-    },
-    {"id": " 8 ", "name": " ", "type": "Block-Storage  Volume", "account": None},
-]
 
 
 @pytest.mark.parametrize(
@@ -31,9 +21,9 @@ JSON = [
         ("inventory_csv", CSV.replace("\n", "\r")),
         ("inventory_csv", CSV.replace("\n", "\n\n")),
         ("inventory_csv", " Project,ACCOUNT , type,region,NAME,id\nshop,77,Droplet,ams,web-01,7\n,,Block-Storage  Volume,,,8\n"),
-        ("inventory_json", json.dumps(JSON)),
-        ("inventory_json", "\ufeff" + json.dumps(JSON, indent=2)),
-        ("inventory_json", json.dumps({"resources": JSON, "links": {}})),
+        ("inventory_json", json.dumps(RESOURCES)),
+        ("inventory_json", "\ufeff" + json.dumps(RESOURCES, indent=2)),
+        ("inventory_json", json.dumps({"resources": RESOURCES, "links": {}})),
     ],
 )  # fmt: skip
 def test_an_inventory_lists_the_same_resources_in_every_shape(desk, format_, content):

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document
-from arcadia_dagster_tests.formats.test_inventory import JSON
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.api_documents import linode, ovhcloud, scaleway
 from arcadia_dagster_tests.kit.azure import manifest
+from arcadia_dagster_tests.kit.digitalocean_json import doctl, document
 from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.inventory import RESOURCES
 from arcadia_dagster_tests.kit.properties import quickly
 
 DOCUMENTS: dict[str, Any] = {
@@ -27,7 +27,7 @@ DOCUMENTS: dict[str, Any] = {
     "aws_manifest": json.loads(aws.manifest("a/cur-1.csv", "a/cur-2.csv")),
     "aws_manifest, of an export": json.loads(aws.manifest_of_export("a/cur-1.csv")),
     "azure_manifest": json.loads(manifest("a/part_0_0001.csv")),
-    "inventory_json": {"resources": JSON, "links": {}},
+    "inventory_json": {"resources": RESOURCES, "links": {}},
 }
 
 

@@ -17,6 +17,25 @@ from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, S
 TOKEN = "dop_v1_marked-token-that-must-be-seen-nowhere-0123456789abcdef"
 UUID = "22737513-0ea7-4206-8ceb-98a575af7681"
 
+# Resources as the API lists them, by the address of the list.
+LISTS: dict[str, list[Any]] = {
+    "/v2/droplets": [{"id": 4126873, "name": "web-01", "status": "active"}, {"id": 31, "name": "web-02"}],
+    "/v2/droplets?type=gpus": [{"id": 99, "name": "gpu-01"}],
+    "/v2/volumes": [{"id": "506f78a4-e098-11e5-ad9f-000f53306ae1", "name": "data"}],
+    "/v2/snapshots": [{"id": "6372321", "name": "web-01 before", "resource_type": "droplet"}],
+    "/v2/databases": [{"id": "9cc10173-e9ea-4176-9dbc-a4cee4c4ff30", "name": "backend", "engine": "pg"}],
+    "/v2/kubernetes/clusters": [{"id": "bd5f5959-5e1e-4205-a714-a914373942af", "name": "prod"}],
+    "/v2/load_balancers": [{"id": "4de7ac8b-495b-4884-9a69-1050c6793cd6", "name": "entry"}],
+    "/v2/reserved_ips": [{"ip": "45.55.96.47", "droplet": None, "region": {"name": "Sydney 1"}}],
+    "/v2/apps": [{"id": "4f6c71e2-1e90-4762-9fee-6cc4a0a9f2cf", "spec": {"name": "shop"}}],
+    "/v2/projects": [{"id": "4e1bfbc3-dc3e-41f2-a18f-1b4d7ba71679", "name": "my-web-api"}],
+    "/v2/projects/4e1bfbc3-dc3e-41f2-a18f-1b4d7ba71679/resources": [
+        {"urn": "do:droplet:31"},
+        {"urn": "do:floatingip:45.55.96.47"},
+        {"urn": "do:domain:example.com"},
+    ],
+}
+
 
 def uuid(number: int) -> str:
     return f"22737513-0ea7-4206-8ceb-{number:012}"

@@ -52,6 +52,14 @@ class Stated(NamedTuple):
     statements: tuple = ()
 
 
+def invoices_of(document):
+    """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
+    return [
+        (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
+        for one in document.invoices
+    ]
+
+
 class Desk:
     """Archives documents and reads them, all at once."""
 

@@ -71,6 +71,19 @@ def tax(**values: str | None) -> dict[str, str | None]:
     return charge(**{**usual, **values})
 
 
+def usage(number: int, **values: str) -> dict[str, str | None]:
+    """One of many different lines of one dollar."""
+    return charge(ChargeDescription=f"line {number}", **{"BilledCost": "1.00", **values})
+
+
+def lines_of(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | None]]:
+    """Lines of ten dollars of one invoice, by their numbers."""
+    return [
+        charge(**{"InvoiceId": invoice, "ChargeDescription": f"line {n}", "BilledCost": "10.00", **values})
+        for n in numbers
+    ]
+
+
 def as_csv(*rows: dict[str, str | None], header: Sequence[str] = HEADER, null: str = "") -> bytes:
     """The rows as CSV; columns that are not in the header are left out."""
     file = io.StringIO()

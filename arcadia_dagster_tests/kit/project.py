@@ -54,6 +54,11 @@ def tax(description: str = "GST Australia (10.00%)", amount: str = "$0.60") -> s
     return line("Taxes", description, amount, hours="")
 
 
+def quoted(text: str) -> str:
+    """A value with anything in it, for `line`."""
+    return '"' + text.replace('"', '""') + '"'
+
+
 def invoice_name(month: str = "2026 Apr", number: str = "1001", account: str = "77") -> str:
     """The provider's own file name."""
     return f"DigitalOcean Invoice {month} ({account}-{number}).csv"

@@ -40,3 +40,11 @@ def evaluate(
     given = ", ".join(f"unnest(CAST(? AS {type_}[])) AS {name}" for name, _, type_ in named)
     values = [list(column) for column in zip(*rows, strict=True)]
     return [value for (value,) in connection.execute(f"SELECT {expression} FROM (SELECT {given})", values).fetchall()]
+
+
+def rounded(amount: Decimal, digits: int) -> int:
+    """Half away from zero, in integers only."""
+    attos = to_attos(amount)
+    whole, rest = divmod(abs(attos), 10 ** (18 - digits))
+    whole += 2 * rest >= 10 ** (18 - digits)
+    return whole if attos >= 0 else -whole

@@ -18,9 +18,9 @@ from arcadia_dagster.providers.digitalocean import DigitalOceanClient
 from arcadia_dagster.providers.download import INVENTORY, Fetched, fetch
 from arcadia_dagster.providers.errors import ConfigurationFailure, TransientFailure
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, hold
-from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi, invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.clocks import Sleeper
+from arcadia_dagster_tests.kit.digitalocean_api import LISTS, TOKEN, DigitalOceanApi, invoice, item, summary, uuid
 from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
-from arcadia_dagster_tests.providers.test_digitalocean import LISTS, Sleeper
 
 NOW = datetime(2026, 5, 2, 5, 37, tzinfo=UTC)
 APRIL = f"digitalocean-invoice-2026-04-{uuid(1)}-20260428T063150Z.json"

@@ -13,35 +13,17 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.reading import json_records
 from arcadia_dagster.reading.format import UnreadableError
-from arcadia_dagster_tests.formats.test_focus import AMOUNTS, TEXTS, stated
-from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.documents import Desk, invoices_of
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.json_records import lines, record
+from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.properties import quickly
-from arcadia_dagster_tests.reading.test_zip_content import zipped
+from arcadia_dagster_tests.kit.texts import AMOUNTS, TEXTS
 
-NUMBERS = ("BilledCost", "ConsumedQuantity")
 COLUMNS = (
     "line_number, invoice_ordinal, charge_category, service_name, description, project, resource_id, charge_period_start, "
     "charge_period_end, quantity, unit, amount, currency"
 )
-
-
-def record(row, *, leaves_out=False, names=None):
-    """A row as an object: numbers as numbers with the digits that they have, tags as an object."""
-    parts = []
-    for name in names or row:
-        value = row[name]
-        if value is None and leaves_out:
-            continue
-        if value is not None and (name in NUMBERS or name == "Tags"):
-            parts.append(f"{json.dumps(name)}:{value}")
-        else:
-            parts.append(f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}")
-    return "{" + ",".join(parts) + "}"
-
-
-def lines(*rows, end="\n", **how):
-    return end.join(record(row, **how) for row in rows).encode()
 
 
 LAYOUTS = {
@@ -95,7 +77,7 @@ def test_the_order_of_the_members_and_which_row_has_which_do_not_matter(tmp_path
         records.append(record(row, leaves_out=chance.random() < 0.5, names=names))
     desk = Desk(tmp_path_factory.mktemp("order"))
     table, found = desk.read(as_csv(*rows), "\n".join(records), columns=COLUMNS)
-    assert (found.reason, found.lines, stated(found)) == (None, table.lines, stated(table))
+    assert (found.reason, found.lines, invoices_of(found)) == (None, table.lines, invoices_of(table))
 
 
 def test_numbers_keep_every_digit(desk):

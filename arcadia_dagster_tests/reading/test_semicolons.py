@@ -1,7 +1,5 @@
 """Known tables with semicolons: the decimals' mark is proved by the numbers, or the document is not read; nothing is guessed."""
 
-import csv
-import io
 from decimal import Decimal
 
 import pytest
@@ -9,33 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arcadia_dagster.reading.semicolons import Marks, marks_of, with_point
-from arcadia_dagster_tests.formats.test_focus import TEXTS
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.documents import Desk, csv_text, line
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.properties import quickly
+from arcadia_dagster_tests.kit.spreadsheets import saved_anew, shown
+from arcadia_dagster_tests.kit.texts import TEXTS
 
 COLUMNS = "line_number, invoice_ordinal, charge_category, service_name, description, quantity, amount, currency"
-
-
-def saved_anew(
-    content, decimal=",", group="", *, numbers=("BilledCost", "ConsumedQuantity"), delimiter=";", end="\r\n"
-):
-    """A table of commas and points as a spreadsheet writes it."""
-    header, *rows = csv.reader(io.StringIO(content if isinstance(content, str) else content.decode(), newline=""))
-    where = [header.index(name) for name in numbers]
-    for row in rows:
-        for position in where:
-            row[position] = shown(row[position], decimal, group)
-    file = io.StringIO(newline="")
-    csv.writer(file, delimiter=delimiter, lineterminator=end).writerows([header, *rows])
-    return file.getvalue().encode()
-
-
-def shown(number, decimal, group):
-    sign = "-" if number.startswith("-") else ""
-    whole, point, decimals = number.removeprefix("-").partition(".")
-    return sign + (f"{int(whole):,}".replace(",", group) if whole else "") + (decimal if point else "") + decimals
 
 
 def reading(text, decimal, group):

@@ -12,17 +12,10 @@ from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.api_documents import linode, written
 from arcadia_dagster_tests.kit.documents import csv_text, line
 from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.properties import quickly
 
 GOOD = as_csv(charge(), tax())
-
-
-def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", method) as archive:
-        for name, content in files:
-            archive.writestr(name, content)
-    return packed.getvalue()
 
 
 class OneWay(io.BytesIO):

@@ -3,7 +3,7 @@
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.copy import copy
 from arcadia_dagster_tests.kit.plain import new_warehouse
-from arcadia_dagster_tests.warehouse.test_copy import fill, rows
+from arcadia_dagster_tests.kit.rows import fill, rows_of
 
 
 def test_a_file_that_is_copied_to_a_lake_and_back_is_the_same(new_lake, tmp_path):
@@ -12,4 +12,4 @@ def test_a_file_that_is_copied_to_a_lake_and_back_is_the_same(new_lake, tmp_path
     copied = copy(file, lake)
     assert {(one.table, one.rows, one.months) for one in copied} >= {("cost_lines", 30, 3), ("documents", 0, 0)}
     copy(lake, back)
-    assert rows(back) == rows(lake) == rows(file)
+    assert rows_of(back) == rows_of(lake) == rows_of(file)

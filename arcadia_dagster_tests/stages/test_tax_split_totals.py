@@ -12,8 +12,7 @@ from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals, unreconciled
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster_tests.billing.test_currency import rounded
-from arcadia_dagster_tests.kit.properties import from_attos, quickly, to_attos
+from arcadia_dagster_tests.kit.properties import from_attos, quickly, rounded, to_attos
 
 MONTH = date(2026, 4, 1)
 MONTHS = MonthRange(date(2018, 1, 1), date(2026, 12, 1))

@@ -10,10 +10,10 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
 from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
+from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project
-from arcadia_dagster_tests.reading.test_zip_content import zipped
-from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
 
 APRIL = date(2026, 4, 1)
 FOLDER = "cur/20260401-20260501"
@@ -42,7 +42,7 @@ def test_a_delivery_is_held_until_every_file_that_its_manifest_names_can_be_read
     project.drop(f"{FOLDER}/a1/cur-1.csv.gz", gzip.compress(as_csv(*usage(*range(10)), tax(UnblendedCost="1.00"))))
     build(project.warehouse)
     assert in_finance(project) == {}
-    [reason] = reasons(project, "2001")
+    [reason] = hold_reasons(project, "2001")
     assert reason.startswith(
         "2 of the 3 files that the manifest of its delivery lists are not there, or cannot be read (cur-2.csv and others)"
     )
@@ -54,7 +54,7 @@ def test_a_delivery_is_held_until_every_file_that_its_manifest_names_can_be_read
     project.drop(f"{FOLDER}/a1/cur-3.csv.gz", whole[:-9])
     build(project.warehouse)
     assert in_finance(project) == {}
-    assert "cannot be read (cur-3.csv)" in reasons(project, "2001")[0]
+    assert "cannot be read (cur-3.csv)" in hold_reasons(project, "2001")[0]
 
     project.drop(f"{FOLDER}/a1/cur-3.csv.gz", whole)
     build(project.warehouse)
@@ -70,7 +70,7 @@ def test_parts_in_zip_archives_are_a_delivery_with_their_manifest(project: Proje
     project.drop(f"{FOLDER}/a1/cur-1.csv.zip", zipped(("cur-1.csv", as_csv(*usage(*range(10))))))
     build(project.warehouse)
     assert in_finance(project) == {}
-    assert "cannot be read (cur-2.csv)" in reasons(project, "2001")[0]
+    assert "cannot be read (cur-2.csv)" in hold_reasons(project, "2001")[0]
     project.drop(f"{FOLDER}/a1/cur-2.csv.zip", zipped(("cur-2.csv", as_csv(*usage(*range(10, 14)), tax()))))
     build(project.warehouse)
     assert in_finance(project) == {"2001": (1460, 1400, 60, 15)}
@@ -88,10 +88,10 @@ def test_a_newer_delivery_takes_over_once_it_is_whole_and_finance_keeps_what_it_
 
     project.drop(f"{FOLDER}/cur-Manifest.json", manifest(*keys("cur-1.csv", "cur-2.csv", assembly="a2")))
     build(project.warehouse)
-    assert reasons(project, "2001") == [], "nothing of the newer delivery is there"
+    assert hold_reasons(project, "2001") == [], "nothing of the newer delivery is there"
     project.drop(f"{FOLDER}/a2/cur-1.csv", same)
     build(project.warehouse)
-    assert "cannot be read (cur-2.csv)" in reasons(project, "2001")[0]
+    assert "cannot be read (cur-2.csv)" in hold_reasons(project, "2001")[0]
     assert in_finance(project) == {"2001": (2000, 2000, 0, 20)}
 
     project.drop(f"{FOLDER}/a2/cur-2.csv", as_csv(*usage(*range(10, 15), UnblendedCost="3.00")))
@@ -121,7 +121,7 @@ def test_files_that_a_manifest_names_are_parts_however_alike_their_lines_are(pro
     project.drop("aws/cur-1.csv", as_csv(*alike))
     project.drop("aws/cur-2.csv", as_csv(*alike, *usage(99)))
     build(project.warehouse)
-    [reason] = reasons(project, "2001")
+    [reason] = hold_reasons(project, "2001")
     assert reason.startswith("most lines of cur-1.csv are also in the other files of its folder")
     project.drop("aws/cur-Manifest.json", manifest(*keys("cur-1.csv", "cur-2.csv")))
     build(project.warehouse)

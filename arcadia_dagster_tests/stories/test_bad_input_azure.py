@@ -12,10 +12,10 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.api_documents import linode, written
 from arcadia_dagster_tests.kit.azure import manifest
 from arcadia_dagster_tests.kit.bad_input import case
-from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, usage
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project
-from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons, usage
 
 FOLDER = "exports/focus/20260401-20260430/202605051200/run-1"
 PATHS = [f"{FOLDER}/part_{number}_0001.csv" for number in (0, 1)]
@@ -52,7 +52,7 @@ def test_a_part_with_another_number_of_rows_than_the_manifest_says_holds_the_inv
     project.drop(PATHS[1], as_csv(usage(2)))
     build(project.warehouse)
     assert in_finance(project) == {}
-    [reason] = reasons(project)
+    [reason] = hold_reasons(project)
     assert "the manifest of its delivery counts otherwise (part_1_0001.csv has 1 records instead of 2)" in reason
     project.drop(PATHS[1], PARTS[PATHS[1]])
     build(project.warehouse)
@@ -78,7 +78,7 @@ def test_an_export_that_is_dropped_into_the_inbox_itself_waits_for_its_parts_too
     project.drop("part_0_0001.csv", PARTS[PATHS[0]])
     build(project.warehouse)
     assert in_finance(project) == {"other": (700, 700, 0, 1)}
-    assert "(part_1_0001.csv): put them beside the rest" in reasons(project)[0]
+    assert "(part_1_0001.csv): put them beside the rest" in hold_reasons(project)[0]
     project.drop("part_1_0001.csv", PARTS[PATHS[1]])
     build(project.warehouse)
     assert in_finance(project) == {"other": (700, 700, 0, 1)}, "in the inbox itself nobody can tell parts from versions"

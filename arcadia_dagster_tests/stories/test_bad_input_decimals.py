@@ -6,10 +6,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from arcadia_dagster_tests.formats.test_described import GOOD, SERVER, as_csv
 from arcadia_dagster_tests.kit import aws, focus
 from arcadia_dagster_tests.kit.api_documents import linode, linode_item, written
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.described import GOOD, SERVER, as_csv
 from arcadia_dagster_tests.kit.project import digitalocean, line
 
 # Public samples of Azure's exports have such amounts.

@@ -12,11 +12,11 @@ from arcadia_dagster.landing.routes import RoutesError, read_routes
 from arcadia_dagster.reading.format import NameFacts
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster_tests.formats.test_described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv
 from arcadia_dagster_tests.kit import plain
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv
+from arcadia_dagster_tests.kit.outcomes import in_finance
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance
 
 AMOUNTS = (146_913, 123_456, 23_457)
 NET = SERVER[:6]

@@ -9,9 +9,9 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv as aws_csv
 from arcadia_dagster_tests.kit.aws import item
 from arcadia_dagster_tests.kit.bad_input import case
-from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge
+from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, lines_of
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
 from arcadia_dagster_tests.kit.project import SECRET, Project
-from arcadia_dagster_tests.stories.test_one_invoice_twice import pushed, reasons, rows
 
 
 @pytest.fixture
@@ -43,9 +43,11 @@ MANGLED = {
 @case("48")
 def test_an_id_that_a_program_has_rewritten_is_no_id(project: Project) -> None:
     for name, values in MANGLED.items():
-        project.drop(f"{name}.csv", as_csv(*rows("INV-1", 1, 2), charge(**values)))
+        project.drop(f"{name}.csv", as_csv(*lines_of("INV-1", 1, 2), charge(**values)))
         project.drop(f"{name}.parquet", as_parquet(charge(**values)))
-    project.drop("an id with an E.csv", as_csv(*rows("12E4", 1), *rows("INVOICE-5", 2), *rows("Straße-7", 3)))
+    project.drop(
+        "an id with an E.csv", as_csv(*lines_of("12E4", 1), *lines_of("INVOICE-5", 2), *lines_of("Straße-7", 3))
+    )
     assert pushed(project) == {"12E4": 1000, "INVOICE-5": 1000, "Straße-7": 1000}
     rejected = project.query("SELECT file_name, reason FROM documents WHERE status = 'rejected'")
     assert {row["file_name"] for row in rejected} == {
@@ -56,16 +58,16 @@ def test_an_id_that_a_program_has_rewritten_is_no_id(project: Project) -> None:
 
 @case("48")
 def test_an_account_of_aws_that_has_lost_its_zeros_is_held(project: Project) -> None:
-    project.drop("saved.csv", as_csv(*rows("A", 1, BillingAccountId="12345678901")))
+    project.drop("saved.csv", as_csv(*lines_of("A", 1, BillingAccountId="12345678901")))
     project.drop("cur.csv", aws_csv(item(InvoiceId="B", PayerAccountId="1234567890")))
-    project.drop("original.csv", as_csv(*rows("C", 1, BillingAccountId="012345678901")))
+    project.drop("original.csv", as_csv(*lines_of("C", 1, BillingAccountId="012345678901")))
     elsewhere = {
         "BillingAccountId": "12345678901",
         "InvoiceIssuerName": "Examplecloud Ltd",
         "ProviderName": "Examplecloud",
     }
-    project.drop("elsewhere.csv", as_csv(*rows("D", 1, **elsewhere)))
+    project.drop("elsewhere.csv", as_csv(*lines_of("D", 1, **elsewhere)))
     assert pushed(project) == {"C": 1000, "D": 1000}
     for invoice, account in (("A", "12345678901"), ("B", "1234567890")):
-        [reason] = reasons(project, invoice)
+        [reason] = hold_reasons(project, invoice)
         assert f": its account {account} is not one of AWS, which have 12 digits" in reason

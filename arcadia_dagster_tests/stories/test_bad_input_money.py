@@ -6,8 +6,7 @@ from decimal import Decimal
 import pytest
 
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
-from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, tax
-from arcadia_dagster_tests.stories.test_bad_input_reading import quoted
+from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, quoted, tax
 
 GOOD = digitalocean(line(), tax())
 

@@ -15,9 +15,9 @@ import zstandard
 from arcadia_dagster.reading.content import Examiner
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
+from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
-from arcadia_dagster_tests.reading.test_zip_content import zipped
 
 GOOD = digitalocean(line(), tax())
 HALVES = GOOD[:100], GOOD[100:]

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
-from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, tax
+from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, quoted, tax
 
 OLD_HEADER = HEADER.rpartition(",")[0]
 GOOD = digitalocean(line(), tax())
@@ -112,10 +112,6 @@ TEXTS = (
 )
 FORMULAS = ("=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tcmd", "\rcmd")
 MARKUP = ("<script>alert(1)</script>", "[click](javascript:alert(1))", "<img src=x onerror=alert(1)>", "| a | `b` |")
-
-
-def quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 @pytest.fixture(scope="module")

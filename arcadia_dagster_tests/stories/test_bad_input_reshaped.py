@@ -9,12 +9,12 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.json_records import lines
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as tax_line
-from arcadia_dagster_tests.reading.test_json_records import lines
-from arcadia_dagster_tests.reading.test_semicolons import saved_anew
-from arcadia_dagster_tests.stories.test_focus_deliveries import in_finance, reasons
+from arcadia_dagster_tests.kit.spreadsheets import saved_anew
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_focus_as_json_is_the_invoice_that_it_is_as_csv(project: Project) -> Non
     project.drop("5/part-2.jsonl", lines(charge(InvoiceId="J-5", ChargeDescription="second", BilledCost="1.50")))
     build(project.warehouse)
     assert in_finance(project) == dict.fromkeys(rows, (660, 600, 60, 2)) | {"J-5": (750, 750, 0, 2)}
-    assert reasons(project, "J-1") == []
+    assert hold_reasons(project, "J-1") == []
 
 
 @case("83")

@@ -6,7 +6,7 @@ import pytest
 
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 from arcadia_dagster_tests.kit.project import digitalocean, line, tax
-from arcadia_dagster_tests.reading.test_unread import CASES
+from arcadia_dagster_tests.kit.unread import CASES
 
 
 @pytest.fixture(scope="module")

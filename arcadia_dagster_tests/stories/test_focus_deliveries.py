@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax
+from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax, usage
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project
 
@@ -19,23 +20,6 @@ APRIL = date(2026, 4, 1)
 def project(tmp_path: Path) -> Iterator[Project]:
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         yield Project(tmp_path / "home", sandbox=sandbox)
-
-
-def usage(number: int, **values: str) -> dict[str, str | None]:
-    """One of many different lines of one dollar."""
-    return charge(ChargeDescription=f"line {number}", **{"BilledCost": "1.00", **values})
-
-
-def in_finance(project: Project) -> dict[str, tuple[int, int, int, int]]:
-    """Gross, net, tax and number of lines of each invoice that finance has, after a delivery of everything."""
-    project.finance.deliver(project.warehouse)
-    assert project.sandbox is not None
-    amounts = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor", "line_count")
-    return {row["external_id"]: tuple(row[name] for name in amounts) for row in project.sandbox.invoices()}
-
-
-def reasons(project: Project, external_id: str = "INV-1") -> list[str]:
-    return list(project.invoice(external_id)["hold_reasons"])
 
 
 def test_each_invoice_of_a_file_goes_to_finance_under_its_issuer_and_what_has_no_id_is_shown_and_never_pushed(
@@ -113,7 +97,7 @@ def test_an_invoice_that_the_file_at_its_path_does_not_state_any_more_is_held_wi
     project.drop("aws/export.csv", as_csv(*(usage(number, BilledCost="3.00") for number in range(10))))
     build(project.warehouse)
     assert in_finance(project) == {"INV-1": (3000, 3000, 0, 10)}
-    [reason] = reasons(project, "INV-0")
+    [reason] = hold_reasons(project, "INV-0")
     assert reason.startswith("what was delivered last (export.csv) states the account's month without it")
     assert 'arcadia void aws/111/INV-0 --reason "..."' in reason
     assert 'arcadia release aws/111/INV-0 --reason "..."' in reason
@@ -129,7 +113,7 @@ def test_a_lone_later_file_with_other_lines_is_held_as_part_or_replacement_and_a
     project.drop("april-more.csv", as_csv(*(usage(number) for number in range(20, 25))))
     build(project.warehouse)
 
-    [reason] = reasons(project)
+    [reason] = hold_reasons(project)
     assert "a part of it, or a replacement?" in reason
     assert project.invoice("INV-1")["can_release"]
     assert in_finance(project) == {"INV-1": (1000, 1000, 0, 10)}, "finance keeps what it had"
@@ -147,7 +131,7 @@ def test_two_files_of_a_folder_with_mostly_the_same_lines_are_never_added_up(pro
     project.drop("aws/april.csv", as_csv(*(usage(number) for number in range(10))))
     project.drop("aws/april-final.csv", as_csv(*(usage(number) for number in range(11))))
     build(project.warehouse)
-    [reason] = reasons(project)
+    [reason] = hold_reasons(project)
     assert reason.startswith("most lines of april-final.csv are also in the other files of its folder")
     assert in_finance(project) == {}
 

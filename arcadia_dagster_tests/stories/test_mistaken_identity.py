@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import decide
-from arcadia_dagster_tests.formats.test_digitalocean_json import document, written
 from arcadia_dagster_tests.kit import digitalocean_api as api
+from arcadia_dagster_tests.kit.digitalocean_json import document, written
 from arcadia_dagster_tests.kit.project import Project, checks_of, digitalocean, invoice_name, line, tax
 
 APRIL = date(2026, 4, 1)

@@ -21,12 +21,12 @@ import zstandard
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.formats.test_described import HETZNER
-from arcadia_dagster_tests.formats.test_described import as_csv as hetzner_csv
-from arcadia_dagster_tests.formats.test_digitalocean_json import doctl, document, written
 from arcadia_dagster_tests.kit import api_documents as api
 from arcadia_dagster_tests.kit import aws
+from arcadia_dagster_tests.kit.described import HETZNER
+from arcadia_dagster_tests.kit.described import as_csv as hetzner_csv
 from arcadia_dagster_tests.kit.digitalocean_api import item
+from arcadia_dagster_tests.kit.digitalocean_json import doctl, document, written
 from arcadia_dagster_tests.kit.documents import Desk
 from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.kit.generate import digitalocean_invoice

@@ -9,7 +9,8 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.kit.bad_input import case
-from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of, tax
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as do_tax
 
@@ -20,44 +21,27 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield Project(tmp_path / "home", sandbox=sandbox)
 
 
-def pushed(project: Project) -> dict[str, int]:
-    project.build()
-    assert project.sandbox is not None
-    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
-
-
-def reasons(project: Project, external_id: str) -> list[str]:
-    return list(project.invoice(external_id)["hold_reasons"])
-
-
-def rows(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | None]]:
-    return [
-        charge(**{"InvoiceId": invoice, "ChargeDescription": f"line {n}", "BilledCost": "10.00", **values})
-        for n in numbers
-    ]
-
-
 @pytest.mark.parametrize("second", ["export.csv", "later/export.csv"], ids=["same path", "another folder"])
 def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(project: Project, second: str) -> None:
-    project.drop("export.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 4, 5, 6)))
+    project.drop("export.csv", as_csv(*lines_of("A1", 1, 2, 3), *lines_of("A2", 4, 5, 6)))
     assert pushed(project) == {"A1": 3000, "A2": 3000}
-    project.drop(second, as_csv(*rows("B1", 1, 2, 3, 4, 5, 6), *rows("B1", 7, BilledCost="6.00")))
+    project.drop(second, as_csv(*lines_of("B1", 1, 2, 3, 4, 5, 6), *lines_of("B1", 7, BilledCost="6.00")))
     assert pushed(project) == {"A1": 3000, "A2": 3000}
-    assert "it has mostly the same lines as A1 and A2" in " ".join(reasons(project, "B1"))
+    assert "it has mostly the same lines as A1 and A2" in " ".join(hold_reasons(project, "B1"))
     project.settle("void", "A1")
     project.settle("void", "A2")
     assert pushed(project)["B1"] == 6600
 
 
 def test_two_orders_of_a_day_that_are_alike_in_a_line_are_two_invoices(project: Project) -> None:
-    project.drop("a.csv", as_csv(*rows("A1", 1)))
-    project.drop("b.csv", as_csv(*rows("A2", 1)))
-    project.drop("c.csv", as_csv(*rows("A3", 1, 4, 5, 6)))
+    project.drop("a.csv", as_csv(*lines_of("A1", 1)))
+    project.drop("b.csv", as_csv(*lines_of("A2", 1)))
+    project.drop("c.csv", as_csv(*lines_of("A3", 1, 4, 5, 6)))
     assert pushed(project) == {"A1": 1000, "A2": 1000, "A3": 4000}
 
 
 def test_invoices_that_one_document_states_are_two_however_alike_they_are(project: Project) -> None:
-    project.drop("a.csv", as_csv(*rows("A1", 1, 2, 3), *rows("A2", 1, 2, 3)))
+    project.drop("a.csv", as_csv(*lines_of("A1", 1, 2, 3), *lines_of("A2", 1, 2, 3)))
     assert pushed(project) == {"A1": 3000, "A2": 3000}
 
 
@@ -85,20 +69,20 @@ def test_a_real_invoice_is_held_while_finance_has_a_plain_file_of_its_lines(proj
 
 def test_the_same_number_in_another_year_is_another_invoice_and_changes_nothing_of_the_first(project: Project) -> None:
     last_year = {"BillingPeriodStart": "2025-04-01T00:00:00Z"}
-    project.drop("2025/a.csv", as_csv(*rows("0009", 1, 2, **last_year)))
+    project.drop("2025/a.csv", as_csv(*lines_of("0009", 1, 2, **last_year)))
     assert pushed(project) == {"0009": 2000}
-    project.drop("2026/a.csv", as_csv(*rows("0009", 1, 2, 3)))
+    project.drop("2026/a.csv", as_csv(*lines_of("0009", 1, 2, 3)))
     assert pushed(project) == {"0009": 2000}
     assert project.invoice("0009")["invoice_month"] == date(2025, 4, 1)
-    [reason] = reasons(project, "0009-2026-04")
+    [reason] = hold_reasons(project, "0009-2026-04")
     assert reason.startswith("another invoice 0009 is in 2025-04")
     assert "arcadia release aws/111/0009-2026-04" in reason
 
 
 def test_an_invoice_may_move_by_a_month(project: Project) -> None:
-    project.drop("a/export.csv", as_csv(*rows("0009", 1, 2, BillingPeriodStart="2026-03-01T00:00:00Z")))
+    project.drop("a/export.csv", as_csv(*lines_of("0009", 1, 2, BillingPeriodStart="2026-03-01T00:00:00Z")))
     assert pushed(project) == {"0009": 2000}
-    project.drop("b/export.csv", as_csv(*rows("0009", 1, 2)))
+    project.drop("b/export.csv", as_csv(*lines_of("0009", 1, 2)))
     assert pushed(project) == {"0009": 2000}
     assert project.invoice("0009")["invoice_month"] == date(2026, 4, 1)
 
@@ -107,16 +91,16 @@ def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoi
     today = datetime.now(UTC).date()
     month = today.replace(day=1)
     open_ = {"BillingPeriodStart": f"{month}T00:00:00Z"}
-    project.drop("draft.csv", as_csv(*rows("DRAFT", 1, 2, **open_)))
-    project.drop("fee.csv", as_csv(*rows("FEE", 9, ChargeCategory="Purchase", **open_)))
+    project.drop("draft.csv", as_csv(*lines_of("DRAFT", 1, 2, **open_)))
+    project.drop("fee.csv", as_csv(*lines_of("FEE", 9, ChargeCategory="Purchase", **open_)))
     assert pushed(project) == {"FEE": 1000}, "an upfront fee is invoiced while its month is open"
-    [reason] = reasons(project, "DRAFT")
+    [reason] = hold_reasons(project, "DRAFT")
     assert reason.startswith(f"its billing period was open until {next_month(month)} 00:00 UTC when its document came")
     earlier = (month - timedelta(days=1)).replace(day=1)
     project.drop(
         "closed.csv",
         as_csv(
-            *rows("INV", 1, 2, BillingPeriodStart=f"{earlier}T00:00:00Z"),
+            *lines_of("INV", 1, 2, BillingPeriodStart=f"{earlier}T00:00:00Z"),
             tax(InvoiceId="INV", BilledCost="2.00", BillingPeriodStart=f"{earlier}T00:00:00Z"),
         ),
     )
@@ -124,8 +108,10 @@ def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoi
 
 
 def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project: Project) -> None:
-    project.drop("one.csv", as_csv(*rows("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd", ProviderName=None)))
-    project.drop("two.csv", as_csv(*rows("INV-1", 3, 4, InvoiceIssuerName="Example Cloud Holding", ProviderName=None)))
+    project.drop("one.csv", as_csv(*lines_of("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd", ProviderName=None)))
+    project.drop(
+        "two.csv", as_csv(*lines_of("INV-1", 3, 4, InvoiceIssuerName="Example Cloud Holding", ProviderName=None))
+    )
     assert pushed(project) == {}
     held = project.query("SELECT source, hold_reasons FROM tax_split_totals ORDER BY source")
     assert [row["source"] for row in held] == ["example-cloud-holding", "examplecloud"]
@@ -133,7 +119,7 @@ def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project:
 
 
 def test_two_invoices_of_one_file_with_like_lines_are_two(project: Project) -> None:
-    project.drop("export.csv", as_csv(*rows("A", 1, 2, 3, 4), *rows("B", 1, 2, 3, 4)))
+    project.drop("export.csv", as_csv(*lines_of("A", 1, 2, 3, 4), *lines_of("B", 1, 2, 3, 4)))
     assert pushed(project) == {"A": 4000, "B": 4000}
 
 
@@ -151,32 +137,34 @@ def test_an_invoice_that_consists_of_two_other_ones_is_never_pushed_beside_both(
 ) -> None:
     numbers = {"A": range(size), "B": range(size, 2 * size), "C": range(2 * size)}
     for name in order:
-        found = rows(name, *numbers[name])
+        found = lines_of(name, *numbers[name])
         found += [tax(InvoiceId=name, BilledCost=f"{len(found)}.00")] if taxed else []
         project.drop(place.format(name), as_csv(*found))
     assert pushed(project) == {}
     for name in order:
-        [reason] = reasons(project, name)
+        [reason] = hold_reasons(project, name)
         assert reason.startswith("C consists of A and B of the same account and month")
     project.settle("void", "C")
     assert pushed(project) == dict.fromkeys("AB", size * (1100 if taxed else 1000))
 
 
 def test_an_invoice_with_a_line_of_each_of_two_others_is_one_of_its_own(project: Project) -> None:
-    project.drop("a.csv", as_csv(*rows("A", 1, 2)))
-    project.drop("b.csv", as_csv(*rows("B", 3, 4)))
-    project.drop("c.csv", as_csv(*rows("C", 1, 3)))
+    project.drop("a.csv", as_csv(*lines_of("A", 1, 2)))
+    project.drop("b.csv", as_csv(*lines_of("B", 3, 4)))
+    project.drop("c.csv", as_csv(*lines_of("C", 1, 3)))
     assert pushed(project) == {"A": 2000, "B": 2000, "C": 2000}
 
 
 def test_one_thing_that_is_bought_again_and_again_makes_no_invoice_of_invoices(project: Project) -> None:
     for name, count in (("A", 1), ("B", 1), ("C", 1), ("D", 2)):
-        project.drop(f"{name}.csv", as_csv(*rows(name, *[1] * count), *(rows(name, 9) if name == "D" else [])))
+        project.drop(f"{name}.csv", as_csv(*lines_of(name, *[1] * count), *(lines_of(name, 9) if name == "D" else [])))
     assert pushed(project) == {"A": 1000, "B": 1000, "C": 1000, "D": 3000}
 
 
 def test_a_purchase_that_many_invoices_have_and_its_refund_are_no_invoice_of_invoices(project: Project) -> None:
-    many = {name: rows(name, 1) for name in "ABCD"} | {"E": rows("E", 2, BilledCost="-10.00", ChargeCategory="Credit")}
+    many = {name: lines_of(name, 1) for name in "ABCD"} | {
+        "E": lines_of("E", 2, BilledCost="-10.00", ChargeCategory="Credit")
+    }
     many["F"] = [row | {"InvoiceId": "F"} for row in (*many["A"], *many["E"])]
     for name, found in many.items():
         project.drop(f"{name}.csv", as_csv(*found))
@@ -209,7 +197,7 @@ def test_a_draft_that_has_grown_is_never_pushed_beside_the_invoice_that_it_becam
     for name, content in files if draft_first else files[::-1]:
         project.drop(name, content)
     assert draft not in pushed(project)
-    assert f"arcadia void aws/111/{draft} " in " ".join(reasons(project, draft))
+    assert f"arcadia void aws/111/{draft} " in " ".join(hold_reasons(project, draft))
     project.settle("void", draft)
     assert pushed(project) == {"INV-9": 400 * int(amounts[1][0])}
 
@@ -217,11 +205,11 @@ def test_a_draft_that_has_grown_is_never_pushed_beside_the_invoice_that_it_becam
 def test_an_id_that_says_that_it_is_a_draft_gives_way_to_the_invoice_of_its_month_whatever_both_state(
     project: Project,
 ) -> None:
-    project.drop("draft.csv", as_csv(*rows("2026-04-draft", 1)))
+    project.drop("draft.csv", as_csv(*lines_of("2026-04-draft", 1)))
     assert pushed(project) == {"2026-04-draft": 1000}
-    project.drop("invoice.csv", as_csv(*rows("INV-9", 2, 3)))
+    project.drop("invoice.csv", as_csv(*lines_of("INV-9", 2, 3)))
     assert pushed(project) == {"2026-04-draft": 1000, "INV-9": 2000}
-    [reason] = reasons(project, "2026-04-draft")
+    [reason] = hold_reasons(project, "2026-04-draft")
     assert reason.startswith("its id says that it is a draft, and INV-9 is of the same account and month")
 
 

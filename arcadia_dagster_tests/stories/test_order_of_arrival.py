@@ -8,10 +8,10 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import focus
 from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import SECRET, Project
 from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.kit.worlds import EXAMPLEPARTS, Line, as_cur, as_described, as_focus
-from arcadia_dagster_tests.stories.test_pasted_commands import commands_in, paste
 
 KEY = "700000000001"
 Write = Callable[[str, Sequence[Line]], bytes]

@@ -4,7 +4,6 @@ Here are those of the holds that say which invoice it is: one id under two accou
 """
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from arcadia_dagster_tests.kit.api_documents import linode, written
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet, charge
+from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
 
@@ -21,16 +21,6 @@ def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     folder = tmp_path / "shell"
     folder.mkdir()
     return Shell(folder, monkeypatch, capsys)
-
-
-def paste(arcadia: Shell, project: Project, command: str) -> None:
-    """Type the command as it is given, with a reason in place of the dots; and run what it makes necessary."""
-    arcadia(*shlex.split(command.replace('"..."', '"looked at"'))[1:], ARCADIA_HOME=str(project.home))
-    project.build()
-
-
-def commands_in(reason: str) -> list[str]:
-    return re.findall(r'arcadia \w+ .*? --reason "\.\.\."', reason)
 
 
 def in_finance(project: Project) -> dict[str, int]:

@@ -1,8 +1,6 @@
 """Copying a warehouse, from file to file; `scale/test_copy.py` has it with a lake."""
 
 import os
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,39 +10,7 @@ from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import compare, copy
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.plain import new_warehouse
-
-
-def fill(warehouse: Warehouse) -> None:
-    """Rows that a careless copy would change: the longest amounts, lists, empty and absent values, words of all alphabets."""
-    amount = Decimal("-123456789012345678.123456789012345678")
-    texts = ["", "ünï 😀", "a'b\"c\n\t", "\x00null", None]
-    lines = [
-        {
-            "document_sha256": "0" * 64,
-            "line_number": number,
-            "invoice_month": date(2026, 1 + number % 3, 1),
-            "amount": amount,
-            "description": texts[number % len(texts)],
-        }
-        for number in range(30)
-    ]
-    stated = [
-        {"document_sha256": "1", "invoice_ordinal": 1, "lines_sketch": [1, -(2**63)], "stated_total": amount},
-        {"document_sha256": "1", "invoice_ordinal": 2, "lines_sketch": []},
-    ]
-    totals = [{"external_id": "7", "hold_reasons": ["a", ""], "amount_gross_minor": 2**63 - 1}]
-    with warehouse.write() as connection:
-        insert(connection, schema.COST_LINES, lines)
-        insert(connection, schema.DOCUMENT_INVOICES, stated)
-        insert(connection, schema.TAX_SPLIT_TOTALS, totals)
-
-
-def rows(warehouse: Warehouse) -> dict[str, list[tuple]]:
-    with warehouse.read() as connection:
-        return {
-            table.name: connection.execute(f"SELECT {table.column_names} FROM {table.name} ORDER BY ALL").fetchall()
-            for table in schema.TABLES
-        }
+from arcadia_dagster_tests.kit.rows import fill, rows_of
 
 
 @pytest.fixture
@@ -57,21 +23,21 @@ def source(tmp_path: Path) -> Warehouse:
 def test_a_copy_has_the_same_rows_and_says_how_many(source, tmp_path, capsys, monkeypatch):
     # A copy: what the command sets itself must not outlive it.
     monkeypatch.setattr(os, "environ", os.environ | {"ARCADIA_HOME": str(tmp_path)})
-    before = rows(source)
+    before = rows_of(source)
     assert main(["warehouse", "copy", str(source.path), str(tmp_path / "new.duckdb")]) == 0
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["cost_lines", "30", "rows", "in", "3", "months"] in said
-    assert rows(Warehouse(tmp_path / "new.duckdb")) == rows(source) == before
+    assert rows_of(Warehouse(tmp_path / "new.duckdb")) == rows_of(source) == before
 
 
 def test_a_warehouse_with_rows_is_no_target_and_keeps_them(source, tmp_path):
     other = Warehouse(tmp_path / "other.duckdb")
     with other.write() as connection:
         insert(connection, schema.INBOX_FILES, [{"inbox_path": "mine"}])
-    before = rows(other)
+    before = rows_of(other)
     with pytest.raises(WarehouseError, match="inbox_files already"):
         copy(source, other)
-    assert rows(other) == before
+    assert rows_of(other) == before
 
 
 def test_what_is_not_there_cannot_be_copied_and_nothing_is_made(tmp_path):
