@@ -26,11 +26,11 @@ demo: $(READY) ## the sample months from file to finance, in a temporary home
 
 # The tests start a dozen processes: what is compiled once need not be compiled by each.
 test test-stories: export PYTHONDONTWRITEBYTECODE :=
-test: $(READY) ## the tests of every module, of the reference case and of a real deployment; under three minutes
+test: $(READY) ## the tests of every module and of the reference case; under three minutes
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale"
 
-test-stories: $(READY) ## whole stories: the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about eight minutes
+test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about eight minutes
 	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
 
 $(VENV)/.browser-ready: $(READY)

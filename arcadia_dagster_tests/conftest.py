@@ -37,6 +37,7 @@ def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
 
 _LONGEST = (
     "test_deployment.py",
+    "test_ordinary_year.py",
     "test_fresh_clone.py",
     "test_cli.py",
     "test_delivery.py",
