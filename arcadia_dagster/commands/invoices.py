@@ -483,12 +483,11 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         return
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
-    for part in found["allocations"]:
-        yield f"  borne by {part['tenant_id']}: {_amounts(part)}"
-    for original in sorted({version["refers_to"] for version in found["versions"] if version["refers_to"]}):
-        yield f"  credit note of {original}"
-    for credit in found["credit_notes"]:
-        yield f"  credited by {credit['external_id']}: {_amounts(credit)}"
+    for one in found["agreement"]:
+        yield f"  {one['words']}" + (f" ({one['target']})" if one["target"] else "")
+    for stated in found["stated"]:
+        yield f"  stated by {stated['file_name']}: {_terms(stated)}"
+    yield from _relations(found)
     for rule in found["rules"]:
         yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
     for line in found["added_lines"]:
@@ -506,6 +505,35 @@ def _finding_lines(found: dict[str, Any]) -> Iterator[str]:
     for finding in found["findings"]:
         if finding["kind"] not in _TOLD_ELSEWHERE:
             yield f"  {': '.join(filter(None, (finding['kind'], finding['what'], finding['advice'])))}"
+
+
+def _relations(found: dict[str, Any]) -> Iterator[str]:
+    """Who bears it, and which invoices it is about."""
+    for part in found["allocations"]:
+        yield f"  borne by {part['tenant_id']}: {_amounts(part)}"
+    for original in sorted({version["refers_to"] for version in found["versions"] if version["refers_to"]}):
+        yield f"  credit note of {original}"
+    for credit in found["credit_notes"]:
+        yield f"  credited by {credit['external_id']}: {_amounts(credit)}"
+
+
+_TERMS = {
+    "status": "{}",
+    "due_on": "due {}",
+    "purchase_order": "order {}",
+    "seller_name": "seller {}",
+    "seller_tax_id": "tax id {}",
+    "refers_to": "refers to {}",
+    "replaced_by": "replaced by {}",
+}
+
+
+def _terms(stated: dict[str, Any]) -> str:
+    """What a document states of an invoice, in a line."""
+    amounts = [f"{name} {value}" for name in ("gross", "net", "tax") if (value := stated[f"amount_{name}"]) is not None]
+    terms = [words.format(stated[name]) for name, words in _TERMS.items() if stated[name] is not None]
+    sums = [f"{', '.join(amounts)} {stated['currency']}"] if amounts else []
+    return ", ".join([stated["kind"].replace("_", " "), *sums, *terms])
 
 
 def _why_no_totals(found: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from arcadia_dagster.reports.listing import ListedInvoice, NotTaken, RejectedDocument
 
-_HEADER = ("month", "source", "account", "invoice", "currency", "gross", "tax", "state", "document")
+_HEADER = ("month", "source", "account", "invoice", "currency", "gross", "tax", "state", "agreement", "document")
 _AMOUNTS = (5, 6)
 
 
@@ -73,8 +73,12 @@ def listed(
     """
     from arcadia_dagster.finance.outstanding import parts
     from arcadia_dagster.reports.listing import invoices
+    from arcadia_dagster.reports.witnesses import agreements
 
-    return invoices(connection, parts(connection, home.resources.finance.recipient, months), months)
+    recipient = home.resources.finance.recipient
+    return invoices(
+        connection, parts(connection, recipient, months), months, agreements(connection, recipient.target, months)
+    )
 
 
 def _print_as_json(found: "Sequence[ListedInvoice]") -> None:
@@ -122,6 +126,7 @@ def _row(one: "ListedInvoice") -> tuple[str, ...]:
         gross,
         tax,
         one.state,
+        "" if one.agreement is None else one.agreement.words,
         document,
     )
 

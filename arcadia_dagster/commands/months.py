@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,18 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.home import Home, not_running
 
 _WIDEST = 1_000
+_PARTING_SHOWN = 20
+_NAMED = 3
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from arcadia_dagster.billing.agreement import Agreement
     from arcadia_dagster.reports.close import Close
     from arcadia_dagster.reports.findings import Finding
     from arcadia_dagster.reports.status import MonthStatus
     from arcadia_dagster.warehouse import Warehouse
+    from arcadia_dagster.warehouse.keys import InvoiceKey
 
 
 def ingest(options: argparse.Namespace) -> int:
@@ -151,15 +156,19 @@ class _Standing:
     damaged: Mapping[str, tuple[str, str]]
     problems: Sequence[str]
     findings: "Sequence[Finding]" = ()
+    agreements: "Mapping[InvoiceKey, Agreement]" = field(default_factory=dict)
 
     @classmethod
     def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool, lists_findings: bool) -> "_Standing":
+        from arcadia_dagster.finance.client import target_of
         from arcadia_dagster.landing.records import unsound_records
         from arcadia_dagster.reports.close import accounts, close
+        from arcadia_dagster.reports.witnesses import agreements
 
         found: list[Finding] = []
         damaged: dict[str, tuple[str, str]] = {}
         closed = None
+        agreed: Mapping[InvoiceKey, Agreement] = {}
         if exists:
             with complaints(ValueError):
                 damaged = unsound_records(warehouse, home.archive, every=False)
@@ -172,7 +181,8 @@ class _Standing:
 
                         found = waiting(connection, home.recipient)
                         found += of_close(closed, closed.open if closed.is_due else ())
-        return cls(closed, damaged, home.problems(), found)
+                    agreed = agreements(connection, target_of(home.settings.finance_url))
+        return cls(closed, damaged, home.problems(), found, agreed)
 
     def as_json(self) -> dict[str, Any]:
         damaged = [
@@ -181,18 +191,32 @@ class _Standing:
         ]
         closed = {} if self.close is None else {"close": self.close.as_json()}
         findings = {} if self.close is None else {"findings": [one.as_json() for one in self.findings]}
-        return {**closed, **findings, "damaged_records": damaged, "problems": list(self.problems)}
+        agreed = [{"invoice": invoice.name, "agreement": one.words} for invoice, one in self.agreements.items()]
+        return {**closed, **findings, "agreements": agreed, "damaged_records": damaged, "problems": list(self.problems)}
 
     def lines(self) -> Iterator[str]:
         from arcadia_dagster.landing.records import RESTORE
 
         if self.close is not None:
             yield self.close.summary
+        yield from map(harmless, self._agreed())
         for name, damage in self.damaged.values():
             yield harmless(f"{name}: its record is damaged, nothing of it is pushed: {damage}")
         if self.damaged:
             yield RESTORE
         yield from map(harmless, self.problems)
+
+    def _agreed(self) -> Iterator[str]:
+        """What lines, statements and finance come to: each invoice of which they part, and of the others how many there are."""
+        parting = [f"{invoice.name}: {one.words}" for invoice, one in self.agreements.items() if one.parts]
+        # Invoices are looked at newest month first.
+        yield from parting[: -_PARTING_SHOWN - 1 : -1]
+        if len(parting) > _PARTING_SHOWN:
+            yield f"and {len(parting) - _PARTING_SHOWN} more that part: `arcadia invoices` lists them"
+        agreed = Counter(one.words for one in self.agreements.values() if not one.parts)
+        for words, count in agreed.most_common():
+            names = [invoice.name for invoice, one in self.agreements.items() if one.words == words]
+            yield f"{', '.join(names) if count <= _NAMED else f'{count} invoices'}: {words}"
 
 
 def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:

@@ -19,6 +19,7 @@ from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.reports.findings import Finding, Kind
+from arcadia_dagster.reports.witnesses import SHARES
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -141,6 +142,31 @@ def every_ready_invoice_is_in_finance(
     return _missing(warehouse, finance)
 
 
+@dg.asset_check(
+    asset="tax_split_totals",
+    description=(
+        "What the issuer of an account's invoices stated of earlier ones, it states of each: a second witness beside the lines. "
+        "Where no issuer has stated anything, nothing is expected. The list has the share of spend that has a second witness."
+    ),
+)
+def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
+    """For each account: how many invoices have lines and a statement that agree, and which part of the spend that is."""
+    with warehouse.get().read() as connection:
+        shares = connection.execute(SHARES).df()
+        found = findings.find(connection, findings.NOT_STATED, None)
+    summary = f"{shares['with_a_second_witness'].sum()} of {shares['invoices'].sum()} invoices have a second witness"
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{summary}; not stated: {_description(found)}" if found else summary,
+        metadata={
+            "found": len(found),
+            **_listed(found),
+            **({} if shares.empty else {"second_witnesses": preview.as_table(shares.head(preview.PREVIEW_ROWS))}),
+        },
+    )
+
+
 def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.AssetCheckResult:
     store = warehouse.get()
     try:
@@ -208,7 +234,12 @@ def _closed(warehouse: WarehouseResource, close_day: int) -> dg.AssetCheckResult
     )
 
 
-CHECKS: tuple[dg.AssetChecksDefinition, ...] = (totals_reconcile, invoice_checks, every_ready_invoice_is_in_finance)
+CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
+    totals_reconcile,
+    invoice_checks,
+    every_ready_invoice_is_in_finance,
+    every_invoice_is_stated,
+)
 
 
 def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int) -> None:

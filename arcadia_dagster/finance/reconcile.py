@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.listing import COMPARED
 from arcadia_dagster.finance.outstanding import (
@@ -71,6 +72,8 @@ class OnRecord:
         is_uncertain: Whether the outcome of some push of it is not certain.
         invoice_external_id: The invoice's own id, where it is not what finance knows it by.
         rerouted: What a person does where its routes have changed since its push, which keeps it from being pushed.
+        lines: What its lines come to, see `billing.agreement`; None where it is a part of an invoice, or that is not known.
+        stated: What is stated that it comes to; None likewise.
     """
 
     key: DeliveryKey
@@ -84,6 +87,14 @@ class OnRecord:
     is_uncertain: bool = False
     invoice_external_id: str | None = None
     rerouted: str | None = None
+    lines: int | None = None
+    stated: int | None = None
+
+    def compared(self, row: Mapping[str, Any]) -> str:
+        """Behind a difference, what lines and statement say of it: nothing where there is no statement, or another currency."""
+        if self.body is None or self.stated is None or row["currency"] != self.body["currency"]:
+            return ""
+        return f" ({Agreement(row['currency'], self.lines, self.stated, row['amount_gross_minor']).words})"
 
 
 def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
@@ -116,13 +127,18 @@ def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
             SELECT known.*, record.finance_invoice_id, sent.payload, coalesce(sent.is_uncertain, false) AS is_uncertain,
               coalesce(unwanted.why, decided.why) AS unwanted, coalesce(unwanted.is_decided, true) AS is_decided,
               ready.payload_sha256, ready.pushed_sha256, ready.state, ready.last_error, ready.is_missing, ready.rerouted,
-              ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor
+              ready.currency, ready.amount_gross_minor, ready.amount_net_minor, ready.amount_tax_minor,
+              total.lines_gross_minor, total.stated_gross_minor
             FROM known
             LEFT JOIN record USING ({DELIVERY_KEY_COLUMNS})
             LEFT JOIN sent USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN unwanted USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
             LEFT JOIN unwanted_invoices AS decided USING (source, account_id, invoice_external_id)
             LEFT JOIN ready USING ({DELIVERY_KEY_COLUMNS}, invoice_external_id)
+            LEFT JOIN (
+              SELECT source, account_id, external_id, external_id AS invoice_external_id, lines_gross_minor, stated_gross_minor
+              FROM tax_split_totals
+            ) AS total USING (source, account_id, external_id, invoice_external_id)
             ORDER BY known.source, known.account_id, known.external_id, known.tenant_id
             """,
         )
@@ -146,6 +162,8 @@ def _on_record(row: Mapping[str, Any]) -> OnRecord:
         is_decided=row["is_decided"],
         is_uncertain=row["is_uncertain"],
         invoice_external_id=row["invoice_external_id"],
+        lines=row["lines_gross_minor"],
+        stated=row["stated_gross_minor"],
     )
 
 
@@ -299,7 +317,7 @@ def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[
     ]
     if invoice.finance_invoice_id not in {None, row["invoice_id"]}:
         found.append(f"its id is {ids} in finance and {invoice.finance_invoice_id} here")
-    there = "; ".join(found)
+    there = "; ".join(found) + (invoice.compared(row) if found else "")
     if invoice.missing is not None:
         there = there or "its amounts are the same there"
         return f"finance has it as {ids}, but did not confirm it as it is now: {invoice.missing}; {there}", _push(

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.formats.described import DescribedFormat
@@ -75,8 +76,9 @@ def explain(
     person or its provider has decided so), `totals`, `allocations` (what each tenant bears), `finance` (a record for each target
     and tenant), `attempts`, `versions` (each with the names that its file came under), `lines` (with the physical line in the
     file), `added_lines` (those of them that bring it to what is stated), `rules` (what of `sources.toml` decided about it, each
-    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `findings` (see `Finding`; of
-    what finance has only where a recipient is given).
+    with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `stated` (what documents state of
+    it: amounts, who is owed, until when), `agreement` (for each finance service that has it, or none: whether lines, statement
+    and finance come to the same), `findings` (see `Finding`; of what finance has only where a recipient is given).
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -117,6 +119,8 @@ def explain(
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "findings": [one.as_json() for one in find_about(connection, invoice, recipient)],
+            "stated": _rows(connection, _stated_sql(where)),
+            "agreement": _agreements(connection, where, totals),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
     return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}
@@ -149,6 +153,31 @@ def _rules(
     for key, rule in ruling.by.items():
         if decides[key]:
             yield {"key": key, "value": said(rule)[key], "of": rule.name, "reason": rule.reason}
+
+
+def _stated_sql(where: str) -> str:
+    """SQL: what the current documents state of the invoice."""
+    return f"""
+    SELECT invoice.file_name, stated.*
+    FROM (SELECT DISTINCT document_sha256, invoice_ordinal, file_name, received_at FROM current_invoices WHERE {where}) AS invoice
+    JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal)
+    ORDER BY invoice.received_at, document_sha256
+    """
+
+
+def _agreements(
+    connection: duckdb.DuckDBPyConnection, where: str, totals: list[dict[str, Any]]
+) -> list[dict[str, str | None]]:
+    """Whether lines, statement and each finance service come to the same; nothing where nothing is invoiced."""
+    if not totals or totals[0]["is_nothing"]:
+        return []
+    taken = fetch(connection, f"SELECT target, amount_gross_minor FROM finance_amounts WHERE {where} ORDER BY target")
+    figures = [(row["target"], row["amount_gross_minor"]) for row in taken] or [(None, None)]
+    return [
+        {"target": target, "words": found.words}
+        for target, gross in figures
+        if (found := Agreement.of(totals[0], gross)) is not None
+    ]
 
 
 def _credit_notes_sql(invoice: InvoiceKey) -> str:

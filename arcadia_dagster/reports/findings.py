@@ -17,6 +17,7 @@ from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.reports.close import Close, Standing
+from arcadia_dagster.reports.witnesses import NOT_STATED as _NOT_STATED
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
@@ -358,6 +359,14 @@ TAX_RATE: Final = Kind(
     words="tax {amount_tax}, by its rates {expected}",
     invoice_id="external_id",
 )
+NOT_STATED: Final = Kind(
+    "every_invoice_is_stated",
+    "its issuer stated earlier invoices of the account: put what it states of this one into the inbox, as for those "
+    "(docs/formats.md), or write its total into `<file>.total` beside its file",
+    _NOT_STATED,
+    command="arcadia explain {invoice}",
+    invoice_id="external_id",
+)
 MISSING: Final = Kind(
     "every_ready_invoice_is_in_finance",
     "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
@@ -380,6 +389,7 @@ KINDS: Final = (
     UNUSED_ROUTE,
     LEFT_OVER,
     TAX_RATE,
+    NOT_STATED,
     MISSING,
 )
 """All that a query finds. What a month's close lacks is found by `of_close`."""

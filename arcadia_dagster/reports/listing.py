@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
+from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.finance.standing import DELIVERY_STATES, InvoiceState, Part
 from arcadia_dagster.formats.registry import month_of_name
@@ -42,6 +43,7 @@ class ListedInvoice:
         can_release: Whether it is held for doubts only, which a person may overrule.
         documents: The files that state it.
         parts: What each tenant bears, where it is ready.
+        agreement: Whether its lines, what is stated of it and what finance has come to the same; None where nothing is invoiced.
     """
 
     month: date
@@ -58,6 +60,7 @@ class ListedInvoice:
     can_release: bool
     documents: tuple[DocumentName, ...]
     parts: tuple[Part, ...] = ()
+    agreement: Agreement | None = None
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ class ListedInvoice:
             **{f"{name}_minor": amount for name, amount in minor.items()},
             **{name: major_units(amount, self.currency) for name, amount in minor.items()},
             "state": self.state.value,
+            "agreement": None if self.agreement is None else self.agreement.words,
             "reasons": list(self.reasons),
             "can_release": self.can_release,
             "documents": [
@@ -173,6 +177,7 @@ def invoices(
     connection: duckdb.DuckDBPyConnection,
     parts: Mapping[InvoiceKey, Sequence[Part]],
     months: Collection[date] | None = None,
+    agreements: Mapping[InvoiceKey, Agreement] | None = None,
 ) -> list[ListedInvoice]:
     """Every invoice in its current version, by month, source, account and id; those too whose month is not built yet.
 
@@ -180,8 +185,14 @@ def invoices(
         connection: An open warehouse.
         parts: What may go to finance of each, see `arcadia_dagster.finance.outstanding.parts`.
         months: Only these.
+        agreements: See `arcadia_dagster.reports.witnesses.agreements`.
     """
-    return [_listed(row, parts.get(InvoiceKey.of(row), ())) for row in _rows(connection, months)]
+    agreed = agreements or {}
+    return [
+        _listed(row, parts.get(key, ()), agreed.get(key))
+        for row in _rows(connection, months)
+        for key in [InvoiceKey.of(row)]
+    ]
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None) -> list[dict[str, Any]]:
@@ -211,7 +222,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None
     )
 
 
-def _listed(row: Mapping[str, Any], parts: Sequence[Part]) -> ListedInvoice:
+def _listed(row: Mapping[str, Any], parts: Sequence[Part], agreement: Agreement | None) -> ListedInvoice:
     state = state_of(row["standing"], parts)
     return ListedInvoice(
         month=row["invoice_month"],
@@ -228,6 +239,7 @@ def _listed(row: Mapping[str, Any], parts: Sequence[Part]) -> ListedInvoice:
         can_release=state is InvoiceState.HELD and bool(row["can_release"]),
         documents=tuple(DocumentName(**one) for one in row["documents"] or ()),
         parts=tuple(parts) if state in DELIVERY_STATES else (),
+        agreement=agreement,
     )
 
 

@@ -109,6 +109,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     WITH line AS (
       SELECT source, account_id, external_id, invoice_month, count(*) AS line_count,
         list_sort(list(DISTINCT currency)) AS currencies, sum(amount) AS amount_gross,
+        sum(amount) FILTER (added_by IS NULL) + CASE WHEN count(*) FILTER (charge_category = 'Tax' AND added_by IS NULL) = 0
+          THEN coalesce(sum(amount) FILTER (charge_category = 'Tax' AND added_by IS NOT NULL), 0) ELSE 0 END AS lines_gross,
         coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS amount_tax,
         count(*) FILTER (charge_category = 'Tax') AS tax_lines,
         coalesce(sum(amount) FILTER (tax_basis <> 'description'), 0) AS named_tax
@@ -188,7 +190,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         GROUP BY ALL
       ) GROUP BY ALL
     ), exact AS MATERIALIZED (
-      SELECT line.* EXCLUDE (amount_gross, amount_tax), raw.id_basis, raw.file_name, raw.final_from, raw.is_one_of_several,
+      SELECT line.* EXCLUDE (amount_gross, amount_tax, lines_gross),
+        raw.id_basis, raw.file_name, raw.final_from, raw.is_one_of_several,
         ruled.tax AS tax_rule, ruled.rows_are_not_invoices_to_us, ruled.rows_are_not_invoices_to_us_reason AS rows_reason,
         ruled.tax_may_stand_alone, coalesce(ruled.only_stated, 'hold') = 'push' AS is_pushed_as_stated,
         line.source IN (SELECT source FROM tenant_routes WHERE account_id IS NOT NULL) AS is_routed_by_account,
@@ -213,7 +216,8 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
         coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
         CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
         CASE WHEN len(line.currencies) = 1 THEN line.amount_gross END AS amount_gross,
-        CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax
+        CASE WHEN len(line.currencies) = 1 THEN line.amount_tax END AS amount_tax,
+        CASE WHEN len(line.currencies) = 1 THEN line.lines_gross END AS lines_gross
       FROM line
       JOIN raw USING (source, account_id, external_id, invoice_month)
       LEFT JOIN ruled USING (source, account_id)
@@ -228,6 +232,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
       SELECT exact.*, iso.exponent,
         {to_minor_sql("amount_gross", "iso.exponent")} AS amount_gross_minor,
         {to_minor_sql("amount_tax", "iso.exponent")} AS amount_tax_minor,
+        {to_minor_sql("lines_gross", "iso.exponent")} AS lines_gross_minor,
         amount_gross_minor - amount_tax_minor AS amount_net_minor,
         {to_minor_sql("stated_total", "iso.exponent")} AS stated_total_minor,
         {to_minor_sql("stated_tax", "iso.exponent")} AS stated_tax_minor
@@ -250,6 +255,7 @@ def _totals_sql(months: Collection[date], range_: MonthRange, *, has_manifests: 
     )
     SELECT source, account_id, external_id, invoice_month, currency, amount_gross_minor, amount_net_minor,
       amount_tax_minor, amount_gross, amount_tax, line_count, document_sha256,
+      lines_gross_minor, stated_total_minor AS stated_gross_minor, stated_tax_minor, stated_by,
       -- What nobody can overrule comes first: a doubt would offer a release that is refused.
       CASE WHEN len(bars) > 0 THEN bars ELSE open_doubts END AS hold_reasons, released_reasons,
       len(bars) = 0 AND len(open_doubts) > 0 AS can_release,

@@ -1,7 +1,7 @@
 """How a month's invoices stand: each with its document and what finance has, what is held or rejected, what to do."""
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
+from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.finance.outstanding import unwanted_sql
 from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.listing import rejected, short_hash
@@ -89,6 +90,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Whether an invoice's lines, what is stated of it and what a finance service has come to the same.
+
+    Attributes:
+        target: The service's base URL; None where nothing was ever pushed.
+        words: Which agree, and by how much the third differs.
+        parts: Whether any two differ.
+    """
+
+    target: str | None
+    words: str
+    parts: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceStanding:
     """One invoice of the month. Amounts are in minor units; None where its lines cannot be summed.
 
@@ -101,6 +117,7 @@ class InvoiceStanding:
         is_nothing: Whether it has no invoice and comes to 0, its provider has withdrawn it, or it is no invoice to us.
         documents: The files that it is from.
         deliveries: What each finance service has of it.
+        compared: Its lines, what is stated and what each finance service has; nothing where nothing is invoiced.
     """
 
     source: str
@@ -119,6 +136,7 @@ class InvoiceStanding:
     is_nothing: bool
     documents: tuple[Document, ...]
     deliveries: tuple[Delivery, ...]
+    compared: tuple[Compared, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -228,9 +246,16 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         deliveries.setdefault(key, []).append(delivery)
         if delivery.what == InFinance.UNWANTED or (delivery.what == InFinance.EARLIER and not row["is_stated"]):
             found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
+    taken = {
+        (row["target"], row["source"], row["account_id"], row["external_id"]): row["amount_gross_minor"]
+        for row in fetch(connection, _taken_sql(months))
+    }
+    services = [target for (target,) in targets]
     for row in fetch(connection, _invoices_sql(months)):
         key = (row["source"], row["account_id"], row["external_id"])
-        found[row["invoice_month"]].invoices.append(_invoice(row, deliveries.get(key, [])))
+        found[row["invoice_month"]].invoices.append(
+            _invoice(row, deliveries.get(key, []), {target: taken.get((target, *key)) for target in services})
+        )
     for document, in_months in rejected_documents(connection):
         for month in in_months:
             if month in found:
@@ -240,7 +265,7 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         month: Standing(
             invoices=tuple(one.invoices),
             rejected=tuple(one.rejected),
-            targets=tuple(target for (target,) in targets),
+            targets=tuple(services),
             unwanted=tuple(one.unwanted),
             as_of=max([*times.get(month, []), *(document.received_at for document in one.rejected)], default=None),
         )
@@ -278,7 +303,25 @@ def _invoices_sql(months: Collection[date]) -> str:
     """
 
 
-def _invoice(row: Mapping[str, Any], deliveries: Collection[Delivery]) -> InvoiceStanding:
+def _taken_sql(months: Collection[date]) -> str:
+    """SQL: what each finance service took last of the months' invoices."""
+    return f"""
+    SELECT * FROM finance_amounts SEMI JOIN (FROM tax_split_totals WHERE invoice_month IN ({month_list(months)})) AS total
+      USING (source, account_id, external_id)
+    """
+
+
+def _compared(row: Mapping[str, Any], taken: Mapping[str, int | None]) -> Iterator[Compared]:
+    if row["standing"] in {VOID, NOTHING}:
+        return
+    for target, gross in taken.items() or [(None, None)]:
+        if (found := Agreement.of(row, gross)) is not None:
+            yield Compared(target, found.words, found.parts)
+
+
+def _invoice(
+    row: Mapping[str, Any], deliveries: Collection[Delivery], taken: Mapping[str, int | None]
+) -> InvoiceStanding:
     return InvoiceStanding(
         source=row["source"],
         account_id=row["account_id"],
@@ -296,6 +339,7 @@ def _invoice(row: Mapping[str, Any], deliveries: Collection[Delivery]) -> Invoic
         is_nothing=row["standing"] == NOTHING,
         documents=tuple(Document(one["file_name"], one["sha256"]) for one in row["documents"] or ()),
         deliveries=tuple(deliveries),
+        compared=tuple(_compared(row, taken)),
     )
 
 

@@ -50,6 +50,11 @@ _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "amount_gross": ("cost_lines.amount",),
         "amount_tax": ("cost_lines.amount", "cost_lines.charge_category"),
         "line_count": ("cost_lines.line_number",),
+        "lines_gross_minor": ("cost_lines.amount", "cost_lines.added_by"),
+        **dict.fromkeys(
+            ("stated_gross_minor", "stated_tax_minor"), ("raw_invoices.stated_total", "raw_invoices.stated_tax")
+        ),
+        "stated_by": ("raw_invoices.stated_by",),
         "conflict": ("cost_lines.external_id",),
         "is_nothing": ("raw_invoices.is_final", "raw_invoices.withdrawn", "cost_lines.amount"),
         "status": _TAX,

@@ -209,6 +209,24 @@ SELECT * FROM finance_records WHERE payload_sha256 <> '{SETTLED_PAYLOAD}'
 """,
 )
 
+FINANCE_AMOUNTS: Final = View(
+    "finance_amounts",
+    "What each finance service (`target`) took last of each invoice that it has: `amount_gross_minor`, of all parts together.",
+    """
+SELECT target, source, account_id, invoice_external_id AS external_id,
+  CAST(sum(CAST(json_extract_string(payload, '$.amount_gross_minor') AS BIGINT)) AS BIGINT) AS amount_gross_minor
+FROM (
+  SELECT target, tenant_id, source, account_id, external_id, arg_max(payload, answered_at) AS payload
+  FROM finance_attempts WHERE outcome IN ('created', 'updated') GROUP BY ALL
+) AS taken
+JOIN (
+  SELECT target, tenant_id, source, account_id, external_id, invoice_external_id FROM unsettled_records
+  WHERE finance_invoice_id IS NOT NULL
+) AS record USING (target, tenant_id, source, account_id, external_id)
+GROUP BY ALL
+""",
+)
+
 UNWANTED_INVOICES: Final = View(
     "unwanted_invoices",
     "The invoices that should not be in finance because a person or their provider has decided so, each with `why`. A person has "
@@ -305,6 +323,7 @@ VIEWS: Final = (
     INVOICE_TERMS,
     REFERRED_INVOICES,
     UNSETTLED_RECORDS,
+    FINANCE_AMOUNTS,
     UNWANTED_INVOICES,
     STALE_MONTHS,
     INVOICES,

@@ -475,6 +475,19 @@ _TOTALS_SINCE_5 = (
         "`sources.toml` says that it is no invoice to us; "
         "shown, it counts in no sum and holds nothing up.",
     ),
+    Column(
+        "lines_gross_minor",
+        "BIGINT",
+        "The sum of the lines that documents have, with the tax that is stated besides where they have none, rounded once; NULL "
+        "where no document has its lines.",
+    ),
+    Column("stated_gross_minor", "BIGINT", "What is stated that it comes to, in minor units; NULL where nobody says."),
+    Column("stated_tax_minor", "BIGINT", "What is stated of its tax, in minor units; NULL where nobody says."),
+    Column(
+        "stated_by",
+        "VARCHAR",
+        "The control files and statements of its issuer that say so; NULL: the document with its lines does, or nobody.",
+    ),
 )
 
 TAX_SPLIT_TOTALS = Table(

@@ -61,7 +61,12 @@ def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None
     told = arcadia("status").stdout
     assert "run `arcadia ingest`" in told
     assert "arcadia.duckdb" in told
-    assert json.loads(arcadia("status", "--json").stdout) == {"months": [], "damaged_records": [], "problems": []}
+    assert json.loads(arcadia("status", "--json").stdout) == {
+        "months": [],
+        "agreements": [],
+        "damaged_records": [],
+        "problems": [],
+    }
 
 
 def test_ingest_brings_new_months_up_to_date_and_then_has_nothing_to_do(arcadia: Shell) -> None:
