@@ -1,0 +1,48 @@
+"""What `make run` says where a part of the deployment does not start."""
+
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.launcher import Launcher, LaunchError, plan
+from arcadia_dagster.settings import load
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def launcher(home: Path) -> Launcher:
+    """What is started where no finance is configured, on ports that are free just now."""
+    environ = {"PATH": os.environ["PATH"], "ARCADIA_HOME": str(home)}
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        port, statements, sandbox = (probe.getsockname()[1] for probe in probes)
+    return Launcher(plan(load(environ), environ, port=port, statements_port=statements, sandbox_port=sandbox), ROOT)
+
+
+def test_a_part_that_ends_is_named_with_its_last_words_and_nothing_is_left_running(tmp_path: Path) -> None:
+    starting = launcher(tmp_path / "home")
+    # The sandbox keeps its rows in this file.
+    (starting.deployment.home / "finance.sqlite").mkdir(parents=True)
+    with (
+        pytest.raises(LaunchError, match=r"(?s)^finance-sandbox ended with exit code 1:\n.*finance\.sqlite"),
+        starting.running(),
+    ):
+        pytest.fail("it has started")
+    with socket.socket() as probe:
+        assert starting.deployment.sandbox is not None
+        assert probe.connect_ex(("127.0.0.1", starting.deployment.sandbox.port)) != 0
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    starting = launcher(tmp_path / "home")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", starting.deployment.port))
+        taken.listen()
+        with pytest.raises(LaunchError, match=f"port {starting.deployment.port} is in use"), starting.running():
+            pytest.fail("it has started")
+    assert not (starting.deployment.home / "logs").exists()
