@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def export(options: argparse.Namespace) -> int:
     """Write invoices, lines or both into a folder, or one of them into a file."""
     home = Home.open()
-    from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.finance.target import target_of
     from arcadia_dagster.reports.export import CONTENTS, export
 
     months = parse_months(options.months, home.settings) if options.months else None

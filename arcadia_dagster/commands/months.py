@@ -160,7 +160,7 @@ class _Standing:
 
     @classmethod
     def of(cls, home: Home, warehouse: "Warehouse", *, exists: bool, lists_findings: bool) -> "_Standing":
-        from arcadia_dagster.finance.client import target_of
+        from arcadia_dagster.finance.target import target_of
         from arcadia_dagster.landing.records import unsound_records
         from arcadia_dagster.reports.close import accounts, close
         from arcadia_dagster.reports.witnesses import agreements
@@ -221,7 +221,7 @@ class _Standing:
 
 def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, is_whole: bool = False) -> int:
     """Print how months stand; `is_whole`: with all that `arcadia status` tells besides."""
-    from arcadia_dagster.finance.client import target_of
+    from arcadia_dagster.finance.target import target_of
     from arcadia_dagster.reports.status import status
 
     warehouse = home.warehouse

@@ -22,8 +22,9 @@ from arcadia_dagster.finance.errors import (
     TransientFailure,
     UnknownOutcome,
 )
+from arcadia_dagster.finance.target import target_of
 from arcadia_dagster.finance.token import TokenMint
-from arcadia_dagster.transport import Failures, Limits, Retries, Service, exposure, parsed_url, retry_after_seconds
+from arcadia_dagster.transport import Failures, Limits, Retries, Service, exposure, retry_after_seconds
 
 IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
 
@@ -56,26 +57,6 @@ class Imported:
     action: Literal["created", "updated"]
     status: int
     requests: int
-
-
-def target_of(base_url: str) -> str:
-    """Name the finance service that a base URL leads to, so that records can be kept apart by it.
-
-    Args:
-        base_url: For example `HTTPS://key@Finance.example:443/books/`.
-
-    Returns:
-        The URL without credentials, query, fragment, trailing slash and default port, scheme and host in lower
-        case: `https://finance.example/books`. Naming a target again changes nothing.
-
-    Raises:
-        ValueError: It is no http or https URL with a host. The message does not repeat the URL.
-    """
-    url = parsed_url(base_url)
-    if url is None:
-        message = "not an http:// or https:// URL with a host, such as http://localhost:4010"
-        raise ValueError(message)
-    return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
 
 
 class FinanceClient:

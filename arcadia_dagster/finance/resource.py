@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from arcadia_dagster.finance.client import FinanceClient, target_of
+from arcadia_dagster.finance.client import FinanceClient
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, outstanding_sql
 from arcadia_dagster.finance.reconcile import Difference, differences, listed, on_record, settle
+from arcadia_dagster.finance.target import target_of
 from arcadia_dagster.finance.token import Identity, TokenMint, secret_problem, secret_remark
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey

@@ -46,7 +46,8 @@ def groups_of(pattern: str) -> tuple[str | None, ...]:
         )
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute("SELECT regexp_matches('', ?)", [pattern])
+            # As a literal: DuckDB imports pandas to look at the first parameter of a process, which takes 0.3 s.
+            connection.execute(f"SELECT regexp_matches('', {text_literal(pattern)})")
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0].removeprefix("Invalid Input Error: ")
         raise PatternError(

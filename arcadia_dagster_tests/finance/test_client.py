@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from arcadia_dagster.finance.client import FinanceClient, Imported, retry_after_seconds, target_of
+from arcadia_dagster.finance.client import FinanceClient, Imported, retry_after_seconds
 from arcadia_dagster.finance.errors import (
     ConfigurationFailure,
     FinanceError,
@@ -17,6 +17,7 @@ from arcadia_dagster.finance.errors import (
     TransientFailure,
     UnknownOutcome,
 )
+from arcadia_dagster.finance.target import target_of
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.scripted_server import (
