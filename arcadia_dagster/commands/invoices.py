@@ -239,7 +239,7 @@ def end(options: argparse.Namespace) -> int:
     warehouse = home.existing_warehouse
     with complaints(DecisionError):
         source, account_id, external_id, sha256, month = _last_of(warehouse, options.account)
-        months = _decided(home, warehouse, "end", sha256, (source, account_id, external_id), options.reason)
+        months = _decided(home, warehouse, "end", sha256, InvoiceKey(source, account_id, external_id), options.reason)
     message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {month:%Y-%m}"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     home.report_checks()
@@ -273,9 +273,8 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
     with complaints(DecisionError, UnknownInvoiceError):
         invoice = find(warehouse, options.invoice)
         sha256, has_pushes = _current(warehouse, invoice)
-        key = (invoice.source, invoice.account_id, invoice.external_id)
         stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
-        months = _decided(home, warehouse, decision, sha256, key, options.reason, as_stated=stated)
+        months = _decided(home, warehouse, decision, sha256, invoice, options.reason, as_stated=stated)
     message = f"{invoice.external_id}: {effect}"
     if decision == "void" and has_pushes:
         message += "; finance has it: remove it there by hand"
@@ -291,7 +290,7 @@ def _decided(
     warehouse: Warehouse,
     decision: "Decision",
     document_sha256: str,
-    invoice: tuple[str, str, str] | None,
+    invoice: InvoiceKey | None,
     reason: str,
     *,
     as_stated: "tuple[Decimal, Decimal | None] | None" = None,
@@ -324,7 +323,7 @@ def _stated(warehouse: Warehouse, invoice: InvoiceKey) -> "tuple[Decimal, Decima
     from arcadia_dagster.stages.stated import NotStatedError, stated_figures
 
     with warehouse.read() as connection, complaints(NotStatedError):
-        return stated_figures(connection, invoice.source, invoice.account_id, invoice.external_id)
+        return stated_figures(connection, invoice)
 
 
 def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: str) -> None:

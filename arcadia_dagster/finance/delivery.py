@@ -189,7 +189,7 @@ class Delivery:
         invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
-        barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,
+        barred: Callable[[], Mapping[InvoiceKey, str]] = dict,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet.
@@ -201,7 +201,7 @@ class Delivery:
             again: Push also what finance has already with the same payload, what it refused or was abandoned, and what
                 is routed otherwise since its push; the record says so.
             due_at: Leave out what is to be left alone for beyond this time.
-            barred: Called once the delivery is alone: invoices, by source, account and external id, that are not to be sent,
+            barred: Called once the delivery is alone: invoices that are not to be sent,
                 and why.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
 
@@ -276,7 +276,7 @@ class Delivery:
         *,
         again: bool,
         due_at: datetime | None,
-        barred: Mapping[tuple[str, str, str], str],
+        barred: Mapping[InvoiceKey, str],
         done: Delivered,
     ) -> list[DeliveryKey]:
         with self._warehouse.read() as connection:
@@ -294,7 +294,9 @@ class Delivery:
             key = DeliveryKey.of(row)
             if not row["may_have"]:
                 done.synthetic += 1
-            elif (why := barred.get((row["source"], row["account_id"], row["invoice_external_id"]))) is not None:
+            elif (
+                why := barred.get(InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"]))
+            ) is not None:
                 done.barred[key] = why
             elif row["is_outstanding"] or again:
                 keys.append(key)

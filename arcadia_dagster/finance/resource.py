@@ -111,7 +111,7 @@ class FinanceResource:
         invoices: Sequence[InvoiceKey] | None = None,
         again: bool = False,
         due_at: datetime | None = None,
-        barred: Callable[[], Mapping[tuple[str, str, str], str]] = dict,
+        barred: Callable[[], Mapping[InvoiceKey, str]] = dict,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Delivered:
         """Push what finance does not have yet; see `Delivery.deliver`.

@@ -29,6 +29,7 @@ from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableE
 from arcadia_dagster.reading.json_values import MOST
 from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly, Status
 from arcadia_dagster.reading.table_rows import Row, csv_rows, parquet_rows
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 _KNOWN_BY = frozenset({"invoiceissuestatus", "invoiceid", "billedcost"})
 _NEEDED = (
@@ -138,11 +139,11 @@ def _problem_of(names: Sequence[str], needed: Iterable[str]) -> str | None:
 
 class _Invoices(_Table):
     def statements(self, path: Path) -> list[InvoiceStatement]:
-        found: dict[tuple[str, str, str], _Invoice] = {}
+        found: dict[InvoiceKey, _Invoice] = {}
         # A decimal is added exactly, however many there are.
         with localcontext(_EXACT):
             for row in self.rows(path):
-                key = (
+                key = InvoiceKey(
                     source_of(row.needed_text("InvoiceIssuerName")) or _UNKNOWN,
                     row.needed_text("BillingAccountId"),
                     row.needed_text("InvoiceId"),

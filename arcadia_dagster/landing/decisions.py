@@ -16,6 +16,7 @@ from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.landing.record import Event, Record, decided, timeless
 from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 Decision = Literal["release", "dismiss", "void", "end"]
 
@@ -30,7 +31,7 @@ def decide(
     *,
     decision: Decision,
     document_sha256: str,
-    invoice: tuple[str, str, str] | None,
+    invoice: InvoiceKey | None,
     reason: str,
     by: str,
     now: datetime,
@@ -47,7 +48,7 @@ def decide(
         decision: `release` and `void` are about an invoice, `dismiss` about a whole document; `end` is about the account of an
             invoice, which is its last.
         document_sha256: The document; for an invoice, the one that states its current version.
-        invoice: Source, account and external id; None for a document.
+        invoice: The invoice; None for a document.
         reason: Why, in the person's words.
         by: Who.
         now: When, with its time zone.
@@ -117,7 +118,7 @@ def assert_is_reason(decision: str, reason: str) -> None:
         raise DecisionError(f"{decision}: the reason is no text in UTF-8; type it anew") from error
 
 
-def assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str] | None) -> None:
+def assert_known(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey | None) -> None:
     """Check that the document is registered, and states the invoice where one is given.
 
     Raises:
@@ -136,9 +137,7 @@ def assert_known(warehouse: Warehouse, document_sha256: str, invoice: tuple[str,
         raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")
 
 
-def _doubts(
-    warehouse: Warehouse, document_sha256: str, invoice: tuple[str, str, str], *, also_ready: bool
-) -> list[str]:
+def _doubts(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey, *, also_ready: bool) -> list[str]:
     """The doubts for which this version of the invoice is held; or, where it may be ready, for which it would be."""
     with warehouse.read() as connection:
         row = connection.execute(
@@ -147,12 +146,12 @@ def _doubts(
             [*invoice, document_sha256],
         ).fetchone()
     if row is None:
-        raise DecisionError(f"{invoice[2]} is not built yet in this version: run `arcadia ingest` first")
+        raise DecisionError(f"{invoice.external_id} is not built yet in this version: run `arcadia ingest` first")
     status, can_release, reasons, released = row
     if status == "ready" and also_ready:
         return list(released)
     if status == "ready":
-        raise DecisionError(f"{invoice[2]} is not held: there is nothing to release")
+        raise DecisionError(f"{invoice.external_id} is not held: there is nothing to release")
     if not can_release:
-        raise DecisionError(f"{invoice[2]} cannot be released: {'; '.join(reasons)}")
+        raise DecisionError(f"{invoice.external_id} cannot be released: {'; '.join(reasons)}")
     return list(reasons)

@@ -17,6 +17,7 @@ from arcadia_dagster.landing.descriptions import DESCRIBED, described_event
 from arcadia_dagster.landing.record import Event
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
 from arcadia_dagster.store.query import text_list
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 
 def learn(
@@ -48,7 +49,7 @@ def learn(
     for row in stated:
         if row["is_statement"]:
             continue
-        named = (row["source"], row["account_id"], row["external_id"])
+        named = InvoiceKey.of(row)
         before = earlier.same_as(row)
         kept = None
         if named not in aliases and before is not None and before != named and before in pushed:
@@ -66,9 +67,7 @@ def learn(
     return learned
 
 
-def aliases_of(
-    connection: duckdb.DuckDBPyConnection, *, without: str = ""
-) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+def aliases_of(connection: duckdb.DuckDBPyConnection, *, without: str = "") -> dict[InvoiceKey, InvoiceKey]:
     """The invoices that are known by another id: source, account and id, each with those that it is kept under.
 
     Args:
@@ -80,21 +79,21 @@ def aliases_of(
         "SELECT coalesce(alias_source, source), alias_account_id, alias_external_id, source, account_id, external_id "
         f"FROM invoice_aliases {others}"
     ).fetchall()
-    return {(source, account, external_id): (*kept,) for source, account, external_id, *kept in rows}
+    return {InvoiceKey(*row[:3]): InvoiceKey(*row[3:]) for row in rows}
 
 
 class _Earlier:
     """The invoices that documents stated when they were registered before."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._by_id: dict[tuple[str, str | None, str], tuple[str, str, str]] = {}
-        self._by_lines: dict[tuple[Any, ...], tuple[str, str, str]] = {}
-        self._invoices: dict[str, list[tuple[str, str, str]]] = {}
+        self._by_id: dict[tuple[str, str | None, str], InvoiceKey] = {}
+        self._by_lines: dict[tuple[Any, ...], InvoiceKey] = {}
+        self._invoices: dict[str, list[InvoiceKey]] = {}
         for sha256, source, account, stated_id, kept_id, *lines in rows:
-            known = (source, account, stated_id)
+            known = InvoiceKey(source, account, stated_id)
             self._by_id[sha256, account, stated_id] = known
             self._by_id.setdefault((sha256, None, stated_id), known)
-            self._by_lines[sha256, *_hashable(lines)] = (source, account, kept_id)
+            self._by_lines[sha256, *_hashable(lines)] = InvoiceKey(source, account, kept_id)
             self._invoices.setdefault(sha256, []).append(known)
 
     @classmethod
@@ -106,7 +105,7 @@ class _Earlier:
             ).fetchall()
         )
 
-    def same_as(self, row: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
         """The same invoice then: by its id, for source and account may be called otherwise now; by its lines; or the only one."""
         sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
         for by in (account, None):
@@ -147,7 +146,7 @@ class _Numbered:
             numbered._known.setdefault((source, number), []).append((account, external_id))
         return numbered
 
-    def add(self, row: Mapping[str, Any], kept: tuple[str, str, str]) -> None:
+    def add(self, row: Mapping[str, Any], kept: InvoiceKey) -> None:
         """Know one more, by the key that it is kept under."""
         source, account, external_id = kept
         if row["invoice_number"] is not None:
@@ -155,7 +154,7 @@ class _Numbered:
             if (account, external_id) not in known:
                 known.append((account, external_id))
 
-    def same_as(self, row: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
         """The invoice that was known first by the other of its two names; None where there is none.
 
         One of the two is named by the number: two ids that share a number are two invoices.
@@ -166,20 +165,19 @@ class _Numbered:
         for account, external_id in self._known.get((source, number), []):
             is_by_number = (own_id == number) != (external_id == number)
             if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
-                return source, account, external_id
+                return InvoiceKey(source, account, external_id)
         return None
 
 
-def _pushed(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
+def _pushed(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:
     """The invoices that finance has, or may have."""
-    return set(
-        connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
-    )
+    rows = connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
+    return {InvoiceKey(*row) for row in rows}
 
 
 def _pushed_by_what_yields(
-    connection: duckdb.DuckDBPyConnection, pushed: set[tuple[str, str, str]], *, without: str
-) -> dict[tuple[str, str] | None, tuple[str, str, str]]:
+    connection: duckdb.DuckDBPyConnection, pushed: set[InvoiceKey], *, without: str
+) -> dict[tuple[str, str] | None, InvoiceKey]:
     """The invoices that finance has from documents that yield, and which alone tell their account; by source and id.
 
     Lines that come later and do not tell the account are of the same invoice, and not of another one of no account.
@@ -188,11 +186,11 @@ def _pushed_by_what_yields(
         "SELECT DISTINCT source, account_id, external_id FROM document_invoices "
         f"WHERE yields AND account_id <> '{UNKNOWN_ACCOUNT}' AND document_sha256 NOT IN ({without})"
     ).fetchall()
-    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for source, account, external_id in rows:
-        if (source, account, external_id) in pushed:
-            found.setdefault((source, external_id), []).append((source, account, external_id))
-    return {key: accounts[0] for key, accounts in found.items() if len(accounts) == 1}
+    found: dict[tuple[str, str], list[InvoiceKey]] = {}
+    for key in (InvoiceKey(*row) for row in rows):
+        if key in pushed:
+            found.setdefault((key.source, key.external_id), []).append(key)
+    return {named: accounts[0] for named, accounts in found.items() if len(accounts) == 1}
 
 
 def _without_account(row: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -200,27 +198,28 @@ def _without_account(row: Mapping[str, Any]) -> tuple[str, str] | None:
     return (row["source"], row["external_id"]) if row["account_id"] == UNKNOWN_ACCOUNT else None
 
 
-def _alias(*, named: tuple[str, str, str], kept: tuple[str, str, str]) -> Event:
+def _alias(*, named: InvoiceKey, kept: InvoiceKey) -> Event:
     event = {
         "event": "alias",
         "at": datetime.now(UTC).isoformat(),
-        "source": kept[0],
-        "alias_account_id": named[1],
-        "alias_external_id": named[2],
-        "account_id": kept[1],
-        "external_id": kept[2],
+        "source": kept.source,
+        "alias_account_id": named.account_id,
+        "alias_external_id": named.external_id,
+        "account_id": kept.account_id,
+        "external_id": kept.external_id,
     }
-    return event if named[0] == kept[0] else {**event, "alias_source": named[0]}
+    return event if named.source == kept.source else {**event, "alias_source": named.source}
 
 
-def _named(event: Event) -> tuple[str, str, str]:
+def _named(event: Event) -> InvoiceKey:
     """What an alias stands for."""
-    return event.get("alias_source") or event["source"], event["alias_account_id"], event["alias_external_id"]
+    source = event.get("alias_source") or event["source"]
+    return InvoiceKey(source, event["alias_account_id"], event["alias_external_id"])
 
 
-def _kept(event: Event) -> tuple[str, str, str]:
+def _kept(event: Event) -> InvoiceKey:
     """What the invoice is kept under."""
-    return event["source"], event["account_id"], event["external_id"]
+    return InvoiceKey.of(event)
 
 
 def _new_description(arrival: Arrival) -> Event | None:

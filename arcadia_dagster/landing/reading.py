@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
@@ -33,11 +33,10 @@ from arcadia_dagster.reading.format import Reading, StatedInvoice
 from arcadia_dagster.reading.zip_content import member_name
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 _MOST_NAMED = 3
 _HASH_SHOWN = 12
-
-Key: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,18 @@ class _Stated:
     """An invoice that a reading states.
 
     Attributes:
-        key: Source, account and id, as the document and its names tell.
+        key: As the document and its names tell it.
         ordinal: Which of its document's.
         lines: What tells its lines from those of another invoice.
     """
 
-    key: Key
+    key: InvoiceKey
     ordinal: int
     lines: tuple[Any, ...]
 
     @classmethod
     def of(cls, invoice: StatedInvoice, identity: Identity) -> "_Stated":
-        key = (identity.source, identity.account_id, identity.external_id)
+        key = InvoiceKey(identity.source, identity.account_id, identity.external_id)
         lines = (invoice.line_count, invoice.lines_total, tuple(invoice.lines_sketch))
         return cls(key, invoice.ordinal, lines)
 
@@ -231,14 +230,14 @@ class _Known:
         void: Those that must not be in finance, as people decided.
     """
 
-    aliases: Mapping[Key, Key]
-    void: frozenset[Key]
+    aliases: Mapping[InvoiceKey, InvoiceKey]
+    void: frozenset[InvoiceKey]
 
     @classmethod
     def of(cls, warehouse: Warehouse) -> "_Known":
         with warehouse.read() as connection:
             void = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
-            return cls(aliases_of(connection), frozenset(void))
+            return cls(aliases_of(connection), frozenset(InvoiceKey(*row) for row in void))
 
     def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:
         """The invoices of before that a document does not state now, but for those that a person has voided.
@@ -248,11 +247,7 @@ class _Known:
             now: What it states.
             record: Its record, which may have a decision that the warehouse does not know yet.
         """
-        decided = {
-            (event["source"], event["account_id"], event["external_id"])
-            for event in record.of("decided")
-            if event["decision"] == "void"
-        }
+        decided = {InvoiceKey.of(event) for event in record.of("decided") if event["decision"] == "void"}
         void = self.void | decided
         return [one for one in before if void.isdisjoint(self._ids(one)) and not self._has(now, one)]
 
@@ -260,12 +255,12 @@ class _Known:
         """Whether the invoice is among those: under its id, whatever its account is now, or with the same lines."""
         return any(
             not self._ids(wanted).isdisjoint(self._ids(one))
-            or one.key[2] == wanted.key[2]
+            or one.key.external_id == wanted.key.external_id
             or (one.ordinal == wanted.ordinal and one.lines == wanted.lines)
             for one in stated
         )
 
-    def _ids(self, invoice: _Stated) -> set[Key]:
+    def _ids(self, invoice: _Stated) -> set[InvoiceKey]:
         return {invoice.key, self.aliases.get(invoice.key, invoice.key)}
 
 
@@ -292,7 +287,7 @@ def _lost(
         is_named_anew = by.of(source, account)["invoice_id"] != rules.of(source, account)["invoice_id"]
         if not is_dismissed(records[sha256]) and not is_named_anew:
             lines = (count, total, tuple(sketch or ()))
-            registered.setdefault(sha256, []).append(_Stated((source, account, external_id), ordinal, lines))
+            registered.setdefault(sha256, []).append(_Stated(InvoiceKey(source, account, external_id), ordinal, lines))
     if not registered:
         return {}
     known = _Known.of(warehouse)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from arcadia_dagster.warehouse.keys import InvoiceKey
+
 Event = dict[str, Any]
 """What happened, as a line tells it: `event` is its kind, `at` its time with the time zone."""
 
@@ -171,14 +173,12 @@ def timeless(event: Mapping[str, Any]) -> Event:
     return {name: value for name, value in event.items() if name != "at"}
 
 
-def decided(
-    decision: str, *, invoice: tuple[str, str, str] | None, reason: str, by: str, at: datetime, **more: object
-) -> Event:
+def decided(decision: str, *, invoice: InvoiceKey | None, reason: str, by: str, at: datetime, **more: object) -> Event:
     """The event of a decision.
 
     Args:
         decision: One of `DECISIONS`.
-        invoice: Source, account and external id; None for a decision about a whole document.
+        invoice: The invoice; None for a decision about a whole document.
         reason: Why, in the person's words.
         by: Who.
         at: When, with its time zone.

@@ -14,6 +14,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.record import MISSING, Record, RecordState
 from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import Warehouse, months, schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
 
 RESTORE = (
@@ -21,9 +22,6 @@ RESTORE = (
     "by `arcadia mend DOCUMENT --reason ...`"
 )
 """What a person does about damaged records."""
-
-InvoiceNames = tuple[str, str, str]
-"""Source, account and external id of an invoice."""
 
 _SLICE = 5_000
 
@@ -107,7 +105,7 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
     return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
 
 
-def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceNames, str]:
+def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceKey, str]:
     """The invoices of the documents whose records are damaged now, whether landing has noticed or not: why each is not pushed.
 
     Raises:
@@ -121,10 +119,7 @@ def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceNames
             "SELECT DISTINCT document_sha256, source, account_id, external_id FROM document_invoices "
             f"WHERE document_sha256 IN ({text_list(damaged)}) ORDER BY ALL"
         ).fetchall()
-    return {
-        (source, account, id_): f"its record is damaged: {damaged[sha256][1]}; {RESTORE}"
-        for sha256, source, account, id_ in rows
-    }
+    return {InvoiceKey(*key): f"its record is damaged: {damaged[sha256][1]}; {RESTORE}" for sha256, *key in rows}
 
 
 def damage_of(archive: Archive, record: Record) -> str | None:

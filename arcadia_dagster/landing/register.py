@@ -28,6 +28,7 @@ from arcadia_dagster.reading.format import StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
 
 NO_MONTH = (
@@ -87,7 +88,7 @@ def register(
     for _, row in stated:
         # A statement gets the key of the invoice that it is about once all are there.
         if not row["is_statement"]:
-            named = (row["source"], row["account_id"], row["external_id"])
+            named = InvoiceKey.of(row)
             row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
     insert(connection, schema.DOCUMENTS, tables.documents)
     insert(connection, schema.DOCUMENT_NAMES, tables.names)

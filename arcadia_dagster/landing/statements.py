@@ -9,6 +9,7 @@ from datetime import date
 import duckdb
 
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 
 def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
@@ -53,7 +54,7 @@ def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
     ).fetchall()
     touched: set[date] = set()
     for account, external_id, sha256, ordinal, old_account, old_id, source in rows:
-        for key in ((source, old_account, old_id), (source, account, external_id)):
+        for key in (InvoiceKey(source, old_account, old_id), InvoiceKey(source, account, external_id)):
             touched |= _months(connection, key)
         connection.execute(
             "UPDATE document_invoices SET account_id = ?, external_id = ? WHERE document_sha256 = ? AND invoice_ordinal = ?",
@@ -65,7 +66,7 @@ def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
 _STATES = "(coalesce(is_statement, false) OR coalesce(yields, false))"
 
 
-def _months(connection: duckdb.DuckDBPyConnection, key: tuple[str, str, str]) -> set[date]:
+def _months(connection: duckdb.DuckDBPyConnection, key: InvoiceKey) -> set[date]:
     rows = connection.execute(
         "SELECT DISTINCT invoice_month FROM document_invoices WHERE source = ? AND account_id = ? AND external_id = ?",
         key,

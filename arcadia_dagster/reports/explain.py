@@ -83,9 +83,8 @@ def explain(
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    key = {"source": invoice.source, "account_id": invoice.account_id, "external_id": invoice.external_id}
     of_account = f"source = {text_literal(invoice.source)} AND account_id = {text_literal(invoice.account_id)}"
-    where = f"{of_account} AND external_id = {text_literal(invoice.external_id)}"
+    where = invoice.condition
     pushed = f"{of_account} AND invoice_external_id = {text_literal(invoice.external_id)}"
     with warehouse.read() as connection:
         totals = _rows(connection, f"SELECT * FROM tax_split_totals WHERE {where}")
@@ -107,7 +106,7 @@ def explain(
         decided = _rows(connection, f"SELECT why FROM unwanted_invoices WHERE {pushed}")
         is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
         found = {
-            "invoice": key,
+            "invoice": invoice._asdict(),
             "is_stated": is_stated,
             "unwanted": decided[0]["why"] if decided else None,
             "totals": totals[0] if totals else None,
@@ -182,14 +181,12 @@ def _agreements(
 
 def _credit_notes_sql(invoice: InvoiceKey) -> str:
     """SQL: the totals of the current credit notes that name the invoice, by its id or its number."""
-    source, account_id, external_id = map(text_literal, (invoice.source, invoice.account_id, invoice.external_id))
-    named = f"source = {source} AND account_id = {account_id} AND external_id = {external_id}"
     return f"""
     SELECT DISTINCT total.external_id, total.invoice_month, total.currency, total.amount_gross_minor, total.amount_net_minor,
       total.amount_tax_minor
     FROM current_invoices AS note JOIN tax_split_totals AS total USING (source, account_id, external_id)
-    WHERE note.source = {source} AND note.refers_to IN (
-      SELECT unnest([external_id, invoice_number]) FROM document_invoices WHERE {named})
+    WHERE note.source = {text_literal(invoice.source)} AND note.refers_to IN (
+      SELECT unnest([external_id, invoice_number]) FROM document_invoices WHERE {invoice.condition})
     ORDER BY ALL
     """
 

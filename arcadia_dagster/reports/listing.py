@@ -65,7 +65,7 @@ class ListedInvoice:
     @property
     def name(self) -> str:
         """What commands know it by, whatever else there is: `source/account/id`."""
-        return f"{self.source}/{self.account_id}/{self.external_id}"
+        return InvoiceKey(self.source, self.account_id, self.external_id).name
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: the month as `2026-04`, amounts as integers in minor units and as decimal text in major units."""

@@ -17,11 +17,10 @@ from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
 from arcadia_dagster.warehouse.relations import NOTHING
 from arcadia_dagster.warehouse.rows import insert
-
-_Key = tuple[str, str, str]
 
 
 def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
@@ -77,7 +76,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, routes: Routes, where: str) -> 
             continue
         net, tax = total["amount_net_minor"], total["amount_tax_minor"]
         if routes.splits:
-            by_project, common_tax = charges[total["source"], total["account_id"], total["external_id"]]
+            by_project, common_tax = charges[InvoiceKey.of(total)]
             parts = split(routes, by_project, common_tax, net_minor=net, tax_minor=tax, currency=total["currency"])
         else:
             parts = {routes.tenant_of(None): Part(net, tax, total["line_count"])}
@@ -96,16 +95,17 @@ def _rows(connection: duckdb.DuckDBPyConnection, routes: Routes, where: str) -> 
 
 def _charges(
     connection: duckdb.DuckDBPyConnection, where: str
-) -> dict[_Key, tuple[dict[str | None, Charges], Decimal]]:
+) -> dict[InvoiceKey, tuple[dict[str | None, Charges], Decimal]]:
     """Of each invoice, what the lines of each project come to, and the tax that names no project."""
-    found: dict[_Key, tuple[dict[str | None, Charges], Decimal]] = {}
+    found: dict[InvoiceKey, tuple[dict[str | None, Charges], Decimal]] = {}
     rows = connection.execute(
         "SELECT source, account_id, external_id, nullif(trim(project), '') AS project, charge_category = 'Tax' AS is_tax, "
         "sum(amount), coalesce(sum(amount) FILTER (amount > 0), 0), count(*) "
         f"FROM cost_lines WHERE {where} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    for *key, project, is_tax, amount, charged, line_count in rows:
-        by_project, common_tax = found.get((key[0], key[1], key[2]), ({}, Decimal(0)))
+    for *names, project, is_tax, amount, charged, line_count in rows:
+        key = InvoiceKey(*names)
+        by_project, common_tax = found.get(key, ({}, Decimal(0)))
         if is_tax and project is None:
             common_tax += amount
         else:
@@ -115,7 +115,7 @@ def _charges(
                 else Charges(amount, charged=charged, line_count=line_count)
             )
             by_project[project] = by_project.get(project, Charges()) + own
-        found[key[0], key[1], key[2]] = (by_project, common_tax)
+        found[key] = (by_project, common_tax)
     return found
 
 

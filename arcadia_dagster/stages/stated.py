@@ -16,8 +16,9 @@ from arcadia_dagster.billing.advice import dismiss_sql
 from arcadia_dagster.billing.currency import exponents_sql, plain_sql, to_minor_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.control_totals import ONE_IS_WRONG
-from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import ruled_sql
 from arcadia_dagster.warehouse.rows import insert
@@ -137,19 +138,14 @@ class NotStatedError(ValueError):
     """Nothing is stated that finance could have in place of what the lines come to; the message says why, and what to do."""
 
 
-def stated_figures(
-    connection: duckdb.DuckDBPyConnection, source: str, account_id: str, external_id: str
-) -> tuple[Decimal, Decimal | None]:
+def stated_figures(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey) -> tuple[Decimal, Decimal | None]:
     """The total and the tax (None: nothing is said of it) that an invoice states, in major units.
 
     Raises:
         NotStatedError: It states none that differ from its lines, or none that can be booked.
     """
-    key = " AND ".join(
-        f"{name} = {text_literal(value)}"
-        for name, value in (("source", source), ("account_id", account_id), ("external_id", external_id))
-    )
-    rows = fetch(connection, differing_sql(key))
+    external_id = invoice.external_id
+    rows = fetch(connection, differing_sql(invoice.condition))
     if not rows:
         raise NotStatedError(
             f"{external_id} states no total that differs from what its lines come to: release it without --as-stated, or put "

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 import duckdb
 
@@ -15,10 +15,9 @@ from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.listing import rejected, short_hash
 from arcadia_dagster.statement.figures import shown_on, vendor_name
 from arcadia_dagster.store.query import fetch
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import NOTHING, SETTLED_PAYLOAD, VOID, ready_invoices_sql
-
-_Key: TypeAlias = tuple[str, str, str]
 
 
 class InFinance(StrEnum):
@@ -78,7 +77,7 @@ class Unwanted:
     @property
     def name(self) -> str:
         """How commands name its invoice: `source/account/id`, quoted for a shell."""
-        return shlex.quote(f"{self.source}/{self.account_id}/{self.invoice_external_id}")
+        return shlex.quote(InvoiceKey(self.source, self.account_id, self.invoice_external_id).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class InvoiceStanding:
     @property
     def name(self) -> str:
         """How commands name it, whatever else there is: `source/account/id`, quoted for a shell."""
-        return shlex.quote(f"{self.source}/{self.account_id}/{self.external_id}")
+        return shlex.quote(InvoiceKey(self.source, self.account_id, self.external_id).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,22 +238,22 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         return {}
     found = {month: _Month() for month in months}
     targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
-    deliveries: dict[_Key, list[Delivery]] = {}
+    deliveries: dict[InvoiceKey, list[Delivery]] = {}
     for row in fetch(connection, _deliveries_sql(months)):
-        key = (row["source"], row["account_id"], row["invoice_external_id"])
+        key = InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"])
         delivery = _delivery(row)
         deliveries.setdefault(key, []).append(delivery)
         if delivery.what == InFinance.UNWANTED or (delivery.what == InFinance.EARLIER and not row["is_stated"]):
             found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
     taken = {
-        (row["target"], row["source"], row["account_id"], row["external_id"]): row["amount_gross_minor"]
+        (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"]
         for row in fetch(connection, _taken_sql(months))
     }
     services = [target for (target,) in targets]
     for row in fetch(connection, _invoices_sql(months)):
-        key = (row["source"], row["account_id"], row["external_id"])
+        key = InvoiceKey.of(row)
         found[row["invoice_month"]].invoices.append(
-            _invoice(row, deliveries.get(key, []), {target: taken.get((target, *key)) for target in services})
+            _invoice(row, deliveries.get(key, []), {target: taken.get((target, key)) for target in services})
         )
     for document, in_months in rejected_documents(connection):
         for month in in_months:

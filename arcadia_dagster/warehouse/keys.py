@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from arcadia_dagster.store.query import text_literal
+
 
 class InvoiceKey(NamedTuple):
     """Which invoice: the key of `tax_split_totals`.
@@ -27,6 +29,11 @@ class InvoiceKey(NamedTuple):
     def name(self) -> str:
         """What commands know it by, whatever else there is: `source/account/id`."""
         return "/".join(self)
+
+    @property
+    def condition(self) -> str:
+        """SQL: whether a row is about it."""
+        return " AND ".join(f"{name} = {text_literal(value)}" for name, value in self._asdict().items())
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,6 +20,7 @@ from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.stages.stated import stated_figures
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.plain import archive_of, build, land_only, new_warehouse
 
@@ -157,7 +158,7 @@ class Project:
             archive_of(self.warehouse),
             decision=decision,
             document_sha256=invoice["document_sha256"],
-            invoice=(invoice["source"], invoice["account_id"], external_id),
+            invoice=InvoiceKey(invoice["source"], invoice["account_id"], external_id),
             reason="looked at",
             by="ann",
             now=datetime.now(UTC),
@@ -168,13 +169,13 @@ class Project:
         """A person has what the invoice states pushed, and not what its lines come to."""
         invoice = self.invoice(external_id)
         with self.warehouse.read() as connection:
-            figures = stated_figures(connection, invoice["source"], invoice["account_id"], external_id)
+            figures = stated_figures(connection, InvoiceKey(invoice["source"], invoice["account_id"], external_id))
         return decide(
             self.warehouse,
             archive_of(self.warehouse),
             decision="release",
             document_sha256=invoice["document_sha256"],
-            invoice=(invoice["source"], invoice["account_id"], external_id),
+            invoice=InvoiceKey(invoice["source"], invoice["account_id"], external_id),
             reason=reason,
             by="ann",
             now=datetime.now(UTC),
@@ -200,7 +201,7 @@ class Project:
             archive_of(self.warehouse),
             decision=decision,
             document_sha256=document["document_sha256"],
-            invoice=None if decision == "dismiss" else invoice or ("digitalocean", "77", number),
+            invoice=None if decision == "dismiss" else InvoiceKey(*(invoice or ("digitalocean", "77", number))),
             reason=reason,
             by=by,
             now=now or datetime.now(UTC),
