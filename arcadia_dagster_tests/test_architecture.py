@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster_tests.kit import rooms
+
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "arcadia_dagster"
 
@@ -90,6 +93,45 @@ def test_the_sandbox_and_the_client_share_no_code() -> None:
         if name.startswith("sandbox"):
             assert not {"finance", "settings"} & _parts_of_ours(tree), name
             assert not any(imported.split(".")[0] == "jwt" for imported in _imports(tree)), name
+
+
+# A room that reads a table of a room above it, and why it must.
+READS_ABOVE = {
+    ("landing/learning.py", "finance_records"): "an id under which finance may have an invoice is not learned anew",
+    (
+        "landing/numbers_anew.py",
+        "finance_records",
+    ): "nor is a number that finance knows given to another month's invoice",
+    (
+        "landing/decisions.py",
+        "tax_split_totals",
+    ): "a release is for the doubts that the person saw, and goes on record with them",
+    ("stages/allocations.py", "finance_records"): "what finance has under an id keeps it, whoever else claims it",
+    (
+        "stages/doubts/identity.py",
+        "finance_records",
+    ): "what finance has under another source or id would be there twice",
+    ("stages/doubts/identity.py", "finance_attempts"): "which document an id in finance was made from is on record there alone",
+}
+
+
+def test_a_room_reads_no_table_of_a_room_above_it_but_for_a_reason() -> None:
+    owners = {use.table: use.room for use in rooms.uses() if use.writes}
+    found = {
+        (use.module, use.table)
+        for use in rooms.uses()
+        if use.room in LAYERS and LAYERS.index(owners[use.table]) > LAYERS.index(use.room)
+    }
+    assert found == set(READS_ABOVE)
+
+
+@pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
+def test_a_table_is_written_by_one_room(table: schema.Table) -> None:
+    assert len({use.room for use in rooms.uses() if use.table == table.name and use.writes}) == 1
+
+
+def test_the_table_of_rooms_and_tables_is_current() -> None:
+    assert rooms.as_markdown() in rooms.PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def months_concerned(connection: duckdb.DuckDBPyConnection, routes: Routes) -> s
     known = known_routes(connection)
     if known == routes:
         return set()
-    invoices = connection.execute("SELECT DISTINCT source, account_id, invoice_month FROM current_invoices").fetchall()
+    invoices = connection.execute("SELECT DISTINCT source, account_id, invoice_month FROM document_invoices").fetchall()
     return {invoice[2] for invoice in invoices if known.of(*invoice) != routes.of(*invoice)}
 
 

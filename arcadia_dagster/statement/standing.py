@@ -246,8 +246,7 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         if delivery.what == InFinance.UNWANTED or (delivery.what == InFinance.EARLIER and not row["is_stated"]):
             found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
     taken = {
-        (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"]
-        for row in fetch(connection, _taken_sql(months))
+        (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"] for row in fetch(connection, _taken_sql(months))
     }
     services = [target for (target,) in targets]
     for row in fetch(connection, _invoices_sql(months)):
