@@ -12,6 +12,7 @@ import pytest
 
 from arcadia_dagster.landing.decisions import DecisionError, decide
 from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.plain import archive_of, build, land_only
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
@@ -137,12 +138,12 @@ def test_a_decision_that_makes_no_sense_is_refused_and_leaves_no_trace(project: 
     project.drop(NAME, CONTENT)
     build(project.warehouse)
     sha256 = project.document(NAME)["document_sha256"]
-    invoice = ("digitalocean", "77", "1001")
+    invoice = InvoiceKey("digitalocean", "77", "1001")
     good: dict[str, Any] = {"decision": "release", "document_sha256": sha256, "invoice": invoice, "reason": "because"}
     bad: list[tuple[dict[str, Any], str]] = [
         ({"reason": " \n"}, "a reason is needed"),
         ({"document_sha256": "0" * 64}, "no document 0000"),
-        ({"invoice": ("digitalocean", "77", "1002")}, "does not state the invoice digitalocean 77 1002"),
+        ({"invoice": InvoiceKey("digitalocean", "77", "1002")}, "does not state the invoice digitalocean 77 1002"),
         ({"invoice": None}, "release: expected an invoice"),
         ({"decision": "dismiss"}, "dismiss: expected a document"),
         ({}, "1001 is not held: there is nothing to release"),

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit import digitalocean_api as api
 from arcadia_dagster_tests.kit.digitalocean_json import document, written
 from arcadia_dagster_tests.kit.project import Project, checks_of, digitalocean, invoice_name, line, tax
@@ -74,7 +75,7 @@ def test_an_invoice_with_another_account_s_id_is_released_under_one_of_its_own_a
     project.decide(
         "release",
         file_name=invoice_name(account="222", number="500"),
-        invoice=("digitalocean", "222", "500"),
+        invoice=InvoiceKey("digitalocean", "222", "500"),
         reason="both are real",
     )
     project.build()
@@ -91,7 +92,7 @@ def test_an_invoice_with_another_account_s_id_is_released_under_one_of_its_own_a
         archive_of(project),
         decision="void",
         document_sha256=first["document_sha256"],
-        invoice=("digitalocean", "111", "500"),
+        invoice=InvoiceKey("digitalocean", "111", "500"),
         reason="not ours",
         by="ann",
         now=datetime.now(UTC),
