@@ -50,6 +50,7 @@ test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, red
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint --quiet --disable-progress-bar arcadia_dagster
 	@$(BIN)/mypy
 
 $(VENV)/.bench-ready: $(READY)
@@ -74,6 +75,7 @@ crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill u
 format: $(READY) ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff format --quiet --disable-progress-bar arcadia_dagster
 
 clean: ## remove what make and the tools made; state in var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

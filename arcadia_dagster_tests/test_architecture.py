@@ -5,6 +5,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
+from string import Template
 
 import pytest
 
@@ -111,7 +112,10 @@ READS_ABOVE = {
         "stages/doubts/identity.py",
         "finance_records",
     ): "what finance has under another source or id would be there twice",
-    ("stages/doubts/identity.py", "finance_attempts"): "which document an id in finance was made from is on record there alone",
+    (
+        "stages/doubts/identity.py",
+        "finance_attempts",
+    ): "which document an id in finance was made from is on record there alone",
 }
 
 
@@ -155,6 +159,35 @@ def test_what_a_relation_is_defined_by_is_spelled_once(spelling: str) -> None:
         if spelling in path.read_text(encoding="utf-8") and path.name != "version_1.py"
     }
     assert spelled <= {"warehouse/relations.py"}
+
+
+def test_a_static_statement_longer_than_a_screen_is_in_a_file_of_its_own() -> None:
+    long = {
+        f"{name}:{node.lineno}"
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        # A part of a composed statement says nothing of its length.
+        if node.value.count("\n") > 40 and re.search(r"\b(SELECT|FROM)\b", node.value)
+    }
+    # Its columns are those of the first release, one a line.
+    assert {place for place in long if not place.startswith("warehouse.version_1:")} == set()
+
+
+def test_every_statement_in_a_file_is_its_module_s_and_names_its_parts() -> None:
+    files = sorted(PACKAGE.rglob("*.sql"))
+    assert len(files) >= 2
+    for path in files:
+        called = _statement_parts(ast.parse(path.with_suffix(".py").read_text(encoding="utf-8")))
+        assert called == set(Template(path.read_text(encoding="utf-8")).get_identifiers()), path
+
+
+def _statement_parts(tree: ast.Module) -> set[str | None]:
+    """The parts that a module fills its statement with."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    [call] = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "statement"]
+    assert [ast.unparse(argument) for argument in call.args] == ["__name__"]
+    return {keyword.arg for keyword in call.keywords}
 
 
 def test_no_float_takes_part_in_the_arithmetic_of_money() -> None:

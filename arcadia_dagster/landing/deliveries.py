@@ -80,6 +80,9 @@ _WITH = f"""
 NOTHING_LISTED = "SELECT '' AS document_sha256, '' AS manifest_sha256 WHERE false"
 """SQL: `listed_sql` where there is no manifest."""
 
+NOTHING_LEFT_OUT = "SELECT '' AS inbox_path WHERE false"
+"""SQL: `left_out_sql` where there is no manifest."""
+
 
 def has_manifests(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether there are any: most warehouses have none, and need not be asked what follows from them."""

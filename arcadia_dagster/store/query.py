@@ -1,6 +1,9 @@
 """Small help with queries."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
+from string import Template
 from typing import Any
 
 import duckdb
@@ -11,6 +14,25 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     result = connection.execute(query, list(parameters)) if parameters else connection.execute(query)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def statement(module: str, **parts: str) -> str:
+    """The statement in the `.sql` file beside a module, which has the module's name, with its parts filled in.
+
+    Args:
+        module: The module's `__name__`.
+        parts: SQL for each `$name` in the file: lists of literals, or relations. A `$` that is none is written `$$`.
+
+    Raises:
+        KeyError: A part is not given.
+    """
+    return _template(module).substitute(parts)
+
+
+@cache
+def _template(module: str) -> Template:
+    package, _, name = module.rpartition(".")
+    return Template(resources.files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def text_literal(value: str) -> str:

@@ -57,7 +57,8 @@ def uses() -> frozenset[Use]:
 
 def _uses(module: str, source: str) -> Iterator[Use]:
     if module.endswith(".sql"):
-        yield from _in_sql(module, source)
+        # The module beside it runs it.
+        yield from _in_sql(module.removesuffix(".sql") + ".py", source)
         return
     for node in ast.walk(ast.parse(source)):
         match node:

@@ -259,6 +259,7 @@ def test_a_code_version_changes_with_every_byte_of_its_parts_and_with_nothing_el
         for path, concerned in {
             "stages/cost_lines.py": {*ASSETS},
             "billing/tax.py": {*ASSETS},
+            "stages/raw_invoices.sql": {*ASSETS},
             "formats/descriptions/hetzner.toml": {*ASSETS},
             f"{FOLDER}/raw_invoices.py": {"raw_invoices"},
             "statement/statement.css": {"monthly_statement"},
@@ -274,6 +275,12 @@ def test_a_code_version_changes_with_every_byte_of_its_parts_and_with_nothing_el
         (copy / "stages" / "__pycache__").mkdir()
         (copy / "stages" / "__pycache__" / "due.cpython-311.pyc").write_bytes(b"x")
         assert now() == before
+        (copy / "reports" / "focus.sql").write_bytes(b"SELECT 1\n")
+        assert {asset for asset, version in now().items() if version != before[asset]} == {
+            "focus_export",
+            "monthly_statement",
+        }
+        (copy / "reports" / "focus.sql").unlink()
         (copy / "stages" / "another.py").write_bytes(b"")
         assert all(version != before[asset] for asset, version in now().items())
     finally:
