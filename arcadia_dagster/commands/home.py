@@ -119,11 +119,12 @@ class Home:
     @property
     def recipient(self) -> "Recipient | None":
         """The finance service that invoices go to; None where none is configured, or it cannot be right."""
+        if not self.settings.finance_secret:
+            return None
         from arcadia_dagster.finance.errors import ConfigurationFailure
 
-        finance = self.resources.finance
         try:
-            return finance.recipient if finance.is_configured else None
+            return self.resources.finance.recipient
         except ConfigurationFailure:
             return None
 
