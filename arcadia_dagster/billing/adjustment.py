@@ -1,8 +1,8 @@
-"""Lines that bring an invoice to what it is stated to come to, where somebody has decided that this is what finance gets.
+"""Lines that make up the difference between an invoice's lines and its stated total, where somebody has decided to book it.
 
-What is invoiced may differ from what its lines come to: a provider rounds each service by itself, or leaves the tax out of its
-export. Then the stated figures are the invoice, and the difference is a line of its own, `Tax` for what the stated tax differs
-by and `Adjustment` for the rest. So the lines still come to gross, and its tax lines to the tax, with one rounding.
+The invoiced total may differ from the sum of the lines: a provider rounds each service by itself, or leaves the tax out of its
+export. Then finance gets the stated figures, and the difference becomes lines: `Tax` for the difference in tax, and
+`Adjustment` for the rest. So the lines still come to gross, and its tax lines to the tax, with one rounding.
 """
 
 from collections.abc import Mapping
@@ -64,9 +64,10 @@ class Stated:
 
     @property
     def lacks_its_tax(self) -> bool:
-        """Whether the difference may be tax that nobody has stated, so that it must not be booked as a rounding.
+        """Whether the difference may be unstated tax, which must not be booked as a rounding.
 
-        Of lines without tax, what is stated above them by more than a hundredth may be: no tax on sales is lower.
+        Where the lines have no tax, a stated total that is more than a hundredth above them may include it: no tax on sales is
+        lower.
         """
         if self.stated_tax is not None:
             return False
@@ -76,7 +77,7 @@ class Stated:
             return self.is_before_tax or (not self.tax and above > least)
 
     def is_completed_by_tax(self, tolerance: Decimal = Decimal(0)) -> bool:
-        """Whether the tax that is stated is all that the lines lack: without it, the total is what they come to.
+        """Whether the lines lack nothing but the stated tax: the stated total less that tax is the sum of the lines.
 
         Args:
             tolerance: How much the net may differ, in major units.
@@ -101,7 +102,7 @@ class Stated:
         )
 
     def adjustment(self) -> Mapping[str, Decimal]:
-        """The amounts of the lines that bring it to what is stated, by their charge category; none where it is there already."""
+        """The amounts of the lines that make up the difference, by charge category; empty where there is none."""
         lines: dict[str, Decimal] = {}
         with localcontext(prec=_PRECISION):
             gross = self.gross

@@ -1,7 +1,8 @@
 """The commands that settle a doubt, ready to paste, as SQL over the invoice or document that they are about.
 
-They name an invoice by source, account and id. Its id alone may be that of another account's or source's invoice too, now or
-later, and may begin as an option does; and what a person released is known again by its words, which must not change then.
+They name an invoice by source, account and id: another account or source may have the same id, now or later, and an id may
+begin as an option does. A release is for the exact words of a doubt, so the words must stay the same when another invoice with
+that id comes.
 """
 
 

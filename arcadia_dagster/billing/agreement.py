@@ -1,4 +1,4 @@
-"""Whether an invoice's lines, what is stated of it and what finance has come to the same, and in words where they part."""
+"""Whether an invoice's lines, its statement and finance's record have the same total, and in words how they differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LACKING: Final = {"lines": "no lines", "stated": "stated by nobody", "finance":
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What an invoice comes to, by each that tells it: gross, in minor units of its currency; None where one does not.
+    """An invoice's gross by each witness, in minor units of its currency; None where that witness does not tell it.
 
     Attributes:
         lines: Its lines, with the tax that is stated besides where they have none.

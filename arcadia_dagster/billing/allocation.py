@@ -83,7 +83,7 @@ class Charges:
     Attributes:
         net: The lines that are not tax.
         tax: The tax lines.
-        charged: The lines that are not tax and above zero: what tax was charged on, whatever credits take off.
+        charged: The lines that are not tax and above zero: tax was charged on these, and credits do not reduce them.
         line_count: How many lines.
     """
 
@@ -136,8 +136,8 @@ def split(
     in proportion to its charges, credits left aside; where nothing is charged, it goes where lines without a project go.
 
     Args:
-        routes: Those of the invoice's account and month.
-        by_project: What the lines of each project come to; those without one, but for their tax, under None.
+        routes: The routes of the invoice's account and month.
+        by_project: The charges of each project; lines without a project, except their tax, are under None.
         common_tax: The tax lines that name no project, in major units.
         net_minor: The invoice's net, in minor units.
         tax_minor: Its tax, in minor units.
@@ -181,8 +181,7 @@ def _with_share(borne: Mapping[str, Charges], common_tax: Fraction, otherwise: s
 def apportioned(total: int, exact: Sequence[Fraction]) -> list[int]:
     """Whole numbers that sum to the total, each less than one from its exact share, by the largest remainder.
 
-    A total may have been rounded otherwise than its shares' sum, as net is, which is gross less tax: what it differs by goes to
-    the largest share.
+    A total may be rounded otherwise than the sum of its shares (net is gross less tax): the largest share takes the difference.
 
     Args:
         total: What the whole numbers sum to.
@@ -206,6 +205,6 @@ def apportioned(total: int, exact: Sequence[Fraction]) -> list[int]:
 def finance_id(external_id: str, tenant_id: str, *, is_split: bool) -> str:
     """The id by which finance knows an invoice, or a tenant's part of it.
 
-    It hangs on nothing but the invoice's id, whether its account is split, and the tenant: not on how many parts there are.
+    It depends on the invoice's id, on whether its account is split, and on the tenant; never on the number of parts.
     """
     return f"{external_id}:{tenant_id}" if is_split else external_id

@@ -1,9 +1,9 @@
 """Matching cost lines to what the company runs: by the resource's id, then by a name that is unique.
 
-An id counts as it is; of one that has others around it (`arn:aws:ec2:...:instance/i-0abc`, `do:droplet:123`) its last part
-counts, where only one resource ends so.
-A name counts where, in the line's account and for the line's kind of resource, only one resource has it. An inventory
-or a line that does not tell its account may belong to any. What is not matched is charged and pushed all the same.
+An id matches as a whole. The last part of a longer one (`arn:aws:ec2:...:instance/i-0abc`, `do:droplet:123`) matches too, if
+only one resource's id ends so. A name counts where, in the line's account and for the line's kind of resource, only one
+resource has it. An inventory or a line that does not tell its account may belong to any. What is not matched is charged and
+pushed all the same.
 """
 
 

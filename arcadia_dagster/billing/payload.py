@@ -26,8 +26,8 @@ BUSINESS_FIELDS = (
 """What the hash covers, in this order, joined by the unit separator U+001F; a missing value is empty."""
 
 TERMS = ("due_on", "purchase_order", "seller_tax_id", "buyer_tax_id", "kind", "reference")
-"""What issuers state besides. The hash covers what is known of it, as `name=value` behind the others, so that an invoice of which
-nothing is known has the hash that it had before there were terms. That it is no credit note is not news to finance."""
+"""What issuers state besides. The hash covers each term that is known, as `name=value` behind the business fields, so an
+invoice without known terms keeps the hash of earlier versions. The kind `invoice` counts as not known (`NO_NEWS`)."""
 
 NO_NEWS = {"kind": "invoice"}
 """The values of `TERMS` that are as good as not known."""

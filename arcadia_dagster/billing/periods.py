@@ -7,16 +7,16 @@ belongs to July, a quarter to its second month, and two months to the first wher
 """
 
 _MARGIN_HOURS = 36
-"""How long before a month a billing period may begin whose end is not known: zones reach to UTC+14; the rest is slack."""
+"""How long before a month a billing period without a known end may begin: zones reach to UTC+14; the rest is slack."""
 
 _LONGEST_DAYS = 400
-"""A billing period of more than a year, and some slack, has an end that is none, such as one of a contract."""
+"""A billing period of more than a year (and some slack) has no usable end: it may be the end of a contract."""
 
 _ZONE_HOURS = 14
 """How long before midnight UTC a day begins anywhere (UTC+14, Kiritimati)."""
 
 _LONGEST_LINE_DAYS = 35
-"""How long a line is at most that is charged for a month."""
+"""The longest charge period of a line for one month."""
 
 
 def month_sql(start: str, end: str) -> str:
@@ -27,7 +27,7 @@ def month_sql(start: str, end: str) -> str:
 
     Args:
         start: SQL: when it begins, a TIMESTAMP in UTC.
-        end: SQL: when it ends, a TIMESTAMP in UTC; that it is inclusive, or exclusive, makes no difference.
+        end: SQL: when it ends, a TIMESTAMP in UTC, inclusive or exclusive.
     """
     return _first_of(
         f"CASE WHEN {end} > {start} AND {end} <= {start} + INTERVAL {_LONGEST_DAYS} DAY THEN {_middle(start, end)} "

@@ -26,7 +26,7 @@ class Reason:
     """One reason to hold an invoice.
 
     Attributes:
-        condition: SQL over the columns that `billing.totals` offers: when it holds.
+        condition: SQL over the columns of `rounded` in `stages.tax_split_totals`: when it holds.
         text: SQL: the sentence.
         can_release: Whether a person may overrule it.
     """
@@ -201,7 +201,7 @@ def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
 
 
 def _not_final(last_month: date) -> str:
-    """SQL: why an invoice without an id, or a preview, is none yet, and what makes it one."""
+    """SQL: why a preview, or an invoice without an id, is not final yet, and what makes it final."""
     by_month = rule_sql("""'invoice_id = "account and month", final_after = "5d"'""")
     return (
         "coalesce('; ' || open_reason, '') || CASE "
@@ -242,14 +242,14 @@ def _line_with_tax() -> str:
 
 
 def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''") -> tuple[Reason, Reason]:
-    """A total that the document states must be one in its currency, and equal to ours to the minor unit.
+    """The reasons to hold for a stated total: it has too many decimals, or differs from the lines by a minor unit or more.
 
     Args:
         column: What is stated, in major units.
         computed: What the lines come to, in minor units.
         what: What is stated, in a word.
         of_what: What that is compared with, in words.
-        hint: SQL: what is known of the difference, behind the commands: a release is for the reason's beginning.
+        hint: SQL: what is known of the difference. It stands after the commands, for a release is for the reason's beginning.
     """
     in_minor = f"{column}_minor"
     in_major = from_minor_sql(in_minor, "exponent")

@@ -1,6 +1,6 @@
-"""What a person knows of a source or an account and says once, with a reason: standing rules, as `sources.toml` has them.
+"""The standing rules of `sources.toml`: what a person knows of a source or an account, said once, with a reason.
 
-An account's rule wins over its source's, key by key. What no rule says is as documents state it.
+An account's rule wins over its source's, key by key. Without a rule the document counts as it is.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ TAX_EXPECTED: Final = "expected"
 
 
 PUSH: Final = "push"
-"""What becomes of an invoice that is only stated: it is pushed as its issuer states it."""
+"""`only_stated`: an invoice that is stated without lines is pushed as its issuer states it."""
 
 HOLD: Final = "hold"
-"""What becomes of it otherwise: it waits for its lines, or for a person."""
+"""`only_stated`: such an invoice is held until its lines come, or a person releases it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Rule:
 
 
 KEYS: Final = tuple(field.name for field in fields(Rule))[3:]
-"""What a rule may say, but whose it is and why."""
+"""What a rule may say: all fields but the source, the account and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Ruling:
         return self.values.get(key)
 
     def without(self, key: str) -> "Ruling":
-        """The same but for what is said under a key."""
+        """The same rules without one key."""
         return Ruling(*({name: found[name] for name in found if name != key} for found in (self.values, self.by)))
 
     @property
@@ -96,7 +96,7 @@ class Ruling:
 
     @property
     def is_by_account_and_month(self) -> bool:
-        """Whether what has no invoice's id is one invoice a month."""
+        """Whether all lines of the account in a month without an invoice's id are one invoice."""
         return bool(self["invoice_id"] == ACCOUNT_AND_MONTH)
 
 
@@ -135,13 +135,13 @@ class Rules:
 
     @property
     def id_columns(self) -> tuple[tuple[str, str | None, str], ...]:
-        """The columns that are said to have the invoice's id: source, account (None: any) and column; accounts come first."""
+        """The columns that rules name for the invoice's id: source, account (None: any), column; accounts' rules first."""
         named = [
             (rule.source, rule.account_id, rule.invoice_id)
             for rule in self.rules
             if rule.invoice_id not in {None, ACCOUNT_AND_MONTH}
         ]
-        # An account's own rule, though it be account and month, keeps its source's column away.
+        # An account whose own rule is account and month does not use its source's column.
         named += [(rule.source, rule.account_id, "") for rule in self.rules if rule.invoice_id == ACCOUNT_AND_MONTH]
         return tuple(
             (source, account, column or "")

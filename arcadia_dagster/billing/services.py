@@ -1,6 +1,6 @@
 """What kind of service a provider's product is, by FOCUS's ServiceCategory and ServiceSubcategory.
 
-Only products that are known surely have a kind; any other is `Other`, which the specification allows.
+Only a product whose kind is certain is listed; any other is `Other`, which the specification allows.
 """
 
 OTHER = ("Other", "Other (Other)")

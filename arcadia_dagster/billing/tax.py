@@ -1,7 +1,7 @@
 """What a cost line is: tax, credit, adjustment, purchase or usage. Tax is read from the document, never computed.
 
-The provider's own type decides. Only where it is absent or unknown do the words of the description decide, and then
-only on a line that bills no usage. So a droplet called `taxi-api`, and its backup, are never tax.
+The provider's own type decides. If it is absent or unknown, the words of the description decide, but only on a line that bills
+no usage. So a droplet called `taxi-api`, and its backup, are never tax.
 
 This refines on purpose the rule of the system that came before ("description contains gst or tax"): lines where the two
 rules differ are marked, so that a check can list them with their effect in money.
@@ -13,7 +13,7 @@ CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """The values of `ChargeCategory` (FOCUS 1.2, Cost and Usage, ChargeCategory)."""
 
 SOURCES_WITHOUT_TAX = ("azure", "gcp", "oci")
-"""The sources whose exports without tax do not say that there is none: their amounts are before tax, and not free of it.
+"""The sources whose exports leave tax out: an export without tax has amounts before tax, and tax may be due.
 
 Azure: "Not included: support charges, taxes, credits" (Microsoft Learn, Understand Cost Management data). Oracle Cloud: its cost
 reports list what resources consume, and their schema has no tax (Oracle, Cost and Usage Reports). Google Cloud: tax is rows of
@@ -22,21 +22,22 @@ its own (`cost_type`), which come when the month is invoiced; its export names G
 """
 
 SOURCES_WITH_TAX = ("aws",)
-"""The sources whose exports have all tax that they invoice as rows, whoever's services they sell: without them there is none.
+"""The sources whose exports have a row for all tax that they invoice, whoever's services they sell: without such a row no tax
+is due.
 
 AWS: the line item type and the charge category `Tax` (AWS, Data Exports User Guide, Line item details).
 """
 
 
 def is_before_tax_sql(*, lacks_tax: str, source: str, tax: str, gross: str, rule: str) -> str:
-    """SQL: whether an invoice's lines are before tax, and nothing says that there is none.
+    """SQL: whether an invoice's lines are before tax and nothing says that no tax is due.
 
     A line of tax that comes to 0 says nothing where the export leaves tax out.
 
     Args:
         lacks_tax: SQL: whether its document is known to leave the tax out.
         source: SQL: its source.
-        tax: SQL: what its lines come to that are tax by more than their words.
+        tax: SQL: the sum of the lines that are tax by the provider's own type.
         gross: SQL: what its lines come to.
         rule: SQL: what people know of its account's tax (`billing.rules`), or NULL.
     """
@@ -48,14 +49,14 @@ def is_before_tax_sql(*, lacks_tax: str, source: str, tax: str, gross: str, rule
 
 
 def leaves_tax_out_sql(issuer: str, providers: str) -> str:
-    """SQL: whether an export without tax does not say that there is none: who wrote it does not know what is invoiced.
+    """SQL: whether tax may be due although an export has none: its writer does not know what is invoiced.
 
-    So it is where the provider's export has no tax (`SOURCES_WITHOUT_TAX`), and where somebody else than the provider invoices:
-    the provider wrote the rows, and a reseller adds the tax.
+    Two cases: the provider leaves tax out of its exports (`SOURCES_WITHOUT_TAX`), or the provider wrote the rows and somebody
+    else, such as a reseller, invoices them and adds the tax.
 
     Args:
-        issuer: SQL: the source of who invoices.
-        providers: SQL: a list of the sources of whose services they are.
+        issuer: SQL: the source of the issuer.
+        providers: SQL: a list of the sources of the providers whose services are charged.
     """
     return (
         f"({issuer} NOT IN ({_listed(SOURCES_WITH_TAX)}) AND ({issuer} IN ({_listed(SOURCES_WITHOUT_TAX)}) "
@@ -69,8 +70,8 @@ def _listed(names: tuple[str, ...]) -> str:
 
 TAX_WORDS = ("gst", "tax", "taxes", "vat", "hst", "qst", "pst", "sst", "iva", "tva")
 
-# RE2 has no look-around: the neighbours are matched instead. A letter of any script is a letter, and so is the mark that
-# makes one with the letter before it (an accent that is a character of its own).
+# RE2 has no look-around: the pattern matches the neighbours instead. A neighbour must be no letter of any script, and no
+# combining mark (an accent that is a character of its own).
 _TAX_PATTERN = rf"(?i)(^|[^\p{{L}}\p{{M}}])({'|'.join(TAX_WORDS)})($|[^\p{{L}}\p{{M}}])"
 
 

@@ -51,7 +51,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "oci": ("oci",),
     "tencent-cloud": ("tencent",),
 }
-"""Whole names that stand for a provider, and with which other companies' names begin."""
+"""Names that stand for a provider only as a whole, for other companies' names begin with them."""
 
 _LEGAL_FORMS = (
     *(
@@ -144,7 +144,7 @@ def source_sql(issuer: str) -> str:
     """
     words = f"trim(regexp_replace(lower({issuer}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
     begins = {begin: source for source, names in _BRANDS.items() for begin in names}
-    # One pattern and maps: an arm for each name, in a statement that has many, takes DuckDB 0.7 s to plan (2026-11-28).
+    # One pattern and maps, for DuckDB takes 0.7 s to plan a CASE with an arm for each name (2026-11-28).
     brand = f"regexp_extract({words}, '^({'|'.join(begins)})( |$)', 1)"
     known = (
         _looked_up({name.lower(): source for source, name in VENDORS.items()}, f"lower({issuer})"),
@@ -164,7 +164,8 @@ def _looked_up(sources: Mapping[str, str], name: str) -> str:
 
 def source_of(issuer: str) -> str | None:
     """The same for one name, as `source_sql` has it; None where it has no letter or digit."""
-    # Letter by letter, as DuckDB: Python makes two characters of some capitals, and another sigma at the end of a word.
+    # Letter by letter, as DuckDB does it: Python lowers some capitals to two characters, and a sigma at the end of a word to
+    # another letter.
     lower = "".join(letter.lower()[:1] for letter in issuer)
     if lower in (names := {name.lower(): source for source, name in VENDORS.items()}):
         return names[lower]

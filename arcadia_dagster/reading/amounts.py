@@ -3,8 +3,8 @@
 Read: `3.11`, `$3.11`, `1,234.56`, `($5.00)`, `-$5.00`, `$-5.00`, `5.00-`, U+2212 as minus, `1.81E-8`. Everything that
 could mean two things (`1.234,56`, `1,234`) and everything that is no number yields NULL, and so does a number of more than
 20 digits before the decimal point. One of more than 18 decimals, as Azure's exports have them, is rounded at the 18th, half away
-from zero: that moves it by at most half a unit of the 18th decimal. Which amounts were rounded is told, so that what it makes of
-an invoice is bounded (`billing.readiness`).
+from zero: that moves it by at most half a unit of the 18th decimal. The reader counts the rounded amounts, so that
+`billing.readiness` can bound the error of an invoice.
 """
 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
@@ -70,7 +70,7 @@ def amount_sql(text: str, currency: str | None = None) -> str:
 def is_rounded_sql(text: str, currency: str | None = None) -> str:
     """SQL: whether `amount_sql` rounds the amount in the text: it has a digit beyond the 18th decimal. Not NULL."""
     symbol = "" if currency is None else symbol_of(currency)
-    # A text that is so short has no 19 decimals, unless it has an exponent: most need no more than this.
+    # A text this short has no 19 decimals unless it has an exponent: for most amounts this check is enough.
     is_short = f"length({text}) < {AMOUNT_DECIMALS + 2} AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
     return (
         f"CASE WHEN {text} IS NULL OR ({is_short}) THEN false "
@@ -82,7 +82,7 @@ def is_rounded_sql(text: str, currency: str | None = None) -> str:
 def binary_amount_sql(number: str) -> str:
     """SQL: the shortest decimal that stands for the same binary fraction (DOUBLE), rounded at the 18th decimal.
 
-    Most have few digits, and are told from their text as others are only where a decimal of 15 digits is not the same number.
+    Most have few digits: a decimal of 15 digits is the same number. Only the others are read from their text.
     """
     return (
         f"CASE WHEN {_is_short_binary(number)} THEN CAST(TRY_CAST({number} AS DECIMAL(18,10)) AS {AMOUNT_TYPE}) "
@@ -106,7 +106,7 @@ def is_rounded_decimal_sql(number: str, type_: str) -> str:
     digits, decimals = (int(part) for part in type_.removeprefix("DECIMAL(").removesuffix(")").split(","))
     if decimals <= AMOUNT_DECIMALS:
         return "false"
-    # What is nearest to the largest number of its type may round to one that the type does not hold.
+    # A number near the largest of its type may round to one that the type cannot hold.
     wider = f"TRY_CAST({decimal_amount_sql(number)} AS DECIMAL({digits},{decimals}))"
     return f"({wider} IS DISTINCT FROM {number})"
 
@@ -117,7 +117,7 @@ def quantity_sql(text: str) -> str:
 
 
 def _plain_sql(text: str, symbol: str) -> str:
-    """SQL: sign first, no symbol, no parentheses, no grouping; whatever else there is stays and fails later."""
+    """SQL: the text with its sign first and without symbol, parentheses and grouping; anything else stays and fails later."""
     trimmed = f"replace(trim({text}), '\N{MINUS SIGN}', '-')"
     unsigned = f"regexp_replace({trimmed}, '^\\((.*)\\)$', '-\\1')"
     leading = f"regexp_replace({unsigned}, '^([^-]*[0-9.])-$', '-\\1')"

@@ -1,7 +1,7 @@
 """What is in a document's bytes: the bytes themselves, what gzip, Zstandard or ZIP packed, or Parquet.
 
-Its first bytes tell, never its name. A packed document keeps its packed bytes as its identity; what is examined, read and
-shown is its content, which is unpacked as a stream, so that a small file that unpacks into a large one costs no memory.
+The first bytes decide, never the name. The identity of a packed document is the hash of its packed bytes; the program examines,
+reads and shows its content, which is unpacked as a stream, so that a small file with a large content costs no memory.
 """
 
 import gzip
@@ -85,7 +85,7 @@ def unpack(path: Path, target: Path) -> None:
 
 
 class Examiner:
-    """Examines a document while its bytes go by; what is packed is unpacked once they are all there."""
+    """Examines a document chunk by chunk; packed content is unpacked after the last chunk."""
 
     def __init__(self, *, max_bytes: int) -> None:
         """Start before the first byte.

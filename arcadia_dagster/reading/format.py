@@ -1,8 +1,8 @@
-"""The interface of a format, and what passes through it.
+"""The interface of a format, and the values that formats return.
 
-A format knows one kind of file. It recognises a document by its content, says how its records become stated lines (as
-one SELECT for any number of like documents, since many small files are read by one statement), and what the provider's
-own file names tell. A document may state one invoice or many.
+A format knows one kind of file. It recognises a document by its content. It gives one SELECT that turns the records of any
+number of like documents into stated lines, since one statement reads many small files. It reads the provider's own file names.
+A document may state one invoice or many.
 """
 
 import csv
@@ -84,13 +84,13 @@ class Head:
     def json(self) -> object:
         """What the document says as JSON, whatever the order of its members; None where it is none.
 
-        Whether it can be read to the last digit is not looked at: that is for the format whose it is.
+        The format that recognises the document checks whether each number can be read to the last digit.
         """
         return None if isinstance(self._parsed, Refusal) else self._parsed
 
     @property
     def json_problem(self) -> str | None:
-        """Why the document is no JSON although it begins like it; None where it is, or does not."""
+        """Why a document that begins like JSON is not JSON; None for JSON, and for a document that does not begin like it."""
         return self._parsed.reason if isinstance(self._parsed, Refusal) else None
 
     @cached_property
@@ -119,10 +119,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A format knows the document for its own, and it cannot be read: why, and what was expected.
+    """A format recognises the document and cannot read it: why, and what was expected.
 
     Attributes:
-        stands: Whether it is so whatever people describe.
+        stands: Whether a person's description of the format cannot change it.
     """
 
     reason: str
@@ -137,7 +137,7 @@ class NameFacts:
         account_id: The account at the source, or None.
         invoice_number: The invoice's number, which is its id where the document has none.
         month: The invoice's month, its first day, or None.
-        is_printed: Whether that is the number printed on the invoice; else it is the one by which the provider's API knows it.
+        is_printed: Whether `invoice_number` is the number printed on the invoice; else it is the id in the provider's API.
     """
 
     account_id: str | None
@@ -197,7 +197,7 @@ class Layout(Protocol):
     def lines_in(self, path: Path) -> int | Csv:
         """How many lines the document must give, counted in another way than `lines_sql` reads them.
 
-        For CSV how its records are laid out, for those were counted while it was archived.
+        For CSV it returns the layout of its records, which were counted while the document was archived.
 
         Raises:
             UnreadableError: They cannot be counted, for the document is not what it seemed.
@@ -205,7 +205,7 @@ class Layout(Protocol):
 
 
 class Rewritten(ABC):
-    """A layout whose SQL does not read the documents themselves, but what it makes of each of them first."""
+    """A layout that first writes each document anew; its SQL reads the new file."""
 
     # A base class, as an inventory is.
     __slots__ = ()
@@ -223,7 +223,7 @@ class Rewritten(ABC):
 class Inventory(ABC):
     """How an inventory document is read. Inventories are small: they are read in Python."""
 
-    # A base class, for it is asked of each document which of the two it is: asking a protocol takes ten times as long.
+    # A base class, not a protocol: `isinstance` is called for each document, and takes ten times as long for a protocol.
     __slots__ = ()
 
     @abstractmethod
@@ -236,7 +236,7 @@ class Inventory(ABC):
 
 
 class Manifest(ABC):
-    """How a document is read that says of which files a delivery consists."""
+    """How a manifest is read: a document that lists the files of a delivery."""
 
     __slots__ = ()
 
@@ -256,7 +256,7 @@ class Format(Protocol):
     """How the documents table names it."""
 
     reading: int
-    """The version of its reading. Where documents come out otherwise than before, it is raised by one, and they are read anew."""
+    """The version of its reading. A change that reads documents differently raises it by one; then they are read anew."""
 
     def recognise(self, head: Head) -> Layout | StatementsOnly | Inventory | Manifest | Refusal | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
@@ -310,25 +310,26 @@ class StatedInvoice:
         lines_month: The month that most lines that are not tax are charged in, by `billing.periods` (tie: the later).
         lines_total: The exact sum of its lines in major units; None where they are in several currencies.
         lines_sketch: The smallest hashes of its lines: versions of one invoice share most of them.
-        charges_sketch: The same of what they charge for, whatever the amounts: a new version of an invoice has most of them.
+        charges_sketch: The smallest hashes of its charges without their amounts: versions of one invoice share most of them.
         charge_days: The days (UTC) on which lines that are not tax start.
         stated_total: The document's own total in major units.
         is_final: False for a preview or an invoice without an id: shown, never pushed.
         vendor_name: The issuer's name, where the source is made from it.
-        unnamed_issuer: Where no line of it names the issuer, the provider's name, empty where there is none; None where one does.
+        unnamed_issuer: The provider's name (empty: unknown) where no line names the issuer; None where a line does.
         may_be_part: Whether the files of one folder may state the invoice together.
         lacks_tax: Whether its amounts are before tax, and the document does not tell the tax.
         rounded_lines: How many of its lines have an amount that was rounded at the 18th decimal.
         open_reason: Where it is not final, why not and what to do; None where nothing more is known.
         refers_to: The id or number of the invoice that this one, a credit note, is about.
-        withdrawn: How the provider calls it where it has taken it back, such as `outdated`: shown, never pushed.
-        doubts: What reading it left in doubt: each a sentence that holds it until a person releases it.
+        withdrawn: The provider's word for an invoice that it has withdrawn, such as `outdated`: shown, never pushed.
+        doubts: The doubts from reading it: sentences, each of which holds it until a person releases it.
         billing_ends_at: The exclusive end of its billing period (UTC), where its id may change until then.
         billing_starts_at: When its billing period begins (UTC), where the document tells.
         period_ends_at: When its billing period ends (UTC), where the document tells.
         states_tax: Whether it has a line of tax that is not 0.
-        is_statement: Whether its document states what it comes to, and not its lines.
-        yields: Whether its lines count only where no other document has lines of the invoice: then it is a statement of it.
+        is_statement: Whether its document states its totals and not its lines.
+        yields: Whether it yields to other documents: where another one has the invoice's lines, this one counts as a statement
+            only.
     """
 
     ordinal: int
@@ -367,14 +368,15 @@ class StatedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of reading one document: invoices, statements, an inventory, a delivery's files, or the reason why not.
+    """The result of reading one document: invoices, statements, an inventory, a delivery's files, or why it is rejected.
 
     Attributes:
         format: The format's name; None where none recognised the document.
         reason: Why it is rejected; None where it is accepted.
-        statements: What it states of each of its invoices, in their order; empty where its format states nothing but lines.
+        statements: What the issuer states of each invoice, in the order of `invoices`; empty where the format has nothing but
+            lines.
         records: How many records it has, without a header; None where they do not count, as those of an inventory.
-        passed_over: The program's own format that would have read it, had a person's description not come before it.
+        passed_over: The program's own format that a person's description has displaced.
     """
 
     document_sha256: str

@@ -1,6 +1,6 @@
 """Ids that a program has changed on their way: a spreadsheet's exponent notation, characters that nobody sees, cells.
 
-Such a text is no id: two invoices become one, or one becomes two. The provider's own file has the ids as they are.
+Such a text is no id: it would make one invoice of two, or two of one. The provider's own file has the right ids.
 Source: a spreadsheet keeps 15 digits of a number, shows long ones as 2.1E+09, and takes zeros from their beginning; an account of
 AWS has twelve digits (AWS Account Management, "View AWS account identifiers").
 """

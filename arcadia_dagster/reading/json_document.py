@@ -13,7 +13,7 @@ def exact_json(path: Path) -> object:
     """The document, its numbers as text, as they are written.
 
     Raises:
-        UnreadableError: It is no JSON, or has a name twice, what is no number in place of one, or half a character.
+        UnreadableError: It is no JSON, repeats a name in an object, or has NaN, Infinity or half a surrogate pair.
     """
     content = _parsed(path, json_value)
     try:
@@ -64,7 +64,7 @@ def json_value(text: str) -> object:
     """What the text says as JSON, its numbers as text.
 
     Raises:
-        UnreadableError: A name is there twice in an object, or what is no number in place of one.
+        UnreadableError: An object repeats a name, or NaN or Infinity stands for a number.
         ValueError, RecursionError: It is no JSON.
     """
     return DECODER.decode(text)

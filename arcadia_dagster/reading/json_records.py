@@ -1,7 +1,7 @@
 """Tables as JSON: an object a row, one after the other (JSON lines) or in a list, whatever the blanks between them.
 
-They are read as a stream, so that their size costs no memory, and written anew as CSV, which a table's layout reads: numbers keep
-every digit. A member that a row leaves out is blank. Records are counted from 1.
+The document is read as a stream, so that its size costs no memory, and written anew as CSV, which the table's layout reads:
+numbers keep every digit. A member that a row leaves out is blank. Records are counted from 1.
 """
 
 import csv
@@ -20,7 +20,7 @@ from arcadia_dagster.reading.json_document import DECODER
 _CHUNK = 1 << 20
 _LONGEST_RECORD = 2_000_000
 _LONGEST_VALUES = 200_000
-"""How many characters of a record are read at most, so that it is a line of CSV that can be read."""
+"""The most characters of a record: a longer one would make a line of CSV that is too long to read."""
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -73,7 +73,7 @@ def first_members(head: Head) -> list[str]:
         return []
     try:
         with _content(head) as file:
-            # What is wrong with it is told later, by the format whose it is.
+            # The format that recognises the document reports the error later.
             return list(next(records_in(file, json.JSONDecoder(parse_int=str, parse_float=str)), {}))
     except UnreadableError:
         return []
@@ -109,7 +109,7 @@ def records_in(file: TextIO, decoder: json.JSONDecoder = DECODER) -> Iterator[di
         decoder: What reads each of them.
 
     Raises:
-        UnreadableError: One is no object, is not whole, or has a name twice or what is no number; the message names it.
+        UnreadableError: A record is no object, is cut off, repeats a name, or has NaN or Infinity; the message names it.
     """
     window = _Window(file, decoder)
     is_list = window.next() == "["
@@ -162,7 +162,7 @@ class _Window:
             try:
                 value, self.at = self._decoder.raw_decode(self._text, self.at)
             except json.JSONDecodeError as error:
-                # Until there is no more of it, it may be cut off where the window ends.
+                # The object may be cut off at the end of the window: read more, until the document ends.
                 if len(self._text) - self.at > _LONGEST_RECORD:
                     raise UnreadableError(
                         f"record {number}: it is not JSON ({error.msg}), or longer than {_LONGEST_RECORD} characters"

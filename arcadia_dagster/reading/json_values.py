@@ -1,4 +1,4 @@
-"""Values of a JSON document, read exactly; what is wrong with one is told with its place in the document.
+"""Values of a JSON document, read exactly; an error names its place in the document.
 
 For documents that have few values, and each matters, such as statements of invoices. Tables of many records are read by DuckDB.
 """
@@ -14,7 +14,7 @@ from arcadia_dagster.reading.format import UnreadableError
 Value = TypeVar("Value")
 
 MOST = Decimal(10) ** 14
-"""What an amount is below: as what an invoice comes to, see `formats.reader`."""
+"""An amount must be less than this, as an invoice's sum in `formats.reader`."""
 
 _MOST_CHARACTERS = 1_000
 # JSON may write any number with an exponent, and AWS's API writes times so.
@@ -124,7 +124,7 @@ class Node:
         return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
 
     def local_day(self, name: str) -> date | None:
-        """The day where it was, of an ISO 8601 date or time: midnight there may be the evening before in UTC."""
+        """The local day of an ISO 8601 date or time: local midnight may be the evening before in UTC."""
         found = self.text(name)
         if found is None:
             return None

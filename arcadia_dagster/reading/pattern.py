@@ -4,9 +4,9 @@ RE2's time is linear in the text, whatever the pattern. That of Python's own eng
 look harmless (`(\w+\s?)+-\d+`), and nothing can interrupt it. What RE2 cannot do in linear time it refuses: look-ahead,
 look-behind and back-references. `\d`, `\w`, `\s` and `\b` know ASCII only; `\pL` is a letter of any script.
 
-How long it takes for each character hangs on how long the pattern is once its counts, as in `\d{4}`, are written out. With DuckDB
-1.5.5 (measured 2026-11-28) whatever came to 500 characters took less than 4 us for each character of the text, and
-`((x?){31}){31}y` took 33.
+The time for each character depends on the length of the pattern with its counts, as in `\d{4}`, written out. With DuckDB 1.5.5
+(measured 2026-11-28) patterns of up to 500 such characters took less than 4 us for each character of the text, and the longer
+`((x?){31}){31}y` 33 us.
 """
 
 import re

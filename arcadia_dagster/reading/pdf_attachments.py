@@ -1,8 +1,8 @@
 """The electronic invoice that is attached to a PDF, as Factur-X and ZUGFeRD have it.
 
-A PDF is a program for its reader: a small one can take hours, or all memory. So it is read by another process, which may take no
-more than is said there, and is ended where it does. That costs a quarter of a second of computing a PDF (2026-11-28), most of it
-for its imports; so what was found is kept for the next question.
+A PDF is a program for its reader: a small one can take hours, or all memory. So another process reads it, with limits of time
+and memory (`pdf_child`), and is ended when it passes them. That costs a quarter of a second of computing for each PDF
+(2026-11-28), most of it for imports, so the results are cached.
 Source: Factur-X 1.0 and ZUGFeRD 2, which attach the invoice (ISO 32000-2, 7.11.4); the package `factur-x` finds it.
 """
 
@@ -24,7 +24,8 @@ _SECONDS = 120
 """How long it may take on a busy machine; the child's own limit is one of computing."""
 
 _MAY_HAVE_MORE = (b"EmbeddedFile", b"ObjStm", b"/Encrypt")
-"""Words of which a PDF with something attached has one: the other two hide what else is in it. Without them nobody need look."""
+"""A PDF with an attachment has one of these words; the other two hide the rest of the file. A PDF with none has no
+attachment."""
 
 _MOST_KEPT = 4_000
 _MOST_BYTES_KEPT = 64 << 20
@@ -50,7 +51,7 @@ def attached_invoice(path: Path) -> bytes | None:
 
 
 class _Found:
-    """What was found in the PDFs that were read last: within a landing each is asked for several times, many others between."""
+    """The cache of the PDFs that were read last: a landing asks for each several times, with many others between."""
 
     def __init__(self) -> None:
         self._kept: dict[_Key, bytes | None] = {}
@@ -111,7 +112,7 @@ def _attached(path: Path) -> bytes | None:
                 "it is a PDF that is damaged or not whole: download it again; or drop the invoice's XML by itself"
             )
         case 1:
-            # What is wrong is the installation, and no document.
+            # The installation is wrong, not the document.
             last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:_SHOWN]
             raise RuntimeError(
                 f"PDFs cannot be read ({last}): install what pyproject.toml names, with pip install -e ."

@@ -1,4 +1,4 @@
-"""What the process does that reads one PDF: a program of its own, with limits, which imports nothing of the others.
+"""The program that reads one PDF in a process of its own, with limits. It imports nothing of this package.
 
     python -I pdf_child.py < invoice.pdf > invoice.xml
 
@@ -20,7 +20,7 @@ TOO_MUCH: Final = 14
 _SECONDS = 20
 _MEMORY = 1 << 30
 _NAMES = frozenset({"factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml"})
-"""What the standards call the invoice: where one of these is no XML, it is the PDF that is damaged."""
+"""The names of the attached invoice by the standards: if one of these is no XML, the PDF is damaged."""
 
 _ROOTS = frozenset({"CrossIndustryInvoice", "CrossIndustryDocument", "Invoice", "CreditNote"})
 
@@ -62,7 +62,7 @@ def _invoices(content: bytes) -> set[bytes]:
 
     _, first = get_xml_from_pdf(BytesIO(content), check_xsd=False)
     found = {first} if first else set()
-    # It gives the first one, and does not tell whether there are others.
+    # The package returns the first one and does not tell whether there are others.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     for attached in PdfReader(BytesIO(content)).attachment_list:
         xml = attached.content

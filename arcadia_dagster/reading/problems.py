@@ -26,7 +26,7 @@ class Problem:
     Attributes:
         text: What: column, value, and what was expected.
         record: The data record from 1, where that is known.
-        line_offset: The offset in bytes, from 1, at which the line begins, where that is known instead.
+        line_offset: The offset in bytes, from 1, at which the line begins, where the record is not known.
     """
 
     text: str
@@ -92,7 +92,7 @@ def assert_columns(path: Path, columns: int, *, delimiter: str = ",", first_line
     """Check that every record of a CSV file has as many values as there are columns.
 
     Raises:
-        UnreadableError: One has not.
+        UnreadableError: A record has another number of values.
     """
     for _ in whole_records(path, columns, delimiter=delimiter, first_line=first_line):
         pass
@@ -124,7 +124,7 @@ def physical_line(
             if ordinal == record:
                 break
     except UnreadableError:
-        # Beyond this line nobody can count: it is the nearest that is known.
+        # Lines after this one cannot be counted: the message names the nearest line that is known.
         return line
     return line
 
@@ -168,7 +168,7 @@ def _records(
 
 
 def _bounded_lines(file: TextIO) -> Iterator[str]:
-    """The lines of the file; none is held in memory that is longer than a line may be."""
+    """The lines of the file; a line that is longer than allowed is not held in memory."""
     while line := file.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
             raise csv.Error(f"the line is longer than {MAX_LINE_BYTES} characters, which is the limit")

@@ -1,10 +1,10 @@
 """Tables of known formats that a spreadsheet has saved anew: semicolons between values, and perhaps commas before decimals.
 
-Spreadsheets of many languages write CSV so. `1.234` is then one thousand and more, or one and a bit, and `1,234` too: which
-mark is that of the decimals is never guessed, but proved by the document's other numbers, such as `12,5` or `1.234,56`. A
-document with proof of both, or with such a number and proof of neither, is not read; nor is one with `1.234` where the comma is
-proved, for it may be a number that the spreadsheet did not take for one. The document is written anew as CSV with commas and
-decimal points.
+Spreadsheets of many languages write CSV so. `1.234` may then be one thousand and more, or one and a bit, and so may `1,234`.
+The program never guesses the decimal mark: the document's other numbers, such as `12,5` or `1.234,56`, must prove it. It
+rejects a document that proves both marks, and one with an unclear number that proves neither. It also rejects `1.234` in a
+document that proves the comma, for the spreadsheet may not have taken it for a number. The document is written anew as CSV with
+commas and decimal points.
 """
 
 import csv
@@ -32,7 +32,7 @@ _DOWNLOAD = "download the file again, and drop it without opening it in a spread
 
 
 class Marks(StrEnum):
-    """What a number's marks say about how the document writes decimals."""
+    """What a number tells about the document's decimal mark."""
 
     NONE = "it has none, or is no number"
     COMMA = "its comma stands before decimals"
@@ -42,7 +42,7 @@ class Marks(StrEnum):
 
 
 def _patterns(decimal: str, group: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Numbers that prove the decimal mark; and those with that mark alone that leave it open."""
+    """Two patterns: numbers that prove this decimal mark, and numbers with this mark that prove nothing."""
     mark, other = re.escape(decimal), re.escape(group)
     proof = "|".join(
         (
@@ -144,7 +144,7 @@ def has_semicolons(head: Head) -> bool:
 
 
 def semicolon_table(head: Head, table: Layout, numbers: Iterable[int]) -> SemicolonTable | Refusal:
-    """How a document is read whose header is the table's but for its semicolons.
+    """How a document with the table's header, but with semicolons, is read.
 
     Args:
         head: The document; its header has been taken apart at the semicolons.
@@ -159,11 +159,11 @@ def semicolon_table(head: Head, table: Layout, numbers: Iterable[int]) -> Semico
 
 
 def has_decimal_commas(head: Head, positions: Sequence[int]) -> bool | Refusal:
-    """Whether the decimals of such a document are behind a comma; why that is not known, where it is not.
+    """Whether the decimal mark of such a document is the comma; or, as text, why that is not known.
 
     Args:
         head: The document; its header has been taken apart at the semicolons.
-        positions: Those of the columns whose numbers are read.
+        positions: The positions of the columns whose numbers are read.
     """
     first: dict[Marks, str] = {}
     if head.path is not None:
@@ -179,7 +179,7 @@ def has_decimal_commas(head: Head, positions: Sequence[int]) -> bool | Refusal:
 
 
 def _problem(first: dict[Marks, str]) -> str | None:
-    """Why the decimals' mark is not known, from the first number that says each thing about it; None where it is."""
+    """Why the decimal mark is not known, from the first number of each kind; None where it is known."""
     comma, point = first.get(Marks.COMMA), first.get(Marks.POINT)
     if comma is not None and point is not None:
         return (

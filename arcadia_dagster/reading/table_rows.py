@@ -1,6 +1,6 @@
 """Rows of a table, CSV or Parquet, whose values are few and each matters, such as statements of invoices.
 
-What is wrong with a value is told with its place. Tables of many records are read by DuckDB.
+An error names its place. Tables of many records are read by DuckDB.
 """
 
 import itertools
@@ -27,7 +27,7 @@ class Row:
     """One row.
 
     Args:
-        values: Its values by their columns' names in small letters; what a row has not is None.
+        values: Its values by column name in small letters; None where the row has none.
         names: How the columns are spelt.
         place: Where it is, such as `line 3`.
     """

@@ -1,4 +1,4 @@
-"""What a document's bytes are, found out in the one pass in which they are hashed.
+"""Whether a document's bytes are text, and their line ends and records, in the same pass that hashes them.
 
 Text is UTF-8 or it is rejected with the offset: a guessed encoding turns an amount or a name into something else.
 """
@@ -60,12 +60,12 @@ class TextExaminer:
         """What was found, once all bytes have been taken."""
         problem = self._problem
         if (own := _start_with_own_encoding(self._head)) is not None:
-            # What it is, and whether it can be read, is found out by those who know its kind.
+            # The reader of its kind finds out what it is and whether it can be read.
             return TextFacts(head=own, problem=None, newline="\n", records=self._counter.finish())
         if (words := unread.binary(self._head)) is not None:
             problem = words
         elif problem is not None:
-            # That a web page is not UTF-8 is not what a person needs to know of it.
+            # For a web page, the encoding is not what a person needs to know.
             problem = unread.no_table(self._head.decode("latin-1")) or problem
         elif self._pending:
             problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
@@ -106,9 +106,9 @@ _WIDE = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 def _start_with_own_encoding(start: bytes) -> bytes | None:
-    """The start of XML that declares itself, or of a PDF, as UTF-8: these tell their encoding, or are no text; None of others.
+    """The start of XML with a declaration, or of a PDF, as UTF-8: XML names its encoding, and a PDF is no text. Else None.
 
-    Of XML in another encoding than UTF-8, only what is ASCII is sure to be right.
+    Of XML in another encoding than UTF-8, only the ASCII characters are certain.
     """
     for mark, encoding in _WIDE:
         if start.removeprefix(mark).startswith(_XML.encode(encoding)):
@@ -159,7 +159,7 @@ class _RecordCounter:
         self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
-        # Where what ends a line is not known yet, nothing has ended one.
+        # While the line end is not known, no line has ended.
         newline = self._newline or b"\n"
         if b'"' in chunk:
             self._count_outside_quotes(chunk, newline)

@@ -11,7 +11,8 @@ _OFFSET = r" ?[+-]([01]\d|2[0-3]):?[0-5]\d"
 def utc_sql(text: str) -> str:
     """SQL: the time in the text as TIMESTAMP in UTC; NULL where it is none (31 February) or has no offset.
 
-    Spaces around it do not matter. Most times have none and are in UTC: trimming those would cost as much as reading them.
+    Spaces around it do not matter. Most times have no spaces and are in UTC; they are not trimmed, for that would cost as much
+    as reading them.
     """
     trimmed = f"trim({text})"
     hours = f"TRY_CAST(regexp_extract({trimmed}, '([+-]\\d{{2}}):?\\d{{2}}$', 1) AS INTEGER)"

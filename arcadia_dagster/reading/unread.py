@@ -1,7 +1,7 @@
-"""What is not read: what a file is in the words of a person, and what to do instead.
+"""Files of kinds that are not read: what such a file is, in a person's words, and what to do instead.
 
-Told by the content's first bytes, never by a name. Sources: the formats' own specifications ([MS-CFB] for old Office files and
-mails, ISO 32000-1 for PDF, ISO 15948 for PNG, RFC 1952 for gzip, RFC 5322 for mails, POSIX for tar) and Git LFS's.
+The first bytes of the content decide, never the name. Sources: the formats' own specifications ([MS-CFB] for old Office files
+and mails, ISO 32000-1 for PDF, ISO 15948 for PNG, RFC 1952 for gzip, RFC 5322 for mails, POSIX for tar) and Git LFS's.
 """
 
 import codecs
@@ -38,7 +38,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x04\x22\x4d\x18", f"it is packed with LZ4: {_UNPACK}, or pack it with gzip"),
     (b"7z\xbc\xaf\x27\x1c", f"it is a 7-Zip archive: {_UNPACK}"),
     (b"Rar!\x1a\x07", f"it is a RAR archive: {_UNPACK}"),
-    # What is packed once is unpacked before it is looked at.
+    # Content that is packed once is unpacked first; this is content that is packed twice.
     (b"\x1f\x8b", f"it is packed twice (gzip within): {_AGAIN}"),
     (b"\x28\xb5\x2f\xfd", f"it is packed twice (Zstandard within): {_AGAIN}"),
     (b"PK\x03\x04", f"it is packed twice (a ZIP archive, or a spreadsheet, within): {_AGAIN}"),
@@ -59,7 +59,7 @@ _UTF16 = "UTF-16 text; save it as UTF-8 (in a spreadsheet `CSV UTF-8`, in PowerS
 
 
 def binary(start: bytes) -> str | None:
-    """What content that begins so is, although it is no text that is read; None where nothing is known of it."""
+    """The kind of a binary content that begins so, and what to do; None where it is not known."""
     if (words := next((words for magic, words in _MAGIC if start.startswith(magic)), None)) is not None:
         return words
     if (words := next((words for pattern, words in _PATTERNS if pattern.match(start)), None)) is not None:
@@ -128,7 +128,7 @@ _OTHER_E_INVOICES = {
 
 
 def no_table(content: str) -> str | None:
-    """What text that begins so is, and what to do instead; None where it may be a table, or JSON."""
+    """The kind of a text that begins so, and what to do; None where it may be a table or JSON."""
     content = content.lstrip()
     if content.startswith("%PDF-"):
         return f"it is a PDF without an electronic invoice in it, and so for people alone: {_INSTEAD}"
@@ -144,7 +144,7 @@ def no_table(content: str) -> str | None:
 
 
 def text(content: str) -> str | None:
-    """The same, and of tables those of which it can be told why they are not read."""
+    """The same, and for a table that is not read, why, where that is known."""
     content = content.lstrip("\r\n ")
     if not content.strip():
         return "the file is empty; expected an invoice: download it, or export it, again"
@@ -199,7 +199,7 @@ def _markup(content: str) -> str:
 
 
 def columns(names: Sequence[str], known: str) -> str:
-    """What a Parquet document is whose columns no format knows, and what to do.
+    """What to say of a Parquet document whose columns no format knows, and what to do.
 
     Args:
         names: Its columns.

@@ -23,7 +23,7 @@ _MAX_ELEMENTS = 500_000
 _MAX_DEPTH = 64
 _MAX_ATTRIBUTES = 1_000_000
 _MAX_TEXT = 10_000
-"""How much of an element's text is kept: no value that is read has as much, and what is attached has more."""
+"""How much of an element's text is kept: every value that is read is shorter, and attachments are longer."""
 
 _DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2})?", re.ASCII)
@@ -34,7 +34,7 @@ class Element:
     """An element of the document.
 
     Attributes:
-        name: Its name; with its namespace and a space before it, where that is none of those that were named.
+        name: Its name; its namespace and a space come first, unless the caller of `read_xml` named the namespace.
         attributes: Its attributes, by name.
         children: The elements in it, in their order.
         line: The line of the document in which it begins, from 1.
@@ -160,7 +160,7 @@ class Element:
         return words[self.text or ""] if self.text in words else self._wrong_at(self, "true or false")
 
     def wrong(self, expected: str) -> UnreadableError:
-        """What is told of it where its text is not what was expected."""
+        """The error for an element whose text is not what was expected."""
         shown = "blank" if self.text is None else repr(self.text)[:_SHOWN]
         return UnreadableError(f"line {self.line}, {self.name}: {shown}; expected {expected}")
 
@@ -172,7 +172,7 @@ class Element:
 def root_of(start: str) -> str | None:
     """The name of the root of XML that begins so, with its namespace and a space before it; None where it is no XML.
 
-    Of a document with a document type nothing is told: what stands in it is not looked at.
+    None, too, for XML with a document type, whose content is not parsed.
     """
     found: list[str] = []
     parser = expat.ParserCreate("utf-8", " ")

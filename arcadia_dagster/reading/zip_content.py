@@ -33,7 +33,7 @@ _KINDS = (
     ("index/document.iwa", unread.NUMBERS),
     ("[content_types].xml", unread.OFFICE),
 )
-"""What an archive is that has such a member, in small letters."""
+"""The kind of an archive, by the name of a member in small letters."""
 
 _MIME = "mimetype"
 _MIMES = (
@@ -45,7 +45,7 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 """What reading a member raises where it is damaged."""
 
 _MALFORMED = (zipfile.BadZipFile, struct.error, ValueError, OverflowError, EOFError, NotImplementedError)
-"""What Python's module raises for bytes that are no archive as it should be."""
+"""What Python's module raises for bytes that are no valid archive."""
 
 
 class ZipError(Exception):
@@ -100,7 +100,7 @@ _SEVERAL = "unpack it, and drop its files, those of one delivery in one folder"
 
 
 def _document(archive: zipfile.ZipFile) -> str | None:
-    """What a program keeps in the archive, where it is not a person who packed it."""
+    """The kind of document that the archive itself is, such as a spreadsheet; None where a person packed a file."""
     names = {member.filename.lower().lstrip("/") for member in archive.infolist()}
     if (words := next((words for name, words in _KINDS if name in names), None)) is not None:
         return words
