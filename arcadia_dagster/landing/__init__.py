@@ -1,4 +1,4 @@
-"""The landing: what is complete in the inbox, what of it is new, the archive, and the register of documents.
+"""The landing: it finds the complete new files of the inbox, archives them, and registers the documents.
 
 What belongs here: files, names and times. What does not: what a file says (`formats`). The inbox is never changed.
 """

@@ -105,10 +105,10 @@ class Archive:
         self.append_all({document_sha256: events})
 
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
-        """Append events to the records of documents. After a crash, or a power cut, each record is as it was or as it is to be.
+        """Append events to the records of documents. After a crash, or a power cut, each record is the old one or the new one.
 
-        Each is written anew beside the old one and renamed over it, once all are safely on the disk: so a line that is cut off
-        was damaged by somebody else. To be called with the archive's lock held.
+        Each record is written anew beside the old one and renamed over it, once all are safely on the disk: so a line that is
+        cut off was damaged by somebody else. The caller holds the archive's lock.
 
         Raises:
             ArchiveError: The archive cannot be written, or a record is damaged: nothing is appended to that.
@@ -119,7 +119,7 @@ class Archive:
                 self._put_all(grown)
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
-        """Put another record in the place of a damaged one, which stays beside it. To be called with the archive's lock held.
+        """Put another record in the place of a damaged one, which stays beside it. The caller holds the archive's lock.
 
         Raises:
             ArchiveError: The archive cannot be written.
@@ -165,7 +165,7 @@ class Archive:
         path = self.record_path(document_sha256)
         try:
             with open_plain(path) as file:
-                # The state of before: what is written after that is seen at the next look.
+                # The state from before reading: the next look sees what is written after it.
                 state = _state(os.fstat(file.fileno()))
                 return read_record(document_sha256, file.read(), state=state, known=known)
         except FileNotFoundError:
@@ -175,7 +175,7 @@ class Archive:
             return read_record(document_sha256, None, known=known, problem=f"it cannot be read ({error.strerror})")
 
     def records(self) -> dict[str, RecordState]:
-        """How the record of every document is; `MISSING` where there are its bytes alone."""
+        """The state of every document's record; `MISSING` where the archive has the bytes alone."""
         if not self.folder.is_dir():
             return {}
         found: dict[str, RecordState] = {}
@@ -238,7 +238,7 @@ class Archive:
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as copy:
-                # No more than was seen: a file that grows as fast as it is read has no end.
+                # Read no more than the size that was seen: a file that grows as fast as it is read has no end.
                 while copy.tell() <= state.byte_size and (chunk := _read(source)):
                     digest.update(chunk)
                     examiner.update(chunk)
@@ -278,7 +278,7 @@ def opened(file: InboxFile) -> BinaryIO:
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:
-    """How a record is; `MISSING` where a link leads nowhere, or what lies there is no plain file."""
+    """The state of a record's file; `MISSING` for a link that leads nowhere, and for anything but a plain file."""
     try:
         status = entry.stat()
     except OSError:

@@ -1,13 +1,13 @@
-"""What the file `<document>.total` states of a document's invoices: what each comes to, and the tax that is in it.
+"""What the file `<document>.total` states of a document's invoices: the total of each, and the tax in it.
 
     EUR 41.06
     41.06 EUR tax 6.56
     G000001001 EUR 119.52 tax 19.08
 
 The currency may be left out. Where a document has several invoices, each line begins with the id, or the number, of one. The
-word `none` takes back what the file stated before: a file that is gone from the inbox may have been cleared away with the rest.
-
-A document may lie at several places, with such a file at each: the same figures are one statement, and others hold its invoice.
+word `none` takes back what the file stated before; deleting the file does not, for people clear the inbox. A document may lie
+at several places, with such a file at each: files with the same figures count once, and files with different figures hold the
+invoice.
 """
 
 import re

@@ -86,7 +86,7 @@ def decide(
 
 
 def _with(record: Record, event: Event) -> tuple[Record, bool]:
-    """The record with the decision, and whether it is a new one: the same one again is none."""
+    """The record with the decision, and whether the decision is new: the same one again is not."""
     if any(timeless(known) == timeless(event) for known in record.of("decided")):
         return record, False
     return replace(record, events=(*record.events, event)), True
@@ -138,7 +138,7 @@ def assert_known(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey
 
 
 def _doubts(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey, *, also_ready: bool) -> list[str]:
-    """The doubts for which this version of the invoice is held; or, where it may be ready, for which it would be."""
+    """The doubts that hold this version of the invoice; if it is ready, the doubts that would hold it without a release."""
     with warehouse.read() as connection:
         row = connection.execute(
             "SELECT status, can_release, hold_reasons, released_reasons FROM tax_split_totals "

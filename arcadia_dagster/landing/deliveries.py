@@ -1,10 +1,10 @@
-"""Deliveries of which a manifest says which files they consist of: what one lacks, and what lies beside it by mistake.
+"""Deliveries with a manifest that lists their files: which files a delivery lacks, and which lie beside it by mistake.
 
-A folder of the inbox is the delivery that a manifest lists if the manifest lies in it, or if it is where the provider put the
-files, as far as one of the two paths tells: of a copy of a bucket the inbox may have the whole path or the end of it. The newest
-manifest of a folder counts. In the inbox itself anything may lie: there a delivery is what a manifest that lies there lists, and
-nothing else. A manifest may tell how many records each file has. A file is there, packed or unpacked, where the newest document
-of its path was accepted; one that a person dismissed is as if it had never come.
+A manifest belongs to a folder of the inbox in two cases: it lies in that folder, or the provider put the files into a folder of
+that path. The inbox may have the whole path of the provider's folder, or only its end, so one path may be the end of the other.
+The newest manifest of a folder counts. In the inbox itself anything may lie: there a delivery is what a manifest that lies
+there lists, and nothing else. A manifest may tell how many records each file has. A delivery has a file, packed or unpacked, if
+the newest document at its path was accepted; a document that a person dismissed does not count.
 """
 
 from datetime import date
@@ -85,7 +85,7 @@ NOTHING_LEFT_OUT = "SELECT '' AS inbox_path WHERE false"
 
 
 def has_manifests(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether there are any: most warehouses have none, and need not be asked what follows from them."""
+    """Whether there is any manifest: most warehouses have none, and the queries about manifests are left out there."""
     return connection.execute("SELECT 1 FROM delivery_files LIMIT 1").fetchone() is not None
 
 

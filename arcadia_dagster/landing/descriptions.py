@@ -1,7 +1,7 @@
-"""The descriptions of formats, as what is landed depends on them: none may be lost without a word.
+"""Which documents depend on which description of a format: no description may disappear without a message.
 
-A description that cannot be used, or is gone while documents were read by it, stops everything that takes something, before it
-takes anything. Else its documents would be rejected, and the invoices that finance has of them would seem to be nobody's.
+If a description cannot be used, or is gone although documents were read by it, no run and no command takes any file. Otherwise
+its documents would be rejected, and their invoices in finance would seem to be nobody's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ class _Read:
 
 
 def problems(connection: duckdb.DuckDBPyConnection | None, formats: Formats) -> list[str]:
-    """Why nothing can be taken by these descriptions, each in a sentence that says what to do; nothing where it can.
+    """Why these descriptions cannot be used, each in a sentence that says what to do; empty where they can.
 
     Args:
         connection: An open warehouse; None where there is none yet.
@@ -97,13 +97,13 @@ def is_dismissed(record: Record) -> bool:
 
 
 def read_by(record: Record) -> str | None:
-    """What the description is called that the document was accepted by last; None where none is on its record."""
+    """The name of the description that the document was accepted by last; None where its record has none."""
     event = record.last(DESCRIBED)
     return None if event is None else str(event["description"]["name"])
 
 
 def recorded_description(record: Record) -> DescribedFormat | None:
-    """The description that the document was accepted by last; None where none is on its record, or none that is still read."""
+    """The description that the document was accepted by last; None where its record has none that can still be parsed."""
     event = record.last(DESCRIBED)
     if event is None:
         return None
@@ -115,7 +115,7 @@ def recorded_description(record: Record) -> DescribedFormat | None:
 
 
 def kept_documents(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The documents that count as the descriptions on their records read them: the present formats lose an invoice in them."""
+    """The documents that the description on their record reads, for the present formats lose an invoice in them."""
     return {
         sha256 for (sha256,) in connection.execute("SELECT document_sha256 FROM documents WHERE is_kept").fetchall()
     }

@@ -15,11 +15,11 @@ from arcadia_dagster.billing.rules import NO_RULING, Rules, Ruling
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT, NameFacts, StatedInvoice
 
 UNINVOICED = "uninvoiced"
-"""The last part of the id of what an account has in a month and no invoice states yet."""
+"""The last part of the id of an account's lines in a month that are not invoiced yet."""
 
 _COPY_NUMBER = re.compile(r" \(\d{1,2}\)$")
 _LONGEST_PERIOD = timedelta(days=400)
-"""A longer billing period has an end that is none, as in `billing.periods`."""
+"""A longer billing period has no usable end, as in `billing.periods`."""
 # Letters only: in `Invoice.1001` the number is what tells it from `Invoice.1002`.
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,8}(\.(gz|zip|zst))?$")
 
@@ -62,10 +62,10 @@ class Names:
     """What the names that a document came under tell.
 
     Attributes:
-        best: The name that tells most: the first that is a provider's own, one with the printed number before others; else the
-            first.
-        facts: What that name tells, or that of the file in it; None where neither is a provider's.
-        conflict: The invoices that a provider's names for the same bytes tell, where they tell different ones; else None.
+        best: The name that tells most: the first provider's own name with a printed number, else the first provider's own, else
+            the first.
+        facts: The facts from that name, or from the name of the file in the archive; None where neither is a provider's own.
+        conflict: The invoices that a provider's names for the same bytes name, where these differ; else None.
     """
 
     best: str
@@ -78,7 +78,7 @@ class Names:
 
         Args:
             names: Its names, in the order in which it came under them.
-            told: What each that is a provider's tells, see `Formats.facts_from_names`.
+            told: The facts from each name that is a provider's own, see `Formats.facts_from_names`.
             inside: The name of the file in it, where it is a ZIP archive: it tells what a file of that name would.
         """
         own = [name for name in (*names, *([] if inside is None else [inside])) if name in told]
@@ -114,13 +114,13 @@ def identify(
     if invoice.external_id is not None:
         external_id, id_basis = invoice.external_id, "document"
     elif named is not None:
-        # An API's id tells the invoice, and not that a file with its number is the same: that is in doubt as for other names.
+        # An API's id names the invoice, but does not prove that a file with its number is the same one: that stays in doubt.
         external_id, id_basis = named.invoice_number, "file_name" if named.is_printed else "derived"
     elif not invoice.is_final and ruling.is_by_account_and_month:
         external_id, id_basis = f"{account}-{month:%Y-%m}", "rule"
         final_from = _period_end(invoice, month, ruling["time_zone"]) + ruling["final_after"]
     else:
-        # What is not invoiced yet is one thing, whatever file it comes in.
+        # All lines that are not invoiced yet are one, whatever file they come in.
         name = stem(file_name) if invoice.is_final else UNINVOICED
         external_id, id_basis = f"{account}-{month:%Y-%m}-{name}", "derived"
     return Identity(

@@ -1,4 +1,4 @@
-"""Looking at the inbox: which files are there, which are complete, which are none of ours.
+"""Looking at the inbox: which files are there, which are complete, which are not for us.
 
 A file is complete once it was renamed into place, or lay unchanged for a while. Its change time (ctime) tells both: it
 is set by every write and every rename and cannot be set back, so a file that was copied with its old date is seen too.
@@ -25,7 +25,7 @@ class InboxError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a look at one file sees.
+    """A file's state in the file system at one look.
 
     Attributes:
         modified_ns: Modification time in nanoseconds since 1970 (UTC).
@@ -82,7 +82,7 @@ class Look:
     Attributes:
         complete: Files that are new or changed since the last look, and complete.
         waiting: Files that are new or changed, and perhaps still being written.
-        problems: What is there and cannot be a document, by path: why.
+        problems: Why an entry cannot be a document, by path.
         seen: How many files lie in the inbox in all, temporary ones not counted.
     """
 
@@ -93,12 +93,12 @@ class Look:
 
 
 def fingerprint(status: os.stat_result) -> str:
-    """What is compared at every look, of perhaps a hundred thousand files: equal ones are the same content."""
+    """What every look compares, for perhaps a hundred thousand files: equal fingerprints mean the same content."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 FINGERPRINT_SQL = "concat_ws(':', byte_size, modified_ns, changed_ns, inode)"
-"""The same from a state that was kept, as SQL."""
+"""The fingerprint of a registered state, as SQL."""
 
 
 def look(inbox: Path, known: Mapping[str, str], *, now_ns: int, settle_seconds: float) -> Look:

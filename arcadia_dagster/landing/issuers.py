@@ -1,7 +1,7 @@
-"""Invoices of which one file names the issuer and another does not: the issuer is the one that is named, whatever came first.
+"""Invoices whose issuer one file names and another does not: the named issuer counts, whichever file came first.
 
-A line may leave its issuer out (AWS documents that there are some), and so may all lines of one file of a delivery. What names
-nobody is kept under its provider meanwhile, and never decides: it would split the invoice, or have it under another source.
+A line may leave its issuer out (AWS documents that there are some), and so may all lines of one file of a delivery. Lines
+without an issuer stay under their provider until then, and never decide the source: they would split the invoice.
 """
 
 from datetime import date
@@ -15,7 +15,7 @@ OWN_SOURCE = f"coalesce({source_sql('unnamed_issuer')}, 'unknown')"
 
 
 def name_issuers(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[date]]:
-    """Lead what names no issuer to the one that other documents name for the same invoice, or back to its provider.
+    """Give invoices without an issuer the one that other documents name for the same invoice, or else their provider.
 
     The same invoice has the same id of the provider's and account, in the same or the next month. Where others name several
     issuers, it stays with its provider.

@@ -1,4 +1,4 @@
-"""What earlier landings have registered: files, documents, their records, and what is to be read anew."""
+"""What earlier landings have registered: files, documents, their records, and which documents must be read anew."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,8 @@ class Known:
         damaged: The documents whose records are damaged: name and how.
         outdated: The documents that other versions of formats have read.
         latest: When the latest document arrived (UTC).
-        nameless: Archived documents that are not registered, for no line tells a name: the arrivals that the inbox tells.
+        nameless: Archived documents that are not registered because no line of their record has a name: their arrivals by the
+            inbox.
     """
 
     fingerprints: dict[str, str]
@@ -75,10 +76,10 @@ class Known:
 def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
     """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
-    Its format's reading has another version now. What other formats or descriptions could not read, these perhaps can. What was
-    read by a description is read by it as it is now, by none where it is gone, and by none where another fits too: as it would be
-    in a new warehouse. What one of the program's own formats read may have been described since; that is seen when it is looked
-    at, and so no month is told.
+    A document is read anew where the reading of its format has another version now; where it was rejected and the formats or
+    descriptions have changed; and where it was read by a description and the descriptions have changed. So the register says
+    what a new warehouse would say. A document of one of the program's own formats is listed without a month where descriptions
+    have changed: only its header tells whether one of them reads it now.
     """
     kinds = connection.execute(
         "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"
@@ -121,9 +122,9 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outdated: Sequence[str]) -> list[str]:
-    """Those of the outdated documents that are to be read anew; of the others it is noted that they are as they were.
+    """The outdated documents that must be read anew; the register notes that the others are up to date.
 
-    What one of the program's own formats read, and still does, need not be: its beginning tells.
+    A document that one of the program's own formats read and still recognises by its beginning is not read anew.
     """
     if not outdated:
         return []

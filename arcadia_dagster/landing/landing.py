@@ -1,7 +1,7 @@
 """Landing: every complete file of the inbox is archived, read and registered, once.
 
-It does not know Dagster: the asset `documents` and the command line land by it. It registers files of whatever month and never
-changes the inbox.
+It does not know Dagster; the asset `documents` and the command line call it. It registers files of any month and never changes
+the inbox.
 """
 
 import time
@@ -44,7 +44,7 @@ from arcadia_dagster.warehouse.rows import insert
 
 Item = TypeVar("Item")
 
-# Another landing may have much to read; what it takes need not be taken again.
+# Wait this long for another landing: it may have much to read, and this one need not take the same files again.
 _LANDING_SECONDS = 600.0
 _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
@@ -82,7 +82,7 @@ class Landing:
 
     Args:
         warehouse: Where documents are registered.
-        archive: Where their bytes and records are kept. Records get their lines here and nowhere else.
+        archive: Where their bytes and records are kept. Only this class appends to records.
         reader: Reads the documents; it keeps the lines for the steps that follow in this process.
     """
 
@@ -95,11 +95,11 @@ class Landing:
     def land(self, inbox: Path, *, settle_seconds: float) -> Landed:
         """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
 
-        What the archive knows and the warehouse does not is registered first, documents and what was noted of them since: a crash
-        came between, or the warehouse was deleted to be rebuilt, or restored from a backup. A document whose record is damaged
-        keeps what is known of it, and its invoices are held until the record is whole again.
+        First it registers documents and events that the archive has and the warehouse does not: after a crash, and for a
+        warehouse that was deleted or restored from a backup. A document whose record is damaged keeps what is known of it, and
+        its invoices are held until the record is whole again.
 
-        A document that neither record nor inbox names is registered under its hash, and held.
+        A document without a name in its record or the inbox is registered under its hash, and held.
 
         Args:
             inbox: The folder that files are dropped in.
@@ -141,7 +141,7 @@ class Landing:
         return look(inbox, fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
 
     def archive(self, files: Sequence[InboxFile], landed: Landed) -> list[tuple[InboxFile, ArchivedDocument]]:
-        """Copy files of the inbox into the archive, in the order in which they came; `landed` gets those that cannot be."""
+        """Copy files of the inbox into the archive, in the order of their arrival; `landed` gets those that cannot be copied."""
         taken: list[tuple[InboxFile, ArchivedDocument]] = []
         for file in files:
             try:
@@ -155,8 +155,8 @@ class Landing:
     def note(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents, by SHA-256.
 
-        What people decide and what is learned is on the record before the warehouse knows it: a crash in between leaves a record
-        that the next landing registers.
+        Decisions and learned ids go on the record before the warehouse knows them: after a crash in between, the next landing
+        registers the record.
 
         Raises:
             ArchiveError: The archive cannot be written, or a record is damaged: nothing is appended to that.
@@ -170,7 +170,7 @@ class Landing:
 
         Args:
             documents: The documents.
-            records: Their records, where they are to be others than the archive has.
+            records: Records to use in place of those in the archive.
         """
         if records is None:
             records = records_of(self.warehouse, self._archive, [one.document_sha256 for one in documents])
@@ -195,7 +195,7 @@ class Landing:
     def register_again(self, record: Record, arrived: Sequence[Arrival]) -> set[date]:
         """Register a document anew by its record.
 
-        Where `read` found that it cannot be, it stays as it is registered; what the record tells is noted all the same.
+        Where `read` found that it cannot be registered, its row stays and only the events of its record are noted.
 
         Returns:
             The months that the stages must build again.
@@ -224,7 +224,7 @@ class _Pass:
     """One pass over archive and inbox, with the landing's lock held.
 
     Args:
-        landing: By what documents are taken.
+        landing: The landing that takes documents.
         archive: Where it keeps them.
         inbox: The folder that files are dropped in.
         landed: Gets what is done.
@@ -236,7 +236,7 @@ class _Pass:
         self.known = Known.of(self._warehouse, self._formats)
 
     def catch_up(self) -> None:
-        """Register what the archive and the rules say otherwise than the warehouse."""
+        """Register the differences between the warehouse on one side, and the archive and the rules on the other."""
         # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
         archived = self._archive.records()
         behind = [
@@ -289,7 +289,7 @@ class _Pass:
             records = list(records_of(self._warehouse, self._archive, hashes).values())
             noted = [one for one in records if _is_registered(one, self.known, texts.get(one.document_sha256))]
             others = [one for one in records if not _is_registered(one, self.known, texts.get(one.document_sha256))]
-            # What no line names is named by its file in the inbox, where that is still there.
+            # A document without a name in its record gets the name of its file in the inbox, if that is still there.
             others = [one for one in others if one.damage is None or one.received]
             with self._warehouse.write() as connection:
                 self._landed.months |= note_records(connection, self._archive, noted)
@@ -298,9 +298,9 @@ class _Pass:
         self._register_archived(anew)
 
     def _take_rules(self) -> None:
-        """Go by the rules as they are now: keep them, register anew what they concern, and note what is final by now.
+        """Apply the present rules: keep them, register the documents that they concern, note which invoices are final.
 
-        The warehouse knows rules only once all that they concern is registered by them: a crash in between leaves nothing out.
+        The rules go into the warehouse after all documents that they concern: a crash in between leaves nothing out.
         """
         rules = self._formats.rules
         keep(self._archive.folder, rules)
@@ -421,7 +421,7 @@ class _Pass:
             self._landed.months |= self._landing.register(found, looked_at)
 
     def _is_nameless(self, sha256: str) -> bool:
-        """Whether the document has a record of which no line tells a name: nothing is appended to that."""
+        """Whether no line of the document's record has a name: nothing is appended to such a record."""
         return (
             sha256 in self.known.nameless
             and self._archive.record_path(sha256).exists()
@@ -448,7 +448,7 @@ class _Pass:
             news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
 
     def _note_problems(self, found: Look) -> None:
-        """Keep what could not be taken where a check can show it, and forget what is no longer so."""
+        """Note the files that could not be taken, for a check to show, and forget the others."""
         by_path = {file.inbox_path: file for file in found.complete}
         with self._warehouse.write() as connection:
             connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
@@ -466,7 +466,7 @@ def _is_behind(known: RecordState | None, archived: RecordState) -> bool:
 
 
 def _is_registered(record: Record, known: Known, text: str | None) -> bool:
-    """Whether nothing is to be learned of a record: it says what it said, or what it says cannot be trusted."""
+    """Whether a record has nothing new: its text is the registered one, or it is damaged."""
     before = known.records.get(record.document_sha256)
     if before is None:
         return False

@@ -1,7 +1,7 @@
-"""What registering documents teaches: the other id of an invoice that is known already, and the description that was used.
+"""What the program learns when it registers documents: another id of a known invoice, and the description that was used.
 
-Where a better name gives an invoice another id, and finance has it by the first one, that id stays and the other becomes its
-alias. Where a document tells both id and number of an invoice that is known by one of them alone, that one stays.
+If a better name gives an invoice another id and finance has it under the first one, the first id stays and the other one
+becomes its alias. If a document has both id and number of an invoice that is known by one of them, the known one stays.
 
 What is learned depends on what finance had at that time: it goes on the document's record, so that a rebuild knows it too.
 """
@@ -106,7 +106,7 @@ class _Earlier:
         )
 
     def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
-        """The same invoice then: by its id, for source and account may be called otherwise now; by its lines; or the only one."""
+        """The same invoice then: the one with its id, under any source and account; else with its lines; else the only one."""
         sha256, account, external_id = row["document_sha256"], row["account_id"], row["external_id"]
         for by in (account, None):
             if (same := self._by_id.get((sha256, by, external_id))) is not None:
@@ -119,7 +119,7 @@ class _Earlier:
 
 
 _LINES = ("invoice_ordinal", "line_count", "lines_total", "lines_sketch")
-"""What tells an invoice's lines from those of another one of its document."""
+"""The columns that tell an invoice's lines from those of another invoice of its document."""
 
 
 def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -127,14 +127,14 @@ def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 class _Numbered:
-    """The invoices that have a number: an API knows one by an id of its own, and a file's name by the number alone."""
+    """The invoices with a number: an API names an invoice by an id of its own, a file's name by the number alone."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str], *, without: str) -> "_Numbered":
-        """Those that other documents state with one of these numbers, in the order in which they came."""
+        """The invoices that other documents state with one of these numbers, in the order in which they came."""
         numbered = cls()
         relation = connection.execute(
             "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
@@ -155,9 +155,9 @@ class _Numbered:
                 known.append((account, external_id))
 
     def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
-        """The invoice that was known first by the other of its two names; None where there is none.
+        """The invoice that came first under the other one of the two names, id and number; None where there is none.
 
-        One of the two is named by the number: two ids that share a number are two invoices.
+        One of the two invoices must have the number as its id: two ids that share a number are two invoices.
         """
         source, number, own_id, own_account = (
             row[name] for name in ("source", "invoice_number", "external_id", "account_id")
@@ -180,7 +180,7 @@ def _pushed_by_what_yields(
 ) -> dict[tuple[str, str] | None, InvoiceKey]:
     """The invoices that finance has from documents that yield, and which alone tell their account; by source and id.
 
-    Lines that come later and do not tell the account are of the same invoice, and not of another one of no account.
+    Lines that come later without an account belong to this invoice, and not to another one without an account.
     """
     rows = connection.execute(
         "SELECT DISTINCT source, account_id, external_id FROM document_invoices "

@@ -1,7 +1,8 @@
-"""Mending a damaged record where there is no backup: what two witnesses still know, and a person's word for the rest.
+"""Mending a damaged record where there is no backup, from the warehouse, the readable lines and a person's word.
 
 What the record said when it was last read whole is in the warehouse. What was added since is in the file, as far as its lines can
-be read. What neither tells is lost: a person says that it may be, and the document's invoices wait until each was looked at.
+be read. What neither has is lost: a person must agree to that, and the document's invoices are held until a person has looked
+at each.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def mend(
 def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
     """The events that are known or can be read, and the lines that are lost.
 
-    Records only grow, so a line that stands where a known one stood is that one, whatever has become of it.
+    Records only grow, so a damaged line in the place of a known line is that known line.
     """
     known = [event_of(line) for line in record.text.encode().split(b"\n")[:-1]]
     events, lost = list(known), []
@@ -91,7 +92,7 @@ def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
 
 
 def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequence[Event]:
-    """The names under which the warehouse knows that the document came; its hash for a name where it knows none."""
+    """The arrivals of the document that the warehouse knows; its hash stands for a name where it knows none."""
     with warehouse.read() as connection:
         rows = fetch(
             connection,

@@ -1,10 +1,10 @@
-"""Issuers whose numbers begin anew, as many do each year, and some each month: the invoice of another month is another invoice.
+"""Issuers whose invoice numbers begin anew each year or month: the same number in another month is another invoice.
 
-An invoice does not move by more than a month by itself, and by a month only with its charges: an issue of it that is put into the
-next month charges for days of which the other one did. A provider whose documents are read by a format of their own, an invoice
-each, numbers all of them in one row: there it may move by a month with other days. The one that finance has keeps the id that it
-states, else the one that came first; the id of another is followed by its month. Finance tells them apart by source and id alone.
-Source of the rule: a supplier's invoice numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
+A new issue of one invoice is at most one month away from the other issue, and half of its days of charges or more are the same.
+A provider with a format of its own and one invoice a document numbers all its invoices in one sequence: there an issue may be a
+month away and charge for other days. The invoice that finance has keeps its id, else the invoice that came first; the others
+get their month behind their id. Finance tells them apart by source and id alone. Source of the rule: a supplier's invoice
+numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
 """
 
 import duckdb
@@ -16,7 +16,7 @@ _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 
 
 def tell_apart(connection: duckdb.DuckDBPyConnection, documents: str) -> None:
-    """Give the invoices that share an id with one of these documents' the ids that they are kept under, whatever came first.
+    """Give each invoice that shares an id with an invoice of these documents an id of its own, whichever came first.
 
     Files of one folder state one invoice, whatever their months: they are left alone.
 

@@ -1,12 +1,11 @@
-"""Reading documents that are to be registered: by the descriptions there are now, unless an invoice would be lost by that.
+"""Reading documents for the register: by the present descriptions, unless that would lose an invoice.
 
-A description is changed, and does not read a document any more that it has read before, or reads other invoices in it. Nobody has
-decided then that the invoices there were should go, and finance may have them. So the document counts as the description on its
-record reads it, and is held, until the description is corrected or a person decides. An invoice is not lost that gets another id
-by the change and has the same lines: before its first push the id is corrected, later the first one stays (see `register`).
-
-What becomes of a document depends on its record, on what people decided and on the descriptions, so that a rebuilt warehouse says
-the same.
+A changed description may no longer read a document that it has read before, or may read other invoices in it. Nobody has
+decided that the earlier invoices should go, and finance may have them. So the document counts as the description on its record
+reads it, and its invoices are held until somebody corrects the description or decides. An invoice that gets another id by the
+change, with the same lines, is not lost: before its first push its id is corrected, and after it the first id stays (see
+`learning`). The result depends on the document's record, on people's decisions and on the descriptions, so a rebuilt warehouse
+says the same.
 """
 
 import shlex
@@ -63,7 +62,7 @@ class _Stated:
 def arrivals(
     warehouse: Warehouse, reader: Reader, documents: Sequence[ArchivedDocument], records: Mapping[str, Record]
 ) -> tuple[list[Arrival], dict[str, str]]:
-    """The documents, ready to be registered. To be called without the lock: here documents are read, and names matched.
+    """Read the documents, so that they can be registered. The caller does not hold the warehouse's lock, for reading is slow.
 
     Args:
         warehouse: Where decisions and aliases are known.
@@ -72,8 +71,8 @@ def arrivals(
         records: Their records, by their SHA-256.
 
     Returns:
-        The documents that can be registered; and, by its SHA-256, why another cannot: it was accepted before, is not read so any
-        more, and no description that reads it is on its record.
+        The documents that can be registered; and, by SHA-256, why the others cannot: such a document was accepted before, the
+        present formats read it otherwise, and its record has no description that reads it.
     """
     kept = _kept(warehouse, reader, documents, records)
     readings = reader.read(documents, {sha256: one.described for sha256, one in kept.items()})
@@ -100,7 +99,7 @@ def arrivals(
 
 @contextmanager
 def reader_as_landed(warehouse: Warehouse, formats: Formats) -> Iterator[Reader]:
-    """A reader for documents that are registered already: by the rules that they were landed by, whatever the file says by now.
+    """A reader for registered documents, with the rules that they were landed by, whatever `sources.toml` says now.
 
     Args:
         warehouse: Where they are registered.
@@ -128,7 +127,7 @@ class _Kept:
 def _kept(
     warehouse: Warehouse, reader: Reader, documents: Sequence[ArchivedDocument], records: Mapping[str, Record]
 ) -> dict[str, _Kept]:
-    """The documents of which the present formats lose an invoice."""
+    """The documents in which the present formats lose an invoice."""
     recorded: dict[str, DescribedFormat] = {}
     by_digest: dict[str, DescribedFormat] = {}
     for document in documents:
@@ -139,7 +138,7 @@ def _kept(
     changed = [document for document in documents if document.document_sha256 in recorded]
     if not changed:
         return {}
-    # A reader reads a document in one way only: what is found out here is read again by that which keeps the lines.
+    # A reader reads a document in one way only: this one only finds out, and the reader that keeps the lines reads it again.
     now = _read_aside(warehouse, reader.formats, changed)
     before = _read_aside(warehouse, reader.formats, changed, recorded)
     inside = _inside(changed)
@@ -240,7 +239,7 @@ class _Known:
             return cls(aliases_of(connection), frozenset(InvoiceKey(*row) for row in void))
 
     def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:
-        """The invoices of before that a document does not state now, but for those that a person has voided.
+        """The earlier invoices that a document does not state now, except those that a person has voided.
 
         Args:
             before: What it stated.
@@ -252,7 +251,7 @@ class _Known:
         return [one for one in before if void.isdisjoint(self._ids(one)) and not self._has(now, one)]
 
     def _has(self, stated: Iterable[_Stated], wanted: _Stated) -> bool:
-        """Whether the invoice is among those: under its id, whatever its account is now, or with the same lines."""
+        """Whether the reading has the invoice: under its id, whatever its account is now, or with the same lines."""
         return any(
             not self._ids(wanted).isdisjoint(self._ids(one))
             or one.key.external_id == wanted.key.external_id
@@ -271,9 +270,9 @@ def _lost(
     names: Mapping[str, Names],
     records: Mapping[str, Record],
 ) -> dict[str, str]:
-    """The documents that would lose an invoice that is registered, whatever they are read by, each with why.
+    """The documents that would lose a registered invoice by any description, each with the reason.
 
-    What has no invoice's id is none that could be lost; nor is what gets another id because people have said so.
+    Lines without an invoice's id cannot be lost, and neither can an invoice whose id a person's rule changes.
     """
     with warehouse.read() as connection:
         by = known_rules(connection)

@@ -1,9 +1,9 @@
-"""Reasons that people give for what they decide or know: what is none is refused, on the command line and in files alike."""
+"""Reasons that people give for decisions and rules: a text that is no reason is refused, on the command line and in files."""
 
 from typing import Final
 
 _NO_REASONS: Final = frozenset({"todo", "tbd", "tba", "fixme", "xxx", "na", "none", "null", "reason", "why"})
-"""What stands where a reason is still to be written, in small letters and without marks."""
+"""Placeholders for a reason that is still to be written, in small letters and without marks."""
 
 EXPECTED: Final = "why this is so, in words"
 """What a reason is."""

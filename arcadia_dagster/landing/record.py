@@ -1,4 +1,4 @@
-"""A document's record: what is known of it that is not in its bytes, one event a line, as JSON. Read here and nowhere else.
+"""A document's record: all that is known of it besides its bytes, one event a line, as JSON. Only this module reads it.
 
     {"at": "2026-05-01T08:00:00+00:00", "event": "received", "file_name": "a.csv", "inbox_path": "a.csv"}
 
@@ -23,12 +23,12 @@ _AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?")
 
 
 class DamagedError(ValueError):
-    """A line is none that this program writes; the message says what is wrong with it."""
+    """A line is not one that this program writes; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordState:
-    """How a record's file was when it was looked at: one that is as it was says what it said.
+    """The state of a record's file at one look: a file with the same state has the same text.
 
     Attributes:
         byte_size: Its length.
@@ -51,7 +51,7 @@ class Record:
         document_sha256: The document.
         state: How the record's file was when it was read.
         text: What the file says, exactly; of a damaged one, what it said when it was last read whole, empty where nobody knows.
-        events: What the text tells; where it is empty, what the lines tell that can be read.
+        events: The events in the text; where the text is empty, the events in the lines that can be read.
         damage: What is wrong with it, with the line; None where it is whole.
     """
 
@@ -169,7 +169,7 @@ def event_of(line: bytes) -> Event:
 
 
 def timeless(event: Mapping[str, Any]) -> Event:
-    """What an event tells, whenever it happened: the same again is nothing new."""
+    """An event without its time: an equal one is nothing new."""
     return {name: value for name, value in event.items() if name != "at"}
 
 
@@ -208,7 +208,7 @@ def _utc(text: str) -> datetime:
 
 
 def _lost(known: str, text: str) -> str:
-    """What of a record that was known is not there any more: all of its lines can be read."""
+    """The known lines that a record lacks although all its lines can be read."""
     before, now = known.split("\n")[:-1], text.split("\n")[:-1]
     number = next((n for n, (a, b) in enumerate(zip(before, now, strict=False), 1) if a != b), None)
     if number is None:

@@ -1,7 +1,7 @@
-"""What the register keeps of the documents' records themselves: how each was when it was read, what it said, and its damage.
+"""What the register keeps of each document's record: the state of its file, its text and its damage.
 
-Archive and warehouse are two witnesses of what a record said. Where the record is damaged, what the warehouse knows of its
-document stays, for nothing else may know it by then.
+Archive and warehouse both have the text of a record. If the record is damaged, the warehouse keeps what it knows of the
+document, for it may be the only copy.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[st
 
 
 def known_states(connection: duckdb.DuckDBPyConnection) -> dict[str, RecordState]:
-    """How the record of each registered document was when it was read; of none that is, where an earlier version read it."""
+    """The state of each registered document's record when it was read; without those that an earlier version read."""
     rows = connection.execute(
         "SELECT document_sha256, coalesce(record_bytes, -1), coalesce(record_changed_ns, -1) FROM documents"
     ).fetchall()
@@ -59,7 +59,7 @@ def known_states(connection: duckdb.DuckDBPyConnection) -> dict[str, RecordState
 
 
 def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> dict[str, RecordState]:
-    """The registered documents whose records are otherwise than when they were read, by SHA-256: how each is now."""
+    """The registered documents whose records have changed since they were read, by SHA-256, with their present state."""
     archived = archive.records()
     return {
         sha256: archived.get(sha256, MISSING)
@@ -91,7 +91,7 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
         sha256
         for sha256 in {**registered, **archived}
         if (every or registered.get(sha256) != archived.get(sha256, MISSING))
-        # Bytes of which nothing is known may be arriving just now.
+        # Bytes without a record may belong to a file that arrives just now.
         and (sha256 in registered or archived[sha256] != MISSING)
     ]
     found = {sha256: one for sha256, one in damaged.items() if sha256 not in changed}
@@ -128,7 +128,7 @@ def damage_of(archive: Archive, record: Record) -> str | None:
 
 
 def note_records(connection: duckdb.DuckDBPyConnection, archive: Archive, records: Iterable[Record]) -> set[date]:
-    """Note how the records of registered documents are by now, within the caller's transaction. What they told before stays.
+    """Note the present state of registered documents' records, within the caller's transaction. Their earlier facts stay.
 
     Returns:
         The months of invoices that a damaged record holds now, or holds no more: their totals are to be built anew.
@@ -152,7 +152,7 @@ def note_records(connection: duckdb.DuckDBPyConnection, archive: Archive, record
 
 
 def registered(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> dict[str, Record]:
-    """Those of the records whose documents are registered."""
+    """The records whose documents are registered."""
     by_document = {record.document_sha256: record for record in records}
     rows = connection.execute(
         f"SELECT document_sha256 FROM documents WHERE document_sha256 IN ({text_list(by_document)})"

@@ -58,8 +58,8 @@ def register(
     Nothing is written where something is learned of them (see `learning`): once that is on their records, they are registered
     by it.
 
-    A document whose record is damaged is registered by what the record said when it was last read whole; where nobody knows that,
-    what is known of the document stays; and where nothing is, it is registered by the lines that can be read.
+    A document with a damaged record is registered by the record's last whole text. If nobody knows that text, the document's
+    rows stay as they are; if it has none, it is registered by the lines that can be read.
     """
     unknown = registered(
         connection, [one.record for one in arrivals if one.record.damage is not None and not one.record.text]
@@ -86,7 +86,7 @@ def register(
     register_facts(connection, [arrival.record for arrival in arrivals])
     aliases = aliases_of(connection)
     for _, row in stated:
-        # A statement gets the key of the invoice that it is about once all are there.
+        # Last, each statement gets the key of the invoice that it is about.
         if not row["is_statement"]:
             named = InvoiceKey.of(row)
             row["source"], row["account_id"], row["external_id"] = aliases.get(named, named)
@@ -319,7 +319,7 @@ def _tax_rows(document_sha256: str, ordinal: int, stated: InvoiceStatement) -> l
 
 
 def _stated_tax(invoice: StatedInvoice, control: ControlTotal) -> Decimal | None:
-    """The tax that is stated of the invoice: of a part, a control total says that of the whole, and its document its own."""
+    """The stated tax of the invoice: a control total states that of the whole invoice, a document that of its own part."""
     is_of_whole = control.total is not None and invoice.may_be_part
     return control.tax if control.tax is not None or is_of_whole else invoice.stated_tax
 
@@ -372,9 +372,9 @@ def _months_beside_rejects(connection: duckdb.DuckDBPyConnection, wanted: str) -
 
 
 def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The next month of each account's, where these documents change whether all invoices of a month of its state tax.
+    """The next months of accounts for which these documents change whether all invoices of a month state tax.
 
-    An invoice without tax is held where those of the month before had some.
+    An invoice without tax is held if all invoices of the month before had some.
     """
     rows = connection.execute(
         f"""
@@ -398,7 +398,7 @@ def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[dat
 
 
 def _archived_at(archive: Archive, record: Record) -> datetime:
-    """When the document's bytes were archived (UTC): where no line tells when it came, this is about then."""
+    """When the document's bytes were archived (UTC): about the time of its arrival, for a record that does not tell it."""
     modified = archive.path_of(record.document_sha256).stat().st_mtime
     return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
 

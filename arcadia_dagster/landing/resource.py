@@ -56,7 +56,7 @@ class LandingResource:
         return Archive(Path(self.archive), max_document_bytes=self.max_document_bytes)
 
     def get_reader(self, warehouse: Warehouse) -> Reader:
-        """The run's reader: what one step has read, the next need not read again.
+        """The run's reader; it keeps the lines of each document for the next steps.
 
         Raises:
             RulesError: What people know of sources cannot be right.
@@ -114,7 +114,7 @@ class LandingResource:
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
 
     def assert_can_deliver(self, warehouse: Warehouse) -> None:
-        """Check that the descriptions can be used, and that the warehouse goes by what people say as it is now.
+        """Check that the descriptions can be used, and that the warehouse has the present routes and rules.
 
         Raises:
             FormatsError: A description of a format cannot be used, or is gone.
@@ -126,7 +126,7 @@ class LandingResource:
         routes, rules = self.get_routes(), formats.rules
         with warehouse.read() as connection:
             known = known_routes(connection)
-            # Before the first landing there is nothing that could be led anywhere.
+            # Before the first landing there are no invoices to route.
             if known.own_tenant and known != routes:
                 raise RoutesError(
                     f"{self.tenants} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "

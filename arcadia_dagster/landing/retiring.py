@@ -18,7 +18,7 @@ def retire(
 ) -> tuple[set[date], list[str], list[str]]:
     """Take out every document that was read by a description, so that the description can be given up.
 
-    Where it is gone already, a document in which another format reads the same invoices is read by that from now on.
+    If the description is gone already, another format that reads the same invoices in a document reads it from now on.
 
     Args:
         warehouse: Where the documents are registered.
@@ -61,7 +61,7 @@ def retire(
             now=now,
             formats=formats,
         )
-    # A warehouse that is rebuilt does not know them yet, and cannot, while their description is gone.
+    # A rebuilt warehouse does not have them, and cannot register them while their description is gone.
     dismissal = decided("dismiss", invoice=None, reason=reason, by=by, at=now)
     with warehouse.hold("landing", path=archive.lock_path):
         archive.append_all({sha256: [dismissal] for sha256 in lost})
@@ -83,7 +83,7 @@ def _not_registered(warehouse: Warehouse, archive: Archive, name: str) -> list[s
 def _read_otherwise(
     warehouse: Warehouse, archive: Archive, formats: Formats, documents: list[str]
 ) -> tuple[set[date], list[str]]:
-    """Register the documents in which the present formats lose no invoice; which they are."""
+    """Register the documents in which the present formats lose no invoice, and return them."""
     with warehouse.hold("landing", path=archive.lock_path):
         records = records_of(warehouse, archive, documents)
         if damaged := [sha256[:12] for sha256, record in records.items() if record.damage is not None]:

@@ -99,10 +99,10 @@ def _month(text: str | None, where: str) -> date | None:
 
 
 def _shadowed(routes: Sequence[Route]) -> tuple[int, int] | None:
-    """The numbers, from 1, of the first route that can never match and of the earlier one that has its lines; None where none is.
+    """The numbers, from 1, of the first route that can never match and of the earlier route that takes its lines; else None.
 
-    A table may have thousands of routes, so that each is not compared with all before it: one that covers it names its account or
-    none, and its project or none, and of those that name the same the last begins first.
+    A table may have thousands of routes, so each one is not compared with all before it. A covering route has the same account
+    or none, and the same project or none; of the routes with the same two, the last one is compared, for it begins first.
     """
     known: dict[tuple[str, str | None, str | None], int] = {}
     for number, route in enumerate(routes, start=1):
@@ -116,7 +116,7 @@ def _shadowed(routes: Sequence[Route]) -> tuple[int, int] | None:
 
 
 def known_routes(connection: duckdb.DuckDBPyConnection) -> Routes:
-    """The routes that the warehouse has; before the first landing none, and nobody's."""
+    """The routes that the warehouse has; before the first landing there are none, and no own tenant."""
     rows = connection.execute(
         "SELECT source, account_id, project, tenant_id, first_month FROM tenant_routes ORDER BY route_number"
     ).fetchall()
@@ -125,7 +125,7 @@ def known_routes(connection: duckdb.DuckDBPyConnection) -> Routes:
 
 
 def months_concerned(connection: duckdb.DuckDBPyConnection, routes: Routes) -> set[date]:
-    """The months with an invoice for which these routes are others than those that the warehouse has."""
+    """The months with an invoice for which these routes differ from the routes in the warehouse."""
     known = known_routes(connection)
     if known == routes:
         return set()
@@ -134,7 +134,7 @@ def months_concerned(connection: duckdb.DuckDBPyConnection, routes: Routes) -> s
 
 
 def assert_not_lost(connection: duckdb.DuckDBPyConnection, path: Path, routes: Routes) -> None:
-    """Check that a table which is gone is not taken for one without routes: everything would be led elsewhere.
+    """Check that a missing file is not taken for a table without routes: all invoices would go to other tenants.
 
     Raises:
         RoutesError: There is no file, and the warehouse has routes.
@@ -146,7 +146,7 @@ def assert_not_lost(connection: duckdb.DuckDBPyConnection, path: Path, routes: R
 
 
 def take_routes(warehouse: Warehouse, path: Path, routes: Routes) -> set[date]:
-    """Have the warehouse go by the routes of a file.
+    """Put the routes of a file into the warehouse.
 
     Returns:
         The months whose totals must be built again; nothing of them is pushed before.

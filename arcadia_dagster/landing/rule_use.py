@@ -1,4 +1,4 @@
-"""Rules of `sources.toml` that say something of what no document has: misspelt, or written before the first file came."""
+"""Rules of `sources.toml` that match no document: they are misspelt, or are older than the first file."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ _MAGIC_BYTES = 4
 
 
 def of_nothing(connection: duckdb.DuckDBPyConnection, archive: Archive, rules: Rules, formats: Formats) -> list[str]:
-    """What of the rules is about nothing that documents state: sentences that begin with the rule.
+    """The rules that match nothing in the documents: sentences that begin with the rule.
 
     Args:
         connection: An open warehouse.

@@ -1,6 +1,6 @@
 """Standing rules: what a person knows of a source or an account, as they write it, and as archive and warehouse have it.
 
-It is a TOML file with a table for each source, or account of a source, that something is known of:
+It is a TOML file with a table for each source, or account of a source:
 
     [oci]
     invoice_id = "account and month"
@@ -11,8 +11,9 @@ It is a TOML file with a table for each source, or account of a source, that som
     tolerance = 0.05
     reason = "AWS rounds its invoices a service at a time"
 
-Each version of it is kept in the archive (`archive/sources/`), so that a warehouse is rebuilt by what people said. The warehouse
-keeps the rules that its documents were registered by; a changed file has the documents that it concerns registered anew.
+The archive keeps each version of the file (`archive/sources/`), so that a rebuilt warehouse has the same rules. The warehouse
+keeps the rules that its documents were registered by; after a change of the file, the landing registers the documents that it
+concerns anew.
 """
 
 import hashlib
@@ -121,7 +122,7 @@ def _rule(name: str, table: object, places: _Places) -> Rule:
     if not isinstance(table, dict):
         raise places.error(name, None, f"{shown(table)}: expected a table: [{name}], and below it what is known")
     if unknown := next((key for key in table if key not in {*KEYS, "reason"}), None):
-        # What holds an invoice says a whole rule in one line, which belongs above all tables.
+        # The reason that holds an invoice gives a whole rule in one line, which must stand above all tables.
         is_rule = isinstance(table[unknown], dict)
         near = did_you_mean(unknown, [*KEYS, "reason"])
         advice = "put this line at the top of the file, above every [...]" if is_rule else f"expected {_ALLOWED}{near}"
@@ -229,7 +230,7 @@ _READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
     "tax_may_stand_alone": ("true or false, without quotes", _yes_or_no),
     "only_stated": (f'"{PUSH}" or "{HOLD}"', _one_of(PUSH, HOLD)),
 }
-"""What each key must be, in words, and how it is read: None where it is not that."""
+"""What each key must be, in words, and the function that reads it, which returns None for a wrong value."""
 
 _NEAR: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "invoice_id": lambda: [ACCOUNT_AND_MONTH],
@@ -237,7 +238,7 @@ _NEAR: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "only_stated": lambda: [PUSH, HOLD],
     "time_zone": zoneinfo.available_timezones,
 }
-"""What a value that is not what it must be may be meant for."""
+"""A hint for a wrong value, by key: what it may be meant for."""
 
 _ALLOWED: Final = ", ".join((*KEYS, "reason"))
 
@@ -280,7 +281,7 @@ def known_rules(connection: duckdb.DuckDBPyConnection) -> Rules:
 
 
 def note_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Have the warehouse know these rules, in place of those before."""
+    """Put these rules into the warehouse, in place of the earlier ones."""
     connection.execute("DELETE FROM source_rules")
     rows = [
         {
@@ -293,7 +294,7 @@ def note_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
 
 
 def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[date]:
-    """The months with an invoice of which these rules say something else than those that the warehouse knows."""
+    """The months with an invoice for which these rules differ from the rules in the warehouse."""
     known = known_rules(connection)
     if known == rules:
         return set()
@@ -302,7 +303,7 @@ def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) 
 
 
 def documents_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[str]:
-    """The documents with such an invoice: its id, or its month, may be another now."""
+    """The documents with such an invoice: its id or its month may have changed."""
     known = known_rules(connection)
     if known == rules:
         return []
@@ -321,7 +322,7 @@ def documents_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rule
 
 
 def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[date]:
-    """The months with an invoice by account and month that is final by now, and is not known to be.
+    """The months with an invoice by account and month that is final by now, and not yet in the warehouse.
 
     Args:
         connection: An open warehouse.
@@ -334,7 +335,7 @@ def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[
 
 
 def assert_not_lost(archive: Path, path: Path, rules: Rules) -> None:
-    """Check that a file which is gone is not taken for one without rules: what was pushed by them would be held, or changed.
+    """Check that a missing file is not taken for one without rules: pushed invoices would be held, or change.
 
     Args:
         archive: The archive's folder.

@@ -23,7 +23,7 @@ def text_of(file: InboxFile) -> str:
 
 
 def totals_of_replaced_files(inbox: Path, found: Look, documents: Mapping[str, str]) -> list[InboxFile]:
-    """Control totals that are as they were, beside a file that holds another document now.
+    """Unchanged control totals beside a file that holds another document now.
 
     Args:
         inbox: The folder.
@@ -44,9 +44,9 @@ def totals_of_replaced_files(inbox: Path, found: Look, documents: Mapping[str, s
 
 
 def totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
-    """The control totals that are gone while their documents still lie in the inbox, by path: that they still count.
+    """Control totals that are gone while their documents still lie in the inbox, by path: a sentence that they still count.
 
-    Where the document is gone too, the inbox was cleared of what has landed, and nothing is said by that.
+    If the document is gone too, somebody has cleared the inbox, which takes nothing back.
     """
     with warehouse.read() as connection:
         rows = connection.execute(
