@@ -47,11 +47,10 @@ FIELDS = (
     ),
     *("draft", "withdrawn", "refers_to", "doubt", "source", "vendor"),
 )
-"""What `ApiLayout.fields` may tell of a record, each SQL for text. All but category and description may be left out.
-
-The last six are of its invoice: any text where it is not issued yet, how the provider calls it where it took it back, the
-invoice that a credit note is about, what holds it until a person releases it, and who issued it where documents of the layout are
-of several, as finance knows it and by its name.
+"""The fields of a record that `ApiLayout.fields` may give, each as SQL for text. All but category and description may be left
+out. The last six are of its invoice: any text if it is not issued yet; the provider's word for a withdrawn one; the invoice
+that a credit note is about; the doubt that holds it until a person releases it; and its issuer, if documents of the layout are
+from several: the source in finance, and the name.
 """
 
 _NEEDED = ("external_id", "total", "amount", "currency")
@@ -70,7 +69,7 @@ class ApiLayout(Rewritten):
     """SQL: the list of the document's records, each a struct; each becomes a line."""
     fields: dict[str, str]
     named: dict[str, str]
-    """What fields are called in the document, where a problem is told: else as here."""
+    """The fields' names in the document, for problems; a field that is missing here has the same name there."""
     yields = False
     """Whether its lines count only where no other document has lines of the invoice."""
 
@@ -206,14 +205,14 @@ class ApiLayout(Rewritten):
 
 
 class StatingLayout(ApiLayout, Statements):
-    """How the documents are read of a provider whose API states more of an invoice than its lines come to."""
+    """A layout for a provider whose API states more of an invoice than its lines."""
 
     @abstractmethod
     def stated(self, document: Node) -> Iterator[InvoiceStatement]:
         """What the document states of its invoices, in their order."""
 
     def statements(self, path: Path) -> list[InvoiceStatement]:
-        """See `reading.statements.Statements`: an invoice that is there twice is one."""
+        """See `reading.statements.Statements`; a repeated invoice counts once."""
         found: dict[str, InvoiceStatement] = {}
         for one in self.stated(Node(self.document(path))):
             found.setdefault(one.external_id, one)
@@ -221,7 +220,7 @@ class StatingLayout(ApiLayout, Statements):
 
 
 def credited_sql(amount: str, *, is_credit: str, total: str) -> str:
-    """SQL: the text of an amount, with another sign where a credit note states what it gives back as positive.
+    """SQL: the text of an amount, negated for a credit note that states its refund as positive.
 
     Args:
         amount: SQL: the text of the amount.
@@ -239,7 +238,7 @@ class ApiFormat(ABC):
 
     @abstractmethod
     def recognise(self, head: Head) -> ApiLayout | None:
-        """Known by what it says: by members that no other's documents have."""
+        """Recognised by members that no other provider's documents have."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""
@@ -247,7 +246,7 @@ class ApiFormat(ABC):
 
 
 class Envelope(ApiFormat):
-    """The format of documents that have an invoice and its items from two answers, and say which by their `kind`."""
+    """The format of documents that join an invoice and its items from two answers; `kind` names the provider."""
 
     layouts: Mapping[str, ApiLayout]
 

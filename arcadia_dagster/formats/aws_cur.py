@@ -8,8 +8,8 @@ discounts are in columns of their own and not in lines (export them as lines: ma
 
 An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never pushed.
 The project is the account that used the service, the month that of the billing period (its middle). Times are in
-UTC; an end of `23:59:59` is the next midnight. Line item ids occur more than once, and nothing is told apart by them. What is
-tax is said by the line item's type, and so is every other category, as FOCUS's supporting content has them:
+UTC; an end of `23:59:59` is the next midnight. Line item ids occur more than once, so they tell no lines apart. The line item's
+type gives the category, tax too, as FOCUS's supporting content has it:
 
 | category | line item types |
 |---|---|
@@ -19,7 +19,7 @@ tax is said by the line item's type, and so is every other category, as FOCUS's 
 | `Credit` | `Credit` |
 | `Adjustment` | `Refund` |
 
-The category of another type is made from the line's words. A number of more than 18 decimals is rounded at the 18th; in Parquet,
+For another type the line's words decide. A number of more than 18 decimals is rounded at the 18th; in Parquet,
 where it is a binary fraction, it is the shortest decimal that stands for the same one. A report may be spread over many files,
 with a manifest beside them or in a folder of its own (`aws_manifest`), each packed with gzip, as ZIP, or not at all.
 Source: the AWS Data Exports User Guide (data dictionaries of the legacy report and of CUR 2.0); FOCUS_Spec,

@@ -135,7 +135,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
 
 
 def _known(invoice: Node, name: str, meanings: Mapping[str, Word], missing: Word) -> Word:
-    """What a word stands for; the usual where it is missing, as in earlier versions of the API."""
+    """The meaning of a word; the usual one where the word is missing, as in earlier versions of the API."""
     return missing if invoice.text(name) is None else invoice.one_of(name, meanings)
 
 
@@ -159,6 +159,6 @@ def _day(invoice: Node, name: str) -> date | None:
 
 
 def _replaced_by(invoice: Node) -> str | None:
-    """The invoice that was billed in place of a voided one: the API's versions call it otherwise, or have it by its agreement."""
+    """The invoice that was billed in place of a voided one: its place depends on the API's version and on the agreement."""
     rebill = invoice.object("rebillDetails")
     return invoice.text("billedDocumentId") or rebill.text("invoiceDocumentId") or rebill.text("latestInvoiceId")

@@ -1,4 +1,4 @@
-"""Electronic invoices in the syntax of UN/CEFACT's Cross Industry Invoice: what of it the business terms of EN 16931 are.
+"""Electronic invoices in the syntax of UN/CEFACT's Cross Industry Invoice: where it has the business terms of EN 16931.
 
 Source: CEN/TS 16931-3-3 (the syntax binding to CII D16B), as Factur-X 1.0, ZUGFeRD 2 and XRechnung publish it, with their
 profiles MINIMUM, BASIC WL, BASIC, EN 16931 and EXTENDED.
@@ -144,7 +144,7 @@ def _totals(settlement: Element, currency: str) -> Totals:
     total = settlement.needed("SpecifiedTradeSettlementHeaderMonetarySummation")
 
     def stated(name: str) -> Decimal | None:
-        # Tax may be stated a second time, in the currency in which it is accounted for (BT-111), and other totals too.
+        # Tax and other totals may be stated a second time, in the currency for accounting (BT-111).
         found = [one for one in total.all(name) if one.attributes.get("currencyID", currency) == currency]
         if len(found) > 1:
             raise UnreadableError(f"line {found[1].line}, {name}: it is there a second time; expected it once")

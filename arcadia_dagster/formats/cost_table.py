@@ -1,6 +1,6 @@
-"""Tables of cost lines as CSV, packed or not, or as Parquet: what formats share that have a header and a line a row.
+"""Tables of cost lines as CSV, packed or not, or as Parquet: the common part of all formats with a header and a line a row.
 
-A format's module says what its columns are called, which of them it cannot do without, and what its charge categories are. One
+A format's module gives the names of its columns, the mandatory ones, and its charge categories. One
 document may state many invoices, of several accounts, currencies and months; the files of one folder may state one together.
 An invoice's month is the one in which the middle of its billing period lies, as most of its lines state it (`billing.periods`); a
 line without an invoice's id belongs to a period that is not invoiced yet: it is shown and never pushed.
@@ -29,12 +29,12 @@ FIELDS = (
     *("description", "service", "service_code", "sub_account", "sub_account_name", "quantity", "unit"),
     *("resource_id", "resource_name", "resource_type", "net_amount"),
 )
-"""What a layout may have a column for; the net amount is what the amounts must come to all the same."""
+"""The fields for which a layout may have a column. The sum of the net amounts is a control total for the amounts."""
 
 _RECOGNISED_BY = ("amount", "currency", "category")
 _NUMBERS = ("amount", "net_amount", "quantity")
 _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start", "billing_end")
-"""Fields whose text is kept beside their value, to be shown where it cannot be read."""
+"""Fields whose text is kept beside their value, for the message where it cannot be read."""
 
 _LOST_ZEROS = (
     " is not one of AWS, which have 12 digits: a spreadsheet has taken the zeros from its beginning. Dismiss the document, and "
@@ -60,8 +60,8 @@ class CostTableLayout:
         columns: The header.
         found: Which of them holds each field, by its position.
         types: The columns of a Parquet document with their types; None for CSV.
-        ids: Where a rule says in which column the invoice's id is: source, account (None: any), and the column's position, or
-            None where it is in the usual one all the same. The first that fits a record decides.
+        ids: The rules for the column of the invoice's id: source, account (None: any), and the column's position (None: the
+            usual column). The first rule that fits a record decides.
     """
 
     columns: tuple[str, ...]
@@ -77,11 +77,12 @@ class CostTableLayout:
     category_sql: ClassVar[str]
     """SQL over `category`: the charge category that it stands for."""
     categories: ClassVar[str]
-    """What was expected where it stands for none."""
+    """What was expected, for a value that stands for no category."""
     may_be_blank: ClassVar[tuple[str, ...]] = ("quantity",)
     """The amounts and times that a charge may leave out."""
     has_closed_categories: ClassVar[bool]
-    """Whether a line of another category, whose words decide, leaves its invoice in doubt; else any but a blank one is right."""
+    """Whether an unknown category leaves the invoice in doubt (the line's words decide its category); else any but a blank one
+    is right."""
     service_sql: ClassVar[str] = "service"
     end_sql: ClassVar[str] = "stated_end"
     """SQL over `stated_end`: the exclusive end."""
@@ -100,7 +101,7 @@ class CostTableLayout:
         """See `format.Layout`."""
         fields: dict[str, int | None] = dict(self.found)
         if fields.get("issuer") == fields.get("provider"):
-            # The provider stands for an issuer that no line names.
+            # The provider is the issuer where no line names one.
             fields["issuer"] = None
         if fields.get("invoice") is None:
             fields["invoice"] = fields.pop("other_invoice", None)
@@ -225,13 +226,13 @@ class CostTableLayout:
         return text_literal(self.source)
 
     def _issued_by(self, issuer: str) -> str:  # noqa: ARG002 - of those that state it
-        """SQL: the source, the vendor's name and what is doubtful about them, from the issuer's name, where it is stated."""
+        """SQL: the source, the vendor's name and their doubt, from the issuer's name, where it is stated."""
         return (
             f"'{self.source}' AS source, CAST(NULL AS VARCHAR) AS vendor_name, CAST([] AS VARCHAR[]) AS issuer_doubts"
         )
 
     def _unnamed(self, issuer: str, provider: str) -> str:  # noqa: ARG002 - of those that state them
-        """SQL: what stands for the issuer where no line names one, see `StatedInvoice`."""
+        """SQL: `unnamed_issuer` of `StatedInvoice`."""
         return "CAST(NULL AS VARCHAR)"
 
     def _lacks_tax(self, issuer: str, providers: str) -> str:  # noqa: ARG002 - of those that state them
@@ -264,7 +265,7 @@ class CostTableLayout:
         return text_literal(self.source)
 
     def _open_reason(self) -> str:
-        """SQL: why lines have no invoice's id, where more is known than that they have none."""
+        """SQL: why lines have no invoice's id, where that is known."""
         return "CAST(NULL AS VARCHAR)"
 
     def _doubt_sql(self) -> str:
@@ -436,7 +437,7 @@ class CostTable:
         return self.layout(columns=tuple(head.header), found=tuple(found.items()), types=types)
 
     def _of_json(self, head: Head) -> JsonTable | Refusal:
-        """How records are read: by the members that any of them has."""
+        """The layout for JSON: its columns are the members that any record has."""
         known = {_plain(alias) for aliases in self.layout.names.values() for alias in aliases}
         try:
             names, records = json_records.members_of(head, is_read=lambda name: _plain(name) in known)
@@ -454,7 +455,7 @@ class CostTable:
         return all(any(_plain(name) in names for name in self.layout.names[field]) for field in _RECOGNISED_BY)
 
     def _found(self, columns: Sequence[str]) -> dict[str, int] | str:
-        """The position of each field's column; in words what is wrong with them, where something is."""
+        """The position of each field's column, or what is wrong with the columns, in words."""
         wanted = self.layout.names
         names = [_plain(column) for column in columns]
         known = {_plain(alias) for aliases in wanted.values() for alias in aliases}
@@ -476,7 +477,7 @@ class CostTable:
 
 
 def with_ids(layout: Ruled, named: Sequence[tuple[str, str | None, str]]) -> Ruled:
-    """The layout of a cost table, whatever it is written as, with the columns that rules name for ids; any other as it is."""
+    """The layout with the columns that rules name for ids, for a cost table in any syntax; any other layout as it is."""
     if isinstance(layout, CostTableLayout):
         return layout.with_ids(named)
     if isinstance(layout, SemicolonTable) and isinstance(layout.table, CostTableLayout):
@@ -490,7 +491,7 @@ def with_ids(layout: Ruled, named: Sequence[tuple[str, str | None, str]]) -> Rul
 
 
 def columns_of(layout: object) -> tuple[str, ...]:
-    """The columns of a cost table, whatever it is written as, which a rule may name for ids; none of any other layout."""
+    """The columns that a rule may name for ids, for a cost table in any syntax; none for any other layout."""
     if isinstance(layout, JsonTable):
         return layout.others
     table = layout.table if isinstance(layout, SemicolonTable) else layout
@@ -503,7 +504,7 @@ def has_column(columns: Iterable[str], name: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A column's name without what its spellings differ in: `lineItem/LineItemType` is `line_item_line_item_type`."""
+    """A column's name in one spelling: `lineItem/LineItemType` is `line_item_line_item_type`."""
     return name.strip().lower().replace("_", "").replace("/", "")
 
 

@@ -1,9 +1,9 @@
 """Formats that people describe in TOML files: CSV, read as the description says (docs/describing-a-format.md).
 
-A document is known by having the columns that the description names; without a header, by its number of columns and by what the
-first record has in those of the amount and of the times. One that names the columns of a header comes before the program's own
-formats; without a header, they come first, where they can read it. The lines of a negative amount are credits. A description that
-is changed has its documents read anew.
+A document is recognised by the columns that the description names. Without a header, it is recognised by its number of columns,
+and by the amount and the times in its first record. A description that names the columns of a header comes before the program's
+own formats; one without a header comes after those that can read the document. Lines with a negative amount are credits. After
+a change of a description its documents are read anew.
 """
 
 import csv
@@ -70,7 +70,7 @@ class DescribedFormat:
         return f"line {line}: {values!r:.300}: its amount or its times are not written as described"
 
     def below(self, head: Head) -> str | None:
-        """Where the described header is, in words, if it is not in the line where the description has it; None where nowhere."""
+        """In words, the line of the described header, if it is not the described line; None where no line has it."""
         if not self.description.header or head.columns is not None:
             return None
         line = self._line_of_header(head)
@@ -210,14 +210,14 @@ class Descriptions:
 
     @property
     def digest(self) -> str:
-        """What tells these descriptions from any others; empty where there are none."""
+        """A hash of these descriptions; empty where there are none."""
         if not self.formats:
             return ""
         return hashlib.sha256(" ".join(one.digest for one in self.formats).encode()).hexdigest()[:16]
 
     @property
     def digest_of_headers(self) -> str:
-        """The same, of those that come before the program's own formats: people's own that name columns of a header."""
+        """A hash of the descriptions that come before the program's own formats: people's own that name columns of a header."""
         found = [one.digest for one in self.formats if one.description.header and one.path.parent != SHIPPED]
         return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16] if found else ""
 

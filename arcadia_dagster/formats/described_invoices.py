@@ -1,8 +1,8 @@
-"""What documents of a described format tell about their invoices, from their staged lines.
+"""The invoices of documents of a described format, from their staged lines.
 
-Account, id and month where columns have them; else the file's name and the lines tell. A total is that of the invoice whose id
-its row has; without one, of the file's only invoice, or of all of them together. What the document says twice and differently is
-in doubt.
+Account, id and month come from columns, else from the file's name and the lines. A total belongs to the invoice whose id its
+row has; without an id, to the file's only invoice, or to all of them together. If the document says something twice and
+differently, the invoice is in doubt.
 """
 
 from arcadia_dagster.billing.currency import plain_sql
@@ -111,7 +111,7 @@ def _sum_sql() -> str:
 
 
 def _months_doubt(months: str, what: str) -> str:
-    """SQL: that an invoice without an id of its own has two months."""
+    """SQL: the doubt that an invoice without an id of its own has two months."""
     return (
         f"'its lines {what} ' || len({months}) || ' months (' || array_to_string([strftime(x, '%Y-%m') FOR x IN {months}], ', ') "
         "|| '), and no line says of which invoice it is: two invoices in one file? Split the file by month'"

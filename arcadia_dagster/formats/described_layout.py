@@ -1,6 +1,6 @@
 """How the documents of a described format are read: each record becomes a line, or a line and its tax, or a total.
 
-In the SQL, what the record has for a field is `<field>_text`.
+In the SQL, `<field>_text` is the record's text for a field.
 """
 
 import re
@@ -35,7 +35,7 @@ _OF_TABLES = {
     "total_kind": "total.column",
     "category_kind": "category.column",
 }
-"""What a description's other tables name columns for."""
+"""The keys by which a description's other tables name columns."""
 
 _TEXTS = (*FIELDS, *_OF_TABLES)
 
@@ -170,7 +170,7 @@ class DescribedLayout:
         return "CAST(NULL AS VARCHAR)" if position is None else f"c{position}"
 
     def _key(self) -> str:
-        """SQL: what tells an invoice of a document from its others: account, id, and the month where there is no id."""
+        """SQL: the key of an invoice in its document: account, id, and the month where there is no id."""
         found = self.description
         parts = ["coalesce(account, '')", "coalesce(invoice, '')"]
         if found.blank_invoice or ("columns.month" in self._positions and found.file_name is None):
@@ -183,7 +183,7 @@ class DescribedLayout:
     def _with_tax_lines(self, records: str) -> str:
         """SQL: each record, and behind it the tax that it states, where there is a column for it.
 
-        What each record repeats for its invoice is a line once, behind the invoice's first record that states it.
+        A tax that each record repeats for its invoice becomes one line, behind the first record that states it.
         """
         if not self._has_tax_lines:
             plain = "false AS is_tax_of_line, true AS is_first_of_invoice, is_tax_by_kind AS is_tax"
@@ -199,7 +199,7 @@ class DescribedLayout:
             f"(SELECT *, states_tax AND row_number() OVER (PARTITION BY path, invoice_key, states_tax ORDER BY record) = 1 "
             f"AS is_first_of_invoice FROM {numbered})"
         )
-        # The window has put them into another order.
+        # The window function has changed the order.
         return f"(SELECT * EXCLUDE (record, states_tax) FROM {each.format(first)} ORDER BY record, is_tax_of_line)"
 
     @property
@@ -236,7 +236,7 @@ class DescribedLayout:
         return f"coalesce(lower(trim(total_kind_text)) IN ({lowered_sql(total.subtotals)}), false)"
 
     def _category(self) -> str:
-        """SQL: the charge category that a column says, NULL where it says none that is described."""
+        """SQL: the charge category by a column, NULL for a value that is not described."""
         category = self.description.category
         if category is None:
             return "CAST(NULL AS VARCHAR)"

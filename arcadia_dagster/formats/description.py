@@ -1,4 +1,4 @@
-r"""What people may say of a format in a TOML file, and what is wrong with what they said.
+r"""The keys that people may use to describe a format in a TOML file, and the errors for wrong ones.
 
 name = "examplecloud"          # how the documents table calls the format
 source = "examplecloud"        # who issued the invoices, as finance knows it
@@ -75,7 +75,7 @@ MOST_BYTES = 64 * 1024
 
 _MOST_COLUMNS = 1000
 _MOST_TOLD = 5
-"""How many things that are wrong with one file are told."""
+"""How many errors of one file are shown."""
 
 _MOST_PREAMBLE = 1000
 _DIRECTIVES = {"%Y", "%m", "%d", "%H", "%M", "%S", "%f", "%b", "%B"}
@@ -157,7 +157,7 @@ _Texts = Annotated[list[_Text], Field(max_length=100)]
 
 
 class Marked(_Strict):
-    """Records that are told by a column: it has one of the values, or matches the pattern."""
+    """Records that a column marks: it has one of the values, or matches the pattern."""
 
     column: _Column | None = None
     values: _Texts = []
@@ -364,7 +364,7 @@ class Description(_Strict):
 
     @property
     def digest(self) -> str:
-        """What tells it from any other: of what it says, not of how it is written."""
+        """A hash of what it says, whatever its layout and comments."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
@@ -429,7 +429,7 @@ def _check_date_format(text: str) -> None:
 
 
 def _read_otherwise(first: str, second: str) -> str | None:
-    """A day as the first format writes it that the second reads as another one; None where there is none."""
+    """A day in the first format that the second format reads as another day; None where there is none."""
     for day in (datetime(2026, 3, 4, 5, 6, 7), datetime(2026, 11, 12, 1, 2, 3)):  # noqa: DTZ001 - no point in time
         for one, other in ((first, second), (second, first)):
             text = day.strftime(one)

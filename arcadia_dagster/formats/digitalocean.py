@@ -56,7 +56,7 @@ CATEGORIES: dict[str, str] = {
     **dict.fromkeys((*RESOURCE_TYPES, *_USAGE_WITHOUT_RESOURCE), "Usage"),
     **_OTHER_CATEGORIES,
 }
-"""The charge category of each known product, by its name in lower case. An unknown product leaves it to the words."""
+"""The charge category of each known product, by its name in lower case. For an unknown product the line's words decide."""
 
 # A droplet's line reads `web-01 (s-1vcpu-1gb)`, an address' `Unused Floating IP - 1.1.1.1`; clusters and databases have
 # their name in the group.

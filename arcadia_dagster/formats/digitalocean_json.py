@@ -72,7 +72,7 @@ class DigitalOceanJson:
         return DigitalOceanJsonLayout(is_fetched=False) if "invoice_items" in head.json else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
-        """What `arcadia fetch` calls a file says nothing that is not in it."""
+        """The document has all that the names of `arcadia fetch` tell."""
         return None
 
 
@@ -239,7 +239,7 @@ class DigitalOceanJsonLayout(Statements):
         return ", ".join(f"{sql} AS stated_{name}" for name, sql in stated.items())
 
     def _bad_sql(self) -> str:
-        """The first value of the record that cannot be read; what the document says of itself counts to its first record."""
+        """The first value of the record that cannot be read; the document's own values count as those of its first record."""
         arms = [
             bad_sql("amount IS NULL", "amount", "amount_found", f"text that is {amounts.EXPECTED}"),
             bad_sql("quantity IS NULL AND trim(duration) <> ''", "duration", "duration", "a number, or nothing"),
@@ -284,7 +284,7 @@ def _field_sql(name: str) -> str:
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    """The document as Python reads it; empty where it cannot, which agrees with nothing that was read otherwise."""
+    """The document as Python reads it; empty where Python cannot read it, so that it differs from what DuckDB reads."""
     try:
         with open_content(path) as file:
             text = file.read(MAX_JSON_BYTES + 1)

@@ -142,7 +142,7 @@ class _Stated(StatementsOnly):
 
 
 def _is_einvoice(start: str) -> bool:
-    """Whether XML that begins so is one; one with a document type too, so that it is told why it is not read."""
+    """Whether XML that begins so is an electronic invoice; with a document type too, so that the rejection says why."""
     if not start.lstrip().startswith("<"):
         return False
     return root_of(start) in _ROOTS or ("<!DOCTYPE" in start and any(root.split()[0] in start for root in _ROOTS))
@@ -174,7 +174,7 @@ class EInvoices:
             elif not _is_einvoice(head.text):
                 return None
             invoice = read_einvoice(head.path)
-            # What makes lines of it is found out here, where there is somebody to tell.
+            # Make the lines here already: a problem here can still reject the document with its reason.
             invoice.records()
         except UnreadableError as error:
             return Refusal(str(error), stands=True)

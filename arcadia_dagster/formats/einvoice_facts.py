@@ -1,4 +1,4 @@
-"""What an electronic invoice says, whatever its syntax: the business terms of EN 16931, and what they come to as lines.
+"""An electronic invoice in any syntax: the business terms of EN 16931, and the lines that they make.
 
 Amounts are as the document states them, exact, in major units of its currency, without the sign that a credit note gives them.
 Source: EN 16931-1 (semantic data model; BT and BG are its business terms and groups), and its code list of document types, which
@@ -272,7 +272,7 @@ class EInvoice:
 
     @property
     def kind(self) -> Kind:
-        """What it is, by what it comes to: a correction that comes to less than nothing gives back."""
+        """Invoice or credit note, by its sum: a correction with a negative sum is a credit note."""
         is_given_back = self.is_credit or (self.type_code == _CORRECTED and self.totals.gross < 0)
         return "credit_note" if is_given_back else "invoice"
 
@@ -290,7 +290,7 @@ class EInvoice:
 
     @property
     def tax(self) -> Decimal:
-        """The tax that it states; what its parts come to where it does not."""
+        """The tax that it states, else the sum of its tax breakdown."""
         if self.totals.tax is not None:
             return self.totals.tax
         if self.taxes or self.totals.net is None:
@@ -354,7 +354,7 @@ class EInvoice:
     def records(self) -> list[dict[str, str | None]]:
         """Its lines, and its tax by category and rate, as `api_json.ApiLayout` reads them: fields of text.
 
-        They come to what it states with tax. What has been paid, and what the payment is rounded by, is no part of that.
+        They sum to its total with tax (BT-112). What is prepaid, and the rounding of the payment, are no part of that.
 
         Raises:
             UnreadableError: See `source`.
@@ -391,7 +391,7 @@ class EInvoice:
         yield from self._sums_that_differ()
 
     def _sums_that_differ(self) -> Iterator[str]:
-        """The sums that differ from their parts, but for total and tax, which are compared anyway."""
+        """The sums that differ from their parts, except total and tax, which the stages compare."""
         totals = self.totals
         own = _sum((*(line.signed for line in self.lines), *(tax.amount for tax in self.taxes)))
         if self.currency not in EXPONENTS or not self._is_same(totals.gross, own):

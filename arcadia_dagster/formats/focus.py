@@ -65,7 +65,7 @@ class FocusLayout(CostTableLayout):
         "quantity": ("ConsumedQuantity",),
         "unit": ("ConsumedUnit",),
     }
-    # What every version has as mandatory and we cannot do without.
+    # The columns that every version has as mandatory and that the program needs.
     required = (
         "amount",
         "currency",
@@ -102,7 +102,7 @@ class FocusLayout(CostTableLayout):
         return f"coalesce({leaves_tax_out_sql(_source_of(issuer), sources)}, false)"
 
     def _likely_id(self) -> str | None:
-        """A column that is not read and is called as one with invoices' ids would be; None where a rule names one already."""
+        """An unread column whose name suggests invoices' ids; None where a rule names such a column already."""
         read = {position for _, position in self.found}
         others = (name for position, name in enumerate(self.columns) if position not in read)
         return None if self.ids else next((name for name in others if _CALLED_AS_IDS.fullmatch(name)), None)
@@ -123,7 +123,7 @@ class FocusLayout(CostTableLayout):
 
 
 def _source_of(name: str) -> str:
-    """SQL: the source of one of the document's names. Each name is understood once: that takes longer than all the rest."""
+    """SQL: the source of one of the document's names. Each name is looked up once, for the look-up is the slowest part."""
     return f"element_at(sources, {name})[1]"
 
 

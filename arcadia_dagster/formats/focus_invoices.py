@@ -36,10 +36,10 @@ _NEEDED = (
     *("BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory"),
     *("InvoiceId", "InvoiceIssueStatus", "InvoiceIssuerName"),
 )
-"""What every row must tell; the other columns that the specification has as mandatory are read where they are there."""
+"""The columns that every row must fill; the specification's other mandatory columns are read where they exist."""
 
 _LINES = frozenset({"chargeperiodstart", "servicename"})
-"""What Cost and Usage has as mandatory, and Invoice Detail has not."""
+"""Mandatory columns of Cost and Usage that Invoice Detail does not have."""
 
 _AMOUNTS = ("BilledCost", "PaymentCurrencyBilledCost")
 _STATES: dict[str, Status] = {"Open": "draft", "Issued": "issued", "Voided": "voided"}
@@ -166,7 +166,7 @@ class _Periods(_Table):
 
 
 class _Invoice:
-    """What the rows of one invoice say together."""
+    """One invoice, gathered from its rows."""
 
     def __init__(self, row: Row) -> None:
         self._first = row
@@ -183,7 +183,7 @@ class _Invoice:
         """Count a row to it.
 
         Raises:
-            UnreadableError: It says something else than an earlier one, or cannot be read.
+            UnreadableError: It contradicts an earlier row, or cannot be read.
         """
         amount = row.needed_amount("BilledCost")
         self._gross += amount

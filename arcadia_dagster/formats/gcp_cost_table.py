@@ -1,4 +1,4 @@
-"""Google Cloud's cost table, as the console's report of that name downloads it: what is charged, below what is invoiced.
+"""Google Cloud's cost table, as the console's report of that name downloads it: the invoice's totals above its charges.
 
     Invoice number,5000000030,
     Invoice date,2026-09-30,
@@ -11,11 +11,12 @@
     Billing account name,Billing account ID,Project name,...,Credit type,Cost type,...,Unrounded Cost ($),Cost ($)
 
 The lines above the header state the invoice: its number, its days of issue and payment, and its total, which the rows must come
-to. Its month is that of its date. A row is a line with its unrounded cost, else its cost. What it is says its cost type: `Usage`
-(with a credit type a credit), `Tax`, `Adjustment`, `Rounding error` (an adjustment); a row `Total` or `Subtotal` is no line, and
-the invoice is held where the others do not come to the `Total`. Where rows and total agree, the rows of tax are all of its tax,
-be there any or none. Rows may be left out of a download by filters, and savings: then they come to something else, and the
-invoice is held. The end of a row's usage is inclusive. A table without an invoice number is of a month that is not invoiced yet.
+to. Its month is that of its date. A row is a line with its unrounded cost, else its cost. Its cost type gives its category:
+`Usage` (with a credit type a credit), `Tax`, `Adjustment`, `Rounding error` (an adjustment); a row `Total` or `Subtotal` is no
+line, and the invoice is held where the others do not come to the `Total`. Where rows and total agree, the rows of tax are all
+of its tax, whether there are any or not. Filters may leave rows or savings out of a download: then the rows do not sum to the
+total, and the invoice is held. The end of a row's usage is inclusive. A table without an invoice number is of a month that is
+not invoiced yet.
 Source: Google Cloud, View and download the cost details of your invoice or statement, which has the report's columns and says
 that its totals match the invoice's. Not confirmed by a table of our own: the lines above the header and the rows `Rounding error`
 and `Total`, which are as public programs that read such tables expect them.
@@ -40,7 +41,7 @@ from arcadia_dagster.store.query import text_literal
 
 _SOURCE = "gcp"
 _LINES = 30
-"""How many lines from the beginning the header is looked for in."""
+"""The header must be within so many lines from the beginning."""
 
 _NUMBER, _ISSUED, _DUE = "invoice number", "invoice date", "due date"
 _ACCOUNT, _CURRENCY, _TOTAL = "billing account id", "currency", "total amount due"
@@ -85,7 +86,7 @@ class GcpCostTable:
         for line, fields in enumerate(_fields(head), start=1):
             names = [name.lower() for name in fields]
             if set(names) >= _HEADER and any(map(_COST.fullmatch, names)):
-                # Without a billing account it may be any provider's table with such columns, which a description is for.
+                # Without a billing account it may be any provider's table with such columns: that takes a description.
                 is_google = not _ABOVE.isdisjoint(above) and (_ACCOUNT in above or _ACCOUNT in names)
                 return _layout(names, line, above) if is_google else None
             if len(fields) > 1 and fields[0]:

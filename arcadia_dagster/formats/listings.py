@@ -1,13 +1,12 @@
-"""Lists of invoices, of payments and of costs, which look like inventories and are none: rejected, with what to do instead.
+"""Lists of invoices, payments and costs, which look like inventories: they are rejected, with what to do instead.
 
     id,name,type,amount,due date
     [{"id": 123, "label": "Invoice", "date": "2026-10-01T05:00:00", "total": 132.5, ...}]
 
 Command lines print such lists (`linode-cli account invoices-list`, `ovhcloud account invoices list`,
-`doctl billing-history list`). They state totals and not what is charged, or payments,
-which are no invoices. Taken for resources, their invoices would never be seen. A list is no inventory of resources where the
-words of a column are those of an amount, a tax, a currency, or a day of issue or payment. A description of such a file is
-followed.
+`doctl billing-history list`). They state totals without charges, or payments. Read as an inventory, their invoices would never
+be seen. A list is no inventory if the words of a column are those of an amount, a tax, a currency, or a day of issue or
+payment. A person's description of such a file comes first.
 Source: the public API descriptions of Linode, OVHcloud and DigitalOcean.
 """
 
@@ -41,7 +40,7 @@ _MONEY = frozenset(
         *("importe", "factura", "importo", "fattura", "iva"),
     }
 )
-"""Words of which one is enough. `net`, `price`, `period` and `credit` are not among them: resources have these too."""
+"""Words that suffice alone. `net`, `price`, `period` and `credit` do not: resources have these too."""
 
 _WHOLE = frozenset(
     {
@@ -49,13 +48,13 @@ _WHOLE = frozenset(
         *("datum", "summe", "gesamt", "gesamtbetrag", "kosten"),
     }
 )
-"""Names that say it as a whole; within a longer one, such as `total memory`, they do not."""
+"""Names that suffice as a whole, but not within a longer one such as `total memory`."""
 
 _TOGETHER = (
     (frozenset({"billing"}), frozenset({"period", "month", "date", "start", "end"})),
     (frozenset({"issue", "issued"}), frozenset({"date", "on", "at", "day"})),
 )
-"""Words that say it with one of the others: certificates have issuers, and an account of billing is an account."""
+"""Words that suffice two at a time: certificates have issuers, and a billing account is an account."""
 
 _COSTS = frozenset({"cost", "costs"})
 _COSTS_OF_SOMEBODY = frozenset(
@@ -156,7 +155,7 @@ class Listing:
     reading = 2
 
     def recognise(self, head: Head) -> Refusal | None:
-        """Known by lists that are known, and by an inventory's columns beside those of invoices."""
+        """Recognised by the known lists, and by an inventory's columns beside those of invoices."""
         if head.json is not None:
             return _of_json(head.json)
         if not {"id", "name", "type"} <= {column.lower() for column in head.header}:

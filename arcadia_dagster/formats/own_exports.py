@@ -1,11 +1,11 @@
-"""What this program writes itself: its FOCUS files and its exports, dropped back into an inbox. Rejected, whatever else they are.
+"""This program's own FOCUS files and exports, dropped back into an inbox: they are always rejected.
 
     BilledCost,BillingAccountId,...,SubAccountName,x_DocumentSha256,x_LineNumber
     "invoice_month","source","account_id","external_id",...,"document_sha256"
 
-Their lines are those of documents that are there already, and would be counted again under another source. They are known by
-columns that no provider has, in any order and with any delimiter; FOCUS files of the first version, where a person took those
-columns away, by what they say in place of what is not stated.
+Their lines are those of documents that are there already, and would be counted again under another source. They are recognised
+by columns that no provider has, in any order and with any delimiter. FOCUS files of the first version without those columns are
+recognised by the words that they have where an invoice states nothing.
 """
 
 import csv
@@ -44,7 +44,7 @@ _DETAIL = {
 }
 
 _SAID = frozenset({("billingaccounttype", "Not stated"), ("paymentterms", "Not stated")})
-"""What our FOCUS files say where a provider must say something, and an invoice does not; the columns are not ours alone."""
+"""Our FOCUS files' words in mandatory columns for which an invoice has nothing; other providers have these columns too."""
 
 _LINES = 30
 """How many lines from the beginning are looked at: people write lines above a header."""

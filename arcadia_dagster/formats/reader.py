@@ -44,20 +44,20 @@ from arcadia_dagster.store.threads import use_threads_for
 
 _REJECTS_KEPT = 100
 _DOUBTS_KEPT = 3
-"""How many different doubts about the lines of one invoice are told."""
+"""How many different doubts about the lines of one invoice are kept."""
 
 _SKETCH = 64
 _MOST_DAYS = 400
-"""How many days of charges an invoice is known by: an annual one has no more."""
+"""The most days of charges that are kept of an invoice: an annual one has no more."""
 
 _MOST_DOCUMENTS = 1_000
 """How many documents one statement reads: DuckDB keeps a block of 256 KB for each until the statement ends."""
 
 _MAX_SUM = 100_000_000_000_000
-"""What an invoice's amounts may sum to in major units, whatever their signs: in minor units that always fits a BIGINT."""
+"""The largest sum of an invoice's absolute amounts, in major units: in minor units it always fits a BIGINT."""
 
 _MOST_DECIMAL_SUM = 10**20
-"""What a sum of DECIMAL(38,18) can hold."""
+"""The largest sum that a DECIMAL(38,18) can hold."""
 
 _EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encoding.ZIP: 8, Encoding.PARQUET: 8}
 """About how much text a byte stands for."""
@@ -146,7 +146,7 @@ class Reader:
         readings: dict[str, Reading] = {}
         groups: dict[_Group, list[ArchivedDocument]] = {}
         for document in documents:
-            # Staged a second time, as for a further name or a control total, each line would be there twice.
+            # A document that is read again, for a further name or a control total, must not be staged twice.
             if (known := self._readings.get(document.document_sha256)) is not None:
                 readings[document.document_sha256] = known
                 continue
@@ -277,7 +277,7 @@ class Reader:
         return readings
 
     def _advice(self, format_name: str) -> str:
-        """What a person does about a row that is a total, where nobody has said so."""
+        """What a person does about an unmarked row that is a total."""
         by_description = "name it in [total] of its description (docs/describing-a-format.md), or "
         described = by_description if self.formats.is_described(format_name) else ""
         return f"If it is a total, {described}take the row out and drop the file again under its name"
@@ -340,7 +340,7 @@ class _DocumentFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """What leaves an invoice in doubt: the first line that shows it, how that line counts, and how many lines do."""
+    """A doubt about an invoice: the first line that shows it, that line's charge category, and how many lines show it."""
 
     text: str
     category: str
@@ -414,7 +414,7 @@ def _read_statements(document: ArchivedDocument, name: str, layout: StatementsOn
 def _with_statements(
     document: ArchivedDocument, layout: Layout, invoices: tuple[StatedInvoice, ...]
 ) -> tuple[tuple[StatedInvoice, ...], tuple[InvoiceStatement, ...]]:
-    """What a document with lines states of each of its invoices besides; where that cannot be read, they are in doubt."""
+    """The statements of a document with lines, added to its invoices; if they cannot be read, the invoices are in doubt."""
     if not isinstance(layout, Statements):
         return invoices, ()
     try:
@@ -425,7 +425,7 @@ def _with_statements(
 
 
 def _as_stated(ordinal: int, stated: InvoiceStatement) -> StatedInvoice:
-    """The invoice of a statement, which has no lines."""
+    """A statement as an invoice without lines."""
     day = stated.issued_on
     if stated.period_start is not None and stated.period_end is not None:
         # The month in which the middle of the billing period lies, as for lines.
@@ -633,7 +633,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
 
 
 def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
-    """What the documents tell about their invoices themselves, by document and invoice key."""
+    """The result of the layouts' `invoices_sql`, by document and invoice key."""
     query = layout.invoices_sql(lines)
     if query is None:
         return {}
@@ -647,9 +647,9 @@ def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> 
 
 
 def _same_invoices(told: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """The keys of a document that stand for an invoice that another of its keys stands for: that other key.
+    """For each key of a document that stands for the same invoice as another of its keys: that other key.
 
-    As where an issuer writes its name in two ways.
+    An issuer may write its name in two ways.
     """
     kept: dict[tuple[Any, ...], str] = {}
     same = {}
@@ -664,12 +664,12 @@ def _same_invoices(told: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tu
 def _magnitudes(
     connection: duckdb.DuckDBPyConnection, lines: str, bounds: Mapping[str, Decimal]
 ) -> dict[tuple[str, str], Decimal]:
-    """What each invoice's amounts come to whatever their signs.
+    """The sum of each invoice's absolute amounts.
 
     Args:
         connection: Where the stage can be read.
         lines: The staged lines.
-        bounds: The documents, each with what its invoices cannot exceed.
+        bounds: The documents, each with an upper bound for its invoices.
     """
     if not bounds:
         return {}
@@ -685,7 +685,7 @@ def _magnitudes(
 def _sums(
     connection: duckdb.DuckDBPyConnection, lines: str, too_large: Collection[str]
 ) -> dict[tuple[str, str], Decimal]:
-    """The exact sum of each invoice's lines, where all are amounts in one currency, but of documents whose sums may overflow."""
+    """The exact sum of each invoice's lines in one currency, without documents whose sums may overflow."""
     where = f"WHERE document_sha256 NOT IN ({text_list(too_large)})" if too_large else ""
     rows = connection.execute(
         f"SELECT document_sha256, invoice_key, sum(amount) FROM {lines} {where} "
@@ -695,7 +695,7 @@ def _sums(
 
 
 def _doubts(connection: duckdb.DuckDBPyConnection, lines: str) -> dict[tuple[str, str], list[_Doubt]]:
-    """What the lines of each invoice leave in doubt, in their order."""
+    """The doubts about each invoice from its lines, in their order."""
     rows = connection.execute(
         f"""
         SELECT document_sha256, invoice_key, doubt, charge_category, min(file_row_number) AS first_row, count(*)
@@ -709,7 +709,7 @@ def _doubts(connection: duckdb.DuckDBPyConnection, lines: str) -> dict[tuple[str
 
 
 def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _DocumentFacts) -> tuple[StatedInvoice, ...]:
-    """The invoices with what their lines leave in doubt, in sentences that name value and place."""
+    """The invoices with the doubts from their lines, in sentences that name value and place."""
 
     def sentences(found: Sequence[_Doubt]) -> Iterator[str]:
         for doubt in found[:_DOUBTS_KEPT]:
@@ -771,7 +771,7 @@ def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
     """Whether as many lines were read as the file has records, and each record has a value for each column."""
     header = int(csv.has_header)
     found = read // csv.lines_each
-    # What lies above the table was counted too.
+    # The count includes the lines above the table.
     expected = document.facts.records - header if csv.first_line == 1 else None
     delimiter, first_line = csv.delimiter, csv.first_line
     try:
@@ -795,13 +795,13 @@ def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
 
 
 def _raise_unless_damaged(error: duckdb.Error) -> None:
-    """Raise what is no fault of a document: the archive cannot be read, or the stage not be written."""
+    """Raise an error that no document causes: the archive cannot be read, or the stage not be written."""
     if isinstance(error, duckdb.IOException) and "Could not read enough bytes" not in str(error):
         raise error
 
 
 def _explained(error: duckdb.Error, path: Path) -> str:
-    # What is read may be the document written anew, under the same name.
+    # The file that was read may be the document written anew, under the same name.
     text = re.sub(rf"[^\s\"']*{re.escape(path.name)}", "it", str(error))
     if "state machine reached an invalid state" in text:
         return "its line ends are mixed; save it with one kind of line end"

@@ -62,7 +62,7 @@ _OWN_NAMES = frozenset(format_.name for format_ in FORMATS)
 
 
 class Formats:
-    """What documents are read by: the formats above, those that people have described, and what people know of sources.
+    """All that reading depends on: the program's formats, people's descriptions, and the rules for sources.
 
     Args:
         descriptions: What people have described.
@@ -105,7 +105,7 @@ class Formats:
             readable = [(one, layout) for one, layout in readable if one.description.header]
             if not readable:
                 return own
-        # What a format of the program takes for its own and cannot read may be what a description says it is.
+        # A document that a format of the program recognises and cannot read may be of a described format.
         found = readable if own is not None else described
         if len(found) > 1:
             names = " and ".join(one.name for one, _ in found)
@@ -127,7 +127,7 @@ class Formats:
         return None if own is None or isinstance(own[1], Refusal) else own[0]
 
     def passed_over_by(self, described: DescribedFormat) -> list[str]:
-        """The program's own formats whose usual header has all columns that a description names: it reads their files."""
+        """The program's own formats whose usual header has all columns of a description: that reads their files."""
         usual = {one.name: one.usual_columns for one in FORMATS if isinstance(one, CostTable | DigitalOceanCsv)}
         delimiter = described.description.delimiter
         return [
@@ -150,17 +150,18 @@ class Formats:
         return {name: facts for name in file_names if (facts := format_.facts_from_name(name)) is not None}
 
     def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
-        """What reads documents of the format now: the version of its reading, and the descriptions where they matter.
+        """A text that stands for the present reading of the format: its version, and the descriptions where they matter.
 
-        To what was rejected, or is described, all of them do: any that is added or mended may fit it. To what one of the
-        program's own formats reads, those that come before it do. What was rejected may be of any format: all versions count.
+        For a rejected or described document all descriptions matter, for any new or changed one may fit it. For one of the
+        program's own formats only the descriptions that come before it matter. For a rejected document the versions of all
+        formats count.
         """
         is_own = not is_rejected and not self.is_described(format_name)
         digest = self.descriptions.digest_of_headers if is_own else self.descriptions.digest
         return f"{self._reading(format_name, is_rejected=is_rejected)} {digest}".rstrip()
 
     def has_other_reading(self, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:
-        """Whether what a document was read by, see `read_by`, is another version of the reading than the present one."""
+        """Whether a document was read by another version of the reading than the present one, see `read_by`."""
         return read_by.partition(" ")[0] != self._reading(format_name, is_rejected=is_rejected)
 
     def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
@@ -182,12 +183,12 @@ class Formats:
         return format_ if isinstance(format_, DescribedFormat) else None
 
     def is_described(self, format_name: str | None) -> bool:
-        """Whether people have described the format, or had: it is none of the program's own."""
+        """Whether people describe the format, or did so once: it is none of the program's own."""
         return format_name not in _OWN_NAMES
 
 
 def _own_format(head: Head) -> tuple[str, Layout | StatementsOnly | Inventory | Manifest | Refusal] | None:
-    """The program's own format that the document is of, be it with semicolons."""
+    """The program's own format that reads the document, also with semicolons."""
     heads = [head, replace(head, delimiter=semicolons.DELIMITER)] if semicolons.has_semicolons(head) else [head]
     for one in heads:
         for format_ in FORMATS:
@@ -221,7 +222,7 @@ def month_of_name(file_name: str) -> date | None:
 
 
 def as_markdown() -> str:
-    """All formats, as docs/formats.md has them: what their modules say of them."""
+    """All formats, as docs/formats.md has them: the docstrings of their modules."""
     parts = [
         "# Formats",
         "",

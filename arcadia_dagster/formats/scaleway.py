@@ -16,9 +16,9 @@ lines, `total_untaxed` and `total_tax`, which must come to `total_taxed`. Money 
 | `voided` | there is nothing to pay: the same |
 
 An invoice in another state is held. One of the type `credit_note` counts negative, whatever the sign of its amounts.
-Source: Scaleway's billing API v2beta1, as its Go and Python clients have it; Scaleway's billing FAQ for the states. Which
-resources an invoice is for is said by other lists (`consumptions`, `charges`), of which nothing says that they come to the
-invoice's total: they are not read. Not confirmed by an invoice of our own: the sign of a credit note's amounts.
+Source: Scaleway's billing API v2beta1, as its Go and Python clients have it; Scaleway's billing FAQ for the states. Other lists
+(`consumptions`, `charges`) name the resources of an invoice. No source says that they sum to the invoice's total, so they are
+not read. Not confirmed by an invoice of our own: the sign of a credit note's amounts.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ _CREDIT = "credit_note"
 
 
 def _money(money: str) -> str:
-    """SQL: Scaleway's money as exact text; as it stands, which is no number, where it is none or its parts differ in sign."""
+    """SQL: Scaleway's money as exact text; unchanged, which is no number, where it is no money or its parts differ in sign."""
     units, nanos = f"({money}->>'$.units')", f"({money}->>'$.nanos')"
     return (
         f"CASE WHEN regexp_full_match({units}, '-?\\d{{1,15}}') AND regexp_full_match({nanos}, '-?\\d{{1,9}}') "

@@ -1,4 +1,4 @@
-"""Electronic invoices in the syntax of UBL 2.1: what of it the business terms of EN 16931 are.
+"""Electronic invoices in the syntax of UBL 2.1: where it has the business terms of EN 16931.
 
 Source: CEN/TS 16931-3-2 (the syntax binding to UBL 2.1), as Peppol BIS Billing 3.0 and XRechnung publish it; OASIS UBL 2.1
 for what is beside it (`SupplierAssignedAccountID`, `PaymentCurrencyCode`).
@@ -19,7 +19,7 @@ ROOTS = (f"{INVOICE} Invoice", f"{CREDIT_NOTE} CreditNote")
 """The roots of its documents, with their namespace."""
 
 _NOT_ORDERED = "NA"
-"""What Peppol has in place of a purchase order where only the seller's order is known."""
+"""Peppol's placeholder for a purchase order where only the seller's order is known."""
 
 
 def read_ubl(root: Element) -> EInvoice:
