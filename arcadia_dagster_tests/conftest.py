@@ -54,14 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path)
     yield desk
     desk.reader.close()
 
 
 @pytest.fixture(scope="module")
-def large_desk(tmp_path_factory):
+def large_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk for the many cases of a module, which are read at once."""
     desk = Desk(tmp_path_factory.mktemp("desk"))
     yield desk

@@ -488,7 +488,9 @@ def test_a_wrong_secret_fails_the_push_with_the_settings_name_and_the_tables_bef
         events = "\n".join(record.user_message or "" for record in instance.all_logs(result.run_id))
     failures = {event.step_key: event.step_failure_data for event in result.all_events if event.is_step_failure}
     assert list(failures) == ["finance_records"]
-    told = str(failures["finance_records"].user_failure_data.description)
+    failure = failures["finance_records"].user_failure_data
+    assert failure is not None
+    told = str(failure.description)
     assert "SKYAI_FINANCE_SECRET" in told
     assert "w" * 64 not in events + told
     assert "eyJ" not in events

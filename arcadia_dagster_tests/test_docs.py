@@ -151,7 +151,9 @@ def environment_lines() -> Iterator[tuple[str, str]]:
     """The lines of environment files in the documents: indented, a name, and whatever follows the equals sign."""
     for page in PAGES:
         lines = text_of(page).splitlines()
-        yield from (found.groups() for line in lines if (found := re.fullmatch(r" {4}([A-Z][A-Z0-9_]*)=(.*)", line)))
+        yield from (
+            (found[1], found[2]) for line in lines if (found := re.fullmatch(r" {4}([A-Z][A-Z0-9_]*)=(.*)", line))
+        )
 
 
 def test_environment_files_in_the_documents_name_settings_and_have_no_comment_that_would_become_a_value() -> None:

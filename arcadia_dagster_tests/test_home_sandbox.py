@@ -1,7 +1,9 @@
 """What a home remembers of its sandbox, and who takes it for the finance service."""
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -24,7 +26,9 @@ PLACES = {
 }
 
 
-def planned(home: Path, sandbox_port: int | None = None, **environ: str) -> Deployment:
+def planned(
+    home: Path, sandbox_port: int | None = None, environ: Mapping[str, str] = MappingProxyType({})
+) -> Deployment:
     environ = {"ARCADIA_HOME": str(home), **environ}
     return plan(load(environ), environ, port=3000, statements_port=3001, sandbox_port=sandbox_port)
 
@@ -75,7 +79,7 @@ def test_a_port_that_cannot_be_right_is_the_usual_one_and_leads_nowhere_else(tmp
 
 
 def test_a_deployment_without_finance_has_a_home_in_the_home_where_nothing_of_the_real_one_is(tmp_path: Path) -> None:
-    found = planned(tmp_path, 4711, **PLACES, DIGITALOCEAN_TOKEN="kept")
+    found = planned(tmp_path, 4711, {**PLACES, "DIGITALOCEAN_TOKEN": "kept"})
     assert found.sandbox is not None
     assert (found.home, found.sandbox.url) == (tmp_path / "sandbox", "http://127.0.0.1:4711")
     values = load(found.environ)
@@ -105,7 +109,7 @@ def test_a_deployment_in_a_shell_that_was_told_of_that_home_is_the_same_one(tmp_
 @pytest.mark.parametrize("name", REAL)
 def test_a_finance_service_that_is_named_goes_first(tmp_path: Path, name: str) -> None:
     HomeSandbox.planned(tmp_path).remember()
-    found = planned(tmp_path, **PLACES, **{name: REAL[name]})
+    found = planned(tmp_path, environ={**PLACES, name: REAL[name]})
     assert (found.home, found.sandbox) == (tmp_path, None)
     assert PLACES.items() <= found.environ.items()
     assert "ARCADIA_SANDBOX_URL" not in found.environ

@@ -53,7 +53,7 @@ def month_of(path: Path) -> str:
     return f"{name['year']}-{MONTHS.index(name['month']) + 1:02d}"
 
 
-def test_april_2026_is_the_reference_case():
+def test_april_2026_is_the_reference_case() -> None:
     rows = rows_of(APRIL)
     assert len(rows) == 33
     assert sums(APRIL) == (Decimal("86.92"), Decimal("79.02"), Decimal("7.90"))
@@ -62,7 +62,7 @@ def test_april_2026_is_the_reference_case():
     ]
 
 
-def test_the_inbox_has_every_month_from_october_2025_to_may_2026():
+def test_the_inbox_has_every_month_from_october_2025_to_may_2026() -> None:
     assert sorted({month_of(path) for path in INBOX}) == [
         *(f"2025-{month}" for month in (10, 11, 12)),
         *(f"2026-0{month}" for month in (1, 2, 3, 4, 5)),
@@ -70,12 +70,12 @@ def test_the_inbox_has_every_month_from_october_2025_to_may_2026():
 
 
 @pytest.mark.parametrize("path", INVOICES, ids=lambda path: path.name)
-def test_every_file_name_is_the_providers_with_the_synthetic_account(path: Path):
+def test_every_file_name_is_the_providers_with_the_synthetic_account(path: Path) -> None:
     assert parts(path)["account"] == "0000000"
 
 
 @pytest.mark.parametrize("path", INVOICES, ids=lambda path: path.name)
-def test_every_file_is_plain_utf8_with_line_feeds_and_a_known_header(path: Path):
+def test_every_file_is_plain_utf8_with_line_feeds_and_a_known_header(path: Path) -> None:
     content = path.read_bytes()
     assert b"\r" not in content
     assert content.endswith(b"\n")
@@ -85,7 +85,7 @@ def test_every_file_is_plain_utf8_with_line_feeds_and_a_known_header(path: Path)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name)
-def test_every_dated_line_lies_in_the_months_invoice(path: Path):
+def test_every_dated_line_lies_in_the_months_invoice(path: Path) -> None:
     year, month = map(int, month_of(path).split("-"))
     following = f"{year + month // 12}-{month % 12 + 1:02d}-01 00:00:00 +0000"
     for row in rows_of(path):
@@ -94,7 +94,7 @@ def test_every_dated_line_lies_in_the_months_invoice(path: Path):
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name)
-def test_every_tax_with_a_rate_is_that_rate_of_the_net(path: Path):
+def test_every_tax_with_a_rate_is_that_rate_of_the_net(path: Path) -> None:
     _, net, _ = sums(path)
     for row in rows_of(path):
         if row["product"] == "Taxes" and (rate := re.search(r"\((\d+\.\d+)%\)", row["description"])):
@@ -102,7 +102,7 @@ def test_every_tax_with_a_rate_is_that_rate_of_the_net(path: Path):
             assert amount_of(row) == exact.quantize(Decimal("0.01"), ROUND_HALF_UP), row
 
 
-def test_the_readme_says_synthetic_and_states_what_the_files_add_up_to():
+def test_the_readme_says_synthetic_and_states_what_the_files_add_up_to() -> None:
     readme = (SAMPLE / "README.md").read_text(encoding="utf-8")
     assert "synthetic" in readme.splitlines()[2]
     table = {
@@ -121,7 +121,7 @@ def test_the_readme_says_synthetic_and_states_what_the_files_add_up_to():
     assert table == expected
 
 
-def test_the_cases_people_meet_are_all_there():
+def test_the_cases_people_meet_are_all_there() -> None:
     invoices = {path: rows_of(path) for path in INBOX}
     taxes = {path: [row for row in rows if row["product"] == "Taxes"] for path, rows in invoices.items()}
     assert max(Counter(map(month_of, INBOX)).values()) == 2, "two invoices in a month"
@@ -140,7 +140,7 @@ def test_the_cases_people_meet_are_all_there():
     assert [(row["product"], bool(row["hours"])) for row in taxi] == [("Droplets", True), ("Droplet Backups", False)]
 
 
-def test_the_reissue_is_the_same_invoice_with_another_gross():
+def test_the_reissue_is_the_same_invoice_with_another_gross() -> None:
     (reissue,) = (SAMPLE / "reissued").glob("*.csv")
     original = SAMPLE / "inbox" / reissue.name.replace(" (1).csv", ".csv")
     assert original.is_file()
@@ -148,13 +148,13 @@ def test_the_reissue_is_the_same_invoice_with_another_gross():
     assert sums(reissue)[0] != sums(original)[0]
 
 
-def test_the_rejected_file_is_wrong_in_its_third_amount_only():
+def test_the_rejected_file_is_wrong_in_its_third_amount_only() -> None:
     (path,) = REJECTED
     wrong = [(line, row["USD"]) for line, row in enumerate(rows_of(path), 1) if not AMOUNT.fullmatch(row["USD"])]
     assert wrong == [(3, "$1.234,56")]
 
 
-def test_most_resources_are_in_the_inventory_and_one_name_is_ambiguous():
+def test_most_resources_are_in_the_inventory_and_one_name_is_ambiguous() -> None:
     resources = rows_of(SAMPLE / "inbox" / "cloud-resources.csv")
     assert list(resources[0]) == ["id", "name", "type", "account", "project"]
     assert {row["account"] for row in resources} == {"0000000"}

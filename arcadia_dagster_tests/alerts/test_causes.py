@@ -35,7 +35,7 @@ def test_what_is_not_listed_whole_is_never_taken_to_be_over(history: list[frozen
     for present in history:
         subject = subject_with(present, is_complete=False)
         new, over = news(memory, subject)
-        assert ({cause.identity for cause in new}, over) == (present - seen, {})
+        assert ({cause.identity for cause in new}, over) == (set(present - seen), {})
         memory, seen = memory.with_told(subject, new), seen | present
 
 

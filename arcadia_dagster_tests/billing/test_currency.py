@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from decimal import Decimal
 
 import duckdb
@@ -30,12 +31,12 @@ EXPONENT = st.sampled_from(sorted(set(EXPONENTS.values())))
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
 
 
-def exponent_of(connection, code):
+def exponent_of(connection: duckdb.DuckDBPyConnection, code: str | None) -> int | None:
     row = connection.execute(f"SELECT exponent FROM {exponents_sql()} WHERE currency = ?", [code]).fetchone()
     return None if row is None else row[0]
 
@@ -44,18 +45,20 @@ def exponent_of(connection, code):
     ("code", "digits"),
     [("JPY", 0), ("KRW", 0), ("ISK", 0), ("USD", 2), ("EUR", 2), ("HUF", 2), ("KWD", 3), ("TND", 3), ("CLF", 4)],
 )
-def test_a_currency_has_the_decimals_that_iso_4217_gives_it(connection, code, digits):
+def test_a_currency_has_the_decimals_that_iso_4217_gives_it(
+    connection: duckdb.DuckDBPyConnection, code: str, digits: int
+) -> None:
     assert EXPONENTS[code] == digits
     assert exponent_of(connection, code) == digits
 
 
 @pytest.mark.parametrize("code", ["XAU", "XXX", "XTS", "BTC", "usd", "", "USD ", None])
-def test_what_is_no_currency_has_no_exponent(connection, code):
+def test_what_is_no_currency_has_no_exponent(connection: duckdb.DuckDBPyConnection, code: str | None) -> None:
     assert code not in EXPONENTS
     assert exponent_of(connection, code) is None
 
 
-def test_every_code_is_three_capitals_and_listed_once(connection):
+def test_every_code_is_three_capitals_and_listed_once(connection: duckdb.DuckDBPyConnection) -> None:
     listed = connection.execute(f"SELECT currency, exponent FROM {exponents_sql()}").fetchall()
     assert len(listed) == len(EXPONENTS) > 150
     assert dict(listed) == EXPONENTS
@@ -64,7 +67,9 @@ def test_every_code_is_three_capitals_and_listed_once(connection):
 
 @quickly(10)
 @given(st.lists(st.tuples(AMOUNTS | HALVES, EXPONENT), min_size=1, max_size=40))
-def test_sql_and_python_round_half_away_from_zero_alike(connection, given_):
+def test_sql_and_python_round_half_away_from_zero_alike(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[Decimal, int]]
+) -> None:
     rows = [(str(amount), digits) for amount, digits in given_]
     found = evaluate(connection, to_minor_sql("a", "e"), rows, "a DECIMAL(38,18), e INTEGER")
     codes = {digits: code for code, digits in EXPONENTS.items()}
@@ -74,7 +79,9 @@ def test_sql_and_python_round_half_away_from_zero_alike(connection, given_):
 
 @quickly(10)
 @given(st.lists(st.tuples(AMOUNTS | HALVES, EXPONENT), min_size=1, max_size=40))
-def test_a_credit_is_rounded_like_the_charge_it_undoes(connection, given_):
+def test_a_credit_is_rounded_like_the_charge_it_undoes(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[Decimal, int]]
+) -> None:
     rows = [(str(amount), str(amount.copy_negate()), digits) for amount, digits in given_]
     sum_ = f"{to_minor_sql('a', 'e')} + {to_minor_sql('b', 'e')}"
     assert evaluate(connection, sum_, rows, "a DECIMAL(38,18), b DECIMAL(38,18), e INTEGER") == [0] * len(rows)
@@ -82,7 +89,9 @@ def test_a_credit_is_rounded_like_the_charge_it_undoes(connection, given_):
 
 @quickly(10)
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), EXPONENT), min_size=1, max_size=40))
-def test_minor_units_become_major_ones_without_losing_a_digit(connection, given_):
+def test_minor_units_become_major_ones_without_losing_a_digit(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[int, int]]
+) -> None:
     found = evaluate(connection, from_minor_sql("m", "e"), given_, "m BIGINT, e INTEGER")
     codes = {digits: code for code, digits in EXPONENTS.items()}
     assert found == [Decimal(minor).scaleb(-digits) for minor, digits in given_]
@@ -91,19 +100,23 @@ def test_minor_units_become_major_ones_without_losing_a_digit(connection, given_
 
 @quickly(10)
 @given(st.lists(st.tuples(st.integers(-LARGEST, LARGEST), EXPONENT), min_size=1, max_size=40))
-def test_minor_units_survive_the_way_to_major_ones_and_back(connection, given_):
+def test_minor_units_survive_the_way_to_major_ones_and_back(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[int, int]]
+) -> None:
     there_and_back = to_minor_sql(from_minor_sql("m", "e"), "e")
     assert evaluate(connection, there_and_back, given_, "m BIGINT, e INTEGER") == [minor for minor, _ in given_]
 
 
-def test_an_amount_in_an_unknown_currency_has_no_minor_units(connection):
+def test_an_amount_in_an_unknown_currency_has_no_minor_units(connection: duckdb.DuckDBPyConnection) -> None:
     assert evaluate(connection, to_minor_sql("a", "e"), [("1", None)], "a DECIMAL(38,18), e INTEGER") == [None]
     assert evaluate(connection, from_minor_sql("a", "e"), [(1, None)], "a BIGINT, e INTEGER") == [None]
     with pytest.raises(KeyError):
         to_minor(Decimal(1), "XXX")
 
 
-def test_an_amount_too_large_for_minor_units_is_an_error_and_never_another_amount(connection):
+def test_an_amount_too_large_for_minor_units_is_an_error_and_never_another_amount(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     with pytest.raises(duckdb.Error):
         evaluate(connection, to_minor_sql("a", "e"), [("92233720368547758.08", 2)], "a DECIMAL(38,18), e INTEGER")
 
@@ -123,5 +136,7 @@ def test_an_amount_too_large_for_minor_units_is_an_error_and_never_another_amoun
         (5, None, ""),
     ],
 )
-def test_people_read_an_amount_with_as_many_decimals_as_its_currency_has(minor, currency, text):
+def test_people_read_an_amount_with_as_many_decimals_as_its_currency_has(
+    minor: int | None, currency: str | None, text: str
+) -> None:
     assert format_minor(minor, currency) == text

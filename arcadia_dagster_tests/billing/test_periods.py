@@ -1,6 +1,8 @@
 """The month of a period, in every zone of the world."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import duckdb
 import pytest
@@ -22,27 +24,31 @@ WRITTEN = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(microse
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
 
 
-def at_midnight(day):
+def at_midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - UTC, as the warehouse keeps it
 
 
-def after(month, count=1):
+def after(month: date, count: int = 1) -> date:
     months = month.year * 12 + month.month - 1 + count
     return date(months // 12, months % 12 + 1, 1)
 
 
-def months_of(connection, periods, expression=MONTH):
+def months_of(
+    connection: duckdb.DuckDBPyConnection, periods: Sequence[Sequence[object]], expression: str = MONTH
+) -> list[Any]:
     return evaluate(connection, expression, periods, COLUMNS)
 
 
 @quickly()
 @given(st.lists(st.tuples(MONTHS, ZONES, WRITTEN), min_size=50, max_size=100))
-def test_a_month_that_begins_at_midnight_anywhere_is_its_own(connection, drawn):
+def test_a_month_that_begins_at_midnight_anywhere_is_its_own(
+    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[date, timedelta, timedelta]]
+) -> None:
     periods = [
         (at_midnight(month) - zone, at_midnight(after(month)) - zone - written) for month, zone, written in drawn
     ]
@@ -65,7 +71,9 @@ def test_a_month_that_begins_at_midnight_anywhere_is_its_own(connection, drawn):
         max_size=100,
     )
 )
-def test_it_is_the_month_of_the_middle_and_that_lies_within_the_period(connection, drawn):
+def test_it_is_the_month_of_the_middle_and_that_lies_within_the_period(
+    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[datetime, timedelta]]
+) -> None:
     periods = [(start, start + length) for start, length in drawn]
     found = months_of(connection, periods)
     assert found == [(start + length // 2).date().replace(day=1) for start, length in drawn]
@@ -78,7 +86,9 @@ def test_it_is_the_month_of_the_middle_and_that_lies_within_the_period(connectio
 @given(
     st.lists(st.tuples(MONTHS, st.integers(0, 30), ZONES, st.timedeltas(timedelta(0), timedelta(days=1))), min_size=50)
 )
-def test_a_line_of_a_day_or_less_is_in_the_month_of_its_middle(connection, drawn):
+def test_a_line_of_a_day_or_less_is_in_the_month_of_its_middle(
+    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[date, int, timedelta, timedelta]]
+) -> None:
     periods = [
         (at_midnight(month) + timedelta(days=day) - zone, at_midnight(month) + timedelta(days=day) - zone + length)
         for month, day, zone, length in drawn
@@ -89,7 +99,9 @@ def test_a_line_of_a_day_or_less_is_in_the_month_of_its_middle(connection, drawn
 
 @quickly()
 @given(st.lists(st.tuples(MONTHS, ZONES, st.integers(2, 36)), min_size=50))
-def test_a_line_that_lasts_longer_than_a_month_is_charged_when_it_begins(connection, drawn):
+def test_a_line_that_lasts_longer_than_a_month_is_charged_when_it_begins(
+    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[date, timedelta, int]]
+) -> None:
     periods = [(at_midnight(month) - zone, at_midnight(after(month, count)) - zone) for month, zone, count in drawn]
     assert months_of(connection, periods, LINE_MONTH) == [month for month, *_ in drawn]
 
@@ -112,12 +124,14 @@ def test_a_line_that_lasts_longer_than_a_month_is_charged_when_it_begins(connect
         (None, None, None),
     ],
 )
-def test_which_month_a_billing_period_has(connection, start, end, month):
+def test_which_month_a_billing_period_has(
+    connection: duckdb.DuckDBPyConnection, start: str | None, end: str | None, month: str | None
+) -> None:
     period = [None if text is None else datetime.fromisoformat(text) for text in (start, end)]
     [found] = months_of(connection, [period])
     assert found == (None if month is None else date.fromisoformat(month))
 
 
-def test_a_charge_at_a_moment_is_in_the_month_of_that_moment(connection):
+def test_a_charge_at_a_moment_is_in_the_month_of_that_moment(connection: duckdb.DuckDBPyConnection) -> None:
     moment = datetime(2026, 8, 31, 23)  # noqa: DTZ001
     assert months_of(connection, [(moment, None), (moment, moment)], LINE_MONTH) == [date(2026, 8, 1)] * 2

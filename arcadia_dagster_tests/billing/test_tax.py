@@ -1,6 +1,8 @@
 # ruff: noqa: RUF001 - letters that look alike are what is tested
 
 import unicodedata
+from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import pytest
@@ -17,12 +19,19 @@ COLUMNS = "typed VARCHAR, description VARCHAR, amount DECIMAL(38,18), hours DECI
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
 
 
-def judge(connection, *, typed=None, description="", amount="1.00", hours=None):
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    typed: str | None = None,
+    description: str = "",
+    amount: str = "1.00",
+    hours: str | None = None,
+) -> tuple[object, ...]:
     """The category, the basis of tax, and whether the line is doubtful."""
     row = [(typed, description, amount, hours)]
     (category,) = evaluate(connection, CATEGORY, row, COLUMNS)
@@ -69,7 +78,9 @@ def judge(connection, *, typed=None, description="", amount="1.00", hours=None):
         pytest.param({"description": "TVA, 20 %"}, ("Tax", "description", True), id="tva"),
     ],
 )
-def test_what_a_line_is_follows_its_type_and_only_without_one_its_words(connection, line, expected):
+def test_what_a_line_is_follows_its_type_and_only_without_one_its_words(
+    connection: duckdb.DuckDBPyConnection, line: dict[str, Any], expected: tuple[str, str | None, bool]
+) -> None:
     assert judge(connection, **line) == expected
 
 
@@ -88,7 +99,9 @@ OTHERS = st.characters(exclude_categories=["L", "M", "Cs"], exclude_characters="
     ),
     st.booleans(),
 )
-def test_a_tax_word_that_touches_a_letter_of_any_script_never_counts(connection, given_, comes_first):
+def test_a_tax_word_that_touches_a_letter_of_any_script_never_counts(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[str, str]], comes_first: bool
+) -> None:
     texts = [(letter + word if comes_first else word + letter,) for word, letter in given_]
     longer_words = {word.casefold() for word in tax.TAX_WORDS}
     found = evaluate(connection, tax.reads_as_tax_sql("t"), texts, "t VARCHAR")
@@ -99,14 +112,18 @@ def test_a_tax_word_that_touches_a_letter_of_any_script_never_counts(connection,
 
 @quickly(10)
 @given(st.lists(st.tuples(OTHERS, WORDS, OTHERS), min_size=1, max_size=30))
-def test_a_tax_word_between_anything_but_letters_counts(connection, given_):
+def test_a_tax_word_between_anything_but_letters_counts(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[str, str, str]]
+) -> None:
     texts = [("".join(parts),) for parts in given_]
     assert all(evaluate(connection, tax.reads_as_tax_sql("t"), texts, "t VARCHAR"))
 
 
 @quickly(6)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=30))
-def test_whatever_the_words_every_line_is_something_and_only_untyped_words_make_tax(connection, texts):
+def test_whatever_the_words_every_line_is_something_and_only_untyped_words_make_tax(
+    connection: duckdb.DuckDBPyConnection, texts: list[str]
+) -> None:
     for typed in ("Usage", "Credit", "Adjustment", "Purchase"):
         rows = [(typed, text, "1", None) for text in texts]
         assert evaluate(connection, CATEGORY, rows, COLUMNS) == [typed] * len(texts)
@@ -119,5 +136,5 @@ def test_whatever_the_words_every_line_is_something_and_only_untyped_words_make_
 @pytest.mark.parametrize(
     "words", ["taxi", "gstreamer", "étax", "e\u0301tax", "tax\u0301", "τax", "taxе", "vatican", "privat"]
 )
-def test_a_longer_word_is_no_tax_word(connection, words):
+def test_a_longer_word_is_no_tax_word(connection: duckdb.DuckDBPyConnection, words: str) -> None:
     assert evaluate(connection, tax.reads_as_tax_sql("t"), [(words,)], "t VARCHAR") == [False]

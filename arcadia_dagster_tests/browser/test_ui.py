@@ -86,7 +86,7 @@ def attack(browser: Browser, folder: Path, url: str) -> str:
         page.goto(site)
         page.wait_for_function("document.title.startsWith('read')", timeout=60_000)
         page.wait_for_load_state("networkidle")
-        read = page.title().removeprefix("read ")
+        read: str = page.title().removeprefix("read ")
         page.close()
     return read
 

@@ -37,7 +37,8 @@ class Watch:
     """The sensor, tick by tick, with the cursor that Dagster would keep."""
 
     def __init__(self, project: Project, instance: dg.DagsterInstance, url: str, *, deadline: float = 5.0) -> None:
-        self.project, self.instance, self.cursor = project, instance, None
+        self.project, self.instance = project, instance
+        self.cursor: str | None = None
         self.alerts = AlertsResource(webhook=f"{url}/services/{MARKED}", ui_url="http://ui:3000/", deadline=deadline)
 
     def tick(self) -> str:
@@ -49,7 +50,7 @@ class Watch:
         return str(result.skip_message)
 
     def forget_the_pause(self) -> None:
-        self.cursor = json.dumps({**json.loads(self.cursor), "not_before": 0})
+        self.cursor = json.dumps({**json.loads(self.cursor or "{}"), "not_before": 0})
 
 
 def texts(server: ScriptedServer) -> list[str]:
@@ -160,7 +161,7 @@ def test_a_check_of_another_location_whose_asset_has_the_same_name_says_nothing_
     project: Project, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("nothing_rejected", asset="raw_invoices")])
-    def raw_invoices() -> dg.MaterializeResult:
+    def raw_invoices() -> dg.MaterializeResult[None]:
         check = dg.AssetCheckResult(passed=False, check_name="nothing_rejected", description="theirs")
         return dg.MaterializeResult(check_results=[check])
 

@@ -44,7 +44,9 @@ def tick(project: Project, url: str = "") -> dg.RunRequest | str | None:
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
     [event] = [event for event in result.all_events if event.is_step_failure]
-    return str(event.step_failure_data.user_failure_data.description)
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    return str(failure.description)
 
 
 def test_the_schedule_asks_for_a_run_a_day(project: Project) -> None:
@@ -71,7 +73,9 @@ def test_the_job_fills_the_inbox_and_says_with_what(project: Project) -> None:
     assert len(names) == 3
     [output] = [event for event in result.all_events if event.is_successful_output]
     metadata = output.step_output_data.metadata
-    assert set(metadata["files"].value) == names
+    files = metadata["files"].value
+    assert isinstance(files, list)
+    assert set(files) == names
     assert metadata["known_invoices"].value == 0
 
 

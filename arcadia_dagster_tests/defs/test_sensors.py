@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from arcadia_dagster.defs.sensors import WORK_TAG
 from arcadia_dagster.finance.resource import FinanceResource
@@ -30,10 +31,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def tick(project: Project, instance: dg.DagsterInstance, cursor: str | None = None) -> list[dg.RunRequest]:
-    return evaluate(project, instance, cursor).run_requests or []
+    return list(evaluate(project, instance, cursor).run_requests or [])
 
 
-def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None = None):
+def evaluate(project: Project, instance: dg.DagsterInstance, cursor: str | None = None) -> SensorExecutionData:
     definitions = project.definitions()
     resources = {
         "warehouse": WarehouseResource(path=str(project.warehouse.path)),
@@ -53,14 +54,18 @@ def invoice(month: str, number: str) -> bytes:
     return digitalocean(line(start=start, end=end), tax())
 
 
-def test_adjacent_months_share_a_request_and_others_have_their_own(project: Project, instance) -> None:
+def test_adjacent_months_share_a_request_and_others_have_their_own(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
     for name, month in (("2026 Jan", "2026-01"), ("2026 Feb", "2026-02"), ("2026 May", "2026-05")):
         project.drop(invoice_name(name, number=month.replace("-", "")), invoice(month, name))
     requests = tick(project, instance)
     assert [months(request) for request in requests] == [("2026-01-01", "2026-02-01"), ("2026-05-01", "2026-05-01")]
 
 
-def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(project: Project, instance) -> None:
+def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     [first], [second] = tick(project, instance), tick(project, instance)
     assert first.run_key == second.run_key
@@ -70,7 +75,9 @@ def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(
     assert "nothing new" in str(result.skip_message)
 
 
-def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(project: Project, instance) -> None:
+def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
     project.drop("login.csv", b"<html>")
     [request] = tick(project, instance)
     present = datetime.now(UTC).date().replace(day=1)
@@ -81,7 +88,7 @@ def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(project: Pr
 
 
 def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_month_asked_for_next(
-    project: Project, instance
+    project: Project, instance: dg.DagsterInstance
 ) -> None:
     project.drop("invoice.csv", digitalocean(line(), tax()))
     [request] = tick(project, instance)
@@ -92,7 +99,7 @@ def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_mon
 
 
 def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_half_of_it_for_none(
-    project: Project, instance
+    project: Project, instance: dg.DagsterInstance
 ) -> None:
     april = datetime(2026, 4, 1, tzinfo=UTC).date()
     project.drop(invoice_name(), digitalocean(line(), tax()))
@@ -116,7 +123,7 @@ def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_ha
 
 
 def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that_holds_its_invoice(
-    project: Project, instance
+    project: Project, instance: dg.DagsterInstance
 ) -> None:
     april, present = datetime(2026, 4, 1, tzinfo=UTC).date(), datetime.now(UTC).date().replace(day=1)
     project.drop(invoice_name(), digitalocean(line(), tax()))
@@ -134,7 +141,9 @@ def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that
     assert project.invoice()["status"] == "held"
 
 
-def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(project: Project, instance) -> None:
+def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     keys = set()
     for _ in range(3):
@@ -153,20 +162,22 @@ def test_work_that_failed_three_times_is_left_for_a_person_until_it_changes(proj
     assert request.tags[WORK_TAG].startswith("2026-04:")
 
 
-def test_a_cursor_of_junk_changes_nothing(project: Project, instance) -> None:
+def test_a_cursor_of_junk_changes_nothing(project: Project, instance: dg.DagsterInstance) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
     assert [request.run_key for request in tick(project, instance, "junk {")] == [
         request.run_key for request in tick(project, instance)
     ]
 
 
-def test_an_inbox_that_is_missing_is_a_reason_to_skip_with_the_setting(project: Project, instance) -> None:
+def test_an_inbox_that_is_missing_is_a_reason_to_skip_with_the_setting(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
     project.inbox.rmdir()
     assert "ARCADIA_INBOX" in str(evaluate(project, instance).skip_message)
 
 
 def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old(
-    project_with_finance: Project, instance
+    project_with_finance: Project, instance: dg.DagsterInstance
 ) -> None:
     project = project_with_finance
     schedule = project.definitions().resolve_schedule_def("deliver_outstanding")
@@ -245,7 +256,7 @@ BOTH = ("2026-04-01", "2026-05-01")
     ],
 )
 def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
-    project: Project, instance, tags: dict[str, str], requested: list[tuple[str, str]]
+    project: Project, instance: dg.DagsterInstance, tags: dict[str, str], requested: list[tuple[str, str]]
 ) -> None:
     april_and_may(project)
     for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING"):
@@ -258,7 +269,7 @@ def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
         assert [months(request) for request in tick(project, instance)] == [BOTH]
 
 
-NO_MONTHS = (
+NO_MONTHS: tuple[dict[str, str], ...] = (
     {},
     ranged("eu-west", "us-east"),
     ranged("2026-04-01-05:00", "2026-05-01-05:00"),
@@ -277,7 +288,7 @@ NO_MONTHS = (
     ids=["elsewhere", "another repository", "a process of its own"],
 )
 def test_runs_of_others_neither_end_the_tick_nor_keep_our_months(
-    project: Project, instance, whose: dict[str, Any]
+    project: Project, instance: dg.DagsterInstance, whose: dict[str, Any]
 ) -> None:
     april_and_may(project)
     for tags in (*NO_MONTHS, ranged(*BOTH), {"dagster/partition": "2026-04-01"}):
@@ -285,7 +296,7 @@ def test_runs_of_others_neither_end_the_tick_nor_keep_our_months(
     assert [months(request) for request in tick(project, instance)] == [BOTH]
 
 
-def test_runs_of_ours_that_are_for_no_month_keep_none(project: Project, instance) -> None:
+def test_runs_of_ours_that_are_for_no_month_keep_none(project: Project, instance: dg.DagsterInstance) -> None:
     april_and_may(project)
     for tags in NO_MONTHS:
         add_run(instance, HERE, dg.DagsterRunStatus.STARTED, tags)

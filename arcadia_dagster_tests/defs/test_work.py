@@ -20,7 +20,7 @@ def _file(name: str, size: int = 1) -> InboxFile:
 
 
 @given(st.sets(MONTHS), st.integers(1, 24))
-def test_stretches_are_adjacent_months_bounded_and_together_all_of_them(months, longest):
+def test_stretches_are_adjacent_months_bounded_and_together_all_of_them(months: set[date], longest: int) -> None:
     found = stretches(months, longest=longest)
     assert [month for stretch in found for month in stretch] == sorted(months)
     assert all(len(stretch) <= longest for stretch in found)
@@ -38,19 +38,19 @@ def test_stretches_are_adjacent_months_bounded_and_together_all_of_them(months, 
         (invoice_name("2027 Jan"), PRESENT),
     ],
 )
-def test_a_file_is_for_the_month_that_its_name_tells_or_else_for_the_present_one(name, month):
+def test_a_file_is_for_the_month_that_its_name_tells_or_else_for_the_present_one(name: str, month: date) -> None:
     due: dict[date, list[str]] = {}
     add_files(due, [_file(name)], first=FIRST, present=PRESENT)
     assert set(due) == {month}
 
 
-def test_a_file_without_a_month_goes_with_the_latest_month_that_is_due():
+def test_a_file_without_a_month_goes_with_the_latest_month_that_is_due() -> None:
     due = {date(2026, 1, 1): ["1-0-0-0"]}
     add_files(due, [_file("inventory.csv"), _file(invoice_name())], first=FIRST, present=PRESENT)
     assert {month: len(parts) for month, parts in due.items()} == {date(2026, 1, 1): 1, date(2026, 4, 1): 2}
 
 
-def test_the_same_work_has_the_same_digest_and_a_changed_file_another():
+def test_the_same_work_has_the_same_digest_and_a_changed_file_another() -> None:
     def digest(size: int) -> str:
         due: dict[date, list[str]] = {}
         add_files(due, [_file(invoice_name(), size), _file("b.csv")], first=FIRST, present=PRESENT)
@@ -60,6 +60,6 @@ def test_the_same_work_has_the_same_digest_and_a_changed_file_another():
     assert digest(1) != digest(2)
 
 
-def test_work_is_named_by_its_months():
+def test_work_is_named_by_its_months() -> None:
     due = {date(2026, 1, 1): ["a"], date(2026, 2, 1): ["b"], date(2026, 4, 1): ["c"]}
     assert [work.name for work in plan(due, longest=12)] == ["2026-01..2026-02", "2026-04"]

@@ -619,8 +619,8 @@ def test_the_secret_and_the_tokens_are_in_no_table_even_where_finance_repeats_th
 @pytest.fixture(scope="module")
 def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for relation in (*schema.TABLES, *VIEWS):
-            connection.execute(relation.ddl)
+        for ddl in (*(table.ddl for table in schema.TABLES), *(view.ddl for view in VIEWS)):
+            connection.execute(ddl)
         yield connection
 
 

@@ -161,7 +161,7 @@ def test_finance_must_be_known_to_list_its_invoices(desk: Desk) -> None:
         desk.reconcile()
 
 
-ROW = {"source": "s", "external_id": "1", "invoice_id": "i", "currency": "USD"}
+ROW: dict[str, str | int] = {"source": "s", "external_id": "1", "invoice_id": "i", "currency": "USD"}
 ROW |= {"amount_gross_minor": 1, "amount_net_minor": 1, "amount_tax_minor": 0}
 
 

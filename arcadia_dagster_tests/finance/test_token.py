@@ -6,7 +6,9 @@ import json
 import re
 import uuid
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import jwt
@@ -25,25 +27,26 @@ JTI = "0b4f2c1e-6a53-4d0e-9c7b-2f8e1d3a5b60"
 
 
 class Clock:
-    def __init__(self, now=NOW):
+    def __init__(self, now: float = NOW) -> None:
         self.now = now
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
-def claims_of(token):
+def claims_of(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
 
 
-def signed_by_hand(token, secret):
+def signed_by_hand(token: str, secret: str) -> str:
     """The signature of RFC 7515, without the library under test."""
     digest = hmac.new(secret.encode(), token.rpartition(".")[0].encode(), hashlib.sha512).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def test_the_golden_token():
+def test_the_golden_token() -> None:
     mint = TokenMint(SHORT_SECRET, IDENTITY, clock=lambda: NOW, new_id=lambda: JTI)
     assert mint.token() == (
         "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9."
@@ -55,7 +58,7 @@ def test_the_golden_token():
     )
 
 
-def test_the_claims_are_those_of_guardian_and_our_identity():
+def test_the_claims_are_those_of_guardian_and_our_identity() -> None:
     token = TokenMint(SECRET, IDENTITY, clock=lambda: NOW, new_id=lambda: JTI).token()
     assert claims_of(token) == {
         "aud": "arcadia_cloud",
@@ -72,20 +75,20 @@ def test_the_claims_are_those_of_guardian_and_our_identity():
     assert jwt.get_unverified_header(token) == {"alg": "HS512", "typ": "JWT"}
 
 
-def test_another_reader_of_jwt_accepts_the_token():
+def test_another_reader_of_jwt_accepts_the_token() -> None:
     token = TokenMint(SECRET, IDENTITY).token()
     claims = jwt.decode(token, SECRET, algorithms=["HS512"], audience="arcadia_cloud", issuer="arcadia_cloud")
     assert claims["exp"] - claims["iat"] == 360
     assert claims["iat"] == claims["nbf"]
 
 
-def test_the_key_is_the_secret_itself_even_where_it_looks_like_base64():
+def test_the_key_is_the_secret_itself_even_where_it_looks_like_base64() -> None:
     secret = base64.b64encode(bytes(range(48))).decode()
     token = TokenMint(secret, IDENTITY).token()
     assert token.rpartition(".")[2] == signed_by_hand(token, secret)
 
 
-def test_every_token_has_an_id_of_its_own():
+def test_every_token_has_an_id_of_its_own() -> None:
     mint = TokenMint(SECRET, IDENTITY)
     ids = {claims_of(mint.refresh())["jti"] for _ in range(20)}
     assert len(ids) == 20
@@ -93,7 +96,7 @@ def test_every_token_has_an_id_of_its_own():
 
 
 @pytest.mark.parametrize("length", [1, 5, 31, 32, 63, 64, 200])
-def test_a_secret_of_any_length_signs_without_a_warning(length):
+def test_a_secret_of_any_length_signs_without_a_warning(length: int) -> None:
     secret = "s" * length
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -101,7 +104,7 @@ def test_a_secret_of_any_length_signs_without_a_warning(length):
     assert token.rpartition(".")[2] == signed_by_hand(token, secret)
 
 
-def test_a_token_is_kept_until_half_of_its_life_is_over():
+def test_a_token_is_kept_until_half_of_its_life_is_over() -> None:
     clock = Clock(NOW)
     mint = TokenMint(SECRET, IDENTITY, clock=clock)
     first = mint.token()
@@ -113,7 +116,7 @@ def test_a_token_is_kept_until_half_of_its_life_is_over():
     assert claims_of(second)["exp"] == 1_777_593_600 + 151 + 300
 
 
-def test_a_clock_that_is_set_back_gives_a_new_token():
+def test_a_clock_that_is_set_back_gives_a_new_token() -> None:
     clock = Clock(NOW)
     mint = TokenMint(SECRET, IDENTITY, clock=clock)
     first = mint.token()
@@ -124,7 +127,7 @@ def test_a_clock_that_is_set_back_gives_a_new_token():
 
 @quickly(50)
 @given(steps=st.lists(st.floats(min_value=-10_000, max_value=10_000), max_size=20))
-def test_whatever_the_clock_does_the_token_is_valid_for_another_two_minutes(steps):
+def test_whatever_the_clock_does_the_token_is_valid_for_another_two_minutes(steps: list[float]) -> None:
     clock = Clock(NOW)
     mint = TokenMint(SECRET, IDENTITY, clock=clock)
     for step in steps:
@@ -134,7 +137,7 @@ def test_whatever_the_clock_does_the_token_is_valid_for_another_two_minutes(step
         assert claims["exp"] - clock.now >= 149
 
 
-def test_refresh_gives_a_new_token_and_keeps_it():
+def test_refresh_gives_a_new_token_and_keeps_it() -> None:
     mint = TokenMint(SECRET, IDENTITY)
     first = mint.token()
     second = mint.refresh()
@@ -142,13 +145,13 @@ def test_refresh_gives_a_new_token_and_keeps_it():
     assert mint.token() == second
 
 
-def test_many_threads_share_one_token():
+def test_many_threads_share_one_token() -> None:
     mint = TokenMint(SECRET, IDENTITY)
     with ThreadPoolExecutor(16) as pool:
         assert len(set(pool.map(lambda _: mint.token(), range(200)))) == 1
 
 
-def test_the_secret_and_the_token_are_not_in_the_repr():
+def test_the_secret_and_the_token_are_not_in_the_repr() -> None:
     mint = TokenMint(SECRET, IDENTITY)
     token = mint.token()
     assert "platform-admin" in repr(mint)
@@ -156,7 +159,7 @@ def test_the_secret_and_the_token_are_not_in_the_repr():
     assert token not in repr(mint)
 
 
-def test_redacting_leaves_neither_the_secret_nor_a_token_nor_a_part_of_one():
+def test_redacting_leaves_neither_the_secret_nor_a_token_nor_a_part_of_one() -> None:
     mint = TokenMint(SECRET, IDENTITY)
     token = mint.token()
     text = mint.redact(f"bad token {token}, cut {token[:40]}, key {SECRET}.")
@@ -175,7 +178,7 @@ def test_redacting_leaves_neither_the_secret_nor_a_token_nor_a_part_of_one():
         ('{"kty": "oct", "k": "c2VjcmV0"}', "JWK"),
     ],
 )
-def test_a_secret_that_cannot_be_right_is_refused_by_name_and_not_shown(secret, words):
+def test_a_secret_that_cannot_be_right_is_refused_by_name_and_not_shown(secret: str, words: str) -> None:
     problem = secret_problem(secret)
     assert problem is not None
     assert words in problem
@@ -188,7 +191,7 @@ def test_a_secret_that_cannot_be_right_is_refused_by_name_and_not_shown(secret, 
 
 
 @pytest.mark.parametrize("secret", ["s", SHORT_SECRET, SECRET[:63], "é" * 31])
-def test_a_short_secret_is_legal_and_remarked_on_without_being_shown(secret):
+def test_a_short_secret_is_legal_and_remarked_on_without_being_shown(secret: str) -> None:
     assert secret_problem(secret) is None
     remark = secret_remark(secret)
     assert remark is not None
@@ -198,14 +201,14 @@ def test_a_short_secret_is_legal_and_remarked_on_without_being_shown(secret):
 
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET + "x", "é" * 32])
-def test_a_secret_of_64_bytes_needs_no_remark(secret):
+def test_a_secret_of_64_bytes_needs_no_remark(secret: str) -> None:
     assert secret_problem(secret) is None
     assert secret_remark(secret) is None
 
 
 @quickly(50)
 @given(secret=st.text())
-def test_a_secret_is_either_refused_or_signs(secret):
+def test_a_secret_is_either_refused_or_signs(secret: str) -> None:
     if secret_problem(secret) is None:
         token = TokenMint(secret, IDENTITY).token()
         assert token.rpartition(".")[2] == signed_by_hand(token, secret)
@@ -214,7 +217,7 @@ def test_a_secret_is_either_refused_or_signs(secret):
 SECRETS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=16, max_size=40).filter(
     lambda secret: secret_problem(secret) is None
 )
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "JSON": lambda secret: json.dumps({"key": secret}),
     "JSON, not escaped": lambda secret: json.dumps({"key": secret}, ensure_ascii=False),
     "HTML": lambda secret: f"<b>{html.escape(secret)}</b>",
@@ -227,7 +230,7 @@ SPELLINGS = {
 
 @quickly(50)
 @given(SECRETS, st.sampled_from(sorted(SPELLINGS)))
-def test_the_secret_is_redacted_however_a_text_from_outside_writes_it(secret, spelling):
+def test_the_secret_is_redacted_however_a_text_from_outside_writes_it(secret: str, spelling: str) -> None:
     text = SPELLINGS[spelling](secret)
     redacted = TokenMint(secret, IDENTITY).redact(text)
     assert "[secret]" in redacted
@@ -235,7 +238,7 @@ def test_the_secret_is_redacted_however_a_text_from_outside_writes_it(secret, sp
 
 
 @pytest.mark.parametrize("width", [20, 64, 76])
-def test_a_token_is_redacted_where_it_is_wrapped_cut_off_or_has_something_before_it(width):
+def test_a_token_is_redacted_where_it_is_wrapped_cut_off_or_has_something_before_it(width: int) -> None:
     mint = TokenMint(SECRET, IDENTITY, clock=Clock(), new_id=lambda: JTI)
     token = mint.token()
     lines = [token[start : start + width] for start in range(0, len(token), width)]

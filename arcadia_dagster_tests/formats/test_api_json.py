@@ -36,7 +36,7 @@ def read(desk: Desk) -> Callable[..., Stated]:
     return one
 
 
-def test_linodes_items_are_lines_and_its_taxes_are_lines_of_tax(read) -> None:
+def test_linodes_items_are_lines_and_its_taxes_are_lines_of_tax(read: Callable[..., Stated]) -> None:
     found = read(linode(), columns=LINE)
     assert (found.format, found.reason) == ("linode_json", None)
     assert found.lines == [
@@ -55,7 +55,7 @@ def test_linodes_items_are_lines_and_its_taxes_are_lines_of_tax(read) -> None:
     )
 
 
-def test_linodes_hours_are_kept_with_their_exclusive_end(read) -> None:
+def test_linodes_hours_are_kept_with_their_exclusive_end(read: Callable[..., Stated]) -> None:
     columns = "service_name, resource_name, charge_period_start, charge_period_end, quantity, unit"
     assert read(linode(linode_item()), columns=columns).lines[0] == (
         "Nanode 1GB",
@@ -67,18 +67,18 @@ def test_linodes_hours_are_kept_with_their_exclusive_end(read) -> None:
     )
 
 
-def test_linodes_tax_without_a_summary_is_one_line(read) -> None:
+def test_linodes_tax_without_a_summary_is_one_line(read: Callable[..., Stated]) -> None:
     found = read(linode(tax_summary=[]), columns=LINE)
     assert found.lines[-1] == ("Tax", "Tax", None, Decimal("2.52"), "USD")
     assert len(found.lines) == 3
 
 
-def test_a_negative_item_is_a_credit(read) -> None:
+def test_a_negative_item_is_a_credit(read: Callable[..., Stated]) -> None:
     found = read(linode(linode_item(), linode_item(-3.5, label="Tax-exempt credit")), columns=LINE)
     assert found.lines[1] == ("Credit", "Tax-exempt credit", None, Decimal("-3.5"), "USD")
 
 
-def test_ovhclouds_details_and_tax_come_to_what_the_bill_states(read) -> None:
+def test_ovhclouds_details_and_tax_come_to_what_the_bill_states(read: Callable[..., Stated]) -> None:
     found = read(ovhcloud(), columns=LINE)
     assert (found.format, found.reason) == ("ovhcloud_json", None)
     assert found.lines == [
@@ -95,7 +95,7 @@ def test_ovhclouds_details_and_tax_come_to_what_the_bill_states(read) -> None:
     assert (stated.month, stated.lines_month, stated.issued_on) == (None, date(2026, 4, 1), date(2026, 5, 2))
 
 
-def test_a_bill_whose_details_say_no_period_is_of_the_month_of_its_date(read) -> None:
+def test_a_bill_whose_details_say_no_period_is_of_the_month_of_its_date(read: Callable[..., Stated]) -> None:
     [stated] = read(ovhcloud(ovh_detail(37.87, periodStart=None, periodEnd=None))).invoices
     assert stated.month == date(2026, 5, 1)
 
@@ -115,17 +115,19 @@ def test_a_bill_whose_details_say_no_period_is_of_the_month_of_its_date(read) ->
         ),
     ],
 )
-def test_a_month_that_begins_at_midnight_of_another_zone_is_its_own(read, document, month) -> None:
+def test_a_month_that_begins_at_midnight_of_another_zone_is_its_own(
+    read: Callable[..., Stated], document: dict[str, Any], month: date
+) -> None:
     [stated] = read(document).invoices
     assert (stated.month or stated.lines_month) == month
 
 
-def test_details_in_other_currencies_than_the_tax_are_told(read) -> None:
+def test_details_in_other_currencies_than_the_tax_are_told(read: Callable[..., Stated]) -> None:
     [stated] = read(ovhcloud(ovh_detail(totalPrice=price(37.87, "USD")))).invoices
     assert stated.currencies == ("EUR", "USD")
 
 
-def test_scaleways_list_states_each_of_its_invoices(read) -> None:
+def test_scaleways_list_states_each_of_its_invoices(read: Callable[..., Stated]) -> None:
     credit = scaleway_invoice(
         id="credit",
         number=4712,
@@ -179,20 +181,24 @@ def test_a_list_of_invoices_by_itself_and_one_by_itself_are_read_alike(desk: Des
         ({"type": "debit_note"}, True, None, "invoice one, type: debit_note; expected one of periodic, purchase"),
     ],
 )
-def test_scaleways_states_say_what_is_to_be_paid(read, fields, is_final, withdrawn, doubt) -> None:
+def test_scaleways_states_say_what_is_to_be_paid(
+    read: Callable[..., Stated], fields: dict[str, Any], is_final: bool, withdrawn: str | None, doubt: str | None
+) -> None:
     [stated] = read(scaleway(scaleway_invoice(id="one", **fields))).invoices
     assert (stated.is_final, stated.withdrawn) == (is_final, withdrawn)
-    assert [one[: len(doubt)] for one in stated.doubts] == ([] if doubt is None else [doubt])
+    assert [one[: len(doubt or "")] for one in stated.doubts] == ([] if doubt is None else [doubt])
 
 
-def test_a_draft_has_no_number(read) -> None:
+def test_a_draft_has_no_number(read: Callable[..., Stated]) -> None:
     [stated] = read(scaleway(scaleway_invoice(id="one", number=0, state="draft", issued_date=None))).invoices
     assert (stated.external_id, stated.invoice_number, stated.is_final) == ("one", "one", False)
 
 
 @quickly(10)
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**12), st.booleans()), min_size=1, max_size=20))
-def test_a_credit_note_counts_negative_whatever_the_sign_of_its_amounts(tmp_path_factory, drawn) -> None:
+def test_a_credit_note_counts_negative_whatever_the_sign_of_its_amounts(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, bool]]
+) -> None:
     def nanos(amount: int, sign: int) -> dict[str, Any]:
         return money(sign * (amount // 10**9), sign * (amount % 10**9))
 
@@ -220,7 +226,7 @@ def test_a_credit_note_counts_negative_whatever_the_sign_of_its_amounts(tmp_path
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_refund_of_ovhcloud_is_a_credit_note_of_its_bill(read, sign: int) -> None:
+def test_a_refund_of_ovhcloud_is_a_credit_note_of_its_bill(read: Callable[..., Stated], sign: int) -> None:
     found = read(
         ovhcloud_refund(
             ovh_detail(sign * 10.0),
@@ -240,12 +246,12 @@ def test_a_refund_of_ovhcloud_is_a_credit_note_of_its_bill(read, sign: int) -> N
     assert (stated.stated_total, stated.stated_tax, stated.lines_month) == (Decimal(-12), Decimal(-2), date(2026, 4, 1))
 
 
-def test_a_bill_refers_to_no_other(read) -> None:
+def test_a_bill_refers_to_no_other(read: Callable[..., Stated]) -> None:
     [stated] = read(ovhcloud()).invoices
     assert stated.refers_to is None
 
 
-def test_an_invoice_of_linode_may_give_back(read) -> None:
+def test_an_invoice_of_linode_may_give_back(read: Callable[..., Stated]) -> None:
     items = [linode_item(-25.0, label="Refund of invoice 122")]
     found = read(linode(*items, subtotal=-25.0, tax=-2.5, tax_summary=[], total=-27.5), columns=LINE)
     assert found.lines == [
@@ -283,7 +289,7 @@ BAD: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 
 
-def test_every_digit_of_a_number_is_read_and_more_than_18_decimals_are_rounded(read) -> None:
+def test_every_digit_of_a_number_is_read_and_more_than_18_decimals_are_rounded(read: Callable[..., Stated]) -> None:
     amounts = ["20.20000000000000000001", "12345678901234.123456789012345678", "7.2922557592391990000E-9", "0.1"]
     items = [linode_item(number, label=f"item {number}") for number in (1001, 1002, 1003, 1004)]
     content = written(linode(*items))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster_tests.kit.aws import HEADER, as_csv, as_parquet, cur2_name, item, tax
-from arcadia_dagster_tests.kit.documents import Desk
+from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.texts import AMOUNTS, TEXTS
 
@@ -16,7 +16,7 @@ APRIL = date(2026, 4, 1)
 at = datetime.fromisoformat
 
 
-def stated(document):
+def stated(document: Stated) -> list[tuple[object, ...]]:
     """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
     return [
         (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
@@ -29,7 +29,9 @@ USUAL = ("aws", "111", "2001", APRIL, True, Decimal("6.60"))
 
 @quickly(6)
 @given(st.lists(st.tuples(AMOUNTS, TEXTS, st.sampled_from(("Usage", "Tax", "Credit"))), min_size=1))
-def test_whatever_is_charged_comes_out_to_the_last_digit_under_the_names_of_either_version(tmp_path_factory, charges):
+def test_whatever_is_charged_comes_out_to_the_last_digit_under_the_names_of_either_version(
+    tmp_path_factory: pytest.TempPathFactory, charges: list[tuple[str, str, str]]
+) -> None:
     desk = Desk(tmp_path_factory.mktemp("aws"))
     rows = [item(UnblendedCost=cost, LineItemDescription=text, LineItemType=type_) for cost, text, type_ in charges]
     documents = as_csv(*rows), as_csv(*rows, is_cur2=True), as_parquet(*rows, cost=pa.decimal128(38, 18))
@@ -39,7 +41,7 @@ def test_whatever_is_charged_comes_out_to_the_last_digit_under_the_names_of_eith
         assert document.lines == expected
 
 
-def test_every_version_and_packing_says_the_same(desk):
+def test_every_version_and_packing_says_the_same(desk: Desk) -> None:
     rows = (item(), tax(), item(UnblendedCost="0.0000000181", UsageAmount="0.5"))
     small = (item(), tax(), item(UnblendedCost="1.81E-8", UsageAmount="5E-1"))
     versions = {
@@ -67,7 +69,7 @@ def test_every_version_and_packing_says_the_same(desk):
         assert stated(document) == [(*USUAL[:5], Decimal("6.6000000181"))], label
 
 
-def test_service_and_project_are_as_names_where_there_are_names(desk):
+def test_service_and_project_are_as_names_where_there_are_names(desk: Desk) -> None:
     legacy, cur2 = desk.read(
         as_csv(item(), tax()), as_csv(item(), tax(), is_cur2=True), columns="service_name, project, resource_name"
     )
@@ -95,7 +97,7 @@ TYPES = {
 }
 
 
-def test_each_type_has_its_category_and_all_come_to_what_is_invoiced(desk):
+def test_each_type_has_its_category_and_all_come_to_what_is_invoiced(desk: Desk) -> None:
     rows = [
         item(LineItemType=type_, UnblendedCost=cost, LineItemDescription=f"{type_} of tax")
         for type_, (cost, _) in TYPES.items()
@@ -110,18 +112,18 @@ def test_each_type_has_its_category_and_all_come_to_what_is_invoiced(desk):
     assert invoice.lines_total == sum(Decimal(cost) for cost, _ in TYPES.values()) + Decimal("0.30")
 
 
-def test_line_items_with_one_id_are_charges_of_their_own(desk):
+def test_line_items_with_one_id_are_charges_of_their_own(desk: Desk) -> None:
     [document] = desk.read(as_csv(item(), item(), item(UnblendedCost="-6.00")))
     assert [amount for *_, amount in document.lines] == [Decimal(6), Decimal(6), Decimal(-6)]
 
 
-def test_the_month_is_that_of_the_middle_of_the_billing_period(desk):
+def test_the_month_is_that_of_the_middle_of_the_billing_period(desk: Desk) -> None:
     rows = [item(BillingPeriodStartDate="2026-03-31T16:00:00Z", BillingPeriodEndDate="2026-04-30T16:00:00Z")]
     for document in desk.read(as_csv(*rows), as_csv(*rows, is_cur2=True), as_parquet(*rows)):
         assert [one.month for one in document.invoices] == [APRIL]
 
 
-def test_lines_are_of_the_payer_s_invoice_or_of_what_is_not_invoiced_yet(desk):
+def test_lines_are_of_the_payer_s_invoice_or_of_what_is_not_invoiced_yet(desk: Desk) -> None:
     rows = (
         item(),
         item(InvoiceId=""),
@@ -142,7 +144,7 @@ def test_lines_are_of_the_payer_s_invoice_or_of_what_is_not_invoiced_yet(desk):
         assert all(invoice.may_be_part for invoice in document.invoices)
 
 
-def test_a_quantity_has_18_decimals_and_an_amount_of_parquet_too(desk):
+def test_a_quantity_has_18_decimals_and_an_amount_of_parquet_too(desk: Desk) -> None:
     tiny = "9.313225746154785e-10"
     csv, parquet = desk.read(
         as_csv(item(UsageAmount=tiny)),
@@ -154,14 +156,14 @@ def test_a_quantity_has_18_decimals_and_an_amount_of_parquet_too(desk):
     assert parquet.lines == [(rounded, rounded)]
 
 
-def test_the_net_cost_is_a_control_total_where_every_line_has_one(desk):
+def test_the_net_cost_is_a_control_total_where_every_line_has_one(desk: Desk) -> None:
     every = [item(NetUnblendedCost="5.50"), item(NetUnblendedCost="-0.25")]
     found = desk.read(as_csv(*every), as_parquet(*every), as_csv(item(NetUnblendedCost="5.50"), item()))
     totals = [stated.stated_total for document in found for stated in document.invoices]
     assert totals == [Decimal("5.25"), Decimal("5.25"), None]
 
 
-def test_blank_times_and_a_blank_quantity_are_none(desk):
+def test_blank_times_and_a_blank_quantity_are_none(desk: Desk) -> None:
     rows = (item(UsageStartDate="", UsageEndDate="", UsageAmount=""),)
     for document in desk.read(
         as_csv(*rows), as_parquet(*rows), columns="charge_period_start, charge_period_end, quantity"
@@ -184,7 +186,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("is_cur2", [False, True])
-def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk, is_cur2):
+def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk: Desk, is_cur2: bool) -> None:
     cases = {
         (column, value): as_csv(item(), item(**{column: value}), is_cur2=is_cur2)
         for column, values in BAD.items()
@@ -200,7 +202,7 @@ def test_a_value_that_cannot_be_read_is_told_with_its_line_and_column(desk, is_c
     assert wrong == {}
 
 
-def test_a_header_that_lacks_a_column_or_has_it_twice_is_named(desk):
+def test_a_header_that_lacks_a_column_or_has_it_twice_is_named(desk: Desk) -> None:
     without = tuple(name for name in HEADER if name != "bill/InvoiceId")
     found = desk.read_cases(
         {"without": as_csv(item(), header=without), "twice": as_csv(item(), header=(*HEADER, "lineItem/UnblendedCost"))}

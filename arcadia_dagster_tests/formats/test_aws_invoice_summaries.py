@@ -9,6 +9,7 @@ import pytest
 
 from arcadia_dagster.reading.statements import InvoiceStatement, StatedTax
 from arcadia_dagster_tests.kit.aws import comes_to, credit_memo, summaries
+from arcadia_dagster_tests.kit.documents import Desk
 
 WHOLE: dict[str, Any] = {
     "AccountId": "111122223333",
@@ -49,14 +50,14 @@ WHOLE: dict[str, Any] = {
 """One with every member that the API documents."""
 
 
-def only(desk, content: bytes) -> InvoiceStatement:
+def only(desk: Desk, content: bytes) -> InvoiceStatement:
     [found] = desk.read(content)
     assert (found.format, found.reason) == ("aws_invoice_summaries", None)
     [statement] = found.statements
     return statement
 
 
-def test_every_documented_member_is_read_or_kept_apart(large_desk):
+def test_every_documented_member_is_read_or_kept_apart(large_desk: Desk) -> None:
     assert only(large_desk, summaries(WHOLE)) == InvoiceStatement(
         source="aws",
         account_id="111122223333",
@@ -79,7 +80,9 @@ def test_every_documented_member_is_read_or_kept_apart(large_desk):
 
 
 @pytest.mark.parametrize("amounts", [comes_to("11.90", "10.00"), comes_to("-11.90", "-10.00")], ids=["plus", "minus"])
-def test_a_credit_memo_counts_below_zero_whatever_its_sign_and_names_its_invoice(large_desk, amounts):
+def test_a_credit_memo_counts_below_zero_whatever_its_sign_and_names_its_invoice(
+    large_desk: Desk, amounts: dict[str, dict[str, str]]
+) -> None:
     paid = {"PaymentCurrencyAmount": {"TotalAmount": "10.00", "CurrencyCode": "EUR"}}
     found = only(large_desk, summaries(credit_memo("CN-1", **amounts, **paid)))
     assert (found.kind, found.refers_to) == ("credit_note", "INV-1")
@@ -90,17 +93,17 @@ def test_a_credit_memo_counts_below_zero_whatever_its_sign_and_names_its_invoice
 @pytest.mark.parametrize(
     "written", ["2026-10-31", "2026-10-31T00:00:00Z", "2026-10-31T00:00:00+00:00", 1793404800, 1.7934048e9]
 )
-def test_times_are_iso_8601_or_seconds_since_1970(large_desk, written):
+def test_times_are_iso_8601_or_seconds_since_1970(large_desk: Desk, written: float | str) -> None:
     assert only(large_desk, summaries({"IssuedDate": written})).issued_on == date(2026, 10, 31)
 
 
-def test_the_tax_is_that_of_the_breakdown_where_the_total_before_it_is_not_told(large_desk):
+def test_the_tax_is_that_of_the_breakdown_where_the_total_before_it_is_not_told(large_desk: Desk) -> None:
     base = {"TotalAmount": "11.90", "CurrencyCode": "USD", "AmountBreakdown": {"Taxes": {"TotalAmount": "1.90"}}}
     found = only(large_desk, summaries({"BaseCurrencyAmount": base}))
     assert (found.gross, found.net, found.tax) == (Decimal("11.90"), None, Decimal("1.90"))
 
 
-def test_a_payment_receipt_is_left_out_and_a_tax_invoice_states_its_commercial_invoice(large_desk):
+def test_a_payment_receipt_is_left_out_and_a_tax_invoice_states_its_commercial_invoice(large_desk: Desk) -> None:
     content = summaries(
         {},
         {"InvoiceId": "R-1", "InvoiceType": "PAYMENT_RECEIPT"},
@@ -113,7 +116,7 @@ def test_a_payment_receipt_is_left_out_and_a_tax_invoice_states_its_commercial_i
     assert [invoice.withdrawn for invoice in found.invoices] == [None, None, "voided"]
 
 
-def test_a_rate_of_the_other_direction_is_not_taken_for_one_of_this(large_desk):
+def test_a_rate_of_the_other_direction_is_not_taken_for_one_of_this(large_desk: Desk) -> None:
     paid = {
         "TotalAmount": "10.00",
         "CurrencyCode": "EUR",
@@ -152,7 +155,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk, case):
+def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk: Desk, case: str) -> None:
     member, reason = WRONG[case]
     [found] = large_desk.read(summaries({}, member))
     assert str(found.reason).startswith(reason)
@@ -168,6 +171,6 @@ def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_take
         ({"InvoiceSummaries": [7]}, "InvoiceSummaries: ['7']; expected a list of objects"),
     ],
 )
-def test_a_list_that_is_not_whole_is_rejected(large_desk, content, reason):
+def test_a_list_that_is_not_whole_is_rejected(large_desk: Desk, content: dict[str, Any], reason: str) -> None:
     [found] = large_desk.read(json.dumps(content))
     assert str(found.reason).startswith(reason)

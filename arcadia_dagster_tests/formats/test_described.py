@@ -274,6 +274,8 @@ def test_a_description_of_ones_own_takes_the_place_of_one_that_comes_with_the_pr
     own = (Path(__file__).parents[2] / "arcadia_dagster/formats/descriptions/hetzner.toml").read_text(encoding="utf-8")
     (tmp_path / "mine.toml").write_text(own.replace("not stated", "not due"), encoding="utf-8")
     [found] = Descriptions.of(tmp_path).formats
+    assert found.description.tax is not None
+    assert shipped.tax is not None
     assert (found.name, found.description.tax.none, shipped.tax.none) == ("hetzner", "not due", "not stated")
     assert found.digest != shipped.digest
 

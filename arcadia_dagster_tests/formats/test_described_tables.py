@@ -1,6 +1,6 @@
 """Described tables as consoles give them: lines above the header, totals below, categories, months, taxes stated once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +31,7 @@ PREAMBLE = "Invoice number,5000000030\nInvoice date,2026-04-30\n\n"
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Iterator[Any]:
+def read(tmp_path: Path) -> Iterator[Callable[..., Stated]]:
     desks: list[Desk] = []
 
     def one(content: str, text: str, **options: str) -> Stated:
@@ -62,7 +62,7 @@ def with_columns(**columns: str) -> str:
     return PLAIN.replace('amount = "Cost"', f'amount = "Cost", {more}')
 
 
-def test_the_table_may_begin_below_other_lines(read) -> None:
+def test_the_table_may_begin_below_other_lines(read: Callable[..., Stated]) -> None:
     usual = read(HEADER + ROWS, PLAIN + TAX).lines
     assert len(usual) == 3
     for first_line in ("4", '"header"'):
@@ -74,14 +74,14 @@ def test_the_table_may_begin_below_other_lines(read) -> None:
     assert read(HEADER + ROWS, top(PLAIN, 'first_line = "header"') + TAX).lines == usual
 
 
-def test_a_table_without_a_header_may_begin_below_other_lines(read) -> None:
+def test_a_table_without_a_header_may_begin_below_other_lines(read: Callable[..., Stated]) -> None:
     text = """name = "plain"\nsource = "plain"\ncurrency = "USD"\nheader = false\nwidth = 4\nfirst_line = 4
     columns = {service = 1, start = 2, amount = 4}\n[tax]\ncolumn = 3\nvalues = ["Tax"]\n"""
     found = read(PREAMBLE + ROWS, text, columns="line_number, amount")
     assert found.lines == [(1, Decimal(60)), (2, Decimal(30)), (3, Decimal(9))]
 
 
-def test_the_place_of_a_problem_below_other_lines_is_the_line_of_the_file(read) -> None:
+def test_the_place_of_a_problem_below_other_lines_is_the_line_of_the_file(read: Callable[..., Stated]) -> None:
     text = top(PLAIN, "first_line = 4") + TAX
     cases = {
         ROWS + "Compute,2026-04-03,Usage,much\n": "line 8, column Cost: 'much'",
@@ -94,7 +94,9 @@ def test_the_place_of_a_problem_below_other_lines_is_the_line_of_the_file(read) 
     assert [reason for reason in found if not found[reason].startswith(reason)] == [], found
 
 
-def test_where_the_header_is_found_elsewhere_it_is_said_which_line_it_is(read, tmp_path: Path) -> None:
+def test_where_the_header_is_found_elsewhere_it_is_said_which_line_it_is(
+    read: Callable[..., Stated], tmp_path: Path
+) -> None:
     reason = str(read(PREAMBLE + HEADER + ROWS, PLAIN + TAX).reason)
     hint = 'line 4 has the columns that plain names: say first_line = 4 in one.toml, or first_line = "header"'
     assert hint in reason
@@ -109,7 +111,7 @@ def head_of(text: str) -> Any:
     return Head(text=text, newline="\n")
 
 
-def test_a_total_is_no_line_but_what_the_lines_must_come_to(read) -> None:
+def test_a_total_is_no_line_but_what_the_lines_must_come_to(read: Callable[..., Stated]) -> None:
     rows = f"{ROWS},,Rounding,0.01\n,,Subtotal,90.00\n,,TOTAL ,99.01\n"
     found = read(HEADER + rows, PLAIN + TAX + TOTAL, columns="line_number, charge_category, amount")
     assert found.reason is None
@@ -123,7 +125,7 @@ def test_a_total_is_no_line_but_what_the_lines_must_come_to(read) -> None:
     )
 
 
-def test_a_total_in_the_middle_leaves_every_line_its_own_number(read) -> None:
+def test_a_total_in_the_middle_leaves_every_line_its_own_number(read: Callable[..., Stated]) -> None:
     rows = "A,2026-04-01,Usage,1\n,,Total,3\nB,2026-04-01,Usage,2\n"
     found = read(HEADER + rows, PLAIN + TAX + TOTAL, columns="line_number, service_name, amount")
     assert found.lines == [(1, "A", Decimal(1)), (3, "B", Decimal(2))]
@@ -152,14 +154,16 @@ def test_wherever_totals_stand_the_lines_are_the_same(
     assert found.invoices[0].doubts == ()
 
 
-def test_totals_alone_are_no_invoice_and_an_unreadable_total_is_told(read) -> None:
+def test_totals_alone_are_no_invoice_and_an_unreadable_total_is_told(read: Callable[..., Stated]) -> None:
     assert str(read(HEADER + ",,Total,3\n", PLAIN + TAX + TOTAL).reason).startswith("it has totals, and no line")
     reason = read(HEADER + ROWS + ",,Total,three\n", PLAIN + TAX + TOTAL).reason
     assert str(reason).startswith("line 5, column Cost: 'three'; expected an amount")
     assert read(HEADER + ROWS + ",,Subtotal,\n", PLAIN + TAX + TOTAL).reason is None
 
 
-def test_totals_that_differ_from_each_other_or_from_all_lines_of_a_file_are_in_doubt(read) -> None:
+def test_totals_that_differ_from_each_other_or_from_all_lines_of_a_file_are_in_doubt(
+    read: Callable[..., Stated],
+) -> None:
     [one] = read(HEADER + ROWS + ",,Total,99\n,,Total,98\n", PLAIN + TAX + TOTAL).invoices
     assert one.doubts == ("its rows with its total state different ones",)
     text = with_columns(invoice="Invoice") + TAX + TOTAL
@@ -175,7 +179,7 @@ def test_totals_that_differ_from_each_other_or_from_all_lines_of_a_file_are_in_d
     ] * 2
 
 
-def test_a_total_before_tax_never_confirms_that_there_is_no_tax(read) -> None:
+def test_a_total_before_tax_never_confirms_that_there_is_no_tax(read: Callable[..., Stated]) -> None:
     text = PLAIN + '[tax]\nnone = "not stated"\n' + TOTAL
     rows = ROWS.replace(",,Tax,9.00\n", "")
     [invoice] = read(HEADER + rows + ",,Total,90.00\n", text).invoices
@@ -184,7 +188,7 @@ def test_a_total_before_tax_never_confirms_that_there_is_no_tax(read) -> None:
     assert invoice.doubts == ("its total before tax is stated as 99, and its lines come to 90",)
 
 
-def test_a_total_beside_a_column_of_taxes_is_stated_with_them(read) -> None:
+def test_a_total_beside_a_column_of_taxes_is_stated_with_them(read: Callable[..., Stated]) -> None:
     text = PLAIN + '[tax]\namount = "VAT"\n' + TOTAL
     rows = "A,2026-04-01,Usage,60.00,6.00\nB,2026-04-01,Usage,30.00,3.00\n,,Total,90.00,9.00\n"
     found = read("Service,Day,Kind,Cost,VAT\n" + rows, text, columns="line_number, charge_category, amount")
@@ -193,7 +197,7 @@ def test_a_total_beside_a_column_of_taxes_is_stated_with_them(read) -> None:
     assert (invoice.stated_total, invoice.stated_tax, invoice.doubts) == (Decimal(99), Decimal(9), ())
 
 
-def test_a_total_and_a_tax_that_each_line_repeats_are_controls(read) -> None:
+def test_a_total_and_a_tax_that_each_line_repeats_are_controls(read: Callable[..., Stated]) -> None:
     text = with_columns(total="Total", total_tax="Total tax") + TAX
     header = "Service,Day,Kind,Cost,Total,Total tax\n"
     [invoice] = read(header + ROWS.replace("\n", ",99.00,9.00\n"), text).invoices
@@ -207,7 +211,7 @@ def test_a_total_and_a_tax_that_each_line_repeats_are_controls(read) -> None:
     assert str(reason).startswith("line 2, column Total: 'much'; expected an amount")
 
 
-def test_a_tax_that_each_line_repeats_for_its_invoice_is_a_line_once(read) -> None:
+def test_a_tax_that_each_line_repeats_for_its_invoice_is_a_line_once(read: Callable[..., Stated]) -> None:
     text = with_columns(invoice="Invoice") + '[tax]\nstated = "Invoice tax"\n' + TOTAL
     rows = [
         "A,2026-04-01,Usage,60.00,R-1,",
@@ -251,7 +255,7 @@ Tax = ["VAT"]
 """
 
 
-def test_a_column_may_say_the_category_and_another_value_is_in_doubt(read) -> None:
+def test_a_column_may_say_the_category_and_another_value_is_in_doubt(read: Callable[..., Stated]) -> None:
     kinds = ("Usage", " PLAN ", "voucher", "correction", "vat", "gift")
     rows = "".join(f"x,2026-04-01,{kind},-1.00\n" for kind in kinds)
     found = read(HEADER + rows, PLAIN + CATEGORIES, columns="charge_category")
@@ -274,7 +278,7 @@ TIMES: Mapping[str, tuple[str, str, datetime]] = {
 }  # fmt: skip
 
 
-def test_times_may_have_fractions_and_be_written_in_several_ways(read) -> None:
+def test_times_may_have_fractions_and_be_written_in_several_ways(read: Callable[..., Stated]) -> None:
     for label, (formats, text, time) in TIMES.items():
         found = read(
             f"{HEADER}A,{text},Usage,1\n", top(PLAIN, f"date_format = {formats}") + TAX, columns="charge_period_start"
@@ -284,7 +288,7 @@ def test_times_may_have_fractions_and_be_written_in_several_ways(read) -> None:
     assert str(reason).startswith("line 2, column Day: '2026-02-31'; expected a time written as %Y-%m-%d or %d.%m.%Y")
 
 
-def test_the_end_of_a_day_and_of_a_time_are_told_apart(read) -> None:
+def test_the_end_of_a_day_and_of_a_time_are_told_apart(read: Callable[..., Stated]) -> None:
     keys = ['date_format = ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"]', 'end = "inclusive"']
     text = top(with_columns(end="To"), *keys) + TAX
     rows = "A,2026-04-01,Usage,1,2026-04-30\nB,2026-04-01,Usage,1,2026-04-30 23:59:59\n"
@@ -293,7 +297,7 @@ def test_the_end_of_a_day_and_of_a_time_are_told_apart(read) -> None:
 
 
 @pytest.mark.parametrize("month", ["2026-04", "202604", "2026-04-17"])
-def test_months_are_read_with_a_hyphen_without_and_as_a_day(read, month: str) -> None:
+def test_months_are_read_with_a_hyphen_without_and_as_a_day(read: Callable[..., Stated], month: str) -> None:
     text = with_columns(month="Month") + TAX
     [invoice] = read(f"Service,Day,Kind,Cost,Month\nA,,Usage,1,{month}\n", text).invoices
     assert invoice.month == date(2026, 4, 1)
@@ -321,7 +325,7 @@ CLEAR = {
 UNCLEAR = ("1,020", "1.020,00", "1,02.00", "1'03.29", "10.000.000", "€5.00", "5.00 EUR", "1 0.00")
 
 
-def test_thousands_are_grouped_by_whatever_is_clear_where_no_mark_is_described(read) -> None:
+def test_thousands_are_grouped_by_whatever_is_clear_where_no_mark_is_described(read: Callable[..., Stated]) -> None:
     content = HEADER + "".join(f'A,2026-04-01,Usage,"{text}"\n' for text in CLEAR)
     found = read(content, PLAIN + TAX, columns="amount")
     assert (found.reason, [amount for (amount,) in found.lines]) == (None, [Decimal(one) for one in CLEAR.values()])
@@ -333,7 +337,7 @@ def test_thousands_are_grouped_by_whatever_is_clear_where_no_mark_is_described(r
         assert str(reason).startswith("line 2, column Cost: '1,020.00'"), mark
 
 
-def test_only_the_lines_own_currency_may_stand_beside_its_amount(read) -> None:
+def test_only_the_lines_own_currency_may_stand_beside_its_amount(read: Callable[..., Stated]) -> None:
     text = PLAIN.replace('currency = "USD"\n', "").replace('amount = "Cost"', 'amount = "Cost", currency = "C"') + TAX
     rows = [("$1,020.00", "USD"), ("EUR 5.00", "eur"), ("€5.00", "EUR"), ("£5", "GBP"), ("$5", "AUD"), ("5", "CHF")]
     content = "Service,Day,Kind,Cost,C\n" + "".join(f'A,2026-04-01,Usage,"{amount}",{code}\n' for amount, code in rows)
@@ -347,7 +351,7 @@ def test_only_the_lines_own_currency_may_stand_beside_its_amount(read) -> None:
         assert str(reason).startswith(f"line 2, column Cost: '{amount}'"), amount
 
 
-def test_a_blank_id_may_mean_that_a_line_is_not_invoiced_yet(read) -> None:
+def test_a_blank_id_may_mean_that_a_line_is_not_invoiced_yet(read: Callable[..., Stated]) -> None:
     columns = with_columns(invoice="Invoice", month="Month") + TAX
     rows = "A,,Usage,1,R-1,2026-04\nB,,Usage,2, ,2026-04\nC,,Usage,3,,2026-05\n"
     content = "Service,Day,Kind,Cost,Invoice,Month\n" + rows
@@ -360,12 +364,12 @@ def test_a_blank_id_may_mean_that_a_line_is_not_invoiced_yet(read) -> None:
     ]
 
 
-def test_files_may_be_parts(read) -> None:
+def test_files_may_be_parts(read: Callable[..., Stated]) -> None:
     assert not read(HEADER + ROWS, PLAIN + TAX).invoices[0].may_be_part
     assert read(HEADER + ROWS, top(PLAIN, "parts = true") + TAX).invoices[0].may_be_part
 
 
-def test_two_billing_months_in_one_file_are_two_invoices_or_in_doubt_and_never_one(read) -> None:
+def test_two_billing_months_in_one_file_are_two_invoices_or_in_doubt_and_never_one(read: Callable[..., Stated]) -> None:
     content = "Service,Day,Kind,Cost,Month\nA,,Usage,1,2026-04\nB,,Usage,2,2026-05\nC,,Usage,3,2026-05\n"
     by_month = with_columns(month="Month") + TAX
     assert [(one.month, one.lines_total) for one in read(content, by_month).invoices] == [
@@ -389,7 +393,7 @@ def test_two_billing_months_in_one_file_are_two_invoices_or_in_doubt_and_never_o
     assert invoice.doubts == ()
 
 
-def test_amounts_too_large_to_be_summed_are_rejected_and_break_nothing(read) -> None:
+def test_amounts_too_large_to_be_summed_are_rejected_and_break_nothing(read: Callable[..., Stated]) -> None:
     rows = "A,2026-04-01,Usage,99999999999999999999.5\n" * 3 + ",,Total,99999999999999999999.5\n"
     assert "expected less than 100,000,000,000,000 an invoice" in str(read(HEADER + rows, PLAIN + TAX + TOTAL).reason)
 

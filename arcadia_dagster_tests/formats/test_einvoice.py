@@ -133,7 +133,7 @@ def test_the_same_facts_in_both_syntaxes_are_the_same_invoice_and_come_to_what_i
     assert one.number == " ".join(facts.number.split())
 
 
-def test_an_invoice_is_read_with_all_that_it_states(facts_of) -> None:
+def test_an_invoice_is_read_with_all_that_it_states(facts_of: Callable[[bytes], EInvoice]) -> None:
     stated = facts_of(ubl(LONG)).statement()
     assert (stated.source, stated.account_id, stated.external_id) == ("hetzner", "K0123456789", "R0012345678")
     assert (stated.gross, stated.net, stated.tax) == (Decimal("56.53"), Decimal("47.50"), Decimal("9.03"))
@@ -159,7 +159,7 @@ def test_an_invoice_is_read_with_all_that_it_states(facts_of) -> None:
 
 
 @BOTH
-def test_its_lines_are_cost_lines_with_period_quantity_and_tax(read, syntax: str) -> None:
+def test_its_lines_are_cost_lines_with_period_quantity_and_tax(read: Callable[..., Stated], syntax: str) -> None:
     columns = "charge_category, description, quantity, unit, amount, charge_period_start, charge_period_end"
     found = read(SYNTAXES[syntax](LONG), columns=columns)
     start, end = datetime(2026, 10, 1), datetime(2026, 11, 1)  # noqa: DTZ001 - UTC without an offset, as in the warehouse
@@ -183,7 +183,9 @@ def test_its_lines_are_cost_lines_with_period_quantity_and_tax(read, syntax: str
 
 @BOTH
 @pytest.mark.parametrize("code", ["81", "381", "396", "532"])
-def test_a_credit_note_counts_with_the_opposite_sign_in_any_syntax(facts_of, syntax: str, code: str) -> None:
+def test_a_credit_note_counts_with_the_opposite_sign_in_any_syntax(
+    facts_of: Callable[[bytes], EInvoice], syntax: str, code: str
+) -> None:
     found = facts_of(SYNTAXES[syntax](Facts(type_code=code, preceding=("R-0",))))
     stated = found.statement()
     assert (stated.kind, stated.refers_to) == ("credit_note", "R-0")
@@ -193,7 +195,9 @@ def test_a_credit_note_counts_with_the_opposite_sign_in_any_syntax(facts_of, syn
 
 
 @BOTH
-def test_a_credit_note_of_less_than_nothing_is_owed_and_held(facts_of, syntax: str) -> None:
+def test_a_credit_note_of_less_than_nothing_is_owed_and_held(
+    facts_of: Callable[[bytes], EInvoice], syntax: str
+) -> None:
     facts = Facts(type_code="381", lines=(Line("-100.00"),), taxes=(Tax("-19.00", "-100.00"),))
     found = facts_of(SYNTAXES[syntax](facts))
     assert found.statement().gross == Decimal("119.00")
@@ -202,7 +206,7 @@ def test_a_credit_note_of_less_than_nothing_is_owed_and_held(facts_of, syntax: s
 
 
 @BOTH
-def test_a_corrected_invoice_counts_as_it_states(facts_of, syntax: str) -> None:
+def test_a_corrected_invoice_counts_as_it_states(facts_of: Callable[[bytes], EInvoice], syntax: str) -> None:
     owed = facts_of(SYNTAXES[syntax](Facts(type_code="384", preceding=("R-0",))))
     assert (owed.statement().gross, owed.statement().kind) == (Decimal("119.00"), "invoice")
     assert [doubt for doubt in owed.doubts() if "takes the place of R-0" in doubt]
@@ -223,14 +227,18 @@ SUMS = {
 
 @BOTH
 @pytest.mark.parametrize("name", SUMS)
-def test_a_sum_that_is_not_that_of_its_parts_is_doubted(facts_of, syntax: str, name: str) -> None:
+def test_a_sum_that_is_not_that_of_its_parts_is_doubted(
+    facts_of: Callable[[bytes], EInvoice], syntax: str, name: str
+) -> None:
     assert list(facts_of(SYNTAXES[syntax](Facts(totals=((name, "99.00"),)))).doubts()) == [SUMS[name]]
     right = facts_of(SYNTAXES[syntax](Facts(totals=((name, f"{Decimal(Facts().sums()[name]):.4f}"),))))
     assert list(right.doubts()) == []
 
 
 @BOTH
-def test_what_is_paid_already_or_rounded_in_payment_is_no_part_of_the_total(facts_of, syntax: str) -> None:
+def test_what_is_paid_already_or_rounded_in_payment_is_no_part_of_the_total(
+    facts_of: Callable[[bytes], EInvoice], syntax: str
+) -> None:
     paid = facts_of(SYNTAXES[syntax](Facts(totals=(("prepaid", "119.00"),)))).statement()
     assert (paid.gross, paid.status) == (Decimal("119.00"), "paid")
     rounded = facts_of(SYNTAXES[syntax](Facts(totals=(("rounding", "0.05"),))))
@@ -254,12 +262,16 @@ def test_an_invoice_without_lines_is_a_statement_alone(desk: Desk) -> None:
     (Facts(lines=(Line("1", start="2026-07-01", end="2026-07-31"),)), date(2026, 7, 1)),
 ])  # fmt: skip
 @BOTH
-def test_the_month_is_that_of_its_periods_else_of_delivery_else_of_issue(read, syntax, facts, month) -> None:
+def test_the_month_is_that_of_its_periods_else_of_delivery_else_of_issue(
+    read: Callable[..., Stated], syntax: str, facts: Facts, month: date
+) -> None:
     [invoice] = read(SYNTAXES[syntax](facts)).invoices
     assert month == (invoice.month or invoice.lines_month)
 
 
-def test_the_account_is_the_sellers_number_for_the_buyer_and_not_that_of_a_registry(facts_of) -> None:
+def test_the_account_is_the_sellers_number_for_the_buyer_and_not_that_of_a_registry(
+    facts_of: Callable[[bytes], EInvoice],
+) -> None:
     number = b"<cbc:ID>K0123456789</cbc:ID>"
     assert facts_of(ubl().replace(number, b'<cbc:ID schemeID="0088">4012345000009</cbc:ID>')).buyer.number is None
     with_account = ubl().replace(
@@ -269,7 +281,7 @@ def test_the_account_is_the_sellers_number_for_the_buyer_and_not_that_of_a_regis
     assert facts_of(with_account).buyer.number == "77"
 
 
-def test_tax_in_another_currency_is_not_counted(facts_of) -> None:
+def test_tax_in_another_currency_is_not_counted(facts_of: Callable[[bytes], EInvoice]) -> None:
     other = b'<ram:TaxTotalAmount currencyID="PLN">85.00</ram:TaxTotalAmount>'
     assert facts_of(cii().replace(b"<ram:GrandTotalAmount>", other + b"<ram:GrandTotalAmount>")).totals.tax == Decimal(
         "19.00"
@@ -280,7 +292,7 @@ def test_tax_in_another_currency_is_not_counted(facts_of) -> None:
     )
 
 
-def test_headings_among_the_lines_are_not_counted(facts_of) -> None:
+def test_headings_among_the_lines_are_not_counted(facts_of: Callable[[bytes], EInvoice]) -> None:
     heading = b"</ram:LineID><ram:LineStatusReasonCode>GROUP</ram:LineStatusReasonCode>"
     found = facts_of(cii().replace(b"</ram:LineID>", heading, 1))
     assert [line.amount for line in found.lines] == [Decimal("40.00")]
@@ -340,12 +352,12 @@ HOSTILE = {
 }
 
 
-def test_a_pdf_of_the_same_make_that_is_not_hostile_is_read(read) -> None:
+def test_a_pdf_of_the_same_make_that_is_not_hostile_is_read(read: Callable[..., Stated]) -> None:
     assert read(_pdf_of(NAMED, zlib.compress(cii()))).reason is None
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_pdf_is_rejected_with_words_in_bounded_time(read, kind: str) -> None:
+def test_a_hostile_pdf_is_rejected_with_words_in_bounded_time(read: Callable[..., Stated], kind: str) -> None:
     started = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = read(HOSTILE[kind])
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -356,7 +368,9 @@ def test_a_hostile_pdf_is_rejected_with_words_in_bounded_time(read, kind: str) -
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=8), st.integers(0, 60)), min_size=1, max_size=3))
 @quickly(6, shrinks=False)
-def test_whatever_is_done_to_a_pdf_it_is_read_or_refused_with_words(tmp_path: Path, changes) -> None:
+def test_whatever_is_done_to_a_pdf_it_is_read_or_refused_with_words(
+    tmp_path: Path, changes: list[tuple[int, bytes, int]]
+) -> None:
     content = zugferd()
     for place, put, taken in changes:
         at = place % (len(content) + 1)
@@ -368,7 +382,7 @@ def test_whatever_is_done_to_a_pdf_it_is_read_or_refused_with_words(tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_cannot_be_read_is_rejected_with_words(read, kind: str) -> None:
+def test_what_cannot_be_read_is_rejected_with_words(read: Callable[..., Stated], kind: str) -> None:
     content, words = WRONG[kind]
     found = read(content)
     assert found.reason is not None
@@ -399,7 +413,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_it_is_the_same_invoice_however_it_is_written_and_packed(read, written: str) -> None:
+def test_it_is_the_same_invoice_however_it_is_written_and_packed(read: Callable[..., Stated], written: str) -> None:
     found = read(WRITTEN[written], columns="charge_category, amount")
     assert (found.reason, found.format) == (None, "einvoice")
     assert found.lines == [("Usage", Decimal("60.00")), ("Usage", Decimal("40.00")), ("Tax", Decimal("19.00"))]
@@ -412,7 +426,9 @@ def test_it_is_the_same_invoice_however_it_is_written_and_packed(read, written: 
     st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=8), st.integers(0, 60)), max_size=3),
 )
 @quickly(200)
-def test_whatever_is_done_to_one_it_is_read_or_refused_with_words(tmp_path: Path, content: bytes, changes) -> None:
+def test_whatever_is_done_to_one_it_is_read_or_refused_with_words(
+    tmp_path: Path, content: bytes, changes: list[tuple[int, bytes, int]]
+) -> None:
     for place, put, taken in changes:
         at = place % (len(content) + 1)
         content = content[:at] + put + content[at + taken :]

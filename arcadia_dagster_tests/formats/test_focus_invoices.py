@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from arcadia_dagster.reading.statements import InvoiceStatement
+from arcadia_dagster_tests.kit.documents import Desk
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.stated import detail, detail_of_tax, details_csv, details_parquet
 
@@ -56,7 +57,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_the_rows_of_an_invoice_are_one_statement_whatever_they_are_written_as(large_desk, written):
+def test_the_rows_of_an_invoice_are_one_statement_whatever_they_are_written_as(large_desk: Desk, written: str) -> None:
     [found] = large_desk.read(WRITTEN[written])
     assert (found.format, found.reason) == ("focus_invoice_detail", None)
     assert found.statements == (STATED,)
@@ -64,7 +65,9 @@ def test_the_rows_of_an_invoice_are_one_statement_whatever_they_are_written_as(l
     assert (invoice.is_statement, invoice.month, invoice.stated_total) == (True, date(2026, 4, 1), Decimal("6.60"))
 
 
-def test_a_voided_invoice_is_voided_an_open_one_is_a_preview_and_a_correction_names_what_it_corrects(large_desk):
+def test_a_voided_invoice_is_voided_an_open_one_is_a_preview_and_a_correction_names_what_it_corrects(
+    large_desk: Desk,
+) -> None:
     content = details_csv(
         detail(InvoiceId="V", InvoiceIssueStatus="Voided"),
         detail(InvoiceId="O", InvoiceIssueStatus="Open", InvoiceIssueDate=None, PaymentDueDate=None),
@@ -86,7 +89,9 @@ def test_a_voided_invoice_is_voided_an_open_one_is_a_preview_and_a_correction_na
     ]
 
 
-def test_one_id_of_two_issuers_or_accounts_is_two_invoices_and_of_two_companies_of_a_provider_one(large_desk):
+def test_one_id_of_two_issuers_or_accounts_is_two_invoices_and_of_two_companies_of_a_provider_one(
+    large_desk: Desk,
+) -> None:
     content = details_csv(
         detail(),
         detail(InvoiceIssuerName="AWS EMEA SARL"),
@@ -95,10 +100,10 @@ def test_one_id_of_two_issuers_or_accounts_is_two_invoices_and_of_two_companies_
     )
     [found] = large_desk.read(content)
     keys = [(one.source, one.account_id, one.gross) for one in found.statements]
-    assert keys == [("aws", "111", 12), ("examplecloud", "111", 6), ("aws", "222", 6)]
+    assert keys == [("aws", "111", Decimal(12)), ("examplecloud", "111", Decimal(6)), ("aws", "222", Decimal(6))]
 
 
-def test_many_rows_come_to_what_they_come_to_exactly(large_desk):
+def test_many_rows_come_to_what_they_come_to_exactly(large_desk: Desk) -> None:
     [found] = large_desk.read(details_csv(*[detail(BilledCost="0.000000000000000001"), detail(BilledCost="0.1")] * 500))
     [statement] = found.statements
     assert statement.gross == Decimal("50.0000000000000005")
@@ -135,14 +140,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk, case):
+def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk: Desk, case: str) -> None:
     row, reason = WRONG[case]
     [found] = large_desk.read(details_csv(detail(), row))
     assert str(found.reason).startswith(reason)
     assert (found.invoices, found.statements) == ((), ())
 
 
-def test_a_header_that_lacks_what_every_row_must_tell_or_tells_it_twice_is_rejected(large_desk):
+def test_a_header_that_lacks_what_every_row_must_tell_or_tells_it_twice_is_rejected(large_desk: Desk) -> None:
     without = {name: value for name, value in detail().items() if name != "BillingCurrency"}
     twice = details_csv(detail()).replace(b"PaymentTerms", b"invoiceid")
     short = details_csv(detail()) + b"1,2,3\n"
@@ -154,13 +159,13 @@ def test_a_header_that_lacks_what_every_row_must_tell_or_tells_it_twice_is_rejec
     ]
 
 
-def test_cost_and_usage_stays_what_it_is(large_desk):
+def test_cost_and_usage_stays_what_it_is(large_desk: Desk) -> None:
     [found] = large_desk.read(as_csv(charge()))
     assert (found.format, len(found.lines)) == ("focus", 1)
 
 
 @pytest.mark.parametrize("status", ["Open", "Closed"])
-def test_a_billing_period_is_accepted_and_states_no_invoice(large_desk, status):
+def test_a_billing_period_is_accepted_and_states_no_invoice(large_desk: Desk, status: str) -> None:
     period = {
         "BillingPeriodCreated": "2026-04-01T00:00:00Z",
         "BillingPeriodEnd": "2026-05-01T00:00:00Z",

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from arcadia_dagster.reading.statements import InvoiceStatement
+from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.stated import COST_TABLE, cost_row, cost_table
 
 ROWS = (
@@ -22,7 +23,7 @@ COLUMNS = "line_number, charge_category, service_name, amount, quantity, charge_
 MAY = date(2026, 5, 1)
 
 
-def read(desk, *contents, **options):
+def read(desk: Desk, *contents: str | bytes, **options: str) -> list[Stated]:
     found = desk.read(*contents, columns=COLUMNS, **options)
     assert {one.format for one in found} == {"gcp_cost_table"}
     return found
@@ -37,7 +38,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_its_rows_are_lines_and_what_stands_above_them_is_the_statement(large_desk, written):
+def test_its_rows_are_lines_and_what_stands_above_them_is_the_statement(large_desk: Desk, written: str) -> None:
     [found] = read(large_desk, WRITTEN[written])
     assert found.reason is None
     assert [(category, service, amount) for _, category, service, amount, *_ in found.lines] == [
@@ -65,13 +66,15 @@ def test_its_rows_are_lines_and_what_stands_above_them_is_the_statement(large_de
     )
 
 
-def test_a_table_without_rows_of_tax_that_comes_to_the_total_has_none_and_any_other_says_nothing_of_it(large_desk):
+def test_a_table_without_rows_of_tax_that_comes_to_the_total_has_none_and_any_other_says_nothing_of_it(
+    large_desk: Desk,
+) -> None:
     usage = cost_row("Usage", "10.00", "10.00")
     free, filtered = read(large_desk, cost_table(usage, total="$10.00"), cost_table(usage, total="$11.90"))
     assert [one.invoices[0].stated_tax for one in (free, filtered)] == [Decimal(0), None]
 
 
-def test_the_rounded_cost_counts_where_there_is_no_other_and_currencies_have_their_symbols(large_desk):
+def test_the_rounded_cost_counts_where_there_is_no_other_and_currencies_have_their_symbols(large_desk: Desk) -> None:
     row = cost_row("Usage", "1234.50", "1234.50")
     euro = cost_table(row, total="€1,234.50", currency="EUR").replace(b"($)", "(€)".encode())
     without = cost_table(row, total="$1,234.50").replace(b"Unrounded Cost ($)", b"Other")
@@ -79,18 +82,18 @@ def test_the_rounded_cost_counts_where_there_is_no_other_and_currencies_have_the
         assert found.invoices[0].stated_total == found.lines[0][3] == Decimal("1234.50")
 
 
-def test_a_table_whose_rows_do_not_come_to_its_own_total_is_in_doubt(large_desk):
+def test_a_table_whose_rows_do_not_come_to_its_own_total_is_in_doubt(large_desk: Desk) -> None:
     [found] = read(large_desk, cost_table(*ROWS[:1], *ROWS[2:], total="$958.81"))
     [doubt] = found.invoices[0].doubts
     assert doubt.startswith("its row Total is 958.81, and the others come to 1158.81")
 
 
-def test_a_table_without_a_number_is_not_invoiced_yet(large_desk):
+def test_a_table_without_a_number_is_not_invoiced_yet(large_desk: Desk) -> None:
     [found] = read(large_desk, cost_table(cost_row("Usage", "1.00", "1.00"), total="$1.00", number=""))
     assert (found.invoices[0].external_id, found.invoices[0].is_final, found.statements) == (None, False, ())
 
 
-def test_a_cost_type_that_is_not_known_leaves_the_invoice_in_doubt(large_desk):
+def test_a_cost_type_that_is_not_known_leaves_the_invoice_in_doubt(large_desk: Desk) -> None:
     [found] = read(large_desk, cost_table(cost_row("Levy", "1.00", "1.00"), total="$1.00"))
     [doubt] = found.invoices[0].doubts
     assert doubt.startswith("line 10, column Cost type: 'Levy'; expected one of Usage, Tax, Adjustment")
@@ -128,20 +131,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk, case):
+def test_what_cannot_be_read_is_named_with_its_place_and_nothing_is_taken(large_desk: Desk, case: str) -> None:
     content, reason = WRONG[case]
     [found] = read(large_desk, content)
     assert str(found.reason).startswith(reason)
     assert (found.invoices, found.statements, found.lines) == ((), (), [])
 
 
-def test_a_table_of_nobodys_billing_account_is_left_to_descriptions(large_desk):
+def test_a_table_of_nobodys_billing_account_is_left_to_descriptions(large_desk: Desk) -> None:
     above = b"Invoice number,1\nInvoice date,2026-09-30\nCurrency,USD\n\n"
     rows = b"Project name,Service description,SKU description,Cost type,Cost ($)\nprod,Compute,N2,Usage,60.00\n"
     [found] = large_desk.read(above + rows)
     assert (found.format, found.invoices) == (None, ())
 
 
-def test_the_same_columns_without_lines_above_them_are_left_to_descriptions(large_desk):
+def test_the_same_columns_without_lines_above_them_are_left_to_descriptions(large_desk: Desk) -> None:
     [found] = large_desk.read(",".join(COST_TABLE) + "\n" + ",".join(ROWS[0]) + "\n")
     assert found.format is None

@@ -62,19 +62,21 @@ def read(desk: Desk) -> Callable[[bytes], Any]:
     return lambda content: desk.read(content)[0]
 
 
-def test_a_document_is_known_however_far_behind_its_beginning_the_telling_member_is(read) -> None:
+def test_a_document_is_known_however_far_behind_its_beginning_the_telling_member_is(
+    read: Callable[[bytes], Any],
+) -> None:
     content = {"x_remark": "padding " * 20_000, **scaleway()}
     found = read(json.dumps(content).encode())
     assert (found.format, found.reason, len(found.lines)) == ("scaleway_json", None, 2)
 
 
-def test_a_packed_document_is_known_by_what_it_says(read) -> None:
+def test_a_packed_document_is_known_by_what_it_says(read: Callable[[bytes], Any]) -> None:
     for label, content in DOCUMENTS.items():
         found = read(gzip.compress(json.dumps(content).encode()))
         assert (found.format, found.reason) == (label.partition(",")[0], None), label
 
 
-def test_what_is_cut_off_is_no_json_and_says_so(read) -> None:
+def test_what_is_cut_off_is_no_json_and_says_so(read: Callable[[bytes], Any]) -> None:
     for label, content in DOCUMENTS.items():
         found = read(json.dumps(content).encode()[:-2])
         assert found.reason is not None, label
@@ -92,12 +94,14 @@ def test_what_is_cut_off_is_no_json_and_says_so(read) -> None:
         (manifest(blobs=[{"blobName": "a", "dataRowCount": 1.5}]), "blobs, 1: dataRowCount: 1.5; expected a number"),
     ],
 )
-def test_a_manifest_of_azure_that_does_not_list_files_is_rejected(read, content: bytes, reason: str) -> None:
+def test_a_manifest_of_azure_that_does_not_list_files_is_rejected(
+    read: Callable[[bytes], Any], content: bytes, reason: str
+) -> None:
     found = read(content)
     assert found.format == "azure_manifest"
     assert str(found.reason).startswith(reason)
 
 
-def test_a_manifest_of_azure_may_list_nothing_and_need_not_count_rows(read) -> None:
+def test_a_manifest_of_azure_may_list_nothing_and_need_not_count_rows(read: Callable[[bytes], Any]) -> None:
     assert read(manifest()).reason is None
     assert read(manifest(blobs=[{"blobName": "part_0.csv"}])).reason is None

@@ -1,6 +1,7 @@
 """Lists of invoices, payments and costs are no inventories; inventories are, whatever their columns are called."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ COLUMNS_OF_RESOURCES = (
 
 
 @pytest.mark.parametrize("case", LISTS)
-def test_a_list_of_invoices_or_payments_is_rejected_with_what_it_is(desk, case):
+def test_a_list_of_invoices_or_payments_is_rejected_with_what_it_is(desk: Desk, case: str) -> None:
     content, reason = LISTS[case]
     (found,) = desk.read(json.dumps(content))
     assert str(found.reason).startswith(reason)
@@ -98,7 +99,7 @@ def test_a_list_of_invoices_or_payments_is_rejected_with_what_it_is(desk, case):
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_what_has_a_column_of_money_is_no_inventory_and_what_has_not_is_one(large_desk, as_json):
+def test_what_has_a_column_of_money_is_no_inventory_and_what_has_not_is_one(large_desk: Desk, as_json: bool) -> None:
     def inventory(column: str) -> str:
         if as_json:
             return json.dumps([{"id": "7", "name": "web-01", "type": "droplet", column: "1"}])
@@ -108,13 +109,13 @@ def test_what_has_a_column_of_money_is_no_inventory_and_what_has_not_is_one(larg
     found = large_desk.read_cases({column: inventory(column) for column in columns})
     assert [column for column in columns if found[column].inventory] == list(COLUMNS_OF_RESOURCES)
     for column in COLUMNS_OF_MONEY:
-        assert (found[column].format, column in found[column].reason) == ("listing", True)
-        assert "if it is an inventory, leave these columns out" in found[column].reason
+        assert (found[column].format, column in str(found[column].reason)) == ("listing", True)
+        assert "if it is an inventory, leave these columns out" in str(found[column].reason)
 
 
-def test_a_csv_whose_types_are_invoices_is_rejected_with_the_line(desk):
+def test_a_csv_whose_types_are_invoices_is_rejected_with_the_line(desk: Desk) -> None:
     (found,) = desk.read("id,name,type\n7,web-01,droplet\n8,2026-09,Invoice\n")
-    assert found.reason.startswith("line 3, column type: 'Invoice': that is no resource")
+    assert str(found.reason).startswith("line 3, column type: 'Invoice': that is no resource")
 
 
 DESCRIPTION = """
@@ -132,7 +133,7 @@ none = "not due"
 """
 
 
-def test_what_a_description_says_of_such_a_file_is_followed(tmp_path):
+def test_what_a_description_says_of_such_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "charges.toml").write_text(DESCRIPTION, encoding="utf-8")
     desk = Desk(tmp_path, Formats.of(tmp_path))
     (found,) = desk.read("id,name,type,day,Amount\n7,web-01,droplet,2026-04-01,5.00\n")

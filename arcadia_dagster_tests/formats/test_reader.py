@@ -1,20 +1,23 @@
 import csv
 import io
 import os
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster_tests.kit.documents import END, HEADER, START, Desk, csv_text, line
+from arcadia_dagster.formats.reader import ArchivedDocument
+from arcadia_dagster_tests.kit.documents import END, HEADER, START, Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.properties import quickly
 
 INVENTORY = "id,name,type\n1,web-01,droplet\n"
 EURO_HEADER = ("description", "product", "EUR", "hours", "start", "end")
 
 
-def test_documents_of_every_shape_are_read_at_once_and_each_by_itself(desk):
+def test_documents_of_every_shape_are_read_at_once_and_each_by_itself(desk: Desk) -> None:
     euro = csv_text([("web", "Droplets", "€5.00", "1", "", "")], header=EURO_HEADER)
     found = desk.read(
         csv_text([line("one", "$1.00")]),
@@ -49,14 +52,14 @@ def test_documents_of_every_shape_are_read_at_once_and_each_by_itself(desk):
     assert [invoice.currencies for reading in found for invoice in reading.invoices] == [("USD",), ("EUR",), ("USD",)]
 
 
-def test_more_documents_than_one_statement_reads_are_read_each_by_itself(desk):
+def test_more_documents_than_one_statement_reads_are_read_each_by_itself(desk: Desk) -> None:
     count = 1_203
     found = desk.read(
         *(csv_text([line(f"{n}", f"${n}"), line("tax", "oops" if n % 400 == 7 else "$1")]) for n in range(count))
     )
     for n, reading in enumerate(found):
         if n % 400 == 7:
-            assert reading.reason.startswith("line 3, column USD: 'oops'")
+            assert str(reading.reason).startswith("line 3, column USD: 'oops'")
         else:
             assert (reading.reason, reading.lines) == (None, [(1, f"{n}", Decimal(n)), (2, "tax", Decimal(1))])
 
@@ -71,9 +74,11 @@ AMOUNTS = st.integers(-(10**6), 10**6).map(lambda cents: Decimal(cents) / 100)
     st.sampled_from(("\n", "\r\n", "\r")),
     st.booleans(),
 )
-def test_lines_keep_their_text_their_amount_and_their_order(tmp_path_factory, documents, newline, quote_all):
+def test_lines_keep_their_text_their_amount_and_their_order(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[list[tuple[str, Decimal]]], newline: str, quote_all: bool
+) -> None:
     desk = Desk(tmp_path_factory.mktemp("desk"))
-    documents = list(dict.fromkeys(tuple(document) for document in documents))
+    documents = [list(document) for document in dict.fromkeys(tuple(document) for document in documents)]
     contents = [
         csv_text([line(text, str(amount)) for text, amount in document], newline=newline, quote_all=quote_all)
         for document in documents
@@ -103,20 +108,20 @@ TEXT_CASES = {
 
 
 @pytest.fixture(scope="module")
-def descriptions(large_desk):
+def descriptions(large_desk: Desk) -> dict[str, Stated]:
     contents = {case: csv_text([line(text), line("next")]) for case, text in TEXT_CASES.items()}
     return large_desk.read_cases(contents, columns="description")
 
 
 @pytest.mark.parametrize("case", TEXT_CASES)
-def test_a_description_is_kept_exactly(descriptions, case):
+def test_a_description_is_kept_exactly(descriptions: dict[str, Stated], case: str) -> None:
     assert descriptions[case].lines == [(TEXT_CASES[case],), ("next",)]
 
 
 RECORDS = 200_000
 
 
-def numbered(numbers):
+def numbered(numbers: Iterable[int]) -> str:
     """Records with their number as description, some of which have a line end in it."""
     rest = f"720,{START},{END},$0.01,shop,iaas\n"
     products = ("Droplets", "Taxes", "?")
@@ -126,7 +131,7 @@ def numbered(numbers):
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, list[ArchivedDocument]]]:
     """A document of many lines, a small one, and one more."""
     desk = Desk(tmp_path_factory.mktemp("large"))
     contents = (numbered(range(RECORDS)), csv_text([line("0", "$9")]), numbered(range(0, RECORDS, 10)))
@@ -137,7 +142,9 @@ def large(tmp_path_factory):
     desk.reader.close()
 
 
-def test_lines_are_numbered_in_the_order_of_the_file_however_large_it_is(large):
+def test_lines_are_numbered_in_the_order_of_the_file_however_large_it_is(
+    large: tuple[Desk, list[ArchivedDocument]],
+) -> None:
     desk, (first, small, second) = large
     for document, step, count in ((first, 1, RECORDS), (second, 10, RECORDS // 10), (small, 1, 1)):
         lines = desk.reader.lines_sql([document.document_sha256])
@@ -149,7 +156,9 @@ def test_lines_are_numbered_in_the_order_of_the_file_however_large_it_is(large):
         assert found == (count, count, 1, count, count)
 
 
-def test_lines_of_several_documents_come_together_each_with_its_own_numbers(large):
+def test_lines_of_several_documents_come_together_each_with_its_own_numbers(
+    large: tuple[Desk, list[ArchivedDocument]],
+) -> None:
     desk, (_, small, second) = large
     counted = desk.lines(
         small.document_sha256,
@@ -160,7 +169,7 @@ def test_lines_of_several_documents_come_together_each_with_its_own_numbers(larg
 
 
 @pytest.mark.parametrize(("newline", "records"), [("\n", 30_000), ("\r\n", 2_000), ("\r", 2_000)])
-def test_a_bad_record_deep_in_a_large_file_is_told_with_its_line(desk, newline, records):
+def test_a_bad_record_deep_in_a_large_file_is_told_with_its_line(desk: Desk, newline: str, records: int) -> None:
     content = csv_text([line()] * records + [line('two\n"lines"')], newline=newline)
     short = content + f"short,row{newline}" + f"{','.join(line())}{newline}" * 100
     bad_value = csv_text([line()] * records + [line(amount="x")], newline=newline)
@@ -168,7 +177,7 @@ def test_a_bad_record_deep_in_a_large_file_is_told_with_its_line(desk, newline, 
     # Where lines do not end with LF, the one in the description is text.
     expected = records + (4 if newline == "\n" else 3)
     assert found[0].reason == f"line {expected}, expected 9 columns, found 2 (found 'short,row')"
-    assert found[1].reason.startswith(f"line {records + 2}, column USD: 'x'; expected an amount such as")
+    assert str(found[1].reason).startswith(f"line {records + 2}, column USD: 'x'; expected an amount such as")
 
 
 GOOD = csv_text([line("good", "$1.00")])
@@ -224,29 +233,29 @@ UNREADABLE = {
 
 
 @pytest.fixture(scope="module")
-def unreadable(large_desk):
+def unreadable(large_desk: Desk) -> dict[str, Stated]:
     bad = {case: content for case, (content, _) in UNREADABLE.items()}
     return large_desk.read_cases({"first": GOOD, **bad, "last": csv_text([line("other", "$2.00")])})
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_a_document_that_cannot_be_read_is_rejected_with_its_line(unreadable, case):
-    assert UNREADABLE[case][1] in unreadable[case].reason
+def test_a_document_that_cannot_be_read_is_rejected_with_its_line(unreadable: dict[str, Stated], case: str) -> None:
+    assert UNREADABLE[case][1] in str(unreadable[case].reason)
     assert (unreadable[case].invoices, unreadable[case].lines) == ((), [])
 
 
-def test_a_document_that_cannot_be_read_does_not_touch_its_neighbours(unreadable):
+def test_a_document_that_cannot_be_read_does_not_touch_its_neighbours(unreadable: dict[str, Stated]) -> None:
     assert {case for case, reading in unreadable.items() if reading.reason is None} == {"first", "last"}
     assert unreadable["first"].lines == [(1, "good", Decimal(1))]
     assert unreadable["last"].lines == [(1, "other", Decimal(2))]
 
 
-def test_each_of_many_broken_documents_keeps_its_own_problems(desk):
+def test_each_of_many_broken_documents_keeps_its_own_problems(desk: Desk) -> None:
     many = csv_text([line()]) + "a,b\n" * 200
     one = csv_text([line(), line()]) + "short\n"
     found = desk.read(many, one, GOOD)
-    assert found[0].reason.startswith("line 3, expected 9 columns, found 2 (found 'a,b'); line 4, ")
-    assert " more" in found[0].reason
+    assert str(found[0].reason).startswith("line 3, expected 9 columns, found 2 (found 'a,b'); line 4, ")
+    assert " more" in str(found[0].reason)
     assert found[1].reason == "line 4, expected 9 columns, found 1 (found 'short')"
     assert found[2].reason is None
 
@@ -273,7 +282,7 @@ BAD_VALUES = {
 
 
 @pytest.fixture(scope="module")
-def bad_values(large_desk):
+def bad_values(large_desk: Desk) -> dict[str, Stated]:
     contents = {
         case: csv_text([line("a\nb"), line(), line(**values), line(**values)])
         for case, (values, _) in BAD_VALUES.items()
@@ -282,14 +291,16 @@ def bad_values(large_desk):
 
 
 @pytest.mark.parametrize("case", BAD_VALUES)
-def test_a_value_that_cannot_be_read_is_told_with_line_column_value_and_expectation(bad_values, case):
+def test_a_value_that_cannot_be_read_is_told_with_line_column_value_and_expectation(
+    bad_values: dict[str, Stated], case: str
+) -> None:
     reason = BAD_VALUES[case][1]
-    assert f"line 5, {reason}" in bad_values[case].reason
-    assert f"; line 6, {reason}" in bad_values[case].reason
+    assert f"line 5, {reason}" in str(bad_values[case].reason)
+    assert f"; line 6, {reason}" in str(bad_values[case].reason)
     assert bad_values["good"].reason is None
 
 
-def test_blank_times_are_allowed(desk):
+def test_blank_times_are_allowed(desk: Desk) -> None:
     (found,) = desk.read(
         csv_text([line(start="", end="", hours="")]), columns="charge_period_start, charge_period_end, quantity, unit"
     )
@@ -297,7 +308,7 @@ def test_blank_times_are_allowed(desk):
     assert found.invoices[0].lines_month is None
 
 
-def test_a_document_that_was_read_before_the_limit_of_rows_is_not_told_twice(desk):
+def test_a_document_that_was_read_before_the_limit_of_rows_is_not_told_twice(desk: Desk) -> None:
     document = desk.archive(GOOD)
     first = desk.reader.read([document])
     again = desk.reader.read([document])
@@ -305,17 +316,17 @@ def test_a_document_that_was_read_before_the_limit_of_rows_is_not_told_twice(des
     assert desk.lines(document.document_sha256, columns="count(*) OVER ()") == [(1,)]
 
 
-def test_reading_nothing_gives_nothing(desk):
+def test_reading_nothing_gives_nothing(desk: Desk) -> None:
     assert desk.reader.read([]) == {}
     assert desk.lines(columns="document_sha256, line_number, description, amount, charge_category") == []
 
 
-def test_lines_of_a_document_that_was_not_read_cannot_be_asked_for(desk):
+def test_lines_of_a_document_that_was_not_read_cannot_be_asked_for(desk: Desk) -> None:
     with pytest.raises(KeyError):
         desk.reader.lines_sql(["0" * 64])
 
 
-def test_close_deletes_the_stage_and_the_reader_can_go_on(desk):
+def test_close_deletes_the_stage_and_the_reader_can_go_on(desk: Desk) -> None:
     document = desk.archive(GOOD)
     desk.reader.read([document])
     stages = desk.folder / "stages"
@@ -329,7 +340,7 @@ def test_close_deletes_the_stage_and_the_reader_can_go_on(desk):
 
 
 @pytest.mark.parametrize("name", ["it's", "a[b]*?", "ünï", "a b,c", "$HOME", "{x}", "100%"])
-def test_any_folder_can_hold_an_archive(tmp_path, name):
+def test_any_folder_can_hold_an_archive(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     desk = Desk(folder)
@@ -340,7 +351,7 @@ def test_any_folder_can_hold_an_archive(tmp_path, name):
     assert bad.reason == "line 3, expected 9 columns, found 1 (found 'short')"
 
 
-def as_the_csv_module_reads(content):
+def as_the_csv_module_reads(content: str) -> list[tuple[str, str]] | None:
     """The descriptions and amounts; None where it is no good CSV."""
     try:
         rows = list(csv.reader(io.StringIO(content.removeprefix("\ufeff"), newline=""), strict=True))
@@ -368,7 +379,10 @@ BREAKS = st.sampled_from(['"', '""', "\n", "\r", "\r\n", ",", '"\n', '",', ',"',
         max_size=10,
     )
 )
-def test_a_damaged_file_is_rejected_or_read_as_it_stands(tmp_path_factory, documents):
+def test_a_damaged_file_is_rejected_or_read_as_it_stands(
+    tmp_path_factory: pytest.TempPathFactory,
+    documents: list[tuple[list[tuple[str, str]], str, bool, list[tuple[int, str]], int]],
+) -> None:
     contents = []
     for rows, newline, quote_all, damages, cut in documents:
         header = csv_text([], newline=newline)
@@ -391,8 +405,8 @@ def test_a_damaged_file_is_rejected_or_read_as_it_stands(tmp_path_factory, docum
             ], content
 
 
-def test_reading_leaves_no_file_open(desk):
-    def count():
+def test_reading_leaves_no_file_open(desk: Desk) -> None:
+    def count() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - how many, not which
 
     desk.read(GOOD)

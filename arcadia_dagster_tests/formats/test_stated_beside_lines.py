@@ -20,13 +20,14 @@ from arcadia_dagster_tests.kit.api_documents import (
     written,
 )
 from arcadia_dagster_tests.kit.digitalocean_api import invoice, item, summary
+from arcadia_dagster_tests.kit.documents import Desk
 
 
 def digitalocean(entry: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"kind": "digitalocean_invoice", "invoice": entry, "items": [item()], "summary": summary(entry, **fields)}
 
 
-def only(desk, content: Any) -> InvoiceStatement:
+def only(desk: Desk, content: Any) -> InvoiceStatement:
     [found] = desk.read(written(content))
     assert found.reason is None
     [statement] = found.statements
@@ -44,7 +45,7 @@ def only(desk, content: Any) -> InvoiceStatement:
     return statement
 
 
-def test_digitalocean_states_its_total_its_tax_and_the_buyer(large_desk):
+def test_digitalocean_states_its_total_its_tax_and_the_buyer(large_desk: Desk) -> None:
     found = only(large_desk, digitalocean(invoice()))
     assert (found.gross, found.net, found.tax) == (Decimal("86.92"), Decimal("79.02"), Decimal("7.90"))
     assert (found.currency, found.buyer_name, found.period_start) == ("USD", "Example Pty Ltd", date(2026, 4, 1))
@@ -52,7 +53,7 @@ def test_digitalocean_states_its_total_its_tax_and_the_buyer(large_desk):
     assert (items.reason, items.statements) == (None, ())
 
 
-def test_linode_states_its_tax_by_name_and_an_invoice_below_zero_is_a_credit_note(large_desk):
+def test_linode_states_its_tax_by_name_and_an_invoice_below_zero_is_a_credit_note(large_desk: Desk) -> None:
     assert only(large_desk, linode()) == InvoiceStatement(
         source="linode",
         account_id="acc-1",
@@ -70,7 +71,7 @@ def test_linode_states_its_tax_by_name_and_an_invoice_below_zero_is_a_credit_not
     assert only(large_desk, linode(linode_item(-5.0), total=-5.5, tax=-0.5, tax_summary=[])).kind == "credit_note"
 
 
-def test_ovhcloud_states_its_prices_and_a_refund_counts_below_zero_whatever_its_sign(large_desk):
+def test_ovhcloud_states_its_prices_and_a_refund_counts_below_zero_whatever_its_sign(large_desk: Desk) -> None:
     assert only(large_desk, ovhcloud()) == InvoiceStatement(
         source="ovhcloud",
         account_id="ab1234-ovh",
@@ -86,14 +87,14 @@ def test_ovhcloud_states_its_prices_and_a_refund_counts_below_zero_whatever_its_
         found = only(large_desk, refund)
         assert (found.kind, found.gross, found.net, found.tax, found.refers_to) == (
             "credit_note",
-            -12,
-            -10,
-            -2,
+            Decimal(-12),
+            Decimal(-10),
+            Decimal(-2),
             "FR123",
         )
 
 
-def test_scaleway_states_who_sells_and_when_it_is_due(large_desk):
+def test_scaleway_states_who_sells_and_when_it_is_due(large_desk: Desk) -> None:
     assert only(large_desk, scaleway()) == InvoiceStatement(
         source="scaleway",
         account_id="org-1",
@@ -123,11 +124,15 @@ def test_scaleway_states_who_sells_and_when_it_is_due(large_desk):
         ({"state": "outdated"}, "voided"),
     ],
 )
-def test_what_has_become_of_an_invoice_of_scaleway_is_its_state(large_desk, fields, status):
+def test_what_has_become_of_an_invoice_of_scaleway_is_its_state(
+    large_desk: Desk, fields: dict[str, Any], status: str
+) -> None:
     assert only(large_desk, scaleway(scaleway_invoice(**fields))).status == status
 
 
-def test_a_credit_note_of_scaleway_counts_below_zero_and_an_invoice_that_is_listed_twice_is_one(large_desk):
+def test_a_credit_note_of_scaleway_counts_below_zero_and_an_invoice_that_is_listed_twice_is_one(
+    large_desk: Desk,
+) -> None:
     credit = scaleway_invoice(id="c", type="credit_note", number=0)
     found = only(large_desk, [credit, credit])
     assert (found.kind, found.gross, found.invoice_number) == ("credit_note", Decimal("-14.81"), None)
@@ -139,7 +144,7 @@ def test_a_credit_note_of_scaleway_counts_below_zero_and_an_invoice_that_is_list
     assert [one.external_id for one in two.statements] == [one.external_id for one in two.invoices] == ["b", "a"]
 
 
-def test_what_stands_beside_the_lines_and_cannot_be_read_leaves_the_invoice_in_doubt(large_desk):
+def test_what_stands_beside_the_lines_and_cannot_be_read_leaves_the_invoice_in_doubt(large_desk: Desk) -> None:
     [found] = large_desk.read(written(scaleway(scaleway_invoice(due_date="soon"))))
     assert (found.reason, found.statements, len(found.lines)) == (None, (), 2)
     [doubt] = found.invoices[0].doubts

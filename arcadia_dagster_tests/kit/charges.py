@@ -182,7 +182,9 @@ def expected(invoices: Iterable[Invoice]) -> dict[str, tuple[str, str, int, int,
         str(invoice.number): (
             invoice.month.isoformat(),
             invoice.account.currency,
-            *(int(amount.scaleb(2)) for amount in (invoice.gross, invoice.net, invoice.tax)),
+            int(invoice.gross.scaleb(2)),
+            int(invoice.net.scaleb(2)),
+            int(invoice.tax.scaleb(2)),
         )
         for invoice in invoices
     }

@@ -24,7 +24,9 @@ QUIET, CORRECTED = 6, 4
 class Provider(Protocol):
     """One that delivers to an inbox."""
 
-    source: str
+    @property
+    def source(self) -> str:
+        """Who it is, as finance knows it."""
 
     def month_so_far(self, month: date, through: int) -> Files:
         """What it delivers while the month is open: the days until this one."""

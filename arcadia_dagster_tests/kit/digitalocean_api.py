@@ -121,7 +121,11 @@ class DigitalOceanApi(ScriptedServer):
         self.lists = lists or {}
         self.before = before or (lambda _: None)
         self.most = most
-        self.headers = {"ratelimit_limit": 5000, "ratelimit_remaining": 4816, "ratelimit_reset": 1444931833}
+        self.headers: dict[str, Any] = {
+            "ratelimit_limit": 5000,
+            "ratelimit_remaining": 4816,
+            "ratelimit_reset": 1444931833,
+        }
         self.headers |= headers or {}
 
     @property

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading.content import Examiner
+from arcadia_dagster.reading.format import InventoryRow, StatedInvoice
+from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.warehouse import Warehouse
 
 HEADER = ("product", "group_description", "description", "hours", "start", "end", "USD", "project_name", "category")
@@ -16,21 +18,21 @@ START, END = "2026-04-01 00:00:00 +0000", "2026-04-30 23:59:59 +0000"
 
 
 def line(
-    description="web-01 (s-1vcpu-1gb)",
-    amount="$6.00",
+    description: str = "web-01 (s-1vcpu-1gb)",
+    amount: str = "$6.00",
     *,
-    product="Droplets",
-    hours="720",
-    start=START,
-    end=END,
-    group="",
-):
+    product: str = "Droplets",
+    hours: str = "720",
+    start: str = START,
+    end: str = END,
+    group: str = "",
+) -> tuple[str, ...]:
     """The values of a line in the order of HEADER."""
     return (product, group, description, hours, start, end, amount, "shop", "iaas")
 
 
 def csv_text(
-    rows: Iterable[Sequence[str]], *, header: Sequence[str] = HEADER, newline: str = "\n", quote_all=False
+    rows: Iterable[Sequence[str]], *, header: Sequence[str] = HEADER, newline: str = "\n", quote_all: bool = False
 ) -> str:
     """RFC 4180, with any line end. The csv module would leave a line end that is not its own without quotes."""
 
@@ -46,13 +48,13 @@ class Stated(NamedTuple):
 
     format: str | None
     reason: str | None
-    invoices: tuple
-    inventory: tuple
-    lines: list
-    statements: tuple = ()
+    invoices: tuple[StatedInvoice, ...]
+    inventory: tuple[InventoryRow, ...]
+    lines: list[tuple[Any, ...]]
+    statements: tuple[InvoiceStatement, ...] = ()
 
 
-def invoices_of(document):
+def invoices_of(document: Stated) -> list[tuple[object, ...]]:
     """Of each invoice: source, account, id, month, whether it may be pushed, and the sum of its lines."""
     return [
         (one.source, one.account_id, one.external_id, one.month, one.is_final, one.lines_total)
@@ -81,7 +83,7 @@ class Desk:
     def read(self, *contents: str | bytes, columns: str = "line_number, description, amount") -> list[Stated]:
         documents = [self.archive(content) for content in contents]
         readings = self.reader.read(documents)
-        lines: dict[str, list] = {document.document_sha256: [] for document in documents}
+        lines: dict[str, list[tuple[Any, ...]]] = {document.document_sha256: [] for document in documents}
         staged = [sha256 for sha256 in lines if self.reader.has(sha256)]
         for sha256, *values in self.lines(*staged, columns=f"document_sha256, {columns}") if staged else []:
             lines[sha256].append(tuple(values))
@@ -102,7 +104,7 @@ class Desk:
         """All of these documents at once, by their case."""
         return dict(zip(contents, self.read(*contents.values(), **options), strict=True))
 
-    def lines(self, *documents: str, columns: str) -> list:
+    def lines(self, *documents: str, columns: str) -> list[tuple[Any, ...]]:
         with self.warehouse.stage() as connection:
             sql = f"SELECT {columns} FROM ({self.reader.lines_sql(documents)}) ORDER BY document_sha256, line_number"
             return connection.execute(sql).fetchall()

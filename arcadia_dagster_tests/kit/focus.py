@@ -76,7 +76,7 @@ def usage(number: int, **values: str) -> dict[str, str | None]:
     return charge(ChargeDescription=f"line {number}", **{"BilledCost": "1.00", **values})
 
 
-def lines_of(invoice: str, *numbers: int, **values: str) -> list[dict[str, str | None]]:
+def lines_of(invoice: str, *numbers: int, **values: str | None) -> list[dict[str, str | None]]:
     """Lines of ten dollars of one invoice, by their numbers."""
     return [
         charge(**{"InvoiceId": invoice, "ChargeDescription": f"line {n}", "BilledCost": "10.00", **values})

@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 import uuid
+from typing import Any
 
 import httpx
 
@@ -61,7 +62,7 @@ def token(**changes: object) -> str:
     return sign(claims(**changes))
 
 
-def invoice(**changes: object) -> dict[str, object]:
+def invoice(**changes: object) -> dict[str, Any]:
     """The reference case, April 2026 of DigitalOcean, as a new invoice each time."""
     return _changed(
         {
@@ -91,13 +92,14 @@ class Client:
         # `trust_env=False`: a proxy of the machine's has no part in a talk over loopback.
         self.http = httpx.Client(base_url=sandbox.url, trust_env=False, verify=NO_AUTHORITIES)
 
-    def push(self, body: object = None, *, bearer: str | None = None, **request) -> httpx.Response:
+    def push(self, body: object = None, *, bearer: str | None = None, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token() if bearer is None else bearer}"} | request.pop("headers", {})
-        content = {} if "content" in request else {"json": body}
+        content: dict[str, Any] = {} if "content" in request else {"json": body}
         return self.http.post(IMPORT, headers=headers, **content, **request)
 
-    def rows(self, **filters: str) -> list[dict]:
-        return self.http.get("/api/v1/invoices", params=filters).raise_for_status().json()
+    def rows(self, **filters: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.http.get("/api/v1/invoices", params=filters).raise_for_status().json()
+        return found
 
 
 def _changed(values: dict[str, object], changes: dict[str, object]) -> dict[str, object]:

@@ -39,10 +39,14 @@ def run(cells: list[Cell]) -> list[str]:
     shown = []
     for cell in cells:
         tree = ast.parse(cell.source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1]
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         printed = io.StringIO()
         with redirect_stdout(printed):
             exec(compile(tree, "<cell>", "exec"), namespace)  # noqa: S102 - our own notebook
-            value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace) if last else None  # noqa: S307
+            value = None
+            if isinstance(last, ast.Expr):
+                value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)  # noqa: S307
         shown.append(printed.getvalue() + ("" if value is None else repr(value)))
     return shown

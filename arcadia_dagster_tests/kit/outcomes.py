@@ -3,12 +3,19 @@
 from arcadia_dagster_tests.kit.project import Project
 
 
-def in_finance(project: Project) -> dict[str, tuple[int, int, int, int]]:
+def in_finance(project: Project) -> dict[str, tuple[int, int, int, int | None]]:
     """Gross, net, tax and number of lines of each invoice that finance has, after a delivery of everything."""
     project.finance.deliver(project.warehouse)
     assert project.sandbox is not None
-    amounts = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor", "line_count")
-    return {row["external_id"]: tuple(row[name] for name in amounts) for row in project.sandbox.invoices()}
+    return {
+        row["external_id"]: (
+            row["amount_gross_minor"],
+            row["amount_net_minor"],
+            row["amount_tax_minor"],
+            row["line_count"],
+        )
+        for row in project.sandbox.invoices()
+    }
 
 
 def hold_reasons(project: Project, external_id: str = "INV-1") -> list[str]:

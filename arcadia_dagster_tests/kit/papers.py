@@ -74,8 +74,8 @@ def linode(invoice: Invoice) -> bytes:
         linode_item(
             float(charge.amount),
             label=f"{charge.description} ({charge.resource})" if charge.resource else charge.description,
-            **{"from": f"{charge.first}T00:00:00", "to": f"{charge.last}T23:59:59"},
         )
+        | {"from": f"{charge.first}T00:00:00", "to": f"{charge.last}T23:59:59"}
         for charge in invoice.untaxed
     ]
     stated = {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Context, Decimal
+from typing import Any
 
 import duckdb
 from hypothesis import HealthCheck, Phase, settings
@@ -34,7 +35,7 @@ def to_attos(amount: Decimal) -> int:
 
 def evaluate(
     connection: duckdb.DuckDBPyConnection, expression: str, rows: Sequence[Sequence[object]], columns: str
-) -> list[object]:
+) -> list[Any]:
     """The SQL expression for each row, in order, in one statement; `columns` types them: `t VARCHAR, e INTEGER`."""
     named = [column.rpartition(" ") for column in re.split(r", (?=\w+ [A-Z])", columns)]
     given = ", ".join(f"unnest(CAST(? AS {type_}[])) AS {name}" for name, _, type_ in named)
@@ -47,4 +48,4 @@ def rounded(amount: Decimal, digits: int) -> int:
     attos = to_attos(amount)
     whole, rest = divmod(abs(attos), 10 ** (18 - digits))
     whole += 2 * rest >= 10 ** (18 - digits)
-    return whole if attos >= 0 else -whole
+    return int(whole if attos >= 0 else -whole)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -42,8 +43,10 @@ class Shell:
         (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
         self.inbox.mkdir(parents=True)
 
-    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
-        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **environ}
+    def __call__(
+        self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None, **named: str
+    ) -> Result:
+        settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **(environ or {}), **named}
         with self._monkeypatch.context() as patch:
             patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
             patch.chdir(self.folder)
@@ -62,7 +65,7 @@ class Shell:
         """What `ingest` does, without its run: for tests of other commands."""
         build(warehouse_of(self.folder / "var"))
         if finance:
-            self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", **finance)
+            self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", environ=finance)
 
     def status(self) -> dict[str | None, dict[str, Any]]:
         return {month["month"]: month for month in json.loads(self("status", "--json").stdout)["months"]}

@@ -3,12 +3,13 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from subprocess import PIPE, Popen, run
 
 import pytest
 
 from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
-from arcadia_dagster.landing.inbox import look
+from arcadia_dagster.landing.inbox import InboxFile, look
 from arcadia_dagster.landing.record import MISSING
 from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
 
@@ -16,29 +17,29 @@ LIMIT = 1_000_000
 
 
 @pytest.fixture
-def inbox(tmp_path):
+def inbox(tmp_path: Path) -> Path:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     return inbox
 
 
 @pytest.fixture
-def archive(tmp_path):
+def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive", max_document_bytes=LIMIT)
 
 
-def dropped(inbox, content=b"a,b\n1,2\n", name="a.csv"):
+def dropped(inbox: Path, content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> InboxFile:
     (inbox / name).write_bytes(content)
     found = look(inbox, {}, now_ns=time.time_ns() + 10**12, settle_seconds=1)
     return next(file for file in found.complete if file.name == name)
 
 
-def archived_files(archive):
+def archived_files(archive: Archive) -> list[Path]:
     return sorted(path for path in archive.folder.rglob("*") if path.is_file()) if archive.folder.exists() else []
 
 
 @pytest.mark.parametrize("content", [b"", b"x", "é,😀\r\n".encode() * 150_000, b"\x00\xff" * 10])
-def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox, content):
+def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox: Path, content: bytes) -> None:
     archive = Archive(inbox.parent / "archive", max_document_bytes=10_000_000)
     document = archive.take(dropped(inbox, content))
     assert document.document_sha256 == hashlib.sha256(content).hexdigest()
@@ -50,7 +51,7 @@ def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox, content):
     assert archive.examine(document.document_sha256) == document
 
 
-def test_case_20_the_same_bytes_under_two_names_are_one_document(inbox, archive):
+def test_case_20_the_same_bytes_under_two_names_are_one_document(inbox: Path, archive: Archive) -> None:
     first = archive.take(dropped(inbox, name="a.csv"))
     before = first.path.stat()
     second = archive.take(dropped(inbox, name="b.csv"))
@@ -59,7 +60,7 @@ def test_case_20_the_same_bytes_under_two_names_are_one_document(inbox, archive)
     assert archived_files(archive) == [first.path]
 
 
-def test_bytes_that_a_power_cut_cut_short_are_replaced(inbox, archive):
+def test_bytes_that_a_power_cut_cut_short_are_replaced(inbox: Path, archive: Archive) -> None:
     document = archive.take(dropped(inbox))
     document.path.chmod(0o644)
     document.path.write_bytes(b"")
@@ -68,14 +69,16 @@ def test_bytes_that_a_power_cut_cut_short_are_replaced(inbox, archive):
     assert archived_files(archive) == [document.path]
 
 
-def test_case_32_a_file_over_the_limit_is_not_taken_and_says_which_setting(inbox, archive):
+def test_case_32_a_file_over_the_limit_is_not_taken_and_says_which_setting(inbox: Path, archive: Archive) -> None:
     with pytest.raises(NotTakenError, match=f"it has {LIMIT + 1} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={LIMIT}"):
         archive.take(dropped(inbox, b"x" * (LIMIT + 1)))
     assert archived_files(archive) == []
     assert archive.take(dropped(inbox, b"x" * LIMIT, "b.csv")).byte_size == LIMIT
 
 
-def test_case_31_a_file_that_became_a_link_since_the_look_is_not_followed(inbox, archive, tmp_path):
+def test_case_31_a_file_that_became_a_link_since_the_look_is_not_followed(
+    inbox: Path, archive: Archive, tmp_path: Path
+) -> None:
     file = dropped(inbox)
     (tmp_path / "secret").write_text("secret")
     file.path.unlink()
@@ -85,7 +88,9 @@ def test_case_31_a_file_that_became_a_link_since_the_look_is_not_followed(inbox,
     assert archived_files(archive) == []
 
 
-def test_case_31_a_folder_that_became_a_link_since_the_look_is_not_followed(inbox, archive, tmp_path):
+def test_case_31_a_folder_that_became_a_link_since_the_look_is_not_followed(
+    inbox: Path, archive: Archive, tmp_path: Path
+) -> None:
     (inbox / "folder").mkdir()
     (inbox / "folder" / "a.csv").write_text("mine")
     (file,) = look(inbox, {}, now_ns=time.time_ns() + 10**12, settle_seconds=1).complete
@@ -98,7 +103,7 @@ def test_case_31_a_folder_that_became_a_link_since_the_look_is_not_followed(inbo
     assert archived_files(archive) == []
 
 
-def test_case_31_a_file_that_became_a_pipe_since_the_look_is_not_waited_for(inbox, archive):
+def test_case_31_a_file_that_became_a_pipe_since_the_look_is_not_waited_for(inbox: Path, archive: Archive) -> None:
     file = dropped(inbox)
     file.path.unlink()
     os.mkfifo(file.path)
@@ -106,7 +111,7 @@ def test_case_31_a_file_that_became_a_pipe_since_the_look_is_not_waited_for(inbo
         archive.take(file)
 
 
-def test_a_file_that_is_gone_is_left_for_later(inbox, archive):
+def test_a_file_that_is_gone_is_left_for_later(inbox: Path, archive: Archive) -> None:
     file = dropped(inbox)
     file.path.unlink()
     with pytest.raises(StillChangingError):
@@ -114,7 +119,9 @@ def test_a_file_that_is_gone_is_left_for_later(inbox, archive):
 
 
 @pytest.mark.parametrize("change", ["appended", "rewritten", "replaced", "grown_over_the_limit"])
-def test_a_file_that_changed_since_the_look_is_left_for_later_and_nothing_of_it_kept(inbox, archive, change):
+def test_a_file_that_changed_since_the_look_is_left_for_later_and_nothing_of_it_kept(
+    inbox: Path, archive: Archive, change: str
+) -> None:
     file = dropped(inbox)
     before = file.path.stat().st_ctime_ns
     while file.path.stat().st_ctime_ns == before:
@@ -143,7 +150,7 @@ with open(sys.argv[1], "ab", 0) as file:
 """
 
 
-def test_a_file_that_grows_while_it_is_read_is_left_for_later(inbox):
+def test_a_file_that_grows_while_it_is_read_is_left_for_later(inbox: Path) -> None:
     archive = Archive(inbox.parent / "archive", max_document_bytes=100_000_000)
     (inbox / "a.csv").write_bytes(b"x" * 100_000)
     taken = 0
@@ -186,7 +193,7 @@ EVENTS = [
 ]
 
 
-def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox, archive):
+def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     assert (archive.record(sha256).events, archive.record(sha256).damage) == ((), "it is missing")
     archive.append(sha256, EVENTS[:2])
@@ -199,7 +206,7 @@ def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox, archive):
     assert list(record.of("alias")) == []
 
 
-def test_nothing_is_appended_to_a_damaged_record(inbox, archive):
+def test_nothing_is_appended_to_a_damaged_record(inbox: Path, archive: Archive) -> None:
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(2)]
     archive.append_all(dict.fromkeys(taken, EVENTS))
     path = archive.record_path(taken[1])
@@ -225,13 +232,16 @@ while True:
 """
 
 
-def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_to_be(inbox, archive):
+def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_to_be(
+    inbox: Path, archive: Archive
+) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
     command = [sys.executable, "-c", KILLED, str(archive.folder), sha256, json.dumps(EVENTS[1])]
     known = len(archive.record(sha256).events)
     for number in range(5):
         with Popen(command, stdout=PIPE) as writer:
+            assert writer.stdout is not None
             for _ in range(number + 1):
                 writer.stdout.readline()
             writer.kill()
@@ -242,7 +252,7 @@ def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_
         known = len(record.events)
 
 
-def test_the_record_is_one_json_object_a_line(inbox, archive):
+def test_the_record_is_one_json_object_a_line(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
     lines = archive.record_path(sha256).read_bytes().split(b"\n")
@@ -250,7 +260,7 @@ def test_the_record_is_one_json_object_a_line(inbox, archive):
     assert lines[-1] == b""
 
 
-def test_a_look_tells_how_every_record_is_and_which_document_has_none(inbox, archive):
+def test_a_look_tells_how_every_record_is_and_which_document_has_none(inbox: Path, archive: Archive) -> None:
     assert archive.records() == {}
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(5)]
     assert archive.records() == dict.fromkeys(sorted(taken), MISSING)
@@ -264,7 +274,9 @@ def test_a_look_tells_how_every_record_is_and_which_document_has_none(inbox, arc
     assert [sha256 for sha256, state in archive.records().items() if state == MISSING] == sorted(taken[3:])
 
 
-def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_date(inbox, archive):
+def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_date(
+    inbox: Path, archive: Archive
+) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
     path, before = archive.record_path(sha256), archive.records()
@@ -276,7 +288,7 @@ def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_d
     assert archive.records() != before
 
 
-def test_a_record_that_cannot_be_read_is_damaged_and_read_again_at_the_next_look(inbox, archive):
+def test_a_record_that_cannot_be_read_is_damaged_and_read_again_at_the_next_look(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.record_path(sha256).mkdir()
     record = archive.record(sha256)
@@ -301,7 +313,9 @@ except OSError as error:
 """
 
 
-def test_case_40_where_the_archive_cannot_be_written_nothing_half_written_is_left(inbox, archive):
+def test_case_40_where_the_archive_cannot_be_written_nothing_half_written_is_left(
+    inbox: Path, archive: Archive
+) -> None:
     dropped(inbox, b"x" * 100_000)
     command = [sys.executable, "-c", FULL_DISK, str(inbox), str(archive.folder)]
     found = run(command, capture_output=True, text=True, check=True).stdout
@@ -322,7 +336,7 @@ except OSError as error:
 """
 
 
-def test_case_40_where_a_record_cannot_be_written_it_stays_as_it_was(inbox, archive):
+def test_case_40_where_a_record_cannot_be_written_it_stays_as_it_was(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append(sha256, EVENTS)
     before = {path: path.read_bytes() for path in archived_files(archive)}
@@ -332,8 +346,8 @@ def test_case_40_where_a_record_cannot_be_written_it_stays_as_it_was(inbox, arch
     assert {path: path.read_bytes() for path in archived_files(archive)} == before
 
 
-def test_taking_leaves_no_file_open(inbox, archive):
-    def count():
+def test_taking_leaves_no_file_open(inbox: Path, archive: Archive) -> None:
+    def count() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
     before = count()

@@ -3,39 +3,49 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from subprocess import run
 
 import duckdb
 import pytest
 
-from arcadia_dagster.landing.inbox import FINGERPRINT_SQL, FileState, InboxError, fingerprint, is_temporary, look
+from arcadia_dagster.landing.inbox import (
+    FINGERPRINT_SQL,
+    FileState,
+    InboxError,
+    InboxFile,
+    Look,
+    fingerprint,
+    is_temporary,
+    look,
+)
 
 HOUR = 3_600_000_000_000
 
 
 @pytest.fixture
-def inbox(tmp_path):
+def inbox(tmp_path: Path) -> Path:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     return inbox
 
 
-def seen(inbox, known=None, *, later=0, settle=10.0):
+def seen(inbox: Path, known: Mapping[str, str] | None = None, *, later: int = 0, settle: float = 10.0) -> Look:
     return look(inbox, known or {}, now_ns=time.time_ns() + later, settle_seconds=settle)
 
 
-def paths(files):
+def paths(files: Iterable[InboxFile]) -> list[str]:
     return sorted(file.inbox_path for file in files)
 
 
-def put(path, text="x"):
+def put(path: Path, text: str = "x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
 
 
-def test_a_file_that_was_just_written_is_waited_for_and_then_taken(inbox):
+def test_a_file_that_was_just_written_is_waited_for_and_then_taken(inbox: Path) -> None:
     put(inbox / "a.csv")
     assert paths(seen(inbox).waiting) == ["a.csv"]
     assert seen(inbox).complete == []
@@ -43,7 +53,7 @@ def test_a_file_that_was_just_written_is_waited_for_and_then_taken(inbox):
     assert seen(inbox, later=11 * 10**9).waiting == []
 
 
-def test_a_file_that_was_renamed_into_place_is_complete_at_once(inbox):
+def test_a_file_that_was_renamed_into_place_is_complete_at_once(inbox: Path) -> None:
     file = put(inbox / "a.csv.part")
     # The clock of a file system may tick as slowly as every 10 ms.
     while file.rename(inbox / "a.csv").stat().st_ctime_ns == file.with_name("a.csv").stat().st_mtime_ns:
@@ -51,18 +61,18 @@ def test_a_file_that_was_renamed_into_place_is_complete_at_once(inbox):
     assert paths(seen(inbox).complete) == ["a.csv"]
 
 
-def test_a_copy_with_its_old_date_is_complete_at_once(inbox):
+def test_a_copy_with_its_old_date_is_complete_at_once(inbox: Path) -> None:
     os.utime(put(inbox / "a.csv"), (10**9, 10**9))
     assert paths(seen(inbox).complete) == ["a.csv"]
 
 
-def test_a_file_dated_in_the_future_is_taken_once_it_lay_for_a_while(inbox):
+def test_a_file_dated_in_the_future_is_taken_once_it_lay_for_a_while(inbox: Path) -> None:
     os.utime(put(inbox / "a.csv"), (4 * 10**9, 4 * 10**9))
     assert paths(seen(inbox).waiting) == ["a.csv"]
     assert paths(seen(inbox, later=HOUR).complete) == ["a.csv"]
 
 
-def test_an_unchanged_file_is_not_reported_again_and_a_changed_one_is(inbox):
+def test_an_unchanged_file_is_not_reported_again_and_a_changed_one_is(inbox: Path) -> None:
     put(inbox / "a.csv")
     put(inbox / "b.csv")
     first = seen(inbox, later=HOUR)
@@ -91,7 +101,9 @@ def test_an_unchanged_file_is_not_reported_again_and_a_changed_one_is(inbox):
         (FileState(1, 100, 100, 1), 50, False),
     ],
 )
-def test_a_file_is_complete_once_renamed_or_unchanged_for_long_enough(state, now, is_complete):
+def test_a_file_is_complete_once_renamed_or_unchanged_for_long_enough(
+    state: FileState, now: int, is_complete: bool
+) -> None:
     assert state.is_complete(now_ns=now, settle_ns=10) is is_complete
 
 
@@ -110,7 +122,7 @@ def test_a_file_is_complete_once_renamed_or_unchanged_for_long_enough(state, now
         "_tmp1",
     ],
 )
-def test_what_nobody_has_finished_is_not_looked_at(inbox, name):
+def test_what_nobody_has_finished_is_not_looked_at(inbox: Path, name: str) -> None:
     assert is_temporary(name)
     put(inbox / name)
     put(inbox / "folder" / name)
@@ -120,11 +132,11 @@ def test_what_nobody_has_finished_is_not_looked_at(inbox, name):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.CSV", "part.csv", "tmp.csv", "a.tmp.csv", "a~b.csv", "a..csv", "a"])
-def test_any_other_name_is_looked_at(name):
+def test_any_other_name_is_looked_at(name: str) -> None:
     assert not is_temporary(name)
 
 
-def test_folders_below_the_inbox_are_looked_into_and_hidden_ones_are_not(inbox):
+def test_folders_below_the_inbox_are_looked_into_and_hidden_ones_are_not(inbox: Path) -> None:
     put(inbox / "a" / "b" / "c.csv")
     put(inbox / ".git" / "d.csv")
     put(inbox / "copy.tmp" / "e.csv")
@@ -136,13 +148,13 @@ def test_folders_below_the_inbox_are_looked_into_and_hidden_ones_are_not(inbox):
 
 
 @pytest.mark.parametrize("name", ["x.csv.total", "x.csv.TOTAL"])
-def test_a_control_total_is_known_by_its_name(inbox, name):
+def test_a_control_total_is_known_by_its_name(inbox: Path, name: str) -> None:
     put(inbox / name)
     put(inbox / "total.csv")
     assert {file.name: file.is_control_total for file in seen(inbox).waiting} == {name: True, "total.csv": False}
 
 
-def test_case_31_links_pipes_and_sockets_are_reported_and_never_followed(inbox, tmp_path):
+def test_case_31_links_pipes_and_sockets_are_reported_and_never_followed(inbox: Path, tmp_path: Path) -> None:
     outside = put(tmp_path / "outside" / "secret.csv")
     (inbox / "file-link.csv").symlink_to(outside)
     (inbox / "folder-link").symlink_to(outside.parent)
@@ -166,7 +178,7 @@ def test_case_31_links_pipes_and_sockets_are_reported_and_never_followed(inbox, 
     assert found.seen == 7
 
 
-def test_a_name_that_is_not_utf_8_is_escaped_and_the_file_found(inbox):
+def test_a_name_that_is_not_utf_8_is_escaped_and_the_file_found(inbox: Path) -> None:
     (inbox / os.fsdecode(b"caf\xe9.csv")).write_text("x")
     put(inbox / "café.csv")
     (file, _) = sorted(seen(inbox, later=HOUR).complete, key=lambda file: "\\" not in file.name)
@@ -178,20 +190,20 @@ def test_a_name_that_is_not_utf_8_is_escaped_and_the_file_found(inbox):
 @pytest.mark.parametrize(
     "name", ["new\nline.csv", "ta\tb.csv", "'quote'.csv", "a;b.csv", " .csv", "\N{LINE SEPARATOR}.csv"]
 )
-def test_any_name_that_a_file_can_have_is_kept(inbox, name):
+def test_any_name_that_a_file_can_have_is_kept(inbox: Path, name: str) -> None:
     put(inbox / name)
     assert paths(seen(inbox, later=HOUR).complete) == [name]
 
 
 @pytest.mark.parametrize("kind", ["missing", "file"])
-def test_case_40_an_inbox_that_cannot_be_read_is_an_error_with_the_setting_s_name(tmp_path, kind):
+def test_case_40_an_inbox_that_cannot_be_read_is_an_error_with_the_setting_s_name(tmp_path: Path, kind: str) -> None:
     if kind == "file":
         put(tmp_path / "inbox")
     with pytest.raises(InboxError, match=r"the inbox .*inbox cannot be read .*ARCADIA_INBOX"):
         seen(tmp_path / "inbox")
 
 
-def test_a_file_that_cannot_be_looked_at_does_not_hide_the_others(inbox):
+def test_a_file_that_cannot_be_looked_at_does_not_hide_the_others(inbox: Path) -> None:
     put(inbox / "good.csv")
     # A path of more than 4096 bytes can be made step by step, and not be named as a whole.
     length, folder = len(str(inbox)), os.open(inbox, os.O_RDONLY)
@@ -231,7 +243,7 @@ except InboxError as error:
 """
 
 
-def test_case_31_folders_without_rights_are_reported_and_the_others_read(tmp_path, inbox):
+def test_case_31_folders_without_rights_are_reported_and_the_others_read(tmp_path: Path, inbox: Path) -> None:
     for name in ("closed", "listed"):
         put(inbox / name / "a.csv")
     put(inbox / "good.csv")
@@ -251,7 +263,7 @@ def test_case_31_folders_without_rights_are_reported_and_the_others_read(tmp_pat
     ], result.stderr
 
 
-def test_a_kept_state_has_the_fingerprint_of_the_file_itself(tmp_path):
+def test_a_kept_state_has_the_fingerprint_of_the_file_itself(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(b"abc")
     status = file.stat()

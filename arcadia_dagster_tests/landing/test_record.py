@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,18 @@ RELEASED = {**VOID, "decision": "release", "overruled": ["it may be a duplicate"
 TOTAL = {"event": "control_total", "at": AT, "file_name": "a.csv.total", "text": "USD 86.92"}
 IDS = {"source": "digitalocean", "account_id": "77", "external_id": "1001"}
 ALIAS = {"event": "alias", "at": AT, "alias_account_id": "77", "alias_external_id": "uuid", **IDS}
-EVERY_KIND = [RECEIVED, TOTAL, ALIAS, {**ALIAS, "alias_source": "do"}, VOID, DISMISSED, RELEASED]
+EVERY_KIND: list[Mapping[str, object]] = [
+    RECEIVED,
+    TOTAL,
+    ALIAS,
+    {**ALIAS, "alias_source": "do"},
+    VOID,
+    DISMISSED,
+    RELEASED,
+]
 
 
-def content_of(*events: dict[str, object]) -> bytes:
+def content_of(*events: Mapping[str, object]) -> bytes:
     return b"".join(map(line_of, events))
 
 
@@ -35,7 +44,7 @@ def test_a_whole_record_tells_every_event_and_nothing_is_wrong_with_it() -> None
     assert (record.names, list(record.of("decided"))) == (["a.csv"], [VOID, DISMISSED, RELEASED])
 
 
-def without(event: dict[str, object], name: str) -> dict[str, object]:
+def without(event: Mapping[str, object], name: str) -> dict[str, object]:
     return {key: value for key, value in event.items() if key != name}
 
 

@@ -78,7 +78,9 @@ def page(*entries: object, total: object = None, next_: object = None, key: str 
 # What is asked
 
 
-def test_the_list_the_items_and_the_summary_are_what_the_api_states(client_of) -> None:
+def test_the_list_the_items_and_the_summary_are_what_the_api_states(
+    client_of: Callable[..., DigitalOceanClient],
+) -> None:
     items = [item(), item(product="Taxes", description="GST Australia (10.00%)", amount="0.60", duration="")]
     with DigitalOceanApi([invoice()], {uuid(1): items}) as api, client_of(api.url) as client:
         assert client.invoices() == [invoice()]
@@ -91,17 +93,19 @@ def test_the_list_the_items_and_the_summary_are_what_the_api_states(client_of) -
     assert api.paths == [INVOICES, f"{INVOICES}/{uuid(1)}", f"{INVOICES}/{uuid(1)}/summary"]
 
 
-def test_the_preview_of_the_open_month_is_no_invoice(client_of) -> None:
+def test_the_preview_of_the_open_month_is_no_invoice(client_of: Callable[..., DigitalOceanClient]) -> None:
     with DigitalOceanApi([]) as api, client_of(api.url) as client:
         assert client.invoices() == []
 
 
-def test_an_account_without_anything_has_nothing(client_of) -> None:
+def test_an_account_without_anything_has_nothing(client_of: Callable[..., DigitalOceanClient]) -> None:
     assert listed(answer(200, {"invoices": None, "meta": {"total": 0}}), client_of=client_of)[0] == []
 
 
 @pytest.mark.parametrize(("count", "pages"), [(1, 1), (199, 1), (200, 1), (201, 2), (600, 3), (1001, 6)])
-def test_every_page_of_two_hundred_is_read(client_of, count: int, pages: int) -> None:
+def test_every_page_of_two_hundred_is_read(
+    client_of: Callable[..., DigitalOceanClient], count: int, pages: int
+) -> None:
     items = [item(description=f"droplet {number}") for number in range(count)]
     with DigitalOceanApi([invoice()], {uuid(1): items}) as api, client_of(api.url) as client:
         assert client.invoice_items(uuid(1)) == items
@@ -109,14 +113,18 @@ def test_every_page_of_two_hundred_is_read(client_of, count: int, pages: int) ->
     assert wanted == [{"page": [str(number)], "per_page": ["200"]} for number in range(1, pages + 1)]
 
 
-def test_pages_that_are_smaller_than_asked_for_are_read_all_the_same(client_of) -> None:
+def test_pages_that_are_smaller_than_asked_for_are_read_all_the_same(
+    client_of: Callable[..., DigitalOceanClient],
+) -> None:
     items = [item(description=f"droplet {number}") for number in range(45)]
     with DigitalOceanApi([invoice()], {uuid(1): items}, most=20) as api, client_of(api.url) as client:
         assert client.invoice_items(uuid(1)) == items
     assert len(api.requests) == 3
 
 
-def test_no_link_is_followed_so_that_the_token_goes_to_the_base_url_only(client_of) -> None:
+def test_no_link_is_followed_so_that_the_token_goes_to_the_base_url_only(
+    client_of: Callable[..., DigitalOceanClient],
+) -> None:
     with ScriptedServer(hang_up) as elsewhere:
         first, second = invoice(1), invoice(2)
         found, requests = listed(
@@ -129,20 +137,20 @@ def test_no_link_is_followed_so_that_the_token_goes_to_the_base_url_only(client_
     assert elsewhere.requests == []
 
 
-def test_a_base_url_with_a_path_is_kept(client_of) -> None:
+def test_a_base_url_with_a_path_is_kept(client_of: Callable[..., DigitalOceanClient]) -> None:
     with ScriptedServer(page()) as server, client_of(server.url + "/proxy/") as client:
         client.invoices()
     assert server.requests[0].path.startswith(f"/proxy{INVOICES}?")
 
 
-def test_one_connection_serves_all_requests(client_of) -> None:
+def test_one_connection_serves_all_requests(client_of: Callable[..., DigitalOceanClient]) -> None:
     with DigitalOceanApi([invoice()]) as api, client_of(api.url) as client:
         for _ in range(5):
             client.invoices()
     assert len({request.port for request in api.requests}) == 1
 
 
-def test_no_digit_of_a_number_is_lost(client_of) -> None:
+def test_no_digit_of_a_number_is_lost(client_of: Callable[..., DigitalOceanClient]) -> None:
     body = b'{"invoices": [{"amount": 0.10000000000000000001, "id": 123456789012345678901}], "meta": {"total": 1}}'
     [entry], _ = listed(answer(200, body), client_of=client_of)
     assert entry == {"amount": "0.10000000000000000001", "id": 123456789012345678901}
@@ -151,7 +159,7 @@ def test_no_digit_of_a_number_is_lost(client_of) -> None:
 # Lists that do not add up
 
 
-def test_a_total_that_changes_on_the_way_restarts_the_list(client_of) -> None:
+def test_a_total_that_changes_on_the_way_restarts_the_list(client_of: Callable[..., DigitalOceanClient]) -> None:
     items = [item(description=f"droplet {number}") for number in range(201)]
     more = item(description="one more")
 
@@ -165,7 +173,7 @@ def test_a_total_that_changes_on_the_way_restarts_the_list(client_of) -> None:
     assert [parse_qs(urlsplit(request.path).query)["page"] for request in api.requests] == [["1"], ["2"], ["1"], ["2"]]
 
 
-def test_a_list_that_changes_each_time_is_left_for_the_next_fetch(client_of) -> None:
+def test_a_list_that_changes_each_time_is_left_for_the_next_fetch(client_of: Callable[..., DigitalOceanClient]) -> None:
     items = [item() for _ in range(201)]
 
     def grow(request: Request) -> None:
@@ -191,17 +199,19 @@ def test_a_list_that_changes_each_time_is_left_for_the_next_fetch(client_of) -> 
         ((page(invoice(1), invoice(1)),), "an entry came twice"),
     ],
 )
-def test_a_list_that_does_not_add_up_is_not_taken(client_of, script: tuple[Step, ...], says: str) -> None:
+def test_a_list_that_does_not_add_up_is_not_taken(
+    client_of: Callable[..., DigitalOceanClient], script: tuple[Step, ...], says: str
+) -> None:
     outcome, requests = listed(*script, client_of=client_of)
     assert isinstance(outcome, TransientFailure)
     assert says in str(outcome)
     assert len(requests) == 3
 
 
-def test_entries_that_moved_from_one_page_to_the_next_are_noticed(client_of) -> None:
-    links = {"next_": "https://api.digitalocean.com/v2?page=2", "total": 4}
-    moved = [page(invoice(1), invoice(2), **links), page(invoice(2), invoice(3), total=4)]
-    right = [page(invoice(1), invoice(2), **links), page(invoice(3), invoice(4), total=4)]
+def test_entries_that_moved_from_one_page_to_the_next_are_noticed(client_of: Callable[..., DigitalOceanClient]) -> None:
+    first = page(invoice(1), invoice(2), next_="https://api.digitalocean.com/v2?page=2", total=4)
+    moved = [first, page(invoice(2), invoice(3), total=4)]
+    right = [first, page(invoice(3), invoice(4), total=4)]
     outcome, requests = listed(*moved, *right, client_of=client_of)
     assert [entry["invoice_uuid"] for entry in outcome] == [uuid(number) for number in (1, 2, 3, 4)]
     assert len(requests) == 4
@@ -229,27 +239,29 @@ def test_entries_that_moved_from_one_page_to_the_next_are_noticed(client_of) -> 
         b"[" * 100_000,
     ],
 )
-def test_an_answer_of_another_shape_is_not_taken(client_of, body: bytes) -> None:
+def test_an_answer_of_another_shape_is_not_taken(client_of: Callable[..., DigitalOceanClient], body: bytes) -> None:
     outcome, requests = listed(answer(200, body), client_of=client_of)
     assert isinstance(outcome, UnusableAnswer)
     assert "customers/my/invoices" in str(outcome)
     assert len(requests) == 1
 
 
-def test_an_answer_without_end_is_cut_off(client_of) -> None:
+def test_an_answer_without_end_is_cut_off(client_of: Callable[..., DigitalOceanClient]) -> None:
     endless = Endless(head(200) + b'{"invoices": [', b" " * (1 << 20))
     outcome, _ = listed(endless, client_of=client_of)
     assert isinstance(outcome, UnusableAnswer)
     assert endless.sent < 64
 
 
-def test_the_summary_of_another_invoice_is_not_taken(client_of) -> None:
+def test_the_summary_of_another_invoice_is_not_taken(client_of: Callable[..., DigitalOceanClient]) -> None:
     with ScriptedServer(answer(200, summary(invoice(2)))) as server, pytest.raises(UnusableAnswer, match="another"):
         client_of(server.url).invoice_summary(uuid(1))
 
 
 @pytest.mark.parametrize("id_", ["../../../v2/account", "a/b", "a?b", "", "a b", None, 7, "x" * 65])
-def test_an_id_that_would_lead_elsewhere_is_not_asked_for(client_of, id_: Any) -> None:
+def test_an_id_that_would_lead_elsewhere_is_not_asked_for(
+    client_of: Callable[..., DigitalOceanClient], id_: Any
+) -> None:
     with DigitalOceanApi() as api, client_of(api.url) as client:
         for ask in (client.invoice_items, client.invoice_summary):
             with pytest.raises(UnusableAnswer):
@@ -261,7 +273,9 @@ def test_an_id_that_would_lead_elsewhere_is_not_asked_for(client_of, id_: Any) -
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520])
-def test_a_failure_that_may_pass_is_tried_again(client_of, sleeper: Sleeper, status: int) -> None:
+def test_a_failure_that_may_pass_is_tried_again(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper, status: int
+) -> None:
     outcome, requests = listed(answer(status), answer(status), page(invoice()), client_of=client_of)
     assert outcome == [invoice()]
     assert len(requests) == 3
@@ -271,13 +285,15 @@ def test_a_failure_that_may_pass_is_tried_again(client_of, sleeper: Sleeper, sta
 @pytest.mark.parametrize(
     "step", [hang_up, reset, raw(head(200, Content_Length=500) + b'{"invoices"'), raw(b"HTTP/1.1 2")]
 )
-def test_a_dropped_connection_is_tried_again(client_of, step: Step) -> None:
+def test_a_dropped_connection_is_tried_again(client_of: Callable[..., DigitalOceanClient], step: Step) -> None:
     outcome, requests = listed(step, page(invoice()), client_of=client_of)
     assert outcome == [invoice()]
     assert len(requests) == 2
 
 
-def test_a_failure_that_stays_is_left_for_the_next_fetch(client_of, sleeper: Sleeper) -> None:
+def test_a_failure_that_stays_is_left_for_the_next_fetch(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
     outcome, requests = listed(answer(500, {"message": "server error"}), client_of=client_of)
     assert isinstance(outcome, TransientFailure)
     assert "500" in str(outcome)
@@ -286,13 +302,15 @@ def test_a_failure_that_stays_is_left_for_the_next_fetch(client_of, sleeper: Sle
     assert sleeper.pauses == [1.0, 2.0, 5.0]
 
 
-def test_pauses_are_longer_by_chance_so_that_many_clients_do_not_come_back_together(client_of, sleeper) -> None:
+def test_pauses_are_longer_by_chance_so_that_many_clients_do_not_come_back_together(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
     listed(answer(500), client_of=client_of, jitter=0.5)
     for pause, least in zip(sleeper.pauses, [1.0, 2.0, 5.0], strict=True):
         assert least < pause < least * 1.5
 
 
-def test_silence_and_a_trickle_of_bytes_end_with_the_limits(client_of) -> None:
+def test_silence_and_a_trickle_of_bytes_end_with_the_limits(client_of: Callable[..., DigitalOceanClient]) -> None:
     began = time.monotonic()
     outcome, _ = listed(say_nothing, client_of=client_of, read_timeout=0.1, retry_delays=())
     assert isinstance(outcome, TransientFailure)
@@ -305,27 +323,33 @@ def test_silence_and_a_trickle_of_bytes_end_with_the_limits(client_of) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_retry_after_is_honoured(client_of, sleeper: Sleeper, status: int) -> None:
+def test_retry_after_is_honoured(client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper, status: int) -> None:
     outcome, _ = listed(answer(status, Retry_After=37), page(invoice()), client_of=client_of)
     assert outcome == [invoice()]
     assert sum(sleeper.pauses) == pytest.approx(37)
 
 
-def test_without_retry_after_the_time_at_which_the_limit_is_reset_is_honoured(client_of, sleeper: Sleeper) -> None:
-    used_up = {"ratelimit_limit": 5000, "ratelimit_remaining": 0, "ratelimit_reset": int(NOW) + 25}
+def test_without_retry_after_the_time_at_which_the_limit_is_reset_is_honoured(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
+    used_up: dict[str, Any] = {"ratelimit_limit": 5000, "ratelimit_remaining": 0, "ratelimit_reset": int(NOW) + 25}
     outcome, _ = listed(answer(429, **used_up), page(invoice()), client_of=client_of)
     assert outcome == [invoice()]
     assert sum(sleeper.pauses) == pytest.approx(25)
 
 
-def test_retry_after_counts_more_than_the_hourly_limit(client_of, sleeper: Sleeper) -> None:
-    both = {"Retry_After": 10, "ratelimit_remaining": 0, "ratelimit_reset": int(NOW) + 3000}
+def test_retry_after_counts_more_than_the_hourly_limit(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
+    both: dict[str, Any] = {"Retry_After": 10, "ratelimit_remaining": 0, "ratelimit_reset": int(NOW) + 3000}
     outcome, _ = listed(answer(429, **both), page(invoice()), client_of=client_of)
     assert outcome == [invoice()]
     assert sum(sleeper.pauses) == pytest.approx(10)
 
 
-def test_no_request_is_made_that_is_known_to_be_refused(client_of, sleeper: Sleeper) -> None:
+def test_no_request_is_made_that_is_known_to_be_refused(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
     last = {"ratelimit_remaining": 0, "ratelimit_reset": int(NOW) + 30}
     with DigitalOceanApi([invoice()], headers=last) as api, client_of(api.url) as client:
         client.invoices()
@@ -334,7 +358,9 @@ def test_no_request_is_made_that_is_known_to_be_refused(client_of, sleeper: Slee
     assert sleeper.pauses == [30.0]
 
 
-def test_whoever_asks_to_be_left_alone_for_long_is_left_alone(client_of, sleeper: Sleeper) -> None:
+def test_whoever_asks_to_be_left_alone_for_long_is_left_alone(
+    client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper
+) -> None:
     outcome, requests = listed(answer(429, Retry_After=3000), client_of=client_of)
     assert isinstance(outcome, GivenUp)
     assert "fetch again later" in str(outcome)
@@ -342,7 +368,7 @@ def test_whoever_asks_to_be_left_alone_for_long_is_left_alone(client_of, sleeper
     assert sum(sleeper.pauses) < 10
 
 
-def test_failures_take_a_bounded_time_in_all(client_of, sleeper: Sleeper) -> None:
+def test_failures_take_a_bounded_time_in_all(client_of: Callable[..., DigitalOceanClient], sleeper: Sleeper) -> None:
     with DigitalOceanApi(before=lambda _: answer(503, Retry_After=60)) as api, client_of(api.url) as client:
         for _ in range(100):
             with pytest.raises((TransientFailure, GivenUp)):
@@ -356,7 +382,9 @@ def test_failures_take_a_bounded_time_in_all(client_of, sleeper: Sleeper) -> Non
 
 
 @pytest.mark.parametrize(("status", "setting"), [(401, "DIGITALOCEAN_TOKEN"), (403, "scope")])
-def test_a_token_that_is_not_accepted_stops_at_once(client_of, status: int, setting: str) -> None:
+def test_a_token_that_is_not_accepted_stops_at_once(
+    client_of: Callable[..., DigitalOceanClient], status: int, setting: str
+) -> None:
     outcome, requests = listed(answer(status, {"message": "no"}), client_of=client_of)
     assert isinstance(outcome, ConfigurationFailure)
     assert setting in str(outcome)
@@ -364,7 +392,7 @@ def test_a_token_that_is_not_accepted_stops_at_once(client_of, status: int, sett
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirects_are_not_followed(client_of, status: int) -> None:
+def test_redirects_are_not_followed(client_of: Callable[..., DigitalOceanClient], status: int) -> None:
     with ScriptedServer(page()) as elsewhere:
         outcome, _ = listed(answer(status, Location=f"{elsewhere.url}/v2"), client_of=client_of)
     assert isinstance(outcome, ConfigurationFailure)
@@ -373,26 +401,28 @@ def test_redirects_are_not_followed(client_of, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
-def test_what_is_refused_alone_does_not_stop_the_others(client_of, status: int) -> None:
+def test_what_is_refused_alone_does_not_stop_the_others(
+    client_of: Callable[..., DigitalOceanClient], status: int
+) -> None:
     outcome, requests = listed(answer(status, {"message": "not here"}), client_of=client_of)
     assert isinstance(outcome, UnusableAnswer)
     assert "not here" in str(outcome)
     assert len(requests) == 1
 
 
-def test_what_does_not_speak_http_is_a_wrong_setting(client_of) -> None:
+def test_what_does_not_speak_http_is_a_wrong_setting(client_of: Callable[..., DigitalOceanClient]) -> None:
     outcome, _ = listed(raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), client_of=client_of)
     assert isinstance(outcome, ConfigurationFailure)
 
 
-def test_tls_where_there_is_none_is_a_wrong_setting(client_of) -> None:
+def test_tls_where_there_is_none_is_a_wrong_setting(client_of: Callable[..., DigitalOceanClient]) -> None:
     with ScriptedServer(raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         client = client_of(server.url.replace("http:", "https:"))
         with pytest.raises(ConfigurationFailure, match="TLS"):
             client.invoices()
 
 
-def test_nobody_listening_is_left_for_the_next_fetch(client_of) -> None:
+def test_nobody_listening_is_left_for_the_next_fetch(client_of: Callable[..., DigitalOceanClient]) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -417,7 +447,9 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: str) -
     assert not token.strip() or token not in str(refused.value)
 
 
-def test_the_token_is_seen_nowhere(client_of, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_is_seen_nowhere(
+    client_of: Callable[..., DigitalOceanClient], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     told = []
     words = {"message": f"you sent {TOKEN}"}
@@ -430,7 +462,7 @@ def test_the_token_is_seen_nowhere(client_of, caplog: pytest.LogCaptureFixture) 
     assert not [text for text in told if TOKEN in text]
 
 
-def test_somebody_elses_words_are_short_and_on_one_line(client_of) -> None:
+def test_somebody_elses_words_are_short_and_on_one_line(client_of: Callable[..., DigitalOceanClient]) -> None:
     outcome, _ = listed(answer(500, b"one\n\x1b[31mtwo" * 1000), client_of=client_of, retry_delays=())
     assert len(str(outcome)) < 600
     assert str(outcome).isprintable()
@@ -439,7 +471,7 @@ def test_somebody_elses_words_are_short_and_on_one_line(client_of) -> None:
 # What the account runs
 
 
-def test_the_resources_are_listed_with_id_name_type_and_project(client_of) -> None:
+def test_the_resources_are_listed_with_id_name_type_and_project(client_of: Callable[..., DigitalOceanClient]) -> None:
     with DigitalOceanApi(lists=LISTS) as api, client_of(api.url) as client:
         found = client.resources()
     assert [tuple(resource.values()) for resource in found] == [
@@ -457,7 +489,7 @@ def test_the_resources_are_listed_with_id_name_type_and_project(client_of) -> No
     assert {tuple(resource) for resource in found} == {("id", "name", "type", "project")}
 
 
-def test_resources_come_in_pages_too(client_of) -> None:
+def test_resources_come_in_pages_too(client_of: Callable[..., DigitalOceanClient]) -> None:
     lists = {**LISTS, "/v2/droplets": [{"id": number, "name": f"web-{number}"} for number in range(1000, 1450)]}
     with DigitalOceanApi(lists=lists) as api, client_of(api.url) as client:
         assert sum(resource["type"] == "droplet" for resource in client.resources()) == 451
@@ -465,7 +497,9 @@ def test_resources_come_in_pages_too(client_of) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in LISTS if "?" not in path])
-def test_a_list_that_cannot_be_read_spoils_the_whole_inventory(client_of, path: str) -> None:
+def test_a_list_that_cannot_be_read_spoils_the_whole_inventory(
+    client_of: Callable[..., DigitalOceanClient], path: str
+) -> None:
     def refuse(request: Request) -> Step | None:
         return answer(403) if urlsplit(request.path).path == path else None
 
@@ -475,7 +509,9 @@ def test_a_list_that_cannot_be_read_spoils_the_whole_inventory(client_of, path: 
 
 
 @pytest.mark.parametrize("entry", [{"name": "no id"}, {"id": None}, {"id": " "}, {"id": True}, {"id": [1]}])
-def test_a_resource_without_an_id_spoils_the_inventory(client_of, entry: Any) -> None:
+def test_a_resource_without_an_id_spoils_the_inventory(
+    client_of: Callable[..., DigitalOceanClient], entry: Any
+) -> None:
     lists = {"/v2/volumes": [entry]}
     with DigitalOceanApi(lists=lists) as api, pytest.raises(UnusableAnswer, match="has no id"):
         client_of(api.url).resources()

@@ -3,7 +3,9 @@
 import math
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -28,16 +30,18 @@ CURRENCIES = st.sampled_from(list(SYMBOLS))
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
 
 
-def amounts(connection, texts, currency="USD"):
+def amounts(
+    connection: duckdb.DuckDBPyConnection, texts: Iterable[str | None], currency: str | None = "USD"
+) -> list[Any]:
     return evaluate(connection, amount_sql("t", currency), [(text,) for text in texts], "t VARCHAR")
 
 
-def meant(text, currency):
+def meant(text: str, currency: str | None) -> Decimal | None:
     """What a strict accountant reads, step by step and in Python; None where it is not one clear amount."""
     text = re.sub(f"[{MINUS}]", "-", strip_spaces(text))
     signs = 0
@@ -66,16 +70,17 @@ def meant(text, currency):
 WIDE = Context(prec=1200, rounding=ROUND_HALF_UP)
 
 
-def rounded(value):
+def rounded(value: Decimal) -> Decimal | None:
     """To the 18th decimal, half away from zero; None where that is no DECIMAL(38,18)."""
     _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int), "neither NaN nor infinite"
     if len(digits) + exponent > 40 and any(digits):
         return None
     attos = int(value.scaleb(18, WIDE).quantize(Decimal(1), context=WIDE)) if any(digits) else 0
     return from_attos(attos) if abs(attos) < 10**38 else None
 
 
-def strip_spaces(text):
+def strip_spaces(text: str) -> str:
     while text and unicodedata.category(text[0]) == "Zs":
         text = text[1:]
     while text and unicodedata.category(text[-1]) == "Zs":
@@ -128,7 +133,7 @@ def strip_spaces(text):
         ("0.1234567890123456780000", "0.123456789012345678"),
     ],
 )
-def test_an_amount_is_read_as_it_is_written(connection, text, amount):
+def test_an_amount_is_read_as_it_is_written(connection: duckdb.DuckDBPyConnection, text: str, amount: str) -> None:
     assert amounts(connection, [text]) == [None if amount is None else Decimal(amount)]
 
 
@@ -150,23 +155,27 @@ def test_an_amount_is_read_as_it_is_written(connection, text, amount):
         *("1e20", "1e999", "1e99999", "100000000000000000000", "99999999999999999999.9999999999999999999"),
     ],
 )  # fmt: skip
-def test_what_is_unclear_no_number_or_does_not_fit_is_no_amount(connection, text):
+def test_what_is_unclear_no_number_or_does_not_fit_is_no_amount(
+    connection: duckdb.DuckDBPyConnection, text: str
+) -> None:
     assert amounts(connection, [text]) == [None]
 
 
-def test_no_text_is_no_amount(connection):
+def test_no_text_is_no_amount(connection: duckdb.DuckDBPyConnection) -> None:
     assert amounts(connection, [None]) == [None]
 
 
 @pytest.mark.parametrize(("currency", "symbol"), [(code, symbol) for code, symbol in SYMBOLS.items() if symbol])
-def test_only_the_currency_s_own_symbol_may_stand_beside_a_number(connection, currency, symbol):
+def test_only_the_currency_s_own_symbol_may_stand_beside_a_number(
+    connection: duckdb.DuckDBPyConnection, currency: str, symbol: str
+) -> None:
     texts = [f"{other}5.00" for other in ("$", "€", "£", "¥", "₹", "₩", "")]
     assert amounts(connection, texts, currency) == [
         Decimal(5) if text in {f"{symbol}5.00", "5.00"} else None for text in texts
     ]
 
 
-def test_a_quantity_has_no_symbol(connection):
+def test_a_quantity_has_no_symbol(connection: duckdb.DuckDBPyConnection) -> None:
     texts = [("720",), ("0.5",), ("$5",), ("1,000.0",), ("x",)]
     found = evaluate(connection, quantity_sql("t"), texts, "t VARCHAR")
     assert found == [Decimal(720), Decimal("0.5"), None, Decimal(1000), None]
@@ -179,7 +188,7 @@ ATTOS = st.one_of(
 
 
 @st.composite
-def written(draw):
+def written(draw: st.DrawFn) -> tuple[str, Decimal]:
     """An amount, and one of the ways to write it."""
     attos, is_negative, symbol = draw(ATTOS), draw(st.booleans()), draw(st.sampled_from(("", "$", "$ ")))
     whole, fraction = divmod(attos, ATTO)
@@ -206,7 +215,9 @@ def written(draw):
 
 @quickly(13)
 @given(st.lists(written(), min_size=1, max_size=60))
-def test_every_way_to_write_an_amount_gives_exactly_that_amount(connection, given_):
+def test_every_way_to_write_an_amount_gives_exactly_that_amount(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[str, Decimal]]
+) -> None:
     assert amounts(connection, [text for text, _ in given_]) == [amount for _, amount in given_]
 
 
@@ -225,21 +236,27 @@ MISSPELT = written().flatmap(
 
 @quickly(13)
 @given(st.lists(LIKE_AMOUNTS | DIGITS | GROUPS | MISSPELT | ANY_TEXT, min_size=1, max_size=60), CURRENCIES)
-def test_any_text_is_read_as_a_strict_reader_reads_it_or_not_at_all(connection, texts, currency):
+def test_any_text_is_read_as_a_strict_reader_reads_it_or_not_at_all(
+    connection: duckdb.DuckDBPyConnection, texts: list[str], currency: str | None
+) -> None:
     for text, amount in zip(texts, amounts(connection, texts, currency), strict=True):
         assert amount is None or amount == meant(text, currency), text
 
 
 @quickly(10)
 @given(st.lists(LIKE_AMOUNTS | GROUPS | MISSPELT, min_size=1, max_size=60), CURRENCIES)
-def test_what_a_strict_reader_reads_without_an_exponent_is_read(connection, texts, currency):
+def test_what_a_strict_reader_reads_without_an_exponent_is_read(
+    connection: duckdb.DuckDBPyConnection, texts: list[str], currency: str | None
+) -> None:
     plain = [text for text in texts if "e" not in text.lower()] or ["1"]
     assert amounts(connection, plain, currency) == [meant(text, currency) for text in plain]
 
 
 @quickly(13)
 @given(st.lists(st.integers(-(10**40), 10**40), min_size=1, max_size=40), st.integers(0, 60), CURRENCIES)
-def test_more_than_18_decimals_are_rounded_half_away_from_zero_and_told(connection, numbers, places, currency):
+def test_more_than_18_decimals_are_rounded_half_away_from_zero_and_told(
+    connection: duckdb.DuckDBPyConnection, numbers: list[int], places: int, currency: str | None
+) -> None:
     exact = [Decimal(f"{number}E-{places}") for number in numbers]
     texts = [f"{number:f}" for number in exact]
     for written_as in (
@@ -259,7 +276,9 @@ def test_more_than_18_decimals_are_rounded_half_away_from_zero_and_told(connecti
 
 @quickly(10)
 @given(st.lists(LIKE_AMOUNTS | DIGITS | GROUPS | MISSPELT | ANY_TEXT, min_size=1, max_size=60), CURRENCIES)
-def test_whether_an_amount_is_rounded_is_told_of_any_text(connection, texts, currency):
+def test_whether_an_amount_is_rounded_is_told_of_any_text(
+    connection: duckdb.DuckDBPyConnection, texts: list[str], currency: str | None
+) -> None:
     told = evaluate(connection, is_rounded_sql("t", currency), [(text,) for text in texts], "t VARCHAR")
     assert set(told) <= {True, False}
     assert not any(is_rounded for is_rounded, text in zip(told, texts, strict=True) if not re.search("[0-9]", text))
@@ -270,7 +289,9 @@ SCALES = st.sampled_from([(38, 28), (38, 18), (38, 37), (30, 19), (38, 10), (18,
 
 @quickly(13)
 @given(SCALES, st.data())
-def test_a_decimal_of_any_scale_is_rounded_at_the_18th_and_told(connection, scale, data):
+def test_a_decimal_of_any_scale_is_rounded_at_the_18th_and_told(
+    connection: duckdb.DuckDBPyConnection, scale: tuple[int, int], data: st.DataObject
+) -> None:
     digits, decimals = scale
     largest = 10**digits - 1
     numbers = data.draw(st.lists(st.integers(-largest, largest) | st.sampled_from([largest, -largest, 0]), min_size=1))
@@ -293,7 +314,9 @@ NUMBERS = st.one_of(
 
 @quickly(13)
 @given(st.lists(NUMBERS, min_size=1, max_size=200))
-def test_a_binary_fraction_is_the_shortest_decimal_that_stands_for_it_to_the_18th(connection, numbers):
+def test_a_binary_fraction_is_the_shortest_decimal_that_stands_for_it_to_the_18th(
+    connection: duckdb.DuckDBPyConnection, numbers: list[float]
+) -> None:
     exact = Context(prec=60)
     expected = [Decimal(repr(number)).quantize(Decimal("1E-18"), ROUND_HALF_UP, exact) for number in numbers]
     rows = [(number,) for number in numbers]
@@ -302,6 +325,6 @@ def test_a_binary_fraction_is_the_shortest_decimal_that_stands_for_it_to_the_18t
     assert told == [Decimal(repr(number)) != amount for number, amount in zip(numbers, expected, strict=True)]
 
 
-def test_what_is_no_number_is_no_amount_as_a_binary_fraction_either(connection):
+def test_what_is_no_number_is_no_amount_as_a_binary_fraction_either(connection: duckdb.DuckDBPyConnection) -> None:
     numbers = [math.nan, math.inf, -math.inf, 1e20, None]
     assert evaluate(connection, binary_amount_sql("x"), [(number,) for number in numbers], "x DOUBLE") == [None] * 5

@@ -4,8 +4,11 @@ import gzip
 import io
 import json
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.reading import json_records
 from arcadia_dagster.reading.format import UnreadableError
-from arcadia_dagster_tests.kit.documents import Desk, invoices_of
+from arcadia_dagster_tests.kit.documents import Desk, Stated, invoices_of
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.json_records import lines, record
 from arcadia_dagster_tests.kit.packed import zipped
@@ -26,7 +29,7 @@ COLUMNS = (
 )
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[list[str]], str]] = {
     "lines": lambda records: "\n".join(records) + "\n",
     "lines of Windows, without the last end": lambda records: "\ufeff" + "\r\n".join(records),
     "blank lines": lambda records: "\n\n" + "\n \n".join(records) + "\n\n",
@@ -35,7 +38,11 @@ LAYOUTS = {
     "list on lines": lambda records: "\n[\n  " + "\n  ,\n  ".join(records) + "\n]\n",
     "indented": lambda records: "\n".join(one.replace('","', '",\n  "').replace("{", "{\n ", 1) for one in records),
 }
-PACKERS = {"plain": bytes, "gzip": gzip.compress, "ZIP": lambda content: zipped(("focus.jsonl", content))}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "ZIP": lambda content: zipped(("focus.jsonl", content)),
+}
 LONG = st.decimals(-(10**9), 10**9, places=18).map("{:f}".format)
 
 
@@ -49,7 +56,13 @@ LONG = st.decimals(-(10**9), 10**9, places=18).map("{:f}".format)
     st.sampled_from(list(PACKERS)),
     st.booleans(),
 )
-def test_rows_as_json_are_the_lines_of_the_same_csv(tmp_path_factory, charges, layout, packer, leaves_out):
+def test_rows_as_json_are_the_lines_of_the_same_csv(
+    tmp_path_factory: pytest.TempPathFactory,
+    charges: list[tuple[str, str, bool]],
+    layout: str,
+    packer: str,
+    leaves_out: bool,
+) -> None:
     rows = [
         (tax if is_tax else charge)(BilledCost=cost, ChargeDescription=text, InvoiceId=f"INV-{len(text) % 2}")
         for cost, text, is_tax in charges
@@ -68,7 +81,9 @@ def test_rows_as_json_are_the_lines_of_the_same_csv(tmp_path_factory, charges, l
 
 @quickly(6)
 @given(st.randoms(use_true_random=False))
-def test_the_order_of_the_members_and_which_row_has_which_do_not_matter(tmp_path_factory, chance):
+def test_the_order_of_the_members_and_which_row_has_which_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, chance: Random
+) -> None:
     rows = [charge(), tax(), charge(InvoiceId=None, ResourceId=None), charge(InvoiceIssuerName=None, BilledCost="1")]
     names = list(rows[0])
     records = []
@@ -80,7 +95,7 @@ def test_the_order_of_the_members_and_which_row_has_which_do_not_matter(tmp_path
     assert (found.reason, found.lines, invoices_of(found)) == (None, table.lines, invoices_of(table))
 
 
-def test_numbers_keep_every_digit(desk):
+def test_numbers_keep_every_digit(desk: Desk) -> None:
     costs = ["0.1", "0.10000000000000000555", "1e-7", "-1.81E-8", "12345678901234567890.123456789012345678", "7", "-0"]
     (found,) = desk.read(lines(*(charge(BilledCost=cost, ConsumedQuantity=None) for cost in costs[:4] + costs[5:])))
     assert [amount for *_, amount in found.lines] == [
@@ -139,17 +154,17 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def rejected(large_desk):
+def rejected(large_desk: Desk) -> dict[str, Stated]:
     return large_desk.read_cases({label: content for label, (content, _) in BAD.items()})
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_record_that_cannot_be_read_is_named(rejected, case):
+def test_a_record_that_cannot_be_read_is_named(rejected: dict[str, Stated], case: str) -> None:
     assert (rejected[case].reason or "").startswith(BAD[case][1])
     assert rejected[case].invoices == ()
 
 
-def test_a_large_document_is_read_in_little_memory():
+def test_a_large_document_is_read_in_little_memory() -> None:
     one = record(charge())
     count = 20_000
     content = "[" + ",".join([one] * count) + "]"
@@ -163,7 +178,7 @@ def test_a_large_document_is_read_in_little_memory():
 
 @given(st.text(st.sampled_from('{}[],:"\\ \n01aeE.-nul'), max_size=40), st.sampled_from(["", '{"a":1}', '[{"a":1}']))
 @quickly(300)
-def test_whatever_a_document_says_its_records_are_those_of_python_or_an_error(text, start):
+def test_whatever_a_document_says_its_records_are_those_of_python_or_an_error(text: str, start: str) -> None:
     content = start + text
     try:
         found = list(json_records.records_in(io.StringIO(content)))
@@ -173,7 +188,7 @@ def test_whatever_a_document_says_its_records_are_those_of_python_or_an_error(te
     assert [list(one) for one in found] == [list(one) for one in values]
 
 
-def _one_after_the_other(content):
+def _one_after_the_other(content: str) -> list[Any]:
     decoder, values = json.JSONDecoder(), []
     while content := content.strip(" \n"):
         value, end = decoder.raw_decode(content)

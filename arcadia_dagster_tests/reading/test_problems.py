@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ NEWLINES = st.sampled_from(("\n", "\r\n", "\r"))
 
 
 @st.composite
-def documents(draw):
+def documents(draw: st.DrawFn) -> tuple[str, str, list[int]]:
     """A CSV text put together record by record, with the line on which each record begins."""
     newline = draw(NEWLINES)
     text = draw(st.sampled_from(("", "\ufeff")))
@@ -34,7 +36,7 @@ def documents(draw):
 
 @quickly(23)
 @given(documents())
-def test_the_line_of_a_record_is_the_one_an_editor_shows(tmp_path, document):
+def test_the_line_of_a_record_is_the_one_an_editor_shows(tmp_path: Path, document: tuple[str, str, list[int]]) -> None:
     text, newline, begins = document
     path = tmp_path / "file.csv"
     path.write_bytes(text.encode())
@@ -44,7 +46,9 @@ def test_the_line_of_a_record_is_the_one_an_editor_shows(tmp_path, document):
 
 @quickly(20)
 @given(documents(), st.data())
-def test_an_offset_is_on_the_line_an_editor_shows(tmp_path, document, data):
+def test_an_offset_is_on_the_line_an_editor_shows(
+    tmp_path: Path, document: tuple[str, str, list[int]], data: st.DataObject
+) -> None:
     text, newline, begins = document
     path = tmp_path / "file.csv"
     path.write_bytes(text.encode())
@@ -55,14 +59,14 @@ def test_an_offset_is_on_the_line_an_editor_shows(tmp_path, document, data):
         assert describe(path, [Problem("bad", line_offset=reported)], newline=newline) == f"line {begin}, bad"
 
 
-def test_offsets_beyond_a_chunk_are_found(tmp_path):
+def test_offsets_beyond_a_chunk_are_found(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     record = b"x" * 99 + b"\r\n"
     path.write_bytes(record * 30_000)
     assert describe(path, [Problem("bad", line_offset=len(record) * 29_999)], newline="\r\n") == "line 30000, bad"
 
 
-def test_the_first_three_problems_are_told_and_the_others_counted(tmp_path):
+def test_the_first_three_problems_are_told_and_the_others_counted(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_text("h\n1\n2\n3\n4\n5\n")
     problems = [Problem(f"bad {record}", record=record) for record in range(1, 6)]
@@ -73,7 +77,7 @@ def test_the_first_three_problems_are_told_and_the_others_counted(tmp_path):
 
 
 @pytest.mark.parametrize("long", ["x" * 2_500_000, '"' + "x\n" * 1_500_000 + '"'])
-def test_an_endless_record_is_told_and_not_read_into_memory(tmp_path, long):
+def test_an_endless_record_is_told_and_not_read_into_memory(tmp_path: Path, long: str) -> None:
     path = tmp_path / "file.csv"
     path.write_text(f"h\n1\n{long}\n3\n")
     with pytest.raises(UnreadableError, match=r"^line 3: .*limit"):

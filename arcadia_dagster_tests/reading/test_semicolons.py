@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.reading.semicolons import Marks, marks_of, with_point
 from arcadia_dagster_tests.kit import aws
-from arcadia_dagster_tests.kit.documents import Desk, csv_text, line
+from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.spreadsheets import saved_anew, shown
@@ -17,7 +17,7 @@ from arcadia_dagster_tests.kit.texts import TEXTS
 COLUMNS = "line_number, invoice_ordinal, charge_category, service_name, description, quantity, amount, currency"
 
 
-def reading(text, decimal, group):
+def reading(text: str, decimal: str, group: str) -> Decimal | None:
     """What the text is where decimals stand behind this mark, and groups of three before the other; None where nothing."""
     whole, mark, decimals = text.partition(decimal)
     if not text.strip(".,") or not (decimals.isdecimal() or not decimals):
@@ -37,7 +37,7 @@ def reading(text, decimal, group):
     | st.from_regex(r"[0-9]{1,4}([.,][0-9]{2,4}){0,3}", fullmatch=True)
 )
 @quickly(2_000)
-def test_a_number_proves_a_mark_exactly_where_it_is_none_with_the_other(text):
+def test_a_number_proves_a_mark_exactly_where_it_is_none_with_the_other(text: str) -> None:
     comma, point = reading(text, ",", "."), reading(text, ".", ",")
     if comma is not None and point is not None:
         expected = (
@@ -84,7 +84,7 @@ def test_a_number_proves_a_mark_exactly_where_it_is_none_with_the_other(text):
         ("NULL", Marks.NONE, "NULL"),
     ],
 )
-def test_what_is_read_of_a_number_in_a_document_with_decimal_commas(text, marks, read):
+def test_what_is_read_of_a_number_in_a_document_with_decimal_commas(text: str, marks: Marks, read: str) -> None:
     assert (marks_of(text), with_point(text)) == (marks, read)
 
 
@@ -96,7 +96,9 @@ AMOUNTS = st.integers(0, 10).flatmap(lambda places: st.decimals(-(10**7), 10**7,
     st.lists(st.tuples(AMOUNTS, TEXTS), min_size=1, max_size=8),
     st.sampled_from([(",", ""), (",", "."), (",", "\N{NARROW NO-BREAK SPACE}"), (".", ""), (".", ",")]),
 )
-def test_a_table_that_was_saved_anew_is_what_it_was_or_not_read(tmp_path_factory, charges, marks):
+def test_a_table_that_was_saved_anew_is_what_it_was_or_not_read(
+    tmp_path_factory: pytest.TempPathFactory, charges: list[tuple[str, str]], marks: tuple[str, str]
+) -> None:
     rows = [charge(BilledCost=cost, ChargeDescription=text) for cost, text in charges]
     table, found = Desk(tmp_path_factory.mktemp("anew")).read(
         as_csv(*rows), saved_anew(as_csv(*rows), *marks), columns=COLUMNS
@@ -117,13 +119,15 @@ def test_a_table_that_was_saved_anew_is_what_it_was_or_not_read(tmp_path_factory
     st.lists(st.decimals(-(10**7), 10**7, places=2).map("{:f}".format), min_size=1, max_size=5),
     st.sampled_from(["", "."]),
 )
-def test_amounts_with_two_decimals_behind_a_comma_are_always_read(tmp_path_factory, costs, group):
+def test_amounts_with_two_decimals_behind_a_comma_are_always_read(
+    tmp_path_factory: pytest.TempPathFactory, costs: list[str], group: str
+) -> None:
     rows = [tax(BilledCost=cost) for cost in costs]
     [found] = Desk(tmp_path_factory.mktemp("two")).read(saved_anew(as_csv(*rows), ",", group), columns="amount")
     assert (found.reason, found.lines) == (None, [(Decimal(cost),) for cost in costs])
 
 
-def test_every_known_table_is_read_with_semicolons(desk):
+def test_every_known_table_is_read_with_semicolons(desk: Desk) -> None:
     reports = aws.as_csv(aws.item(UnblendedCost="6.25", UsageAmount="720.5"), aws.tax(UnblendedCost="0.65"))
     invoice = csv_text([line(amount="6.25", hours="720.5"), line(amount="1234.5")])
     inventory = 'id,name,type,project\n1,web-01,droplet,shop\n2,"a;b",droplet,\n'
@@ -139,7 +143,7 @@ def test_every_known_table_is_read_with_semicolons(desk):
     ]
 
 
-def table(*costs, quantity="24"):
+def table(*costs: str, quantity: str = "24") -> bytes:
     return saved_anew(as_csv(*(charge(BilledCost=cost, ConsumedQuantity=quantity) for cost in costs)), numbers=())
 
 
@@ -176,27 +180,27 @@ REJECTED = {
 
 
 @pytest.fixture(scope="module")
-def rejected(large_desk):
+def rejected(large_desk: Desk) -> dict[str, Stated]:
     return large_desk.read_cases({label: content for label, (content, *_) in REJECTED.items()})
 
 
 @pytest.mark.parametrize("case", REJECTED)
-def test_what_is_not_proved_or_not_whole_is_not_read(rejected, case):
+def test_what_is_not_proved_or_not_whole_is_not_read(rejected: dict[str, Stated], case: str) -> None:
     _, start, to_do = REJECTED[case]
-    assert rejected[case].reason.startswith(start)
-    assert to_do in rejected[case].reason
+    assert str(rejected[case].reason).startswith(start)
+    assert to_do in str(rejected[case].reason)
     assert rejected[case].lines == []
 
 
-def test_a_problem_below_a_value_of_two_lines_is_found_on_its_line(desk):
+def test_a_problem_below_a_value_of_two_lines_is_found_on_its_line(desk: Desk) -> None:
     rows = (charge(BilledCost="1,5", ChargeDescription="two\nlines; a;b"), charge(BilledCost="x"))
     [found] = desk.read(saved_anew(as_csv(*rows), numbers=(), end="\n"))
-    assert found.reason.startswith("line 4, column BilledCost: 'x'; expected an amount")
+    assert str(found.reason).startswith("line 4, column BilledCost: 'x'; expected an amount")
 
 
 @quickly(10)
 @given(st.lists(TEXTS | st.sampled_from(["a;b", "x,y", 'q"', "1,5", "1.234"]), min_size=1, max_size=5))
-def test_texts_are_kept_whatever_marks_are_in_them(tmp_path_factory, texts):
+def test_texts_are_kept_whatever_marks_are_in_them(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     assume(all(text.strip() not in {"", "NULL"} for text in texts))
     rows = [charge(BilledCost="0,5", ChargeDescription=text) for text in texts]
     [found] = Desk(tmp_path_factory.mktemp("texts")).read(saved_anew(as_csv(*rows), numbers=()), columns="description")

@@ -8,12 +8,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arcadia_dagster.reading import unread
-from arcadia_dagster.reading.text import HEAD_BYTES, TextExaminer
+from arcadia_dagster.reading.text import HEAD_BYTES, TextExaminer, TextFacts
 from arcadia_dagster_tests.kit.documents import csv_text
 from arcadia_dagster_tests.kit.properties import quickly
 
 
-def facts(content, *cuts):
+def facts(content: bytes, *cuts: int) -> TextFacts:
     examiner = TextExaminer()
     edges = [0, *sorted(cut % (len(content) + 1) for cut in cuts), len(content)]
     for start, end in pairwise(edges):
@@ -33,13 +33,13 @@ def facts(content, *cuts):
     ),
     st.lists(st.integers(0, 100), max_size=12),
 )
-def test_how_the_bytes_are_cut_into_chunks_does_not_matter(content, cuts):
+def test_how_the_bytes_are_cut_into_chunks_does_not_matter(content: bytes, cuts: list[int]) -> None:
     assert facts(content, *cuts) == facts(content) == facts(content, *range(len(content)))
 
 
 @quickly(40)
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "ignore")))
-def test_bytes_are_text_exactly_where_python_decodes_them_and_no_control_byte_is_among_them(content):
+def test_bytes_are_text_exactly_where_python_decodes_them_and_no_control_byte_is_among_them(content: bytes) -> None:
     # What is known as something else is told as that.
     assume(unread.binary(content) is None and unread.no_table(content.decode("latin-1")) is None)
     problem = facts(content).problem
@@ -90,7 +90,7 @@ UTF_16 = "UTF-16 text; save it as UTF-8 (in a spreadsheet `CSV UTF-8`, in PowerS
         pytest.param("\ufefftab\there, naïve 😀\r\n".encode(), None, id="case_1"),
     ],
 )
-def test_what_is_not_utf_8_text_is_named_with_its_offset(content, problem):
+def test_what_is_not_utf_8_text_is_named_with_its_offset(content: bytes, problem: str | None) -> None:
     assert facts(content).problem == problem
 
 
@@ -109,8 +109,8 @@ NEWLINES = st.sampled_from(("\n", "\r\n", "\r"))
     st.booleans(),
 )
 def test_records_are_counted_as_the_csv_module_counts_them(
-    rows, newline, quote_all, keeps_end, mark, blanks, has_header
-):
+    rows: list[list[str]], newline: str, quote_all: bool, keeps_end: bool, mark: str, blanks: int, has_header: bool
+) -> None:
     text = csv_text(rows, header=("h1", "h2") if has_header else ("h1 only",), newline=newline, quote_all=quote_all)
     header, rest = text.split(newline, 1)
     text = header + newline * (1 + blanks) + rest + newline * blanks
@@ -140,12 +140,12 @@ def test_records_are_counted_as_the_csv_module_counts_them(
         (b'"never closed\n\n', "\n", 1),
     ],
 )
-def test_records_of_small_texts(content, newline, records):
+def test_records_of_small_texts(content: bytes, newline: str, records: int) -> None:
     found = facts(content)
     assert (found.newline, found.records) == (newline, records)
 
 
-def test_the_head_is_the_first_64_kib():
+def test_the_head_is_the_first_64_kib() -> None:
     content = b"0123456789" * 20_000
     found = facts(content, 1, 7, 70_000)
     assert found.head == content[:HEAD_BYTES]

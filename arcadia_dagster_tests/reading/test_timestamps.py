@@ -1,6 +1,8 @@
 # ruff: noqa: DTZ001, RUF001 - times that are UTC without saying so, and letters that look alike, are what is tested
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import duckdb
 import pytest
@@ -17,19 +19,19 @@ TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31), timezones=OFF
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         # The machine's own zone must not matter.
         connection.execute("SET TimeZone = 'Asia/Kolkata'")
         yield connection
 
 
-def times(connection, texts):
+def times(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> list[Any]:
     return evaluate(connection, utc_sql("t"), [(text,) for text in texts], "t VARCHAR")
 
 
 @st.composite
-def written(draw):
+def written(draw: st.DrawFn) -> tuple[str, datetime]:
     time = draw(TIMES)
     offset = f"{time:%z}"
     zone = offset[:3] + draw(st.sampled_from(("", ":"))) + offset[3:]
@@ -41,14 +43,18 @@ def written(draw):
 
 @quickly(10)
 @given(st.lists(written(), min_size=1, max_size=50))
-def test_a_time_with_its_offset_is_that_moment_in_utc(connection, given_):
+def test_a_time_with_its_offset_is_that_moment_in_utc(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[str, datetime]]
+) -> None:
     expected = [time.astimezone(UTC).replace(tzinfo=None) for _, time in given_]
     assert times(connection, [text for text, _ in given_]) == expected
 
 
 @quickly(10)
 @given(st.lists(TIMES, min_size=1, max_size=50), st.sampled_from((" ", "T")))
-def test_a_time_without_an_offset_is_no_time(connection, given_, between):
+def test_a_time_without_an_offset_is_no_time(
+    connection: duckdb.DuckDBPyConnection, given_: list[datetime], between: str
+) -> None:
     texts = [f"{time:%Y-%m-%d}{between}{time:%H:%M:%S}" for time in given_]
     assert times(connection, texts) == [None] * len(texts)
 
@@ -65,7 +71,9 @@ def test_a_time_without_an_offset_is_no_time(connection, given_, between):
         max_size=50,
     )
 )
-def test_any_text_gives_a_moment_that_python_can_hold_or_none(connection, texts):
+def test_any_text_gives_a_moment_that_python_can_hold_or_none(
+    connection: duckdb.DuckDBPyConnection, texts: list[str]
+) -> None:
     for text, time in zip(texts, times(connection, texts), strict=True):
         assert time is None or isinstance(time, datetime), text
         try:
@@ -107,7 +115,7 @@ def test_any_text_gives_a_moment_that_python_can_hold_or_none(connection, texts)
         "",
     ],
 )
-def test_what_is_no_moment_is_none(connection, text):
+def test_what_is_no_moment_is_none(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert times(connection, [text]) == [None]
 
 
@@ -122,11 +130,13 @@ def test_what_is_no_moment_is_none(connection, text):
         (None, None),
     ],
 )
-def test_an_inclusive_end_and_the_next_midnight_are_the_same(connection, end, exclusive):
+def test_an_inclusive_end_and_the_next_midnight_are_the_same(
+    connection: duckdb.DuckDBPyConnection, end: datetime | None, exclusive: datetime | None
+) -> None:
     assert evaluate(connection, exclusive_end_sql("t"), [(end,)], "t TIMESTAMP") == [exclusive]
 
 
-def test_a_time_that_is_in_utc_unless_stated_has_all_its_digits(connection):
+def test_a_time_that_is_in_utc_unless_stated_has_all_its_digits(connection: duckdb.DuckDBPyConnection) -> None:
     texts = ["2026-04-01T00:00:00Z", "2026-04-01T00:00:00.000Z", "2026-04-01"]
     wrong = [
         "2026-04-01T 0:00:00Z",

@@ -1,6 +1,8 @@
 """Rows that are sums of other rows: in doubt wherever one was put, and nothing else is."""
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading.totals import kind_sql
 from arcadia_dagster_tests.kit import focus
-from arcadia_dagster_tests.kit.documents import Desk, csv_text, line
+from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.properties import evaluate, quickly
 
 TOTALS = (
@@ -101,12 +103,12 @@ CHARGES = (
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
 
 
-def test_totals_and_subtotals_are_known_by_their_words(connection):
+def test_totals_and_subtotals_are_known_by_their_words(connection: duckdb.DuckDBPyConnection) -> None:
     rows = [(text,) for text in (*TOTALS, *SUBTOTALS, *CHARGES, None)]
     found = evaluate(connection, kind_sql("t"), rows, "t VARCHAR")
     expected = ["total"] * len(TOTALS) + ["subtotal"] * len(SUBTOTALS) + [None] * (len(CHARGES) + 1)
@@ -145,7 +147,7 @@ values = ["VAT"]
 
 
 @pytest.fixture(scope="module")
-def counter(tmp_path_factory):
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk, with descriptions of a table that has nothing but words and amounts, and of one that says what each is for."""
     folder = tmp_path_factory.mktemp("totals")
     (folder / "plain.toml").write_text(PLAIN, encoding="utf-8")
@@ -155,14 +157,14 @@ def counter(tmp_path_factory):
     desk.reader.close()
 
 
-def read_all(desk, contents, **options):
+def read_all(desk: Desk, contents: Sequence[str | bytes], **options: str) -> list[Stated]:
     """All of these documents at once, each once."""
     distinct = list(dict.fromkeys(contents))
     found = dict(zip(distinct, desk.read(*distinct, **options), strict=True))
     return [found[content] for content in contents]
 
 
-def all_doubts(desk, contents):
+def all_doubts(desk: Desk, contents: Sequence[str | bytes]) -> list[tuple[str, ...]]:
     """What the only invoice of each document leaves in doubt."""
     found = []
     for stated in read_all(desk, contents):
@@ -172,22 +174,22 @@ def all_doubts(desk, contents):
     return found
 
 
-def doubts(desk, content):
+def doubts(desk: Desk, content: str | bytes) -> tuple[str, ...]:
     [found] = all_doubts(desk, [content])
     return found
 
 
-def charged(*amounts):
+def charged(*amounts: object) -> list[tuple[str, ...]]:
     """Lines that are charged for: each has its words, its time and its hours."""
     return [("Server", f"web-{number}", "2026-04-01", "720", f"{amount}") for number, amount in enumerate(amounts)]
 
 
-def bare(words, amount):
+def bare(words: str, amount: object) -> tuple[str, ...]:
     """A row that has nothing but words and an amount."""
     return ("", words, "", "", f"{amount}")
 
 
-def rich(*rows):
+def rich(*rows: Sequence[str]) -> str:
     return csv_text(rows, header=("Kind", "Item", "From", "Hours", "Cost"))
 
 
@@ -195,14 +197,16 @@ def rich(*rows):
 AMOUNTS = st.lists(st.sampled_from(["5", "10", "15", "20", "0", "-5", "-10", "0.01", "7.25"]), min_size=1, max_size=8)
 
 
-def of_many(*drawn):
+def of_many(*drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[list[tuple[Any, ...]]]:
     """Many cases, which are read at once."""
     return st.lists(st.tuples(*drawn), min_size=20, max_size=40)
 
 
 @quickly(4, shrinks=False)
 @given(of_many(AMOUNTS))
-def test_what_is_charged_for_is_never_in_doubt_whatever_the_amounts(counter, cases):
+def test_what_is_charged_for_is_never_in_doubt_whatever_the_amounts(
+    counter: Desk, cases: list[tuple[list[str]]]
+) -> None:
     contents = [rich(*charged(*amounts), ("VAT", "19 %", "", "", "0.95")) for (amounts,) in cases]
     contents += [csv_text([line(f"web-{n}", amount) for n, amount in enumerate(amounts)]) for (amounts,) in cases]
     contents += [
@@ -213,7 +217,7 @@ def test_what_is_charged_for_is_never_in_doubt_whatever_the_amounts(counter, cas
 
 @quickly(4, shrinks=False)
 @given(of_many(AMOUNTS, st.sampled_from(["Total", "Gesamtbetrag:", "", "To be transferred"]), st.booleans()))
-def test_a_total_below_or_above_the_lines_is_in_doubt(counter, cases):
+def test_a_total_below_or_above_the_lines_is_in_doubt(counter: Desk, cases: list[tuple[list[str], str, bool]]) -> None:
     contents, expected = [], []
     for amounts, words, is_first in cases:
         total = sum(map(Decimal, amounts))
@@ -232,11 +236,13 @@ def test_a_total_below_or_above_the_lines_is_in_doubt(counter, cases):
 
 @quickly(4, shrinks=False)
 @given(of_many(st.lists(AMOUNTS, min_size=2, max_size=4), st.sampled_from(["Subtotal", ""])))
-def test_subtotals_and_the_total_of_all_are_each_in_doubt(counter, cases):
+def test_subtotals_and_the_total_of_all_are_each_in_doubt(
+    counter: Desk, cases: list[tuple[list[list[str]], str]]
+) -> None:
     contents, counts = [], []
     for groups, words in cases:
-        sums = [sum(map(Decimal, amounts)) for amounts in groups]
-        if all(sums) and sum(sums):
+        sums = [sum(map(Decimal, amounts), Decimal(0)) for amounts in groups]
+        if all(sums) and sum(sums, Decimal(0)):
             rows = [
                 row for amounts, of in zip(groups, sums, strict=True) for row in (*charged(*amounts), bare(words, of))
             ]
@@ -248,13 +254,13 @@ def test_subtotals_and_the_total_of_all_are_each_in_doubt(counter, cases):
     assert all("the sum of" in doubt or "as doubtful" in doubt for of in found for doubt in of)
 
 
-def test_a_total_in_a_table_of_words_and_amounts_is_in_doubt_with_what_its_description_can_say(counter):
+def test_a_total_in_a_table_of_words_and_amounts_is_in_doubt_with_what_its_description_can_say(counter: Desk) -> None:
     [doubt] = doubts(counter, "What,How much\nweb-01,60.00\nweb-02,30.00\nTotal,90.00\n")
     assert doubt.startswith("line 4, 'Total' of 90 is the sum of other lines: a total, or a charge?")
     assert "If it is a total, name it in [total] of its description" in doubt
 
 
-def test_what_is_called_a_total_and_is_none_is_in_doubt_too(counter):
+def test_what_is_called_a_total_and_is_none_is_in_doubt_too(counter: Desk) -> None:
     [doubt] = doubts(counter, "What,How much\nweb-01,60.00\nweb-02,30.00\nTotal,95.00\n")
     assert doubt.startswith("line 4, 'Total' of 95 is called a total, and is no sum of lines. If it is a total,")
 
@@ -272,27 +278,27 @@ def test_what_is_called_a_total_and_is_none_is_in_doubt_too(counter):
         "What,How much\nweb-01,5\n,3\nweb-03,10\n",
     ],
 )
-def test_equal_amounts_zeros_negations_and_small_sums_say_nothing(counter, table):
+def test_equal_amounts_zeros_negations_and_small_sums_say_nothing(counter: Desk, table: str) -> None:
     assert doubts(counter, table) == ()
 
 
-def test_a_total_that_is_rounded_is_in_doubt_too(counter):
+def test_a_total_that_is_rounded_is_in_doubt_too(counter: Desk) -> None:
     rows = charged("0.333", "0.333", "0.3333")
     [doubt] = doubts(counter, rich(*rows, bare("", "1.00")))
     assert "a row without words of 1 is the sum of other lines" in doubt
 
 
-def test_a_rounding_row_before_the_total_is_a_line(counter):
+def test_a_rounding_row_before_the_total_is_a_line(counter: Desk) -> None:
     [doubt] = doubts(counter, rich(*charged("60", "39"), bare("", "0.5"), bare("", "99.5")))
     assert doubt.startswith("line 5, a row without words of 99.5 is the sum")
 
 
-def test_a_line_with_a_quantity_may_be_called_total(counter):
+def test_a_line_with_a_quantity_may_be_called_total(counter: Desk) -> None:
     rows = [("Server", "web-01", "2026-04-01", "720", "6.00"), ("Total", "", "2026-04-01", "720", "6.00")]
     assert doubts(counter, rich(*rows)) == ()
 
 
-def test_focus_and_invoices_of_several_currencies_leave_no_doubt(counter):
+def test_focus_and_invoices_of_several_currencies_leave_no_doubt(counter: Desk) -> None:
     rows = [focus.charge(BilledCost=cost, ChargeDescription=f"box {cost}") for cost in ("5", "5.00", "10")]
     assert doubts(counter, focus.as_csv(*rows)) == ()
     mixed = [
@@ -307,7 +313,7 @@ AMOUNT_CELL = 6
 CELLS = st.sampled_from([cell for cell in range(WIDTH) if cell != AMOUNT_CELL])
 
 
-def total_row(words, amount, cell=0):
+def total_row(words: str, amount: object, cell: int = 0) -> tuple[str, ...]:
     """A row of DigitalOcean's table that has nothing but a word in one of its cells, and the amount."""
     row = [""] * WIDTH
     row[cell], row[AMOUNT_CELL] = words, f"{amount}"
@@ -320,10 +326,13 @@ def total_row(words, amount, cell=0):
         st.lists(AMOUNTS, min_size=1, max_size=3), st.sampled_from([*TOTALS[:12], "Grand total"]), CELLS, st.booleans()
     )
 )
-def test_in_digitaloceans_table_totals_are_no_lines_and_the_invoice_must_come_to_them(counter, cases):
+def test_in_digitaloceans_table_totals_are_no_lines_and_the_invoice_must_come_to_them(
+    counter: Desk, cases: list[tuple[list[list[str]], str, int, bool]]
+) -> None:
     contents, expected = [], []
     for groups, words, cell, is_first in cases:
-        rows, lines = [], []
+        rows: list[tuple[str, ...]] = []
+        lines = []
         for amounts in groups:
             for amount in amounts:
                 rows.append(line(f"web-{len(rows)}", amount))
@@ -344,20 +353,20 @@ def test_in_digitaloceans_table_totals_are_no_lines_and_the_invoice_must_come_to
     assert found == expected
 
 
-def test_a_total_that_the_lines_do_not_come_to_is_what_the_invoice_must_come_to(counter):
+def test_a_total_that_the_lines_do_not_come_to_is_what_the_invoice_must_come_to(counter: Desk) -> None:
     rows = [line("web-01", "6.00"), line("web-02", "4.00"), total_row("Total", "$1,110.00")]
     (found,) = counter.read(csv_text(rows))
     assert [invoice.stated_total for invoice in found.invoices] == [Decimal(1110)]
 
 
-def test_a_total_of_what_is_above_it_says_nothing_of_what_is_below(counter):
+def test_a_total_of_what_is_above_it_says_nothing_of_what_is_below(counter: Desk) -> None:
     rows = [line("web-01", "6.00"), total_row("Total before tax", "6.00"), total_row("Total", "6.00")]
     rows.append(line("GST", "0.60", product="Taxes", hours="", start="", end=""))
     (found,) = counter.read(csv_text(rows))
     assert [(invoice.stated_total, invoice.doubts) for invoice in found.invoices] == [(None, ())]
 
 
-def test_a_subtotal_that_is_the_sum_of_nothing_is_in_doubt(counter):
+def test_a_subtotal_that_is_the_sum_of_nothing_is_in_doubt(counter: Desk) -> None:
     rows = [line("web-01", "6.00"), total_row("Subtotal", "7.00"), line("web-02", "4.00"), total_row("Total", "10.00")]
     (found,) = counter.read(csv_text(rows))
     [invoice] = found.invoices
@@ -367,12 +376,12 @@ def test_a_subtotal_that_is_the_sum_of_nothing_is_in_doubt(counter):
     )
 
 
-def test_totals_without_lines_are_no_invoice(counter):
+def test_totals_without_lines_are_no_invoice(counter: Desk) -> None:
     (found,) = counter.read(csv_text([total_row("Total", "6.00")]))
     assert found.reason == "it has totals, and no line that they are of; expected at least one"
 
 
-def table(*rows):
+def table(*rows: tuple[str, object]) -> str:
     """A table that has nothing but words and amounts."""
     return "What,How much\n" + "".join(f"{words},{amount}\n" for words, amount in rows)
 
@@ -409,13 +418,15 @@ NET, GROSS = "91.30", "108.65"
         ),
     ],
 )
-def test_a_sum_of_others_is_in_doubt_whatever_it_is_called_in_a_table_of_words_and_amounts(counter, rows, in_doubt):
+def test_a_sum_of_others_is_in_doubt_whatever_it_is_called_in_a_table_of_words_and_amounts(
+    counter: Desk, rows: tuple[tuple[str, str], ...], in_doubt: set[str]
+) -> None:
     found = doubts(counter, table(*rows))
     assert {doubt.split("'")[1] for doubt in found} == in_doubt
 
 
 @pytest.mark.parametrize("tail", [("Endstand",), ("Basis", "Steuer", "Ende"), ("Netto", "USt.", "Brutto")])
-def test_net_tax_and_gross_below_what_is_charged_for_are_in_doubt(counter, tail):
+def test_net_tax_and_gross_below_what_is_charged_for_are_in_doubt(counter: Desk, tail: tuple[str, ...]) -> None:
     rows = [*charged("61.20", "30.10"), bare(tail[0], NET)]
     if len(tail) > 1:
         rows += [("VAT", tail[1], "", "", "17.35"), bare(tail[2], GROSS)]
@@ -423,7 +434,9 @@ def test_net_tax_and_gross_below_what_is_charged_for_are_in_doubt(counter, tail)
     assert {doubt.split("'")[1] for doubt in found} == {tail[0], tail[-1]}
 
 
-def test_in_digitaloceans_table_an_amount_that_is_no_total_s_name_is_in_doubt_and_a_net_one_is_no_line(counter):
+def test_in_digitaloceans_table_an_amount_that_is_no_total_s_name_is_in_doubt_and_a_net_one_is_no_line(
+    counter: Desk,
+) -> None:
     rows = [line("web-01", "6.00"), line("web-02", "4.00")]
     named, unknown = counter.read(
         csv_text([*rows, total_row("Net amount", "10.00")]), csv_text([*rows, total_row("Endstand", "10.00", cell=2)])
@@ -450,7 +463,9 @@ def test_in_digitaloceans_table_an_amount_that_is_no_total_s_name_is_in_doubt_an
         (("Hosting", "0"), ("Support", "0"), ("Domain", "0")),
     ],
 )
-def test_an_ordinary_table_of_words_and_amounts_leaves_no_doubt(counter, rows):
+def test_an_ordinary_table_of_words_and_amounts_leaves_no_doubt(
+    counter: Desk, rows: tuple[tuple[str, str], ...]
+) -> None:
     assert doubts(counter, table(*rows)) == ()
 
 
@@ -459,8 +474,10 @@ NAMES = ("Hosting", "Support", "Domain", "Mail", "Backup", "Traffic", "Licence",
 
 @quickly(4, shrinks=False)
 @given(of_many(st.lists(st.decimals("0.01", "900", places=2), min_size=3, max_size=8)))
-def test_lines_none_of_which_is_a_sum_leave_no_doubt_and_their_sum_does(counter, cases):
-    def is_sum(amounts):
+def test_lines_none_of_which_is_a_sum_leave_no_doubt_and_their_sum_does(
+    counter: Desk, cases: list[tuple[list[Decimal]]]
+) -> None:
+    def is_sum(amounts: Sequence[Decimal]) -> bool:
         tail = sum(amounts[:-1]) - amounts[-1]
         head = sum(amounts[1:]) - amounts[0]
         ends = [sum(amounts[start:-1]) - amounts[-1] for start in range(len(amounts) - 2)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.reading import zip_content
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.api_documents import linode, written
-from arcadia_dagster_tests.kit.documents import csv_text, line
+from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.properties import quickly
@@ -41,7 +41,7 @@ def streamed(name: str, content: bytes) -> bytes:
     return packed.getvalue()
 
 
-def test_any_format_is_read_from_an_archive_that_has_only_it(desk):
+def test_any_format_is_read_from_an_archive_that_has_only_it(desk: Desk) -> None:
     contents = [
         GOOD,
         b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n"),
@@ -66,7 +66,7 @@ def test_any_format_is_read_from_an_archive_that_has_only_it(desk):
 
 
 @pytest.fixture(scope="module")
-def refused(large_desk):
+def refused(large_desk: Desk) -> dict[str, Stated]:
     encrypted = bytearray(zipped(("a.csv", GOOD)))
     # The flag of both headers, the file's own and the directory's (APPNOTE.TXT 4.3.7, 4.3.12, 4.4.4).
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -119,15 +119,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_any_other_archive_is_refused_with_words(refused, case):
-    assert refused[case].reason.startswith(REFUSED[case])
+def test_any_other_archive_is_refused_with_words(refused: dict[str, Stated], case: str) -> None:
+    assert str(refused[case].reason).startswith(REFUSED[case])
     assert refused[case].invoices == ()
 
 
 @quickly(200)
 @given(st.data())
-def test_whatever_becomes_of_an_archives_bytes_it_is_read_alike_or_refused(tmp_path_factory, data):
-    name = f"a{data.draw(st.text(st.characters(exclude_categories=('Cs',)), max_size=8))}.csv"
+def test_whatever_becomes_of_an_archives_bytes_it_is_read_alike_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    name = f"a{data.draw(st.text(st.characters(exclude_categories=['Cs']), max_size=8))}.csv"
     packed = bytearray(data.draw(st.sampled_from([zipped((name, GOOD)), streamed(name, GOOD)])))
     for _ in range(data.draw(st.integers(0, 4))):
         packed[data.draw(st.integers(4, len(packed) - 1))] = data.draw(st.integers(0, 255))

@@ -7,6 +7,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,7 @@ STATED_BESIDES = {
 }
 
 
-def test_a_first_push_answers_created_and_keeps_the_row(finance):
+def test_a_first_push_answers_created_and_keeps_the_row(finance: Client) -> None:
     body = invoice()
     before = datetime.now(UTC)
     answer = finance.push(body)
@@ -49,7 +51,7 @@ def test_a_first_push_answers_created_and_keeps_the_row(finance):
     assert abs((datetime.fromisoformat(created_at) - before).total_seconds()) < 5
 
 
-def test_a_second_push_answers_updated_and_keeps_one_row(finance):
+def test_a_second_push_answers_updated_and_keeps_one_row(finance: Client) -> None:
     body = invoice()
     first = finance.push(body)
     second = finance.push(body)
@@ -59,7 +61,7 @@ def test_a_second_push_answers_updated_and_keeps_one_row(finance):
     assert row["times_received"] == 2
 
 
-def test_an_update_replaces_the_facts_and_keeps_the_id_and_the_birth(finance):
+def test_an_update_replaces_the_facts_and_keeps_the_id_and_the_birth(finance: Client) -> None:
     body = invoice()
     invoice_id = finance.push(body).json()["invoice_id"]
     [before] = finance.rows(external_id=body["external_id"])
@@ -76,7 +78,7 @@ def test_an_update_replaces_the_facts_and_keeps_the_id_and_the_birth(finance):
     assert row["created_at"] == before["created_at"] < row["updated_at"]
 
 
-def test_what_an_issuer_states_besides_is_kept_and_replaced(finance):
+def test_what_an_issuer_states_besides_is_kept_and_replaced(finance: Client) -> None:
     body = invoice()
     finance.push({**body, **STATED_BESIDES})
     [row] = finance.rows(external_id=body["external_id"])
@@ -86,7 +88,7 @@ def test_what_an_issuer_states_besides_is_kept_and_replaced(finance):
     assert {name: row[name] for name in STATED_BESIDES} == {**dict.fromkeys(STATED_BESIDES), "due_on": "2026-06-30"}
 
 
-def test_a_file_of_an_earlier_sandbox_takes_them_too(tmp_path):
+def test_a_file_of_an_earlier_sandbox_takes_them_too(tmp_path: Path) -> None:
     database = tmp_path / "finance.sqlite"
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.executescript(
@@ -104,7 +106,7 @@ def test_a_file_of_an_earlier_sandbox_takes_them_too(tmp_path):
     assert row["reference"] == "418071234"
 
 
-def test_tenant_source_and_external_id_together_are_the_identity(finance):
+def test_tenant_source_and_external_id_together_are_the_identity(finance: Client) -> None:
     body = invoice()
     answers = [
         finance.push(body),
@@ -119,7 +121,7 @@ def test_tenant_source_and_external_id_together_are_the_identity(finance):
     assert len(finance.rows(external_id=body["external_id"], tenant_id="another-tenant")) == 1
 
 
-def test_a_vendor_is_made_once_per_tenant_and_name(finance):
+def test_a_vendor_is_made_once_per_tenant_and_name(finance: Client) -> None:
     tenant = token(tenant_id=str(uuid.uuid4()))
     first, second = (finance.push(invoice(), bearer=tenant).json() for _ in range(2))
     assert first["vendor_id"] == second["vendor_id"]
@@ -128,7 +130,7 @@ def test_a_vendor_is_made_once_per_tenant_and_name(finance):
     assert len({first["vendor_id"], other_name["vendor_id"], other_tenant["vendor_id"]}) == 3
 
 
-def test_twenty_pushes_at_once_make_one_row_and_exactly_one_is_created(finance):
+def test_twenty_pushes_at_once_make_one_row_and_exactly_one_is_created(finance: Client) -> None:
     body = invoice()
     bearer = token(tenant_id=str(uuid.uuid4()))
     together = threading.Barrier(20)
@@ -146,7 +148,7 @@ def test_twenty_pushes_at_once_make_one_row_and_exactly_one_is_created(finance):
     assert row["times_received"] == 20
 
 
-def test_two_sandboxes_on_one_file_still_keep_one_row(tmp_path):
+def test_two_sandboxes_on_one_file_still_keep_one_row(tmp_path: Path) -> None:
     body = invoice()
     database = tmp_path / "finance.sqlite"
     with (
@@ -160,7 +162,7 @@ def test_two_sandboxes_on_one_file_still_keep_one_row(tmp_path):
     assert [row["times_received"] for row in one.invoices()] == [16]
 
 
-def test_a_restart_keeps_the_rows(tmp_path):
+def test_a_restart_keeps_the_rows(tmp_path: Path) -> None:
     body = invoice()
     database = tmp_path / "new" / "folder" / "finance.sqlite"
     answers = []
@@ -192,7 +194,7 @@ def test_a_restart_keeps_the_rows(tmp_path):
     ],
     ids=["nulls", "left out", "vendor by name", "credit note", "zero", "any text", "leap day", "terms", "reference"],
 )
-def test_what_the_contract_allows_is_accepted(finance, changes):
+def test_what_the_contract_allows_is_accepted(finance: Client, changes: dict[str, Any]) -> None:
     assert finance.push(invoice(**changes)).status_code in {200, 201}
 
 
@@ -244,7 +246,9 @@ def test_what_the_contract_allows_is_accepted(finance, changes):
     ],
     ids=str,
 )
-def test_a_body_that_is_no_invoice_is_a_422_that_says_why(finance, changes, reason):
+def test_a_body_that_is_no_invoice_is_a_422_that_says_why(
+    finance: Client, changes: dict[str, Any], reason: str
+) -> None:
     body = invoice(**changes)
     before = finance.http.get("/api/v1/health").json()["invoices"]
     answer = finance.push(content=json.dumps(body), headers={"Content-Type": "application/json"})
@@ -254,7 +258,7 @@ def test_a_body_that_is_no_invoice_is_a_422_that_says_why(finance, changes, reas
     assert finance.http.get("/api/v1/health").json()["invoices"] == before
 
 
-def test_one_answer_names_everything_that_is_wrong(finance):
+def test_one_answer_names_everything_that_is_wrong(finance: Client) -> None:
     answer = finance.push(invoice(currency="$", amount_tax_minor=7.9, vendor=None, colour="blue"))
     assert len(answer.json()["reasons"]) == 4
     assert answer.json()["error"] == "; ".join(answer.json()["reasons"])
@@ -276,25 +280,25 @@ def test_one_answer_names_everything_that_is_wrong(finance):
     ],
     ids=["empty", "cut off", "form", "a field twice", "NaN", "Infinity", "not UTF-8", "UTF-16", "deep", "huge number"],
 )
-def test_a_body_that_is_not_json_is_a_400(finance, content):
+def test_a_body_that_is_not_json_is_a_400(finance: Client, content: bytes) -> None:
     answer = finance.push(content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     assert "the body is not JSON" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b'"text"', b"1"])
-def test_json_that_is_no_object_is_a_422(finance, content):
+def test_json_that_is_no_object_is_a_422(finance: Client, content: bytes) -> None:
     answer = finance.push(content=content, headers={"Content-Type": "application/json; charset=utf-8"})
     assert (answer.status_code, answer.json()["error"]) == (422, "the body must be a JSON object")
 
 
-def test_a_body_of_another_type_is_a_415(finance):
+def test_a_body_of_another_type_is_a_415(finance: Client) -> None:
     answer = finance.push(content=json.dumps(invoice()), headers={"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["error"]) == (415, "the Content-Type must be application/json")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_a_413_that_the_client_gets_to_read(finance, chunked):
+def test_a_body_over_the_limit_is_a_413_that_the_client_gets_to_read(finance: Client, chunked: bool) -> None:
     pieces = [b"x" * 65_536] * (4 * MAX_BODY_BYTES // 65_536)
     content = iter(pieces) if chunked else b"".join(pieces)
     answer = finance.push(content=content, headers={"Content-Type": "application/json"})
@@ -302,13 +306,15 @@ def test_a_body_over_the_limit_is_a_413_that_the_client_gets_to_read(finance, ch
     assert "larger than 1048576 bytes" in answer.json()["error"]
 
 
-def test_a_body_at_the_limit_is_read(finance):
+def test_a_body_at_the_limit_is_read(finance: Client) -> None:
     body = json.dumps(invoice()).encode()
     content = body + b" " * (MAX_BODY_BYTES - len(body))
     assert finance.push(content=content, headers={"Content-Type": "application/json"}).status_code == 201
 
 
-def test_a_client_that_goes_away_in_the_middle_leaves_no_row_and_no_complaint(finance, caplog):
+def test_a_client_that_goes_away_in_the_middle_leaves_no_row_and_no_complaint(
+    finance: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     body = json.dumps(invoice(external_id="cut-off")).encode()
     host, port = finance.sandbox.url.removeprefix("http://").split(":")
     head = (

@@ -1,5 +1,7 @@
 import sqlite3
+from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,7 @@ class Document(HTMLParser):
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
@@ -33,16 +35,16 @@ class Document(HTMLParser):
         elif tag in {"td", "th"}:
             self.tables[-1][-1].append("")
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if {"td", "th"} & set(self.open):
             self.tables[-1][-1][-1] += data
 
 
 @pytest.fixture
-def own(tmp_path):
+def own(tmp_path: Path) -> Iterator[Client]:
     """A sandbox to oneself, where the page shows nothing but what the test pushed."""
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         client = Client(sandbox)
@@ -50,7 +52,7 @@ def own(tmp_path):
             yield client
 
 
-def test_the_page_lists_rows_and_sums_per_month_and_currency(own):
+def test_the_page_lists_rows_and_sums_per_month_and_currency(own: Client) -> None:
     body = invoice()
     invoice_id = own.push(body).json()["invoice_id"]
     own.push(body)
@@ -80,7 +82,7 @@ def test_the_page_lists_rows_and_sums_per_month_and_currency(own):
     ]
 
 
-def test_the_page_escapes_every_value(own):
+def test_the_page_escapes_every_value(own: Client) -> None:
     own.push(
         invoice(source=HOSTILE, external_id=HOSTILE, invoice_number=HOSTILE, vendor={"name": HOSTILE}),
         bearer=token(tenant_id=HOSTILE),
@@ -92,7 +94,7 @@ def test_the_page_escapes_every_value(own):
     assert document.tables[1][1][:5] == [HOSTILE] * 5
 
 
-def test_the_page_needs_no_network_and_no_script_and_forbids_both(own):
+def test_the_page_needs_no_network_and_no_script_and_forbids_both(own: Client) -> None:
     own.push(invoice())
     answer = own.http.get("/")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -102,7 +104,7 @@ def test_the_page_needs_no_network_and_no_script_and_forbids_both(own):
     assert "url(" not in answer.text
 
 
-def test_the_page_can_be_read_by_assistive_technology_and_on_a_phone(own):
+def test_the_page_can_be_read_by_assistive_technology_and_on_a_phone(own: Client) -> None:
     own.push(invoice())
     tags = Document(own.http.get("/").text).tags
     assert ("html", {"lang": "en"}) in tags
@@ -114,7 +116,7 @@ def test_the_page_can_be_read_by_assistive_technology_and_on_a_phone(own):
     assert {attrs["aria-labelledby"] for _, attrs in tags if "aria-labelledby" in attrs} == names
 
 
-def test_an_empty_sandbox_says_so(own):
+def test_an_empty_sandbox_says_so(own: Client) -> None:
     html = own.http.get("/").text
     assert "0 invoices" in html
     assert "<table" not in html
@@ -122,7 +124,7 @@ def test_an_empty_sandbox_says_so(own):
     assert own.http.get("/api/v1/health").json() == {"status": "ok", "invoices": 0}
 
 
-def test_a_long_list_is_cut_on_the_page_but_never_in_the_sums(own):
+def test_a_long_list_is_cut_on_the_page_but_never_in_the_sums(own: Client) -> None:
     own.push(invoice())
     [row] = own.sandbox.invoices()
     html = page.render([row] * (page.MAX_ROWS + 1))
@@ -132,19 +134,19 @@ def test_a_long_list_is_cut_on_the_page_but_never_in_the_sums(own):
     assert "The first 1,000 of 1,001" in html
 
 
-def test_the_rows_are_the_same_over_http_and_from_the_running_sandbox(own):
+def test_the_rows_are_the_same_over_http_and_from_the_running_sandbox(own: Client) -> None:
     for _ in range(3):
         own.push(invoice())
     assert own.rows() == own.sandbox.invoices()
     assert own.http.get("/api/v1/health").json() == {"status": "ok", "invoices": 3}
 
 
-def test_an_unknown_filter_is_a_400_that_names_the_known_ones(finance):
+def test_an_unknown_filter_is_a_400_that_names_the_known_ones(finance: Client) -> None:
     answer = finance.http.get("/api/v1/invoices", params={"tenant": "x"})
     assert (answer.status_code, answer.json()["error"]) == (400, "the filters are external_id, source, tenant_id")
 
 
-def test_a_filter_is_a_value_and_never_sql(finance):
+def test_a_filter_is_a_value_and_never_sql(finance: Client) -> None:
     finance.push(invoice())
     assert finance.rows(tenant_id="' OR 1=1 --") == []
 
@@ -158,13 +160,15 @@ def test_a_filter_is_a_value_and_never_sql(finance):
         ("DELETE", "/api/v1/invoices", 405),
     ],
 )
-def test_other_paths_and_methods_are_refused_in_json_and_never_redirected(finance, method, path, status):
+def test_other_paths_and_methods_are_refused_in_json_and_never_redirected(
+    finance: Client, method: str, path: str, status: int
+) -> None:
     answer = finance.http.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error"].startswith(f"{method} {path}: ")
 
 
-def test_a_database_that_fails_is_a_503_that_says_so(own, tmp_path):
+def test_a_database_that_fails_is_a_503_that_says_so(own: Client, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "finance.sqlite") as connection:
         connection.execute("DROP TABLE invoices")
     connection.close()

@@ -1,7 +1,10 @@
 import base64
 import json
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import httpx
 import pytest
 
 from arcadia_dagster.sandbox import errors
@@ -12,6 +15,7 @@ from arcadia_dagster_tests.kit.handmade import (
     LEFT_OUT,
     SECRET,
     TENANT,
+    Client,
     claims,
     encode,
     invoice,
@@ -26,7 +30,7 @@ def in_seconds(seconds: int) -> int:
     return int(time.time()) + seconds
 
 
-def assert_refused(answer, status: int, reason: str, bearer: str = "") -> None:
+def assert_refused(answer: httpx.Response, status: int, reason: str, bearer: str = "") -> None:
     assert answer.status_code == status, answer.text
     assert reason in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
@@ -35,11 +39,11 @@ def assert_refused(answer, status: int, reason: str, bearer: str = "") -> None:
 
 
 @pytest.mark.parametrize("roles", [["admin"], ["user"], ["platform_admin", "admin"]])
-def test_a_token_with_a_writers_role_is_accepted(finance, roles):
+def test_a_token_with_a_writers_role_is_accepted(finance: Client, roles: list[str]) -> None:
     assert finance.push(invoice(), bearer=token(roles=roles)).status_code == 201
 
 
-def test_the_schemes_name_may_have_any_case(finance):
+def test_the_schemes_name_may_have_any_case(finance: Client) -> None:
     assert finance.push(invoice(), headers={"Authorization": f"bearer {token()}"}).status_code == 201
 
 
@@ -69,7 +73,9 @@ def test_the_schemes_name_may_have_any_case(finance):
         pytest.param(lambda: {"tenant_id": "\ud800"}, "tenant_id must be", id="tenant that is not text"),
     ],
 )
-def test_a_wrong_claim_is_a_401_that_names_it(finance, changes, reason):
+def test_a_wrong_claim_is_a_401_that_names_it(
+    finance: Client, changes: Callable[[], dict[str, object]], reason: str
+) -> None:
     bearer = token(**changes())
     assert_refused(finance.push(invoice(), bearer=bearer), 401, reason, bearer)
 
@@ -79,7 +85,7 @@ def test_a_wrong_claim_is_a_401_that_names_it(finance, changes, reason):
     [["platform_admin"], LEFT_OUT, [], "admin", None, [["admin"]]],
     ids=["other", "none", "empty", "string", "null", "nested"],
 )
-def test_roles_that_may_not_write_are_a_403(finance, roles):
+def test_roles_that_may_not_write_are_a_403(finance: Client, roles: object) -> None:
     bearer = token(roles=roles)
     assert_refused(finance.push(invoice(), bearer=bearer), 403, "roles must", bearer)
 
@@ -111,11 +117,11 @@ def test_roles_that_may_not_write_are_a_403(finance, roles):
         pytest.param(f"A.{encode(claims())}.", "header is not base64url JSON", id="header of an impossible length"),
     ],
 )
-def test_a_token_that_is_not_ours_is_a_401(finance, bearer, reason):
+def test_a_token_that_is_not_ours_is_a_401(finance: Client, bearer: str, reason: str) -> None:
     assert_refused(finance.push(invoice(), bearer=bearer), 401, reason, bearer)
 
 
-def test_a_changed_payload_is_a_401(finance):
+def test_a_changed_payload_is_a_401(finance: Client) -> None:
     header, _, signature = token().split(".")
     bearer = f"{header}.{encode(claims(tenant_id='somebody-else'))}.{signature}"
     assert_refused(finance.push(invoice(), bearer=bearer), 401, "signature is wrong", bearer)
@@ -124,13 +130,13 @@ def test_a_changed_payload_is_a_401(finance):
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": ""}, {"Authorization": "Basic eA=="}, {"Authorization": "Bearer"}]
 )
-def test_a_request_without_a_bearer_token_is_a_401_with_a_challenge(finance, headers):
+def test_a_request_without_a_bearer_token_is_a_401_with_a_challenge(finance: Client, headers: dict[str, Any]) -> None:
     answer = finance.http.post(IMPORT, json=invoice(), headers=headers)
     assert_refused(answer, 401, "Authorization header")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_refused_token_leaves_no_row(finance):
+def test_a_refused_token_leaves_no_row(finance: Client) -> None:
     body = invoice()
     finance.push(body, bearer=sign(claims(), key=b"x" * 64))
     finance.push(body, bearer=token(roles=["platform_admin"]))
@@ -138,24 +144,29 @@ def test_a_refused_token_leaves_no_row(finance):
 
 
 def verified(
-    payload: dict, *, secret: str = SECRET, key: bytes | None = None, issuer=None, now: int = 1_000_000
+    payload: Mapping[str, object],
+    *,
+    secret: str = SECRET,
+    key: bytes | None = None,
+    issuer: str | None = None,
+    now: int = 1_000_000,
 ) -> str:
     bearer = sign(payload, key=secret.encode() if key is None else key)
     return rules.verify(f"Bearer {bearer}", secret=secret.encode(), issuer=issuer, now=now)
 
 
-def test_a_base64_secret_is_used_as_it_is_written():
+def test_a_base64_secret_is_used_as_it_is_written() -> None:
     assert verified(claims(iat=1, nbf=1), secret=BASE64_SECRET) == TENANT
     with pytest.raises(errors.RefusedError, match="signature is wrong"):
         verified(claims(iat=1, nbf=1), secret=BASE64_SECRET, key=base64.b64decode(BASE64_SECRET))
 
 
 @pytest.mark.parametrize("secret", ["short", "gehört zu Ümläuten", "k" * 200])
-def test_a_secret_of_any_length_and_script_works(secret):
+def test_a_secret_of_any_length_and_script_works(secret: str) -> None:
     assert verified(claims(iat=1, nbf=1), secret=secret) == TENANT
 
 
-def test_the_clock_is_exact_to_the_second():
+def test_the_clock_is_exact_to_the_second() -> None:
     now = 1_000_000
     assert verified(claims(iat=now, nbf=now, exp=now), now=now) == TENANT
     for early_or_late in ({"iat": now + 1}, {"nbf": now + 1}, {"exp": now - 1}):
@@ -164,11 +175,11 @@ def test_the_clock_is_exact_to_the_second():
         assert refusal.value.status == 401
 
 
-def test_without_an_expected_issuer_any_is_accepted():
+def test_without_an_expected_issuer_any_is_accepted() -> None:
     assert verified(claims(iat=1, nbf=1, iss="other", aud="other")) == TENANT
 
 
-def test_the_claims_of_a_real_guardian_token_have_the_form_that_is_accepted():
+def test_the_claims_of_a_real_guardian_token_have_the_form_that_is_accepted() -> None:
     # Guardian's own order and whitespace: what is signed are the bytes, not their meaning.
     payload = json.dumps(claims(iat=1, nbf=0), separators=(",", ":")).encode()
     assert rules.verify(f"Bearer {sign(payload)}", secret=SECRET.encode(), issuer=ISSUER, now=2) == TENANT

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -18,6 +21,7 @@ from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.books import SECRET as BOOKS_SECRET
 from arcadia_dagster_tests.kit.books import Books, invoice
 from arcadia_dagster_tests.kit.plain import build, new_warehouse
+from arcadia_dagster_tests.kit.postgres import Postgres
 from arcadia_dagster_tests.kit.project import digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHS = {"2026 Mar": "2026-03", "2026 Apr": "2026-04", "2026 May": "2026-05"}
@@ -36,7 +40,7 @@ def paths(warehouse: Warehouse) -> list[str]:
         return [path for (path,) in connection.execute("SELECT inbox_path FROM inbox_files ORDER BY 1").fetchall()]
 
 
-def everything(warehouse: Warehouse) -> dict[str, list[tuple]]:
+def everything(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
     """All rows but for the times at which they were made."""
     when = {"received_at", "built_at", "first_seen_at", "last_seen_at", "modified_ns", "changed_ns", "inode"}
     # The record tells when its document came.
@@ -73,13 +77,13 @@ for _ in range(4):
 """
 
 
-def test_a_lake_that_nobody_made_is_an_error_that_says_what_to_type(new_lake):
+def test_a_lake_that_nobody_made_is_an_error_that_says_what_to_type(new_lake: Callable[..., Warehouse]) -> None:
     for way in (new_lake().read, new_lake().write):
         with pytest.raises(WarehouseError, match="no lake yet: run `arcadia init`"), way():
             pass
 
 
-def test_a_lake_is_made_once_though_three_processes_make_it_at_once(new_lake):
+def test_a_lake_is_made_once_though_three_processes_make_it_at_once(new_lake: Callable[..., Warehouse]) -> None:
     warehouse = new_lake()
     makers = [start("warehouse.create()", warehouse) for _ in range(3)]
     for maker in makers:
@@ -91,26 +95,26 @@ def test_a_lake_is_made_once_though_three_processes_make_it_at_once(new_lake):
     assert warehouse.exists()
 
 
-def test_a_lake_whose_data_lies_elsewhere_is_not_opened(lake, tmp_path):
+def test_a_lake_whose_data_lies_elsewhere_is_not_opened(lake: Warehouse, tmp_path: Path) -> None:
     other = Warehouse(lake.name, data_path=tmp_path / "other")
     with pytest.raises(WarehouseError, match="make them the same"), other.read():
         pass
 
 
-def test_a_password_in_the_location_is_refused_and_not_repeated(tmp_path):
+def test_a_password_in_the_location_is_refused_and_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="PGPASSFILE") as found:
         Warehouse("ducklake:postgres:dbname=lake password=pass-word", data_path=tmp_path)
     assert "pass-word" not in str(found.value)
 
 
-def test_a_block_that_raises_writes_nothing(lake):
+def test_a_block_that_raises_writes_nothing(lake: Warehouse) -> None:
     with pytest.raises(ZeroDivisionError), lake.write() as connection:  # noqa: PT012 - the block is one transaction
         put(connection, "a.csv")
         raise ZeroDivisionError
     assert paths(lake) == []
 
 
-def test_a_reader_sees_one_moment_and_waits_for_no_writer(lake):
+def test_a_reader_sees_one_moment_and_waits_for_no_writer(lake: Warehouse) -> None:
     with lake.write() as connection:
         put(connection, "before")
     reader = Warehouse(lake.name, data_path=lake.path, lock_timeout=1)
@@ -121,7 +125,7 @@ def test_a_reader_sees_one_moment_and_waits_for_no_writer(lake):
     assert paths(reader) == ["after", "before"]
 
 
-def test_writers_of_four_processes_lose_nothing_and_write_no_key_twice(lake):
+def test_writers_of_four_processes_lose_nothing_and_write_no_key_twice(lake: Warehouse) -> None:
     writers = [start(ADDS, lake) for _ in range(4)]
     for writer in writers:
         writer.communicate()
@@ -129,8 +133,9 @@ def test_writers_of_four_processes_lose_nothing_and_write_no_key_twice(lake):
     assert sorted(map(int, paths(lake))) == list(range(16))
 
 
-def test_who_waits_too_long_hears_who_holds_the_lock(lake):
+def test_who_waits_too_long_hears_who_holds_the_lock(lake: Warehouse) -> None:
     holder = start(HOLDS, lake)
+    assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     impatient = Warehouse(lake.name, data_path=lake.path, lock_timeout=0.2)
     with pytest.raises(LockTimeoutError, match=f"arcadia process {holder.pid} on "), impatient.write():
@@ -138,8 +143,9 @@ def test_who_waits_too_long_hears_who_holds_the_lock(lake):
     holder.communicate()
 
 
-def test_a_writer_that_is_killed_leaves_neither_its_lock_nor_half_a_transaction(lake):
+def test_a_writer_that_is_killed_leaves_neither_its_lock_nor_half_a_transaction(lake: Warehouse) -> None:
     holder = start(HOLDS, lake)
+    assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     holder.kill()
     holder.communicate()
@@ -148,7 +154,7 @@ def test_a_writer_that_is_killed_leaves_neither_its_lock_nor_half_a_transaction(
     assert paths(lake) == ["next"]
 
 
-def test_a_writer_that_lost_its_lock_commits_nothing(lake, postgres):
+def test_a_writer_that_lost_its_lock_commits_nothing(lake: Warehouse, postgres: Postgres) -> None:
     database = lake.name.partition("dbname=")[2].split()[0]
     with pytest.raises(WarehouseError, match="has ended"), lake.write() as connection:  # noqa: PT012
         put(connection, "never")
@@ -160,7 +166,9 @@ def test_a_writer_that_lost_its_lock_commits_nothing(lake, postgres):
     assert paths(lake) == []
 
 
-def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_was(lake, postgres):
+def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_was(
+    lake: Warehouse, postgres: Postgres
+) -> None:
     with lake.write() as connection:
         put(connection, "before")
     stopped = False
@@ -182,7 +190,7 @@ def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_wa
     assert paths(lake) == ["after", "before"]
 
 
-def test_months_of_cost_lines_lie_in_folders_of_their_own_and_amounts_stay_exact(lake):
+def test_months_of_cost_lines_lie_in_folders_of_their_own_and_amounts_stay_exact(lake: Warehouse) -> None:
     amount = Decimal("12345678901234567890.123456789012345678")
     rows = [
         {"document_sha256": "0", "line_number": number, "invoice_month": date(2026, month, 1), "amount": amount}
@@ -199,7 +207,9 @@ def test_months_of_cost_lines_lie_in_folders_of_their_own_and_amounts_stay_exact
         assert connection.execute("SELECT DISTINCT amount FROM cost_lines").fetchall() == [(amount,)]
 
 
-def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(new_lake, tmp_path):
+def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(
+    new_lake: Callable[..., Warehouse], tmp_path: Path
+) -> None:
     home = tmp_path / "file"
     (home / "inbox").mkdir(parents=True)
     for number, (name, month) in enumerate(MONTHS.items()):
@@ -232,7 +242,7 @@ def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(new_lake, 
     assert everything(lake) == everything(file)
 
 
-def test_a_delivery_through_the_lake_has_each_invoice_in_finance_once(lake, tmp_path):
+def test_a_delivery_through_the_lake_has_each_invoice_in_finance_once(lake: Warehouse, tmp_path: Path) -> None:
     books = Books(lake)
     books.hold(*(invoice(number) for number in range(60)))
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=BOOKS_SECRET) as sandbox:
@@ -249,7 +259,7 @@ def test_a_delivery_through_the_lake_has_each_invoice_in_finance_once(lake, tmp_
     assert len(books.query("FROM finance_attempts WHERE outcome = 'created'")) == 60
 
 
-def test_maintenance_leaves_the_rows_and_fewer_files(lake):
+def test_maintenance_leaves_the_rows_and_fewer_files(lake: Warehouse) -> None:
     for number in range(5):
         with lake.write() as connection:
             insert(connection, schema.INBOX_FILES, [{"inbox_path": f"{number}-{one}"} for one in range(20)])
@@ -265,7 +275,7 @@ def test_maintenance_leaves_the_rows_and_fewer_files(lake):
     assert maintain(lake).snapshots == 0
 
 
-def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake):
+def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake: Warehouse) -> None:
     environ = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(lake.path)}
     definitions = build_defs(environ=environ)
     assert definitions.resolve_schedule_def("maintain_daily").job_name == MAINTAIN

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from arcadia_dagster_tests.kit.loopback import free_port
 from arcadia_dagster_tests.kit.postgres import binary
@@ -48,8 +49,8 @@ class Proxy:
             f"wss://{LOGIN[0]}:{LOGIN[1]}@{NAME}/graphql",
             sock=socket.create_connection(("127.0.0.1", self.port)),
             ssl=self.context,
-            origin=origin,
-            subprotocols=["graphql-ws"],
+            origin=Origin(origin),
+            subprotocols=[Subprotocol("graphql-ws")],
         )
 
 

@@ -90,7 +90,7 @@ class Story:
         """So many runs are under way, each at a worker of its own."""
 
         def started() -> bool:
-            return sum(run["status"] == "STARTED" for run in self.runs_of(backfill)) == count
+            return [run["status"] for run in self.runs_of(backfill)].count("STARTED") == count
 
         self.deployment.wait(f"{count} runs at once", started)
 

@@ -1,8 +1,10 @@
 """The split of gross into net and tax, on the warehouse's own tables, against sums made in integers."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,11 +30,15 @@ INVOICE = st.tuples(
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory):
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return Warehouse(tmp_path_factory.mktemp("totals") / "arcadia.duckdb")
 
 
-def totals(warehouse, invoices, rounded_lines=()):
+def totals(
+    warehouse: Warehouse,
+    invoices: Sequence[tuple[str, Sequence[tuple[Decimal, str]]]],
+    rounded_lines: Sequence[int] = (),
+) -> list[tuple[Any, ...]]:
     """Each invoice's row of the totals, from lines put in as they are given."""
     raw, lines = [], []
     for number, (currency, stated) in enumerate(invoices):
@@ -80,7 +86,9 @@ def totals(warehouse, invoices, rounded_lines=()):
 
 @quickly(5, shrinks=False)
 @given(st.lists(INVOICE, min_size=10, max_size=30))
-def test_gross_and_tax_are_the_exact_sums_rounded_once_and_net_is_the_rest(warehouse, invoices):
+def test_gross_and_tax_are_the_exact_sums_rounded_once_and_net_is_the_rest(
+    warehouse: Warehouse, invoices: list[tuple[str, list[tuple[Decimal, str]]]]
+) -> None:
     for (currency, lines), (gross, net, tax, exact, exact_tax, count) in zip(
         invoices, totals(warehouse, invoices), strict=True
     ):
@@ -96,14 +104,18 @@ def test_gross_and_tax_are_the_exact_sums_rounded_once_and_net_is_the_rest(wareh
 
 @quickly(4, shrinks=False)
 @given(st.lists(INVOICE, min_size=10, max_size=30), st.randoms(use_true_random=False))
-def test_the_order_of_the_lines_does_not_matter(warehouse, invoices, random: Random):
+def test_the_order_of_the_lines_does_not_matter(
+    warehouse: Warehouse, invoices: list[tuple[str, list[tuple[Decimal, str]]]], random: Random
+) -> None:
     shuffled = [(currency, random.sample(lines, len(lines))) for currency, lines in invoices]
     assert totals(warehouse, shuffled) == totals(warehouse, invoices)
 
 
 @quickly(4, shrinks=False)
 @given(st.lists(INVOICE, min_size=10, max_size=30))
-def test_a_credit_note_is_its_invoice_with_the_other_sign(warehouse, invoices):
+def test_a_credit_note_is_its_invoice_with_the_other_sign(
+    warehouse: Warehouse, invoices: list[tuple[str, list[tuple[Decimal, str]]]]
+) -> None:
     credits_ = [
         (currency, [(amount.copy_negate(), category) for amount, category in lines]) for currency, lines in invoices
     ]
@@ -114,21 +126,21 @@ def test_a_credit_note_is_its_invoice_with_the_other_sign(warehouse, invoices):
     assert totals(warehouse, credits_) == undone
 
 
-def test_rounding_happens_once_an_invoice_and_never_a_line(warehouse):
+def test_rounding_happens_once_an_invoice_and_never_a_line(warehouse: Warehouse) -> None:
     lines = [(Decimal("0.004"), "Usage")] * 10 + [(Decimal("0.0005"), "Tax")] * 10
     assert totals(warehouse, [("USD", lines)]) == [(5, 4, 1, Decimal("0.045"), Decimal("0.005"), 20)]
 
 
-def test_two_equal_lines_both_count(warehouse):
+def test_two_equal_lines_both_count(warehouse: Warehouse) -> None:
     assert totals(warehouse, [("USD", [(Decimal("1.10"), "Usage")] * 2)])[0][0] == 220
 
 
-def test_what_a_reader_lets_through_at_most_still_fits(warehouse):
+def test_what_a_reader_lets_through_at_most_still_fits(warehouse: Warehouse) -> None:
     lines = [(Decimal("99999999999999.999999999999999999"), "Usage")]
     assert totals(warehouse, [("CLF", lines)])[0][0] == 10**18
 
 
-def doubts_of_rounding(warehouse):
+def doubts_of_rounding(warehouse: Warehouse) -> list[list[str]]:
     """Of each invoice, what holds it for the decimals that its amounts lost."""
     with warehouse.read() as connection:
         rows = connection.execute(
@@ -156,8 +168,8 @@ LONG_INVOICE = st.tuples(
 @quickly(6, shrinks=False)
 @given(st.lists(LONG_INVOICE, min_size=20, max_size=60))
 def test_what_rounding_at_the_18th_decimal_may_change_is_held_and_else_the_sums_are_those_of_the_document(
-    warehouse, invoices
-):
+    warehouse: Warehouse, invoices: list[tuple[str, list[tuple[Decimal, str]]]]
+) -> None:
     short = [
         (currency, [(amount.quantize(Decimal("1E-18"), context=EXACT), category) for amount, category in lines])
         for currency, lines in invoices
@@ -181,13 +193,15 @@ def test_what_rounding_at_the_18th_decimal_may_change_is_held_and_else_the_sums_
 
 
 @pytest.mark.parametrize(("currency", "most"), [("JPY", 2 * 10**16), ("USD", 2 * 10**14), ("CLF", 2 * 10**12)])
-def test_as_many_rounded_lines_as_could_make_a_hundredth_of_a_minor_unit_hold_the_invoice(warehouse, currency, most):
+def test_as_many_rounded_lines_as_could_make_a_hundredth_of_a_minor_unit_hold_the_invoice(
+    warehouse: Warehouse, currency: str, most: int
+) -> None:
     lines = [(Decimal("7.0001"), "Usage")]
     totals(warehouse, [(currency, lines)] * 2, [most - 2, most])
     assert list(map(len, doubts_of_rounding(warehouse))) == [0, 1]
 
 
-def test_a_sum_that_lies_between_two_minor_units_is_held_where_a_line_was_rounded(warehouse):
+def test_a_sum_that_lies_between_two_minor_units_is_held_where_a_line_was_rounded(warehouse: Warehouse) -> None:
     half = [(Decimal("1.004"), "Usage"), (Decimal("0.001"), "Usage")]
     tax = [(Decimal("10.00"), "Usage"), (Decimal("0.995"), "Tax")]
     totals(warehouse, [("USD", half), ("USD", half), ("USD", tax), ("KWD", half)], [0, 1, 1, 1])

@@ -2,6 +2,8 @@ import os
 import sqlite3
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from subprocess import Popen, run
 
 import duckdb
@@ -12,39 +14,39 @@ from arcadia_dagster_tests.kit.processes import Holder
 
 
 @pytest.fixture
-def warehouse(tmp_path):
+def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(tmp_path / "home" / "arcadia.duckdb", lock_timeout=5)
 
 
-def put(connection, path="a.csv"):
+def put(connection: duckdb.DuckDBPyConnection, path: str = "a.csv") -> None:
     connection.execute("INSERT INTO inbox_files (inbox_path) VALUES (?)", [path])
 
 
-def paths(warehouse):
+def paths(warehouse: Warehouse) -> list[str]:
     with warehouse.read() as connection:
         rows = connection.execute("SELECT inbox_path FROM inbox_files ORDER BY 1").fetchall()
     return [path for (path,) in rows]
 
 
-def test_a_reader_of_a_warehouse_that_is_not_there_finds_empty_tables(warehouse):
+def test_a_reader_of_a_warehouse_that_is_not_there_finds_empty_tables(warehouse: Warehouse) -> None:
     assert paths(warehouse) == []
     with warehouse.read() as connection:
         assert connection.execute("SELECT count(*) FROM invoices").fetchone() == (0,)
 
 
-def test_naming_a_warehouse_touches_nothing(tmp_path):
+def test_naming_a_warehouse_touches_nothing(tmp_path: Path) -> None:
     Warehouse(tmp_path / "arcadia.duckdb")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_written_can_be_read(warehouse):
+def test_what_is_written_can_be_read(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     assert paths(warehouse) == paths(Warehouse(warehouse.path)) == ["a.csv"]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_whatever_is_raised_nothing_is_written(warehouse, error):
+def test_whatever_is_raised_nothing_is_written(warehouse: Warehouse, error: type[BaseException]) -> None:
     with warehouse.write() as connection:
         put(connection)
     with pytest.raises(error), warehouse.write() as connection:  # noqa: PT012 - the whole block is one transaction
@@ -56,17 +58,17 @@ def test_whatever_is_raised_nothing_is_written(warehouse, error):
         connection.execute("SELECT * FROM more")
 
 
-def test_a_reader_cannot_write(warehouse):
+def test_a_reader_cannot_write(warehouse: Warehouse) -> None:
     with warehouse.read() as connection, pytest.raises(duckdb.InvalidInputException):
         put(connection)
 
 
-def test_all_times_are_utc(warehouse):
+def test_all_times_are_utc(warehouse: Warehouse) -> None:
     with warehouse.read() as connection:
         assert connection.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
 
 
-def test_readers_read_beside_each_other(warehouse):
+def test_readers_read_beside_each_other(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     with warehouse.read() as one, warehouse.read() as two:
@@ -74,7 +76,7 @@ def test_readers_read_beside_each_other(warehouse):
         assert two.execute("SELECT count(*) FROM inbox_files").fetchone() == (1,)
 
 
-def test_case_39_a_writer_waits_for_another_process_and_then_says_who_it_is(tmp_path):
+def test_case_39_a_writer_waits_for_another_process_and_then_says_who_it_is(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "arcadia.duckdb", lock_timeout=0.05)
     with Holder(warehouse.lock_path) as holder:
         for way in (warehouse.write, warehouse.read):
@@ -82,10 +84,10 @@ def test_case_39_a_writer_waits_for_another_process_and_then_says_who_it_is(tmp_
                 pass
 
 
-def test_case_39_a_writer_of_the_same_process_waits_too(warehouse):
+def test_case_39_a_writer_of_the_same_process_waits_too(warehouse: Warehouse) -> None:
     order = []
 
-    def write():
+    def write() -> None:
         with warehouse.write() as connection:
             order.append("second")
             put(connection, "b.csv")
@@ -110,7 +112,7 @@ for number in range(5):
 """
 
 
-def test_no_write_of_several_processes_is_lost(warehouse):
+def test_no_write_of_several_processes_is_lost(warehouse: Warehouse) -> None:
     processes = [Popen([sys.executable, "-c", WRITERS, str(warehouse.path), str(who)]) for who in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert paths(warehouse) == [f"{who}-{number}" for who in range(2) for number in range(5)]
@@ -125,7 +127,7 @@ with Warehouse(sys.argv[1]).write() as connection:
 """
 
 
-def test_what_a_killed_writer_had_begun_is_not_there(warehouse):
+def test_what_a_killed_writer_had_begun_is_not_there(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     assert run([sys.executable, "-c", KILLED, str(warehouse.path)], check=False).returncode == -9
@@ -146,7 +148,7 @@ except WarehouseError as error:
 """
 
 
-def test_case_40_where_the_commit_fails_nothing_is_written_and_the_warehouse_still_opens(warehouse):
+def test_case_40_where_the_commit_fails_nothing_is_written_and_the_warehouse_still_opens(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     limit = str(warehouse.path.stat().st_size + 300_000)
@@ -160,7 +162,7 @@ def test_case_40_where_the_commit_fails_nothing_is_written_and_the_warehouse_sti
     assert paths(warehouse) == ["a.csv", "b.csv"]
 
 
-def test_a_warehouse_of_a_newer_program_is_refused_and_left_alone(warehouse):
+def test_a_warehouse_of_a_newer_program_is_refused_and_left_alone(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         connection.execute("INSERT INTO schema_version VALUES (?, NULL)", [schema.SCHEMA_VERSION + 1])
     before = warehouse.path.read_bytes()
@@ -171,7 +173,8 @@ def test_a_warehouse_of_a_newer_program_is_refused_and_left_alone(warehouse):
     assert warehouse.path.read_bytes() == before
 
 
-def sqlite(path):
+def sqlite(path: Path) -> None:
+    path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE documents (x)")
     connection.close()
@@ -185,11 +188,13 @@ def sqlite(path):
         lambda path: path.write_bytes(path.read_bytes()[:6000]),
         lambda path: path.write_bytes(b"\0" * 4096 + path.read_bytes()[4096:]),
         lambda path: (path.unlink(), path.mkdir()),
-        lambda path: (path.unlink(), sqlite(path)),
+        sqlite,
     ],
     ids=["text", "noise", "cut", "overwritten", "folder", "sqlite"],
 )
-def test_what_is_no_warehouse_is_an_error_that_says_what_to_do(warehouse, make):
+def test_what_is_no_warehouse_is_an_error_that_says_what_to_do(
+    warehouse: Warehouse, make: Callable[[Path], object]
+) -> None:
     with warehouse.write() as connection:
         put(connection)
     make(warehouse.path)
@@ -198,7 +203,7 @@ def test_what_is_no_warehouse_is_an_error_that_says_what_to_do(warehouse, make):
             pass
 
 
-def test_a_warehouse_that_is_deleted_while_the_program_runs_begins_anew(warehouse):
+def test_a_warehouse_that_is_deleted_while_the_program_runs_begins_anew(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     warehouse.path.unlink()
@@ -210,7 +215,7 @@ def test_a_warehouse_that_is_deleted_while_the_program_runs_begins_anew(warehous
 
 
 @pytest.mark.parametrize("name", ["it's", "a b", "ünï 😀", "a;b", 'a"b', "%20", "sqlite:x", "a.db"])
-def test_any_path_can_hold_a_warehouse(tmp_path, name):
+def test_any_path_can_hold_a_warehouse(tmp_path: Path, name: str) -> None:
     warehouse = Warehouse(tmp_path / name / f"{name}.duckdb")
     with warehouse.write() as connection:
         put(connection)
@@ -218,7 +223,7 @@ def test_any_path_can_hold_a_warehouse(tmp_path, name):
     assert warehouse.path.is_file()
 
 
-def test_the_program_s_other_files_lie_beside_the_warehouse(warehouse):
+def test_the_program_s_other_files_lie_beside_the_warehouse(warehouse: Warehouse) -> None:
     names = {warehouse.lock_path, warehouse.delivery_lock_path, warehouse.new_work_folder()}
     assert len(names) == 3
     assert {path.parent for path in names} == {warehouse.path.parent}
@@ -231,10 +236,10 @@ SELECT count(*), sum(v), count_if(text = 'text ' || v || ' {salt}') FROM (
 """
 
 
-def test_stages_that_are_larger_than_memory_do_not_overwrite_each_other(warehouse):
+def test_stages_that_are_larger_than_memory_do_not_overwrite_each_other(warehouse: Warehouse) -> None:
     found = {}
 
-    def spill(salt):
+    def spill(salt: int) -> None:
         with warehouse.stage() as connection:
             connection.execute("SET threads = 1")
             connection.execute("SET memory_limit = '30MB'")
@@ -252,8 +257,8 @@ def test_stages_that_are_larger_than_memory_do_not_overwrite_each_other(warehous
     assert list(warehouse.path.parent.iterdir()) == []
 
 
-def test_opening_leaves_no_file_open(warehouse):
-    def count():
+def test_opening_leaves_no_file_open(warehouse: Warehouse) -> None:
+    def count() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
     assert paths(warehouse) == []
@@ -267,7 +272,7 @@ def test_opening_leaves_no_file_open(warehouse):
     assert count() == before
 
 
-def test_a_warehouse_has_the_same_locks_under_all_of_its_names(warehouse, tmp_path):
+def test_a_warehouse_has_the_same_locks_under_all_of_its_names(warehouse: Warehouse, tmp_path: Path) -> None:
     link = tmp_path / "link.duckdb"
     link.symlink_to(warehouse.path)
     other = Warehouse(link)

@@ -3,6 +3,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
@@ -12,15 +13,15 @@ from arcadia_dagster_tests.kit.processes import Holder
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "below" / "arcadia.lock"
 
 
-def descriptors():
+def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-def settle(count):
+def settle(count: int) -> int:
     """Wait until the thread that waited in vain has closed its descriptor."""
     deadline = time.monotonic() + 10
     while descriptors() != count and time.monotonic() < deadline:
@@ -28,20 +29,20 @@ def settle(count):
     return descriptors()
 
 
-def test_the_lock_s_file_is_made_where_it_is_missing_and_never_deleted(path):
+def test_the_lock_s_file_is_made_where_it_is_missing_and_never_deleted(path: Path) -> None:
     with hold(path, timeout=0):
         assert path.exists()
     assert path.exists()
 
 
-def test_two_processes_cannot_both_hold_it(path):
+def test_two_processes_cannot_both_hold_it(path: Path) -> None:
     with Holder(path), pytest.raises(LockTimeoutError), hold(path, timeout=0.05):
         pass
     with hold(path, timeout=0):
         pass
 
 
-def test_case_39_the_message_names_the_holder_and_the_setting(path):
+def test_case_39_the_message_names_the_holder_and_the_setting(path: Path) -> None:
     with Holder(path) as holder, pytest.raises(LockTimeoutError) as raised, hold(path, timeout=0.05):
         pass
     message = str(raised.value)
@@ -49,25 +50,25 @@ def test_case_39_the_message_names_the_holder_and_the_setting(path):
     assert "ARCADIA_LOCK_TIMEOUT" in message
 
 
-def test_the_message_names_all_who_share_it(path):
+def test_the_message_names_all_who_share_it(path: Path) -> None:
     with Holder(path, shared=True) as one, Holder(path, shared=True) as two:
         with pytest.raises(LockTimeoutError) as raised, hold(path, timeout=0.05):
             pass
         assert all(f"process {holder.pid} (" in str(raised.value) for holder in (one, two))
 
 
-def test_those_who_share_it_do_not_wait_for_each_other(path):
+def test_those_who_share_it_do_not_wait_for_each_other(path: Path) -> None:
     with Holder(path, shared=True), hold(path, timeout=0, shared=True), hold(path, timeout=0, shared=True):
         pass
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(True, False), (False, True)])
-def test_who_wants_it_alone_and_who_shares_it_keep_each_other_out(path, theirs, ours):
+def test_who_wants_it_alone_and_who_shares_it_keep_each_other_out(path: Path, theirs: bool, ours: bool) -> None:
     with Holder(path, shared=theirs), pytest.raises(LockTimeoutError), hold(path, timeout=0.05, shared=ours):
         pass
 
 
-def test_threads_of_one_process_keep_each_other_out(path):
+def test_threads_of_one_process_keep_each_other_out(path: Path) -> None:
     with (
         hold(path, timeout=0),
         pytest.raises(LockTimeoutError, match=f"process {os.getpid()} "),
@@ -76,7 +77,7 @@ def test_threads_of_one_process_keep_each_other_out(path):
         pass
 
 
-def test_a_holder_that_is_killed_frees_it(path):
+def test_a_holder_that_is_killed_frees_it(path: Path) -> None:
     with Holder(path) as holder:
         waiting = threading.Timer(0.05, holder.kill)
         waiting.start()
@@ -85,10 +86,10 @@ def test_a_holder_that_is_killed_frees_it(path):
             assert holder.process.returncode == -9
 
 
-def test_who_waits_gets_it_as_soon_as_it_is_free(path):
+def test_who_waits_gets_it_as_soon_as_it_is_free(path: Path) -> None:
     got = threading.Event()
 
-    def wait():
+    def wait() -> None:
         with hold(path, timeout=20):
             got.set()
 
@@ -101,14 +102,14 @@ def test_who_waits_gets_it_as_soon_as_it_is_free(path):
     thread.join()
 
 
-def test_it_is_freed_when_the_block_raises(path):
+def test_it_is_freed_when_the_block_raises(path: Path) -> None:
     with pytest.raises(ZeroDivisionError), hold(path, timeout=0):
         raise ZeroDivisionError
     with hold(path, timeout=0):
         pass
 
 
-def test_no_descriptor_is_left_open(path):
+def test_no_descriptor_is_left_open(path: Path) -> None:
     with hold(path, timeout=0):
         pass
     before = descriptors()
@@ -140,7 +141,7 @@ os.wait()
 """
 
 
-def test_a_child_that_was_forked_meanwhile_does_not_keep_it(path):
+def test_a_child_that_was_forked_meanwhile_does_not_keep_it(path: Path) -> None:
     with Holder(path, script=FORKED) as holder:
         assert holder.read_line() == "freed"
         with hold(path, timeout=5):
@@ -164,9 +165,10 @@ sys.stdin.read()
 """
 
 
-def test_who_is_interrupted_while_waiting_does_not_hold_it_later(path):
+def test_who_is_interrupted_while_waiting_does_not_hold_it_later(path: Path) -> None:
     command = [sys.executable, "-c", INTERRUPTED, str(path)]
     with Holder(path) as holder, Popen(command, stdin=PIPE, stdout=PIPE, text=True) as waiter:
+        assert waiter.stdout is not None
         assert waiter.stdout.readline() == "waiting\n"
         time.sleep(0.1)
         waiter.send_signal(signal.SIGINT)
@@ -177,7 +179,7 @@ def test_who_is_interrupted_while_waiting_does_not_hold_it_later(path):
         waiter.communicate()
 
 
-def test_a_lock_that_cannot_be_made_is_an_error_of_its_own(tmp_path):
+def test_a_lock_that_cannot_be_made_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"), hold(tmp_path / "file" / "lock", timeout=0):
         pass
@@ -194,7 +196,7 @@ for _ in range(100):
 """
 
 
-def test_nothing_is_lost_between_processes_that_take_turns(tmp_path):
+def test_nothing_is_lost_between_processes_that_take_turns(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     counter = tmp_path / "lock.count"
     counter.write_text("0")

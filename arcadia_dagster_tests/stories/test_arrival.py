@@ -166,7 +166,7 @@ def made(
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(NEUTRAL, 2))
-def test_the_order_of_arrival_never_changes_the_outcome(home) -> None:
+def test_the_order_of_arrival_never_changes_the_outcome(home: list[tuple[list[Line], list[int]]]) -> None:
     worlds = list(made(NEUTRAL, home))
     first = play(in_turns(world.files for *_, world, _ in worlds))
     second = play(in_turns(world.files for *_, world in worlds))
@@ -175,7 +175,7 @@ def test_the_order_of_arrival_never_changes_the_outcome(home) -> None:
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(NEUTRAL, 2))
-def test_nothing_is_counted_twice_in_whatever_order_it_arrives(home) -> None:
+def test_nothing_is_counted_twice_in_whatever_order_it_arrives(home: list[tuple[list[Line], list[int]]]) -> None:
     worlds = list(made(NEUTRAL, home))
     played = play(in_turns(world.files for *_, world in worlds), pushes=True)
     wrong = {}
@@ -213,7 +213,7 @@ IN_PARTS = {
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(list(IN_PARTS), 6))
-def test_splitting_a_document_into_parts_never_changes_an_amount(home) -> None:
+def test_splitting_a_document_into_parts_never_changes_an_amount(home: list[tuple[list[Line], list[int]]]) -> None:
     as_one = list(made(list(IN_PARTS), home))
     split = list(made(list(IN_PARTS.values()), home))
     first = play([[file for *_, world, _ in as_one for file in world.files]])
@@ -255,7 +255,9 @@ UNRELATED = (of_another_account, of_the_same_account, in_the_same_folder, nothin
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(NEUTRAL, 3, order=4), is_first=st.booleans())
-def test_adding_an_unrelated_document_never_changes_another_invoice(home, is_first) -> None:
+def test_adding_an_unrelated_document_never_changes_another_invoice(
+    home: list[tuple[list[Line], list[int]]], is_first: bool
+) -> None:
     worlds = list(made(NEUTRAL, home))
     more = [
         (f"extra/{key}/{name}" if "/" not in name else name.lstrip("/"), content)
@@ -311,7 +313,9 @@ DELIVERED: tuple[Maker, ...] = (
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(DELIVERED, 6, order=6), is_later=st.booleans())
-def test_the_same_files_again_come_to_the_same_or_are_held(home, is_later) -> None:
+def test_the_same_files_again_come_to_the_same_or_are_held(
+    home: list[tuple[list[Line], list[int]]], is_later: bool
+) -> None:
     worlds = list(made(DELIVERED, home))
     files = [file for *_, world, _ in worlds for file in world.files]
     again = [
@@ -329,7 +333,9 @@ def test_the_same_files_again_come_to_the_same_or_are_held(home, is_later) -> No
 
 @quickly(EXAMPLES, shrinks=False)
 @given(home=homes_of(DELIVERED, 6), is_later=st.booleans())
-def test_the_same_files_in_two_folders_come_to_the_same_or_are_held(home, is_later) -> None:
+def test_the_same_files_in_two_folders_come_to_the_same_or_are_held(
+    home: list[tuple[list[Line], list[int]]], is_later: bool
+) -> None:
     # Each line charges for something of its own: a part with the charges of another one cannot be told from a newer version.
     own = [([line._replace(word=f"{line.word}-{n}") for n, line in enumerate(found)], order) for found, order in home]
     worlds = list(made(DELIVERED, own))

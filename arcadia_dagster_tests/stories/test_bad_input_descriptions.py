@@ -263,6 +263,7 @@ def test_a_run_of_the_push_alone_sends_nothing_while_a_description_is_wrong(
             instance=instance, partition_key="2026-04-01", raise_on_error=False
         )
     [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
     assert "examplehost.toml: name: missing" in str(failure.user_failure_data.description)
     assert sandbox.invoices() == []
 

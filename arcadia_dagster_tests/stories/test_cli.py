@@ -129,10 +129,12 @@ def test_what_is_no_terminal_gets_whole_ids_on_whole_lines_and_no_colour(
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(description=f'"{words}"'), tax()))
     arcadia.build()
     (arcadia.inbox / invoice_name(number="2")).write_bytes(b"<html>")
-    printed = arcadia("explain", "1001", **environ).stdout
+    printed = arcadia("explain", "1001", environ=environ).stdout
     assert words in printed
-    assert "\x1b" not in printed + arcadia("status", **environ).stdout + arcadia("formats", **environ).stdout
-    assert len([row for row in arcadia("status", **environ).stdout.splitlines() if "2026-04" in row]) == 1
+    assert (
+        "\x1b" not in printed + arcadia("status", environ=environ).stdout + arcadia("formats", environ=environ).stdout
+    )
+    assert len([row for row in arcadia("status", environ=environ).stdout.splitlines() if "2026-04" in row]) == 1
 
 
 def test_a_name_of_a_file_commands_no_terminal(arcadia: Shell) -> None:
@@ -149,9 +151,9 @@ def test_once_finance_is_configured_what_waited_is_delivered(arcadia: Shell, tmp
 
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         finance = {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": SECRET}
-        arcadia("ingest", **finance)
+        arcadia("ingest", environ=finance)
         rows = sandbox.invoices()
-        again = arcadia("ingest", **finance)
+        again = arcadia("ingest", environ=finance)
 
     assert len(rows) == 2
     assert "nothing new" in again.stderr
@@ -162,7 +164,7 @@ def test_a_wrong_secret_stops_the_run_in_one_line_that_names_the_setting(arcadia
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         finance = {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": "another-secret-" * 5}
-        failed = arcadia("ingest", code=1, **finance)
+        failed = arcadia("ingest", code=1, environ=finance)
     [message] = [line for line in failed.stderr.splitlines() if line.startswith("arcadia: ")]
     assert "SKYAI_FINANCE_SECRET" in message
     assert "another-secret" not in failed.stderr
@@ -240,13 +242,16 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
 ) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
     arcadia.build(**finance)
-    assert (arcadia.status()["2026-04"]["held"], arcadia("push", "2026-04", **finance).stdout[:9]) == (1, "0 created")
+    assert (arcadia.status()["2026-04"]["held"], arcadia("push", "2026-04", environ=finance).stdout[:9]) == (
+        1,
+        "0 created",
+    )
 
     explained = arcadia("explain", "1001").stdout
     assert "held: its tax of 7.00 USD is more than its net of 1.00 USD" in explained
     assert "arcadia release digitalocean/77/1001 --reason" in explained
-    assert "held" in arcadia("push", "1001", code=1, **finance).stderr
-    assert "1001" in arcadia("release", "1001", "--reason", "checked with the provider", **finance).stdout
+    assert "held" in arcadia("push", "1001", code=1, environ=finance).stderr
+    assert "1001" in arcadia("release", "1001", "--reason", "checked with the provider", environ=finance).stdout
     arcadia.build(**finance)
 
     found = json.loads(arcadia("explain", "digitalocean/77/1001", "--json").stdout)
@@ -265,11 +270,11 @@ def test_a_forced_push_is_answered_updated_and_a_void_invoice_is_pushed_no_more(
 ) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     arcadia.build(**finance)
-    assert "0 created, 0 updated, 1 unchanged" in arcadia("push", "1001", **finance).stdout
-    assert json.loads(arcadia("push", "--again", "--json", "2026-04", **finance).stdout)["updated"] == ["1001"]
+    assert "0 created, 0 updated, 1 unchanged" in arcadia("push", "1001", environ=finance).stdout
+    assert json.loads(arcadia("push", "--again", "--json", "2026-04", environ=finance).stdout)["updated"] == ["1001"]
     assert "remove it there by hand" in arcadia("void", "1001", "--reason", "paid twice").stdout
     arcadia.build(**finance)
-    assert "paid twice" in arcadia("push", "--again", "1001", code=1, **finance).stderr
+    assert "paid twice" in arcadia("push", "--again", "1001", code=1, environ=finance).stderr
 
 
 def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell, finance: dict[str, str]) -> None:
@@ -277,12 +282,12 @@ def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell,
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     arcadia.build(**finance)
     can_list = {**finance, "SKYAI_FINANCE_LIST_PATH": "/api/v1/invoices"}
-    assert "to the minor unit" in arcadia("reconcile", **can_list).stdout
-    assert json.loads(arcadia("reconcile", "--json", **can_list).stdout) == {"differences": []}
+    assert "to the minor unit" in arcadia("reconcile", environ=can_list).stdout
+    assert json.loads(arcadia("reconcile", "--json", environ=can_list).stdout) == {"differences": []}
     arcadia("void", "1001", "--reason", "paid twice")
-    assert "remove it in finance by hand" in arcadia("reconcile", code=1, **can_list).stdout
+    assert "remove it in finance by hand" in arcadia("reconcile", code=1, environ=can_list).stdout
     unknown = {**can_list, "SKYAI_FINANCE_LIST_PATH": "/nowhere"}
-    assert "SKYAI_FINANCE_LIST_PATH" in arcadia("reconcile", code=1, **unknown).stderr
+    assert "SKYAI_FINANCE_LIST_PATH" in arcadia("reconcile", code=1, environ=unknown).stderr
 
 
 def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: Shell) -> None:
@@ -310,13 +315,13 @@ def test_a_damaged_record_is_told_by_status_and_doctor_and_push_and_mended_by_a_
         invoice_name()
     ]
     assert "1 damaged, nothing of their documents is pushed" in arcadia("doctor", code=1).stdout
-    assert "1001: not pushed: its record is damaged" in arcadia("push", "2026-04", code=1, **finance).stdout
-    assert "arcadia mend" in arcadia("push", "1001", code=1, **finance).stdout
+    assert "1001: not pushed: its record is damaged" in arcadia("push", "2026-04", code=1, environ=finance).stdout
+    assert "arcadia mend" in arcadia("push", "1001", code=1, environ=finance).stdout
     assert "for the record" in arcadia("mend", invoice_name(), "--reason", " ", code=1).stderr
     assert f"the record of {invoice_name()} is mended" in arcadia("mend", invoice_name(), "--reason", "x").stdout
     assert "there is nothing to mend" in arcadia("mend", invoice_name(), "--reason", "x", code=1).stderr
     arcadia.build(**finance)
-    assert json.loads(arcadia("push", "--again", "--json", "1001", **finance).stdout)["updated"] == ["1001"]
+    assert json.loads(arcadia("push", "--again", "--json", "1001", environ=finance).stdout)["updated"] == ["1001"]
     assert "damaged" not in arcadia("status").stdout
 
 
@@ -333,13 +338,18 @@ def test_a_months_statement_is_written_and_its_path_printed_and_a_push_is_on_it(
     arcadia.build()
     folder = arcadia.folder / "var" / "statements"
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda uri: opened.append(uri) or True)
+
+    def noted(uri: str) -> bool:
+        opened.append(uri)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", noted)
     assert arcadia("statement", "--open").stdout == f"{folder / '2026-04.html'}\n"
     assert opened == [(folder / "2026-04.html").as_uri()]
     assert "6.60" in (folder / "2026-04.html").read_text(encoding="utf-8")
     two = arcadia("statement", "2026-03..2026-04").stdout
     assert two == f"{folder / '2026-03.html'}\n{folder / '2026-04.html'}\n"
-    arcadia("push", "2026-04", **finance)
+    arcadia("push", "2026-04", environ=finance)
     assert finance["SKYAI_FINANCE_URL"] in (folder / "2026-04.html").read_text(encoding="utf-8")
     arcadia("void", "1001", "--reason", "paid twice")
     assert "2026-04: something new is not in it yet: run `arcadia ingest`" in arcadia("statement").stderr
@@ -377,7 +387,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
     arcadia: Shell, finance: dict[str, str]
 ) -> None:
     arcadia("init")
-    verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", **finance).stdout)}
+    verdicts = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", environ=finance).stdout)}
     assert {name: one["verdict"] for name, one in verdicts.items()} == {
         **dict.fromkeys(
             (
@@ -398,7 +408,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
         **dict.fromkeys(("provider", "alerts"), "note"),
     }
     wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}
-    failed = arcadia("doctor", code=1, **wrong)
+    failed = arcadia("doctor", code=1, environ=wrong)
     assert "failed  finance" in failed.stdout
     assert "not-the-right-secret" not in failed.stdout + failed.stderr
     assert "not configured" in arcadia("doctor").stdout
@@ -479,11 +489,11 @@ def test_what_cannot_be_started_is_said_in_one_line(
 def test_fetch_puts_new_invoices_into_the_inbox_and_says_what_to_do_next(arcadia: Shell) -> None:
     with DigitalOceanApi([api_invoice(1, "2026-03"), api_invoice(2)]) as api:
         environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
-        fetched = arcadia("fetch", "digitalocean", "2026-03", **environ)
+        fetched = arcadia("fetch", "digitalocean", "2026-03", environ=environ)
         assert "1 new in" in fetched.stdout
         assert "arcadia ingest" in fetched.stdout
-        rest = json.loads(arcadia("fetch", "digitalocean", "--json", **environ).stdout)
-        again = arcadia("fetch", "digitalocean", **environ)
+        rest = json.loads(arcadia("fetch", "digitalocean", "--json", environ=environ).stdout)
+        again = arcadia("fetch", "digitalocean", environ=environ)
     assert [name[21:28] for name in rest["files"]] == ["2026-04"]
     assert (rest["known"], rest["older"], rest["left"]) == (1, 0, {})
     assert "0 new in" in again.stdout
@@ -496,7 +506,7 @@ def test_fetch_names_what_it_left_and_exits_with_1(arcadia: Shell) -> None:
 
     with DigitalOceanApi([api_invoice()], before=gone) as api:
         environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
-        fetched = arcadia("fetch", "digitalocean", code=1, **environ)
+        fetched = arcadia("fetch", "digitalocean", code=1, environ=environ)
     assert "of 2026-04: left: DigitalOcean answered 404" in fetched.stderr
     assert "no longer here" in fetched.stderr
 
@@ -506,7 +516,7 @@ def test_fetch_without_a_token_or_with_a_wrong_one_says_which_setting(arcadia: S
     assert "expected a month" in arcadia("fetch", "digitalocean", "April", code=2, DIGITALOCEAN_TOKEN=TOKEN).stderr
     with DigitalOceanApi() as api:
         environ = {"DIGITALOCEAN_TOKEN": "another-token", "ARCADIA_DIGITALOCEAN_URL": api.url}
-        refused = arcadia("fetch", "digitalocean", code=1, **environ)
+        refused = arcadia("fetch", "digitalocean", code=1, environ=environ)
     assert "check DIGITALOCEAN_TOKEN" in refused.stderr
     assert "another-token" not in refused.stderr + refused.stdout
 
@@ -516,8 +526,8 @@ def test_doctor_says_whether_digitalocean_takes_the_token(arcadia: Shell) -> Non
     assert "DIGITALOCEAN_TOKEN is unset" in arcadia("doctor").stdout
     with DigitalOceanApi([api_invoice()]) as api:
         environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
-        assert "takes the token, and lists 1 invoices" in arcadia("doctor", **environ).stdout
-        refused = arcadia("doctor", code=1, **{**environ, "DIGITALOCEAN_TOKEN": "another"})
+        assert "takes the token, and lists 1 invoices" in arcadia("doctor", environ=environ).stdout
+        refused = arcadia("doctor", code=1, environ={**environ, "DIGITALOCEAN_TOKEN": "another"})
     assert "check DIGITALOCEAN_TOKEN" in refused.stdout
 
 

@@ -87,7 +87,8 @@ def finance(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def listed(arcadia: Shell, *arguments: str, **environ: str) -> dict[str, Any]:
-    return json.loads(arcadia("invoices", "--json", *arguments, **environ).stdout)
+    found: dict[str, Any] = json.loads(arcadia("invoices", "--json", *arguments, environ=environ).stdout)
+    return found
 
 
 def states(arcadia: Shell, *arguments: str, **environ: str) -> dict[str, str]:
@@ -134,7 +135,7 @@ def test_the_list_has_every_invoice_with_its_amounts_its_state_and_its_document(
     assert "4" not in states(arcadia, **finance)
     # Without a finance service that is configured all of them wait for one.
     assert states(arcadia, "--outstanding") == {"1": "ready", "5": "ready"}
-    assert arcadia("invoices", **finance).stdout == arcadia("invoices", **finance).stdout
+    assert arcadia("invoices", environ=finance).stdout == arcadia("invoices", environ=finance).stdout
     assert "set SKYAI_FINANCE_SECRET" in arcadia("invoices", "--outstanding").stdout
 
 
@@ -176,7 +177,7 @@ def test_what_finance_did_not_take_is_outstanding_with_the_reason(arcadia: Shell
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     environ = {"SKYAI_FINANCE_URL": url, "SKYAI_FINANCE_SECRET": SECRET}
-    arcadia("push", "1", code=1, **environ)
+    arcadia("push", "1", code=1, environ=environ)
     [one] = listed(arcadia, "--outstanding", **environ)["invoices"]
     assert one["state"] == "deferred"
     assert url in " ".join(one["reasons"])

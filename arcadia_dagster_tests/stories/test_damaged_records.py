@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from arcadia_dagster.landing.decisions import Decision, DecisionError
@@ -429,5 +430,7 @@ def test_every_place_where_a_person_looks_tells_of_a_damaged_record(voided: Proj
         False,
         True,
     )
-    shown = json.dumps([record.data for record in check.metadata["list"].value.records])
+    listed = check.metadata["list"]
+    assert isinstance(listed, dg.TableMetadataValue)
+    shown = json.dumps([record.data for record in listed.records])
     assert f"{path}: line 2: it is cut off" in shown

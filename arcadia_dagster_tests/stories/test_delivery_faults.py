@@ -20,7 +20,7 @@ from arcadia_dagster.finance.delivery import OUTAGE_FAILURES, Delivery
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.token import Identity, TokenMint
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.warehouse.keys import DeliveryKey
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.books import SECRET, TENANT, Books, invoice
 from arcadia_dagster_tests.kit.delivery_crashes import Gate
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
@@ -192,7 +192,7 @@ class Case:
             self.server.url, mint, retry_delays=(0.01, 0.01), read_timeout=READ_TIMEOUT, deadline=DEADLINE
         ) as client:
             delivery = Delivery(self.books.warehouse, Recipient(self.server.url, True))
-            keys = [DeliveryKey(TENANT, "digitalocean", "77", name) for name in self.server.faults]
+            keys = [InvoiceKey("digitalocean", "77", name) for name in self.server.faults]
             for start in range(0, len(keys), OUTAGE_FAILURES - 1):
                 delivery.deliver(client, invoices=keys[start : start + OUTAGE_FAILURES - 1], **options)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,10 +44,17 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def finance(project: Project) -> dict[str, tuple[int, int, int, str]]:
     """What finance has, by the invoice's id: gross, net, tax, currency."""
     assert project.sandbox is not None
-    figures = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor", "currency")
-    rows: list[dict[str, Any]] = project.sandbox.invoices()
+    rows = project.sandbox.invoices()
     assert len({row["external_id"] for row in rows}) == len(rows)
-    return {row["external_id"]: tuple(row[name] for name in figures) for row in rows}
+    return {
+        row["external_id"]: (
+            row["amount_gross_minor"],
+            row["amount_net_minor"],
+            row["amount_tax_minor"],
+            row["currency"],
+        )
+        for row in rows
+    }
 
 
 @case("121")

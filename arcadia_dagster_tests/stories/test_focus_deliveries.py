@@ -163,7 +163,7 @@ def test_the_same_delivery_again_under_any_names_changes_nothing(project: Projec
 
 
 def test_what_is_not_invoiced_yet_is_shown_as_it_is_now_and_gives_way_to_the_invoice(project: Project) -> None:
-    open_ = {"InvoiceId": None}
+    open_: dict[str, str | None] = {"InvoiceId": None}
     project.drop("week-1.csv", as_csv(*(usage(number) | open_ for number in range(5))))
     build(project.warehouse)
     project.drop("week-2.csv", as_csv(*(usage(number) | open_ for number in range(10))))

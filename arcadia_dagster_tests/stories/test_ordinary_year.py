@@ -5,7 +5,7 @@ not looked at. So every invoice that is held in this year, at any time of it, is
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,7 +39,7 @@ class Year:
     providers: list[Provider]
     held: Counter[str] = field(default_factory=Counter)
     wrong_previews: list[str] = field(default_factory=list)
-    finance: list[dict[str, Any]] = field(default_factory=list)
+    finance: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def deliver(self, *files: Files) -> None:
         for name, content in (item for found in files for item in found.items()):

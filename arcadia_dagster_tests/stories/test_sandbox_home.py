@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,8 +32,9 @@ class Told:
         (self.home / "inbox").mkdir(exist_ok=True)
         (self.home / "inbox" / name).write_bytes(content)
 
-    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> Result:
-        return self._shell(*arguments, code=code, **{"ARCADIA_HOME": "var/sandbox", **environ})
+    def __call__(self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None) -> Result:
+        named = {"ARCADIA_HOME": "var/sandbox", **(environ or {})}
+        return self._shell(*arguments, code=code, environ=named)
 
     @contextmanager
     def running(self, secret: str | None = None, file: str = "finance.sqlite") -> Iterator[RunningSandbox]:
@@ -42,12 +43,12 @@ class Told:
         ) as sandbox:
             yield sandbox
 
-    def pushed(self, **environ: str) -> int:
-        [month] = json.loads(self("status", "--json", **environ).stdout)["months"]
+    def pushed(self, environ: Mapping[str, str] | None = None) -> int:
+        [month] = json.loads(self("status", "--json", environ=environ).stdout)["months"]
         return int(month["pushed"])
 
-    def verdict(self, code: int = 0, **environ: str) -> tuple[str, str]:
-        found = {one["what"]: one for one in json.loads(self("doctor", "--json", code=code, **environ).stdout)}
+    def verdict(self, code: int = 0, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
+        found = {one["what"]: one for one in json.loads(self("doctor", "--json", code=code, environ=environ).stdout)}
         return found["finance"]["verdict"], found["finance"]["text"]
 
 
@@ -143,14 +144,14 @@ def test_a_finance_service_that_is_named_goes_first(told: Told, tmp_path: Path) 
         told("ingest")
     with RunningSandbox(database=tmp_path / "other.sqlite", secret=SECRET) as other:
         named = {"SKYAI_FINANCE_URL": other.url, "SKYAI_FINANCE_SECRET": SECRET}
-        assert told.pushed(**named) == 0
-        assert told.verdict(**named) == ("ok", f"{other.url} answers, and takes the token")
-        assert "1 created" in told("push", "2026-04", **named).stdout
+        assert told.pushed(named) == 0
+        assert told.verdict(environ=named) == ("ok", f"{other.url} answers, and takes the token")
+        assert "1 created" in told("push", "2026-04", environ=named).stdout
 
 
 def test_without_being_told_a_shell_learns_how_to_be(told: Told) -> None:
     hint = f"export ARCADIA_HOME={told.home}"
-    assert hint in told("push", "2026-04", code=2, ARCADIA_HOME="var").stderr
-    assert hint in told("reconcile", code=2, ARCADIA_HOME="var").stderr
-    verdict, text = told.verdict(code=1, ARCADIA_HOME="var")
+    assert hint in told("push", "2026-04", code=2, environ={"ARCADIA_HOME": "var"}).stderr
+    assert hint in told("reconcile", code=2, environ={"ARCADIA_HOME": "var"}).stderr
+    verdict, text = told.verdict(code=1, environ={"ARCADIA_HOME": "var"})
     assert (verdict, hint in text) == ("note", True)

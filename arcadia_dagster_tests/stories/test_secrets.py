@@ -22,7 +22,11 @@ def repeating(handler: Any, request: Request) -> bool:
     """An answer of the status that the invoice's id ends with, which repeats all that it was sent and knows."""
     status = int(request.json()["external_id"][-3:])
     words = f"secret {MARKED}, {request.headers['authorization']}, token {request.token}"
-    headers = {"Location": f"https://elsewhere.example/{request.token}", "Retry_After": 0, "X_Secret": MARKED}
+    headers: dict[str, Any] = {
+        "Location": f"https://elsewhere.example/{request.token}",
+        "Retry_After": 0,
+        "X_Secret": MARKED,
+    }
     return answer(status, {"error": words, "invoice_id": None}, **headers)(handler, request)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.ui import ANSWERED, LAUNCH, REFUSED, Attempt, answered, runs, web_server
@@ -96,7 +97,9 @@ SUBSCRIBE = {
 @pytest.mark.parametrize("origin", ["own", None])
 def test_the_ui_and_programs_can_subscribe(server: str, origin: str | None) -> None:
     address = server.replace("http://", "ws://") + "/graphql"
-    with connect(address, origin=server if origin else None, subprotocols=["graphql-ws"]) as socket:
+    with connect(
+        address, origin=Origin(server) if origin else None, subprotocols=[Subprotocol("graphql-ws")]
+    ) as socket:
         socket.send(json.dumps({"type": "connection_init"}))
         assert json.loads(socket.recv(timeout=30)) == {"type": "connection_ack"}
         socket.send(json.dumps(SUBSCRIBE))

@@ -55,7 +55,7 @@ class Terminals:
             self.url = self.stack.enter_context(finance_sandbox(self.folder, self.environ))
             self.environ = {}  # back in the first terminal
         elif command.startswith("arcadia "):
-            self.answers.append((command, self.arcadia(*shlex.split(command)[1:], **self.environ)))
+            self.answers.append((command, self.arcadia(*shlex.split(command)[1:], environ=self.environ)))
         elif command not in TRIED_ELSEWHERE:
             user = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
             subprocess.run(["bash", "-c", command], cwd=self.folder, env=user, check=True)
@@ -97,7 +97,7 @@ def run_before(terminals: Terminals) -> None:
     rows = deployment.home / "finance.sqlite"
     with RunningSandbox(database=rows, secret=deployment.sandbox.secret) as sandbox:
         urls = dict.fromkeys(("SKYAI_FINANCE_URL", "ARCADIA_SANDBOX_URL"), sandbox.url)
-        terminals.arcadia("ingest", **{**deployment.environ, **urls})
+        terminals.arcadia("ingest", environ={**deployment.environ, **urls})
         assert [row["external_id"] for row in sandbox.invoices()] == ["900000004"]
 
 

@@ -20,7 +20,9 @@ def source(tmp_path: Path) -> Warehouse:
     return warehouse
 
 
-def test_a_copy_has_the_same_rows_and_says_how_many(source, tmp_path, capsys, monkeypatch):
+def test_a_copy_has_the_same_rows_and_says_how_many(
+    source: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A copy: what the command sets itself must not outlive it.
     monkeypatch.setattr(os, "environ", os.environ | {"ARCADIA_HOME": str(tmp_path)})
     before = rows_of(source)
@@ -30,7 +32,7 @@ def test_a_copy_has_the_same_rows_and_says_how_many(source, tmp_path, capsys, mo
     assert rows_of(Warehouse(tmp_path / "new.duckdb")) == rows_of(source) == before
 
 
-def test_a_warehouse_with_rows_is_no_target_and_keeps_them(source, tmp_path):
+def test_a_warehouse_with_rows_is_no_target_and_keeps_them(source: Warehouse, tmp_path: Path) -> None:
     other = Warehouse(tmp_path / "other.duckdb")
     with other.write() as connection:
         insert(connection, schema.INBOX_FILES, [{"inbox_path": "mine"}])
@@ -40,7 +42,7 @@ def test_a_warehouse_with_rows_is_no_target_and_keeps_them(source, tmp_path):
     assert rows_of(other) == before
 
 
-def test_what_is_not_there_cannot_be_copied_and_nothing_is_made(tmp_path):
+def test_what_is_not_there_cannot_be_copied_and_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="there is no warehouse at"):
         copy(Warehouse(tmp_path / "mistyped.duckdb"), Warehouse(tmp_path / "new.duckdb"))
     assert list(tmp_path.iterdir()) == []
@@ -56,7 +58,9 @@ def test_what_is_not_there_cannot_be_copied_and_nothing_is_made(tmp_path):
         ("invoice_month = NULL", "2026-02, rows without a month"),
     ],
 )
-def test_a_copy_that_differs_in_one_value_is_found_with_its_months(source, tmp_path, change, months):
+def test_a_copy_that_differs_in_one_value_is_found_with_its_months(
+    source: Warehouse, tmp_path: Path, change: str, months: str
+) -> None:
     target = Warehouse(tmp_path / "new.duckdb")
     copy(source, target)
     with source.read() as before, target.write() as after:

@@ -1,6 +1,9 @@
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -9,11 +12,12 @@ from hypothesis import strategies as st
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster.warehouse.schema import Table
 from arcadia_dagster_tests.kit.properties import from_attos, quickly
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory):
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     with Warehouse(tmp_path_factory.mktemp("rows") / "arcadia.duckdb").write() as connection:
         yield connection
 
@@ -37,7 +41,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
         max_size=20,
     )
 )
-def test_rows_come_out_of_a_table_as_they_went_in(connection, rows):
+def test_rows_come_out_of_a_table_as_they_went_in(
+    connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]
+) -> None:
     connection.execute("DELETE FROM tax_split_totals")
     insert(connection, schema.TAX_SPLIT_TOTALS, rows)
     columns = ("source", "amount_gross", "amount_gross_minor", "invoice_month", "hold_reasons")
@@ -45,7 +51,7 @@ def test_rows_come_out_of_a_table_as_they_went_in(connection, rows):
     assert found == [tuple(row.get(column) for column in columns) for row in rows]
 
 
-def test_times_and_booleans_come_out_as_they_went_in(connection):
+def test_times_and_booleans_come_out_as_they_went_in(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM document_invoices")
     row = {"is_final": False, "received_at": datetime(2026, 4, 1, 12, 0, 0, 123456), "invoice_ordinal": 3}  # noqa: DTZ001
     insert(connection, schema.DOCUMENT_INVOICES, [row])
@@ -54,23 +60,25 @@ def test_times_and_booleans_come_out_as_they_went_in(connection):
 
 
 @pytest.mark.parametrize("amount", [Decimal("0.1234567890123456789"), Decimal(10) ** 20])
-def test_an_amount_that_does_not_fit_is_an_error_and_never_rounded(connection, amount):
+def test_an_amount_that_does_not_fit_is_an_error_and_never_rounded(
+    connection: duckdb.DuckDBPyConnection, amount: Decimal
+) -> None:
     with pytest.raises(pa.ArrowException):
         insert(connection, schema.COST_LINES, [{"amount": amount}])
 
 
-def test_a_float_is_no_amount(connection):
+def test_a_float_is_no_amount(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises((pa.ArrowException, TypeError)):
         insert(connection, schema.COST_LINES, [{"amount": 1.1}])
 
 
-def test_a_column_that_the_table_does_not_have_is_named(connection):
+def test_a_column_that_the_table_does_not_have_is_named(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(KeyError, match="cost_lines has no column colour, weight"):
         insert(connection, schema.COST_LINES, [{"weight": 1}, {"colour": 2}])
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
-def test_every_table_takes_a_row_of_nothing(connection, table):
+def test_every_table_takes_a_row_of_nothing(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     connection.execute(f"DELETE FROM {table.name}")
     insert(connection, table, [{}])
     assert connection.execute(f"SELECT * FROM {table.name}").fetchall() == [(None,) * len(table.columns)]
@@ -78,7 +86,9 @@ def test_every_table_takes_a_row_of_nothing(connection, table):
 
 @quickly(10)
 @given(st.lists(TEXT, max_size=5), TEXT)
-def test_texts_are_listed_as_literals_whatever_is_in_them(connection, texts, other):
+def test_texts_are_listed_as_literals_whatever_is_in_them(
+    connection: duckdb.DuckDBPyConnection, texts: list[str], other: str
+) -> None:
     found = connection.execute(
         f"SELECT count(*) FROM (SELECT unnest(?::VARCHAR[]) AS t) WHERE t IN ({text_list(texts)})", [texts]
     )

@@ -1,18 +1,23 @@
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse, relations, schema, version_1
+from arcadia_dagster.warehouse.schema import Table
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory):
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     with Warehouse(tmp_path_factory.mktemp("schema") / "arcadia.duckdb").read() as connection:
         yield connection
 
 
-def test_the_warehouse_has_the_tables_that_are_described_with_their_columns_in_order(connection):
+def test_the_warehouse_has_the_tables_that_are_described_with_their_columns_in_order(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     views = [view.name for view in relations.VIEWS]
     rows = connection.execute(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
@@ -27,14 +32,16 @@ def test_the_warehouse_has_the_tables_that_are_described_with_their_columns_in_o
     assert rows == described
 
 
-def test_there_are_no_keys_constraints_or_sequences_that_a_lake_does_not_know(connection):
+def test_there_are_no_keys_constraints_or_sequences_that_a_lake_does_not_know(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     assert connection.execute("SELECT count(*) FROM duckdb_constraints()").fetchone() == (0,)
     assert connection.execute("SELECT count(*) FROM duckdb_indexes()").fetchone() == (0,)
     assert connection.execute("SELECT count(*) FROM duckdb_sequences() WHERE NOT temporary").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
-def test_a_table_s_key_is_among_its_columns_and_every_column_is_described_once(table):
+def test_a_table_s_key_is_among_its_columns_and_every_column_is_described_once(table: Table) -> None:
     names = [column.name for column in table.columns]
     assert set(table.key) <= set(names)
     assert len(set(names)) == len(names)
@@ -44,19 +51,21 @@ def test_a_table_s_key_is_among_its_columns_and_every_column_is_described_once(t
         assert text.endswith("."), text
 
 
-def test_tables_have_names_of_their_own():
+def test_tables_have_names_of_their_own() -> None:
     names = [table.name for table in schema.TABLES]
     assert len(set(names)) == len(names)
 
 
-def test_the_version_is_noted_with_its_time(connection):
+def test_the_version_is_noted_with_its_time(connection: duckdb.DuckDBPyConnection) -> None:
     rows = connection.execute("SELECT version, migrated_at IS NOT NULL FROM schema_version ORDER BY version").fetchall()
     assert rows == [(version, True) for version in range(1, schema.SCHEMA_VERSION + 1)]
     assert set(schema.MIGRATIONS) == set(range(1, schema.SCHEMA_VERSION + 1))
     assert schema.version_of(connection) == schema.SCHEMA_VERSION
 
 
-def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_its_rows(tmp_path, connection):
+def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_its_rows(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
     warehouse = Warehouse(tmp_path / "arcadia.duckdb")
     with duckdb.connect(warehouse.path) as old:
         for statement in version_1.STATEMENTS:
@@ -70,7 +79,7 @@ def test_a_warehouse_of_version_1_becomes_one_of_the_present_version_and_keeps_i
         assert rows == [("1001", None, None)]
 
 
-def test_a_crash_in_mid_migration_leaves_a_warehouse_that_can_still_be_migrated(tmp_path):
+def test_a_crash_in_mid_migration_leaves_a_warehouse_that_can_still_be_migrated(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "arcadia.duckdb")
     with duckdb.connect(warehouse.path) as empty:
         assert schema.version_of(empty) == 0
