@@ -99,7 +99,7 @@ class Host:
             self.project.new_months()
         told = str(failure.value)
         if run:
-            with pytest.raises(IngestError, match=r"raw_invoices: .*nothing is taken"):
+            with pytest.raises(IngestError, match=r"documents: .*nothing is taken"):
                 self.project.run([APRIL])
         assert str(self.tick().skip_message) == told
         assert self.scheduled() == told
