@@ -58,6 +58,9 @@ def _time(text: str) -> str:
     return f"{text[:16].replace('T', ' ')} UTC"
 
 
+_BASES = {"file name": "the name of the file beside it", "number": "the number in its name"}
+
+
 def _document_lines(explained: dict[str, Any]) -> Iterator[str]:
     document = explained["document"]
     yield f"Document {document['file_name']}"
@@ -79,6 +82,8 @@ def _document_lines(explained: dict[str, Any]) -> Iterator[str]:
         )
     if explained["resources"]:
         yield f"  it is an inventory of {explained['resources']:,} resources"
+    for invoice in explained["evidence_of"]:
+        yield f"  it is evidence of {_name(invoice)}, by {_BASES[invoice['basis']]}; nothing is read from it"
     if explained["delivery_files"]:
         yield f"  it is the manifest of a delivery of {explained['delivery_files']:,} files"
 

@@ -563,6 +563,10 @@ def _file_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {version['status']}: {version['file_name']}, received {version['received_at'][:19]} UTC"
         yield f"    SHA-256 {version['document_sha256']}"
         yield from (f"    in the inbox as {name['inbox_path']}" for name in version["names"] or [])
+    for evidence in found["evidence"]:
+        yield f"  evidence: {evidence['file_name']}, received {evidence['received_at'][:19]} UTC"
+        yield f"    SHA-256 {evidence['document_sha256']}"
+        yield f"    kept in {evidence['archived_at']}"
     for alias in found["aliases"]:
         yield f"  also known as {alias['alias_account_id']}/{alias['alias_external_id']}"
     for decision in found["decisions"]:

@@ -19,6 +19,7 @@ from arcadia_dagster.formats.described import NONE, DescribedFormat, Description
 from arcadia_dagster.formats.digitalocean_csv import DigitalOceanCsv, DigitalOceanCsvLayout
 from arcadia_dagster.formats.digitalocean_json import DigitalOceanJson
 from arcadia_dagster.formats.einvoice import EInvoices
+from arcadia_dagster.formats.evidence import Evidence
 from arcadia_dagster.formats.focus import Focus
 from arcadia_dagster.formats.focus_invoices import FocusBillingPeriod, FocusInvoiceDetail
 from arcadia_dagster.formats.gcp_cost_table import GcpCostTable
@@ -52,10 +53,11 @@ FORMATS: tuple[Format, ...] = (
     Listing(),
     InventoryCsv(),
     InventoryJson(),
+    Evidence(),
 )
 
 
-_NOT_READ = frozenset({OwnExports.name, Listing.name})
+_NOT_READ = frozenset({OwnExports.name, Listing.name, Evidence.name})
 """The formats that only say why nothing is read."""
 
 _OWN_NAMES = frozenset(format_.name for format_ in FORMATS)

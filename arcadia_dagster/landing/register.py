@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing import deliveries, statements
+from arcadia_dagster.landing import deliveries, evidence, statements
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
@@ -100,6 +100,7 @@ def register(
     renamed, other_months = name_issuers(connection)
     tell_apart(connection, wanted)
     touched |= statements.place(connection)
+    touched |= evidence.place(connection, formats)
     _find_sources(connection, text_list(sorted(renamed | {one.record.document_sha256 for one in arrivals})))
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)

@@ -198,6 +198,17 @@ def _markup(content: str) -> str:
     return f"line 1: it is XML, of which nothing is read: {_INSTEAD}"
 
 
+def is_other_xml(content: str) -> bool:
+    """Whether text that begins so is XML that may show an invoice to people: no web page, no workbook, no error's answer."""
+    content = content.lstrip()
+    if not content.startswith("<"):
+        return False
+    before = _BEFORE_MARKUP.match(content)
+    element = content[before.end() :] if before else content
+    root = _ROOT.match(element)
+    return _HTML.match(element) is None and root is not None and root["name"] not in {"Workbook", "Error"}
+
+
 def columns(names: Sequence[str], known: str) -> str:
     """What to say of a Parquet document whose columns no format knows, and what to do.
 

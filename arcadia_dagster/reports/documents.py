@@ -219,7 +219,8 @@ def explain_document(
     `inbox_path` with `received_at` and `replaced_by`: the accepted documents that came there later), `is_replaced` (whether
     nothing is left to do about a rejected one), `invoices` (those that it states; `version` is `current`, `superseded` or
     `unbuilt`, `other_documents` are the hashes of the others that state the current version), `earlier` (rejected documents that
-    it has replaced), `resources` and `delivery_files` (how many it lists), `decisions`.
+    it has replaced), `resources` and `delivery_files` (how many it lists), `evidence_of` (the invoices that it shows though it is
+    not read, and by what: `basis`), `decisions`.
 
     Args:
         connection: An open warehouse.
@@ -243,6 +244,7 @@ def explain_document(
     return {
         "document": {
             **document,
+            "reason": None if document["status"] == "accepted" else document["reason"],
             "received_at": document["received_at"].isoformat(),
             "archived_at": str(archive.path_of(document_sha256)),
         },
@@ -267,6 +269,9 @@ def explain_document(
             )
         ],
         "resources": _count(connection, "inventories", one),
+        "evidence_of": fetch(
+            connection, f"SELECT source, account_id, external_id, basis FROM invoice_evidence WHERE {one} ORDER BY ALL"
+        ),
         "delivery_files": _count(connection, "delivery_files", one),
         "decisions": [
             {**row, "decided_at": row["decided_at"].isoformat()}

@@ -78,7 +78,8 @@ def explain(
     file), `added_lines` (those of them that bring it to what is stated), `rules` (what of `sources.toml` decided about it, each
     with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `stated` (what documents state of
     it: amounts, who is owed, until when), `agreement` (for each finance service that has it, or none: whether lines, statement
-    and finance come to the same), `findings` (see `Finding`; of what finance has only where a recipient is given).
+    and finance come to the same), `evidence` (PDF or XML that shows it and is not read, with where it lies), `findings` (see
+    `Finding`; of what finance has only where a recipient is given).
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -119,6 +120,14 @@ def explain(
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "findings": [one.as_json() for one in find_about(connection, invoice, recipient)],
             "stated": _rows(connection, _stated_sql(where)),
+            "evidence": [
+                {**row, "archived_at": str(archive.path_of(row["document_sha256"]))}
+                for row in _rows(
+                    connection,
+                    "SELECT document_sha256, file_name, basis, received_at FROM invoice_evidence "
+                    f"JOIN documents USING (document_sha256) WHERE {where} ORDER BY received_at, document_sha256",
+                )
+            ],
             "agreement": _agreements(connection, where, totals),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }

@@ -115,6 +115,7 @@ class InvoiceStanding:
         is_void: Whether a person has decided that it must not go to finance.
         is_nothing: Whether it has no invoice and comes to 0, its provider has withdrawn it, or it is no invoice to us.
         documents: The files that it is from.
+        evidence: The files that show it and are not read, such as its PDF.
         deliveries: What each finance service has of it.
         compared: Its lines, what is stated and what each finance service has; nothing where nothing is invoiced.
     """
@@ -136,6 +137,7 @@ class InvoiceStanding:
     documents: tuple[Document, ...]
     deliveries: tuple[Delivery, ...]
     compared: tuple[Compared, ...] = ()
+    evidence: tuple[Document, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -284,7 +286,7 @@ def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Reje
 
 def _invoices_sql(months: Collection[date]) -> str:
     return f"""
-    SELECT total.*, raw.vendor_name, raw.documents,
+    SELECT total.*, raw.vendor_name, raw.documents, shown.evidence,
       coalesce(raw.invoice_number, total.external_id) AS number
     FROM standing_invoices AS total
     LEFT JOIN (
@@ -295,6 +297,12 @@ def _invoices_sql(months: Collection[date]) -> str:
           document_sha256, received_at FROM current_invoices)
       WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
     ) AS raw USING (source, account_id, external_id, invoice_month)
+    LEFT JOIN (
+      SELECT source, account_id, external_id,
+        list({{'file_name': file_name, 'sha256': document_sha256}} ORDER BY received_at, document_sha256) AS evidence
+      FROM invoice_evidence JOIN (SELECT document_sha256, file_name, received_at FROM documents) USING (document_sha256)
+      GROUP BY ALL
+    ) AS shown USING (source, account_id, external_id)
     WHERE total.invoice_month IN ({month_list(months)})
     ORDER BY total.invoice_month, total.source, abs(total.amount_gross_minor) DESC NULLS FIRST, total.account_id,
       total.external_id
@@ -338,6 +346,7 @@ def _invoice(
         documents=tuple(Document(one["file_name"], one["sha256"]) for one in row["documents"] or ()),
         deliveries=tuple(deliveries),
         compared=tuple(_compared(row, taken)),
+        evidence=tuple(Document(one["file_name"], one["sha256"]) for one in row["evidence"] or ()),
     )
 
 

@@ -194,7 +194,9 @@ DOCUMENTS = Table(
         Column("invoice_month", "DATE", "The month of its invoices (the first where it has several), or NULL."),
         Column("status", "VARCHAR", "`accepted`, `rejected`, or `dismissed` by a person."),
         Column(
-            "reason", "VARCHAR", "Why it was rejected or dismissed, with line, column, value and what was expected."
+            "reason",
+            "VARCHAR",
+            "Why it was rejected or dismissed, with line, column, value and what was expected; of evidence, what it is.",
         ),
         Column(
             "read_by",
@@ -315,6 +317,21 @@ STATED_TAXES = Table(
         Column("reason", "VARCHAR", "Why there is none, in the issuer's words; or NULL."),
     ),
     key=("document_sha256", "invoice_ordinal", "tax_ordinal"),
+)
+
+INVOICE_EVIDENCE = Table(
+    "invoice_evidence",
+    "Which invoices the documents show that are not read (PDF, XML) and lie in the archive for people to look at.",
+    (
+        _SHA256,
+        *_INVOICE,
+        Column(
+            "basis",
+            "VARCHAR",
+            "What says so: `file name`, that of the invoice's document beside it; `number`, the invoice's, in its name.",
+        ),
+    ),
+    key=("document_sha256", *_INVOICE_KEY),
 )
 
 INBOX_FILES = Table(
@@ -710,6 +727,7 @@ TABLES: tuple[Table, ...] = (
     DELIVERY_FILES,
     STATED_INVOICES,
     STATED_TAXES,
+    INVOICE_EVIDENCE,
     INBOX_FILES,
     DECISIONS,
     INVOICE_ALIASES,
@@ -770,6 +788,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         SOURCE_RULES.ddl,
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,
+        INVOICE_EVIDENCE.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),

@@ -15,6 +15,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.aws import comes_to, summaries
+from arcadia_dagster_tests.kit.einvoices import pdf
 from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build, land_only
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
@@ -95,6 +96,7 @@ def _have_a_past(project: Project) -> None:
     taxes = {"Breakdown": [{"Description": "VAT", "Amount": "0.60", "Rate": "10"}], "TotalAmount": "0.60"}
     stated = comes_to("6.60", "6.00")["BaseCurrencyAmount"] | {"AmountBreakdown": {"Taxes": taxes}}
     project.drop("summaries.json", summaries({"BaseCurrencyAmount": stated}))
+    project.drop("summaries.pdf", pdf({}))
     build(project.warehouse, resources=True)
     assert project.finance.deliver(project.warehouse).failure is None
 

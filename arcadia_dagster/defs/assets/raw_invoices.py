@@ -17,6 +17,16 @@ WINDOW invoice AS (PARTITION BY source, account_id, external_id ORDER BY receive
 ORDER BY status, source, external_id, received_at
 """
 
+_EVIDENCE = """
+SELECT DISTINCT invoice.invoice_month, invoice.source, invoice.account_id, invoice.external_id, document.file_name,
+  evidence.basis, evidence.document_sha256, strftime(document.received_at, '%Y-%m-%d %H:%M UTC') AS received
+FROM current_invoices AS invoice
+JOIN invoice_evidence AS evidence USING (source, account_id, external_id)
+JOIN documents AS document ON document.document_sha256 = evidence.document_sha256
+WHERE invoice.invoice_month IN ({months})
+ORDER BY invoice.source, invoice.external_id, document.file_name
+"""
+
 
 def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
@@ -46,6 +56,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             by_month = preview.merged(
                 preview.row_counts(connection, "raw_invoices", months),
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
+                preview.named("evidence", preview.tables_by_month(connection, months, _EVIDENCE)),
             )
             made = contents(connection, [schema.RAW_INVOICES], months)
         common.note_months(context, made, by_month, schema.RAW_INVOICES)

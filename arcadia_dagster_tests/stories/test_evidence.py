@@ -1,0 +1,173 @@
+"""What shows an invoice to people and is not read: a PDF, or XML of another kind, kept with its invoice whichever comes first."""
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster.reports.documents import explain_document
+from arcadia_dagster.reports.explain import explain, find
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.statement.standing import standings
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.einvoices import pdf
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import SECRET, Project, checks_of
+
+FATTURA = b'<?xml version="1.0"?><p:FatturaElettronica xmlns:p="urn:x" versione="FPR12"><a/></p:FatturaElettronica>'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+        yield Project(tmp_path / "home", sandbox=sandbox)
+
+
+def lines(number: str = "INV-40015", **values: str | None) -> bytes:
+    return as_csv(charge(InvoiceId=number, **values), tax(InvoiceId=number, **values))
+
+
+def evidence(project: Project) -> dict[str, str]:
+    """The invoice that each file shows."""
+    rows = project.query(
+        "FROM invoice_evidence JOIN (SELECT document_sha256, file_name FROM documents) USING (document_sha256)"
+    )
+    assert len({row["document_sha256"] for row in rows}) == len(rows)
+    return {row["file_name"]: f"{row['source']}/{row['account_id']}/{row['external_id']}" for row in rows}
+
+
+def rejected(project: Project) -> dict[str, str]:
+    return {row["file_name"]: row["reason"] for row in project.query("FROM unreplaced_documents")}
+
+
+@case("137")
+@pytest.mark.parametrize("order", list(permutations(["lines", "evidence"])), ids=" then ".join)
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("aws/April.PDF", pdf({})),
+        ("aws/april.xml", FATTURA),
+        ("mails/Rechnung_INV-40015_vom_2026-05-02.pdf", pdf({})),
+        ("inv-40015.pdf", b"%PDF-1.4\n1 0 obj <<>> endobj"),
+    ],
+    ids=["by stem", "XML by stem", "by number", "by number, in small letters"],
+)
+def test_it_belongs_to_its_invoice_whichever_comes_first_and_after_a_rebuild(
+    project: Project, path: str, content: bytes, order: tuple[str, ...]
+) -> None:
+    files = {"lines": ("aws/april.csv", lines()), "evidence": (path, content)}
+    name = path.rpartition("/")[2]
+    for number, what in enumerate(order):
+        project.drop(*files[what])
+        project.build()
+        if what == "evidence" and number == 0:
+            assert (
+                "it is evidence of nothing yet: if it shows an invoice, give it the name of" in rejected(project)[name]
+            )
+    for _ in range(2):
+        assert evidence(project) == {name: "aws/111/INV-40015"}
+        assert rejected(project) == {}
+        assert project.document(name)["status"] == "accepted"
+        project.forget_warehouse()
+        project.build()
+    assert project.invoice("INV-40015")["status"] == "ready"
+
+
+@case("137")
+def test_it_is_shown_wherever_its_invoice_is(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    result = project.run()
+    assert checks_of(result)["nothing_rejected"].passed
+    archive = archive_of(project.warehouse)
+    sha256 = project.document("april.pdf")["document_sha256"]
+    told = explain(project.warehouse, archive, find(project.warehouse, "INV-40015"))
+    assert [(one["file_name"], Path(one["archived_at"]).read_bytes()) for one in told["evidence"]] == [
+        ("april.pdf", pdf({}))
+    ]
+    with project.warehouse.read() as connection:
+        found = explain_document(connection, archive, sha256, [])
+        [standing] = standings(connection, [project.invoice("INV-40015")["invoice_month"]]).values()
+    assert [one["external_id"] for one in found["evidence_of"]] == ["INV-40015"]
+    assert found["document"]["reason"] is None
+    assert [one.file_name for one in standing.invoices[0].evidence] == ["april.pdf"]
+    [listed] = [
+        one.metadata["evidence"]
+        for one in result.asset_materializations_for_node("raw_invoices")
+        if "evidence" in one.metadata
+    ]
+    assert [dict(record.data)["document_sha256"] for record in listed.records] == [sha256]  # type: ignore[union-attr]
+
+
+@case("137")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("scan.pdf", "nothing in its name"),
+        ("invoice 2026-04.pdf", "a month is no number"),
+        ("20260502.pdf", "a day is no number"),
+        ("INV-400151.pdf", "the number is part of another"),
+        ("XINV-40015.pdf", "the number is the end of another"),
+        ("other/april.pdf", "the file of that name lies elsewhere"),
+        ("111.pdf", "an account is no invoice"),
+    ],
+)
+def test_what_its_name_does_not_say_is_never_guessed(project: Project, name: str, why: str) -> None:
+    project.drop("april.csv", lines())
+    project.drop("20260502.csv.d/x.csv", lines("20260502", BillingAccountId="333"))
+    project.drop(name, pdf({}))
+    project.build()
+    assert evidence(project) == {}, why
+    assert list(rejected(project)) == [name.rpartition("/")[2]]
+
+
+@case("137")
+def test_a_number_that_two_invoices_have_is_settled_by_the_issuer_s_name_or_not_at_all(project: Project) -> None:
+    project.drop("a.csv", lines())
+    other: dict[str, Any] = {"ProviderName": "Snowflake Inc.", "InvoiceIssuerName": "Snowflake Inc."}
+    project.drop("b.csv", lines(**other, BillingAccountId="9"))
+    project.drop("INV-40015.pdf", pdf({}))
+    project.drop("snowflake INV-40015.pdf", pdf({}) + b"\n")
+    project.build()
+    assert evidence(project) == {"snowflake INV-40015.pdf": "snowflake/9/INV-40015"}
+    assert list(rejected(project)) == ["INV-40015.pdf"]
+
+
+@case("137")
+def test_it_is_evidence_of_nothing_again_once_its_invoice_is_gone(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    project.build()
+    assert evidence(project) == {"april.pdf": "aws/111/INV-40015"}
+    project.decide("dismiss", file_name="april.csv")
+    project.build()
+    assert evidence(project) == {}
+    assert list(rejected(project)) == ["april.pdf"]
+
+
+@case("137")
+def test_the_next_month_s_pair_at_the_same_paths_leaves_each_with_its_own(project: Project) -> None:
+    project.drop("invoice.csv", lines())
+    project.drop("invoice.pdf", pdf({}))
+    project.build()
+    may = {"BillingPeriodStart": "2026-05-01T00:00:00Z"}
+    may |= {"ChargePeriodStart": "2026-05-01T00:00:00Z", "ChargePeriodEnd": "2026-05-02T00:00:00Z"}
+    project.drop("invoice.csv", lines("INV-50015", **may))
+    project.drop("invoice.pdf", pdf({}) + b"\n")
+    project.build()
+    rows = project.query("SELECT external_id, count(*) AS files FROM invoice_evidence GROUP BY ALL ORDER BY ALL")
+    assert rows == [{"external_id": "INV-40015", "files": 1}, {"external_id": "INV-50015", "files": 1}]
+
+
+@case("137")
+def test_nothing_is_read_anew_or_built_again_for_evidence_that_has_not_changed(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    project.drop("alone.pdf", pdf({}) + b"\n")
+    project.build()
+    before = project.query("FROM stage_versions ORDER BY ALL")
+    project.build()
+    assert project.query("FROM stage_versions ORDER BY ALL") == before
