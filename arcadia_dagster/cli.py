@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="arcadia",
-        description="Cloud invoice files in, exact finance records out.",
+        description="Turn cloud invoice files into exact records in finance.",
         epilog="First steps: arcadia init; drop invoice files into the inbox; arcadia ingest; arcadia status.",
         allow_abbrev=False,
     )
@@ -85,7 +85,7 @@ def _add(
     parser.set_defaults(command=command)
     if has_json:
         parser.add_argument(
-            "--json", action="store_true", help="print JSON; amounts in minor units and as decimal text"
+            "--json", action="store_true", help="print JSON; each amount in minor units (cents) and as decimal text"
         )
     return parser
 
@@ -105,10 +105,10 @@ def _add_months(parsers: _Parsers) -> None:
         parsers,
         "fetch",
         lambda options: commands.fetch.fetch(options),
-        "download new and changed invoices into the inbox, and what the account runs",
+        "download new and changed invoices, and an inventory, into the inbox",
         has_json=True,
     )
-    fetch.add_argument("provider", choices=["digitalocean"], help="whose API to ask")
+    fetch.add_argument("provider", choices=["digitalocean"], help="the provider to download from")
     fetch.add_argument(
         "months",
         nargs="?",
@@ -122,7 +122,7 @@ def _add_months(parsers: _Parsers) -> None:
         parsers,
         "statement",
         lambda options: commands.statement.statement(options),
-        "write a month's statement, a page to read and to print",
+        "write a month's statement, a web page to read or print",
     )
     statement.add_argument(
         "months",
@@ -145,9 +145,9 @@ def _add_export(parsers: _Parsers) -> None:
     export.add_argument(
         "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: all"
     )
-    export.add_argument("--invoices", action="store_true", help="only the invoices; default: both")
-    export.add_argument("--lines", action="store_true", help="only their lines")
-    export.add_argument("--format", choices=["csv", "parquet"], help="default: as --to ends, else csv")
+    export.add_argument("--invoices", action="store_true", help="write only the invoices; default: invoices and lines")
+    export.add_argument("--lines", action="store_true", help="write only the lines")
+    export.add_argument("--format", choices=["csv", "parquet"], help="default: what the ending of --to says, else csv")
     export.add_argument(
         "--to",
         type=Path,
@@ -163,13 +163,13 @@ def _add_invoices(parsers: _Parsers) -> None:
         parsers,
         "explain",
         lambda options: commands.invoices.explain_invoice(options),
-        "show where an invoice's figures come from, back to the lines of its file; or what became of a file",
+        "show which lines of which file an invoice's figures come from, or what became of a file",
         has_json=True,
     )
     explain.add_argument(
         "what",
         metavar="INVOICE|FILE",
-        help=f"{which}; or a file, by its path or its name, or 8 digits or more of its SHA-256",
+        help=f"an invoice: {which}; or a file: its path, its name, or 8 or more digits of its SHA-256",
     )
     invoices = _add(
         parsers,
@@ -182,29 +182,29 @@ def _add_invoices(parsers: _Parsers) -> None:
         "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: all"
     )
     only = invoices.add_mutually_exclusive_group()
-    only.add_argument("--held", action="store_true", help="only those that wait for a person, and why")
+    only.add_argument("--held", action="store_true", help="list only invoices that wait for a person, and why")
     only.add_argument(
         "--outstanding",
         action="store_true",
-        help="only those that are ready and that finance does not have as they are",
+        help="list only ready invoices whose current version finance does not have",
     )
     only.add_argument(
-        "--rejected", action="store_true", help="the files that could not be read, or not be taken, and why"
+        "--rejected", action="store_true", help="list the files that could not be read or not be taken, and why"
     )
     push = _add(
         parsers,
         "push",
         lambda options: commands.invoices.push(options),
-        "push to finance what it does not have yet",
+        "push to finance the invoices that it does not have yet",
         has_json=True,
     )
     push.add_argument("what", metavar="INVOICE|MONTH[..MONTH]", help=f"{which}; or a month such as 2026-04")
-    push.add_argument("--again", action="store_true", help="also what finance has already; the record says so")
+    push.add_argument("--again", action="store_true", help="also push what finance already has; the record notes this")
     _add(
         parsers,
         "reconcile",
         lambda options: commands.invoices.reconcile(options),
-        "compare what finance lists with what was pushed, and say what to do where they differ",
+        "compare finance's list with what was pushed; where they differ, say what to do",
         has_json=True,
     )
     release = _add(
@@ -218,13 +218,13 @@ def _add_invoices(parsers: _Parsers) -> None:
     release.add_argument(
         "--as-stated",
         action="store_true",
-        help="with the total that is stated, and not what its lines come to: the difference is a line of its own",
+        help="push the stated total, not the sum of its lines; the difference becomes a separate line",
     )
     void = _add(
         parsers,
         "void",
         lambda options: commands.invoices.void(options),
-        "stop all further pushes of an invoice",
+        "stop all further pushes of an invoice that must not be in finance",
         has_json=True,
     )
     void.add_argument("invoice", metavar="INVOICE", help=which)
@@ -232,7 +232,7 @@ def _add_invoices(parsers: _Parsers) -> None:
         parsers,
         "dismiss",
         lambda options: commands.invoices.dismiss(options),
-        "take a document out; an older version of its invoices is current again",
+        "take a document out; the earlier version of its invoices counts again",
         has_json=True,
     )
     dismiss.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
@@ -240,7 +240,7 @@ def _add_invoices(parsers: _Parsers) -> None:
         parsers,
         "mend",
         lambda options: commands.invoices.mend(options),
-        "write a document's damaged record anew, where there is no backup",
+        "write a new record for a document whose record is damaged, if there is no backup",
         has_json=True,
     )
     mend.add_argument("document", metavar="DOCUMENT", help="its file name, or the beginning of its SHA-256")
@@ -248,21 +248,26 @@ def _add_invoices(parsers: _Parsers) -> None:
         parsers,
         "end",
         lambda options: commands.invoices.end(options),
-        "say that an account has ended: no invoice is awaited, until a later one comes",
+        "say that an account has ended; no month waits for its invoices until a new one comes",
         has_json=True,
     )
-    end.add_argument("account", type=_text, metavar="ACCOUNT", help="its id, or source/account")
+    end.add_argument("account", type=_text, metavar="ACCOUNT", help="the account's id, or source/account")
     for parser in (release, void, dismiss, mend, end):
-        parser.add_argument("--reason", required=True, type=_text, help="why, for the record")
+        parser.add_argument("--reason", required=True, type=_text, help="why you decide this; it is kept on record")
 
 
 def _add_machine(parsers: _Parsers) -> None:
-    _add(parsers, "init", lambda options: commands.machine.init(options), "make the folders and the warehouse")
+    _add(
+        parsers,
+        "init",
+        lambda options: commands.machine.init(options),
+        "make the folders and the warehouse, the database of the program",
+    )
     formats = _add(
         parsers,
         "formats",
         lambda options: commands.formats.formats(options),
-        "list the formats that are read, or try a description of one on a file",
+        "list the formats that the program reads, or try a description of a format on a file",
         has_json=True,
     )
     actions = formats.add_subparsers(metavar="ACTION")
@@ -270,7 +275,7 @@ def _add_machine(parsers: _Parsers) -> None:
         actions,
         "list",
         lambda options: commands.formats.formats(options),
-        "list the formats that are read",
+        "list the formats that the program reads",
         has_json=True,
     )
     try_ = actions.add_parser(
@@ -286,39 +291,39 @@ def _add_machine(parsers: _Parsers) -> None:
         actions,
         "retire",
         lambda options: commands.invoices.retire(options),
-        "take out every document that was read by a description, so that it can be given up",
+        "take out all documents that only this description reads; use it to remove a description",
         has_json=True,
     )
     retire.add_argument("name", metavar="NAME", help="the description's name")
-    retire.add_argument("--reason", required=True, help="why, for the record")
+    retire.add_argument("--reason", required=True, help="why you decide this; it is kept on record")
     _add(
         parsers,
         "doctor",
         lambda options: commands.machine.doctor(options),
-        "look at everything a deployment needs; a verdict each",
+        "check everything that a deployment needs, and say of each item whether it is right",
         has_json=True,
     )
     up = _add(
         parsers,
         "up",
         lambda options: commands.machine.up(options),
-        "run the Dagster UI, the daemon and, without finance, a sandbox",
+        "run the Dagster UI, the daemon and, if no finance service is configured, a finance sandbox",
     )
-    up.add_argument("--port", type=_port, default=3000, help="of the Dagster UI; default: %(default)s")
-    up.add_argument("--statements-port", type=_port, default=3001, help="of the statements; default: %(default)s")
+    up.add_argument("--port", type=_port, default=3000, help="port of the Dagster UI; default: %(default)s")
+    up.add_argument("--statements-port", type=_port, default=3001, help="port of the statements; default: %(default)s")
     up.add_argument(
         "--finance-port",
         type=_port,
-        help="of the sandbox; default: that of the last time, else 4010. At another it counts as another finance service",
+        help="port of the finance sandbox; default: the last one, else 4010. Another port counts as another finance service",
     )
     sandbox = _add(
         parsers,
         "finance-sandbox",
         lambda options: commands.machine.finance_sandbox(options),
-        "run a finance service for this machine",
+        "run a stand-in for the finance service on this machine, to try things on",
     )
     sandbox.add_argument(
-        "--port", type=_any_port, help="0 for any that is free; default: that of the home's sandbox, else 4010"
+        "--port", type=_any_port, help="0 for any free port; default: the port of the home's sandbox, else 4010"
     )
     sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
     demo = _add(
@@ -327,12 +332,14 @@ def _add_machine(parsers: _Parsers) -> None:
         lambda options: commands.machine.demo(options),
         "show the sample months from file to finance, in a temporary home",
     )
-    demo.add_argument("--sample", type=Path, help="another folder with inbox, reissued and rejected")
+    demo.add_argument("--sample", type=Path, help="a folder of your own, with the folders inbox, reissued and rejected")
 
 
 def _add_warehouse(parsers: _Parsers) -> None:
     warehouse = parsers.add_parser(
-        "warehouse", help="copy all tables from a file to a lake, or back", description="The warehouse as a whole."
+        "warehouse",
+        help="copy all tables from a file to a lake, or back",
+        description="Copy the warehouse: all tables of the program.",
     )
     actions = warehouse.add_subparsers(required=True, metavar="ACTION")
     copy = _add(

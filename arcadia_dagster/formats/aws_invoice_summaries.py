@@ -6,14 +6,15 @@
      "TotalAmountBeforeTax": "100.00", "CurrencyCode": "USD", "AmountBreakdown": {"Taxes": {"Breakdown":
      [{"Description": "VAT", "Amount": "19.00", "Rate": "19"}], "TotalAmount": "19.00"}}}, "PaymentCurrencyAmount": {...}}]}
 
-It states each invoice and credit memo as AWS issued it, in its base currency, which is that of cost and usage reports: the
-second witness of their lines. What is paid in another currency, and at which rate, is kept beside it; the amounts in the
-currency of the tax authority are the same once more, and are not read. A payment receipt is no invoice and is left out. A tax
-invoice, which names its commercial invoice, states that one. What the tax authority knows as cancelled is voided. Times are
-ISO 8601, as the command line prints them, or seconds since 1970, as the API answers.
-Source: the public API reference of AWS Invoicing 2024-12-01, ListInvoiceSummaries, and the service's model of that version in
-AWS's own client. Not confirmed by an invoice of our own: whether the amounts of a credit memo have a sign (they count below 0
-either way), and that a tax invoice's amounts are those of its commercial invoice (where they are not, the two are held).
+It states each invoice and credit memo as AWS issued it, in its base currency. This is also the currency of cost and
+usage reports, and the program compares their lines with it. It also keeps the amount that is paid in another currency,
+and the rate. It does not read the amounts in the currency of the tax authority, because they repeat the same amounts.
+It leaves out a payment receipt, which is not an invoice. A tax invoice names its commercial invoice and counts as a
+statement of it. An invoice that the tax authority knows as cancelled is voided. Times are ISO 8601, as the command line
+prints them, or seconds since 1970, as the API answers. Source: the public API reference of AWS Invoicing 2024-12-01,
+ListInvoiceSummaries, and the service's model of that version in AWS's own client. Not confirmed by an invoice of our
+own: whether the amounts of a credit memo have a sign (they count below 0 either way), and that a tax invoice's amounts
+are those of its commercial invoice (where they are not, the two are held).
 """
 
 import calendar

@@ -3,10 +3,10 @@
     {"assemblyId": "...", "reportKeys": ["prefix/report/20260401-20260501/report-00001.csv.gz", ...], "columns": [...], ...}
     {"executionId": "...", "dataFiles": ["s3://bucket/prefix/export/data/BILLING_PERIOD=2026-04/export-00001.csv.gz", ...], ...}
 
-The first is that of a legacy report, the second that of Data Exports (CUR 2.0, FOCUS). It lies in the folder of its files, or in
-another one of a copy of the bucket. While a folder lacks a file that its newest manifest lists, or has one that it does not list,
-the invoices of that folder are held.
-Source: the AWS Data Exports User Guide, and public programs that read them.
+The first is that of a legacy report, the second that of Data Exports (CUR 2.0, FOCUS). It lies in the folder of its
+files, or in another one of a copy of the bucket. If a folder lacks a file that its newest manifest lists, or has a file
+that this manifest does not list, the invoices of that folder are held. Source: the AWS Data Exports User Guide, and
+public programs that read them.
 """
 
 import re

@@ -4,17 +4,17 @@
      "subTotal": {"currency": "EUR", "value": 100.0}, "taxAmount": {"currency": "EUR", "value": 19.0}, "totalAmount": ...}]
     {"value": [{"name": "G012345678", "type": "...", "properties": {"status": "Due", ...}}], "nextLink": null}
 
-Azure's exports have no tax, and this has it: an export's lines and this make a whole invoice. Gross is `totalAmount`, what was
-due when the invoice was issued: the subtotal, before tax, is the charges and refunds without what Azure credits
-(`freeAzureCreditApplied`) and a prepayment (`azurePrepaymentApplied`) have paid of them; those are kept beside it, for an
-export's lines do not have them. `amountDue` is what is still open today, and is not read. An invoice of an account that has no
-`totalAmount` (those of the Online Services Program) comes to its `billedAmount`, and its tax is not known. The account is the
-billing profile, else the billing account. An invoice whose status is `Void` is voided, and names the one in its place
-(`billedDocumentId`, or `rebillDetails`); a credit note counts below 0 whatever its sign, and names the invoice that it is about
-(`creditForDocumentId`). The period's end is inclusive.
-Source: the public API descriptions of Azure Billing, versions 2020-05-01 and 2024-04-01 (Invoices), which say what each amount is
-and which agreements have it, and Microsoft Learn, Billing summary of an invoice: "Total = Charges - Azure Credit + Tax". Not
-confirmed by an invoice of our own: whether the amounts of a credit note have a sign, and whether `billedAmount` has tax in it.
+Azure's exports have no tax, and this document has it: the two together make a whole invoice. Gross is `totalAmount`,
+the amount due when the invoice was issued. The subtotal, before tax, is the charges and refunds less what Azure credits
+(`freeAzureCreditApplied`) and a prepayment (`azurePrepaymentApplied`) have paid. The program keeps these two amounts,
+because an export's lines do not have them. It does not read `amountDue`, the amount still open today. Invoices of the
+Online Services Program have no `totalAmount`: their amount is `billedAmount`, and their tax is not known. The account
+is the billing profile, else the billing account. An invoice whose status is `Void` is voided, and names the invoice
+that replaces it (`billedDocumentId`, or `rebillDetails`). A credit note counts below 0 whatever its sign, and names the
+invoice that it is about (`creditForDocumentId`). The period's end is inclusive. Source: the public API descriptions of
+Azure Billing, versions 2020-05-01 and 2024-04-01 (Invoices), which say what each amount is and which agreements have
+it, and Microsoft Learn, Billing summary of an invoice: "Total = Charges - Azure Credit + Tax". Not confirmed by an
+invoice of our own: whether the amounts of a credit note have a sign, and whether `billedAmount` has tax in it.
 """
 
 import re

@@ -3,11 +3,12 @@
     {"invoice": {entry of the list}, "items": [...], "kind": "digitalocean_invoice", "summary": {...}}
     {"invoice_items": [...], "links": ..., "meta": ...}
 
-The second is what `doctl invoice get UUID --output json` writes. It names neither invoice nor month: the file's name and its
-lines must tell them. Amounts are text in both; a number is not read, for whatever wrote it may have rounded it. The preview
-of the open month, which the API gives in place of the uuid `preview`, is shown and never pushed. A resource is billed under
-its `resource_id` or its `resource_uuid`, and a reserved IP under the address in the text.
-Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}`, and doctl's tests.
+`doctl invoice get UUID --output json` writes the second form. It names neither invoice nor month: the file's name and
+its lines must tell them. Amounts are text in both forms; an amount written as a number is not read, because the program
+that wrote it may have rounded it. The preview of the open month, which the API gives for the uuid `preview`, is shown
+and never pushed. A resource is billed under its `resource_id` or its `resource_uuid`, and a reserved IP under the
+address in the text. Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}`,
+and doctl's tests.
 """
 
 import json

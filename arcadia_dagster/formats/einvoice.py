@@ -4,10 +4,10 @@
     <CreditNote xmlns="urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2">...
     <rsm:CrossIndustryInvoice xmlns:rsm="urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100">...
 
-XRechnung, Peppol BIS Billing 3.0 with its profile of Australia and New Zealand, PINT, Factur-X and ZUGFeRD 2 are such. One is
-read in two ways. It is what its issuer states of the invoice: with and without tax, the tax by category and rate, when it is due,
-the order, seller and buyer. And where no other document has the invoice's lines, it is the invoice itself; where one has, such as
-the provider's CSV, the two must agree.
+These are XRechnung, Peppol BIS Billing 3.0 with its profile of Australia and New Zealand, PINT, Factur-X and ZUGFeRD 2.
+The program uses such a file in two ways. First, it is the issuer's statement of the invoice: amounts with and without
+tax, tax by category and rate, due date, order, seller and buyer. Second, if no other document has the invoice's lines,
+it is the invoice itself. If another document has the lines, such as the provider's CSV, the two must agree.
 
 | what is read | where it comes from |
 |---|---|
@@ -19,11 +19,12 @@ the provider's CSV, the two must agree.
 | tax | a line for each category and rate (BG-23), of reverse charge at 0 too |
 | total, tax | BT-112 and BT-110; what is prepaid (BT-113) and what the payment is rounded by (BT-114) are no part of them |
 
-A credit note counts with the opposite sign of what it states: the root `CreditNote`, and the types (BT-3) 81, 83, 261, 262, 296,
-308, 381, 396, 420, 458 and 532 in any syntax. One that states less than nothing is held, for by the standard it is owed. A
-corrected invoice (384) counts as it states, and is held where it is owed: it takes the place of an earlier one, which a person
-voids. A proforma invoice (325) is shown and never pushed. An invoice without lines (Factur-X MINIMUM and BASIC WL) only states
-totals. Where the document's sums (BT-106 to BT-115) are not those of its parts, to the minor unit, it is held.
+A credit note counts with the opposite sign of what it states: the root `CreditNote`, and the types (BT-3) 81, 83, 261,
+262, 296, 308, 381, 396, 420, 458 and 532 in any syntax. A credit note of less than nothing is held, because by the
+standard its amount is owed. A corrected invoice (384) counts as it states. It is held if its amount is owed: it
+replaces an earlier invoice, which a person must void. A proforma invoice (325) is shown and never pushed. An invoice
+without lines (Factur-X MINIMUM and BASIC WL) only states totals. The document is held if its sums (BT-106 to BT-115)
+differ from its parts, even by a minor unit.
 
 XML with a document type (`<!DOCTYPE`) is not read, nor are more than 64 MB, 500,000 elements, or elements 64 deep. A PDF is read
 by a process of its own with 20 seconds and 1 GB; only what is attached to it is read, never what is printed on it.

@@ -1,16 +1,17 @@
 """FOCUS Cost and Usage, versions 1.0 to 1.4, from any provider: CSV, Parquet, and JSON lines.
 
-One document may state many invoices, of several issuers, accounts, currencies and months. What is charged is `BilledCost`; what
-is tax is said by `ChargeCategory`; an invoice's month is the one in which the middle of its billing period lies
-(`BillingPeriodStart` to `BillingPeriodEnd`; without an end, one that begins in the last 36 hours of a month is the next one's).
-A line without `InvoiceId` belongs to a period that is not invoiced yet: it is shown and never pushed. A line that names no issuer
-(AWS documents that there are some) is of the issuer that the other lines of its invoice name, else of the provider. A line of an
-unknown category is tax only where its words say so, and its invoice is held. FOCUS 1.0 has no `InvoiceId`; that of Azure has it
-as `x_InvoiceId`. Timestamps are in UTC (FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an
-empty field or the word `NULL` (FOCUS 1.2, Null Handling).
+One document may state many invoices, of several issuers, accounts, currencies and months. The amount is `BilledCost`.
+`ChargeCategory` says what is tax. An invoice's month is the month of the middle of its billing period
+(`BillingPeriodStart` to `BillingPeriodEnd`; without an end, a period that begins in the last 36 hours of a month
+belongs to the next month). A line without `InvoiceId` belongs to a period that is not invoiced yet: it is shown and
+never pushed. A line may name no issuer (AWS documents that some do not). It then belongs to the issuer that the other
+lines of its invoice name, else to the provider. A line of an unknown category is tax only if its words say so, and its
+invoice is held. FOCUS 1.0 has no `InvoiceId`; Azure's FOCUS 1.0 has the id in `x_InvoiceId`. Timestamps are in UTC
+(FOCUS 1.2, Date/Time Format), also where the document leaves out the `Z`; NULL is an empty field or the word `NULL`
+(FOCUS 1.2, Null Handling).
 
-As JSON it is an object a row with FOCUS's column names, one a line or in a list; a name that a row leaves out is NULL there, and
-every digit of a number counts.
+In JSON each row is an object with FOCUS's column names. The objects stand one on a line, or in a list. A name that a
+row leaves out is NULL, and every digit of a number counts.
 """
 
 import re

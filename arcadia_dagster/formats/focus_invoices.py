@@ -3,17 +3,18 @@
     BilledCost,BillingAccountId,BillingCurrency,...,InvoiceId,InvoiceIssueStatus,PaymentDueDate,PaymentTerms,ReferenceInvoiceId
     BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus,BillingPeriodCreated,BillingPeriodLastUpdated,InvoiceIssuerName
 
-The rows of Invoice Detail with one `InvoiceId` of an issuer and an account are one invoice, however finely they are grained:
-their `BilledCost` comes to gross, those of the charge category `Tax` to the tax. It is the second witness of the lines that Cost
-and Usage has. An invoice whose `InvoiceIssueStatus` is `Voided` is voided, one that is `Open` is a preview: shown, never pushed,
-and nothing beside its lines. One that comes to less than 0 and names another invoice (`ReferenceInvoiceId`, several where it
-corrects several) is a credit note. What is paid in another currency (`PaymentCurrencyBilledCost`) is kept beside it. The rows of
-an invoice must agree on its status and its currencies, and on the days of issue and payment.
+All rows of Invoice Detail with the same `InvoiceId`, issuer and account are one invoice. The sum of their `BilledCost`
+is the gross amount; the sum of the rows of the charge category `Tax` is the tax. The program compares these with the
+lines of Cost and Usage. An invoice whose `InvoiceIssueStatus` is `Voided` is voided. One that is `Open` is a preview:
+it is shown and never pushed, and lines are not compared with it. One that comes to less than 0 and names another
+invoice in `ReferenceInvoiceId` (or several, if it corrects several) is a credit note. The program also keeps the amount
+that is paid in another currency (`PaymentCurrencyBilledCost`). The rows of an invoice must agree on its status and its
+currencies, and on the days of issue and payment.
 
-A Billing Period file says which periods of an issuer are closed. It states no invoice: it is accepted, and nothing comes of it.
-Our own Invoice Detail, dropped back, is known as such (`arcadia_export`) and is not read.
-Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing Period. A time without an offset is
-in UTC; NULL is an empty field or the word `NULL`.
+A Billing Period file says which periods of an issuer are closed. It states no invoice: the program accepts it and makes
+nothing of it. The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
+(`arcadia_export`). Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing
+Period. A time without an offset is in UTC; NULL is an empty field or the word `NULL`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,13 +3,13 @@
     {"kind": "linode_invoice", "account": "...", "invoice": {...}, "items": [...]}
 
 `invoice` is the answer of `GET /v4/account/invoices/{invoiceId}`, `items` what `data` has on all pages of `GET
-/v4/account/invoices/{invoiceId}/items`; `account` may be left out. Each item is a line with its `amount` before tax, and each
-entry of the invoice's `tax_summary` a line of tax (where it has none, its `tax`). All must come to the invoice's `total`, and
-the tax to its `tax`. Money is in US dollars, times are in UTC. The month is that in which most items lie. An invoice that
-gives back is one with negative amounts; what an account has paid (`GET /v4/account/payments`) is no invoice and is not read.
-Source: the public API description of Linode (schemas Invoice and InvoiceItem). Not confirmed by an invoice of our own: that
-an item's label ends with the resource's name and id, and that items without tax always come to `subtotal`; where they do not,
-the invoice is held.
+/v4/account/invoices/{invoiceId}/items`; `account` may be left out. Each item is a line with its `amount` before tax.
+Each entry of the invoice's `tax_summary` is a line of tax; if there is no entry, its `tax` is. The sum of all lines
+must equal the invoice's `total`, and the sum of the tax lines its `tax`. Money is in US dollars, times are in UTC. The
+invoice's month is the month of most of its items. An invoice that gives money back has negative amounts. A payment
+(`GET /v4/account/payments`) is not an invoice and is not read. Source: the public API description of Linode (schemas
+Invoice and InvoiceItem). Not confirmed by an invoice of our own: that an item's label ends with the resource's name and
+id, and that items without tax always come to `subtotal`; where they do not, the invoice is held.
 """
 
 from collections.abc import Iterator

@@ -228,10 +228,11 @@ def as_markdown() -> str:
     parts = [
         "# Formats",
         "",
-        "A document is known by its content, never by its name. Any of them may be packed with gzip or Zstandard, or be the only",
-        "file of a ZIP archive. Which format a document was recognised as is in the column `format` of the table `documents`.",
-        "What is not read says what it is, and what to do instead. CSV of these formats may have semicolons, as spreadsheets",
-        "write it, and decimal commas where its numbers prove them: `12,5` and `1.234,56` do, `1.234` and `1,234` do not.",
+        "The program recognises a document by its content, never by its name. Any document may be packed with gzip or Zstandard,",
+        "or be the only file of a ZIP archive. The column `format` of the table `documents` has the format that was recognised.",
+        "If the program cannot read a file, it says what the file is and what to do instead. CSV of these formats may have",
+        "semicolons, as spreadsheets write it. It may have decimal commas if its numbers prove them: `12,5` and `1.234,56` do,",
+        "`1.234` and `1,234` do not.",
         "",
     ]
     modules: dict[str, list[str]] = {}
@@ -253,7 +254,7 @@ def as_markdown() -> str:
         "",
         inspect.getdoc(described) or "",
         "",
-        f"With the program come descriptions of: {shipped}.",
+        f"The program brings descriptions of: {shipped}.",
         "",
     ]
     return "\n".join(parts)
