@@ -1,4 +1,4 @@
-"""One invoice to the finance service over HTTP, with retries, and an answer that can be relied on.
+"""Sending one invoice to the finance service over HTTP, with retries, and with a sure meaning for each answer.
 
 What belongs here: the request, what every possible answer means (`errors.py` has the tree), and when to try again.
 What does not: which invoices to send, and the record of what was sent (`delivery.py`).
@@ -153,7 +153,7 @@ class FinanceClient:
         return self._service.retrying(lambda request: self._send(body, tenant_id, request))
 
     def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
-        """The rows that finance has of a tenant, of all pages where its list has several.
+        """Finance's rows of a tenant, from all pages of its list.
 
         Args:
             path: Where below the base URL finance lists them, as a JSON list or as one under `data`. A link to the next page
@@ -165,7 +165,7 @@ class FinanceClient:
 
         Raises:
             TransientFailure: Finance was away or overloaded for all requests, or slow for the list as a whole.
-            ConfigurationFailure: It does not list its invoices there, or not so, or not all of them.
+            ConfigurationFailure: Finance has no list there, or none that can be read, or not all of it.
         """
         until = time.monotonic() + listing.MOST_SECONDS
         rows: list[dict[str, Any]] = []
@@ -219,7 +219,7 @@ class FinanceClient:
         )
 
     def _below(self, path: str, here: str, link: str) -> str:
-        """Where a link to the next page leads, below the base URL: nothing else gets our token."""
+        """The address of the next page, below the base URL: no other address gets our token."""
         try:
             url = str(httpx.URL(self.target + here).join(link).copy_with(fragment=None))
         except httpx.InvalidURL:
@@ -289,7 +289,7 @@ class FinanceClient:
             return PayloadRefused(
                 f"finance answered {status}, it does not take this invoice: {words}", status=status, requests=request
             )
-        # Without its query, which may carry what is not ours to show.
+        # Without the address's query, which may have secrets.
         location = re.split(r"[?#]", response.headers.get("Location", ""))[0]
         elsewhere = f", pointing to {self._service.quoted(location.encode())}" if location else ""
         return ConfigurationFailure(

@@ -1,9 +1,9 @@
 """Delivery: at least once, over an endpoint that is idempotent, with a record of every intent, attempt and answer.
 
-The intents of a batch are committed before any of it is sent, its answers after; no transaction is open in between, and two
-batches at most are without recorded answers. A process that is killed anywhere leaves attempts without an answer: the next
-delivery sends the current payload again under the same keys, and finance answers `updated` where it had it. One delivery
-runs at a time for each warehouse, so two payloads of one invoice never race.
+The intents of a batch are committed before any of it is sent, its answers after; no transaction is open in between, and at most
+two batches are without recorded answers. A process that is killed anywhere leaves attempts without an answer: the next delivery
+sends the current payload again under the same keys, and finance answers `updated` where it had it. One delivery runs at a time
+for each warehouse, so two payloads of one invoice never race.
 """
 
 import threading
@@ -31,16 +31,16 @@ from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
 
 BATCH = 50
-"""How many invoices at most are intended and sent between two commits."""
+"""The most invoices that are intended and sent between two commits."""
 
 OUTAGE_FAILURES = 10
 """After so many passing failures in a row a delivery ends: finance is away, and each further one may take minutes."""
 
 _OF_ONE_INVOICE = frozenset({*range(300, 400), 403, 404, 405})
-"""What tells of a wrong setting where no invoice gets through, and of the invoice where others do."""
+"""Statuses that mean a wrong setting if no invoice gets through, and a wrong invoice if others do."""
 
 ABANDON_AFTER = timedelta(days=7)
-"""For how long what may pass is tried again, unless a setting says otherwise."""
+"""How long an invoice is tried again after passing failures, unless a setting says otherwise."""
 
 
 @dataclass(slots=True)
@@ -54,12 +54,12 @@ class Delivered:
         deferred: Invoices left for a later delivery: why.
         refused: Invoices that finance will not take: why.
         abandoned: Invoices that were tried for so long that a person is needed: why.
-        given_up: Invoices that were not tried, for they need a person: refused or abandoned before, or routed otherwise since
-            their push: why.
-        barred: Invoices that were not tried, for something speaks against them that is newer than their totals: why.
+        given_up: Invoices that were not tried, for they need a person (refused or abandoned before, or routed otherwise since
+            their push): why.
+        barred: Invoices that were not tried, for a reason to hold them that is newer than their totals: why.
         synthetic: Sample invoices that were kept from a target that is no sandbox.
         failure: The configuration failure that stopped the delivery; None where none did.
-        stopped: Why it was stopped though no setting is wrong: finance was away. What was not tried is due at once.
+        stopped: Why it stopped without a wrong setting: finance was away. Invoices that were not tried are due at once.
     """
 
     created: list[DeliveryKey] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A batch with its answers; `keys` counts also the invoices of which there was nothing to send any more."""
+    """A batch with its answers; `keys` also has the invoices that needed no sending any more."""
 
     keys: int = 0
     intents: Sequence[Intent] = ()
@@ -104,7 +104,7 @@ class _Sent:
 
 
 class _Course:
-    """Whether a delivery goes on, by the answers so far. Its threads share it."""
+    """Whether a delivery goes on, by its answers so far. The delivery's threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,7 +114,7 @@ class _Course:
         self.outage: str | None = None
 
     def judged(self, answer: Answer) -> Answer:
-        """The answer, as it is to be understood beside the others."""
+        """The answer, corrected by what the other answers show."""
         with self._lock:
             if isinstance(answer, TransientFailure):
                 self._failures_in_a_row += 1
@@ -160,7 +160,7 @@ class Delivery:
         recipient: Where they go.
         concurrency: How many invoices are sent at a time.
         with_optional_fields: See `billing.payload.build`.
-        abandon_after: For how long what may pass is tried again.
+        abandon_after: How long an invoice is tried again after passing failures.
         lock_timeout: Seconds to wait for another delivery at most.
     """
 
@@ -200,7 +200,7 @@ class Delivery:
             invoices: Only these invoices, with all their parts; all where None.
             again: Push also what finance has already with the same payload, what it refused or was abandoned, and what
                 is routed otherwise since its push; the record says so.
-            due_at: Leave out what is to be left alone for beyond this time.
+            due_at: Leave out invoices that are due only after this time.
             barred: Called once the delivery is alone: invoices that are not to be sent,
                 and why.
             progress: Called with the number of invoices dealt with and the number of all, after each batch.
@@ -215,7 +215,7 @@ class Delivery:
         """
         done = Delivered()
         delivery_id = str(uuid.uuid4())
-        # Its time-out is no setting, so the message must not name one.
+        # The lock's time-out is no setting, so the message must not name one.
         advice = "wait for it to end, then deliver again"
         with self._warehouse.hold("delivery", timeout=self._lock_timeout, advice=advice) as assert_alone:
             keys = self._outstanding(months, invoices, again=again, due_at=due_at, barred=barred(), done=done)
@@ -249,7 +249,7 @@ class Delivery:
                 while True:
                     batch = [] if course.is_stopped.is_set() else next(batches, [])
                     if batch:
-                        # Nothing is intended where another delivery may have begun: the lock's machine was away.
+                        # If the lock is lost, another delivery may have begun, and this one intends nothing more.
                         assert_alone()
                     intents = self._commit(answered, batch, delivery_id, again=again, done=done)
                     if answered.keys:
@@ -286,7 +286,7 @@ class Delivery:
                 f"{IS_OUTSTANDING} AS is_outstanding, "
                 f"{may_have_sql(self._recipient)} AS may_have "
                 f"FROM ({ready_sql(self._recipient, months, invoices=invoices)}) WHERE {is_due_sql(due_at)} "
-                # What has been tried least goes first: one that stops each delivery must not keep the others from their turn.
+                # The invoice with the fewest tries goes first: one that stops each delivery must not keep the others back.
                 "ORDER BY coalesce(attempts, 0), invoice_month, source, external_id",
             )
         keys = []

@@ -1,6 +1,6 @@
 """One page of finance's list of invoices: its rows, where the next page is, and whether anything is missing.
 
-A list that is not whole must not be compared: each invoice of the pages that did not come would be told as gone.
+An incomplete list must not be compared: each invoice on a missing page would seem to be gone.
 """
 
 import json
@@ -13,7 +13,7 @@ COMPARED: Final = ("amount_gross_minor", "amount_net_minor", "amount_tax_minor")
 """The amounts of a row, each an integer in minor units."""
 
 FIELDS: Final = ("source", "external_id", "invoice_id", "currency", *COMPARED)
-"""What a comparison needs of a row."""
+"""The fields of a row that a comparison needs."""
 
 PAGE_BYTES: Final = 64 * 1024 * 1024  # more than a hundred thousand invoices
 MOST_PAGES: Final = 1000
@@ -88,7 +88,7 @@ def _link(value: object) -> str | None:
 
 
 def _row(row: object) -> dict[str, Any]:
-    """What is needed of a row: the rest of a long list would only take memory."""
+    """The needed fields of a row: the others of a long list would only take memory."""
     missing = [name for name in FIELDS if name not in row] if isinstance(row, dict) else []
     if missing or not isinstance(row, dict):
         without = f", without {', '.join(missing)}" if missing else ""

@@ -1,6 +1,6 @@
-"""Which invoices finance does not have yet: the ready ones beside what the records say of them.
+"""Which invoices finance does not have yet: the ready invoices compared with finance's records.
 
-An invoice that is split over several tenants is several here, one for each part.
+An invoice that is split over several tenants counts here once for each part.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -45,9 +45,9 @@ IS_OUTSTANDING = f"(rerouted IS NULL AND {states.is_outstanding_sql(**_PAYLOADS)
 
 _IS_MISSING = states.is_missing_sql(**_PAYLOADS)
 
-# What leaves open whether finance has it: no answer on record, one that did not say, none that came in time.
+# Outcomes after which finance may have the invoice: no answer on record, an unclear one, or none in time.
 UNCERTAIN = f"(outcome IS NULL OR outcome IN ({text_list([Outcome.UNKNOWN.value, Outcome.TRANSIENT.value])}))"
-"""SQL over `finance_attempts`: whether the attempt leaves open if finance has the invoice."""
+"""SQL over `finance_attempts`: whether finance may have the invoice, or not, after the attempt."""
 
 
 def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> str:
@@ -55,7 +55,7 @@ def outstanding_sql(recipient: Recipient, *, due_at: datetime | None = None) -> 
 
     Args:
         recipient: To whom.
-        due_at: Without those that are to be left alone for beyond this time.
+        due_at: Without those that are due only after this time.
     """
     conditions = f"{IS_OUTSTANDING} AND {may_have_sql(recipient)} AND {is_due_sql(due_at)}"
     return f"SELECT * FROM ({ready_sql(recipient, None)}) WHERE {conditions}"
@@ -72,7 +72,7 @@ def ready_here_sql(recipient: Recipient) -> str:
 
 
 def may_have_sql(recipient: Recipient) -> str:
-    """SQL: whether the recipient may have the invoice: samples, under whatever name, go to a sandbox only."""
+    """SQL: whether the recipient may get the invoice: sample invoices go to a sandbox only, under any name."""
     if recipient.is_sandbox:
         return "true"
     samples = text_list(sorted(sample.document_hashes()))
@@ -95,7 +95,7 @@ def ready_sql(
 ) -> str:
     """SQL: ready invoices with their payload's fields, and what the recipient's record says of each.
 
-    `rerouted` says what has changed in an invoice's routes since it was pushed, or may have been; NULL where nothing has.
+    `rerouted` says how an invoice's routes have changed since it was pushed, or may have been pushed; NULL where they have not.
 
     Args:
         recipient: Where they go.

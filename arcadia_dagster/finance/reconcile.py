@@ -98,7 +98,7 @@ class OnRecord:
 
 
 def on_record(warehouse: Warehouse, recipient: Recipient) -> list[OnRecord]:
-    """Every invoice that we have or that went to the recipient.
+    """Every invoice in the warehouse, and every one that went to the recipient.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -181,7 +181,7 @@ def _missing(state: str | None, error: str | None, *, is_same: bool) -> str:
 def listed(
     rows: Iterable[Mapping[str, Any]], sources: Collection[str], show: Callable[[str], str] = str
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Finance's rows of these sources, by source and external id, their ids as text. Rows of other sources are somebody else's.
+    """Finance's rows of these sources, by source and external id, with ids as text; rows of other sources are left out.
 
     Args:
         rows: Rows with `listing.FIELDS`.
@@ -218,7 +218,7 @@ def _normal(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def by_row(ours: Iterable[OnRecord]) -> dict[tuple[str, str], OnRecord]:
-    """Our invoices by what finance tells them apart by, which is not the account: of several, the one that is to be there."""
+    """Our invoices by source and id, as finance tells them apart; of several accounts, the one that should be there."""
     return {
         (invoice.key.source, invoice.key.external_id): invoice
         for invoice in sorted(ours, key=lambda one: (one.is_ready, one.unwanted is None, one.body is not None, one.key))
@@ -231,9 +231,9 @@ def settle(
     ours: Sequence[OnRecord],
     theirs: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
 ) -> None:
-    """Put on record that invoices which finance should not have any more are gone there.
+    """Record that invoices which finance should not have are no longer there.
 
-    Their payloads' hash goes too: should one be wanted again, it is pushed again.
+    Their payloads' hashes are cleared too: an invoice that is wanted again is pushed again.
 
     Args:
         warehouse: Where the records are; the caller keeps deliveries away.

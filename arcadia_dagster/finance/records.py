@@ -1,4 +1,4 @@
-"""The records of a delivery: what is intended is written before it is sent, what finance answered after.
+"""The records of a delivery: intents are written before the requests, answers after them.
 
 Everything here runs in a transaction of the caller's.
 """
@@ -56,7 +56,7 @@ class Intent:
 
 
 Answer: TypeAlias = Imported | FinanceError | None
-"""What came of an intent; None where it was not sent because another showed the configuration to be wrong."""
+"""The answer to an intent; None where it was not sent, because another answer showed a wrong setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Records:
     def intend(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], delivery_id: str, *, again: bool
     ) -> list[Intent]:
-        """Write what is about to be sent: the payload as it is now, for what is still ready now.
+        """Write the intents: the present payloads of the invoices that are still ready.
 
         Args:
             connection: An open write transaction.
@@ -110,7 +110,7 @@ class Records:
             f"SELECT *, {IS_OUTSTANDING} AS is_outstanding FROM ({ready_sql(self._recipient, None, keys=keys)})",
         )
         ready = {DeliveryKey.of(row): row for row in rows}
-        # In the order of the keys: whose turn it is.
+        # In the order of the keys, which is the order of turns.
         intents = [
             Intent(str(uuid.uuid4()), key, row, payload.build(row, with_optional_fields=self._with_optional_fields))
             for key in keys
@@ -189,10 +189,10 @@ class Records:
     def _failing(
         self, connection: duckdb.DuckDBPyConnection, failed: Sequence[DeliveryKey]
     ) -> dict[tuple[DeliveryKey, str], tuple[int, datetime]]:
-        """How often and since when (UTC) the payloads that failed now have failed in a row before.
+        """How often, and since when (UTC), the payloads that failed now have failed in a row.
 
-        A row begins after an attempt of another payload or with an outcome that time does not mend, and where a person asked;
-        what was not sent is no attempt.
+        A row begins after an attempt with another payload, after an outcome that time does not mend, and when a person asks for
+        a push. An intent that was not sent is no attempt.
         """
         if not failed:
             return {}
@@ -241,7 +241,7 @@ class Records:
         }
 
     def _settle_elsewhere(self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """A person has invoices pushed that finance has under other tenants: those rows are theirs to remove from now on."""
+        """Settle the records under other tenants of invoices that a person had pushed again: the person removes those."""
         if not rows:
             return
         invoices = ", ".join(

@@ -1,4 +1,4 @@
-"""The finance service as a resource of runs: token, client and delivery under one roof."""
+"""The finance service as a resource of runs: it makes token, client and delivery from the settings."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class FinanceResource:
         retry_delays: Seconds before each retry, up to 10% longer.
         retry_after_limit: The longest Retry-After (seconds) that is waited for.
         concurrency: How many invoices are sent at a time.
-        abandon_days: For how long (days) what may pass is tried again.
+        abandon_days: How many days an invoice is tried again after passing failures.
         allow_http: Whether plain http may be used to other machines.
         optional_fields: Whether the payload has number, dates and evidence.
         list_path: Where the service lists its invoices; empty: it cannot.
@@ -140,8 +140,8 @@ class FinanceResource:
     def reconcile(self, warehouse: Warehouse) -> list[Difference]:
         """Compare what finance lists with what is on record and what is ready; see `reconcile.differences`.
 
-        No delivery runs meanwhile: what it did in between would be told as a difference. What finance should not have and
-        does not list any more is put on record as gone.
+        No delivery runs meanwhile, for its pushes would look like differences. Invoices that finance should not have and does
+        not list any more are recorded as removed.
 
         Raises:
             LockTimeoutError: A delivery took longer than the warehouse's lock's time-out.
@@ -170,7 +170,7 @@ class FinanceResource:
 
         Args:
             warehouse: Where they are.
-            due_at: Leave out those that are to be left alone for beyond this time; count all where None.
+            due_at: Leave out those that are due only after this time; count all where None.
         """
         with warehouse.read() as connection:
             rows = connection.execute(

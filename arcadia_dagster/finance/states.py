@@ -48,12 +48,12 @@ class Outcome(StrEnum):
 
 
 SETTLED: Final = frozenset({State.DELIVERED, State.REFUSED, State.ABANDONED})
-"""No delivery tries these again by itself while the payload stays as it is."""
+"""No delivery tries an invoice in these states again by itself while its payload stays the same."""
 
 NEEDS_A_PERSON: Final = frozenset({State.REFUSED, State.ABANDONED})
 
 MAY_PASS: Final = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
-"""Outcomes that time may mend; those of a wrong setting wait for nothing but the setting."""
+"""Outcomes that time may mend; a wrong setting is none of them, for it waits for the setting only."""
 
 _STEPS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
@@ -85,7 +85,7 @@ def assert_step(before: State | None, after: State) -> None:
 
 
 _FEWEST_FAILURES: Final = 3
-"""How often it must have failed before a person is needed, however long that took: it may not have been tried in between."""
+"""The fewest failures before a person is needed, however long they took: there may have been no tries in between."""
 
 
 def state_after(outcome: Outcome, *, failures: int, failing_for: timedelta, abandon_after: timedelta) -> State:
@@ -128,5 +128,5 @@ def is_outstanding_sql(*, state: str, pushed: str, payload: str) -> str:
 
 
 def is_missing_sql(*, state: str, pushed: str, payload: str) -> str:
-    """SQL: whether finance does not have an invoice as it is now, whoever's turn it is."""
+    """SQL: whether finance lacks the present version of an invoice, also where a person must act first."""
     return f"({state} IS NULL OR {pushed} <> {payload} OR {state} <> '{State.DELIVERED}')"

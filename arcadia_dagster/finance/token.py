@@ -109,7 +109,7 @@ class Identity:
 class TokenMint:
     """Makes access tokens, and keeps each tenant's current one until half of its life is over.
 
-    So a request never carries a token that is about to expire, however long the run. Safe to use from several threads.
+    So no request has a token that is about to expire, however long the run. Safe to use from several threads.
     """
 
     def __init__(
@@ -237,5 +237,5 @@ def _spellings(secret: str) -> list[str]:
 
 
 def _pieces(text: str) -> set[str]:
-    """Every stretch of so many characters as no other text has by chance."""
+    """Every substring of the secret that is long enough to be no chance match."""
     return {text[start : start + _PIECE_CHARACTERS] for start in range(len(text) - _PIECE_CHARACTERS + 1)}

@@ -1,9 +1,9 @@
 """Opening the database: every reader and writer goes through here, so that there is one lock and one way.
 
 DuckDB lets one process write a file and a second open fails at once. So the lock is taken before the file is opened and
-freed after it is closed; opening costs milliseconds whatever the size, so it is opened late and closed early. Nothing
-slow belongs between: no file is parsed, no request sent, nothing waited for while the warehouse is open. A lake is treated alike,
-with a lock that all machines know.
+freed after it is closed; opening costs milliseconds whatever the size, so it is opened late and closed early. While the
+warehouse is open, the program does nothing slow: it parses no file, sends no request and waits for nothing. A lake is treated
+alike, with a lock that all machines know.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _WORK, _SPILL = "work", "spill"
 
 @dataclass(frozen=True, slots=True)
 class _Engine:
-    """DuckDB, started, and the folder to which it spills what its memory cannot hold."""
+    """A started DuckDB, and the folder for data that its memory cannot hold."""
 
     connection: duckdb.DuckDBPyConnection
     spill: Path
@@ -44,7 +44,7 @@ class Schema:
         version: Which version of the tables the program knows.
         version_of: The version that the database in use has; 0 where it is new.
         migrate: Brings the database in use forward from a version, within the caller's transaction.
-        partitions: The columns by which large tables are kept apart, by table, where a storage can do that.
+        partitions: The columns by which a storage may partition large tables, by table.
     """
 
     version: int
@@ -98,12 +98,12 @@ class Database:
 
     @property
     def delivery_lock_path(self) -> Path:
-        """The file of the lock that keeps two deliveries of one warehouse apart; a lake has none."""
+        """The file of the lock for one delivery at a time; a lake has none."""
         return self.path.with_name(self.path.name + ".delivery.lock")
 
     @property
     def fetch_lock_path(self) -> Path:
-        """The file of the lock that keeps two downloads for one warehouse apart; a lake has none."""
+        """The file of the lock for one download at a time; a lake has none."""
         return self.path.with_name(self.path.name + ".fetch.lock")
 
     @property
@@ -115,7 +115,7 @@ class Database:
         """Whether it was made.
 
         Raises:
-            WarehouseError: That cannot be known, for a lake's Postgres does not answer.
+            WarehouseError: A lake's Postgres does not answer, so that nobody knows.
         """
         return self._storage.exists()
 
@@ -134,7 +134,7 @@ class Database:
     def hold(
         self, what: LockName, *, path: Path | None = None, timeout: float | None = None, advice: str = ADVICE
     ) -> AbstractContextManager[AssertHeld]:
-        """Hold one of the warehouse's locks, to do alone what must not be done twice at a time.
+        """Hold one of the warehouse's locks, for work that only one process may do at a time.
 
         Args:
             what: Which one; not `warehouse`, which `read` and `write` hold.
@@ -162,7 +162,7 @@ class Database:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that may only read, beside other readers. Tables are named without a prefix.
 
-        All that it reads is of one moment.
+        All reads within the block see the same state.
 
         Raises:
             LockTimeoutError: Somebody wrote for longer than the lock's time-out.
@@ -271,7 +271,7 @@ class Database:
         spill = scratch_path(self.path, _SPILL)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(
-            # What a statement needs is here, or it fails: nothing is downloaded.
+            # DuckDB downloads no extension: a statement that needs a missing one fails.
             config={
                 "temp_directory": str(spill),
                 "memory_limit": _MEMORY_LIMIT,
@@ -287,11 +287,11 @@ class Database:
         return _Engine(connection, spill)
 
     def _ensure_current(self) -> None:
-        """A reader of a new or older warehouse needs its tables first; that is looked up once per object."""
+        """Bring a new or older warehouse up to date before its first read; each object looks once."""
         if self._is_current and not self._storage.was_deleted():
             return
         if not self._storage.locks_readers:
-            # A reader of a lake waits for nobody: it becomes a writer only where there is something to write.
+            # A reader of a lake waits for nobody, so it takes the lock only if there is something to migrate.
             with self._read() as connection:
                 self._is_current = self._schema.version_of(connection) == self._schema.version
             if self._is_current:
@@ -341,7 +341,7 @@ def _storage(location: str | Path, data_path: str | Path | None) -> Storage:
     if data_path is None:
         raise WarehouseError("a lake needs a folder for its files: set ARCADIA_DATA_PATH")
     try:
-        # What a lake needs is optional, and who has a file need not wait for its import.
+        # A lake's packages are optional, and their import would slow every use of a file.
         from arcadia_dagster.store.ducklake import DuckLake  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise WarehouseError(

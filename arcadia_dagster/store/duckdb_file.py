@@ -88,7 +88,7 @@ class DuckDBFile:
         return error
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
-        """A commit to a file that fails has not happened."""
+        """The error as it is: a failed commit to a file has not happened."""
         return WarehouseError(f"{self.path}: nothing was written: {error}")
 
 

@@ -38,7 +38,7 @@ _BOUNDS = {
     "fallback_application_name": "arcadia",
 }
 
-# Writers take turns, so there is nothing to retry; a person who writes beside us must not stop a run all the same.
+# Our writers take turns and never conflict; the retries are for a person who writes at the same time.
 _RETRIES = 100
 
 
@@ -59,7 +59,7 @@ class DuckLake:
         try:
             stated = extensions.parse_dsn(location.removeprefix(PREFIX))
         except psycopg2.ProgrammingError:
-            # Without what was found, which may hold a password.
+            # The message leaves out the location, which may hold a password.
             raise WarehouseError(
                 f"ARCADIA_WAREHOUSE: what follows {PREFIX} is no connection string of Postgres, such as `dbname=lake host=db`"
             ) from None
@@ -78,11 +78,11 @@ class DuckLake:
             return bool(own.query("SELECT to_regclass(%s) IS NOT NULL", [f"{CATALOG_SCHEMA}.ducklake_metadata"])[0][0])
 
     def was_deleted(self) -> bool:
-        """No: attaching it would tell."""
+        """Never: attaching finds that out."""
         return False
 
     def byte_size(self) -> None:
-        """Unknown: the catalog would have to be asked."""
+        """Not known without a query to the catalog."""
 
     @contextmanager
     def lock(
@@ -94,7 +94,7 @@ class DuckLake:
         shared: bool = False,
         advice: str = ADVICE,
     ) -> Iterator[AssertHeld]:
-        """A lock in Postgres, for all machines, since those of files may not reach them; who only reads needs none."""
+        """A lock in Postgres, for all machines, since file locks may not reach them; a reader needs none."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         if shared:
@@ -131,7 +131,7 @@ class DuckLake:
             raise self._why_not(error) from error
 
     def _why_not(self, error: duckdb.Error) -> WarehouseError:
-        """Why the lake cannot be opened, found by looking, for DuckDB's errors have no codes."""
+        """Why the lake cannot be opened. It tries catalog and folder itself, for DuckDB's errors have no codes."""
         with session(self._dsn, self.name) as own:
             [[exists]] = own.query("SELECT to_regclass(%s) IS NOT NULL", [f"{CATALOG_SCHEMA}.ducklake_metadata"])
             if not exists:
@@ -160,7 +160,7 @@ class DuckLake:
             connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({', '.join(columns)})")
 
     def explained(self, error: duckdb.Error) -> Exception:
-        """Postgres or a file cannot be reached: what a person can do something about. Else the error as it is."""
+        """What a person must do where Postgres or a file cannot be reached; any other error as it is."""
         if isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException):
             return WarehouseError(
                 f"{self.name}: the lake could not be read or written ({' '.join(str(error).split())}); nothing was written: "
@@ -169,7 +169,7 @@ class DuckLake:
         return error
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
-        """Whether a commit that was not answered has happened, nobody knows; all or nothing of it has."""
+        """A commit without an answer may have happened or not; it happened as a whole or not at all."""
         return WarehouseError(
             f"{self.name}: the commit was not confirmed ({' '.join(str(error).split())}); it is there whole or not at all: "
             "run again, which finds out"

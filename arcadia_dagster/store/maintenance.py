@@ -1,4 +1,4 @@
-"""What a lake needs from time to time: each transaction leaves small files and a snapshot, which make reading slower.
+"""Maintenance of a lake: each transaction leaves small files and a snapshot, which make reading slower.
 
 A DuckDB file keeps itself in order.
 """
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from arcadia_dagster.store.database import Database
 
 KEEP = timedelta(hours=24)
-"""For how long what was replaced is kept: longer than any reader reads one snapshot."""
+"""How long replaced files are kept: longer than any reader reads one snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Maintained:
 def maintain(warehouse: Database, *, keep: timedelta = KEEP) -> Maintained:
     """Compact a lake's files and forget its old snapshots, alone: writers wait meanwhile, readers do not.
 
-    Each step is a transaction of its own. What is cut short is done by the next maintenance.
+    Each step is a transaction of its own. After a step that is cut short, the next maintenance goes on.
 
     Args:
         warehouse: The lake; of a DuckDB file nothing is done.

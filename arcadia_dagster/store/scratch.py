@@ -1,4 +1,4 @@
-"""Temporary folders that tell whose they are, so that what a killed process left can be told from what is in use."""
+"""Temporary folders whose names have their process, so that leftovers of killed processes can be deleted."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a kind of warehouse must be able to do: the file and the lake differ in this, and in nothing else."""
+"""The interface of a storage: the file and the lake differ in this, and in nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -10,10 +10,10 @@ import duckdb
 from arcadia_dagster.store.lock import ADVICE
 
 LockName = Literal["warehouse", "delivery", "fetch", "landing", "statements"]
-"""What only one may do at a time: write the warehouse, deliver, fetch, land the inbox, make statements."""
+"""The work that only one process may do at a time: write the warehouse, deliver, fetch, land the inbox, make statements."""
 
 AssertHeld = Callable[[], None]
-"""Raises WarehouseError where a lock that was held is not any more, which only a lock on another machine can be."""
+"""Raises WarehouseError if the lock is lost, which can happen only to a lock on another machine."""
 
 
 class Storage(Protocol):
@@ -35,10 +35,10 @@ class Storage(Protocol):
         """Whether it was made. Raises WarehouseError where that cannot be known."""
 
     def was_deleted(self) -> bool:
-        """Whether one that was there is there no more, as far as that can be told at once."""
+        """Whether an existing one was deleted, as far as a quick look tells."""
 
     def byte_size(self) -> int | None:
-        """How large it is, in bytes; None where that would have to be asked for first."""
+        """Its size in bytes; None where only a query tells."""
 
     def lock(
         self, what: LockName, *, path: Path | None, timeout: float, shared: bool = False, advice: str = ADVICE
@@ -46,10 +46,10 @@ class Storage(Protocol):
         """One of its locks; `path` is the lock's file where files lock. Raises LockTimeoutError and WarehouseError."""
 
     def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
-        """Have a new engine know how to attach it."""
+        """Load into a new engine all that it needs to attach it."""
 
     def create(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make what attaching needs, where it is missing and attaching does not make it itself."""
+        """Make all that attaching needs and does not make itself, where it is missing."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         """Attach it as `warehouse` and use it. Raises WarehouseError."""
@@ -61,7 +61,7 @@ class Storage(Protocol):
         """Arrange new tables as it stores them best, in the transaction that made them; see `Schema.partitions`."""
 
     def explained(self, error: duckdb.Error) -> Exception:
-        """An error of a statement as a person should read it: itself, or a WarehouseError."""
+        """A statement's error for a person: a WarehouseError where it is known, else the error itself."""
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
-        """The same of an error of a commit."""
+        """The same for the error of a commit."""

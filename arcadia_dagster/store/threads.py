@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 
 SMALL_BYTES: Final = 16 << 20
-"""Up to here a statement over so much text, or a database file, is small."""
+"""Up to this size, a database file or the text of a statement's rows is small."""
 
 
 def use_threads_for(connection: duckdb.DuckDBPyConnection, byte_size: int | None) -> None:

@@ -1,4 +1,4 @@
-"""What is stored: the tables and columns, how they were before, and the versions of months.
+"""What is stored: the tables and columns, their earlier versions, and the versions of months.
 
 What belongs here: which tables and columns there are, and which month of which stage is out of date. What does not: how they are
 stored (`store`), what the figures mean (`billing`) and where they come from (`formats`, `landing`).

@@ -1,4 +1,4 @@
-"""Moving over: all rows of one warehouse into another that has none, of whatever kind each is.
+"""Copying all rows of a warehouse into an empty one; each of the two may be a file or a lake.
 
 The copy is one transaction. Before it is committed, counts, sums and a checksum of every table and month are compared.
 """
@@ -21,7 +21,7 @@ _Figures = Mapping[date | None, tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A table that is the same in both: how many rows, in how many months (0 where it has none)."""
+    """A table that is equal in both: how many rows, in how many months (0: its rows have no month)."""
 
     table: str
     rows: int

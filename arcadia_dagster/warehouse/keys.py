@@ -1,4 +1,4 @@
-"""By what invoices are known: the keys of the tables, as values."""
+"""The keys of invoices and deliveries, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class InvoiceKey(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What commands know it by, whatever else there is: `source/account/id`."""
+        """Its name in commands, which no other invoice has: `source/account/id`."""
         return "/".join(self)
 
     @property

@@ -1,6 +1,6 @@
 """Which columns each column is made of: from finance's record back to the document.
 
-A column of the same name in the table before is the one that it comes from; whatever else a column is made of stands here.
+A column comes from the column of the same name in the table before; every other source of a column stands here.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _SPLIT: Final = tuple(
     for name in ("amount_gross_minor", "amount_net_minor", "amount_tax_minor", "currency", "external_id", "source")
 )
 
-# The document's bytes state it; where they do not, a provider's file name may.
+# The document's bytes state it, or else a provider's file name.
 _NAMED: Final = dict.fromkeys(("account_id", "external_id", "invoice_number", "invoice_month"), (_DOCUMENT, _FILE_NAME))
 
 _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -97,7 +97,7 @@ def lineage(table: Table) -> dict[str, list[tuple[str, str]]]:
     before = _BEFORE.get(table.name)
     if before is None:
         return {}
-    # Some names mean another thing in the table before.
+    # Some names have another meaning in the table before.
     handed_on = {column.name for column in before.columns} - _OTHER_MEANING[table.name]
     found = {}
     for column in (column.name for column in table.columns):

@@ -54,7 +54,7 @@ def touch(
 def contents(
     connection: duckdb.DuckDBPyConnection, tables: Collection[Table], months: Collection[date] | None = None
 ) -> dict[date, str]:
-    """What stands for the months' rows of these tables: the same for the same rows, however often they were built.
+    """A digest of the months' rows of these tables: the same for the same rows, however often they were built.
 
     Args:
         connection: An open warehouse.
@@ -76,7 +76,7 @@ def contents(
 
 
 def renew(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
-    """Have the stages after this one be built again for these months: what they are built by has changed, not from what."""
+    """Make the stages after this one stale for these months: their rules have changed, and not their input."""
     connection.execute(
         f"UPDATE stage_versions SET version = version + 1 WHERE stage = ? AND invoice_month IN ({month_list(months)})",
         [stage],
@@ -140,7 +140,7 @@ def assert_unique(connection: duckdb.DuckDBPyConnection, table: Table, where: st
 
 
 def stale(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> set[date]:
-    """The months of which the stage is behind the one before it; of which some stage is, where none is named."""
+    """The months for which a stage is behind the stage before it: the named stage, or any stage where none is named."""
     where = "" if stage is None else f"WHERE stage = {text_literal(stage)}"
     rows = connection.execute(f"SELECT DISTINCT invoice_month FROM stale_months {where}").fetchall()
     return {month for (month,) in rows}
@@ -157,7 +157,7 @@ def next_month(month: date) -> date:
 
 
 def months_from(first: date, count: int) -> list[date]:
-    """So many months in order, by their first days, from this one on."""
+    """A number of months in order, by their first days, beginning with this one."""
     months = [first]
     while len(months) < count:
         months.append(next_month(months[-1]))

@@ -1,4 +1,4 @@
-"""What several rooms ask of the tables, each defined once, under a name from the domain.
+"""The queries that several packages need, each defined once, under a name from the domain.
 
 Views, which a person may query too, where the answer follows from the tables alone. They are made anew whenever the tables change
 (`schema.migrate`), so that they may name all columns of one; a view that changes after a release is a new version of the schema.
@@ -17,13 +17,13 @@ STAGES: Final = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_t
 """The stages in order; each is built from the one before it."""
 
 VOID: Final = "void"
-"""How an invoice stands in `standing_invoices` that a person has voided."""
+"""`standing` in `standing_invoices` of an invoice that a person has voided."""
 
 NOTHING: Final = "nothing"
-"""How an invoice stands in `standing_invoices` that nobody awaits."""
+"""`standing` in `standing_invoices` of an invoice that nobody awaits."""
 
 SETTLED_PAYLOAD: Final = ""
-"""The `payload_sha256` of an invoice in `finance_records` that finance does not have any more, as it should be: no payload's."""
+"""The `payload_sha256` in `finance_records` of an invoice that counts as removed from finance: no payload has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +106,16 @@ SELECT * FROM raw_invoices WHERE status = 'current'
 )
 
 _LONGEST_TEXT: Final = 255
-"""Characters of a text that finance is told, at most: a column of a Phoenix application holds no more, and half an id is none."""
+"""The most characters of a text for finance: a column of a Phoenix application holds no more, and half an id is useless."""
 
 
 def _newest(value: str) -> str:
-    """SQL: what the newest document that states a value has."""
+    """SQL: the value of the newest document that states one."""
     return f"arg_max({value}, (received_at, document_sha256)) FILTER ({value} IS NOT NULL)"
 
 
 def _newest_text(name: str, stated: str | None = None) -> str:
-    """SQL: the same of a text, on one line; NULL where the newest is too long to be handed on."""
+    """SQL: the newest stated text, on one line; NULL where that is too long for finance."""
     text = _newest(f"nullif(trim(regexp_replace({stated or f'stated.{name}'}, '[\\s\\pC]+', ' ', 'g')), '')")
     return f"CASE WHEN length({text}) <= {_LONGEST_TEXT} THEN {text} END AS {name}"
 
@@ -334,11 +334,11 @@ VIEWS: Final = (
 def ready_invoices_sql() -> str:
     """SQL: every invoice that is ready to be pushed, with the fields of its payload and `payload_sha256`; a row for each part.
 
-    `tenant_id` is who bears it, `external_id` what finance knows it by, `invoice_external_id` the invoice's own id, and
-    `projects` what the part bears.
+    `tenant_id` bears the part, `external_id` is its id in finance, `invoice_external_id` the invoice's own id, and `projects`
+    the projects that the part bears.
 
-    Totals wait where the register says otherwise by now: the document was dismissed, the invoice has another id or month,
-    or was voided; and where their month is not built yet from the lines, or by the routes, as they are now.
+    An invoice is left out while its totals are out of date: its document was dismissed, it was voided, it has another id or
+    month, or its month is not yet built from the present lines or by the present routes.
     """
     fields = ", ".join(
         [
@@ -380,7 +380,7 @@ def ready_invoices_sql() -> str:
 
 
 def ruled_sql(accounts: str) -> str:
-    """SQL: what the rules say of each account, NULL where nothing: `source`, `account_id`, each key and its reason.
+    """SQL: the rules for each account: `source`, `account_id`, each key and its reason; NULL for a key without a rule.
 
     The reason of `tax` is `tax_reason`; and so on.
 

@@ -29,5 +29,5 @@ class WarehouseResource:
         return self.warehouse
 
     def get_within(self, lock_timeout: float) -> Warehouse:
-        """The same for who can wait for another process only so many seconds."""
+        """The warehouse with another time-out, for a caller that can wait only so many seconds for another process."""
         return Warehouse(self.path, lock_timeout=lock_timeout, data_path=self.data_path or None)

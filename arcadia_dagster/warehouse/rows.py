@@ -1,7 +1,4 @@
-"""Rows from Python into tables, exactly and in one statement: by Arrow.
-
-A statement a row is a thousand times slower.
-"""
+"""Inserting rows from Python exactly and in one statement, by Arrow: one statement for each row is a thousand times slower."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

@@ -749,7 +749,7 @@ def _added(table: Table, columns: tuple[Column, ...]) -> tuple[str, ...]:
 
 
 def _without(table: Table, columns: tuple[Column, ...]) -> Table:
-    """The table as it was before it had the columns."""
+    """The table without the columns, as an earlier version had it."""
     return replace(table, columns=tuple(column for column in table.columns if column not in columns))
 
 
