@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("arcadia: interrupted; what was finished is kept, run it again to go on", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does. Python would complain again when it closes stdout.
+        # The reader of our output has ended, as `head` does. Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -65,7 +65,7 @@ def _port(text: str, least: int = 1) -> int:
 
 
 def _any_port(text: str) -> int:
-    """The same, or 0 for one that is free."""
+    """A TCP port, or 0 for any free one."""
     return _port(text, least=0)
 
 

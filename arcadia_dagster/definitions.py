@@ -85,9 +85,9 @@ def build_defs(
     )
 
 
-# No run config can fill in a field of these resources, for they have none. Dagster's own `ConfigurableResource` lets each launch
-# set every field, or name the environment variable that it is read from: whoever can launch a run, a web page in an engineer's
-# browser too, could have a secret sent to an address of their own (tried on 2026-11-28: it arrived).
+# These resources have no fields that a run config could set. Dagster's own `ConfigurableResource` lets each launch set every
+# field, or name the environment variable that it is read from: a web page in an engineer's browser could launch a run that
+# sends a secret to the page's own address (tried on 2026-11-28: it arrived).
 _NO_CONFIG: dict[str, Any] = {}
 
 # Dagster's own IO manager would take a folder from the run config, and the variable that the folder's name is read from.

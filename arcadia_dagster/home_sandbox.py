@@ -1,7 +1,7 @@
-"""What a home remembers of the finance sandbox that `make run` starts in it: its port, and the secret that both ends share.
+"""The finance sandbox that `make run` starts in a home: the home keeps its port, and the secret that both ends share.
 
-So each command in that home knows the sandbox by the same address as the deployment does, whether or not it runs just now. Only
-the port is kept, for such a sandbox is never on another machine: no file in a home can lead invoices elsewhere.
+So each command in that home uses the same address as the deployment, whether or not the sandbox runs. The home keeps the port
+only, for such a sandbox is always on this machine: no file in a home can send invoices elsewhere.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ class HomeSandbox:
     def planned(cls, home: Path, port: int | None = None) -> Self:
         """A sandbox to start in the home: at this port, or where it was last, else at the usual one.
 
-        The secret is made once, so that restarts know each other; its owner alone may read it.
+        The secret is made once, so that tokens stay valid over restarts; its owner alone may read it.
 
         Raises:
             OSError: A file of the home cannot be read or written.
@@ -85,7 +85,7 @@ class HomeSandbox:
         return False
 
     def remember(self) -> None:
-        """Have the home know the port from now on.
+        """Keep the port in the home.
 
         Raises:
             OSError: It cannot be written.

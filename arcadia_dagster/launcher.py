@@ -1,4 +1,4 @@
-"""`make run`: the whole deployment on one machine, until Ctrl-C: web server, daemon, statements, and where needed the sandbox.
+"""`make run`: the whole deployment on one machine, until Ctrl-C: web server, daemon, statements, and perhaps the sandbox.
 
 It starts what `docs/operations.md` starts by hand, with the same settings. Where no finance is configured, neither address nor
 secret, it runs in a home of its own (`sandbox` in the home) with the sample invoices and a sandbox: what is synthetic
@@ -96,7 +96,7 @@ def plan(
     if values.names_finance:
         home = {HOME_VARIABLE: str(values.home)}
         return Deployment(values.home, {**environ, **home, **own}, port, statements_port, None)
-    # A shell that was told of the sandbox's home means just that.
+    # A shell with `ARCADIA_HOME` set to the sandbox's home means that home.
     home_of_its_own = values.home if HomeSandbox.of(values.home) else values.home / SANDBOX_FOLDER
     sandbox = HomeSandbox.planned(home_of_its_own, sandbox_port)
     in_its_home = in_sandbox(environ, home=sandbox.home, url=sandbox.url, secret=sandbox.secret)
@@ -229,7 +229,7 @@ class Launcher:
         return self.deployment.home / "logs" / f"{name}.log"
 
     def _stop(self) -> None:
-        """Ask all to end, the daemon first so that it starts nothing more; then make them."""
+        """Ask all processes to end, the daemon first so that it starts nothing more; then kill those that remain."""
         order = ("daemon", "webserver", "statements", "finance-sandbox")
         processes = [self._processes[name] for name in order if name in self._processes]
         for process in processes:
@@ -238,7 +238,7 @@ class Launcher:
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            # Also what a process left behind: the code server and the runs belong to its session.
+            # Also the children of a process: the code server and the runs belong to its session.
             _signal_group(process, signal.SIGKILL)
             process.wait()
         self._processes.clear()

@@ -16,7 +16,7 @@ class NotPlainError(OSError):
 
 
 def open_plain(path: Path, *, follows_links: bool = True) -> BinaryIO:
-    """A plain file, open for reading. What could wait for another end is not waited for.
+    """A plain file, open for reading. Opening never waits for the other end of a pipe.
 
     Args:
         path: The file.

@@ -110,7 +110,7 @@ List: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 
 
 class _InHome:
-    """Where something lies that no setting places elsewhere: in the home, under a name."""
+    """The default place of a file or folder: in the home, under a name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -343,7 +343,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What `load` was given, and nothing of this process besides."""
+        """The environment that `load` was given, and nothing else of this process."""
         return (init_settings,)
 
     @property
@@ -400,7 +400,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def in_sandbox(environ: Mapping[str, str], *, home: Path, url: str, secret: str) -> dict[str, str]:
     """The environment of a home whose finance service is a sandbox of its own.
 
-    Places outside of the home are those of real invoices, and how finance lists them is told of the real one: both are left out.
+    It leaves out places outside of the home, which are those of real invoices, and the list path of the real finance service.
 
     Args:
         environ: The environment, which names no finance service.

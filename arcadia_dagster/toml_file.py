@@ -1,7 +1,7 @@
-"""TOML files that people write, read within bounds: of their size, and of how deep what they say lies.
+"""TOML files that people write, read within bounds of size and depth.
 
 Python's parser has neither bound: a key of 100,000 parts took it a minute and 1.7 GB (Python 3.11), for it keeps each
-beginning of such a key. Both are looked at before it begins.
+beginning of such a key. The module checks both bounds before it parses.
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import Any
 from arcadia_dagster.plain_file import open_plain
 
 MOST_DEEP = 10
-"""How many parts a key may have, and how many brackets may lie in one another. What people write here has two of each."""
+"""How many parts a key may have, and how deep brackets may nest. Real files have two of each."""
 
 _SHOWN = 80
 
@@ -29,7 +29,7 @@ _END = {
     '"': re.compile(r'\\.|"|(?=\n)', re.DOTALL),
     "'": re.compile("'|(?=\n)"),
 }
-"""Where a text ends that begins so, or what must be passed over for it."""
+"""For each beginning of a quoted text, the pattern of its end, or of an escape before it."""
 
 
 class TomlError(ValueError):

@@ -1,5 +1,5 @@
-"""Alerts: failed runs and failed checks are told to people where they are, by a webhook.
+"""Alerts: messages about failed runs and failed checks, sent to a webhook.
 
-What belongs here: what counts as one cause, the words, and how they get to the webhook. What does not: what has failed
-(`defs/alerts.py` asks Dagster). A webhook that is dead changes nothing about anything else.
+What belongs here: what counts as one cause, the words, and the request to the webhook. What does not: which runs and checks
+have failed (`defs/alerts.py` asks Dagster). A dead webhook stops nothing else.
 """

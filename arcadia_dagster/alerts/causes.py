@@ -1,4 +1,4 @@
-"""What has been told: once for each cause, however many ticks and runs it lasts, and again should it come back.
+"""The memory of sent alerts: one for each cause, however many ticks and runs it lasts, and a new one if it comes back.
 
 Plain functions over plain values. The memory is the sensor's cursor, which Dagster keeps over restarts.
 """
@@ -19,9 +19,9 @@ class Cause:
     """One thing that is wrong.
 
     Attributes:
-        identity: The same for the same cause; it says nothing to a person.
-        label: Which invoice, file or step, in a few words. It may be a stranger's words.
-        words: What is wrong with it. They may be a stranger's too.
+        identity: A key of the cause, which stays the same; it means nothing to a person.
+        label: Which invoice, file or step, in a few words. The words may be from a file.
+        words: What is wrong with it. The words may be from a file, too.
         command: What to type, ready for a shell; empty where nothing can be typed.
     """
 
@@ -41,8 +41,8 @@ class Subject:
         advice: What to do about such causes.
         link: Where to look.
         causes: What is wrong now.
-        is_complete: Whether `causes` are all there are, so that others are over.
-        count: How many causes there are, also those that nobody listed.
+        is_complete: Whether `causes` has every cause, so that any other cause is over.
+        count: How many causes there are, with those that are not in `causes`.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was told, and when to try again.
+    """The causes that alerts were sent for, and when to try again.
 
     Attributes:
         told: For each subject, the causes that were told and are not over: identity to label.
@@ -82,12 +82,12 @@ class Memory:
         )
 
     def with_told(self, subject: Subject, causes: Iterable[Cause]) -> "Memory":
-        """With these causes told; the oldest are forgotten where there are very many."""
+        """The memory with these causes as sent; it forgets the oldest where there are very many."""
         known = {**self.told.get(subject.name, {}), **{one.identity: one.label[:_LABEL_CHARACTERS] for one in causes}}
         return replace(self, told={**self.told, subject.name: dict(list(known.items())[-_MOST_TOLD:])})
 
     def without(self, subject: Subject, identities: Iterable[str]) -> "Memory":
-        """Without these, which are over."""
+        """The memory without these causes, which are over."""
         gone = set(identities)
         left = {key: label for key, label in self.told.get(subject.name, {}).items() if key not in gone}
         told = {name: causes for name, causes in self.told.items() if name != subject.name}
@@ -118,7 +118,7 @@ def remembered(cursor: str | None) -> Memory:
 
 
 def news(memory: Memory, subject: Subject) -> tuple[Sequence[Cause], dict[str, str]]:
-    """The causes of a subject that nobody was told of, and those told that are over: identity to label."""
+    """The causes of a subject that are new, and the sent ones that are over: identity to label."""
     told = memory.told.get(subject.name, {})
     present = {cause.identity for cause in subject.causes}
     over = {key: label for key, label in told.items() if key not in present} if subject.is_complete else {}

@@ -11,7 +11,7 @@ from typing import Any, Final
 from arcadia_dagster.alerts.causes import Cause, Subject
 from arcadia_dagster.transport import quoted
 
-# A space without width: a sign before it has no meaning.
+# A space without width: a special character before it loses its meaning.
 _NOTHING: Final = "\u200b"
 _SHOWN_CAUSES: Final = 5
 _LABEL_CHARACTERS: Final = 120
@@ -26,7 +26,7 @@ def alert(subject: Subject, causes: Sequence[Cause]) -> dict[str, Any]:
         lines.append(f"• {_code(cause.label, _LABEL_CHARACTERS)} {_plain(cause.words)}".rstrip())
         if (command := _command(cause.command)) is not None:
             lines.append(f"    {command}")
-    # What was told before is no more of it.
+    # Causes that were sent before are not counted in `and ... more`.
     unlisted = max(subject.count - len(subject.causes), 0)
     if (more := max(len(causes) - _SHOWN_CAUSES, 0) + unlisted) > 0:
         lines.append(f"and {more} more")
@@ -36,7 +36,7 @@ def alert(subject: Subject, causes: Sequence[Cause]) -> dict[str, Any]:
 
 
 def resolved(subject: Subject, labels: Iterable[str]) -> dict[str, Any]:
-    """What is not wrong any more."""
+    """The message that causes are over."""
     known = list(labels)
     shown = ", ".join(_code(label, _LABEL_CHARACTERS) for label in known[:_SHOWN_CAUSES])
     more = f" and {len(known) - _SHOWN_CAUSES} more" if len(known) > _SHOWN_CAUSES else ""
@@ -45,7 +45,7 @@ def resolved(subject: Subject, labels: Iterable[str]) -> dict[str, Any]:
 
 def _payload(lines: Iterable[str]) -> dict[str, Any]:
     text = "\n".join(line for line in lines if line)
-    # Nothing that is linked is fetched and shown below.
+    # Slack must not fetch linked pages and show them below.
     return {"text": text[:_MOST_CHARACTERS], "unfurl_links": False, "unfurl_media": False}
 
 
@@ -54,7 +54,7 @@ def _link(url: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """Somebody's words: nothing in them is bold, a mention, a link or the end of code."""
+    """Somebody else's words, without bold type, mentions, links or an end of code."""
     short = _shortened(quoted(words), _WORDS_CHARACTERS) if words.strip() else ""
     return _escaped(re.sub(r"[*_~@]|:(?=//)", lambda sign: f"{sign[0]}{_NOTHING}", short.replace("`", "'")))
 

@@ -81,7 +81,7 @@ def send(
 
 def _refusal(url: str, response: httpx.Response, words: bytes, now: float) -> AlertError:
     status = response.status_code
-    # Slack says what is wrong in one word, such as `no_service`. Anything else may repeat what it was sent to.
+    # Slack names the error in one word, such as `no_service`. Any other answer may repeat the address.
     word = words.decode("ascii", "replace").strip()
     said = f" ({word})" if _SLACKS_WORD.fullmatch(word) and word not in url else ""
     advice = f": check {VARIABLE}" if status in {301, 302, 307, 308, 401, 403, 404, 405, 410} else ""

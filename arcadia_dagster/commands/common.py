@@ -28,7 +28,7 @@ class CommandError(Exception):
 
 @contextlib.contextmanager
 def complaints(*kinds: type[Exception]) -> Iterator[None]:
-    """Errors that a person can do something about become one line: those given, and those of files and the warehouse."""
+    """Turn errors that a person can mend into one line: the given types, and those of files and the warehouse."""
     shown: tuple[type[Exception], ...] = (LockTimeoutError, WarehouseError, OSError, *kinds)
     try:
         yield
@@ -40,10 +40,10 @@ _NOT_WRAPPED = 1 << 20
 
 
 def new_console(*, stderr: bool = False) -> "Console":
-    """Where a command prints what is more than lines: tables, and how far it has come.
+    """The console for tables and progress bars.
 
-    Whatever is no terminal gets each row on one line and no colour, whatever `COLUMNS` or `FORCE_COLOR` say: a program
-    reads it, and a folded id is no id.
+    Into a pipe or a file it prints each row on one line and no colour, whatever `COLUMNS` or `FORCE_COLOR` say: a program reads
+    it, and cannot use a folded id.
 
     Args:
         stderr: Whether it is the standard error stream; else the standard output.
@@ -61,13 +61,13 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
 
 
 def harmless(text: str) -> str:
-    r"""Words of a file, or its name, on one line: what a terminal would obey, or not show, is written out as `\x1b`."""
+    r"""A file's words, or its name, on one line: control and invisible characters become `\x1b` and the like."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextlib.contextmanager
 def progress(what: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
-    """A bar that is told how much is done, of how much; where the console is no terminal, one line at the end."""
+    """A progress bar, called with the number done and the number of all; one line at the end where the console is no terminal."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (

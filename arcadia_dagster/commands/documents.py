@@ -124,7 +124,7 @@ def _name(invoice: dict[str, Any]) -> str:
 
 
 def _what_to_do(explained: dict[str, Any], home: Home) -> Iterator[str]:
-    """What a person does next, ready to paste; a command for the first invoice of a kind stands for the others."""
+    """What a person does next, ready to paste; a command for the first invoice of a kind is the example for the others."""
     from arcadia_dagster.landing.records import RESTORE
 
     document = explained["document"]

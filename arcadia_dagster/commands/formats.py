@@ -182,7 +182,7 @@ def _print_invoice(console: Any, invoice: "StatedInvoice", identity: Any, gross:
 
 
 def _print_rules(console: Any, invoice: "StatedInvoice", identity: Any, rules: "Rules") -> None:  # noqa: ANN401
-    """What people know of the invoice's account, and what becomes of it by that."""
+    """The rules for the invoice's account, and what they change."""
     from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
     from arcadia_dagster.landing.rules import said
 

@@ -1,4 +1,4 @@
-"""What a command works on: settings, warehouse, archive and resources, each made once, when it is first needed."""
+"""The home of a command: settings, warehouse, archive and resources, each made once, when it is first needed."""
 
 import contextlib
 import os
@@ -192,7 +192,7 @@ class Home:
 
     @property
     def not_configured(self) -> str:
-        """What to tell, and to type, where no finance service is configured."""
+        """The message, with what to type, where no finance service is configured."""
         told = f"finance is not configured: set {settings.SECRET_VARIABLE}"
         if (sandbox := _sandbox_in(self.settings.home / SANDBOX_FOLDER)) is not None:
             told += f", or for the sandbox of `make run`: export ARCADIA_HOME={shlex.quote(str(sandbox.home))}"
@@ -202,7 +202,7 @@ class Home:
         """Check that the home's sandbox is there: an empty body is not accepted, but only after the token was.
 
         Raises:
-            CommandError: It is not running, or something else answers in its place, of which nothing can be believed.
+            CommandError: It is not running, or another program answers in its place.
         """
         from arcadia_dagster.finance.errors import FinanceError, PayloadRefused, TransientFailure
 
@@ -224,7 +224,7 @@ class Home:
 
     @contextlib.contextmanager
     def finance_complaints(self) -> Iterator[None]:
-        """Around what needs finance at once: why it cannot be used becomes one line, with what to type where it is a sandbox.
+        """Turn errors of finance within the block into one line, with the command to start the home's sandbox.
 
         Raises:
             CommandError: The home's sandbox is not there, or finance cannot be used.
@@ -237,7 +237,7 @@ class Home:
             yield
 
     def show_changes(self) -> None:
-        """Have UI and statements show what a person just changed, where Dagster has run here before and there are statements.
+        """Update the UI's checks and the statements, where Dagster has run here before and there are statements.
 
         The command has done its work by then: what goes wrong is told, and changes nothing about it.
         """
@@ -281,7 +281,7 @@ def _sandbox_in(home: Path) -> HomeSandbox | None:
 
 
 def not_running(sandbox: HomeSandbox) -> str:
-    """What to tell, and to type, where the home's sandbox is not running."""
+    """The message, with what to type, where the home's sandbox is not running."""
     return f"the finance sandbox of this home is not running at {sandbox.url}: {sandbox.advice}"
 
 

@@ -150,7 +150,7 @@ def dismiss(options: argparse.Namespace) -> int:
         )
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
-        # Else the run that builds them evaluates the checks, and makes the statements.
+        # Otherwise the run that builds the months evaluates the checks and makes the statements.
         home.show_changes()
     return OK
 
@@ -280,7 +280,7 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
-        # Else the run that builds them evaluates the checks, and makes the statements.
+        # Otherwise the run that builds the months evaluates the checks and makes the statements.
         home.show_changes()
     return OK
 

@@ -1,4 +1,4 @@
-"""`arcadia init`, `doctor`, `up`, `finance-sandbox`, `demo`: what concerns the machine."""
+"""`arcadia init`, `doctor`, `up`, `finance-sandbox`, `demo`: the commands for this machine."""
 
 import argparse
 import os
@@ -49,7 +49,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the doctor says of one thing."""
+    """One verdict of the doctor."""
 
     what: str
     verdict: Literal["ok", "note", "failed"]
@@ -57,7 +57,7 @@ class Verdict:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Look at everything that a deployment needs; a verdict each."""
+    """Check everything that a deployment needs, and print a verdict for each."""
     verdicts = list(_verdicts(Home.open()))
     if options.json:
         print_json([asdict(verdict) for verdict in verdicts])
@@ -118,7 +118,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
             raise CommandError(f"{SECRET_VARIABLE} is not set; set it to the secret that pushes will use", MISUSED)
 
         def accepting(port: int) -> None:
-            # The commands in this home are to find it.
+            # Let the commands in this home find it.
             if own is not None and own.secret == secret:
                 replace(own, port=port).remember()
 

@@ -1,4 +1,4 @@
-"""`arcadia ingest` and `arcadia status`: bringing months up to date, and how they stand."""
+"""`arcadia ingest` and `arcadia status`: bring months up to date, and show how they stand."""
 
 import argparse
 import sys
@@ -54,7 +54,7 @@ def ingest(options: argparse.Namespace) -> int:
         try:
             _run_months(definitions, wanted, console)
         except CommandError:
-            # What answers in the place of the home's sandbox has made the delivery fail: no setting is wrong.
+            # Another program in the place of the home's sandbox made the delivery fail: no setting is wrong.
             if (sandbox := home.sandbox) is not None and sandbox.is_running():
                 home.assert_answers(sandbox)
             raise

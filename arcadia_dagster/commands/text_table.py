@@ -6,7 +6,7 @@ _GAP = "  "
 
 
 def lines(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
-    """Each row as a line, its cells below those of the row before, as wide as a terminal shows them.
+    """Each row as a line, with aligned columns, by the width that a terminal gives each character.
 
     Args:
         rows: Rows with as many cells each; cells without a line's end.

@@ -1,4 +1,4 @@
-"""`arcadia warehouse`: what is done to the warehouse as a whole."""
+"""`arcadia warehouse`: commands for the warehouse as a whole."""
 
 import argparse
 from pathlib import Path

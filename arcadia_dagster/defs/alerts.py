@@ -1,8 +1,8 @@
 """The sensor that tells people of failed checks and failed runs, once for each cause.
 
 It reads what the UI shows: the latest evaluation of each check, whoever reported it, and the runs that have ended. Dagster's
-own `run_failure_sensor` would not do: it moves on when a message fails to get through, leaves out the runs of `arcadia ingest`,
-and never learns that a later run was well.
+own `run_failure_sensor` does not suffice: it moves on when a message fails to get through, leaves out the runs of `arcadia
+ingest`, and never learns that a later run succeeded.
 """
 
 import time
@@ -66,7 +66,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
 
 @dataclass(slots=True)
 class _Teller:
-    """Tells what is new, until something stops it."""
+    """Sends the new causes, until something stops it."""
 
     alerts: AlertsResource
     memory: Memory
@@ -75,7 +75,7 @@ class _Teller:
     problem: str = ""
 
     def tell(self, subject: Subject) -> bool:
-        """Tell what is new about a subject; whether all of it got through."""
+        """Send the new causes of a subject; return whether all messages got through."""
         causes, over = news(self.memory, subject)
         try:
             if causes:
@@ -106,7 +106,7 @@ class _Teller:
 
 
 class _EnoughError(Exception):
-    """A tick must be short: the rest is told by the next."""
+    """A tick must be short: the next one sends the rest."""
 
 
 def _told(
@@ -117,9 +117,9 @@ def _told(
     keys: Sequence[dg.AssetCheckKey],
     now: float,
 ) -> tuple[Memory, str]:
-    """Tell what is new; what is remembered afterwards, and a line for the tick."""
+    """Send what is new; return the new memory, and a line for the tick."""
     if memory.runs_since is None:
-        # Alerts were just set up: which runs failed before is no news.
+        # Alerts were just set up: earlier failures are no news.
         memory = replace(memory, runs_since=max((end.storage_id for end in _ends(instance, 1, None)), default=0))
     teller = _Teller(alerts, memory, now)
     try:
@@ -173,7 +173,7 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
         return subject
     listed = evaluation.metadata.get(FINDINGS)
     if listed is None and "list" in evaluation.metadata:
-        # An earlier version evaluated it: the next evaluation tells.
+        # An earlier version evaluated it without findings: the next evaluation has them.
         return None
     shown = listed.data if isinstance(listed, dg.JsonMetadataValue) and isinstance(listed.data, list) else []
     found: dict[str, Cause] = {}
@@ -197,7 +197,7 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
 
 
 def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[dg.EventLogRecord]:
-    """The ends of runs, well or not, in the order in which they were recorded; the latest of each kind where `after` is None."""
+    """The runs that succeeded or failed, in the order of their records; the latest of each kind where `after` is None."""
     found: list[dg.EventLogRecord] = []
     known_up_to: list[int] = []
     for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
@@ -218,7 +218,7 @@ def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[d
 def _run(
     instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, memory: Memory, end: dg.EventLogRecord
 ) -> Iterator[Subject]:
-    """What a run of ours that has ended tells: that it failed, or that what failed before is well again."""
+    """The subject of an ended run of ours: its failure, or the end of an earlier failure."""
     run = instance.get_run_by_id(end.event_log_entry.run_id)
     if run is None or run not in own:
         return
@@ -274,7 +274,7 @@ def _name_of(run: dg.DagsterRun) -> str:
 
 
 def _is_settled_by(name: str, run: dg.DagsterRun) -> bool:
-    """Whether a run that was well shows that the cause of a failed one is over: the same work, or all the work of its months."""
+    """Whether a successful run shows that the cause of a failed one is over: it had the same work, or all work of its months."""
     kind, _, rest = name.partition(" of ")
     job, _, months = rest.partition(" ")
     if kind != "run" or run.job_name not in {job, INGEST}:

@@ -1,7 +1,7 @@
 """Launching runs on Celery workers so that a run whose worker died is noticed.
 
 Celery's result says "started" for as long as nobody says anything else, and a worker that was killed says nothing: its
-runs would keep their places in the queue for ever. So the worker is asked whether it is at it.
+runs would keep their places in the queue for ever. So this launcher asks the worker whether it still works on the run.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyp
     """Dagster's launcher for Celery, with a truer answer to run monitoring's question."""
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Failed where the run's worker does not answer, three times, or answers that it is not at this run."""
+        """Failed where the run's worker does not answer three times, or answers that it does not work on this run."""
         if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has it, as runs of `arcadia ingest`")
         result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
@@ -34,12 +34,12 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyp
             if tasks is not None and result.id in tasks:
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
             if result.state != _STARTED:
-                # It has just ended; the next look has what became of it.
+                # The run has just ended; the next look sees how.
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, f"the worker {worker} is gone, or has forgotten the run")
 
     def _tasks_of(self, worker: str | None) -> set[str] | None:
-        """The tasks that a worker is at, by id; None where it does not answer."""
+        """The tasks that a worker works on, by id; None where it does not answer."""
         answers: dict[str, Any] | None = self.celery.control.inspect(
             destination=[worker] if worker else None, timeout=_ANSWER_SECONDS
         ).active()

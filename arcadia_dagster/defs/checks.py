@@ -26,7 +26,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 _SHOWN_MONTHS = 12
 
 FINDINGS = "findings"
-"""Under which name an evaluation has its first findings, each as `Finding.as_json` has it."""
+"""The name of the metadata with an evaluation's first findings, each by `Finding.as_json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def every_ready_invoice_is_in_finance(
     ),
 )
 def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
-    """For each account: how many invoices have lines and a statement that agree, and which part of the spend that is."""
+    """For each account: how many invoices have lines and a statement that agree, and their share of the spend."""
     with warehouse.get().read() as connection:
         shares = connection.execute(SHARES).df()
         found = findings.find(connection, findings.NOT_STATED, None)
@@ -251,11 +251,11 @@ def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close
 def report(
     instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int
 ) -> None:
-    """Have the UI show now what those checks say that a person's command may have settled: no run would tell before the next.
+    """Evaluate the checks that a person's command may have settled, so that the UI shows them before the next run.
 
     Args:
         instance: Where evaluations are recorded; each belongs to no run.
-        warehouse: Where everything is known.
+        warehouse: The warehouse that the checks look at.
         finance: The finance service.
         close_day: See `month_is_complete`.
     """

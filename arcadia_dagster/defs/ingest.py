@@ -12,7 +12,8 @@ from arcadia_dagster.defs.runs import range_tags
 from arcadia_dagster.defs.work import stretches
 
 MONTHS_PER_RUN = 60
-"""A run costs about a second however many months it has; more than this and a failure would cost too much."""
+"""The most months of a run. A run costs about a second for any number of months, but a failure of a larger one would cost too
+much."""
 
 
 class IngestError(Exception):
@@ -72,9 +73,9 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 def failure_words(data: StepFailureData) -> str:
-    """Why a step failed, in our own words where we have said it."""
+    """Why a step failed, in our own words where it raised an error of ours."""
     failure, error = data.user_failure_data, data.error
-    # Dagster's own wrapping says nothing; what we raise names setting and remedy, and its cause does not.
+    # Dagster wraps the error without a reason. Our error names setting and remedy, which its cause does not.
     while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     text = failure.description if failure is not None else error.message if error is not None else None

@@ -1,8 +1,8 @@
 """Launching runs so that a run whose machine was switched off is noticed.
 
-Dagster's own launcher for one machine cannot tell whether a run is still alive. A code server reports its runs that die,
-but after a power cut there is no such server any more: its runs would stay "started" for ever, keep their places in the
-queue, and their invoices would wait with them.
+Dagster's own launcher for one machine cannot tell whether a run is still alive. A code server reports its runs that die, but
+after a power cut that server is gone: its runs would stay "started" for ever and keep their places in the queue, and their
+invoices would wait.
 """
 
 import json
@@ -24,7 +24,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Failed where nobody listens at the socket of the run's code server. A server that lives reports its own runs."""
+        """Failed where nobody listens at the socket of the run's code server. A live server reports its own runs."""
         path = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
         if path is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "it has no code server, as runs of `arcadia ingest`")

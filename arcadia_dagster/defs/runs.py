@@ -1,7 +1,7 @@
-"""Whose a run is, and which months it is for: one Dagster instance may serve several code locations.
+"""Which code location a run belongs to, and which months it is for: one Dagster instance may serve several locations.
 
-Dagster labels each run that a code location's server starts with `repository@location` (the tag `.dagster/repository`). A run in
-the process of a command, as those of `arcadia ingest`, has no such label: there the tag counts that our jobs carry.
+Dagster labels each run that a code location's server starts with `repository@location` (the tag `.dagster/repository`). A run
+in the process of a command, as of `arcadia ingest`, has no such label: there the tag `JOB_TAG` of our jobs counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class OwnRuns:
     def of_server(
         self, statuses: Sequence[dg.DagsterRunStatus], tags: Mapping[str, str] | None = None
     ) -> dg.RunsFilter:
-        """Asks Dagster for the runs with these statuses and tags that the location's server started."""
+        """A filter for the runs with these statuses and tags that the location's server started."""
         return dg.RunsFilter(statuses=statuses, tags={**(tags or {}), REPOSITORY_LABEL_TAG: self.label})
 
 

@@ -1,4 +1,4 @@
-"""Schedules: what was not delivered is tried again, what is new at the providers is fetched, the month's close is checked."""
+"""Schedules: deliver outstanding invoices again, fetch new files from the providers, check the month's close."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -91,7 +91,7 @@ def fetch_providers(
 month_close = dg.ScheduleDefinition(
     name="month_close",
     job_name=CLOSE,
-    # After the providers were asked for what is new.
+    # After the fetch from the providers.
     cron_schedule="7 6 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -20,7 +20,7 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 WORK_TAG = "arcadia/work"
-"""The tag of a run that says what work it was requested for."""
+"""The tag with the work that a run was requested for."""
 
 MONTHS_PER_RUN = 12
 FAILURES = 3
@@ -37,7 +37,7 @@ _UNDER_WAY = (
 def new_invoice_files(
     partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int
 ) -> dg.SensorDefinition:
-    """The sensor: one run for each stretch of months with new files, or with something that was left half built.
+    """The sensor: one run for each stretch of months with new files or with half-built stages.
 
     Args:
         partitions: The months there are.
@@ -60,7 +60,7 @@ def new_invoice_files(
         warehouse: dg.ResourceParam[WarehouseResource],
         landing: dg.ResourceParam[LandingResource],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        # A tick must be short: what cannot be looked at now is looked at by the next.
+        # A tick must be short: if the warehouse is busy, the next tick looks.
         store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
             own = OwnRuns.of(context)
@@ -133,7 +133,7 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
         for sha256, month in outdated_documents(connection, formats):
             reread = month if month is not None and first <= month <= present else present
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
-        # A run of any month looks at all records; the months of those that turn out to be damaged are due then.
+        # A run of any month looks at all records, and makes the months of damaged ones due.
         if changed := changed_records(connection, landing.get_archive()):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
             due.setdefault(present, []).extend(states)

@@ -35,7 +35,7 @@ _NOT_OFFERED = frozenset({"instance_ref", "shutdown_pipe", "suppress_warnings"})
 
 
 class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's server, which answers only those who may ask.
+    """Dagster's server behind the guard.
 
     Args:
         process: Dagster's own: the instance and the code locations.
@@ -108,7 +108,7 @@ def names_of(values: settings.Settings, listening: str) -> Names:
         values: The settings.
         listening: The name or address that it listens at.
     """
-    # The default is no address that anybody said.
+    # The default is no address that a person has chosen.
     url = values.ui_url if values.is_set("ui_url") else ""
     return Names.of(listening, hosts=values.hosts, url=url, setting="ARCADIA_UI_URL")
 

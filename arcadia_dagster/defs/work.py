@@ -1,4 +1,4 @@
-"""What there is to do: which months a run should be for, decided from the inbox and the warehouse, never from run history.
+"""Which months a run should be for, decided from the inbox and the warehouse, never from run history.
 
 Plain functions, so that they can be tested alone. The sensor asks them what to request; the command line what to run.
 """
@@ -22,7 +22,7 @@ class Work:
 
     Attributes:
         months: The months, in order.
-        digest: Stands for just this work: other files or other versions give another digest.
+        digest: A digest of this work: other files or other versions give another one.
     """
 
     months: tuple[date, ...]
@@ -52,7 +52,7 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
 
 
 def add_files(due: dict[date, list[str]], files: Iterable[InboxFile], *, first: date, present: date) -> None:
-    """Add the new files to what is due, each to the month that a run for it should have.
+    """Add the new files to the due months, each to the month for which a run should take it.
 
     Any run registers every file of the inbox. So a file whose name does not tell a month with a partition, as an inventory's,
     goes with the latest month that is due anyway, or with the present one; what it states is built by the run after.
@@ -73,7 +73,7 @@ def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:
     """The months in stretches of adjacent ones, each with a digest of what is due in it.
 
     Args:
-        due: For each month, whatever tells this work from other work.
+        due: For each month, texts that tell this work from other work.
         longest: How many months a stretch may have.
     """
     return [

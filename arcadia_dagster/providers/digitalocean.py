@@ -113,8 +113,8 @@ class DigitalOceanClient:
             deadline: Seconds for one whole request, from connecting to the last byte of the answer.
             retry_delays: Seconds before the second request, before the third, and so on.
             jitter: By how much a pause may be longer, at random, as a share of it.
-            longest_pause: The longest pause that DigitalOcean is given where it asks for one, in seconds. Its limit by the
-                minute asks for no more than one.
+            longest_pause: The longest pause, in seconds, that it takes when DigitalOcean asks for one. DigitalOcean's limit by
+                the minute never asks for more than a minute.
             patience: Seconds that failed requests and pauses may take in all, as long as this client lives.
             sleep: Waits for so many seconds.
             clock: The time, in seconds since 1970-01-01 UTC, for pauses that end at a time.
@@ -138,7 +138,7 @@ class DigitalOceanClient:
             setting="ARCADIA_DIGITALOCEAN_URL",
             limits=Limits(connect=connect_timeout, read=read_timeout, deadline=deadline, answer_bytes=_ANSWER_BYTES),
             retries=Retries(delays=retry_delays, jitter=jitter),
-            # Without a network no name resolves: it is as likely to pass as to be a wrong setting.
+            # A name that does not resolve counts as passing: without a network no name resolves.
             failures=Failures(passing=TransientFailure, setting=ConfigurationFailure, unresolved=TransientFailure),
             redact=lambda words: words.replace(token, "[token]"),
             sleep=sleep,
@@ -265,7 +265,7 @@ class DigitalOceanClient:
         )
 
     def _spend(self, seconds: float, why: str) -> None:
-        """Count what a pause takes of this client's patience."""
+        """Count a pause against this client's patience."""
         if self._lost + seconds > self._patience:
             raise GivenUp(f"{why}; failures and pauses took {self._lost:.0f} s: fetch again later")
         self._lost += seconds
@@ -301,7 +301,7 @@ class DigitalOceanClient:
         return self._service.request("GET", url, headers=headers, asked_for=_named(path))
 
     def _note_quota(self, response: httpx.Response) -> None:
-        """Note when a request is allowed again, where none is left now.
+        """Note when DigitalOcean allows the next request, if its quota is used up.
 
         What is left and when that changes are told by `ratelimit-remaining` and `ratelimit-reset`, seconds since 1970.
         """
@@ -403,7 +403,7 @@ def _inner(answer: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def _id_of(entry: Mapping[str, Any]) -> str:
-    """The resource's id; a reserved IP has none but its address.
+    """The resource's id; that of a reserved IP is its address.
 
     Raises:
         UnusableAnswer: It has none.

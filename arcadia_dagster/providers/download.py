@@ -1,11 +1,11 @@
-"""What is new at a provider becomes files in the inbox: one for each invoice, one a day for what the account runs.
+"""Downloading new invoices into the inbox, a file for each, and once a day an inventory of the account.
 
 What belongs here: which invoices are new, what a file holds and how it gets into the inbox whole. What does not: requests
 (`digitalocean.py`), and what becomes of the files (`landing`): they take the same door as any other.
 
-There is no state but the files' names. An invoice's name has its id and when it was last changed: where a document of that
-name is registered, or lies in the inbox, the invoice is not new. The same content is the same bytes, so that a file that is
-downloaded again, for a warehouse that was rebuilt or an inbox that was emptied, is no new document.
+The files' names are the only state. A name has the invoice's id and the time of its last change: if a document of that name is
+registered, or lies in the inbox, the invoice is not new. The same content is the same bytes, so that a file that is downloaded
+again, for a warehouse that was rebuilt or an inbox that was emptied, is no new document.
 
     digitalocean-invoice-2026-04-22737513-...-20260501T063150Z.json
       {"invoice": {...}, "items": [...], "kind": "digitalocean_invoice", "summary": {...}}
@@ -187,7 +187,7 @@ def _document(client: DigitalOceanClient, invoice: _Invoice) -> dict[str, Any]:
 def _inventory(client: DigitalOceanClient, now: datetime) -> dict[str, Any] | None:
     """What the account runs; None where it runs nothing.
 
-    With the day: that a resource was seen again is news, even where nothing else has changed.
+    It has the day: seeing a resource again is news, even if nothing else has changed.
     """
     resources = client.resources()
     return {"resources": resources, "taken_on": f"{now:%Y-%m-%d}"} if resources else None

@@ -1,4 +1,4 @@
-"""What is served over HTTP from here, behind a guard: the Dagster UI and the statements. The sandbox has the same guard.
+"""Serving over HTTP behind a guard: the Dagster UI and the statements. The sandbox has the same guard.
 
-What belongs here: who may ask, and starting a server that asks that first. What does not: what the answers are.
+What belongs here: who may ask, and starting a server with that guard. What does not: the answers.
 """

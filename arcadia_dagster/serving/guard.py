@@ -1,9 +1,10 @@
-"""Who may ask what is served here: people and programs that mean this server, and no page of another site.
+"""Who may ask this program's servers: people and programs that mean this server, and no page of another site.
 
-A browser sends requests for every page that its user opens, also to servers on the user's own machine. Two headers tell, and no
-page can change them. `Host` is the name that the browser asks for: it betrays a page whose own name was made to lead here (DNS
-rebinding). `Origin` is the site of the page that asks; a request that may change something always has it. What an image, a link
-or a form can send needs neither a script nor a permission. So nothing is changed by GET, nor by a body that a form can make.
+A browser sends requests for every page that its user opens, also to servers on the user's own machine. Two headers tell such
+requests apart, and no page can change them. `Host` is the name that the browser asks for: it shows a page whose own name was
+made to lead here (DNS rebinding). `Origin` is the site of the page that asks; a browser always sends it with a request that may
+change something. An image, a link or a form needs no script and no permission to send a request. So a GET, or a body that a
+form can send, changes nothing.
 
 Rules: https://fetch.spec.whatwg.org/#cors-safelisted-request-header (which content types need no permission), and
 https://datatracker.ietf.org/doc/html/rfc6454#section-7 (Origin).
@@ -40,7 +41,7 @@ class Names:
 
     Attributes:
         hosts: What `Host` may name, in lower case, without a port: the port of a tunnel is not ours.
-        sites: The sites of its own pages that it cannot tell by `Host`: a proxy's, which speaks TLS for it.
+        sites: The sites of its own pages that `Host` does not give: those of a proxy that speaks TLS for it.
         setting: The setting that such a site is said by.
     """
 
@@ -53,7 +54,8 @@ class Names:
         """The loopback names, and those given.
 
         Args:
-            listening: The name or address that the server listens at; one that stands for all addresses is no name.
+            listening: The name or address that the server listens at; an address that means all addresses (`0.0.0.0`) is no
+                name.
             hosts: Further names, as of a proxy.
             url: Where people see the server, if somebody has said it.
             setting: The setting that the URL is said by, if there is one.
@@ -83,7 +85,7 @@ class Names:
         # loopback name has a port of its own.
         is_said = asked[1] not in LOOPBACK and any(site[1] == asked[1] for site in self.sites)
         own = self.sites if is_said else {asked, *self.sites}
-        # `null`, which a frame or a file may be, is no site; nor are two.
+        # `null`, which frames and files send, is no site, and two values are none either.
         if not origins or (len(origins) == 1 and _site_of(origins[0]) in own):
             return None
         told = f"refused: pages of {_quoted(origins[0])} may not ask this server"
@@ -93,7 +95,7 @@ class Names:
 
 
 class Guard:
-    """An ASGI application that lets another answer only those who may ask.
+    """An ASGI application that passes on to another one only the requests that are allowed.
 
     Args:
         app: The application.
@@ -132,7 +134,7 @@ def refused(status: int, reason: str) -> PlainTextResponse:
 
 
 def _framed_by_its_own_pages(send: Send) -> Send:
-    """No other page may show this one within itself, and lay its own buttons over ours."""
+    """No page of another site may frame this one and lay its own buttons over ours."""
 
     async def framed(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""HTTP to services elsewhere: what finance, providers and the webhook need alike, and nothing of what their answers mean."""
+"""HTTP to services elsewhere: the common part of finance, providers and the webhook. What an answer means is not here."""
 
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
 from arcadia_dagster.transport.urls import exposure, is_loopback, parsed_url

@@ -24,7 +24,7 @@ EXCHANGE_FAILED: Final = (httpcore.TimeoutException, httpcore.NetworkError, http
 """What is raised when the network or the other side fails."""
 
 Breakage: TypeAlias = Literal["unresolved", "no TLS", "too slow", "no HTTP", "dropped"]
-"""How a request failed that got no complete answer."""
+"""How a request without a complete answer failed."""
 
 
 def authorities() -> ssl.SSLContext:
@@ -42,7 +42,7 @@ def authorities() -> ssl.SSLContext:
 
 @contextmanager
 def exchange(deadline: float) -> Iterator["Exchange"]:
-    """Give whatever is requested within so many seconds for all of it, from connecting to the last byte."""
+    """Give the request within the block so many seconds in all, from connecting to the last byte."""
     begun = Exchange(expires=time.monotonic() + deadline)
     running = _EXCHANGE.set(begun)
     try:
@@ -75,9 +75,9 @@ def breakage(error: Exception, begun: "Exchange") -> tuple[Breakage, str]:
 
 
 def beginning_of(response: httpx.Response, exchange: "Exchange", most: int) -> bytes:
-    """Read as much of an answer as can matter; one that goes on is cut off.
+    """Read an answer up to its limit, and cut off the rest.
 
-    A status other than 2xx says enough by itself: where the connection breaks during its words, they are done without.
+    A status other than 2xx says enough by itself: if the connection breaks after it, the words that came are enough.
     """
     content = bytearray()
     try:
@@ -124,7 +124,7 @@ _EXCHANGE: ContextVar[Exchange] = ContextVar("exchange")
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every step ends with the deadline of the request that uses it."""
+    """A connection with the deadline of the request that uses it, for every step."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

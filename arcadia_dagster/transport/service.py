@@ -1,6 +1,7 @@
-"""A service elsewhere: where it is, how long it may take, how often it is asked, and what its failures come to.
+"""A service elsewhere: its address, its time limits, its retries, and the exceptions for its failures.
 
-What belongs here is what finance, providers and the webhook need alike. What an answer means is its client's matter.
+What belongs here: the common part of finance, providers and the webhook. What does not: the meaning of an answer, which its
+client knows.
 """
 
 import contextlib
@@ -33,12 +34,12 @@ Result = TypeVar("Result")
 
 
 class ServiceError(Exception):
-    """A service did not do what it was asked for, or nobody can say whether it did.
+    """A service did not carry out the request, or nobody can say whether it did.
 
     Attributes:
         status: The HTTP status of the last answer; None where there was none.
         requests: How many requests were attempted, connections that failed included; 0 where none was.
-        retry_after: Seconds from the last answer that the service asked to be left alone for; None where it did not ask.
+        retry_after: The seconds in the last answer's `Retry-After`; None where it has none.
     """
 
     def __init__(
@@ -56,9 +57,9 @@ class Limits:
 
     Attributes:
         connect: For a connection, TLS included.
-        read: Without a byte of the answer, or without taking one of ours.
+        read: Without a byte of the answer, or while it takes no byte of the request.
         deadline: For the whole request, from connecting to the last byte of the answer.
-        answer_bytes: How much of an answer can matter; one that goes on is cut off.
+        answer_bytes: The most bytes of an answer that are read; the rest is cut off.
     """
 
     connect: float = 5.0
@@ -69,13 +70,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How often the same is asked again after a passing failure. Times are in seconds.
+    """The retries after a passing failure. Times are in seconds.
 
     Attributes:
-        delays: Before the second request, before the third, and so on; none: it is asked once.
+        delays: Before the second request, before the third, and so on; empty: one request only.
         jitter: By how much a pause may be longer, at random, as a share of it: so that many clients that failed together do
             not come back together.
-        longest: The longest `Retry-After` that is waited for; one that asks for more ends the matter.
+        longest: The longest `Retry-After` to wait for; after a longer one there is no retry.
     """
 
     delays: tuple[float, ...] = ()
@@ -85,11 +86,11 @@ class Retries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failures:
-    """What a service's failures are raised as: by what is to be done next.
+    """The exceptions for a service's failures, by what a caller does next.
 
     Attributes:
-        passing: It was away or too slow: the same may get through later.
-        setting: Nothing gets through as things are set up.
+        passing: It was away or too slow: the same request may get through later.
+        setting: No request gets through: a setting is wrong.
         unresolved: Its host name does not resolve.
     """
 
@@ -162,7 +163,7 @@ class Service:
 
         Args:
             ask: Asks once; it gets the request's number, from 1.
-            before_pause: Gets the seconds of each pause and the failure before it; what it raises ends the matter.
+            before_pause: Gets the seconds of each pause and the failure before it; an exception from it ends the retries.
 
         Raises:
             ServiceError: What the last request raised, or the first that is no passing failure.
@@ -197,12 +198,12 @@ class Service:
         Args:
             method: `GET` or `POST`.
             url: Where, with the base URL.
-            headers: What it says beside what every request says.
-            number: Which request for the same it is, from 1.
+            headers: Headers besides those of every request.
+            number: The number of the try, from 1.
             content: Its body.
             params: Its query, in place of what the URL has.
-            most: How many bytes of the answer can matter, in place of the limit. One byte more tells that it goes on.
-            asked_for: What it asks for, as a failure names it, where the service is asked for several things.
+            most: The most bytes of the answer to read, in place of the limit. One byte more shows that it was cut off.
+            asked_for: The thing that it asks for, as a failure names it, for a service with several kinds of requests.
 
         Raises:
             ServiceError: As one of `failures`: there is no complete answer.

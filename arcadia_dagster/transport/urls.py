@@ -10,7 +10,7 @@ _PORTS: Final = range(1, 65536)
 
 
 def parsed_url(base_url: str) -> httpx.URL | None:
-    """Parse an http(s) URL; None where it is none, so that no error that quotes it is left in a chain."""
+    """Parse an http(s) URL; None for any other text, so that no exception in a chain quotes it."""
     try:
         url = httpx.URL(base_url)
         url.raw_host.decode("ascii").encode("idna")  # as the resolver will do
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 def exposure(url: httpx.URL, *, allow_http: bool = False, allowed_by: str = "") -> str | None:
-    """Say why nothing should be sent to a base URL that could be used; None where it may.
+    """Say why nothing should be sent to a valid base URL; None where requests may go there.
 
     Args:
         url: The base URL.

@@ -1,4 +1,4 @@
-"""What other services say, made fit to be shown, and when they ask to be left alone."""
+"""Making other services' words fit to be shown, and reading their `Retry-After`."""
 
 import re
 from datetime import UTC
@@ -18,7 +18,7 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         now: The time, in seconds since 1970-01-01 UTC.
 
     Returns:
-        Seconds from now, 0 for a date in the past, a day at most: who asks for more is asked again after a day. None where
+        Seconds from now, 0 for a date in the past, a day at most. None where
         there is no header or it is neither of the two.
     """
     if value is None:

@@ -1,4 +1,4 @@
-"""The asset `documents`: the inbox is landed, of whatever months its files are."""
+"""The asset `documents`: it lands the inbox, with files of any month."""
 
 import dagster as dg
 import duckdb
@@ -22,8 +22,8 @@ FROM unreplaced_documents ORDER BY received_at DESC
 """
 
 
-# It has no data version but its code's. Which months a document concerns, the warehouse knows; a version that each new file
-# changes would show all months as stale.
+# It has no data version but its code's. The warehouse knows which months a document concerns; a version that changes with each
+# new file would show all months as stale.
 @dg.asset(
     group_name=common.INVOICES,
     kinds={"duckdb", "file"},

@@ -1,4 +1,4 @@
-"""The asset `finance_records`: ready invoices are pushed to finance, and what it answered is kept."""
+"""The asset `finance_records`: it pushes ready invoices to finance, and keeps finance's answers."""
 
 from datetime import date, datetime
 
@@ -17,7 +17,7 @@ from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 DUE_AT_TAG = "arcadia/due_at"
-"""A run with this tag (a time in ISO 8601) leaves out what is to be left alone for beyond it; any other run tries everything."""
+"""A run with this tag (a time in ISO 8601) leaves out invoices that are due later; any other run tries all."""
 
 _PREVIEW = """
 SELECT invoice_month, tenant_id, source, external_id, state, action, finance_invoice_id,

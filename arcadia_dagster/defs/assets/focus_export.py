@@ -1,4 +1,4 @@
-"""The asset `focus_export`: each month's lines and invoices as FOCUS files, for whatever reads that."""
+"""The asset `focus_export`: each month's lines and invoices as FOCUS files, for other programs."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
         for month in common.months_of(context):
             with warehouse.get().read() as connection:
                 exported = export_month(connection, folder, month)
-            # As text: Parquet files of the same rows may differ.
+            # The version is of the CSV files: Parquet files of the same rows may differ.
             made[month] = versions.version_of_files(path for path in exported.files if path.suffix == ".csv")
             by_month[month] = {
                 common.PARTITION_ROW_COUNT: exported.lines,

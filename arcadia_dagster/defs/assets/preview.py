@@ -1,4 +1,4 @@
-"""What a person sees of a month in the UI: figures that plot, and tables to look at.
+"""A month in the UI: figures that it plots, and tables.
 
 pandas carries the tables. Amounts in them are text that was made exactly; the figures are floats, which is all that the UI can
 plot: they are for the eye, and nothing is computed from them.
@@ -50,7 +50,7 @@ def totals_by_month(
 def tables_by_month(
     connection: duckdb.DuckDBPyConnection, months: Collection[date], query: str
 ) -> dict[date, dg.TableMetadataValue]:
-    """A table for each month that has rows in the query's answer, its first rows only.
+    """A table for each month in the query's answer, with its first rows only.
 
     Args:
         connection: An open warehouse.

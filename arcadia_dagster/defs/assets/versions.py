@@ -1,4 +1,4 @@
-"""What Dagster is told of versions, so that the UI shows as stale what is stale.
+"""Data versions and code versions for Dagster, so that the UI shows exactly the stale months as stale.
 
 A month's data version stands for its content: made again with the same content, it has the same version, and what comes after it
 stays fresh. An asset's code version stands for the source of all that makes it.
@@ -34,12 +34,12 @@ _SHARED = (
 
 
 def parts_of(asset: str, *others: str) -> tuple[str, ...]:
-    """What makes an asset: folders of the package with all in them, and single files, by their names in it."""
+    """The source of an asset: folders and single files of the package, by their paths in it."""
     return (f"{FOLDER}/{asset}.py", *_SHARED, *others)
 
 
 def code_version(asset: str, *others: str) -> str:
-    """Stands for the source of all that makes an asset: every change of it gives another version, and nothing else does.
+    """A hash of the source of all that makes an asset: each change of the source gives another version, and nothing else does.
 
     It reads the package's own files, as importing does. So nobody has to remember to raise a number, at the price that a
     change of words alone counts as a change.
@@ -67,7 +67,7 @@ def _digest(part: str) -> str:
 
 
 def version_of_files(paths: Iterable[Path]) -> str:
-    """The data version of what is kept as files: it stands for their bytes."""
+    """The data version of files: a hash of their bytes."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -96,7 +96,7 @@ def note(context: dg.AssetExecutionContext, made: Mapping[date, Made]) -> None:
 
     Args:
         context: The step's.
-        made: The months that the step has made: those of the run, and those that had to be made with them.
+        made: The months that the step has made: the run's months, and the months that had to be made with them.
     """
     _made[context.get_step_execution_context()] = {month.isoformat(): made[month] for month in sorted(made)}
 
@@ -118,7 +118,7 @@ def _own_versions(
     made = _made.get(step_context, {})
     partitions = [*asset_partitions]
     others = [month for month in made if month not in partitions] if partitions else []
-    # What a step notes last is what readers of the asset's latest event see: the months of the run.
+    # The run's months come last, for readers of the asset's latest event see the last one.
     for event in _EVENTS(
         asset_key, [*others, *partitions], output, output_def, io_manager_metadata, step_context, execution_type
     ):

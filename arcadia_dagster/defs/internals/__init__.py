@@ -1,4 +1,4 @@
-"""The only place that names Dagster's internals: what we use of them, and why nothing public does.
+"""The only place that names Dagster's internals: which we use, and why nothing public serves.
 
 Dagster may change or remove each of these with any minor version, so `pyproject.toml` allows one (1.13). Where a test fails after
 an upgrade, look here first. What only the web server needs takes a sixth of a second to import, and is in `web.py`.
