@@ -1,7 +1,7 @@
-"""Which invoice a statement is about: the one whose lines other documents have, whatever they call its account.
+"""Which invoice a statement is about: the one with the same id in other documents, under any account.
 
 A statement may name an invoice by the number printed on it where its lines have an id, may not know the account, and may come
-first. So it is placed by what is registered by now, each time; what it says itself stays in `stated_invoices`.
+first. So each landing places it anew by the present register; its own words stay in `stated_invoices`.
 """
 
 from datetime import date
@@ -13,13 +13,13 @@ from arcadia_dagster.warehouse.keys import InvoiceKey
 
 
 def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
-    """Give the statements the keys of the invoices that they are about.
+    """Give each statement the key of the invoice that it is about.
 
-    Of several invoices with its id it is that of its own account, else one of which either does not tell the account, else any;
-    of these the one whose month is nearest.
+    Of several invoices with the statement's id, the one of its account counts, else one where invoice or statement has no
+    account, else any; of these the one with the nearest month.
 
     Returns:
-        The months of invoices that a statement came to or has left.
+        The months of the invoices that have gained or lost a statement.
     """
     rows = connection.execute(
         f"""

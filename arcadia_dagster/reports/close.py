@@ -116,7 +116,7 @@ def close(accounts: Iterable[Account], *, today: date, close_day: int) -> Close:
         close_day: The day of a month from which the month before must be complete, 1 to 28.
     """
     month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
-    # What was seen only since is not expected before.
+    # An account that was first seen after the month is not expected in it.
     standings = tuple(
         Standing(account, _state(account, month, last), last)
         for account in sorted(accounts, key=lambda one: (one.source, one.account_id))
@@ -135,7 +135,7 @@ def _state(account: Account, month: date, last: date) -> State:
 
 
 def accounts(connection: duckdb.DuckDBPyConnection) -> list[Account]:
-    """Every account that has an invoice in the warehouse; what has none and comes to nothing is none."""
+    """Every account with an invoice in the warehouse; lines that belong to no invoice and sum to 0 make no account."""
     rows = connection.execute(
         """
         SELECT source, account_id, list(DISTINCT invoice_month),

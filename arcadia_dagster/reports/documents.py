@@ -1,4 +1,4 @@
-"""What became of a file: which document it is, where it lies, whether it was taken, what it states, what took its place."""
+"""What became of a file: its document, its paths, its status, its invoices, and the documents that have replaced it."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ class _Name:
 def find_document(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path, *, max_bytes: int) -> Found:
     """The document that a person means by a file, its path in the inbox, its name, or the beginning of its SHA-256.
 
-    Of the documents that came under one path the one that lies there is meant, else the one that came last.
+    Of several documents of one path, it is the one that lies there now, else the one that came last.
 
     Args:
         connection: An open warehouse.
@@ -136,7 +136,7 @@ def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, m
 
 
 def _called(text: str) -> str:
-    """SQL over names of documents: whether one is meant by its file's name, or by the beginning of its SHA-256."""
+    """SQL over names of documents: whether the text is the file's name, or the beginning of its SHA-256."""
     prefix = text.lower()
     is_hash = FEWEST_DIGITS <= len(prefix) <= _SHA256_DIGITS and set(prefix) <= _HEXADECIMAL
     by_hash = f" OR starts_with(document_sha256, {text_literal(prefix)})" if is_hash else ""

@@ -141,7 +141,7 @@ def _rules(
     versions: list[dict[str, Any]],
     added: list[dict[str, Any]],
 ) -> Iterator[dict[str, str]]:
-    """What the rules for the invoice's account say that made a difference to it."""
+    """The rules for the invoice's account that made a difference to it."""
     current = [version for version in versions if version["status"] == "current"]
     total: dict[str, Any] = totals[0] if totals else {}
     is_by_rule = any(version["id_basis"] == "rule" for version in current)
@@ -176,7 +176,7 @@ def _stated_sql(where: str) -> str:
 def _agreements(
     connection: duckdb.DuckDBPyConnection, where: str, totals: list[dict[str, Any]]
 ) -> list[dict[str, str | None]]:
-    """Whether lines, statement and each finance service come to the same; nothing where nothing is invoiced."""
+    """Whether lines, statement and each finance service have the same total; empty where nothing is invoiced."""
     if not totals or totals[0]["is_nothing"]:
         return []
     taken = fetch(connection, f"SELECT target, amount_gross_minor FROM finance_amounts WHERE {where} ORDER BY target")

@@ -28,7 +28,7 @@ Content = Literal["invoices", "lines"]
 CONTENTS: Final[tuple[Content, ...]] = ("invoices", "lines")
 
 # OWASP, CSV Injection: a spreadsheet takes a cell for a formula that begins with one of these; Excel their wide forms too.
-# What begins with quotes before one gets another quote, so that taking one away always gives the text back.
+# A text that begins with quotes before such a character gets one more quote, so that removing one always gives the text back.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _MEMORY_LIMIT: Final = "300MB"
@@ -253,7 +253,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options
 def _options(content: Content, format: Format) -> str:  # noqa: A002
     if format == "parquet":
         return "FORMAT parquet, COMPRESSION zstd"
-    # All text is quoted: what is quoted and empty is an empty text, what is neither is nothing.
+    # All text is quoted: a quoted empty value is an empty text, an unquoted one is NULL.
     texts = ", ".join(column.name for column in _COLUMNS[content] if column.type.startswith("VARCHAR"))
     return rf"FORMAT csv, HEADER, NEW_LINE '\r\n', FORCE_QUOTE ({texts})"
 

@@ -1,7 +1,7 @@
 """What waits for a person, from one query a kind: checks show it, alerts send it, and commands list it.
 
-Nothing here is about how a finding is shown. Who shows one takes it as it is, or as `Finding.as_json` has it; nobody reads a
-table that was made for the eye.
+How a finding is shown is not here. Programs take findings as objects, or by `Finding.as_json`; none reads a table that was made
+for people.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from arcadia_dagster.reports.witnesses import NOT_STATED as _NOT_STATED
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
-# The facts that say which cause a finding is; the others may change while it lasts.
+# The facts that identify the cause of a finding; the others may change while it lasts.
 _IDENTITY: Final = (
     *("file", "problem", "month", "source", "account_id", "external_id", "line_number", "currency", "state"),
     *("held_because", "finance_invoice_id", "what", "tenant_id", "account", "project"),
@@ -36,7 +36,8 @@ class Finding:
 
     Attributes:
         kind: Of which kind: its name, see `KINDS`.
-        identity: Stands for its cause: the same for as long as that lasts, 16 hexadecimal digits. It says nothing to a person.
+        identity: A key of its cause, 16 hexadecimal digits, which stays the same while the cause lasts. It means nothing to a
+            person.
         subject: Which invoice, file, account or route: `2026-04 digitalocean/77/1001`. It may be a stranger's words.
         what: What is wrong with it; empty where its kind says all. It may be a stranger's words too.
         advice: What to do about findings of its kind.
@@ -74,11 +75,12 @@ class Kind:
         name: Its name, which is also that of the check that shows it.
         advice: What to do about it.
         query: SQL whose rows are findings, those to look at first before all others. `month` is `2026-04`, columns that end with
-            `_minor` are minor units of the row's `currency`. Of what only a finance service can tell it depends on the recipient.
+            `_minor` are minor units of the row's `currency`. For facts that only a finance service has, it depends on the
+            recipient.
         command: What to type, with `{invoice}`, `{account}` or `{file}` for what it is about; empty where nothing can be typed.
         words: What is wrong, with `{column}` for what a row has; empty where the usual columns say it, see `_WORDS`.
         identity: The columns that say which cause a row is.
-        is_settled_by_commands: Whether a person's command may settle it, so that what is shown of it is brought up to date then.
+        is_settled_by_commands: Whether a person's command may settle it, so that the command has the check evaluated.
         invoice_id: The column with the id of the one invoice that a row is about; None where rows are about something else.
     """
 
@@ -122,7 +124,7 @@ class Kind:
             file=shlex.quote(facts.get("file", "")),
         )
         if facts.get("state") in NEEDS_A_PERSON:
-            # Only what finance has refused: what is routed otherwise since, finance would then have twice.
+            # Only for what finance has refused: finance would have an invoice twice that is routed otherwise since.
             command += " --again"
         return Finding(
             kind=self.name,
@@ -136,7 +138,7 @@ class Kind:
 
 
 def identity_of(*parts: str) -> str:
-    """A short name for a cause."""
+    """The key of a cause."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -270,7 +272,7 @@ ORDER BY invoice_month DESC, source, external_id
 
 
 def _left_over_sql(recipient: Recipient) -> str:
-    """SQL: what finance has and we would not push any more, until `arcadia reconcile` sees that it is gone.
+    """SQL: invoices in finance that we would not push any more, until `arcadia reconcile` sees that they are gone.
 
     What went to another target, such as a sandbox, is nobody's concern here.
     """
@@ -321,8 +323,7 @@ DOUBTFUL_TAX: Final = Kind(
     "look at the lines; this program goes by the provider's own type, then by whole words.",
     _DOUBTFUL,
     command="arcadia explain {invoice}",
-    # A doubtful line comes again on each month's invoice, and nothing has to be done about it: it is one cause for as long as it
-    # is called so.
+    # A doubtful line comes again on each month's invoice and needs no action, so lines with the same name are one cause.
     identity=("source", "account_id", "service_name", "description", "is_tax", "currency"),
     invoice_id="external_id",
 )
@@ -392,13 +393,13 @@ KINDS: Final = (
     NOT_STATED,
     MISSING,
 )
-"""All that a query finds. What a month's close lacks is found by `of_close`."""
+"""All kinds with a query. `of_close` finds what a month's close lacks."""
 
 _CLOSE: Final = Kind(
     "month_is_complete",
     "put its invoice into the inbox, release what is held, or say that the account has ended with "
     "`arcadia end ACCOUNT --reason ...`",
-    # No query: what an account lacks is an invoice that nobody has.
+    # No query: the finding is about an invoice that is missing.
     "",
     command="arcadia end {account} --reason '...'",
     is_settled_by_commands=True,
@@ -454,7 +455,7 @@ def _of(recipient: Recipient | None) -> list[Kind]:
 
 
 def of_close(month: Close, standings: Iterable[Standing]) -> list[Finding]:
-    """How accounts stand in the closed month, each as a finding: what the month lacks, where they are its open ones."""
+    """Accounts of the closed month as findings: for the open ones, what the month lacks."""
     return [
         _CLOSE.finding(
             {

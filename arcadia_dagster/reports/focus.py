@@ -1,8 +1,8 @@
 """A month as FOCUS: its lines as Cost and Usage 1.2, its invoices as Invoice Detail 1.4, each as Parquet and as CSV.
 
-An invoice says what is billed, and nothing of list or contracted prices: those costs are what is billed, and unit prices are left
-out. Nothing is rounded in Cost and Usage. Invoice Detail has the invoice's amounts as they are pushed: a row for each charge
-category, in whole minor units that sum to gross, the tax row being the invoice's tax.
+An invoice has billed amounts, and no list or contracted prices: list and contracted cost are the billed amount, and unit prices
+are left out. Nothing is rounded in Cost and Usage. Invoice Detail has the invoice's amounts as they are pushed: a row for each
+charge category, in whole minor units that sum to gross, the tax row being the invoice's tax.
 
 Source: the FinOps Open Cost and Usage Specification, versions 1.2 and 1.4, https://focus.finops.org.
 """
@@ -160,9 +160,9 @@ def _lines_sql(month: date) -> str:
 def _cost_and_usage(month: date) -> dict[str, str]:
     """The columns of Cost and Usage 1.2, in the order of their names, and where each line comes from: SQL over `_lines_sql`.
 
-    What no invoice tells of (commitments, capacity, regions, SKUs, unit prices) is NULL; what must not be NULL is said to be not
-    stated. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether a
-    charge recurs is not known either: what is not usage counts as charged once.
+    Columns that no invoice fills (commitments, capacity, regions, SKUs, unit prices) are NULL, or `not stated` where NULL is
+    not allowed. PricingCurrency and PricingCurrencyEffectiveCost are left out: no prices are known in another currency. Whether
+    a charge recurs is not known either: what is not usage counts as charged once.
     """
     is_usage = "charge_category = 'Usage' AND quantity IS NOT NULL AND unit IS NOT NULL"
     resource = "coalesce(resource_id, matched_resource_id)"
@@ -179,7 +179,7 @@ def _cost_and_usage(month: date) -> dict[str, str]:
         "ChargeCategory": "charge_category",
         "ChargeDescription": "description",
         "ChargeFrequency": "CASE charge_category WHEN 'Usage' THEN 'Usage-Based' ELSE 'One-Time' END",
-        # What states no period of its own is charged for the invoice's.
+        # A line without a period has the invoice's.
         "ChargePeriodEnd": f"coalesce(charge_period_end, {month_end})",
         "ChargePeriodStart": f"coalesce(charge_period_start, {month_start})",
         "ConsumedQuantity": f"CASE WHEN {is_usage} THEN quantity END",

@@ -1,4 +1,4 @@
-"""What lines, statements and finance say of each invoice, and how much of the spend has a second witness."""
+"""The totals of each invoice by lines, statement and finance, and the share of the spend that has a second witness."""
 
 from collections.abc import Collection
 from datetime import date
@@ -51,7 +51,7 @@ ORDER BY invoice_month DESC, source, account_id, external_id
 def agreements(
     connection: duckdb.DuckDBPyConnection, target: str, months: Collection[date] | None = None
 ) -> dict[InvoiceKey, Agreement]:
-    """What each invoice comes to by its lines, by what is stated, and by what a finance service took last.
+    """Each invoice's total by its lines, by its statement, and by the last push that a finance service took.
 
     Args:
         connection: An open warehouse.

@@ -1,7 +1,7 @@
 """What each tenant bears of each invoice: made with the totals, in the same transaction.
 
-Here alone it is decided under which tenant, and by which id, finance knows an invoice or a part of one. Two invoices that it
-would take for one are told here too, over all months.
+Only this module decides under which tenant and id finance knows an invoice or a part of one. It also finds, over all months,
+invoices that finance would take for one.
 """
 
 from collections.abc import Collection, Iterator
@@ -44,7 +44,7 @@ def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[
     for source, account_id, month in sorted(routed):
         where = f"invoice_month = DATE '{month}' AND source = {text_literal(source)} AND account_id = {text_literal(account_id)}"
         insert(connection, schema.ALLOCATIONS, list(_rows(connection, routes.of(source, account_id, month), where)))
-    # What no route concerns is all borne by the identity's own tenant: by one statement, for there may be a million.
+    # The identity's own tenant bears all invoices that no route concerns: by one statement, for there may be a million.
     connection.execute(
         f"""
         INSERT INTO allocations BY NAME
@@ -141,16 +141,16 @@ def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:
 _SAME_ID = " has an invoice with the same id"
 
 _OWN_ID = "({part}.finance_external_id || '-' || {part}.account_id)"
-"""SQL: by which id finance knows an invoice of its own, where another account has its id."""
+"""SQL: the id in finance of an invoice whose own id another account has too."""
 
 _OF_ITS_OWN = f"""
 SELECT DISTINCT source, account_id, external_id
 FROM (SELECT source, account_id, external_id, unnest(overruled) AS seen FROM releases)
 WHERE starts_with(seen, 'account ') AND contains(seen, '{_SAME_ID}')
 """
-"""SQL: the invoices of which a person has said that they are others than those of other accounts with the same id.
+"""SQL: the invoices that a person has declared different from those of other accounts with the same id.
 
-Whatever their version: by then finance knows them by that id.
+They keep that id in every version, for finance knows them by it.
 """
 
 _FIRST = "source || '/' || first_account_id || '/' || first_external_id"
@@ -198,7 +198,7 @@ FROM late
 
 
 def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Hold what is in conflict now; what is not any more is built again, which finds whether anything else holds it."""
+    """Hold the invoices in conflict; build those that are no longer in conflict again, for something else may hold them."""
     connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE conflicts AS {_CONFLICTS}")
     settled = connection.execute(
         "SELECT DISTINCT invoice_month FROM tax_split_totals ANTI JOIN conflicts USING (source, account_id, external_id) "

@@ -44,7 +44,7 @@ WHERE line.document_sha256 = match.document_sha256 AND line.line_number = match.
 
 
 def content_for_matching(connection: duckdb.DuckDBPyConnection) -> str:
-    """What stands for that of `cloud_resources` by which lines are matched: the same until an inventory changes any of it."""
+    """A digest of the columns of `cloud_resources` that matching uses: the same until an inventory changes any of them."""
     [(count, content)] = connection.execute(
         f"SELECT count(*), coalesce(bit_xor(hash({_MATCHED_BY})), 0) FROM cloud_resources"
     ).fetchall()
@@ -52,7 +52,7 @@ def content_for_matching(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def build_cloud_resources(warehouse: Warehouse) -> None:
-    """Replace `cloud_resources` by what the registered inventories list; the newest word on each resource counts.
+    """Replace `cloud_resources` by the resources of the registered inventories; the newest row of each resource counts.
 
     Where that changes anything, the lines of all months are matched anew: which resource a line is for must not depend on
     whether its month was built before or after an inventory came.

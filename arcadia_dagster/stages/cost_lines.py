@@ -26,17 +26,17 @@ _HAS_LINES = "NOT coalesce(is_statement, false)"
 def build_cost_lines(
     warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], range_: MonthRange
 ) -> set[date]:
-    """Replace the months of `cost_lines` by the lines of their current documents, and what brings them to stated totals.
+    """Replace the months of `cost_lines` by the lines of their current documents, and the lines that make up stated totals.
 
-    Documents are read without the lock. Under it the versions are compared: where another run has replaced one of the
-    months meanwhile, what is missing is read and the comparison made again.
+    Documents are read without the lock. Under it the versions are compared: if another run has replaced one of the months
+    meanwhile, this one reads the missing documents and compares again.
 
     Returns:
         The months that were built: see `due_months`.
 
     Raises:
-        WarehouseError: A document that was accepted cannot be read any more, or not as it was then, or other runs kept
-            replacing the months.
+        WarehouseError: An accepted document can no longer be read, or is read differently, or other runs kept replacing the
+            months.
         LockTimeoutError: See `Warehouse.write`.
     """
     for _ in range(_RESTAGES):
@@ -69,7 +69,7 @@ def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection
 def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, documents: Collection[str]) -> None:
     """Check that no document would be read otherwise than when its invoices were registered.
 
-    Landing has them read anew when a description or a rule has changed; whoever builds this stage alone has not landed.
+    A landing reads documents anew when a description or a rule has changed; a run of this stage alone has not landed.
     """
     if known_rules(connection).id_columns != reader.formats.rules.id_columns:
         raise WarehouseError(

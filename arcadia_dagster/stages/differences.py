@@ -1,8 +1,8 @@
-"""What the difference between an invoice's lines and what is stated of it equals, in words, where that is known.
+"""A hint, in words, at the cause of a difference between an invoice's lines and its stated total.
 
-In this order: the tax, and what credits and prepayments have taken from it; all of its credits, or exactly one of its lines,
-which what is stated leaves out; what rounding each line, or each service, by itself gives; some cents. It is a hint for who looks
-at it, and decides nothing.
+It compares the difference, in this order, with the tax; with credits and prepayments; with all credits or exactly one line,
+which the statement may leave out; with the effect of rounding each line, or each service, by itself; with a few cents. The hint
+is for people, and decides nothing.
 """
 
 from arcadia_dagster.billing.adjustment import TAX_FROM_MINOR

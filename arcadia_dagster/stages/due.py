@@ -1,4 +1,4 @@
-"""Which months a stage has to build: those asked for, and those that must go with them."""
+"""Which months a stage builds: the requested ones, and those that must be built with them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class MonthRange:
 def due_months(
     connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date], range_: MonthRange
 ) -> set[date]:
-    """The months, and what has to be built with them because the stage before has something new.
+    """The months, and those that must be built with them because the stage before has something new.
 
-    Those are the months without a partition, for no run would ever be for them, and the months that one of the invoices
-    has moved from or to: it must never be in two months at once.
+    These are the months without a partition, for which there is never a run, and the months from or to which one of the
+    invoices has moved: it must never be in two months at once.
     """
     behind = stale(connection, stage)
     due = {*months, *(month for month in behind if month not in range_)}

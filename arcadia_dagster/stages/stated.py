@@ -1,7 +1,8 @@
-"""What brings invoices to what they are stated to come to, as lines of their own: part of the stage `cost_lines`.
+"""Lines that bring invoices to their stated totals: a part of the stage `cost_lines`.
 
-By one of three: the control file beside a document states the tax that the document leaves out; a rule of `sources.toml`
-tolerates the difference; or a person has released the invoice as it is stated. Nothing else changes what lines come to.
+Such lines need one of three reasons: the control file beside a document states the tax that the document leaves out; a rule of
+`sources.toml` tolerates the difference; or a person has released the invoice as it is stated. Nothing else changes the sum of
+the lines.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,18 +29,18 @@ _PRECISION = 60
 _BY_FILE = "FILTER (stated_by IS NOT NULL)"
 
 STATED_BY = "string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by)"
-"""SQL: what states what an invoice comes to, control files and statements of its issuer; NULL where nothing does."""
+"""SQL: the control files and the issuer's documents that state an invoice's total; NULL where there are none."""
 
 _IS_FILE = "lower(stated_by) LIKE '%.total'"
 
 STATED_BY_FILE = f"string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by) FILTER ({_IS_FILE})"
-"""SQL: of these the control files, which a person wrote."""
+"""SQL: the control files among these, which a person wrote."""
 
 STATED_BY_ISSUER = f"string_agg(DISTINCT stated_by, ' and ' ORDER BY stated_by) FILTER (NOT {_IS_FILE})"
-"""SQL: of these the documents in which its issuer states it."""
+"""SQL: the documents among these in which the issuer states it."""
 
 DISMISSES = f"array_to_string(list_sort(list(DISTINCT {dismiss_sql()}) FILTER (NOT {_IS_FILE})), ' or ')"
-"""SQL: the commands that take these out."""
+"""SQL: the commands that dismiss these documents."""
 
 _WHICH_IS_WRONG = f"""CASE WHEN count(*) FILTER (NOT {_IS_FILE}) = 0 THEN '{ONE_IS_WRONG}'
   ELSE 'one of them is wrong: drop the right document again, or take the wrong one out: ' || {DISMISSES}
@@ -52,10 +53,9 @@ STATED_TOTAL = f"""CASE
   WHEN count(stated_total) < count(*) THEN NULL
   WHEN count(DISTINCT stated_total) = 1 AND abs(max(stated_total) - sum(lines_total)) < 0.005 THEN max(stated_total)
   ELSE sum(stated_total) END"""
-"""SQL: what an invoice is stated to come to, over the documents that state it together; NULL where nobody says.
-
-A control total belongs to the invoice, beside whichever of its parts it lies. What documents state themselves is that of each
-part, unless each says what all of them come to.
+"""SQL: the stated total of an invoice, over the documents that state it together; NULL where there is none. A control total is
+that of the whole invoice, beside any of its parts. Documents state the totals of their own parts, unless all of them state the
+same total of the whole.
 """
 
 STATED_TAX = f"""CASE
@@ -76,11 +76,11 @@ STATED_PROBLEM = f"""CASE
   THEN 'only some of the files that state it together have one (' || min(file_name) FILTER (stated_total IS NOT NULL) ||
     ' has, and ' || min(file_name) FILTER (stated_total IS NULL) || ' has not): write that of the whole invoice into ' ||
     min(file_name) FILTER (stated_total IS NULL) || '.total beside it' END"""
-"""SQL: why what is stated cannot be used, and what to do; NULL where it can."""
+"""SQL: why the stated total cannot be used, and what to do; NULL where it can be used."""
 
 
 def add_what_is_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
-    """Add the lines that bring the months' invoices to what is stated, within the caller's transaction.
+    """Add the lines that bring the months' invoices to their stated totals, within the caller's transaction.
 
     `cost_lines` must have the months' lines as their documents state them.
     """
@@ -91,7 +91,7 @@ def add_what_is_stated(connection: duckdb.DuckDBPyConnection, months: Collection
 
 
 def differing_sql(invoices: str) -> str:
-    """SQL: the invoices whose lines come to something else than what is stated, with the fields of `billing.adjustment.Stated`.
+    """SQL: the invoices whose lines differ from their stated totals, with the fields of `billing.adjustment.Stated`.
 
     Args:
         invoices: SQL: a condition on `source`, `account_id`, `external_id` and `invoice_month`: which are looked at.
@@ -135,7 +135,7 @@ def differing_sql(invoices: str) -> str:
 
 
 class NotStatedError(ValueError):
-    """Nothing is stated that finance could have in place of what the lines come to; the message says why, and what to do."""
+    """There is no stated total that finance could get in place of the lines' sum; the message says why, and what to do."""
 
 
 def stated_figures(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey) -> tuple[Decimal, Decimal | None]:
@@ -201,7 +201,7 @@ def _differing(connection: duckdb.DuckDBPyConnection, months: Collection[date]) 
 
 
 def _only_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[dict[str, Any]]:
-    """The invoices of which no document has the lines, with what they are stated to come to."""
+    """The invoices whose lines no document has, with their stated totals."""
     return fetch(
         connection,
         f"""
@@ -217,7 +217,7 @@ def _only_stated(connection: duckdb.DuckDBPyConnection, months: Collection[date]
 
 
 def _stated_lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Lines that stand for those that nobody has: what is stated without tax, and the tax."""
+    """Lines in place of the unknown ones: the stated net amount, and the tax."""
     total, tax = row["stated_total"] or Decimal(0), row["stated_tax"] or Decimal(0)
     with localcontext(prec=_PRECISION):
         amounts = {"Purchase": total - tax, TAX: tax}
@@ -265,7 +265,7 @@ def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _added_by(row: dict[str, Any], stated: Stated) -> str | None:
-    """Why the invoice is brought to what is stated; None where nobody has decided that it is."""
+    """The reason to bring the invoice to its stated total; None where nobody has decided it."""
     by = f"{row['stated_by']} states {_figures(row)}" if row["stated_by"] else f"its document states {_figures(row)}"
     tolerance = row["tolerance"]
     if stated.is_completed_by_tax():

@@ -33,8 +33,8 @@ def build_tax_split_totals(
     """Replace the months of `tax_split_totals`, and of `allocations`, within the caller's transaction.
 
     Returns:
-        The months that were built: see `due_months`. Where another run is just replacing the lines of a month, it is
-        left as it is: that run will build its totals.
+        The months that were built: see `due_months`. A month whose lines another run is replacing is left out: that run builds
+        its totals.
 
     Raises:
         WarehouseError: See `replace`; also where the totals do not add up, which is a defect.
@@ -47,7 +47,7 @@ def build_tax_split_totals(
         schema.TAX_SPLIT_TOTALS,
         wanted,
         _totals_sql(wanted, range_, has_manifests=has_manifests(connection)),
-        # A month without a partition stays stale: it is due by itself on the day that it has one.
+        # A month without a partition stays stale until it has one.
         built_from={month: version if month in range_ else 0 for month, version in seen.items()},
     )
     if unequal := unreconciled(connection, wanted):
@@ -59,8 +59,8 @@ def build_tax_split_totals(
 def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[str]:
     """The invoices whose totals do not add up to their lines, each in a sentence.
 
-    Without `months`, of all months but those that a run is just building, or has left half built: there the tables differ
-    until the totals are built too, and nothing of them is pushed before.
+    Without `months` it looks at all months, except those that a run is building or has left half built: their tables differ
+    until the totals are built too, and none of their invoices is pushed before.
 
     They can only differ by a defect of ours: net and tax must sum to gross, lines to the unrounded sums, and the lines be
     as many as the document states, but for those that bring them to a stated total.

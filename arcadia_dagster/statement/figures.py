@@ -160,7 +160,7 @@ def shown_on(month: date) -> list[date]:
 def currency_figures(
     connection: duckdb.DuckDBPyConnection, months: Collection[date]
 ) -> dict[date, tuple[CurrencyFigures, ...]]:
-    """The figures of each of the months, in each currency that it has, or that counted in the month or the year before.
+    """The figures of each month, in each currency of the month, the month before or the same month a year before.
 
     The currency with the most invoices comes first.
 
@@ -187,7 +187,7 @@ def _of_month(
     rows: Mapping[tuple[date, str, str], Sequence[Row]],
 ) -> Iterator[CurrencyFigures]:
     before, last_year = previous_month(month), year_before(month)
-    # What was held or void in another month is not on this page: there is nothing to compare with.
+    # Held and void invoices of other months are not on this page.
     currencies = {
         currency
         for found, currency, status in totals
@@ -280,7 +280,7 @@ def vendor_name(source: str, stated: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _By:
-    """What a breakdown is by: SQL over lines as `_lines_sql` has them.
+    """The grouping of a breakdown: SQL over the columns of `_lines_sql`.
 
     Attributes:
         lines: Which lines it is of.
@@ -323,7 +323,7 @@ _BREAKDOWNS = {
 def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _RowsBy:
     """The rows of all breakdowns, by month, currency and breakdown, the largest first."""
     found: _RowsBy = {}
-    # Each by itself: there may be as many resources as lines, and two such breakdowns at once do not fit into memory.
+    # One query for each breakdown: there may be as many resources as lines, and two such breakdowns do not fit into memory.
     for what, by in _BREAKDOWNS.items():
         for part in fetch(connection, _first_sql(by, months)):
             if part["currency"] in EXPONENTS:

@@ -82,7 +82,7 @@ def render(statement: Statement) -> str:
 
 @cache
 def look() -> str:
-    """Stands for how pages look: another template, style or version of the program gives another."""
+    """A digest of the look of pages: another template, style or version of the program gives another one."""
     files = sorted(
         (part.name, part.read_bytes())
         for part in resources.files("arcadia_dagster.statement").iterdir()

@@ -1,9 +1,9 @@
-"""Which pages are out of date, and making them: one file a month, replaced in one step.
+"""Finding pages that are out of date and making them: one file a month, replaced in one step.
 
-A page shows more than its own month: the month before, the same a year before, twelve months. So it is made anew whenever any
-of them was built again, finance answered, a file was rejected, or pages look otherwise than before. What a page was made
-from is noted in `stage_versions` beside the versions of the other stages, as one number; a page whose number is another by
-now, or that is gone, is out of date, whichever run or command should have made it.
+A page shows more than its own month: the month before, the same a year before, twelve months. So it is made anew when any of
+these was built again, finance answered, a file was rejected, or the look of pages changed. `stage_versions` has one number for
+the input of each page, beside the versions of the other stages. A page is out of date if its number has changed or its file is
+gone, whichever run or command should have made it.
 """
 
 import hashlib
@@ -138,12 +138,12 @@ def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: It
 
 
 def _number(parts: list[object]) -> int:
-    """Stands for just these parts, and fits a BIGINT."""
+    """A hash of these parts that fits a BIGINT."""
     return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:15], 16)
 
 
 def _behind(connection: duckdb.DuckDBPyConnection, folder: Path, basis: dict[date, int]) -> set[date]:
-    """The months whose page was made from something else than there is now, or is gone."""
+    """The months whose page has another input now, or is gone."""
     noted = dict(
         connection.execute(f"SELECT invoice_month, built_from FROM stage_versions WHERE stage = '{STAGE}'").fetchall()
     )

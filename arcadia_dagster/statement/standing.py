@@ -39,7 +39,7 @@ class Delivery:
         tenant_id: The tenant there.
         external_id: What finance knows it by.
         what: How it stands.
-        why: Why it should not be there; None where it may, or nobody has decided so.
+        why: Why it should not be there; None where it should, or where nobody has decided.
         is_decided: Whether it is to be removed there, as a person decided.
         gross: What it comes to, in minor units; None of what should not be there.
         finance_invoice_id: Finance's id, or None.
@@ -63,10 +63,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """What a finance service has and should not, as a person decided; or what it has and no document here states.
+    """An invoice that a finance service has and should not have, by a person's decision or because no document states it.
 
-    Its invoice is void, its document was dismissed, or a route leads it to another tenant. That nothing states it is nobody's
-    decision: a description of a format is wrong, or something is lost, and it may stay where it is.
+    Its invoice is void, its document was dismissed, or a route leads it to another tenant. That no document states it is
+    nobody's decision: a description of a format is wrong, or something is lost, and it may stay in finance.
     """
 
     source: str
@@ -379,8 +379,8 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
 def _deliveries_sql(months: Collection[date]) -> str:
     """SQL: every ready invoice, or part of one, at every finance service, with its record there, if any.
 
-    And what is there of an invoice that is not ready, or nobody's: its payload is NULL then, and `why` says why it should not be
-    there, where a person has decided so.
+    It also has finance's invoices that are not ready, or that no document states: their payload is NULL, and `why` says why
+    they should not be there, where a person has decided so.
     """
     in_months = f"invoice_month IN ({month_list(months)})"
     record = "state, payload_sha256 AS pushed_sha256, finance_invoice_id, pushed_to_finance_at, action, last_error"
@@ -416,7 +416,7 @@ def _deliveries_sql(months: Collection[date]) -> str:
 
 
 def _times(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> dict[date, list[datetime]]:
-    """When something last happened to what each month's statement shows: a document came, a person decided, finance answered."""
+    """When anything on each month's statement last changed: a document came, a person decided, finance answered."""
     shown = {month: shown_on(month) for month in months}
     rows = connection.execute(
         f"""

@@ -1,7 +1,7 @@
-"""What makes an invoice doubtful that its own figures do not show: other invoices, other documents, other deliveries.
+"""Doubts about an invoice that its own figures do not show: from other invoices, documents and deliveries.
 
 A module for each kind of doubt. It says in SQL which invoices are in doubt and, in a sentence that a person can act on, why.
-What an invoice's own row shows (a total that differs, more tax than net) is in `billing.readiness`.
+Doubts from an invoice's own row (a total that differs, more tax than net) are in `billing.readiness`.
 """
 
 from arcadia_dagster.stages.doubts import identity, manifests, parts, reading, rejected, tax
@@ -13,7 +13,7 @@ __all__ = ["Doubt", "Scope", "doubts_sql"]
 def doubts_sql(scope: Scope) -> str:
     """SQL: `source`, `account_id`, `external_id` and `doubts`, the sentences in the order in which people should see them.
 
-    One row for each invoice that something makes doubtful. It stands behind the CTEs that `Scope` names.
+    One row for each invoice that something makes doubtful. The SQL needs the CTEs that `Scope` names before it.
     """
     found = (
         *reading.doubts(scope),

@@ -1,7 +1,7 @@
-"""Which invoice it is: whether it may be another than it seems, or the same as one that is there already.
+"""Doubts about an invoice's identity: it may be another invoice than it seems, or the same as a registered one.
 
-None of it depends on which came first: two invoices that may be one are both held, but where only one of them has an id of the
-provider's. That one is the invoice then, unless finance has the other already. What a person voided is compared with nothing.
+The order of arrival does not matter: two invoices that may be one are both held. If only one of them has a provider's id, that
+one is the invoice, unless finance has the other already. Voided invoices are not compared.
 """
 
 from arcadia_dagster.billing import likeness
@@ -78,7 +78,7 @@ _IS_DRAFT = (
     r"|entwurf|brouillon|borrador|bozza)([^a-z]|$)"
 )
 
-# An id that says itself that it is no invoice's, beside one that does not, of the same account and month.
+# An id that is visibly no invoice's, beside a usual one of the same account and month.
 _DRAFT_BESIDE_INVOICE = f"""
       SELECT source, account_id, external_id,
         'its id says that it is a draft, and ' || min(other_id) || ' is of the same account and month: the same charges twice? '
@@ -91,7 +91,7 @@ _DRAFT_BESIDE_INVOICE = f"""
       WHERE is_final AND open_until IS NULL AND regexp_matches(lower(external_id), '{_IS_DRAFT}')
       GROUP BY source, account_id, external_id"""
 
-# What lies at a path now is the newest document that came under it.
+# The newest document that came under a path is the present one there.
 UNSTATED = """
       WITH name AS MATERIALIZED (
         SELECT document_sha256, inbox_path, regexp_extract(inbox_path, '^(.*)/', 1) AS folder, received_at,
@@ -132,7 +132,7 @@ UNSTATED = """
         GROUP BY ALL
       )
       FROM overwritten UNION FROM left_out"""
-"""SQL: the CTE `unstated`: current invoices that what was delivered last does not state any more, and that document."""
+"""SQL: the CTE `unstated`: current invoices that the last delivery does not state any more, with that delivery's document."""
 
 _UNSTATED = f"""
       SELECT gone.source, gone.account_id, gone.external_id,
@@ -195,8 +195,8 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
 def _same_lines_sql(scope: Scope) -> str:
     """Invoices of a month with mostly the lines of another one of the account, or of an account that is not known.
 
-    Two ids of the provider's are two invoices, unless one is stated no more: two accounts of one price list have like invoices. A
-    line that more than 16 invoices have tells nothing.
+    Two provider's ids are two invoices, unless one is no longer stated: two accounts with the same prices have similar
+    invoices. A line that more than 16 invoices have does not count.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -241,8 +241,8 @@ def _same_lines_sql(scope: Scope) -> str:
 def _same_charges_sql(scope: Scope) -> str:
     """Invoices with mostly the lines of another id of the same account and month, to the resource and the quantity.
 
-    At least three such lines: two orders of a day may well be alike in one thing and its tax. A document that states both says
-    that they are two. Only invoices whose sketches have a line in common are compared.
+    It takes at least three such lines, for two orders of a day may share one item and its tax. A document that states both
+    proves that they are two. Only invoices whose sketches have a line in common are compared.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -294,16 +294,16 @@ _STATED_TOGETHER = """
         SEMI JOIN invoice ON invoice.source = one.source AND invoice.account_id = one.account_id
           AND invoice.external_id = one.external_id
         WHERE one.external_id <> two.external_id"""
-"""SQL: pairs of ids that a document states both: it says that they are two. Of the CTE `invoice`."""
+"""SQL: pairs of ids that one document states, which proves that they are two. Of the CTE `invoice`."""
 
 
 def _made_of_others_sql(scope: Scope) -> str:
-    """Invoices that consist of other ones of the account and month, each of them whole: an invoice of invoices, or both.
+    """Invoices that consist of whole other invoices of the account and month: both the sum and its parts are there.
 
-    Taxes apart, which are of each invoice's own sum. Two small invoices may each be too small to be compared with a third one
-    (`_same_charges_sql`), and come to all of it together. Where the third has all lines of the others and nothing else it is in
-    doubt whatever its size, else with three lines or more. All of them are in doubt, whichever came first. A line that more than
-    four invoices have tells nothing: it is bought again and again.
+    Taxes do not count, for each invoice has tax on its own sum. Two small invoices may each be too small to be compared with a
+    third one (`_same_charges_sql`), and come to all of it together. Where the third has all lines of the others and nothing
+    else it is in doubt whatever its size, else with three lines or more. All of them are in doubt, whichever came first. A line
+    that more than four invoices have does not count: it is bought again and again.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -371,8 +371,9 @@ def _made_of_others_sql(scope: Scope) -> str:
 def _grown_sql(scope: Scope) -> str:
     """Invoices with mostly the charges of another id of the same account and month, for the same resources, with other amounts.
 
-    At least three charges. A draft that grew until it was invoiced under another id has them; two invoices charge for two things.
-    A document that states both says that they are two, and one that gives back is a credit note.
+    It takes at least three charges. A draft that grew until it was invoiced under another id shares them with the invoice; two
+    real invoices charge for different things. A document that states both proves that they are two, and a negative invoice is a
+    credit note.
     """
     return f"""
       WITH invoice AS MATERIALIZED (

@@ -1,4 +1,4 @@
-"""Deliveries that are not as their manifest says: files that are lacking, and files that it does not list."""
+"""Deliveries that differ from their manifest: files that are missing, and files that it does not list."""
 
 from arcadia_dagster.billing.advice import release_sql
 from arcadia_dagster.landing.deliveries import problems_sql
@@ -6,7 +6,7 @@ from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
-    """None where there is no manifest: most warehouses need not be asked what follows from them."""
+    """Empty where there is no manifest: most warehouses need no query about them."""
     if not scope.has_manifests:
         return ()
     problem = f"""

@@ -1,12 +1,12 @@
-"""Invoices that several files state: whether they are parts of it or versions of it, and whether one is there twice.
+"""Invoices that several files state: the files may be parts or versions, and a part may be there twice.
 
-Three questions. A newer delivery takes the place of the older ones: does it state what each of their files charged for, or is it
-a part beside them? Does anything but its arrival say that it is newer? The files of one delivery are summed: does one of them
-state lines that the others have already?
+Three questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
+beside them? Does anything but its arrival show that it is newer? The files of one delivery are summed: does one of them repeat
+lines of the others?
 
-What says that a file is newer: it lies where the other one lay; it has all lines of the other one; a date or a count of runs in
-its path is later (`_STAMP`); a manifest lists it. Else it may be an older export, or a part that differs by what lines do not
-say, such as a region.
+These show that a file is newer: it lies at the other one's path; it has all lines of the other one; a date or a count of runs
+in its path is later (`_STAMP`); a manifest lists it. Otherwise it may be an older export, or a part that differs in something
+that lines do not have, such as a region.
 """
 
 from arcadia_dagster.billing import likeness
@@ -17,7 +17,7 @@ from arcadia_dagster.store.query import text_list
 
 _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 
-# An earlier file is known by its days and by at most 64 of what it charged for; of the newest delivery all lines are there.
+# Of an earlier file its days and at most 64 of its charges are known; of the newest delivery all lines.
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
         earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count,
@@ -64,7 +64,7 @@ _PLACES = rf"""
           lambda stamp: CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT)) AS stamps
       FROM document_names"""
 
-# The earlier deliveries that lie elsewhere: a lone file, or the files of a folder; and what of their lines is known.
+# The earlier deliveries at other paths (a lone file, or the files of a folder), with what is known of their lines.
 _ELSEWHERE = f"""
       SELECT source, account_id, external_id, coalesce(place.folder, place.inbox_path) AS delivery,
         arg_max(document.file_name, place.inbox_path) AS file_name,
@@ -167,7 +167,7 @@ def _amount(total: str) -> str:
     return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
 
 
-# How a line is told from another: by all that a line says. Equal lines in one file are two charges.
+# Lines are equal if all their columns are. Equal lines in one file are two charges.
 _LINE = """hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, amount,
               charge_category)"""
 

@@ -1,4 +1,4 @@
-"""Documents that were read, and left something in doubt: a charge category that no format knows, an issuer that no line names."""
+"""Doubts from reading documents: a charge category that no format knows, an issuer that no line names."""
 
 from arcadia_dagster.billing.advice import release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope

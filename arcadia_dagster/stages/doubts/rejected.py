@@ -1,6 +1,7 @@
-"""Deliveries of which a file is rejected: the file may have lines of the invoices that the others state.
+"""Deliveries with a rejected file: it may have lines of the invoices that the other files state.
 
-A file counts that lies in the folder of the others and ends as they do: a text or a picture beside an export holds nothing.
+A rejected file counts if it lies in the folder of the others and has their extension: a text or a picture beside an export
+holds nothing.
 """
 
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql

@@ -1,14 +1,14 @@
-"""Invoices of an account that stated tax until now, and do not: exported before tax, or without its rows of tax.
+"""Invoices without tax of an account that stated tax before: they may be exported before tax, or without their tax rows.
 
-What the account's invoices of the month before stated is known from the register alone, so that it does not matter which of the
-months is built first. An account whose tax is on an invoice of its own states tax in its month.
+The tax of the account's earlier invoices comes from the register alone, so the order in which months are built does not matter.
+An account whose tax is on an invoice of its own states tax in its month.
 """
 
 from arcadia_dagster.billing.advice import name_sql, release_sql, rule_sql, total_line_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 _LONGEST_MONTHS = 12
-"""How long ago the last invoice may be whose tax says something of this one's."""
+"""How many months ago the account's last invoice with tax may be, for this one to be in doubt."""
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
