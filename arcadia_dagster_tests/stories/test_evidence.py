@@ -5,6 +5,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from arcadia_dagster.reports.documents import explain_document
@@ -99,7 +100,8 @@ def test_it_is_shown_wherever_its_invoice_is(project: Project) -> None:
         for one in result.asset_materializations_for_node("raw_invoices")
         if "evidence" in one.metadata
     ]
-    assert [dict(record.data)["document_sha256"] for record in listed.records] == [sha256]  # type: ignore[union-attr]
+    assert isinstance(listed, dg.TableMetadataValue)
+    assert [dict(record.data)["document_sha256"] for record in listed.records] == [sha256]
 
 
 @case("137")
