@@ -101,14 +101,14 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             f"invoice_month < DATE '{first_month}'",
             "'its month ' || strftime(invoice_month, '%Y-%m') || ' is before the first month, "
             f"ARCADIA_FIRST_MONTH={first_month:%Y-%m}: set ARCADIA_FIRST_MONTH=' || strftime(invoice_month, '%Y-%m') || ' in the "
-            f"environment or in .env, then run `arcadia ingest`; if it is to be left out: ' || {void_sql()}",
+            f"environment or in .env, then run `arcadia ingest`; to leave this invoice out: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
             f"invoice_month > DATE '{last_month}'",
             "'its month ' || strftime(invoice_month, '%Y-%m') || ' is in the future (after "
-            f"{last_month:%Y-%m}): it waits until that month begins; if the month is wrong, put a good file in its place; if it "
-            f"is to be left out: ' || {void_sql()}",
+            f"{last_month:%Y-%m}): it waits until that month begins; if the month is wrong, put a good file in its place; "
+            f"to leave this invoice out: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
@@ -124,8 +124,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         ),
         Reason(
             f"{_ONLY_STATED} AND stated_total IS NULL AND stated_problem IS NULL",
-            "file_name || ' states it and not what it comes to, and no document has its lines: put the document with its lines "
-            f"into the inbox; or write its total, as ' || {_TOTAL_LINE} || ' does, into ' || file_name || '.total beside it'",
+            "file_name || ' states this invoice without its total, and no document has its lines: put the document with its "
+            f"lines into the inbox; or write its total, as ' || {_TOTAL_LINE} || ' does, into ' || file_name || "
+            "'.total beside it'",
             can_release=False,
         ),
         Reason(

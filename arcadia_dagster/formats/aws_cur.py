@@ -1,10 +1,11 @@
 """Cost and Usage Reports of AWS, CSV or Parquet: legacy ones (`lineItem/UnblendedCost`) and CUR 2.0 (`line_item_unblended_cost`).
 
-What is charged is the unblended cost, the cost on a cash basis: all line items together come to what is invoiced. What a Savings
-Plan covers is a line at the price on demand, and a `SavingsPlanNegation` takes it away; what a reservation covers costs 0; fees,
-discounts, credits and refunds are lines of their own. So all types are summed and none is left out. Blended, amortized and
-effective costs are not read. Where every line has a net unblended cost too, its sum is a control total: an invoice is held whose
-discounts are in columns of their own and not in lines (export them as lines: manual discount compatibility).
+The amount is the unblended cost, the cost on a cash basis: the sum of all line items is the invoiced total. Usage that
+a Savings Plan covers is a line at the on-demand price, and a `SavingsPlanNegation` takes it away. Usage that a
+reservation covers costs 0. Fees, discounts, credits and refunds are separate lines. So the program sums all types and
+leaves none out. Blended, amortized and effective costs are not read. If every line has a net unblended cost too, the
+sum of these is a control total. So the invoice is held if its discounts are in separate columns and not in lines
+(export them as lines: manual discount compatibility).
 
 An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never pushed.
 The project is the account that used the service, the month that of the billing period (its middle). Times are in

@@ -11,10 +11,11 @@ usage reports, and the program compares their lines with it. It also keeps the a
 and the rate. It does not read the amounts in the currency of the tax authority, because they repeat the same amounts.
 It leaves out a payment receipt, which is not an invoice. A tax invoice names its commercial invoice and counts as a
 statement of it. An invoice that the tax authority knows as cancelled is voided. Times are ISO 8601, as the command line
-prints them, or seconds since 1970, as the API answers. Source: the public API reference of AWS Invoicing 2024-12-01,
-ListInvoiceSummaries, and the service's model of that version in AWS's own client. Not confirmed by an invoice of our
-own: whether the amounts of a credit memo have a sign (they count below 0 either way), and that a tax invoice's amounts
-are those of its commercial invoice (where they are not, the two are held).
+prints them, or seconds since 1970, as the API answers.
+Source: the public API reference of AWS Invoicing 2024-12-01, ListInvoiceSummaries, and the service's model of that
+version in AWS's own client. Not confirmed by an invoice of our own: whether the amounts of a credit memo have a sign
+(they count below 0 either way), and that a tax invoice's amounts are those of its commercial invoice (where they are
+not, the two are held).
 """
 
 import calendar

@@ -5,8 +5,8 @@
 
 The first is that of a legacy report, the second that of Data Exports (CUR 2.0, FOCUS). It lies in the folder of its
 files, or in another one of a copy of the bucket. If a folder lacks a file that its newest manifest lists, or has a file
-that this manifest does not list, the invoices of that folder are held. Source: the AWS Data Exports User Guide, and
-public programs that read them.
+that this manifest does not list, the invoices of that folder are held.
+Source: the AWS Data Exports User Guide, and public programs that read them.
 """
 
 import re

@@ -11,10 +11,11 @@ because an export's lines do not have them. It does not read `amountDue`, the am
 Online Services Program have no `totalAmount`: their amount is `billedAmount`, and their tax is not known. The account
 is the billing profile, else the billing account. An invoice whose status is `Void` is voided, and names the invoice
 that replaces it (`billedDocumentId`, or `rebillDetails`). A credit note counts below 0 whatever its sign, and names the
-invoice that it is about (`creditForDocumentId`). The period's end is inclusive. Source: the public API descriptions of
-Azure Billing, versions 2020-05-01 and 2024-04-01 (Invoices), which say what each amount is and which agreements have
-it, and Microsoft Learn, Billing summary of an invoice: "Total = Charges - Azure Credit + Tax". Not confirmed by an
-invoice of our own: whether the amounts of a credit note have a sign, and whether `billedAmount` has tax in it.
+invoice that it is about (`creditForDocumentId`). The period's end is inclusive.
+Source: the public API descriptions of Azure Billing, versions 2020-05-01 and 2024-04-01 (Invoices), which say what each
+amount is and which agreements have it, and Microsoft Learn, Billing summary of an invoice: "Total = Charges - Azure
+Credit + Tax". Not confirmed by an invoice of our own: whether the amounts of a credit note have a sign, and whether
+`billedAmount` has tax in it.
 """
 
 import re

@@ -4,9 +4,9 @@
      "folder/export/20260901-20260930/202610051200/<run>/part_0_0001.csv", "byteCount": 2100, "dataRowCount": 2}, ...]}
 
 It is `manifest.json` in the folder of the run's files. The invoices of the folder are held if it lacks a file that its
-newest manifest lists, has a file that this manifest does not list, or has a file with another number of rows. Source:
-Microsoft's documentation of Cost Management exports (file partitioning), and public programs that read them. Not
-confirmed by a manifest of our own: that `dataRowCount` leaves the header out.
+newest manifest lists, has a file that this manifest does not list, or has a file with another number of rows.
+Source: Microsoft's documentation of Cost Management exports (file partitioning), and public programs that read them.
+Not confirmed by a manifest of our own: that `dataRowCount` leaves the header out.
 """
 
 from pathlib import Path

@@ -2,11 +2,11 @@
 
     product,group_description,description,hours,start,end,USD,project_name,category
 
-Older files end before `category`. The amount's column is named by its currency. Times are UTC with their offset; the end is
-inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one invoice. A person
-or a spreadsheet may have added a row with nothing but an amount and the word for a total, a subtotal, a net or gross amount or
-the amount to pay: such a row is no line, and the invoice must come to it. A file called by a UUID is the invoice that the API
-knows by it.
+Older files end before `category`. The name of the amount's column is the currency. Times are UTC with their offset; the
+end is inclusive (`23:59:59`) or the next midnight. Hours are blank on taxes, backups and bandwidth. One file is one
+invoice. A person or a spreadsheet may have added a row with nothing but an amount and the word for a total, a subtotal,
+a net or gross amount or the amount to pay: such a row is no line, and the invoice must come to it. A file called by a
+UUID is the invoice that the API knows by it.
 Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}/csv`, and its example.
 """
 

@@ -7,8 +7,8 @@
 its lines must tell them. Amounts are text in both forms; an amount written as a number is not read, because the program
 that wrote it may have rounded it. The preview of the open month, which the API gives for the uuid `preview`, is shown
 and never pushed. A resource is billed under its `resource_id` or its `resource_uuid`, and a reserved IP under the
-address in the text. Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}`,
-and doctl's tests.
+address in the text.
+Source: the public API description of DigitalOcean, `GET /v2/customers/my/invoices/{invoice_uuid}`, and doctl's tests.
 """
 
 import json

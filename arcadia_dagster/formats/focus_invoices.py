@@ -13,8 +13,9 @@ currencies, and on the days of issue and payment.
 
 A Billing Period file says which periods of an issuer are closed. It states no invoice: the program accepts it and makes
 nothing of it. The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
-(`arcadia_export`). Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing
-Period. A time without an offset is in UTC; NULL is an empty field or the word `NULL`.
+(`arcadia_export`).
+Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing Period. A time without an
+offset is in UTC; NULL is an empty field or the word `NULL`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -10,12 +10,13 @@
     Total amount due,$99.00,
     Billing account name,Billing account ID,Project name,...,Credit type,Cost type,...,Unrounded Cost ($),Cost ($)
 
-The lines above the header state the invoice: its number, its days of issue and payment, and its total, which the rows must come
-to. Its month is that of its date. A row is a line with its unrounded cost, else its cost. Its cost type gives its category:
-`Usage` (with a credit type a credit), `Tax`, `Adjustment`, `Rounding error` (an adjustment); a row `Total` or `Subtotal` is no
-line, and the invoice is held where the others do not come to the `Total`. Where rows and total agree, the rows of tax are all
-of its tax, whether there are any or not. Filters may leave rows or savings out of a download: then the rows do not sum to the
-total, and the invoice is held. The end of a row's usage is inclusive. A table without an invoice number is of a month that is
+The lines above the header state the invoice: its number, its days of issue and payment, and its total. The sum of the
+rows must equal this total. The invoice's month is the month of its date. Each row is a line with its unrounded cost, or
+with its cost if it has no unrounded cost. The cost type gives the category: `Usage` (a credit, if the row has a credit
+type), `Tax`, `Adjustment`, `Rounding error` (an adjustment). A row `Total` or `Subtotal` is not a line. If the sum of
+the other rows differs from the `Total`, the invoice is held. If rows and total agree, the rows of tax are all of its
+tax, even if there are none. Filters may leave rows or savings out of a download: then the rows do not sum to the total,
+and the invoice is held. The end of a row's usage is inclusive. A table without an invoice number is of a month that is
 not invoiced yet.
 Source: Google Cloud, View and download the cost details of your invoice or statement, which has the report's columns and says
 that its totals match the invoice's. Not confirmed by a table of our own: the lines above the header and the rows `Rounding error`

@@ -7,9 +7,10 @@
 Each entry of the invoice's `tax_summary` is a line of tax; if there is no entry, its `tax` is. The sum of all lines
 must equal the invoice's `total`, and the sum of the tax lines its `tax`. Money is in US dollars, times are in UTC. The
 invoice's month is the month of most of its items. An invoice that gives money back has negative amounts. A payment
-(`GET /v4/account/payments`) is not an invoice and is not read. Source: the public API description of Linode (schemas
-Invoice and InvoiceItem). Not confirmed by an invoice of our own: that an item's label ends with the resource's name and
-id, and that items without tax always come to `subtotal`; where they do not, the invoice is held.
+(`GET /v4/account/payments`) is not an invoice and is not read.
+Source: the public API description of Linode (schemas Invoice and InvoiceItem). Not confirmed by an invoice of our own:
+that an item's label ends with the resource's name and id, and that items without tax always come to `subtotal`; where
+they do not, the invoice is held.
 """
 
 from collections.abc import Iterator

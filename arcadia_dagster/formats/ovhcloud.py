@@ -8,10 +8,10 @@
 `account` may be left out. Each detail is a line with its `totalPrice`, and the `tax` is a line of tax. The sum of the
 lines must equal `priceWithTax`. A price is `{"currencyCode": "EUR", "text": "45.44 €", "value": 45.44}`; its `value` is
 read. A refund counts negative, whatever the sign of its prices, and names the bill that it is about (`originalBillId`).
-The month is the month of most details. If no detail has a date, it is the month of `date`. Source: OVHcloud's public
-API schemas billing.Bill, billing.BillDetail, billing.Refund, billing.RefundDetail and order.Price, as its clients have
-them. Not confirmed by a bill of our own: that `totalPrice` is before tax (where it is not, the bill is held), whether
-`periodEnd` is inclusive, for it is taken as it is, and the sign of a refund's prices.
+The month is the month of most details. If no detail has a date, it is the month of `date`.
+Source: OVHcloud's public API schemas billing.Bill, billing.BillDetail, billing.Refund, billing.RefundDetail and
+order.Price, as its clients have them. Not confirmed by a bill of our own: that `totalPrice` is before tax (where it is
+not, the bill is held), whether `periodEnd` is inclusive, for it is taken as it is, and the sign of a refund's prices.
 """
 
 from collections.abc import Iterator

@@ -3,16 +3,17 @@
     {"total_count": 1, "invoices": [{"id": "...", "organization_id": "...", "state": "paid", "total_untaxed": {...}, ...}]}
     [{"id": "...", "organization_id": "...", "state": "paid", "total_untaxed": {...}, ...}]
 
-The first is the answer of `GET /billing/v2beta1/invoices`, the second what `scw billing invoice list -o json` prints; one
-invoice by itself, as `scw billing invoice get` prints it, is read too. One document may state many invoices. Each has two
-lines, `total_untaxed` and `total_tax`, which must come to `total_taxed`. Money is `{"currency_code": "EUR", "units": 12,
-"nanos": 340000000}`, exactly units + nanos / 10^9, both of one sign. The month is `billing_period`, the id `id`.
+The first is the answer of `GET /billing/v2beta1/invoices`, the second what `scw billing invoice list -o json` prints;
+one invoice by itself, as `scw billing invoice get` prints it, is read too. One document may state many invoices. Each
+has two lines, `total_untaxed` and `total_tax`. Their sum must equal `total_taxed`. Money is `{"currency_code": "EUR",
+"units": 12, "nanos": 340000000}`, exactly units + nanos / 10^9, both of one sign. The month is `billing_period`, the id
+`id`.
 
 | `state` | what becomes of it |
 |---|---|
 | `draft`, `stopped` | not issued yet, as any invoice without `issued_date`: it is shown and never pushed |
 | `issued`, `paid`, `incomplete`, `no_due` | it is an invoice |
-| `outdated` | another invoice takes its place: it is shown and never pushed; where finance has it, a check says so |
+| `outdated` | another invoice replaces it: it is shown and never pushed; if finance has it, a check says so |
 | `voided` | there is nothing to pay: the same |
 
 An invoice in another state is held. One of the type `credit_note` counts negative, whatever the sign of its amounts.

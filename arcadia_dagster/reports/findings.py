@@ -298,7 +298,7 @@ def _missing_sql(recipient: Recipient) -> str:
 
 UNMATCHED: Final = Kind(
     "spend_is_matched",
-    "drop an inventory of that month into the inbox: a later one does not list what was deleted since",
+    "drop an inventory of that month into the inbox; a later one does not list resources that were deleted since",
     _UNMATCHED,
     words="{matched} of {spend_on_resources} {currency} is matched",
 )
@@ -312,7 +312,7 @@ REJECTED: Final = Kind(
 DAMAGED: Final = Kind("archive_records_are_whole", RESTORE, _DAMAGED, is_settled_by_commands=True)
 HELD: Final = Kind(
     "nothing_held",
-    "`arcadia explain INVOICE` says why; put right its cause, or `arcadia release INVOICE --reason ...` lets it go as it is",
+    "`arcadia explain INVOICE` says why; correct the cause, or run `arcadia release INVOICE --reason ...` to push it as it is",
     _HELD,
     command="arcadia explain {invoice}",
     is_settled_by_commands=True,
@@ -320,7 +320,7 @@ HELD: Final = Kind(
 )
 DOUBTFUL_TAX: Final = Kind(
     "no_doubtful_tax_lines",
-    "look at the lines; this program goes by the provider's own type, then by whole words.",
+    "look at the lines; the provider's own type of a line decides what is tax, then whole words in its description.",
     _DOUBTFUL,
     command="arcadia explain {invoice}",
     # A doubtful line comes again on each month's invoice and needs no action, so lines with the same name are one cause.
@@ -340,13 +340,13 @@ RISE: Final = Kind(
 )
 UNUSED_ROUTE: Final = Kind(
     "every_route_is_used",
-    "compare it with `source`, `account_id` and `project` in cost_lines; a misspelt one leaves its lines to another tenant",
+    "compare it with `source`, `account_id` and `project` in cost_lines; with a misspelt route another tenant bears its lines",
     _UNUSED_ROUTES,
 )
 LEFT_OVER: Final = Kind(
     "finance_has_nothing_else",
-    "remove what is void or dismissed in finance by hand, then run `arcadia reconcile`, which sees that it is gone; where no "
-    "route leads to the tenant any more, `arcadia push INVOICE` says what can be done",
+    "remove a void or dismissed invoice in finance by hand, then run `arcadia reconcile`, which sees that it is gone; if no "
+    "route leads to the tenant any more, `arcadia push INVOICE` says what you can do",
     _left_over_sql,
     command="arcadia reconcile",
     is_settled_by_commands=True,
@@ -354,7 +354,7 @@ LEFT_OVER: Final = Kind(
 )
 TAX_RATE: Final = Kind(
     "tax_rate_is_plausible",
-    "compare with the provider's invoice: some services are taxed otherwise, or a line is missing; `arcadia explain INVOICE`",
+    "compare with the provider's invoice: some services have another rate, or a line is missing; `arcadia explain INVOICE`",
     _RATES,
     command="arcadia explain {invoice}",
     words="tax {amount_tax}, by its rates {expected}",
@@ -362,7 +362,7 @@ TAX_RATE: Final = Kind(
 )
 NOT_STATED: Final = Kind(
     "every_invoice_is_stated",
-    "its issuer stated earlier invoices of the account: put what it states of this one into the inbox, as for those "
+    "its issuer stated the totals of earlier invoices of the account: put its statement of this one into the inbox too "
     "(docs/formats.md), or write its total into `<file>.total` beside its file",
     _NOT_STATED,
     command="arcadia explain {invoice}",
@@ -370,9 +370,9 @@ NOT_STATED: Final = Kind(
 )
 MISSING: Final = Kind(
     "every_ready_invoice_is_in_finance",
-    "deferred ones are tried again by themselves; a refused or abandoned one needs a person: put right what its error "
-    "says, then `arcadia push INVOICE --again`; one whose routes have changed since it was pushed is told about by "
-    "`arcadia push INVOICE`",
+    "the schedule tries a deferred invoice again; a refused or abandoned one needs a person: correct what its error "
+    "says, then run `arcadia push INVOICE --again`; if its routes have changed since it was pushed, "
+    "`arcadia push INVOICE` says what you can do",
     _missing_sql,
     command="arcadia push {invoice}",
     is_settled_by_commands=True,

@@ -257,7 +257,7 @@ def test_what_is_stated_without_a_total_is_never_pushed_until_somebody_writes_it
     project.drop("invoices.json", json.dumps([azure_invoice("G7") | nothing]).encode())
     project.build()
     reason = reasons(project, "G7")
-    assert reason.startswith("invoices.json states it and not what it comes to, and no document has its lines")
+    assert reason.startswith("invoices.json states this invoice without its total, and no document has its lines")
     assert not project.invoice("G7")["can_release"]
     project.drop("invoices.json.total", b"USD 11.90 tax 1.90")
     project.build()
