@@ -7,10 +7,10 @@ leaves none out. Blended, amortized and effective costs are not read. If every l
 sum of these is a control total. So the invoice is held if its discounts are in separate columns and not in lines
 (export them as lines: manual discount compatibility).
 
-An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never pushed.
-The project is the account that used the service, the month that of the billing period (its middle). Times are in
-UTC; an end of `23:59:59` is the next midnight. Line item ids occur more than once, so they tell no lines apart. The line item's
-type gives the category, tax too, as FOCUS's supporting content has it:
+An invoice is a payer account's `bill/InvoiceId`. It is blank until the report is final: such lines are shown and never
+pushed. The project is the account that used the service. The month is the month of the middle of the billing period.
+Times are in UTC; an end of `23:59:59` is the next midnight. Line item ids occur more than once, so the program does not
+tell lines apart by them. The line item's type gives the category, also for tax, as in FOCUS's supporting content:
 
 | category | line item types |
 |---|---|
@@ -20,9 +20,10 @@ type gives the category, tax too, as FOCUS's supporting content has it:
 | `Credit` | `Credit` |
 | `Adjustment` | `Refund` |
 
-For another type the line's words decide. A number of more than 18 decimals is rounded at the 18th; in Parquet,
-where it is a binary fraction, it is the shortest decimal that stands for the same one. A report may be spread over many files,
-with a manifest beside them or in a folder of its own (`aws_manifest`), each packed with gzip, as ZIP, or not at all.
+For another type the line's words decide. A number of more than 18 decimals is rounded at the 18th; in Parquet a number
+is a binary fraction, and the program takes the shortest decimal that stands for it. A report may be spread over many
+files, with a manifest beside them or in a folder of its own (`aws_manifest`), each packed with gzip, as ZIP, or not at
+all.
 Source: the AWS Data Exports User Guide (data dictionaries of the legacy report and of CUR 2.0); FOCUS_Spec,
 supporting_content/columns/chargecategory.md. Not confirmed by a report of our own: which type a refund of tax has (one of the
 type `Refund` is no tax here), and what a split cost line has as its unblended cost.

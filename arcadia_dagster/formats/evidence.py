@@ -1,10 +1,11 @@
 """What shows an invoice to people and is not read: a PDF without an electronic invoice in it, and XML of another kind.
 
-It is kept in the archive as all documents are, and belongs to an invoice as its evidence where its name says so: where it is
-called as the document of the invoice is that lies beside it, but for the ending (`invoice-4711.csv` and `invoice-4711.pdf`), or
-where its name has the number or the id of just one invoice in it, of five characters or more and no date. Whichever comes
-first: what belongs to no invoice yet is rejected with what to do, until its invoice comes. Nothing is read from what is printed
-on a page, nor from pictures. An electronic invoice needs no name: it says itself which invoice it is.
+The archive keeps it like all documents. It is the evidence of an invoice if its name says so, in one of two ways. It
+has the name of the invoice's document beside it, with another ending (`invoice-4711.csv` and `invoice-4711.pdf`). Or
+its name contains the number or the id of exactly one invoice; the number has five characters or more and is not a date.
+The file and its invoice may come in any order: a file that belongs to no invoice yet is rejected, with what to do,
+until its invoice comes. The program reads nothing from a printed page or a picture. An electronic invoice needs no such
+name: it says itself which invoice it is.
 """
 
 from arcadia_dagster.reading import unread
