@@ -234,7 +234,7 @@ def test_a_report_again_is_nothing_new_and_one_with_other_amounts_is_pushed_as_u
     world.build()
     assert world.finance(label)["times_received"] == 1
     lines = [usage(label), usage(label, "0.01", LineItemDescription="late usage"), taxed(label)]
-    world.put_as(label, "later.csv", as_csv(*lines), external_id=label)
+    world.put_as(label, "again.csv", as_csv(*lines), external_id=label)
     world.build()
     assert world.pushed(label) == (661, 601, 60)
     assert world.finance(label)["times_received"] == 2

@@ -4,9 +4,10 @@ Three questions. A newer delivery replaces the older ones: does it have the char
 beside them? Does anything but its arrival show that it is newer? The files of one delivery are summed: does one of them repeat
 lines of the others?
 
-These show that a file is newer: it lies at the other one's path; it has all lines of the other one; a date or a count of runs
-in its path is later (`_STAMP`); a manifest lists it. Otherwise it may be an older export, or a part that differs in something
-that lines do not have, such as a region.
+These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later (`_STAMP`); a
+manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may be the same export
+again, or a part that differs in something that no stored column has, such as a region. Once a person has released a version as
+the whole invoice, a file with all its lines is newer.
 """
 
 from arcadia_dagster.billing import likeness
@@ -21,7 +22,7 @@ _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
         earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count,
-        list_distinct(earlier.charges_sketch) AS charges
+        list_distinct(earlier.charges_sketch) AS charges, earlier.received_at = released.received_at AS is_released
       FROM (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
           bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days,
@@ -51,51 +52,86 @@ _EARLIER = """
 
 
 # A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
-_STAMP = r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b|/\d{1,4}(?:/)"
+_STAMP = (
+    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b|/\d{1,4}(?:/)"
+    r"|\bfinal\b"
+)
+_LATER_THAN_ANY = 10**18
+
+
+def _stamps_sql(path: str) -> str:
+    """SQL: the times and counts in a path, in their order."""
+    return (
+        f"list_transform(regexp_extract_all({path}, '{_STAMP}'), lambda stamp: CASE stamp WHEN 'final' THEN {_LATER_THAN_ANY} "
+        r"ELSE CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT) END)"
+    )
+
 
 _PLACES = rf"""
       SELECT document_sha256, inbox_path, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
         -- Dates are compared as 20260503, whatever stands between year, month and day.
         regexp_replace(lower(inbox_path), '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
-        regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped,
+        regexp_extract(path, '^.*/') AS path_of_folder,
+        regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
+        regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
+        {_stamps_sql("path_of_folder")} AS folder_stamps,
+        regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
         regexp_replace(inbox_path, ' \(\d+\)(\.[^./]*)$', '\1') AS uncounted,
-        coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy,
-        list_transform(regexp_extract_all(path, '{_STAMP}'),
-          lambda stamp: CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT)) AS stamps
+        coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy
       FROM document_names"""
 
-# The earlier deliveries at other paths (a lone file, or the files of a folder), with what is known of their lines.
+
+def _is_later(own: str, other: str) -> str:
+    """SQL: whether a place says that what lies there is newer than what lies at another one."""
+    return (
+        f"({own}.unstamped = {other}.unstamped AND {own}.stamps > {other}.stamps "
+        # `april-final.csv` beside `april.csv`.
+        rf"OR regexp_replace({own}.unpacked, '[-_ .]final\b', '') = {other}.unpacked AND {own}.unpacked <> {other}.unpacked)"
+    )
+
+
+def _counts_more(own: str, other: str) -> str:
+    """SQL: whether a browser saved what lies at a place later, under the same name."""
+    return f"({own}.uncounted = {other}.uncounted AND {own}.copy > {other}.copy)"
+
+
+# The earlier deliveries at other paths (a lone file, or the files of a folder) that nothing shows to be older. If each document
+# is a whole invoice, it has no parts: a browser's count shows which is newer, and equal lines are no doubt. A delivery with all
+# lines of an earlier one has grown, if its folder is later or a person released the earlier one.
 _ELSEWHERE = f"""
-      SELECT source, account_id, external_id, coalesce(place.folder, place.inbox_path) AS delivery,
-        arg_max(document.file_name, place.inbox_path) AS file_name,
-        list_distinct(flatten(list(earlier.lines_sketch))) AS lines, sum(earlier.lines_total) AS lines_total,
-        -- Of a large file the least hashes are known: of the lines below the greatest of them it is known whether it has them.
-        min(CASE WHEN earlier.line_count > len(earlier.lines_sketch) THEN list_max(earlier.lines_sketch) END) AS known_below,
-        bool_or(newer.is_newer) AS is_newer, bool_or(newer.is_older) AS is_older
-      FROM earlier
-      JOIN documents AS document USING (document_sha256)
-      JOIN ({_PLACES}) AS place USING (document_sha256)
-      JOIN (
-        SELECT own.source, own.account_id, own.external_id, other.document_sha256, other.inbox_path,
-          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps > other.stamps)
-            -- A browser counts what it saves under one name; where each is a whole invoice, none of them is a part.
-            OR bool_or(own.is_whole AND own.place.uncounted = other.uncounted AND own.place.copy > other.copy) AS is_newer,
-          bool_or(own.place.unstamped = other.unstamped AND own.place.stamps < other.stamps)
-            OR bool_or(own.is_whole AND own.place.uncounted = other.uncounted AND own.place.copy < other.copy) AS is_older
+      SELECT source, account_id, external_id, delivery, arg_max(file_name, inbox_path) AS file_name,
+        sum(lines_total) AS lines_total
+      FROM (
+        SELECT DISTINCT beside.* EXCLUDE (has_grown), place.inbox_path, document.file_name,
+          coalesce(place.folder, place.inbox_path) AS delivery
         FROM (
-          SELECT part.source, part.account_id, part.external_id, part.currency, place,
-            NOT part.may_be_part AND document.format IN ({_OWN_FORMATS}) AS is_whole
-          FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
-          JOIN ({_PLACES}) AS place USING (document_sha256)
-          ANTI JOIN listed USING (document_sha256)
-        ) AS own
-        JOIN earlier USING (source, account_id, external_id)
-        JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
-        -- Sums in two currencies are not compared; they are a doubt of their own.
-        WHERE coalesce(earlier.currency = own.currency, true)
-        GROUP BY ALL
-        HAVING NOT bool_or(own.place.inbox_path = other.inbox_path OR coalesce(own.place.folder = other.folder, false))
-      ) AS newer USING (source, account_id, external_id, document_sha256, inbox_path)
+          SELECT own.source, own.account_id, own.external_id, earlier.document_sha256,
+            any_value(earlier.lines_total) AS lines_total,
+            bool_or(earlier.is_released OR own.place.unstamped_folder = other.unstamped_folder
+              AND own.place.folder_stamps > other.folder_stamps) AS has_grown
+          FROM (
+            SELECT part.*, place, NOT part.may_be_part AND document.format IN ({_OWN_FORMATS}) AS is_whole
+            FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+            JOIN ({_PLACES}) AS place USING (document_sha256)
+            ANTI JOIN listed USING (document_sha256)
+          ) AS own
+          JOIN earlier USING (source, account_id, external_id)
+          JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
+          -- Sums in two currencies are not compared; they are a doubt of their own.
+          WHERE coalesce(earlier.currency = own.currency, true)
+          GROUP BY own.source, own.account_id, own.external_id, earlier.document_sha256
+          HAVING NOT bool_or(own.place.unpacked = other.unpacked OR coalesce(own.place.folder = other.folder, false))
+            AND NOT bool_or(own.is_whole AND (own.lines_sketch, own.line_count, own.lines_total)
+              = (earlier.lines_sketch, earlier.line_count, earlier.lines_total))
+            AND (bool_or({_is_later("other", "own.place")} OR own.is_whole AND {_counts_more("other", "own.place")})
+              OR NOT bool_or({_is_later("own.place", "other")} OR own.is_whole AND {_counts_more("own.place", "other")}))
+        ) AS beside
+        LEFT JOIN (SELECT *, true AS is_there FROM whole_now) AS whole_now
+          USING (source, account_id, external_id, document_sha256)
+        JOIN documents AS document USING (document_sha256)
+        JOIN ({_PLACES}) AS place USING (document_sha256)
+        WHERE NOT coalesce(has_grown AND is_there, false)
+      )
       GROUP BY ALL"""
 
 
@@ -110,6 +146,12 @@ def _part_or_replacement(scope: Scope) -> str:
         WHERE invoice_month IN ({scope.month_list})
       ), charge_now AS (
         SELECT DISTINCT source, account_id, external_id, charge FROM line_now
+      ), whole_now AS MATERIALIZED (
+        SELECT source, account_id, external_id, document_sha256
+        FROM (SELECT *, unnest(lines_sketch) AS line FROM earlier)
+        LEFT JOIN (SELECT DISTINCT source, account_id, external_id, line, true AS is_there FROM line_now)
+          USING (source, account_id, external_id, line)
+        GROUP BY ALL HAVING bool_and(coalesce(is_there, false))
       ), lacking AS MATERIALIZED (
         SELECT source, account_id, external_id, document_sha256
         FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
@@ -119,46 +161,33 @@ def _part_or_replacement(scope: Scope) -> str:
         WHERE len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
       ), now AS MATERIALIZED (
         SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
-          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal
-        FROM part SEMI JOIN earlier USING (source, account_id, external_id) GROUP BY ALL
-      ), elsewhere AS MATERIALIZED ({_ELSEWHERE}
-      ), compared AS (
-        SELECT source, account_id, external_id, elsewhere.file_name, elsewhere.lines_total, now.lines_total AS total_now,
-          now.file_name AS file_now, now.dismissal, elsewhere.is_older,
-          len(elsewhere.lines) - len(list_intersect(elsewhere.lines, lines_now)) AS lacks,
-          len(elsewhere.lines) AS known,
-          len(list_filter(lines_now, lambda line_: line_ <= coalesce(elsewhere.known_below, 9223372036854775807)
-            AND NOT list_contains(elsewhere.lines, line_))) AS adds
-        FROM elsewhere JOIN now USING (source, account_id, external_id)
-        JOIN (SELECT source, account_id, external_id, list(DISTINCT line) AS lines_now FROM line_now GROUP BY ALL) AS stated
-          USING (source, account_id, external_id)
-        -- What is newer than a file that has all lines of an earlier one is newer than that too.
-        WHERE (NOT elsewhere.is_newer OR elsewhere.is_older) AND NOT EXISTS (
-          FROM elsewhere AS between WHERE between.source = elsewhere.source AND between.account_id = elsewhere.account_id
-            AND between.external_id = elsewhere.external_id AND between.delivery <> elsewhere.delivery
-            AND between.is_newer AND NOT between.is_older AND list_has_all(between.lines, elsewhere.lines))
+          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal,
+          CASE WHEN bool_or(may_be_part) THEN '' WHEN min(format) IN ({_OWN_FORMATS}) THEN NULL
+            ELSE 'say `parts = true` in the description of ' || min(format) || ' and ' END
+            || 'put copies of all parts into one new folder of the inbox' AS parts_together,
+          coalesce(parts_together, 'put one file with all of its lines in their place') AS together
+        FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+        SEMI JOIN earlier USING (source, account_id, external_id) GROUP BY ALL
       )
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
         CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
         ', which came earlier, charges for: a part of it, or a replacement? If they are parts, ' ||
-        CASE WHEN min(document.format) IN ({_OWN_FORMATS}) THEN ''
-          ELSE 'say `parts = true` in the description of ' || min(document.format) || ' and ' END ||
-        'put copies of all parts into one new folder of the inbox; if what came last is the whole invoice: ' ||
+        any_value(now.together) || '; if what came last is the whole invoice: ' ||
         {release_sql(name_sql("lacking"))} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
       FROM lacking JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
       GROUP BY lacking.source, lacking.account_id, lacking.external_id
       UNION ALL
       SELECT source, account_id, external_id,
-        'it came last as ' || any_value(file_now) || ' (' || {_amount("any_value(total_now)")} ||
+        'it came last as ' || any_value(now.file_name) || ' (' || {_amount("any_value(now.lines_total)")} ||
         '), and nothing says that this is newer than ' ||
-        string_agg(DISTINCT file_name || ' (' || {_amount("lines_total")} || ')', ' and ') ||
-        ': an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
-        {release_sql()} || '; if what came earlier is: ' || any_value(dismissal) ||
-        '; if they are parts, put copies of all parts into one new folder of the inbox' AS text
-      FROM compared ANTI JOIN lacking USING (source, account_id, external_id)
-      WHERE lines_total <> total_now AND lacks > 0
-        AND (is_older OR adds = 0 OR lacks * 2 >= known OR abs(total_now) < abs(lines_total))
+        string_agg(DISTINCT elsewhere.file_name || ' (' || {_amount("elsewhere.lines_total")} || ')', ' and ') ||
+        ': a correction, an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
+        {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) ||
+        coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text
+      FROM ({_ELSEWHERE}
+      ) AS elsewhere JOIN now USING (source, account_id, external_id)
+      ANTI JOIN lacking USING (source, account_id, external_id)
       GROUP BY source, account_id, external_id"""
 
 
