@@ -4,7 +4,7 @@ A module for each kind of doubt. It says in SQL which invoices are in doubt and,
 Doubts from an invoice's own row (a total that differs, more tax than net) are in `billing.readiness`.
 """
 
-from arcadia_dagster.stages.doubts import identity, manifests, parts, reading, rejected, tax
+from arcadia_dagster.stages.doubts import amounts, identity, manifests, parts, reading, rejected, tax
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 __all__ = ["Doubt", "Scope", "doubts_sql"]
@@ -19,6 +19,7 @@ def doubts_sql(scope: Scope) -> str:
         *reading.doubts(scope),
         *tax.doubts(scope),
         *identity.doubts(scope),
+        *amounts.doubts(scope),
         *manifests.doubts(scope),
         *rejected.doubts(scope),
         *parts.doubts(scope),

@@ -288,7 +288,7 @@ def _same_charges_sql(scope: Scope) -> str:
       GROUP BY own.source, own.account_id, own.external_id"""
 
 
-_STATED_TOGETHER = """
+STATED_TOGETHER = """
         SELECT DISTINCT one.source, one.account_id, one.external_id, two.external_id AS other_id
         FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256, source, account_id)
         SEMI JOIN invoice ON invoice.source = one.source AND invoice.account_id = one.account_id
@@ -331,7 +331,7 @@ def _made_of_others_sql(scope: Scope) -> str:
         GROUP BY ALL HAVING sum(least(own.occurrences, part.occurrences)) = any_value(part.line_count)
       ), candidate AS MATERIALIZED (
         SELECT within.* FROM within
-        ANTI JOIN ({_STATED_TOGETHER}) AS together
+        ANTI JOIN ({STATED_TOGETHER}) AS together
           ON together.source = within.source AND together.account_id = within.account_id
           AND together.external_id = within.external_id AND together.other_id = within.part_id
       ), covered AS (
@@ -408,5 +408,5 @@ def _grown_sql(scope: Scope) -> str:
         ' charges for in the same account and month, with other amounts: a draft that has grown, and its invoice? Void the one '
         'that is too much (' || {void_sql()} || ' or ' || {void_sql(name_sql(external_id="min(other_id)"))} ||
         '), or release what is real (' || {release_sql()} || ')' AS text
-      FROM shared ANTI JOIN ({_STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
+      FROM shared ANTI JOIN ({STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
       GROUP BY source, account_id, external_id"""
