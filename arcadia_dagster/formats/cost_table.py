@@ -197,8 +197,12 @@ class CostTableLayout:
         ), issued AS (
           SELECT *, max_by(own_issuer, (lines, own_issuer)) FILTER (own_issuer IS NOT NULL)
               OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS usual_issuer,
-            CASE WHEN external_id IS NULL THEN coalesce(own_issuer, provider, usual_issuer)
-              ELSE coalesce(usual_issuer, provider) END AS issuer,
+            list_distinct(flatten(list(own_providers) FILTER (own_issuer IS NOT NULL)
+              OVER (PARTITION BY document_sha256, account_id, external_id, open_month))) AS named_providers,
+            count(DISTINCT own_issuer) OVER (PARTITION BY document_sha256, account_id, external_id, open_month) AS named_issuers,
+            -- What is not invoiced yet is the issuer's through whom all else of the account and its provider comes.
+            CASE WHEN external_id IS NOT NULL OR (named_issuers = 1 AND list_has_all(named_providers, own_providers))
+              THEN coalesce(usual_issuer, provider) ELSE coalesce(own_issuer, provider, usual_issuer) END AS issuer,
             list_sort(list_distinct(flatten(list(own_providers)
               OVER (PARTITION BY document_sha256, account_id, external_id, open_month)))) AS providers,
             list_sort(list_distinct(list(own_issuer)

@@ -109,7 +109,8 @@ class FocusLayout(CostTableLayout):
         return None if self.ids else next((name for name in others if _CALLED_AS_IDS.fullmatch(name)), None)
 
     def _source_sql(self) -> str:
-        return source_sql("coalesce(nullif(trim(issuer), ''), nullif(trim(provider), ''))")
+        named = source_sql("coalesce(nullif(trim(issuer), ''), nullif(trim(provider), ''))")
+        return f"coalesce({named}, 'unknown')"
 
     def _open_reason(self) -> str:
         if column := self._likely_id():
@@ -132,6 +133,6 @@ class Focus(CostTable):
     """The format itself."""
 
     name = "focus"
-    reading = 3
+    reading = 4
     layout = FocusLayout
     mandatory_by = "FOCUS has as mandatory"

@@ -17,8 +17,8 @@ OWN_SOURCE = f"coalesce({source_sql('unnamed_issuer')}, 'unknown')"
 def name_issuers(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[date]]:
     """Give invoices without an issuer the one that other documents name for the same invoice, or else their provider.
 
-    The same invoice has the same id of the provider's and account, in the same or the next month. Where others name several
-    issuers, it stays with its provider.
+    The same invoice has the same account, and the same id of the provider's or by its rule, in the same or the next month. Where
+    others name several issuers, it stays with its provider.
 
     Args:
         connection: An open transaction in which the documents are registered.
@@ -31,7 +31,7 @@ def name_issuers(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[d
         WITH unnamed AS (
           SELECT document_sha256, invoice_ordinal, source, account_id, coalesce(stated_id, external_id) AS own_id,
             invoice_month, unnamed_issuer, {OWN_SOURCE} AS own_source
-          FROM (FROM document_invoices WHERE unnamed_issuer IS NOT NULL AND id_basis = 'document')
+          FROM (FROM document_invoices WHERE unnamed_issuer IS NOT NULL AND id_basis IN ('document', 'rule'))
         ), named AS (
           SELECT source, account_id, coalesce(stated_id, external_id) AS own_id, invoice_month, vendor_name, vendor_by_rule
           FROM document_invoices WHERE unnamed_issuer IS NULL

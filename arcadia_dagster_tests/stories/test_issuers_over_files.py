@@ -1,10 +1,12 @@
 """An issuer that one part of an invoice names and another does not: the invoice is one, of the issuer that is named."""
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet, charge, tax
 from arcadia_dagster_tests.kit.project import Project
 
@@ -148,3 +150,86 @@ def test_two_issuers_for_one_id_are_never_chosen_between(project_with_finance: P
         "contoso-cloud-partner",
         "alphacloud",
     }
+
+
+def say(project: Project, text: str) -> None:
+    (project.home / "sources.toml").write_text(text, encoding="utf-8")
+
+
+def line_in(reason: str) -> str:
+    """The line of `sources.toml` that a reason gives, with a reason in place of the dots."""
+    [line] = re.findall(r'sources\.toml: ("[^"]+" = \{.*?\})', reason)
+    return str(line).replace('"..."', '"they are on one invoice"')
+
+
+RULED = {
+    "an id in a column of its own": (
+        'invoice_id = "x_Extra"\nreason = "the partner puts it there"\n',
+        {"InvoiceId": None, "x_Extra": "C-7"},
+        "C-7",
+    ),
+    "an id in a column of its own, and another one in the usual": (
+        'invoice_id = "x_Extra"\nreason = "the partner puts it there"\n',
+        {"InvoiceId": "M-1", "x_Extra": "C-7"},
+        "C-7",
+    ),
+    "an id of account and month": (
+        'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one a month"\n',
+        {"InvoiceId": None},
+        "111-2026-04",
+    ),
+}
+
+
+@case("139")
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("unnamed", ["with its provider", "without a name"])
+@pytest.mark.parametrize("name", RULED)
+def test_rows_without_an_issuer_never_miss_on_the_invoice_of_the_issuer_whose_rule_says_what_its_ids_are(
+    project_with_finance: Project, name: str, unnamed: str, files: int
+) -> None:
+    project = project_with_finance
+    rule, values, external_id = RULED[name]
+    say(project, f"[contoso-cloud-partner]\n{rule}")
+    named = [charge(ChargeDescription="a", **NAMED, **values), tax(**NAMED, **values)]
+    other = [charge(ChargeDescription="b", BilledCost="5.00", **UNNAMED[unnamed], **values)]
+    for number, rows in enumerate([[*named, *other]] if files == 1 else [named, other]):
+        project.drop(f"d/{number}.csv", as_csv(*rows))
+    project.build()
+    if in_finance(project) == []:
+        reason = next(
+            reason
+            for row in project.query("SELECT hold_reasons FROM tax_split_totals WHERE external_id = ?", [external_id])
+            for reason in row["hold_reasons"]
+            if "name no issuer" in reason
+        )
+        say(project, f"{line_in(reason)}\n[contoso-cloud-partner]\n{rule}")
+        project.build()
+    assert in_finance(project) == [("contoso-cloud-partner", "Contoso Cloud Partner GmbH", external_id, 1160, 3)]
+    assert len(project.query("SELECT * FROM tax_split_totals")) == 1
+
+
+def test_rows_that_name_no_issuer_and_are_no_part_of_its_invoice_are_released(project_with_finance: Project) -> None:
+    project = project_with_finance
+    rule, values, external_id = RULED["an id of account and month"]
+    say(project, f"[contoso-cloud-partner]\n{rule}")
+    project.drop("d/0.csv", as_csv(charge(**NAMED, **values), tax(**NAMED, **values)))
+    project.drop("d/1.csv", as_csv(charge(**UNNAMED["with its provider"], **values)))
+    project.build()
+    assert in_finance(project) == []
+    project.settle("release", external_id)
+    project.build()
+    assert in_finance(project) == [("contoso-cloud-partner", "Contoso Cloud Partner GmbH", external_id, 660, 2)]
+
+
+def test_what_another_provider_charges_is_never_counted_to_the_issuer_of_an_account(
+    project_with_finance: Project,
+) -> None:
+    project = project_with_finance
+    rule, values, external_id = RULED["an id of account and month"]
+    say(project, f"[contoso-cloud-partner]\n{rule}")
+    third: Row = {"InvoiceIssuerName": None, "ProviderName": "Thirdparty"}
+    project.drop("a.csv", as_csv(charge(**NAMED, **values), tax(**NAMED, **values), charge(**third, **values)))
+    project.build()
+    [own] = project.query("SELECT * FROM tax_split_totals WHERE external_id = ?", [external_id])
+    assert own["amount_gross_minor"] == 660

@@ -1,12 +1,12 @@
 """Doubts from reading documents: a charge category that no format knows, an issuer that no line names."""
 
-from arcadia_dagster.billing.advice import release_sql
+from arcadia_dagster.billing.advice import name_sql, release_sql, rule_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
     """What formats found (`format.StatedInvoice.doubts`), with the file that it is in and the command that settles it."""
-    return (Doubt(_LEFT_IN_DOUBT), Doubt(_NO_ISSUER))
+    return (Doubt(_LEFT_IN_DOUBT), Doubt(_NO_ISSUER), Doubt(_READ_BY_OTHER_RULES))
 
 
 _LEFT_IN_DOUBT = f"""
@@ -21,3 +21,39 @@ _NO_ISSUER = f"""
         'of them; released, finance has it under the source `unknown`; if that is right: ' || {release_sql()} AS text
       FROM part WHERE unnamed_issuer IS NOT NULL AND source = 'unknown'
       GROUP BY source, account_id, external_id"""
+
+
+_SAME_RULE = rule_sql(
+    """'invoice_id = "' || replace(replace(named.invoice_id, '\\', '\\\\'), '"', '\\"') || '"' """
+    """|| coalesce(', final_after = "' || named.final_after || '"', '')""",
+    source="unnamed.source",
+    account_id="unnamed.account_id",
+)
+
+# A rule for an issuer's ids is not one for rows that name no issuer: these are read by the rules for their provider.
+_READ_BY_OTHER_RULES = f"""
+      WITH own AS (
+        SELECT DISTINCT part.source, part.account_id, part.external_id, part.invoice_month, part.file_name,
+          part.unnamed_issuer IS NOT NULL AS is_unnamed, ruled.invoice_id, ruled.final_after
+        FROM part LEFT JOIN ruled USING (source, account_id)
+        SEMI JOIN (FROM rounded WHERE NOT is_nothing) AS counted USING (source, account_id, external_id)
+        WHERE part.is_own
+      ), pair AS (
+        SELECT unnamed.source, unnamed.account_id, unnamed.external_id, named.source AS named_source,
+          named.external_id AS named_id, unnamed.file_name, {_SAME_RULE} AS same_rule
+        FROM (FROM own WHERE is_unnamed) AS unnamed JOIN (FROM own WHERE NOT is_unnamed) AS named
+          ON named.account_id = unnamed.account_id AND named.invoice_month = unnamed.invoice_month
+        WHERE named.source <> unnamed.source AND named.invoice_id IS NOT NULL
+          AND unnamed.invoice_id IS DISTINCT FROM named.invoice_id
+      )
+      SELECT held.source, held.account_id, held.external_id,
+        min(file_name || ' has rows of the same account and month that name no issuer: they are read by what sources.toml '
+          || 'says of ' || pair_source || ', and not of ' || named_source || ': are they on its invoice? If they are, '
+          || same_rule) || '; if they are not: ' || {release_sql(name_sql("held"))} AS text
+      FROM (
+        SELECT *, source AS pair_source FROM pair
+        UNION SELECT named_source AS source, account_id, named_id AS external_id, named_source, named_id, file_name, same_rule,
+          source AS pair_source
+        FROM pair
+      ) AS held
+      GROUP BY held.source, held.account_id, held.external_id"""
