@@ -60,8 +60,9 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
         Reason(
             "len(currencies) > 1",
             "'its lines are in several currencies (' || array_to_string(currencies, ', ') || "
-            "'), which are never summed: ask the provider for one invoice a currency, and put them into the inbox; if all of "
-            f"them have other ids: ' || {void_sql()}",
+            "'), which are never summed: ask the provider for one invoice a currency, and put them into the inbox; or give the "
+            "lines of each currency an id of their own, in a column x_Own of the file, drop it again under its name, and say, ' "
+            f"|| {_OWN_IDS} || '; if all of them have other ids: ' || {void_sql()}",
             can_release=False,
         ),
         Reason(
@@ -221,6 +222,7 @@ _REPLACED = (
 )
 """SQL: what its issuer billed in place of an invoice that it has taken back, where that is known."""
 
+_OWN_IDS = rule_sql("""'invoice_id = "x_Own"'""")
 _TAX_NOT_STATED = rule_sql("""'tax = "not stated"'""")
 _TAX_MAY_STAND_ALONE = rule_sql("'tax_may_stand_alone = true'")
 _PUSHED_AS_STATED = rule_sql("""'only_stated = "push"'""")
