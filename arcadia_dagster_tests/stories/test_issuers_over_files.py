@@ -162,7 +162,7 @@ def line_in(reason: str) -> str:
     return str(line).replace('"..."', '"they are on one invoice"')
 
 
-RULED = {
+RULED: dict[str, tuple[str, Row, str]] = {
     "an id in a column of its own": (
         'invoice_id = "x_Extra"\nreason = "the partner puts it there"\n',
         {"InvoiceId": None, "x_Extra": "C-7"},

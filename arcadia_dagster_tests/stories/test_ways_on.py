@@ -21,8 +21,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def in_finance(project: Project) -> list[tuple[str, str, str, int]]:
     assert project.sandbox is not None
-    fields = ("source", "external_id", "currency", "amount_gross_minor")
-    return sorted(tuple(row[name] for name in fields) for row in project.sandbox.invoices())
+    rows = project.sandbox.invoices()
+    return sorted((row["source"], row["external_id"], row["currency"], row["amount_gross_minor"]) for row in rows)
 
 
 @case("34")
