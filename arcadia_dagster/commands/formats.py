@@ -86,7 +86,7 @@ def try_description(options: argparse.Namespace) -> int:
     with complaints(RulesError):
         rules = home.rules()
     with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints(ArchiveError):
-        document = _linked(options.file, Path(folder), max_document_bytes=home.settings.max_document_bytes)
+        document = _archived_link(options.file, Path(folder), max_document_bytes=home.settings.max_document_bytes)
         if document.encoding is Encoding.PARQUET:
             raise CommandError(f"{options.file}: it is Parquet; expected CSV, which is all that can be described")
         described = DescribedFormat(description, options.description)
@@ -112,7 +112,7 @@ def try_description(options: argparse.Namespace) -> int:
     return OK
 
 
-def _linked(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDocument":
+def _archived_link(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDocument":
     """The file as it would lie in the archive, by a link: however large it is, it is not copied."""
     from arcadia_dagster.landing.archive import Archive
 

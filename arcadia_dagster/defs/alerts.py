@@ -58,7 +58,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         if now < memory.not_before:
             when = datetime.fromtimestamp(memory.not_before, UTC)
             return dg.SkipReason(f"the webhook is left alone until {when:%H:%M:%S} UTC, after it failed")
-        memory, reason = _told(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
+        memory, reason = _send_news(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
         return dg.SensorResult(skip_reason=reason, cursor=memory.as_cursor())
 
     return sensor
@@ -109,7 +109,7 @@ class _EnoughError(Exception):
     """A tick must be short: the next one sends the rest."""
 
 
-def _told(
+def _send_news(
     instance: dg.DagsterInstance,
     own: OwnRuns,
     alerts: AlertsResource,

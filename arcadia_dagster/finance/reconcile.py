@@ -278,7 +278,7 @@ def differences(
     found = [
         Difference(tenant_id, *key, *told)
         for key, invoice in known.items()
-        if (told := _told(invoice, theirs.get(key, []), show)) is not None
+        if (told := _difference(invoice, theirs.get(key, []), show)) is not None
     ]
     found += [
         Difference(
@@ -294,10 +294,12 @@ def differences(
     return sorted(found)
 
 
-def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[str], str]) -> tuple[str, str] | None:
+def _difference(
+    invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[str], str]
+) -> tuple[str, str] | None:
     """What differs and what to do about it."""
     if not rows:
-        return _told_unlisted(invoice)
+        return _unlisted_difference(invoice)
     ids = _ids(rows, show)
     if invoice.unwanted is not None:
         return f"finance has it as {ids}, though {invoice.unwanted}", _remove(invoice)
@@ -326,7 +328,7 @@ def _told(invoice: OnRecord, rows: Sequence[Mapping[str, Any]], show: Callable[[
     return (there, _again(invoice)) if found else None
 
 
-def _told_unlisted(invoice: OnRecord) -> tuple[str, str] | None:
+def _unlisted_difference(invoice: OnRecord) -> tuple[str, str] | None:
     if invoice.missing is not None:
         return f"finance does not list it: {invoice.missing}", _push(invoice)
     if invoice.unwanted is None and invoice.body is not None:

@@ -95,13 +95,13 @@ def _is_invoice(found: dict[str, Any]) -> bool:
 
 
 def _statement(invoice: Node) -> InvoiceStatement:
-    kind = _known(invoice, "documentType", _KINDS, "invoice")
+    kind = _meaning(invoice, "documentType", _KINDS, "invoice")
     sign = -1 if kind == "credit_note" else 1
     tax, net, total, billed = (
         _money(invoice, name, sign) for name in ("taxAmount", "subTotal", "totalAmount", "billedAmount")
     )
     gross = billed if total is None else total
-    status = _known(invoice, "status", _STATES, "issued")
+    status = _meaning(invoice, "status", _STATES, "issued")
     found = [
         code
         for name in ("totalAmount", "billedAmount", "amountDue")
@@ -135,7 +135,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
     )
 
 
-def _known(invoice: Node, name: str, meanings: Mapping[str, Word], missing: Word) -> Word:
+def _meaning(invoice: Node, name: str, meanings: Mapping[str, Word], missing: Word) -> Word:
     """The meaning of a word; the usual one where the word is missing, as in earlier versions of the API."""
     return missing if invoice.text(name) is None else invoice.one_of(name, meanings)
 

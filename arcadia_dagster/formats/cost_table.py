@@ -89,11 +89,11 @@ class CostTableLayout:
 
     def with_ids(self, named: Sequence[tuple[str, str | None, str]]) -> Self:
         """The same, with the columns of these rules that the document has: see `billing.rules.Rules.id_columns`."""
-        names = [_plain(column) for column in self.columns]
+        names = [_spelling(column) for column in self.columns]
         found = [
-            (source, account, names.index(_plain(column)) if column else None)
+            (source, account, names.index(_spelling(column)) if column else None)
             for source, account, column in named
-            if not column or _plain(column) in names
+            if not column or _spelling(column) in names
         ]
         return replace(self, ids=tuple(found)) if any(position is not None for *_, position in found) else self
 
@@ -434,7 +434,7 @@ class CostTable:
             return self._of_json(head) if self._is_ours(members) else None
         if not self._is_ours(head.header):
             return None
-        found = self._found(head.header)
+        found = self._positions_or_problem(head.header)
         if isinstance(found, str):
             return Refusal(f"line 1: {found}")
         types = None if head.columns is None else tuple(head.columns.items())
@@ -442,12 +442,12 @@ class CostTable:
 
     def _of_json(self, head: Head) -> JsonTable | Refusal:
         """The layout for JSON: its columns are the members that any record has."""
-        known = {_plain(alias) for aliases in self.layout.names.values() for alias in aliases}
+        known = {_spelling(alias) for aliases in self.layout.names.values() for alias in aliases}
         try:
-            names, records = json_records.members_of(head, is_read=lambda name: _plain(name) in known)
+            names, records = json_records.members_of(head, is_read=lambda name: _spelling(name) in known)
         except UnreadableError as error:
             return Refusal(str(error))
-        found = self._found(names)
+        found = self._positions_or_problem(names)
         if isinstance(found, str):
             return Refusal(f"as JSON: {found}")
         members = tuple(names[position] for position in found.values())
@@ -455,20 +455,20 @@ class CostTable:
         return JsonTable(table, members, records, tuple(names))
 
     def _is_ours(self, columns: Sequence[str]) -> bool:
-        names = {_plain(column) for column in columns}
-        return all(any(_plain(name) in names for name in self.layout.names[field]) for field in _RECOGNISED_BY)
+        names = {_spelling(column) for column in columns}
+        return all(any(_spelling(name) in names for name in self.layout.names[field]) for field in _RECOGNISED_BY)
 
-    def _found(self, columns: Sequence[str]) -> dict[str, int] | str:
+    def _positions_or_problem(self, columns: Sequence[str]) -> dict[str, int] | str:
         """The position of each field's column, or what is wrong with the columns, in words."""
         wanted = self.layout.names
-        names = [_plain(column) for column in columns]
-        known = {_plain(alias) for aliases in wanted.values() for alias in aliases}
+        names = [_spelling(column) for column in columns]
+        known = {_spelling(alias) for aliases in wanted.values() for alias in aliases}
         if twice := repeated([name for name in names if name in known]):
             return f"column {', '.join(twice)} occurs more than once; expected each once"
         found = {
             field: position
             for field, aliases in wanted.items()
-            if (position := next((names.index(_plain(name)) for name in aliases if _plain(name) in names), None))
+            if (position := next((names.index(_spelling(name)) for name in aliases if _spelling(name) in names), None))
             is not None
         }
         if missing := [wanted[field][0] for field in self.layout.required if field not in found]:
@@ -487,8 +487,8 @@ def with_ids(layout: Ruled, named: Sequence[tuple[str, str | None, str]]) -> Rul
     if isinstance(layout, SemicolonTable) and isinstance(layout.table, CostTableLayout):
         return replace(layout, table=layout.table.with_ids(named))
     if isinstance(layout, JsonTable) and isinstance(layout.table, CostTableLayout):
-        wanted = {_plain(column) for *_, column in named if column}
-        further = [name for name in layout.others if _plain(name) in wanted and name not in layout.members]
+        wanted = {_spelling(column) for *_, column in named if column}
+        further = [name for name in layout.others if _spelling(name) in wanted and name not in layout.members]
         members = (*layout.members, *further)
         return replace(layout, members=members, table=replace(layout.table, columns=members).with_ids(named))
     return layout
@@ -504,10 +504,10 @@ def columns_of(layout: object) -> tuple[str, ...]:
 
 def has_column(columns: Iterable[str], name: str) -> bool:
     """Whether a column of that name is among them, however it is spelt."""
-    return _plain(name) in map(_plain, columns)
+    return _spelling(name) in map(_spelling, columns)
 
 
-def _plain(name: str) -> str:
+def _spelling(name: str) -> str:
     """A column's name in one spelling: `lineItem/LineItemType` is `line_item_line_item_type`."""
     return name.strip().lower().replace("_", "").replace("/", "")
 

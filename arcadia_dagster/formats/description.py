@@ -387,12 +387,12 @@ def read_description(path: Path) -> Description:
         return Description.model_validate(table)
     except ValidationError as error:
         found = error.errors()
-        told = [_told(one) for one in found[:_MOST_TOLD]]
+        told = [_error_words(one) for one in found[:_MOST_TOLD]]
         more = [f"and {len(found) - _MOST_TOLD} more"] if len(found) > _MOST_TOLD else []
         raise DescriptionError(f"{path}: {'; '.join(told + more)}") from error
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _error_words(error: Mapping[str, Any]) -> str:
     """One thing that is wrong, in our words: the key, what was found, and what was expected."""
     key = ".".join(shown_key(part) for part in error["loc"])
     match error["type"]:

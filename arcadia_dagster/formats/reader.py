@@ -539,7 +539,7 @@ def _unreadable_values(
 def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, advice: str) -> dict[str, _DocumentFacts]:
     """What the staged lines say about each document: its first row there, its rows, and the invoices it states."""
     staged = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
-    told = _told(connection, staged, layout)
+    told = _invoice_facts(connection, staged, layout)
     lines = f"(FROM {staged} WHERE NOT is_control)"
     same = _same_invoices(told)
     if same:
@@ -632,7 +632,9 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
     return facts
 
 
-def _told(connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
+def _invoice_facts(
+    connection: duckdb.DuckDBPyConnection, lines: str, layout: Layout
+) -> dict[tuple[str, str], dict[str, Any]]:
     """The result of the layouts' `invoices_sql`, by document and invoice key."""
     query = layout.invoices_sql(lines)
     if query is None:

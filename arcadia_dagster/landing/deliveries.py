@@ -14,14 +14,16 @@ import duckdb
 _PACKED = r"\.(gz|zip|zst)$"
 
 
-def _plain(name: str) -> str:
+def _unpacked_name_sql(name: str) -> str:
     """SQL: a file's name without an ending that says how it is packed: people unpack files."""
     return f"regexp_replace({name}, '{_PACKED}', '')"
 
 
 _FOLDER = "regexp_extract(inbox_path, '^(.*)/', 1)"
 
-_LISTED = f"SELECT document_sha256, folder, {_plain('file_name')} AS file_name, row_count FROM delivery_files"
+_LISTED = (
+    f"SELECT document_sha256, folder, {_unpacked_name_sql('file_name')} AS file_name, row_count FROM delivery_files"
+)
 
 _LISTED_IN_THE_INBOX = f"""
       SELECT listed.file_name, '/' || arg_max(document_sha256, (name.received_at, document_sha256)) AS folder,
@@ -33,7 +35,7 @@ _PLACED = f"""
       SELECT CASE WHEN contains(inbox_path, '/') THEN {_FOLDER} ELSE in_the_inbox.folder END AS folder, newest.file_name,
         newest.inbox_path, newest.document_sha256, newest.received_at, accepted.record_count
       FROM (
-        SELECT * REPLACE ({_plain("regexp_extract(inbox_path, '[^/]*$')")} AS file_name)
+        SELECT * REPLACE ({_unpacked_name_sql("regexp_extract(inbox_path, '[^/]*$')")} AS file_name)
         FROM document_names
         SEMI JOIN (FROM documents WHERE status <> 'dismissed') AS kept USING (document_sha256)
         QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1

@@ -294,11 +294,13 @@ def _lost(
     for sha256, before in registered.items():
         stated = list(_stated(readings[sha256], names[sha256], rules))
         if lost := known.lost(before, stated, records[sha256]):
-            found[sha256] = _told(names[sha256].best, sha256, readings[sha256], stated, lost)
+            found[sha256] = _why_not_registered(names[sha256].best, sha256, readings[sha256], stated, lost)
     return found
 
 
-def _told(file_name: str, sha256: str, now: Reading, stated: Sequence[_Stated], lost: Sequence[_Stated]) -> str:
+def _why_not_registered(
+    file_name: str, sha256: str, now: Reading, stated: Sequence[_Stated], lost: Sequence[_Stated]
+) -> str:
     """Why a document stays as it is registered, in a sentence."""
     states = (
         f"states {_listed('/'.join(one.key) for one in stated)}"

@@ -58,7 +58,9 @@ def amount_sql(text: str, currency: str | None = None) -> str:
     symbol = "" if currency is None else symbol_of(currency)
     fast = f"regexp_full_match({text}, '{_optional(symbol)}{_NARROW}')"
     bare = f"ltrim({text}, '{symbol}')" if symbol else text
-    number = f"list_transform([{_number_sql(_plain_sql(text, symbol))}], lambda x: TRY_CAST(x AS {AMOUNT_TYPE}))[1]"
+    number = (
+        f"list_transform([{_number_sql(_sign_first_sql(text, symbol))}], lambda x: TRY_CAST(x AS {AMOUNT_TYPE}))[1]"
+    )
     return (
         f"CASE WHEN {fast} THEN CAST(TRY_CAST({bare} AS DECIMAL(18,9)) AS {AMOUNT_TYPE}) "
         f"WHEN regexp_full_match({text}, '{_FINE}') THEN CAST(TRY_CAST({text} AS DECIMAL(18,14)) AS {AMOUNT_TYPE}) "
@@ -75,7 +77,7 @@ def is_rounded_sql(text: str, currency: str | None = None) -> str:
     return (
         f"CASE WHEN {text} IS NULL OR ({is_short}) THEN false "
         f"WHEN regexp_full_match({text}, '{_LONG}') THEN {_is_long(text)} "
-        f"ELSE coalesce(list_transform([{_number_sql(_plain_sql(text, symbol))}], lambda x: {_is_long('x')})[1], false) END"
+        f"ELSE coalesce(list_transform([{_number_sql(_sign_first_sql(text, symbol))}], lambda x: {_is_long('x')})[1], false) END"
     )
 
 
@@ -116,7 +118,7 @@ def quantity_sql(text: str) -> str:
     return amount_sql(text)
 
 
-def _plain_sql(text: str, symbol: str) -> str:
+def _sign_first_sql(text: str, symbol: str) -> str:
     """SQL: the text with its sign first and without symbol, parentheses and grouping; anything else stays and fails later."""
     trimmed = f"replace(trim({text}), '\N{MINUS SIGN}', '-')"
     unsigned = f"regexp_replace({trimmed}, '^\\((.*)\\)$', '-\\1')"

@@ -324,7 +324,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _ExaminedInvoice:
     """An invoice that is looked at.
 
     Attributes:
@@ -354,7 +354,7 @@ def sum_rows(
         exact.prec = 60
         looked_at = _looked_at(connection, lines, sums)
         for (sha256, key), rows in _marks(connection, lines, looked_at).items():
-            for row, is_sum in _judged(rows, sums[sha256, key], looked_at[sha256, key]):
+            for row, is_sum in _doubtful_rows(rows, sums[sha256, key], looked_at[sha256, key]):
                 what = (
                     "is the sum of other lines: a total, or a charge?"
                     if is_sum
@@ -369,9 +369,9 @@ _InvoiceKey = tuple[str, str]
 
 def _looked_at(
     connection: duckdb.DuckDBPyConnection, lines: str, sums: Mapping[_InvoiceKey, Decimal]
-) -> dict[_InvoiceKey, _Looked]:
+) -> dict[_InvoiceKey, _ExaminedInvoice]:
     """The invoices with rows that may be sums: by their words, by having none where others have some, or by having only some."""
-    found: dict[_InvoiceKey, _Looked] = {}
+    found: dict[_InvoiceKey, _ExaminedInvoice] = {}
     rows = connection.execute(
         f"""
         SELECT {_KEY}, count(*), count({_KIND}), count_if({_HAS_CONTENT}), count_if({_IS_BLANK}), count_if({_IS_BARE}),
@@ -387,7 +387,7 @@ def _looked_at(
         # Of two lines each is what the other one is.
         has_bare = 0 < bare <= _MOST_MARKS and count > _FEWEST
         if (sha256, key) in sums and (names or has_blanks or has_bare):
-            found[sha256, key] = _Looked(count, is_rich, has_tail)
+            found[sha256, key] = _ExaminedInvoice(count, is_rich, has_tail)
     return found
 
 
@@ -425,14 +425,14 @@ def _marks(
     return found
 
 
-def _judged(marks: Sequence[_Row], total: Decimal, looked: _Looked) -> Iterator[tuple[_Row, bool]]:
+def _doubtful_rows(marks: Sequence[_Row], total: Decimal, looked: _ExaminedInvoice) -> Iterator[tuple[_Row, bool]]:
     """The rows of an invoice that are in doubt, and whether each is a sum of other lines.
 
     A sum is that of the lines since the last sum, of all lines so far, or of all there are.
     """
     unlike = marks if looked.is_rich else _unlike(marks)
     bare = [mark for mark in marks if mark.is_bare]
-    found = _walked(marks, total, looked, frozenset(mark.row for mark in unlike if mark.is_bare))
+    found = _doubtful_wordy_rows(marks, total, looked, frozenset(mark.row for mark in unlike if mark.is_bare))
     sums = {mark.row for mark, is_sum in found if is_sum}
     # A sum in the middle, of which nothing says that it is one, is one where what follows is summed too.
     is_summed_up = bool(bare) and not looked.has_tail and marks[-1].row in {mark.row for mark, _ in found}
@@ -441,12 +441,12 @@ def _judged(marks: Sequence[_Row], total: Decimal, looked: _Looked) -> Iterator[
         and not is_summed_up
         and not (bare[0] is marks[0] and bare[0].row in sums)
     ):
-        found = _walked(marks, total, looked, frozenset())
+        found = _doubtful_wordy_rows(marks, total, looked, frozenset())
     yield from found
 
 
-def _walked(
-    marks: Sequence[_Row], total: Decimal, looked: _Looked, may_be_sums: frozenset[int]
+def _doubtful_wordy_rows(
+    marks: Sequence[_Row], total: Decimal, looked: _ExaminedInvoice, may_be_sums: frozenset[int]
 ) -> list[tuple[_Row, bool]]:
     """The rows that are in doubt if these, which have no more than words, may be sums."""
     lines, others = looked.lines, total - sum((mark.amount for mark in marks if not mark.is_bare), Decimal(0))
