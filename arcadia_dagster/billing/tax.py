@@ -32,7 +32,8 @@ AWS: the line item type and the charge category `Tax` (AWS, Data Exports User Gu
 def is_before_tax_sql(*, lacks_tax: str, source: str, tax: str, gross: str, rule: str) -> str:
     """SQL: whether an invoice's lines are before tax and nothing says that no tax is due.
 
-    A line of tax that comes to 0 says nothing where the export leaves tax out.
+    Lines of tax that come to 0, or correct the tax of an earlier invoice with the other sign, say nothing where the export leaves
+    tax out.
 
     Args:
         lacks_tax: SQL: whether its document is known to leave the tax out.
@@ -44,7 +45,7 @@ def is_before_tax_sql(*, lacks_tax: str, source: str, tax: str, gross: str, rule
     is_expected = f"({source} IN ({_listed(SOURCES_WITHOUT_TAX)}) OR coalesce({rule} = '{TAX_EXPECTED}', false))"
     return (
         f"(coalesce({rule}, '') <> '{TAX_NOT_STATED}' "
-        f"AND (coalesce({lacks_tax}, false) OR {is_expected}) AND {tax} = 0 AND {gross} <> 0)"
+        f"AND (coalesce({lacks_tax}, false) OR {is_expected}) AND {gross} <> 0 AND sign({tax}) <> sign({gross}))"
     )
 
 

@@ -36,6 +36,10 @@ _NUMBERS = ("amount", "net_amount", "quantity")
 _READ_LATER = ("amount", "net_amount", "quantity", "charge_start", "charge_end", "billing_start", "billing_end")
 """Fields whose text is kept beside their value, for the message where it cannot be read."""
 
+_SEVERAL_PERIODS = (
+    "): one invoice of several periods, or a number that each period's invoice has? If each has it, dismiss the document, and "
+    "drop the rows of each period as a file of its own"
+)
 _LOST_ZEROS = (
     " is not one of AWS, which have 12 digits: a spreadsheet has taken the zeros from its beginning. Dismiss the document, and "
     "drop the file again as AWS exported it, without opening it in a spreadsheet"
@@ -185,6 +189,7 @@ class CostTableLayout:
             own_providers[1] AS provider, {part[1]} AS account_id, {part[2]} AS external_id, {part[3]} AS open_month,
             CASE WHEN count(net_total) = count(*) THEN sum(net_total) END AS stated_total,
             max_by(billing_month, (lines, billing_month)) AS month, sum(lines) AS lines,
+            list_sort(list(DISTINCT strftime(billing_month, '%Y-%m'))) AS billing_months,
             max_by(billing_start, (lines, billing_month)) AS billing_starts_at,
             max_by(billing_end, (lines, billing_month)) AS period_ends_at,
             CASE WHEN NOT bool_and(is_one_off)
@@ -210,15 +215,18 @@ class CostTableLayout:
             CASE WHEN external_id IS NULL THEN NULL WHEN len(own_issuers) > 0 THEN own_issuers ELSE providers END AS issuers
           FROM invoice CROSS JOIN known
         )
-        SELECT * EXCLUDE (issuer_doubts), issuer_doubts ||
+        SELECT * EXCLUDE (issuer_doubts, billing_months), issuer_doubts ||
           CASE WHEN source = 'aws' AND regexp_full_match(account_id, '{ids.AWS_ACCOUNT_WITHOUT_ZEROS}')
-            THEN ['its account ' || account_id || {text_literal(_LOST_ZEROS)}] ELSE [] END AS doubts
+            THEN ['its account ' || account_id || {text_literal(_LOST_ZEROS)}] ELSE [] END ||
+          CASE WHEN external_id IS NOT NULL AND len(billing_months) > 1
+            THEN ['its rows are of several billing periods (' || array_to_string(billing_months, ', ') ||
+              {text_literal(_SEVERAL_PERIODS)}] ELSE [] END AS doubts
         FROM (
           SELECT document_sha256, invoice_key, {self._issued_by("issuer")},
             {self._unnamed("usual_issuer", "provider")} AS unnamed_issuer,
             account_id, external_id, external_id AS invoice_number,
             external_id IS NOT NULL AS is_final, true AS may_be_part, {self._lacks_tax("issuer", "providers")} AS lacks_tax,
-            stated_total, month, billing_ends_at,
+            stated_total, month, billing_months, billing_ends_at,
             billing_starts_at, period_ends_at,
             CASE WHEN external_id IS NULL THEN {self._open_reason()} END AS open_reason
           FROM issued

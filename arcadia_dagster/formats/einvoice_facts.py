@@ -388,6 +388,12 @@ class EInvoice:
             yield f"it is a corrected invoice (384), which takes the place of {about}: void that, unless both are owed"
         if self.type_code not in CREDIT_NOTES | _INVOICES | {_CORRECTED, _PROFORMA}:
             yield f"its type {self.type_code[:20]!r} is none of EN 16931 (BT-3), and it counts as {self.kind.replace('_', ' ')}"
+        if self.kind == "invoice" and self.totals.prepaid and self.preceding:
+            yield (
+                f"{_plain(self.totals.prepaid)} {self.currency} of it is paid in advance, and it refers to "
+                f"{', '.join(self.preceding)}: an invoice of the advance payment counts too. Void that one, or release this one "
+                "if both are owed in full"
+            )
         yield from self._sums_that_differ()
 
     def _sums_that_differ(self) -> Iterator[str]:

@@ -137,10 +137,11 @@ class _Numbered:
         """The invoices that other documents state with one of these numbers, in the order in which they came."""
         numbered = cls()
         relation = connection.execute(
-            "SELECT source, invoice_number, account_id, external_id FROM document_invoices "
+            # By the id that is stated: what is told apart by its month has the number of the other one.
+            "SELECT source, invoice_number, account_id, coalesce(stated_id, external_id) AS stated FROM document_invoices "
             f"WHERE invoice_number IN ({text_list(sorted(numbers))}) AND NOT coalesce(is_statement, false) "
             f"AND document_sha256 NOT IN ({without}) "
-            "GROUP BY ALL ORDER BY min(received_at), account_id, external_id"
+            "GROUP BY ALL ORDER BY min(received_at), account_id, stated"
         )
         for source, number, account, external_id in relation.fetchall():
             numbered._known.setdefault((source, number), []).append((account, external_id))

@@ -32,7 +32,9 @@ def place(connection: duckdb.DuckDBPyConnection) -> set[date]:
           WHERE NOT {_STATES}
         ), statement AS (
           SELECT own.document_sha256, own.invoice_ordinal, own.source, own.account_id, own.external_id, own.invoice_month,
-            coalesce(stated.account_id, '{UNKNOWN_ACCOUNT}') AS own_account, stated.external_id AS own_id,
+            coalesce(stated.account_id, '{UNKNOWN_ACCOUNT}') AS own_account,
+            -- A number that begins anew has its month behind it, see `numbers_anew`.
+            CASE WHEN own.stated_id IS NULL THEN stated.external_id ELSE own.external_id END AS own_id,
             unnest([stated.external_id, stated.invoice_number]) AS name
           FROM document_invoices AS own JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal)
           WHERE {_STATES}

@@ -48,7 +48,10 @@ _WHICH_IS_WRONG = f"""CASE WHEN count(*) FILTER (NOT {_IS_FILE}) = 0 THEN '{ONE_
   END"""
 """SQL: what a person does where several state different totals of one invoice."""
 
+_IN_SEVERAL_CURRENCIES = "bool_or(is_statement) AND count(DISTINCT currency) > 1"
+
 STATED_TOTAL = f"""CASE
+  WHEN {_IN_SEVERAL_CURRENCIES} THEN NULL
   WHEN count(stated_by) > 0 THEN CASE WHEN count(DISTINCT stated_total) {_BY_FILE} = 1 THEN max(stated_total) {_BY_FILE} END
   WHEN count(stated_total) < count(*) THEN NULL
   WHEN count(DISTINCT stated_total) = 1 AND abs(max(stated_total) - sum(lines_total)) < 0.005 THEN max(stated_total)
@@ -59,6 +62,7 @@ same total of the whole.
 """
 
 STATED_TAX = f"""CASE
+  WHEN {_IN_SEVERAL_CURRENCIES} THEN NULL
   WHEN count(stated_by) > 0 THEN CASE WHEN count(DISTINCT stated_tax) {_BY_FILE} = 1 THEN max(stated_tax) {_BY_FILE} END
   WHEN count(stated_tax) < count(*) THEN NULL
   WHEN count(DISTINCT stated_total) = 1 AND count(DISTINCT stated_tax) = 1
@@ -67,6 +71,11 @@ STATED_TAX = f"""CASE
 """SQL: the same of its tax."""
 
 STATED_PROBLEM = f"""CASE
+  WHEN {_IN_SEVERAL_CURRENCIES}
+  THEN 'its documents have several currencies (' ||
+    string_agg(DISTINCT file_name || ': ' || currency, ', ' ORDER BY file_name || ': ' || currency) ||
+    '): amounts of different currencies are not compared. Ask for the statement in the currency that is invoiced; until then: ' ||
+    {DISMISSES}
   WHEN count(stated_problem) > 0 THEN string_agg(DISTINCT stated_problem, '; ' ORDER BY stated_problem)
   WHEN count(DISTINCT stated_total) {_BY_FILE} > 1 OR count(DISTINCT stated_tax) {_BY_FILE} > 1
   THEN array_to_string(list_sort(list(DISTINCT stated_by || ' states ' || coalesce(currency || ' ', '')
