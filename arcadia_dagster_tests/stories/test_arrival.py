@@ -234,11 +234,15 @@ def of_another_account(key: str, found: list[Line], beside: Sequence[File]) -> l
 
 def of_the_same_account(key: str, found: list[Line], beside: Sequence[File]) -> list[File]:
     own = f"{int(key) - 100_000:012}"
-    return [("same account.csv", as_focus(own, taxed(found), f"INV-9-{key}", text=key))]
+    # With the same amounts it might be the draft of the other one.
+    others = [Line(line.day, line.word, 3 * line.minor + 1) for line in found]
+    return [("same account.csv", as_focus(own, taxed(others), f"INV-9-{key}", text=key))]
 
 
 def in_the_same_folder(key: str, found: list[Line], beside: Sequence[File]) -> list[File]:
-    folder = beside[0][0].rpartition("/")[0]
+    # What a manifest does not list is no unrelated file of its folder: it holds the delivery.
+    has_manifest = any("Manifest" in path for path, _ in beside)
+    folder = f"beside {key}" if has_manifest else beside[0][0].rpartition("/")[0]
     return [(f"{folder}/beside {key}.csv", as_focus(key, taxed(found)))]
 
 

@@ -22,8 +22,8 @@ _MOST_ALIKE = 16
 def _same_amounts_sql(scope: Scope) -> str:
     """Invoices that come to the same sum; or most of whose amounts, at least three different ones, another one has too.
 
-    What has at least three lines of the same words, and most of them, is for `identity`. A number in a provider's own file name
-    is that of an invoice, and never of a draft.
+    What has at least three lines of the same words, and most of them, is for `identity`. An export may have the lines of a draft;
+    what a provider's API or an electronic invoice states, and a number in a provider's own file name, is an invoice.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -33,7 +33,7 @@ def _same_amounts_sql(scope: Scope) -> str:
         ANTI JOIN apart USING (source, account_id, external_id)
         ANTI JOIN unstated USING (source, account_id, external_id)
         WHERE raw.is_final AND raw.open_until IS NULL AND raw.id_basis = 'document' AND raw.account_id <> 'unknown'
-          AND total.amount_gross_minor <> 0 AND NOT raw.is_only_stated
+          AND total.amount_gross_minor <> 0 AND NOT raw.is_only_stated AND raw.may_be_part
         QUALIFY count(*) OVER (PARTITION BY raw.source, raw.account_id, raw.invoice_month, total.currency) > 1
       ), charge AS MATERIALIZED (
         SELECT source, account_id, external_id, charge_period_start AS starts_at,
