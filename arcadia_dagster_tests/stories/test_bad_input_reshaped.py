@@ -42,7 +42,9 @@ def test_focus_as_json_is_the_invoice_that_it_is_as_csv(project: Project) -> Non
     build(project.warehouse)
     assert in_finance(project) == dict.fromkeys(rows, (660, 600, 60, 2)) | {"J-5": (750, 750, 0, 2)}
     [reason] = hold_reasons(project, "J-1")
-    assert reason.startswith("it came last as focus.csv (6.60), and nothing says that this is newer than focus.jsonl (6.60)")
+    assert reason.startswith(
+        "it came last as focus.csv (6.60), and nothing says that this is newer than focus.jsonl (6.60)"
+    )
 
 
 @case("83")
