@@ -176,7 +176,7 @@ def test_an_invoice_of_an_account_that_states_its_invoices_is_missed_where_it_is
     check = checks_of(project.run())["every_invoice_is_stated"]
     assert not check.passed
     assert str(check.description).startswith(
-        "2 of 3 invoices have a second witness; not stated: 1 found in 2026-05: its issuer stated earlier invoices"
+        "2 of 3 invoices have a second witness; not stated: 1 found in 2026-05: its issuer stated the totals of earlier invoices"
     )
     shares = {row["source"]: row["percent_of_spend"] for row in listed_rows(check)}
     assert shares == {"aws": "75.0", "hetzner": "100.0"}
