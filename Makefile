@@ -30,7 +30,7 @@ test: $(READY) ## the tests of every module and of the reference case; under thr
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale"
 
-test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about eight minutes
+test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about fifteen minutes
 	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
 
 $(VENV)/.browser-ready: $(READY)
