@@ -164,7 +164,7 @@ def test_a_crash_between_archive_and_register_heals(project: Project, is_gone: b
     document = archive.take(inbox_file(path, project.inbox))
     at = datetime.now(UTC).isoformat()
     event = {"event": "received", "at": at, "file_name": NAME, "inbox_path": NAME}
-    archive.append(document.document_sha256, [event])
+    archive.append_all({document.document_sha256: [event]})
     if is_gone:
         path.unlink()
 

@@ -100,10 +100,6 @@ class Archive:
             raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
 
-    def append(self, document_sha256: str, events: Sequence[Event]) -> None:
-        """Append events to a document's record; see `append_all`."""
-        self.append_all({document_sha256: events})
-
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents. After a crash, or a power cut, each record is the old one or the new one.
 

@@ -196,9 +196,9 @@ EVENTS = [
 def test_a_record_tells_its_events_in_order_whatever_is_in_them(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
     assert (archive.record(sha256).events, archive.record(sha256).damage) == ((), "it is missing")
-    archive.append(sha256, EVENTS[:2])
-    archive.append(sha256, EVENTS[2:])
-    archive.append(sha256, [])
+    archive.append_all({sha256: EVENTS[:2]})
+    archive.append_all({sha256: EVENTS[2:]})
+    archive.append_all({sha256: []})
     record = archive.record(sha256)
     assert (record.document_sha256, record.damage) == (sha256, None)
     assert list(record.events) == EVENTS
@@ -227,7 +227,7 @@ from arcadia_dagster.landing.archive import Archive
 archive = Archive(Path(sys.argv[1]), max_document_bytes=10**9)
 event = dict(json.loads(sys.argv[3]), reason="x" * 200_000)
 while True:
-    archive.append(sys.argv[2], [event])
+    archive.append_all({sys.argv[2]: [event]})
     print("appended", flush=True)
 """
 
@@ -236,7 +236,7 @@ def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_
     inbox: Path, archive: Archive
 ) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
-    archive.append(sha256, EVENTS)
+    archive.append_all({sha256: EVENTS})
     command = [sys.executable, "-c", KILLED, str(archive.folder), sha256, json.dumps(EVENTS[1])]
     known = len(archive.record(sha256).events)
     for number in range(5):
@@ -254,7 +254,7 @@ def test_a_record_whose_writer_is_killed_at_any_moment_is_as_it_was_or_as_it_is_
 
 def test_the_record_is_one_json_object_a_line(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
-    archive.append(sha256, EVENTS)
+    archive.append_all({sha256: EVENTS})
     lines = archive.record_path(sha256).read_bytes().split(b"\n")
     assert [json.loads(line) for line in lines[:-1]] == EVENTS
     assert lines[-1] == b""
@@ -265,7 +265,7 @@ def test_a_look_tells_how_every_record_is_and_which_document_has_none(inbox: Pat
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(5)]
     assert archive.records() == dict.fromkeys(sorted(taken), MISSING)
     for sha256 in taken[:3]:
-        archive.append(sha256, EVENTS[:1])
+        archive.append_all({sha256: EVENTS[:1]})
     (archive.folder / "ab").mkdir(exist_ok=True)
     (archive.folder / "ab" / "notes.jsonl").write_text("{}")
     archive.path_of(taken[0]).unlink()
@@ -278,7 +278,7 @@ def test_a_record_that_was_changed_looks_otherwise_whatever_its_length_and_its_d
     inbox: Path, archive: Archive
 ) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
-    archive.append(sha256, EVENTS)
+    archive.append_all({sha256: EVENTS})
     path, before = archive.record_path(sha256), archive.records()
     dates = path.stat()
     wait_for_the_tick_after(path)
@@ -330,7 +330,7 @@ from pathlib import Path
 from arcadia_dagster.landing.archive import Archive
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    Archive(Path(sys.argv[1]), max_document_bytes=10**9).append(sys.argv[2], [json.loads(sys.argv[3])] * 100)
+    Archive(Path(sys.argv[1]), max_document_bytes=10**9).append_all({sys.argv[2]: [json.loads(sys.argv[3])] * 100})
 except OSError as error:
     print(error)
 """
@@ -338,7 +338,7 @@ except OSError as error:
 
 def test_case_40_where_a_record_cannot_be_written_it_stays_as_it_was(inbox: Path, archive: Archive) -> None:
     sha256 = archive.take(dropped(inbox)).document_sha256
-    archive.append(sha256, EVENTS)
+    archive.append_all({sha256: EVENTS})
     before = {path: path.read_bytes() for path in archived_files(archive)}
     command = [sys.executable, "-c", FULL_DISK_APPENDING, str(archive.folder), sha256, json.dumps(EVENTS[1])]
     found = run(command, capture_output=True, text=True, check=True).stdout
@@ -352,7 +352,7 @@ def test_taking_leaves_no_file_open(inbox: Path, archive: Archive) -> None:
 
     before = count()
     document = archive.take(dropped(inbox))
-    archive.append(document.document_sha256, EVENTS)
+    archive.append_all({document.document_sha256: EVENTS})
     archive.record(document.document_sha256)
     file = dropped(inbox, name="b.csv")
     file.path.unlink()
