@@ -199,7 +199,7 @@ def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
     arms = ", ".join(
         f"CASE WHEN {reason.condition} THEN {reason.text} END" for reason in found if reason.can_release is can_release
     )
-    return f"list_filter([{arms}], lambda reason: reason IS NOT NULL)"
+    return f"list_filter(CAST([{arms}] AS VARCHAR[]), lambda reason: reason IS NOT NULL)"
 
 
 def _not_final(last_month: date) -> str:

@@ -1,6 +1,7 @@
 """Small help with queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from string import Template
@@ -14,6 +15,23 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     result = connection.execute(query, list(parameters)) if parameters else connection.execute(query)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@contextmanager
+def temporary_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[str, str], None]]:
+    """A function that makes a temporary table of this name from this SELECT. They are gone when the block ends.
+
+    Where an error ends the block they go with the caller's transaction, or with its connection.
+    """
+    made: list[str] = []
+
+    def make(name: str, query: str) -> None:
+        connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        made.append(name)
+
+    yield make
+    for name in made:
+        connection.execute(f"DROP TABLE temp.{name}")
 
 
 def statement(module: str, **parts: str) -> str:

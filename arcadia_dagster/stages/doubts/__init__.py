@@ -13,7 +13,7 @@ __all__ = ["Doubt", "Scope", "doubts_sql"]
 def doubts_sql(scope: Scope) -> str:
     """SQL: `source`, `account_id`, `external_id` and `doubts`, the sentences in the order in which people should see them.
 
-    One row for each invoice that something makes doubtful. The SQL needs the CTEs that `Scope` names before it.
+    One row for each invoice that something makes doubtful. The SQL needs the relations that `Scope` names.
     """
     found = (
         *reading.doubts(scope),
@@ -29,8 +29,6 @@ def doubts_sql(scope: Scope) -> str:
         for rank, doubt in enumerate(found)
     )
     return f"""
-      WITH unstated AS MATERIALIZED ({identity.UNSTATED}
-      )
       SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts
       FROM ({arms})
       GROUP BY ALL"""

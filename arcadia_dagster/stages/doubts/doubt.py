@@ -9,7 +9,7 @@ from arcadia_dagster.warehouse.months import month_list
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The invoices to judge. The SQL of a doubt may name these CTEs, besides the warehouse's tables.
+    """The invoices to judge. The SQL of a doubt may name these relations, besides the warehouse's tables.
 
     `part`: the current rows of `raw_invoices` of the months. `raw`: one row an invoice, from the documents that state it
     together. `listed`: what manifests list (`landing.deliveries.listed_sql`). `apart`: what a person voided, and
