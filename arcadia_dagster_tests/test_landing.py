@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.landing.decisions import DecisionError, decide
+from arcadia_dagster.decisions.decision import DecisionError, decide
 from arcadia_dagster.landing.inbox import FileState, InboxFile
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.plain import archive_of, build, land_only

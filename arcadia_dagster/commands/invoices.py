@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster.commands.common import (
@@ -23,17 +23,16 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.documents import explain_file
 from arcadia_dagster.commands.home import Home
-from arcadia_dagster.landing.inbox import readable
-from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find
+from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from arcadia_dagster.decisions.decision import Decision
     from arcadia_dagster.finance.delivery import Delivered
     from arcadia_dagster.finance.reconcile import Difference
-    from arcadia_dagster.landing.decisions import Decision
 
 _LINES_SHOWN = 40
 
@@ -135,13 +134,15 @@ def void(options: argparse.Namespace) -> int:
 
 def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
-    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.decisions.decision import DecisionError
+    from arcadia_dagster.decisions.subjects import find_document, invoices_in_finance
 
     home = Home.open()
     warehouse = home.existing_warehouse
     with complaints(DecisionError):
-        sha256, name = _document(warehouse, options.document)
-        pushed = _pushed_of(warehouse, sha256)
+        with warehouse.read() as connection:
+            sha256, name = find_document(connection, options.document)
+            pushed = invoices_in_finance(connection, sha256)
         months = _decided(home, warehouse, "dismiss", sha256, None, options.reason)
     message = f"{name} is dismissed"
     if pushed:
@@ -157,16 +158,18 @@ def dismiss(options: argparse.Namespace) -> int:
 
 def mend(options: argparse.Namespace) -> int:
     """Write a damaged record anew from what is still known; invoices of which something is lost wait for a person."""
-    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.decisions.decision import DecisionError
+    from arcadia_dagster.decisions.mending import mend as mend_record
+    from arcadia_dagster.decisions.subjects import find_document
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
-    from arcadia_dagster.landing.mending import mend as mend_record
 
     home = Home.open()
     warehouse = home.existing_warehouse
     formats = home.formats()
     with complaints(DecisionError, FormatsError):
         assert_usable(warehouse, formats)
-        sha256, name = _document(warehouse, options.document)
+        with warehouse.read() as connection:
+            sha256, name = find_document(connection, options.document)
         months, lost = mend_record(
             warehouse,
             home.archive,
@@ -188,8 +191,8 @@ def mend(options: argparse.Namespace) -> int:
 
 def retire(options: argparse.Namespace) -> int:
     """Take out what was read by a description; where it is gone, what another format reads is read by that."""
-    from arcadia_dagster.landing.decisions import DecisionError
-    from arcadia_dagster.landing.retiring import retire as retire_description
+    from arcadia_dagster.decisions.decision import DecisionError
+    from arcadia_dagster.decisions.retiring import retire as retire_description
 
     home = Home.open()
     warehouse = home.existing_warehouse
@@ -198,12 +201,7 @@ def retire(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.name} is a format of the program: it is described nowhere, and cannot be retired")
     described = formats.described(options.name)
     with complaints(DecisionError):
-        with warehouse.read() as connection:
-            read = connection.execute(
-                "SELECT document_sha256 FROM documents WHERE format = ?", [options.name]
-            ).fetchall()
-        in_finance = {sha256: _pushed_of(warehouse, sha256) for (sha256,) in read}
-        found, kept, dismissed = retire_description(
+        retired = retire_description(
             warehouse,
             home.archive,
             name=options.name,
@@ -212,17 +210,19 @@ def retire(options: argparse.Namespace) -> int:
             now=datetime.now(UTC),
             formats=formats,
         )
-    pushed = sorted({name for sha256 in dismissed for name in in_finance.get(sha256, ())})
-    months = sorted(f"{month:%Y-%m}" for month in found)
+    pushed, dismissed = retired.in_finance, retired.dismissed
+    months = sorted(f"{month:%Y-%m}" for month in retired.months)
     message = f"{options.name}: {len(dismissed)} document{'' if len(dismissed) == 1 else 's'} dismissed"
-    if kept:
-        message += f", {len(kept)} read by another format from now on"
+    if retired.read_otherwise:
+        message += f", {len(retired.read_otherwise)} read by another format from now on"
     if described is not None and not described.comes_with_the_program:
         message += f"; {described.path} may be removed now"
     if pushed:
         message += f"; finance has {', '.join(pushed)}: remove {'it' if len(pushed) == 1 else 'them'} there by hand"
     if options.json:
-        print_json({"message": message, "months": months, "dismissed": dismissed, "read_otherwise": kept})
+        print_json(
+            {"message": message, "months": months, "dismissed": dismissed, "read_otherwise": retired.read_otherwise}
+        )
     else:
         print(message)
         _print_months(months)
@@ -233,50 +233,38 @@ def retire(options: argparse.Namespace) -> int:
 
 def end(options: argparse.Namespace) -> int:
     """Say that an account has ended: nothing is awaited of it any more, unless an invoice of a later month comes."""
-    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.decisions.decision import DecisionError
+    from arcadia_dagster.decisions.subjects import last_invoice
 
     home = Home.open()
     warehouse = home.existing_warehouse
     with complaints(DecisionError):
-        source, account_id, external_id, sha256, month = _last_of(warehouse, options.account)
-        months = _decided(home, warehouse, "end", sha256, InvoiceKey(source, account_id, external_id), options.reason)
-    message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {month:%Y-%m}"
-    _tell(message, months, as_json=options.json, document_sha256=sha256)
+        with warehouse.read() as connection:
+            last = last_invoice(connection, options.account)
+        months = _decided(home, warehouse, "end", last.document_sha256, last.key, options.reason)
+    source, account_id, external_id = last.key
+    message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {last.month:%Y-%m}"
+    _tell(message, months, as_json=options.json, document_sha256=last.document_sha256)
     home.report_checks()
     return OK
 
 
-def _last_of(warehouse: Warehouse, text: str) -> tuple[str, str, str, str, date]:
-    """Source, account, id, document and month of the last invoice of the account that a person means."""
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            """
-            SELECT source, account_id, arg_max(external_id, (invoice_month, external_id)),
-              arg_max(document_sha256, (invoice_month, external_id)), max(invoice_month)
-            FROM tax_split_totals WHERE $1 IN (account_id, source || '/' || account_id) GROUP BY ALL ORDER BY ALL
-            """,
-            [text],
-        ).fetchall()
-    if not rows:
-        raise CommandError(f"there is no account {text}; `arcadia status` shows those that are awaited")
-    if len(rows) > 1:
-        names = ", ".join(f"{source}/{account_id}" for source, account_id, *_ in rows)
-        raise CommandError(f"{text} may be any of {names}; name one of them")
-    return rows[0]
-
-
 def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:
-    from arcadia_dagster.landing.decisions import DecisionError
+    from arcadia_dagster.decisions.decision import DecisionError
+    from arcadia_dagster.decisions.subjects import current_document
+    from arcadia_dagster.ledger.ledger import is_on_record
 
     home = Home.open()
     warehouse = home.existing_warehouse
     with complaints(DecisionError, UnknownInvoiceError):
         invoice = find(warehouse, options.invoice)
-        sha256, has_pushes = _current(warehouse, invoice)
+        with warehouse.read() as connection:
+            sha256 = current_document(connection, invoice)
+            is_pushed = is_on_record(connection, invoice)
         stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
         months = _decided(home, warehouse, decision, sha256, invoice, options.reason, as_stated=stated)
     message = f"{invoice.external_id}: {effect}"
-    if decision == "void" and has_pushes:
+    if decision == "void" and is_pushed:
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
     if not months:
@@ -295,7 +283,7 @@ def _decided(
     *,
     as_stated: "tuple[Decimal, Decimal | None] | None" = None,
 ) -> list[str]:
-    from arcadia_dagster.landing.decisions import decide
+    from arcadia_dagster.decisions.decision import decide
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 
     formats = home.formats()
@@ -339,77 +327,13 @@ def _print_months(months: list[str]) -> None:
         print(f"run `arcadia ingest` to bring {', '.join(months)} up to date; a running deployment does it by itself")
 
 
-def _current(warehouse: Warehouse, invoice: InvoiceKey) -> tuple[str, bool]:
-    """The document of the invoice's current version, and whether finance may have it.
-
-    Of the files that state it together it is the newest, as in its totals: a statement is one only where nothing has its lines.
-    """
-    key = [invoice.source, invoice.account_id, invoice.external_id]
-    with warehouse.read() as connection:
-        current = connection.execute(
-            "SELECT document_sha256 FROM current_invoices WHERE source = ? AND account_id = ? AND external_id = ? "
-            "ORDER BY coalesce(is_statement, false), received_at DESC, document_sha256 DESC LIMIT 1",
-            key,
-        ).fetchone()
-        pushes = connection.execute(
-            "SELECT count(*) FROM finance_records WHERE source = ? AND account_id = ? AND invoice_external_id = ?", key
-        ).fetchone()
-    if current is None:
-        raise CommandError(
-            f"{invoice.external_id} is registered and its month not built yet: run `arcadia ingest` first"
-        )
-    return current[0], pushes != (0,)
-
-
-def _document(warehouse: Warehouse, text: str) -> tuple[str, str]:
-    """The document that a person means by its file name, or by the beginning of its SHA-256."""
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            """
-            SELECT DISTINCT document_sha256, document.file_name, document.received_at
-            FROM documents AS document LEFT JOIN document_names AS name USING (document_sha256)
-            WHERE name.file_name = $1 OR (length($1) >= 8 AND starts_with(document_sha256, lower($1)))
-            ORDER BY document.received_at
-            """,
-            [readable(text)],
-        ).fetchall()
-    if not rows:
-        raise CommandError(f"there is no document {text}; name its file, or the beginning of its SHA-256")
-    if len(rows) > 1:
-        hashes = ", ".join(f"{sha256[:12]} (received {received:%Y-%m-%d %H:%M})" for sha256, _, received in rows)
-        raise CommandError(
-            f"{text} is the name of several documents: {hashes}; name one by the beginning of its SHA-256"
-        )
-    return rows[0][0], rows[0][1]
-
-
-def _pushed_of(warehouse: Warehouse, document_sha256: str) -> list[str]:
-    """The invoices of a document that finance has."""
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT external_id FROM document_invoices SEMI JOIN ("
-            "  SELECT source, account_id, invoice_external_id AS external_id FROM finance_records"
-            "  WHERE finance_invoice_id IS NOT NULL"
-            ") USING (source, account_id, external_id) WHERE document_sha256 = ? ORDER BY ALL",
-            [document_sha256],
-        ).fetchall()
-    return [external_id for (external_id,) in rows]
-
-
 def _assert_was_ready(warehouse: Warehouse, invoice: InvoiceKey, delivered: "Delivered") -> None:
     if delivered.synthetic:
         raise CommandError(f"{invoice.external_id} is a sample: it goes to a sandbox only, see ARCADIA_SANDBOX_URL")
     tried = (delivered.created, delivered.updated, delivered.deferred, delivered.refused, delivered.abandoned)
     if any(tried) or delivered.unchanged or delivered.given_up or delivered.barred or delivered.failure:
         return
-    with warehouse.read() as connection:
-        row = connection.execute(
-            "SELECT status, array_to_string(hold_reasons, '; ') FROM tax_split_totals "
-            "WHERE source = ? AND account_id = ? AND external_id = ?",
-            [invoice.source, invoice.account_id, invoice.external_id],
-        ).fetchone()
-    why = f"held: {row[1]}" if row is not None and row[0] == "held" else "not built yet: run `arcadia ingest`"
-    raise CommandError(f"{invoice.external_id} was not pushed: it is {why}")
+    raise CommandError(f"{invoice.external_id} was not pushed: it is {why_not_ready(warehouse, invoice)}")
 
 
 def _report(delivered: "Delivered", *, as_json: bool) -> int:

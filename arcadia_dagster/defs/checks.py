@@ -15,7 +15,7 @@ from arcadia_dagster.defs.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.finance.states import NEEDS_A_PERSON
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.reports.findings import Finding, Kind

@@ -14,11 +14,11 @@ from arcadia_dagster.defs.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.landing.rules import RulesError
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource

@@ -25,7 +25,7 @@ from arcadia_dagster.finance.outstanding import (
     ready_sql,
 )
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
-from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey

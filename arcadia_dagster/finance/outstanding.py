@@ -3,7 +3,7 @@
 An invoice that is split over several tenants counts here once for each part.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,11 +12,12 @@ import duckdb
 
 from arcadia_dagster import sample
 from arcadia_dagster.billing import payload
-from arcadia_dagster.finance import states
 from arcadia_dagster.finance.standing import InvoiceState, Part
-from arcadia_dagster.finance.states import Outcome
+from arcadia_dagster.ledger import states
+from arcadia_dagster.ledger.ledger import Ledger
+from arcadia_dagster.ledger.states import Outcome
 from arcadia_dagster.store.query import fetch, text_list, text_literal
-from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition, row_list
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD, ready_invoices_sql
 
@@ -34,9 +35,14 @@ class Recipient:
     is_sandbox: bool
 
     @property
+    def ledger(self) -> Ledger:
+        """What it is on record to have."""
+        return Ledger(self.target)
+
+    @property
     def is_recipients_sql(self) -> str:
         """SQL: whether a record or an attempt is about this recipient."""
-        return f"(target = {text_literal(self.target)})"
+        return self.ledger.is_own_sql
 
 
 _PAYLOADS = {"state": "state", "pushed": "pushed_sha256", "payload": "payload_sha256"}
@@ -109,9 +115,11 @@ def ready_sql(
         conditions.append(f"ready.invoice_month IN ({month_list(months)})")
     if keys is not None:
         conditions.append(key_condition(keys, "ready."))
-        accounts = f"(source, account_id) IN ({_rows((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
+        accounts = (
+            f"(source, account_id) IN ({row_list((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
+        )
     if invoices is not None:
-        rows = _rows((one.source, one.account_id, one.external_id) for one in invoices)
+        rows = row_list((one.source, one.account_id, one.external_id) for one in invoices)
         named = rows or "(NULL, NULL, NULL)"
         conditions.append(f"(ready.source, ready.account_id, ready.invoice_external_id) IN ({named})")
     return f"""
@@ -248,14 +256,3 @@ def _reason(standing: InvoiceState, row: Mapping[str, Any]) -> str | None:
             return str(row["last_error"] or "no answer is recorded")
         case _:
             return None
-
-
-def key_condition(keys: Sequence[DeliveryKey], prefix: str = "") -> str:
-    """SQL: whether a row is one of these invoices; the prefix names its table, with a dot."""
-    columns = ", ".join(f"{prefix}{name}" for name in DELIVERY_KEY_COLUMNS.split(", "))
-    rows = _rows((key.tenant_id, key.source, key.account_id, key.external_id) for key in keys)
-    return f"({columns}) IN ({rows or '(NULL, NULL, NULL, NULL)'})"
-
-
-def _rows(keys: Iterable[tuple[str, ...]]) -> str:
-    return ", ".join(f"({text_list(key)})" for key in dict.fromkeys(keys))

@@ -18,15 +18,13 @@ from arcadia_dagster.finance.outstanding import (
     REROUTED_ADVICE,
     UNCERTAIN,
     Recipient,
-    key_condition,
     ready_here_sql,
     unwanted_sql,
 )
-from arcadia_dagster.finance.states import NEEDS_A_PERSON, Outcome, State
-from arcadia_dagster.store.query import fetch, text_list, text_literal
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON, Outcome, State
+from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
-from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
 
 _COMPARED = ("currency", *COMPARED)
 _IDS_SHOWN = 5
@@ -254,10 +252,7 @@ def settle(
     if not gone:
         return
     with warehouse.write() as connection:
-        connection.execute(
-            f"UPDATE finance_records SET finance_invoice_id = NULL, payload_sha256 = '{SETTLED_PAYLOAD}', "
-            f"last_error = {text_literal(NOT_LISTED)} WHERE {recipient.is_recipients_sql} AND {key_condition(gone)}"
-        )
+        recipient.ledger.settle(connection, gone, NOT_LISTED, is_gone=True)
 
 
 def differences(

@@ -1,4 +1,4 @@
-"""The records of a delivery: intents are written before the requests, answers after them.
+"""What a delivery puts on record: intents before the requests, answers after them.
 
 Everything here runs in a transaction of the caller's.
 """
@@ -13,22 +13,13 @@ from typing import Any, TypeAlias
 import duckdb
 
 from arcadia_dagster.billing import payload
-from arcadia_dagster.finance import states
 from arcadia_dagster.finance.client import Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, UnknownOutcome
-from arcadia_dagster.finance.outstanding import (
-    IS_OUTSTANDING,
-    Recipient,
-    key_condition,
-    ready_sql,
-    rerouted_sql,
-)
-from arcadia_dagster.finance.states import MAY_PASS, Outcome, State
+from arcadia_dagster.finance.outstanding import IS_OUTSTANDING, Recipient, ready_sql, rerouted_sql
+from arcadia_dagster.ledger import states
+from arcadia_dagster.ledger.states import MAY_PASS, Outcome, State
 from arcadia_dagster.store.query import fetch, text_list
-from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
-from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
-from arcadia_dagster.warehouse.rows import insert
 
 _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
     (ConfigurationFailure, Outcome.MISCONFIGURED),
@@ -36,6 +27,8 @@ _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
     (UnknownOutcome, Outcome.UNKNOWN),
     (FinanceError, Outcome.TRANSIENT),
 )
+
+_PUSHED_ELSEWHERE = "pushed as it is routed now, as a person asked: this one is to be removed in finance by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +110,9 @@ class Records:
             if (row := ready.get(key)) is not None and (row["is_outstanding"] or again)
         ]
         self._settle_elsewhere(connection, [intent.row for intent in intents if intent.row["rerouted"] is not None])
-        self._replace_records(connection, [self._intended_record(intent) for intent in intents])
-        insert(
+        self._recipient.ledger.replace_records(connection, [self._intended_record(intent) for intent in intents])
+        self._recipient.ledger.add_attempts(
             connection,
-            schema.FINANCE_ATTEMPTS,
             [
                 {
                     **self._identity(intent),
@@ -152,7 +144,7 @@ class Records:
         if not intents:
             return []
         now = _now()
-        failing = self._failing(
+        failing = self._recipient.ledger.failing(
             connection,
             [intent.key for intent, answer in zip(intents, answers, strict=True) if _outcome(answer) in MAY_PASS],
         )
@@ -182,42 +174,9 @@ class Records:
                 }
             )
             recorded.append(Recorded(intent.key, state, answer, error))
-        self._replace_records(connection, records)
-        _answer_attempts(connection, updates)
+        self._recipient.ledger.replace_records(connection, records)
+        self._recipient.ledger.answer_attempts(connection, updates)
         return recorded
-
-    def _failing(
-        self, connection: duckdb.DuckDBPyConnection, failed: Sequence[DeliveryKey]
-    ) -> dict[tuple[DeliveryKey, str], tuple[int, datetime]]:
-        """How often, and since when (UTC), the payloads that failed now have failed in a row.
-
-        A row begins after an attempt with another payload, after an outcome that time does not mend, and when a person asks for
-        a push. An intent that was not sent is no attempt.
-        """
-        if not failed:
-            return {}
-        rows = connection.execute(
-            f"""
-            WITH own AS (
-              SELECT * FROM finance_attempts
-              WHERE {self._recipient.is_recipients_sql} AND {key_condition(failed)}
-                AND outcome IS DISTINCT FROM '{Outcome.NOT_SENT}'
-            ), numbered AS (
-              SELECT *, count(*) FILTER (is_forced OR NOT may_pass OR payload_sha256 <> payload_before) OVER
-                (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS row_number
-              FROM (
-                SELECT *, outcome IN ({text_list(sorted(MAY_PASS))}) AS may_pass,
-                  lag(payload_sha256) OVER (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS payload_before
-                FROM own)
-            ), latest AS (
-              SELECT {DELIVERY_KEY_COLUMNS}, max(row_number) AS row_number FROM numbered GROUP BY ALL
-            )
-            SELECT {DELIVERY_KEY_COLUMNS}, payload_sha256, count(*), min(intended_at)
-            FROM numbered SEMI JOIN latest USING ({DELIVERY_KEY_COLUMNS}, row_number)
-            WHERE may_pass GROUP BY ALL
-            """
-        ).fetchall()
-        return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
     def _identity(self, intent: Intent) -> dict[str, Any]:
         return {
@@ -251,24 +210,7 @@ class Records:
             f"SELECT {DELIVERY_KEY_COLUMNS} FROM ({rerouted_sql(self._recipient)}) WHERE is_elsewhere "
             f"AND (source, account_id, invoice_external_id) IN ({invoices})"
         ).fetchall()
-        connection.execute(
-            f"UPDATE finance_records SET payload_sha256 = '{SETTLED_PAYLOAD}', "
-            "last_error = 'pushed as it is routed now, as a person asked: this one is to be removed in finance by hand' "
-            f"WHERE {self._recipient.is_recipients_sql} AND {key_condition([DeliveryKey(*key) for key in keys])}"
-        )
-
-    def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write the records in place of what was known before; the one place that changes a state."""
-        states_after = {DeliveryKey.of(row): row["state"] for row in records}
-        where = f"{self._recipient.is_recipients_sql} AND {key_condition(list(states_after))}"
-        found = connection.execute(
-            f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}"
-        ).fetchall()
-        states_before = {DeliveryKey(*key): State(state) for *key, state in found}
-        for key, after in states_after.items():
-            states.assert_step(states_before.get(key), State(after))
-        connection.execute(f"DELETE FROM finance_records WHERE {where}")
-        insert(connection, schema.FINANCE_RECORDS, records)
+        self._recipient.ledger.settle(connection, [DeliveryKey(*key) for key in keys], _PUSHED_ELSEWHERE, is_gone=False)
 
 
 def _outcome(answer: Answer) -> Outcome:
@@ -300,15 +242,6 @@ def _answered(
         }
     attempts = (intent.row["attempts"] or 0) + (0 if answer is None else 1)
     return {"state": state.value, "attempts": attempts, "not_before": not_before, "last_error": error}
-
-
-def _answer_attempts(connection: duckdb.DuckDBPyConnection, updates: Sequence[Mapping[str, Any]]) -> None:
-    """Complete the attempts with their answers: by delete and insert, as everywhere."""
-    attempts = text_list([update["attempt_id"] for update in updates])
-    intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
-    answers = {update["attempt_id"]: update for update in updates}
-    connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
-    insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **answers[row["attempt_id"]]} for row in intended])
 
 
 def _now() -> datetime:

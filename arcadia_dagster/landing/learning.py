@@ -15,6 +15,7 @@ import duckdb
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import DESCRIBED, described_event
 from arcadia_dagster.landing.record import Event
+from arcadia_dagster.ledger.ledger import invoices_on_record
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -43,7 +44,7 @@ def learn(
     aliases = aliases_of(connection, without=wanted)
     for arrival in arrivals:
         aliases |= {_named(event): _kept(event) for event in arrival.record.of("alias")}
-    pushed = _pushed(connection)
+    pushed = invoices_on_record(connection)
     numbered = _Numbered.of(connection, {row["invoice_number"] for row in stated} - {None}, without=wanted)
     yielding = _pushed_by_what_yields(connection, pushed, without=wanted)
     for row in stated:
@@ -168,12 +169,6 @@ class _Numbered:
             if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
                 return InvoiceKey(source, account, external_id)
         return None
-
-
-def _pushed(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:
-    """The invoices that finance has, or may have."""
-    rows = connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
-    return {InvoiceKey(*row) for row in rows}
 
 
 def _pushed_by_what_yields(

@@ -14,8 +14,8 @@ import duckdb
 
 from arcadia_dagster.billing.currency import format_minor
 from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, unwanted_sql
-from arcadia_dagster.finance.states import NEEDS_A_PERSON
 from arcadia_dagster.landing.records import RESTORE
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports.close import Close, Standing
 from arcadia_dagster.reports.witnesses import NOT_STATED as _NOT_STATED
 from arcadia_dagster.store.query import fetch, text_literal

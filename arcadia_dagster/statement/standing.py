@@ -11,7 +11,7 @@ import duckdb
 
 from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.finance.outstanding import unwanted_sql
-from arcadia_dagster.finance.states import NEEDS_A_PERSON, State
+from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.listing import rejected, short_hash
 from arcadia_dagster.statement.figures import shown_on, vendor_name
 from arcadia_dagster.store.query import fetch

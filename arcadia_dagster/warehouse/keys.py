@@ -1,10 +1,10 @@
 """The keys of invoices and deliveries, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.query import text_list, text_literal
 
 
 class InvoiceKey(NamedTuple):
@@ -60,3 +60,15 @@ class DeliveryKey:
 
 DELIVERY_KEY_COLUMNS = "tenant_id, source, account_id, external_id"
 """The columns of `DeliveryKey`, as SQL lists them."""
+
+
+def key_condition(keys: Sequence[DeliveryKey], prefix: str = "") -> str:
+    """SQL: whether a row is about one of these parts; the prefix names its table, with a dot."""
+    columns = ", ".join(f"{prefix}{name}" for name in DELIVERY_KEY_COLUMNS.split(", "))
+    rows = row_list((key.tenant_id, key.source, key.account_id, key.external_id) for key in keys)
+    return f"({columns}) IN ({rows or '(NULL, NULL, NULL, NULL)'})"
+
+
+def row_list(rows: Iterable[tuple[str, ...]]) -> str:
+    """SQL: rows of texts as literals for `(...) IN (...)`, each once; nothing where there are none."""
+    return ", ".join(f"({text_list(row)})" for row in dict.fromkeys(rows))

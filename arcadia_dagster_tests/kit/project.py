@@ -10,12 +10,12 @@ from typing import Any
 
 import dagster as dg
 
+from arcadia_dagster.decisions.decision import Decision, decide
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.decisions import Decision, decide
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules
-from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason
+from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason
 from arcadia_dagster.landing.reasons import is_reason
 from arcadia_dagster.landing.rules import (
     RulesError,

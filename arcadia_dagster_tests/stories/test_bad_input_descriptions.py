@@ -13,13 +13,13 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
+from arcadia_dagster.decisions.retiring import retire
 from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.defs.schedules import deliver_outstanding
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.landing.retiring import retire
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
@@ -604,10 +604,10 @@ def test_a_description_that_is_gone_can_be_retired_before_the_rebuilt_warehouse_
     shutil.rmtree(host.folder)
     with pytest.raises(FormatsError, match="formats retire examplehost"):
         host.project.build()
-    _, kept, dismissed = retire(
+    retired = retire(
         warehouse, archive, name="examplehost", reason="given up", by="ada", now=datetime.now(UTC), formats=Formats()
     )
-    assert (kept, len(dismissed)) == ([], 1)
+    assert (retired.read_otherwise, len(retired.dismissed)) == ([], 1)
     host.project.build()
     assert [row["status"] for row in host.project.query("FROM documents")] == ["dismissed"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster.landing.decisions import Decision, DecisionError
-from arcadia_dagster.landing.mending import mend
+from arcadia_dagster.decisions.decision import Decision, DecisionError
+from arcadia_dagster.decisions.mending import mend
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.focus import as_csv, charge

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.landing.decisions import decide
+from arcadia_dagster.decisions.decision import decide
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv, item
 from arcadia_dagster_tests.kit.bad_input import case

@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from arcadia_dagster.decisions.decision import decide
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import decide
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit import digitalocean_api as api
 from arcadia_dagster_tests.kit.digitalocean_json import document, written

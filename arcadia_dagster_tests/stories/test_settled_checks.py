@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
+from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.defs.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.decisions import Decision
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import build

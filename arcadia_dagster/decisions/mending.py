@@ -8,9 +8,9 @@ at each.
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason, assert_known
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, assert_known
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of, line_of

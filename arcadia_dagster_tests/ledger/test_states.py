@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.finance import states
-from arcadia_dagster.finance.states import MAY_PASS, SETTLED, IllegalStepError, Outcome, State
+from arcadia_dagster.ledger import states
+from arcadia_dagster.ledger.states import MAY_PASS, SETTLED, IllegalStepError, Outcome, State
 
 WEEK = timedelta(days=7)
 OUTCOMES = st.sampled_from(list(Outcome))

@@ -1,10 +1,12 @@
 """Retiring a description of a format: what happens to the documents that were read by it."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
+from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason, decide
+from arcadia_dagster.decisions.subjects import invoices_in_finance
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.decisions import DecisionError, assert_is_reason, decide
 from arcadia_dagster.landing.descriptions import is_dismissed, read_by
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
@@ -13,9 +15,26 @@ from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.warehouse import Warehouse
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What became of the documents of a description.
+
+    Attributes:
+        months: The invoice months that the stages must build again.
+        read_otherwise: The documents that another format reads from now on, by their SHA-256.
+        dismissed: The documents that are taken out.
+        in_finance: The ids of the dismissed documents' invoices that finance has.
+    """
+
+    months: set[date]
+    read_otherwise: list[str]
+    dismissed: list[str]
+    in_finance: list[str]
+
+
 def retire(
     warehouse: Warehouse, archive: Archive, *, name: str, reason: str, by: str, now: datetime, formats: Formats
-) -> tuple[set[date], list[str], list[str]]:
+) -> Retired:
     """Take out every document that was read by a description, so that the description can be given up.
 
     If the description is gone already, another format that reads the same invoices in a document reads it from now on.
@@ -29,9 +48,6 @@ def retire(
         now: When, with its time zone.
         formats: The formats as they are now.
 
-    Returns:
-        The months that the stages must build again, the documents that are read by another format, and those that are dismissed.
-
     Raises:
         DecisionError: The reason is blank, or a document's record is damaged.
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
@@ -42,7 +58,9 @@ def retire(
         rows = connection.execute(
             "SELECT document_sha256 FROM documents WHERE status = 'accepted' AND format = ? ORDER BY ALL", [name]
         ).fetchall()
-    documents = [sha256 for (sha256,) in rows]
+        documents = [sha256 for (sha256,) in rows]
+        # Once a document is dismissed, no table says which invoices it stated.
+        in_finance = {sha256: invoices_in_finance(connection, sha256) for sha256 in documents}
     lost = _not_registered(warehouse, archive, name)
     months: set[date] = set()
     kept: list[str] = []
@@ -65,7 +83,8 @@ def retire(
     dismissal = decided("dismiss", invoice=None, reason=reason, by=by, at=now)
     with warehouse.hold("landing", path=archive.lock_path):
         archive.append_all({sha256: [dismissal] for sha256 in lost})
-    return months, kept, [*dismissed, *lost]
+    pushed = {external_id for sha256 in dismissed for external_id in in_finance[sha256]}
+    return Retired(months, kept, [*dismissed, *lost], sorted(pushed))
 
 
 def _not_registered(warehouse: Warehouse, archive: Archive, name: str) -> list[str]:

@@ -1,0 +1,133 @@
+"""The ledger of one finance service. All that writes `finance_records` and `finance_attempts` is here.
+
+Everything here runs in a transaction of the caller's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from arcadia_dagster.ledger import states
+from arcadia_dagster.ledger.states import MAY_PASS, Outcome, State
+from arcadia_dagster.store.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition
+from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
+from arcadia_dagster.warehouse.rows import insert
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What one finance service is on record to have.
+
+    Attributes:
+        target: The finance service, as `finance.target.target_of` names it.
+    """
+
+    target: str
+
+    @property
+    def is_own_sql(self) -> str:
+        """SQL: whether a record or an attempt is about this finance service."""
+        return f"(target = {text_literal(self.target)})"
+
+    def replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records in place of what was known before; the one place that changes a state.
+
+        Args:
+            connection: An open write transaction.
+            records: Rows of `finance_records`, of this target.
+
+        Raises:
+            IllegalStepError: A state would follow one that it cannot follow: a defect.
+        """
+        states_after = {DeliveryKey.of(row): row["state"] for row in records}
+        where = self._of(list(states_after))
+        rows = connection.execute(f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
+        states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
+        for key, after in states_after.items():
+            states.assert_step(states_before.get(key), State(after))
+        connection.execute(f"DELETE FROM finance_records WHERE {where}")
+        insert(connection, schema.FINANCE_RECORDS, records)
+
+    def settle(
+        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], note: str, *, is_gone: bool
+    ) -> None:
+        """Count what finance should not have as removed: if it is wanted again, it is pushed again.
+
+        Args:
+            connection: An open write transaction.
+            keys: Which records.
+            note: Why, for `last_error`.
+            is_gone: Whether finance does not list it any more, so that its id there is void.
+        """
+        forget_id = "finance_invoice_id = NULL, " if is_gone else ""
+        connection.execute(
+            f"UPDATE finance_records SET {forget_id}payload_sha256 = '{SETTLED_PAYLOAD}', "
+            f"last_error = {text_literal(note)} WHERE {self._of(keys)}"
+        )
+
+    def add_attempts(self, connection: duckdb.DuckDBPyConnection, attempts: Sequence[Mapping[str, Any]]) -> None:
+        """Write attempts that have no answer yet: rows of `finance_attempts`."""
+        insert(connection, schema.FINANCE_ATTEMPTS, attempts)
+
+    def answer_attempts(self, connection: duckdb.DuckDBPyConnection, answers: Sequence[Mapping[str, Any]]) -> None:
+        """Complete attempts with their answers, each with its `attempt_id`: by delete and insert, as everywhere."""
+        by_id = {answer["attempt_id"]: answer for answer in answers}
+        attempts = text_list(by_id)
+        intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
+        connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
+        insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **by_id[row["attempt_id"]]} for row in intended])
+
+    def failing(
+        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]
+    ) -> dict[tuple[DeliveryKey, str], tuple[int, datetime]]:
+        """How often, and since when (UTC), the payloads of invoices have failed in a row; by key and the payload's hash.
+
+        A row begins after an attempt with another payload, after an outcome that time does not mend, and when a person asks for
+        a push. An intent that was not sent is no attempt.
+        """
+        if not keys:
+            return {}
+        rows = connection.execute(
+            f"""
+            WITH own AS (
+              SELECT * FROM finance_attempts
+              WHERE {self._of(keys)} AND outcome IS DISTINCT FROM '{Outcome.NOT_SENT}'
+            ), numbered AS (
+              SELECT *, count(*) FILTER (is_forced OR NOT may_pass OR payload_sha256 <> payload_before) OVER
+                (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS row_number
+              FROM (
+                SELECT *, outcome IN ({text_list(sorted(MAY_PASS))}) AS may_pass,
+                  lag(payload_sha256) OVER (PARTITION BY {DELIVERY_KEY_COLUMNS} ORDER BY intended_at) AS payload_before
+                FROM own)
+            ), latest AS (
+              SELECT {DELIVERY_KEY_COLUMNS}, max(row_number) AS row_number FROM numbered GROUP BY ALL
+            )
+            SELECT {DELIVERY_KEY_COLUMNS}, payload_sha256, count(*), min(intended_at)
+            FROM numbered SEMI JOIN latest USING ({DELIVERY_KEY_COLUMNS}, row_number)
+            WHERE may_pass GROUP BY ALL
+            """
+        ).fetchall()
+        return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
+
+    def _of(self, keys: Sequence[DeliveryKey]) -> str:
+        return f"{self.is_own_sql} AND {key_condition(keys)}"
+
+
+def invoices_on_record(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:
+    """The invoices that some finance service has, or may have."""
+    rows = connection.execute("SELECT DISTINCT source, account_id, invoice_external_id FROM finance_records").fetchall()
+    return {InvoiceKey(*row) for row in rows}
+
+
+def is_on_record(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey) -> bool:
+    """Whether some finance service has an invoice, or may have it."""
+    of_account = f"source = {text_literal(invoice.source)} AND account_id = {text_literal(invoice.account_id)}"
+    row = connection.execute(
+        f"SELECT 1 FROM finance_records WHERE {of_account} AND invoice_external_id = {text_literal(invoice.external_id)} LIMIT 1"
+    ).fetchone()
+    return row is not None
