@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -107,6 +108,62 @@ def test_a_room_reads_no_table_of_a_room_above_it() -> None:
         if use.room in LAYERS and LAYERS.index(owners[use.table]) > LAYERS.index(use.room)
     }
     assert above == set()
+
+
+def test_commands_parse_call_and_print_and_ask_no_table_anything() -> None:
+    found = {f"{use.module} reads {use.table}" for use in rooms.uses() if use.room == "commands"}
+    for name, tree in modules().items():
+        if name.split(".")[0] == "commands":
+            found |= {f"{name}:{line}: {what}" for line, what in _sql_in(tree)}
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "connection.execute(query)",
+        "warehouse.stage().sql('FROM line')",
+        "with warehouse.read() as opened:\n    opened.table('documents')",
+        "from arcadia_dagster.store.query import fetch",
+        "import duckdb\nask = duckdb.connect",
+        "from duckdb import connect",
+        "from arcadia_dagster.finance.outstanding import missing_sql",
+        "query = 'SELECT count(*) FROM documents'",
+        "query = f'FROM {table}'",
+    ],
+)
+def test_sql_in_a_command_is_seen_however_it_is_run(source: str) -> None:
+    assert [*_sql_in(ast.parse(source))]
+
+
+_RUNS_SQL = frozenset({"execute", "executemany", "sql", "query", "table", "view", "from_query"})
+_IS_SQL = re.compile(r"\b(SELECT|INSERT INTO|DELETE FROM|CREATE TABLE)\b|^\s*FROM\b|\bFROM [a-z_]+\b")
+
+
+def _sql_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What runs SQL, makes it or is made for it, with the line it is in."""
+    connections = {
+        item.optional_vars.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call) and isinstance(item.optional_vars, ast.Name)
+        if ast.unparse(item.context_expr.func).endswith((".read", ".write", ".stage"))
+    }
+    for name in _imports(tree):
+        if name.startswith("duckdb.") or ".store.query" in name or ".relations" in name or name.endswith("_sql"):
+            yield 1, f"imports {name}"
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in _RUNS_SQL:
+                yield node.lineno, f".{attr}()"
+            # A connection is handed on to whoever knows the tables: commands may name its type.
+            case ast.Attribute(value=ast.Name(id="duckdb"), attr=attr) if attr != "DuckDBPyConnection":
+                yield node.lineno, f"duckdb.{attr}"
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in connections:
+                yield node.lineno, f"{name}.{attr}"
+            case ast.Constant(value=str(text)) if _IS_SQL.search(text):
+                yield node.lineno, text
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)

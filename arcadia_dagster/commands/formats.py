@@ -1,12 +1,8 @@
 """`arcadia formats`: which formats are read, and how a description of one reads a file."""
 
 import argparse
-import hashlib
 import sys
-import tempfile
-from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arcadia_dagster.commands.common import (
     FAILED,
@@ -21,10 +17,13 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from rich.console import Console
+
     from arcadia_dagster.billing.rules import Rules
-    from arcadia_dagster.formats.reader import ArchivedDocument
-    from arcadia_dagster.landing.identity import Names
-    from arcadia_dagster.reading.format import Reading, StatedInvoice
+    from arcadia_dagster.landing.trial import TriedInvoice
 
 _LINES_SHOWN = 10
 _INVOICES_SHOWN = 5
@@ -67,109 +66,57 @@ def formats(options: argparse.Namespace) -> int:
 
 def try_description(options: argparse.Namespace) -> int:
     """Read a file by a description and print its invoices and first lines; exit 1 where it cannot be read."""
-    from arcadia_dagster.formats.described import DescribedFormat, Descriptions
-    from arcadia_dagster.formats.description import DescriptionError, read_description
-    from arcadia_dagster.formats.reader import Reader, head_of
-    from arcadia_dagster.formats.registry import Formats
+    from arcadia_dagster.formats.description import DescriptionError
     from arcadia_dagster.landing.archive import ArchiveError
-    from arcadia_dagster.landing.identity import Names
     from arcadia_dagster.landing.rules import RulesError
-    from arcadia_dagster.reading.content import Encoding
-    from arcadia_dagster.reading.zip_content import member_name
-    from arcadia_dagster.warehouse import Warehouse
+    from arcadia_dagster.landing.trial import TrialError, attempt
 
     home = Home.open()
-    try:
-        description = read_description(options.description)
-    except DescriptionError as error:
-        raise CommandError(str(error), MISUSED) from error
     with complaints(RulesError):
         rules = home.rules()
-    with tempfile.TemporaryDirectory(prefix="arcadia-") as folder, complaints(ArchiveError):
-        document = _archived_link(options.file, Path(folder), max_document_bytes=home.settings.max_document_bytes)
-        if document.encoding is Encoding.PARQUET:
-            raise CommandError(f"{options.file}: it is Parquet; expected CSV, which is all that can be described")
-        described = DescribedFormat(description, options.description)
-        own = Formats(Descriptions((described,)), rules)
-        warehouse = Warehouse(Path(folder) / "arcadia.duckdb")
-        reader = Reader(Path(folder) / "stage", warehouse.stage, own)
-        reading = reader.read([document])[document.document_sha256]
-        if reading.format is None and document.facts.problem is None:
-            raise CommandError(f"{options.file}: {described.why_not(head_of(document))}")
-        if reading.reason is not None:
-            raise CommandError(f"{options.file}: {reading.reason}")
-        if reading.format != description.name:
-            raise CommandError(
-                f"{options.file}: the program's own format {reading.format} reads it, which comes before a description "
-                "without a header"
+    try:
+        with complaints(TrialError, ArchiveError):
+            trial = attempt(
+                options.file,
+                options.description,
+                rules,
+                max_document_bytes=home.settings.max_document_bytes,
+                max_invoices=_INVOICES_SHOWN,
+                max_lines=_LINES_SHOWN,
             )
-        with warehouse.stage() as connection:
-            connection.execute(f"CREATE TABLE line AS {reader.lines_sql([document.document_sha256])}")
-            inside = member_name(document.path) if document.encoding is Encoding.ZIP else None
-            names = [options.file.name, *([] if inside is None else [inside])]
-            told = own.facts_from_names(reading.format, names)
-            _show(reading, connection, Names.of([options.file.name], told, inside), own)
+    except DescriptionError as error:
+        raise CommandError(str(error), MISUSED) from error
+    console = new_console()
+    for invoice in trial.invoices:
+        _print_invoice(console, invoice)
+        _print_rules(console, invoice, rules)
+        _print_lines(console, invoice)
+    if trial.count > _INVOICES_SHOWN:
+        console.print(f"These are the first {_INVOICES_SHOWN} of its {trial.count} invoices")
     return OK
 
 
-def _archived_link(file: Path, folder: Path, *, max_document_bytes: int) -> "ArchivedDocument":
-    """The file as it would lie in the archive, by a link: however large it is, it is not copied."""
-    from arcadia_dagster.landing.archive import Archive
-
-    if not file.is_file():
-        raise CommandError(f"{file} is no file that can be read; expected a document")
-    if (size := file.stat().st_size) > max_document_bytes:
-        raise CommandError(f"{file} has {size} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={max_document_bytes}")
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    archive = Archive(folder / "archive", max_document_bytes=max_document_bytes)
-    path = archive.path_of(sha256)
-    path.parent.mkdir(parents=True)
-    path.symlink_to(file.absolute())
-    return archive.examine(sha256)
-
-
-def _show(reading: "Reading", connection: Any, names: "Names", own: Any) -> None:  # noqa: ANN401 - duckdb's connection
+def _print_lines(console: "Console", tried: "TriedInvoice") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from arcadia_dagster.landing.identity import placed
-
-    console = new_console()
-    for invoice, identity in placed(reading.invoices, names.facts, names.best, own.rules)[:_INVOICES_SHOWN]:
-        where = "WHERE invoice_ordinal = ?"
-        [(gross, tax)] = connection.execute(
-            f"SELECT sum(amount), coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) FROM line {where}",
-            [invoice.ordinal],
-        ).fetchall()
-        if identity is None:
-            raise CommandError(f"{names.best}: neither its name nor its lines tell its month")
-        _print_invoice(console, invoice, identity, gross, tax)
-        _print_rules(console, invoice, identity, own.rules)
-        table = Table(
-            *("line", "from", "to", "category", "service", "description", "quantity", "amount"),
-            box=None,
-            header_style="bold",
-        )
-        rows = connection.execute(
-            "SELECT line_number, charge_period_start, charge_period_end, charge_category, service_name, description, "
-            f"quantity, unit, amount FROM line {where} ORDER BY line_number LIMIT {_LINES_SHOWN}",
-            [invoice.ordinal],
-        ).fetchall()
-        for number, start, end, *texts, quantity, unit, amount in rows:
-            count = "" if quantity is None else f"{quantity.normalize():f} {unit or ''}"
-            cells = (str(number), _day(start), _day(end), *texts, count, _plain(amount))
-            table.add_row(*(escape(cell or "") for cell in cells))
-        console.print(table)
-        if invoice.line_count > _LINES_SHOWN:
-            console.print(f"and {_lines(invoice.line_count - _LINES_SHOWN)} more")
-    if len(reading.invoices) > _INVOICES_SHOWN:
-        console.print(f"These are the first {_INVOICES_SHOWN} of its {len(reading.invoices)} invoices")
+    columns = ("line", "from", "to", "category", "service", "description", "quantity", "amount")
+    table = Table(*columns, box=None, header_style="bold")
+    for line in tried.lines:
+        quantity = "" if line.quantity is None else f"{line.quantity.normalize():f} {line.unit or ''}"
+        period = (_day(line.charge_period_start), _day(line.charge_period_end))
+        texts = (line.charge_category, line.service_name, line.description)
+        cells = (str(line.number), *period, *texts, quantity, _with_decimals(line.amount))
+        table.add_row(*(escape(cell or "") for cell in cells))
+    console.print(table)
+    if tried.stated.line_count > _LINES_SHOWN:
+        console.print(f"and {_lines(tried.stated.line_count - _LINES_SHOWN)} more")
 
 
-def _print_invoice(console: Any, invoice: "StatedInvoice", identity: Any, gross: Decimal, tax: Decimal) -> None:  # noqa: ANN401
+def _print_invoice(console: "Console", tried: "TriedInvoice") -> None:
+    invoice, identity, gross, tax = tried.stated, tried.identity, tried.gross, tried.tax
     currencies = ", ".join(invoice.currencies)
-    sums = f"gross {_plain(gross)} {currencies}, net {_plain(gross - tax)}, tax {_plain(tax)}"
+    sums = f"gross {_with_decimals(gross)} {currencies}, net {_with_decimals(gross - tax)}, tax {_with_decimals(tax)}"
     if len(invoice.currencies) > 1:
         sums = f"in several currencies ({currencies}): it would be held"
     text = (
@@ -181,23 +128,24 @@ def _print_invoice(console: Any, invoice: "StatedInvoice", identity: Any, gross:
         console.print(f"  it would be held: {doubt}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_rules(console: Any, invoice: "StatedInvoice", identity: Any, rules: "Rules") -> None:  # noqa: ANN401
+def _print_rules(console: "Console", tried: "TriedInvoice", rules: "Rules") -> None:
     """The rules for the invoice's account, and what they change."""
     from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
     from arcadia_dagster.landing.rules import said
 
+    invoice, identity = tried.stated, tried.identity
     ruling = rules.of(identity.source, identity.account_id)
-    told = [
+    remarks = [
         f"by sources.toml, {rule.name}: {key} = {said(rule)[key]} ({rule.reason})" for key, rule in ruling.by.items()
     ]
     is_without_tax = invoice.lacks_tax or (ruling["tax"] == TAX_EXPECTED and not invoice.states_tax)
     if ruling["rows_are_not_invoices_to_us"]:
-        told.append("its rows are no invoice to us: it would never be pushed")
+        remarks.append("its rows are no invoice to us: it would never be pushed")
     elif is_without_tax and ruling["tax"] != TAX_NOT_STATED:
-        told.append("the document does not tell the tax: it would be held")
+        remarks.append("the document does not tell the tax: it would be held")
     if identity.final_from is not None:
-        told.append(f"it would be final, and pushed, from {identity.final_from:%Y-%m-%d %H:%M} UTC on")
-    for text in told:
+        remarks.append(f"it would be final, and pushed, from {identity.final_from:%Y-%m-%d %H:%M} UTC on")
+    for text in remarks:
         console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -205,11 +153,11 @@ def _lines(count: int) -> str:
     return f"{count} line{'' if count == 1 else 's'}"
 
 
-def _day(time: Any) -> str:  # noqa: ANN401 - datetime or None
+def _day(time: "datetime | None") -> str:
     return "" if time is None else f"{time:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
 
 
-def _plain(amount: Decimal) -> str:
+def _with_decimals(amount: "Decimal") -> str:
     """The exact amount, with two decimals at least."""
     text = f"{amount:f}".rstrip("0")
     whole, _, decimals = text.partition(".")

@@ -23,6 +23,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.documents import explain_file
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _LINES_SHOWN = 40
 
 # Findings that an explanation tells with its totals, and with what finance has.
-_TOLD_ELSEWHERE = frozenset({"nothing_held", "every_ready_invoice_is_in_finance"})
+_TOLD_ELSEWHERE = frozenset({findings.HELD.name, findings.MISSING.name})
 
 
 def explain_invoice(options: argparse.Namespace) -> int:

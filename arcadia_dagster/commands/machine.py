@@ -252,12 +252,13 @@ def _formats(home: Home) -> str:
 
 
 def _warehouse(home: Home) -> str:
+    from arcadia_dagster.reports.documents import count_documents
     from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
 
     warehouse = home.existing_warehouse
     with warehouse.read() as connection:
-        documents = connection.execute("SELECT count(*) FROM documents").fetchone()
-    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {0 if documents is None else documents[0]} documents"
+        documents = count_documents(connection)
+    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {documents} documents"
 
 
 def _findings(home: Home) -> Iterator[Verdict]:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ def ingest(options: argparse.Namespace) -> int:
     with console.status("looking at the inbox"):
         definitions, months, notes = _land(home)
     wanted = range_ or months
-    undelivered: dict[str, str] = {}
+    undelivered: list[str] = []
     if wanted:
         held_before = _held(home)
         try:
@@ -61,7 +61,7 @@ def ingest(options: argparse.Namespace) -> int:
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(home).items() if invoice not in held_before]
         if home.settings.finance_secret:
             undelivered = _undelivered(home, wanted)
-            notes += [f"{invoice}: not in finance: {why}" for invoice, why in undelivered.items()]
+            notes += undelivered
             if undelivered and (sandbox := home.sandbox) is not None and not sandbox.is_running():
                 notes.append(f"{not_running(sandbox)}; then run `arcadia ingest` again")
     elif not notes:
@@ -112,32 +112,30 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
 
 def _held(home: Home) -> dict[str, str]:
     """Why each held invoice is held, whatever its month."""
-    with complaints(), home.warehouse.read() as connection:
-        rows = connection.execute(
-            "SELECT source || '/' || account_id || '/' || external_id, array_to_string(hold_reasons, '; ') "
-            "FROM awaited_invoices WHERE status = 'held' ORDER BY invoice_month, source, account_id, external_id"
-        ).fetchall()
-    return dict(rows)
-
-
-def _undelivered(home: Home, months: Sequence[date]) -> dict[str, str]:
-    """Why finance does not have those of the months' invoices that it should have."""
-    from arcadia_dagster.finance.outstanding import REROUTED_ADVICE, missing_sql
-    from arcadia_dagster.store.query import fetch
-    from arcadia_dagster.warehouse.months import month_list
+    from arcadia_dagster.reports.findings import HELD, find
 
     with complaints(), home.warehouse.read() as connection:
-        rows = fetch(
-            connection,
-            "SELECT source || '/' || account_id || '/' || external_id AS name, invoice_external_id, rerouted, "
-            "coalesce(last_error, 'no answer is recorded') AS last_error "
-            f"FROM ({missing_sql(home.resources.finance.recipient)}) "
-            f"WHERE invoice_month IN ({month_list(months)}) AND (state IS NOT NULL OR rerouted IS NOT NULL) "
-            "ORDER BY invoice_month, name",
-        )
-    return {
-        row["name"]: row["last_error"] if row["rerouted"] is None else REROUTED_ADVICE.format_map(row) for row in rows
-    }
+        held = find(connection, HELD, None)
+    return {finding.invoice: finding.facts["held_because"] for finding in _by_month(held)}
+
+
+def _undelivered(home: Home, months: Sequence[date]) -> list[str]:
+    """The months' invoices that were tried and that finance does not have, each with the tenant of a part, and why."""
+    from arcadia_dagster.reports.findings import MISSING, find, was_tried, why_missing
+
+    with complaints(), home.warehouse.read() as connection:
+        missing = find(connection, MISSING, home.resources.finance.recipient, months=months)
+    own_tenant = home.settings.finance_tenant_id
+    return [
+        f"{finding.invoice}: not in finance"
+        f"{'' if (tenant := finding.facts['tenant_id']) == own_tenant else f' for tenant {tenant}'}: {why_missing(finding)}"
+        for finding in _by_month(missing)
+        if was_tried(finding)
+    ]
+
+
+def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":
+    return sorted(findings, key=lambda finding: (finding.facts["month"], finding.invoice))
 
 
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401

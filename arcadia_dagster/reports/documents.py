@@ -51,6 +51,12 @@ class _Name:
     is_there: bool
 
 
+def count_documents(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many documents there are, whatever became of them."""
+    [(count,)] = connection.execute("SELECT count(*) FROM documents").fetchall()
+    return int(count)
+
+
 def find_document(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path, *, max_bytes: int) -> Found:
     """The document that a person means by a file, its path in the inbox, its name, or the beginning of its SHA-256.
 

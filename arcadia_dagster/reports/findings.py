@@ -6,19 +6,20 @@ for people.
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Final
 
 import duckdb
 
 from arcadia_dagster.billing.currency import format_minor
-from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, unwanted_sql
+from arcadia_dagster.finance.outstanding import REROUTED, REROUTED_ADVICE, Recipient, missing_sql, unwanted_sql
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports.close import Close, Standing
 from arcadia_dagster.reports.witnesses import NOT_STATED as _NOT_STATED
-from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
 # The facts that identify the cause of a finding; the others may change while it lasts.
@@ -52,6 +53,11 @@ class Finding:
     advice: str
     command: str
     facts: Mapping[str, str]
+
+    @property
+    def invoice(self) -> str:
+        """How commands name the invoice that it is about: `source/account/id`; only of kinds that are about invoices."""
+        return InvoiceKey.of(self.facts).name
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; `of_json` has the finding back."""
@@ -286,11 +292,15 @@ def _left_over_sql(recipient: Recipient) -> str:
     """
 
 
+_NOT_PUSHED: Final = "not pushed"
+"""The state of an invoice of which no push is on record."""
+
+
 def _missing_sql(recipient: Recipient) -> str:
     return f"""
     SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, invoice_external_id AS external_id, currency,
       amount_gross_minor,
-      CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, 'not pushed') END AS state,
+      CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, '{_NOT_PUSHED}') END AS state,
       coalesce(rerouted, last_error, '') AS error
     FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id
     """
@@ -407,7 +417,12 @@ _CLOSE: Final = Kind(
 
 
 def find(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, recipient: Recipient | None, *, about: InvoiceKey | None = None
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    recipient: Recipient | None,
+    *,
+    about: InvoiceKey | None = None,
+    months: Collection[date] | None = None,
 ) -> list[Finding]:
     """All findings of a kind, those to look at first before all others.
 
@@ -416,13 +431,29 @@ def find(
         kind: One of `KINDS`.
         recipient: The finance service that the settings name; kinds that are not about one need none.
         about: Only those about this invoice; the kind must be about invoices.
+        months: Only those about these months; the kind must be about months.
     """
     query = kind.sql(recipient)
     if about is not None:
         columns = zip(("source", "account_id", kind.invoice_id), about, strict=True)
         conditions = (f"{name} = {text_literal(value)}" for name, value in columns)
         query = f"SELECT * FROM ({query}) WHERE {' AND '.join(conditions)}"
+    if months is not None:
+        query = f"SELECT * FROM ({query}) WHERE month IN ({text_list(f'{month:%Y-%m}' for month in months)})"
     return [kind.finding(row) for row in fetch(connection, query)]
+
+
+def was_tried(missing: Finding) -> bool:
+    """Whether a push of what finance does not have was tried, or is kept back until a person acts; of kind `MISSING`."""
+    return missing.facts["state"] != _NOT_PUSHED
+
+
+def why_missing(missing: Finding) -> str:
+    """Why finance does not have an invoice, and what a person does where its routes have changed; of kind `MISSING`."""
+    facts = missing.facts
+    if facts["state"] == REROUTED:
+        return REROUTED_ADVICE.format(rerouted=facts["error"], invoice_external_id=facts["external_id"])
+    return facts["error"] or "no answer is recorded"
 
 
 def find_about(
