@@ -108,7 +108,12 @@ def _add_months(parsers: _Parsers) -> None:
         "download new and changed invoices, and an inventory, into the inbox",
         has_json=True,
     )
-    fetch.add_argument("provider", choices=["digitalocean"], help="the provider to download from")
+    fetch.add_argument(
+        "provider",
+        nargs="?",
+        metavar="PROVIDER",
+        help="such as digitalocean or linode; default: all that are configured",
+    )
     fetch.add_argument(
         "months",
         nargs="?",

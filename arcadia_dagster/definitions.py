@@ -36,7 +36,7 @@ def build_defs(
     """Everything that Dagster needs to know.
 
     Args:
-        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `digitalocean`, `statements`, `alerts`) in
+        resource_overrides: Resources by name (`warehouse`, `landing`, `finance`, `providers`, `statements`, `alerts`) in
             place of those that the settings make.
         environ: The environment to read settings from, now and in each run; the process's own where it is not given.
 

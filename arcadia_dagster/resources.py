@@ -6,7 +6,7 @@ from typing import Any
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import Warehouse
@@ -20,7 +20,7 @@ class Resources:
     warehouse: WarehouseResource
     landing: LandingResource
     finance: FinanceResource
-    digitalocean: DigitalOceanResource
+    providers: ProvidersResource
     statements: StatementsResource
     alerts: AlertsResource
 
@@ -31,6 +31,9 @@ class Resources:
         Args:
             values: The settings.
             warehouse: The warehouse, where there is one already; else one is made when it is first needed.
+
+        Raises:
+            SettingsError: A setting that a provider declares cannot be right.
         """
         return cls(
             warehouse=WarehouseResource(
@@ -67,11 +70,7 @@ class Resources:
                 list_path=values.finance_list_path,
                 sandbox_url=values.sandbox_url,
             ),
-            digitalocean=DigitalOceanResource(
-                base_url=values.digitalocean_url,
-                token=values.digitalocean_token.get_secret_value(),
-                first_month=values.first_month,
-            ),
+            providers=ProvidersResource.of(values),
             statements=StatementsResource(folder=str(values.statements), url=values.statements_url),
             alerts=AlertsResource(
                 webhook=values.alert_webhook.get_secret_value(),

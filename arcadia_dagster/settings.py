@@ -1,5 +1,7 @@
 """Every setting: its environment variable, its type, its default and its meaning, once.
 
+What only one module needs, such as a provider's token, that module declares itself, as a `Section`.
+
 The launcher and the command line load `.env`, which is then a part of the environment; definitions read the environment only.
 A secret is a `SecretStr`: no representation and no message shows it.
 """
@@ -10,14 +12,23 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
-TOKEN_VARIABLE = "DIGITALOCEAN_TOKEN"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
 
@@ -138,6 +149,15 @@ class _Environment(EnvSettingsSource):
             for name, value in self._environ.items()
             if value.strip()
         }
+
+
+class Section(BaseModel):
+    """Settings that a module declares itself: each field with its variable as `validation_alias`, its default and its meaning."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="ignore")
+
+
+Declared = TypeVar("Declared", bound=Section)
 
 
 class Settings(BaseSettings):
@@ -290,12 +310,6 @@ class Settings(BaseSettings):
         validation_alias=_SANDBOX_URL_VARIABLE,
         description="The base URL that is a sandbox: sample invoices go there and nowhere else",
     )
-    digitalocean_url: Url = Field(
-        "https://api.digitalocean.com",
-        validation_alias="ARCADIA_DIGITALOCEAN_URL",
-        description="Where DigitalOcean's API is",
-    )
-
     close_day: int = Field(
         5,
         validation_alias="ARCADIA_CLOSE_DAY",
@@ -323,16 +337,13 @@ class Settings(BaseSettings):
         validation_alias=SECRET_VARIABLE,
         description="The shared secret that tokens are signed with; unset: finance is not configured",
     )
-    digitalocean_token: SecretStr = Field(
-        SecretStr(""),
-        validation_alias=TOKEN_VARIABLE,
-        description="The token that DigitalOcean's API is read with; unset: nothing is fetched",
-    )
     alert_webhook: SecretStr = Field(
         SecretStr(""),
         validation_alias=ALERT_VARIABLE,
         description="The webhook (Slack's, or one like it) that failures are told to, a secret; unset: alerts are off",
     )
+
+    _environ: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -355,6 +366,18 @@ class Settings(BaseSettings):
     def names_finance(self) -> bool:
         """Whether a person has said which finance service to push to, or with which secret."""
         return not self.model_fields_set.isdisjoint({"finance_url", "finance_secret"})
+
+    def section(self, declared: type[Declared]) -> Declared:
+        """The settings that a module declares, from the same environment.
+
+        Raises:
+            SettingsError: One of them cannot be right.
+        """
+        variables = {str(field.validation_alias) for field in declared.model_fields.values()}
+        try:
+            return declared.model_validate({name: value for name, value in self._environ.items() if name in variables})
+        except ValidationError as error:
+            raise SettingsError("\n".join(_complaints(error))) from None
 
     def is_set(self, name: str) -> bool:
         """Whether a person has set the setting, be it to its default."""
@@ -391,10 +414,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: A setting cannot be right.
     """
+    given = os.environ if environ is None else environ
     try:
-        return Settings(**_Environment(os.environ if environ is None else environ)())
+        values = Settings(**_Environment(given)())
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error))) from None
+    values._environ = {name: value.strip() for name, value in given.items() if value.strip()}  # noqa: SLF001 - ours
+    return values
 
 
 def in_sandbox(environ: Mapping[str, str], *, home: Path, url: str, secret: str) -> dict[str, str]:
@@ -429,17 +455,18 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever the environment has
     return _CREDENTIALS.sub("//...@", shown)
 
 
-def as_markdown() -> str:
-    """All settings, as docs/settings.md has them."""
+def as_markdown(*sections: type[Section]) -> str:
+    """All settings, as docs/settings.md has them: those of everybody, and then those that modules declare themselves."""
+    declared: tuple[type[BaseModel], ...] = (Settings, *sections)
     lines = [
-        f"| `{variable}` | {_shown_default(name)} | {Settings.model_fields[name].description} |"
-        for name, variable in _variables().items()
+        f"| `{field.validation_alias}` | {_shown_default(name, field)} | {field.description} |"
+        for model in declared
+        for name, field in model.model_fields.items()
     ]
     return "\n".join(("| variable | default | meaning |", "|---|---|---|", *lines)) + "\n"
 
 
-def _shown_default(name: str) -> str:
-    field = Settings.model_fields[name]
+def _shown_default(name: str, field: FieldInfo) -> str:
     if name == "home":
         return "`var`"
     match field.default_factory or field.default:

@@ -11,6 +11,7 @@ import yaml
 from arcadia_dagster import cli, settings
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.formats import registry
+from arcadia_dagster.providers import catalogue
 from arcadia_dagster.reports import export
 from arcadia_dagster.warehouse import schema
 
@@ -44,7 +45,11 @@ def links_of(page: Path) -> list[str]:
 
 
 def test_the_page_of_settings_lists_every_setting_with_its_default() -> None:
-    assert settings.as_markdown() in text_of(ROOT / "docs" / "settings.md")
+    assert settings.as_markdown(*catalogue.SECTIONS) in text_of(ROOT / "docs" / "settings.md")
+
+
+def test_the_page_of_providers_has_each_of_the_catalogue() -> None:
+    assert (ROOT / "docs" / "providers.md").read_text(encoding="utf-8") == catalogue.as_markdown()
 
 
 def test_the_readme_is_short() -> None:

@@ -14,7 +14,8 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.launcher import plan
-from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.providers.catalogue import CATALOGUE, SECTIONS
+from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import PATH_VARIABLES, Settings, SettingsError, as_markdown, load
 
@@ -52,12 +53,10 @@ DEFAULTS = {
     "SKYAI_FINANCE_OPTIONAL_FIELDS": True,
     "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
-    "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
     "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
     "ARCADIA_HOSTS": (),
     "SKYAI_FINANCE_SECRET": SecretStr(""),
-    "DIGITALOCEAN_TOKEN": SecretStr(""),
     "ARCADIA_ALERT_WEBHOOK": SecretStr(""),
 }
 
@@ -78,11 +77,6 @@ WRONG = {
     "SKYAI_FINANCE_OPTIONAL_FIELDS": ("2",),
     "SKYAI_FINANCE_LIST_PATH": ("invoices", "/in voices"),
     "ARCADIA_SANDBOX_URL": ("sandbox",),
-    "ARCADIA_DIGITALOCEAN_URL": (
-        "api.digitalocean.com",
-        "ftp://api.digitalocean.com",
-        "https://token@api.digitalocean.com",
-    ),
 }
 
 
@@ -92,9 +86,37 @@ def test_every_setting_has_the_default_that_people_rely_on() -> None:
     assert found == DEFAULTS
 
 
+PROVIDERS = {
+    "DIGITALOCEAN_TOKEN": SecretStr(""),
+    "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
+    "LINODE_TOKEN": SecretStr(""),
+    "ARCADIA_LINODE_URL": "https://api.linode.com",
+}
+
+
+def test_every_setting_of_a_provider_has_the_default_that_people_rely_on() -> None:
+    values = load({})
+    found = {
+        str(field.validation_alias): getattr(values.section(section), name)
+        for section in SECTIONS
+        for name, field in section.model_fields.items()
+    }
+    assert found == PROVIDERS
+
+
+@pytest.mark.parametrize("wrong", ["api.example.com", "ftp://api.example.com", "https://token@api.example.com"])
+def test_a_wrong_setting_of_a_provider_is_named_and_shows_no_secret(wrong: str) -> None:
+    for provider in CATALOGUE:
+        url = provider.settings.variable("url")
+        with pytest.raises(SettingsError) as refused:
+            Resources.of(load({url: wrong}))
+        assert str(refused.value).startswith(f"{url}=")
+        assert "token@" not in str(refused.value)
+
+
 def test_every_setting_has_a_meaning_in_the_table_of_the_readme() -> None:
-    table = as_markdown()
-    for variable in DEFAULTS:
+    table = as_markdown(*SECTIONS)
+    for variable in DEFAULTS | PROVIDERS:
         assert f"| `{variable}` | " in table
     assert all(line.count("|") == 4 and not line.endswith("| None |") for line in table.splitlines())
 
@@ -270,7 +292,8 @@ def test_every_setting_reaches_the_resource_that_needs_it() -> None:
 def test_no_representation_shows_a_secret() -> None:
     environ = dict.fromkeys(SECRETS, SECRET)
     resources = Resources.of(load(environ)).by_name()
-    assert all(resources[name].is_configured for name in ("finance", "digitalocean", "alerts"))
+    assert all(resources[name].is_configured for name in ("finance", "alerts"))
+    assert [provider.name for provider in resources["providers"].configured] == ["digitalocean"]
     assert all(SECRET not in repr(resource) + str(resource) for resource in resources.values())
     assert SECRET not in repr(load(environ))
 
@@ -278,14 +301,18 @@ def test_no_representation_shows_a_secret() -> None:
 def test_each_run_reads_the_environment_as_it_is_then() -> None:
     seen = []
 
+    def token_of(providers: ProvidersResource) -> str:
+        token: SecretStr = providers.settings["digitalocean"].model_dump()["token"]
+        return token.get_secret_value()
+
     @dg.op
     def look(
         finance: dg.ResourceParam[FinanceResource],
-        digitalocean: dg.ResourceParam[DigitalOceanResource],
+        providers: dg.ResourceParam[ProvidersResource],
         alerts: dg.ResourceParam[AlertsResource],
         landing: dg.ResourceParam[LandingResource],
     ) -> None:
-        seen.append((finance.secret, finance.base_url, digitalocean.token, alerts.webhook, landing.inbox))
+        seen.append((finance.secret, finance.base_url, token_of(providers), alerts.webhook, landing.inbox))
 
     environ = {"ARCADIA_HOME": "/one"}
     definitions = build_defs(environ=environ)

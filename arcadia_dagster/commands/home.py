@@ -114,7 +114,10 @@ class Home:
         """The resources, ready to be used outside of a run, or in one of this process; they share the warehouse."""
         from arcadia_dagster.resources import Resources
 
-        return Resources.of(self.settings, self.warehouse)
+        try:
+            return Resources.of(self.settings, self.warehouse)
+        except settings.SettingsError as error:
+            raise CommandError(str(error), MISUSED) from error
 
     @property
     def recipient(self) -> "Recipient | None":

@@ -25,7 +25,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.home import Home, project_root
 from arcadia_dagster.home_sandbox import USUAL_PORT, HomeSandbox
-from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
+from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -72,6 +72,8 @@ def up(options: argparse.Namespace) -> int:
     home = Home.open(in_sandbox=False)
     from arcadia_dagster import launcher
 
+    # The processes that it starts read these settings too: a wrong one stops the start here, with one clear message.
+    _ = home.resources
     with complaints(launcher.LaunchError), launcher.interrupted_by_signals():
         deployment = launcher.plan(
             home.settings,
@@ -132,7 +134,10 @@ def finance_sandbox(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     """Show the sample months from file to finance, in a temporary home."""
     # The demo has a home, a port and a secret of its own, whatever the caller has set.
-    for name in [name for name in os.environ if name.startswith(("SKYAI_", "ARCADIA_", "DAGSTER_", "DIGITALOCEAN_"))]:
+    from arcadia_dagster.providers.catalogue import VARIABLES
+
+    ours = ("SKYAI_", "ARCADIA_", "DAGSTER_")
+    for name in [name for name in os.environ if name.startswith(ours) or name in VARIABLES]:
         del os.environ[name]
     from arcadia_dagster import demo as sample_run
     from arcadia_dagster.defs.ingest import IngestError
@@ -161,7 +166,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("disk", lambda: _disk(home.settings.home))
     yield from _findings(home)
     yield from _finance(home)
-    yield _digitalocean(home)
+    yield from _providers(home)
     if home.settings.alert_webhook:
         yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {home.settings.ui_url}")
     else:
@@ -314,16 +319,25 @@ def _home_sandbox(sandbox: HomeSandbox, home: Home) -> str:
     return f"{sandbox.url}, the finance sandbox of this home, answers, and takes the token"
 
 
-def _digitalocean(home: Home) -> Verdict:
-    """Whether DigitalOcean's API takes our token."""
+def _providers(home: Home) -> Iterator[Verdict]:
+    """What the credentials of each configured provider may read."""
+    from arcadia_dagster.providers.catalogue import NONE_IS_CONFIGURED
     from arcadia_dagster.providers.errors import ProviderError
 
-    resource = home.resources.digitalocean
-    if not resource.is_configured:
-        return Verdict("provider", "note", f"not configured ({TOKEN_VARIABLE} is unset): nothing is fetched")
-    try:
-        with resource.client() as client:
-            count = len(client.invoices())
-    except ProviderError as error:
-        return Verdict("provider", "failed", str(error))
-    return Verdict("provider", "ok", f"{home.settings.digitalocean_url} takes the token, and lists {count} invoices")
+    providers = home.resources.providers
+    if not providers.configured:
+        yield Verdict("providers", "note", f"{NONE_IS_CONFIGURED}: nothing is fetched")
+    for provider in providers.configured:
+        try:
+            account = providers.open(provider)
+        except ProviderError as error:
+            yield Verdict(provider.name, "failed", str(error))
+            continue
+        with account:
+            for right in account.rights():
+                try:
+                    found = right.try_it()
+                except ProviderError as error:
+                    yield Verdict(provider.name, "failed", f"{right.what}: {error}")
+                else:
+                    yield Verdict(provider.name, "ok", f"{right.what}: {account.api.url} {found}")

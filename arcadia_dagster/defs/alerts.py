@@ -252,7 +252,7 @@ def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -
     )
 
 
-_REMEDIES = {INGEST: "ingest", DELIVER: "push", FETCH: "fetch digitalocean", CLOSE: "status"}
+_REMEDIES = {INGEST: "ingest", DELIVER: "push", FETCH: "fetch", CLOSE: "status"}
 
 
 def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:

@@ -19,7 +19,8 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.landing.rules import RulesError
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
-from arcadia_dagster.providers.resource import DigitalOceanResource
+from arcadia_dagster.providers.catalogue import NONE_IS_CONFIGURED
+from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -80,11 +81,11 @@ def _why_none(lacking: Sequence[tuple[str, int, datetime | None]]) -> str:
     description="Every day, fetches new and changed invoices, and what the account runs, into the inbox.",
 )
 def fetch_providers(
-    context: dg.ScheduleEvaluationContext, digitalocean: dg.ResourceParam[DigitalOceanResource]
+    context: dg.ScheduleEvaluationContext, providers: dg.ResourceParam[ProvidersResource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run a day, for whichever providers are configured."""
-    if not digitalocean.is_configured:
-        return dg.SkipReason("no provider is configured: set DIGITALOCEAN_TOKEN")
+    if not providers.configured:
+        return dg.SkipReason(NONE_IS_CONFIGURED)
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
 
 

@@ -1,4 +1,4 @@
-"""Clients that download invoices and inventories from a provider's API into the inbox, the door that every file takes.
+"""Clients that download invoices and inventories from providers' APIs into the inbox, the door that every file takes.
 
-`digitalocean.py` asks DigitalOcean; `download.py` finds new invoices and puts them into the inbox.
+`catalogue.py` names the providers, each a module of its own; `download.py` finds new invoices and puts them into the inbox.
 """

@@ -1,14 +1,17 @@
-"""Downloading new invoices into the inbox, a file for each, and once a day an inventory of the account.
+"""Downloading new invoices into the inbox, a file for each, its PDF beside it, and once a day an inventory of the account.
 
-What belongs here: which invoices are new, what a file holds and how it gets into the inbox whole. What does not: requests
-(`digitalocean.py`), and what becomes of the files (`landing`): they take the same door as any other.
+What belongs here: which invoices are new, what a file is called and how it gets into the inbox whole. What does not: requests
+(the providers' modules), and what becomes of the files (`landing`): they take the same door as any other.
 
-The files' names are the only state. A name has the invoice's id and the time of its last change: if a document of that name is
-registered, or lies in the inbox, the invoice is not new. The same content is the same bytes, so that a file that is downloaded
-again, for a warehouse that was rebuilt or an inbox that was emptied, is no new document.
+The files' names are the only state. A name has the invoice's id, and the time of its last change. If a provider does not say
+when it changed an invoice, the name has the time of the fetch, and a number that is another one once what the list says of the
+invoice is different. If a document of the name is registered, or lies in the inbox, the invoice is not new. The time in the
+name also says which of two versions is newer. The same content is the same bytes, so that a file that is downloaded again, for
+a warehouse that was rebuilt or an inbox that was emptied, is no new document.
 
     digitalocean-invoice-2026-04-22737513-...-20260501T063150Z.json
-      {"invoice": {...}, "items": [...], "kind": "digitalocean_invoice", "summary": {...}}
+    linode-invoice-2026-05-123456-20260502T053700Z-rev-48213377.json
+    linode-invoice-2026-05-123456-20260502T053700Z-rev-48213377.pdf     where the provider has one
     digitalocean-inventory-2026-05-02.json
       {"resources": [...], "taken_on": "2026-05-02"}
 """
@@ -16,25 +19,24 @@ again, for a warehouse that was rebuilt or an inbox that was emptied, is no new 
 import json
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from arcadia_dagster.landing.inbox import InboxError
-from arcadia_dagster.providers.digitalocean import ID, DigitalOceanClient
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, ProviderError, UnusableAnswer
+from arcadia_dagster.providers.provider import Account, Listed, Wanted, number_of
 from arcadia_dagster.warehouse import Warehouse
 
-INVOICE_KIND = "digitalocean_invoice"
-INVENTORY = "the inventory"
+INVENTORY: Final = "the inventory"
 
-_PREFIX = "digitalocean-"
-_MONTH = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])", re.ASCII)
-_UNSUITED = re.compile(r"[^0-9A-Za-z.-]+")
-_REVISION_CHARACTERS = 40
+_UNSUITED: Final = re.compile(r"[^0-9A-Za-z.-]+")
+_REVISION_CHARACTERS: Final = 40
+_NUMBERED: Final = re.compile(r"(?P<time>\d{8}T\d{6}Z)-rev-(?P<number>\d+)\.json", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -53,23 +55,66 @@ class Fetched:
     older: int = 0
     left: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: "Fetched") -> None:
+        """Count what was done at another provider too."""
+        self.files += other.files
+        self.known += other.known
+        self.older += other.older
+        self.left |= other.left
+
 
 @dataclass(frozen=True, slots=True)
-class _Invoice:
-    """An invoice as the list states it."""
+class _Known:
+    """The provider's files that have arrived: those that were registered, whatever became of them, and those in the inbox."""
 
-    entry: dict[str, Any]
-    uuid: str
-    month: date
-    file_name: str
+    prefix: str
+    names: frozenset[str]
+    by_invoice: dict[str, list[str]]
+    """The names of an invoice's files, by their beginning."""
 
-    @property
-    def name(self) -> str:
-        return f"invoice {self.uuid} of {self.month:%Y-%m}"
+    @classmethod
+    def of(cls, prefix: str, names: Iterable[str]) -> "_Known":
+        found = frozenset(names)
+        by_invoice: dict[str, list[str]] = {}
+        for name in found:
+            start, numbered = _split(name)
+            if numbered:
+                by_invoice.setdefault(start, []).append(numbered)
+        return cls(prefix, found, by_invoice)
+
+    def start(self, kind: str, label: str) -> str:
+        return f"{self.prefix}{kind}-{label}-"
+
+    def has(self, kind: str, label: str) -> bool:
+        """Whether any version of an invoice has arrived."""
+        return self.start(kind, label) in self.by_invoice
+
+    def name_of(self, invoice: Listed, now: datetime) -> str:
+        """The name of the file that the invoice, as it is listed, has or is to get."""
+        start = self.start(invoice.kind, invoice.label)
+        if invoice.changed_at is not None:
+            return f"{start}{_UNSUITED.sub('_', invoice.changed_at)[:_REVISION_CHARACTERS]}.json"
+        # The last version that came counts: an invoice may be changed back.
+        last = max(self.by_invoice.get(start, []), default=None)
+        number = number_of(invoice.state)
+        if last is not None and (invoice.state is None or last.endswith(f"-rev-{number}.json")):
+            return start + last
+        return f"{start}{now:%Y%m%dT%H%M%SZ}-rev-{number}.json"
+
+    def is_changed(self, invoice: Listed) -> bool:
+        """Whether an earlier version of it has arrived, and its provider does not say when it was changed."""
+        return invoice.changed_at is None and self.has(invoice.kind, invoice.label)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """What comes before the time in a file's name that has one and a number, and the rest."""
+    found = _NUMBERED.search(name)
+    return (name[: found.start()], name[found.start() :]) if found else (name, "")
 
 
 def fetch(
-    client: DigitalOceanClient,
+    account: Account,
+    provider: str,
     warehouse: Warehouse,
     inbox: Path,
     *,
@@ -81,11 +126,13 @@ def fetch(
     """Put every invoice that is new or changed into the inbox, the oldest first, and then what the account runs.
 
     Args:
-        client: Reads the account.
+        account: Reads the account.
+        provider: The provider's name, with which the files' names begin.
         warehouse: Knows which files have arrived.
         inbox: The folder that files are put in.
         first_month: Invoices of earlier months are left out.
-        months: Only the invoices of these months, and no inventory; everything where None.
+        months: Only the invoices of these months, and no inventory; everything where None. Where a list does not say which month
+            an invoice is of, an invoice of a day counts to the day's month and to the one before.
         now: The present time.
         progress: Called with how many files are dealt with, and of how many.
 
@@ -101,109 +148,133 @@ def fetch(
     """
     if not inbox.is_dir():
         raise InboxError(f"the inbox {inbox} is no folder; make it or set ARCADIA_INBOX")
-    fetched = Fetched()
     with warehouse.hold("fetch"):
-        arrived = _arrived(warehouse)
-        wanted = _new_invoices(client, inbox, arrived, first_month, months, fetched)
-        snapshot = None if months is not None else f"{_PREFIX}inventory-{now():%Y-%m-%d}.json"
-        if snapshot is not None and _is_known(snapshot, inbox, arrived):
+        prefix = f"{provider}-"
+        known = _Known.of(prefix, _arrived(warehouse, inbox, prefix))
+        return _Fetch(account, inbox, known, now, first_month, months, progress).run()
+
+
+@dataclass(slots=True)
+class _Fetch:
+    account: Account
+    inbox: Path
+    known: _Known
+    now: Callable[[], datetime]
+    first_month: date
+    months: Collection[date] | None
+    progress: Callable[[int, int], None]
+    fetched: Fetched = field(default_factory=Fetched)
+    papers_refused: bool = False
+
+    def run(self) -> Fetched:
+        new, without_paper = self._listed()
+        snapshot = None if self.months is not None else f"{self.known.prefix}inventory-{self.now():%Y-%m-%d}.json"
+        if snapshot in self.known.names:
             snapshot = None
-        total = len(wanted) + (snapshot is not None)
-        progress(0, total)
-        for done, invoice in enumerate(wanted, start=1):
-            if not _take(fetched, invoice.name, inbox, invoice.file_name, lambda: _document(client, invoice)):  # noqa: B023
-                return fetched
-            progress(done, total)
+        total = len(new) + len(without_paper) + (snapshot is not None)
+        self.progress(0, total)
+        done = 0
+        for invoice, name in new:
+            if not self._take(invoice.name, name, partial(self._document, invoice)):
+                return self.fetched
+            if name in self.fetched.files:
+                self._take_paper(invoice, name)
+            done += 1
+            self.progress(done, total)
+        for invoice, name in without_paper:
+            self._take_paper(invoice, name)
+            done += 1
+            self.progress(done, total)
         if snapshot is not None:
-            _take(fetched, INVENTORY, inbox, snapshot, lambda: _inventory(client, now()))
-            progress(total, total)
-    return fetched
+            self._take(INVENTORY, snapshot, self._inventory)
+            self.progress(total, total)
+        return self.fetched
 
+    def _listed(self) -> tuple[list[tuple[Listed, str]], list[tuple[Listed, str]]]:
+        """The invoices that are to be fetched, the oldest first, and those that have arrived without their PDF."""
+        new, without_paper = [], []
+        wanted = Wanted(first_month=self.first_month, months=self.months, today=self.now().date(), has=self.known.has)
+        for entry in self.account.entries(wanted):
+            try:
+                invoice = self.account.listed(entry)
+            except UnusableAnswer as error:
+                self.fetched.left[f"invoice {next(iter(entry.values()), None)!r:.80}"] = str(error)
+                continue
+            if self.months is not None and not set(invoice.months) & set(self.months):
+                continue
+            if max(invoice.months) < self.first_month:
+                self.fetched.older += 1
+                continue
+            name = self.known.name_of(invoice, self.now())
+            if name not in self.known.names:
+                new.append((invoice, name))
+                continue
+            self.fetched.known += 1
+            if self.account.has_papers and _paper_name(name) not in self.known.names:
+                without_paper.append((invoice, name))
+        for found in (new, without_paper):
+            found.sort(key=lambda one: (one[0].month, one[1]))
+        return new, without_paper
 
-def _take(fetched: Fetched, what: str, inbox: Path, file_name: str, read: Callable[[], dict[str, Any] | None]) -> bool:
-    """Put one file into the inbox, or note why not; whether others can be had."""
-    try:
-        document = read()
-        if document is not None:
-            _put(inbox, file_name, _canonical(document))
-            fetched.files.append(file_name)
-    except (ConfigurationFailure, GivenUp) as error:
-        fetched.left[what] = str(error)
-        return False
-    except ProviderError as error:
-        fetched.left[what] = str(error)
-    return True
+    def _document(self, invoice: Listed) -> dict[str, Any]:
+        document = self.account.document(invoice)
+        if self.known.is_changed(invoice):
+            # An invoice that is changed back is a new document, though its content has been there before.
+            document = {**document, "fetched_at": f"{self.now():%Y-%m-%dT%H:%M:%SZ}"}
+        return document
 
-
-def _new_invoices(
-    client: DigitalOceanClient,
-    inbox: Path,
-    arrived: Collection[str],
-    first_month: date,
-    months: Collection[date] | None,
-    fetched: Fetched,
-) -> list[_Invoice]:
-    """The invoices that are to be fetched, the oldest first."""
-    wanted = []
-    for entry in client.invoices():
+    def _take(self, what: str, file_name: str, read: Callable[[], dict[str, Any] | None]) -> bool:
+        """Put one document into the inbox, or note why not; whether others can be had."""
         try:
-            invoice = _invoice(entry)
-        except UnusableAnswer as error:
-            fetched.left[f"invoice {entry.get('invoice_uuid')!r:.80}"] = str(error)
-            continue
-        if months is not None and invoice.month not in months:
-            continue
-        if invoice.month < first_month:
-            fetched.older += 1
-        elif _is_known(invoice.file_name, inbox, arrived):
-            fetched.known += 1
+            document = read()
+            if document is not None:
+                _put(self.inbox, file_name, _canonical(document))
+                self.fetched.files.append(file_name)
+        except (ConfigurationFailure, GivenUp) as error:
+            self.fetched.left[what] = str(error)
+            return False
+        except ProviderError as error:
+            self.fetched.left[what] = str(error)
+        return True
+
+    def _take_paper(self, invoice: Listed, document_name: str) -> None:
+        """Put an invoice's PDF beside it, under the same name: that makes it the invoice's evidence."""
+        if not self.account.has_papers or self.papers_refused:
+            return
+        try:
+            paper = self.account.paper(invoice)
+        except (ConfigurationFailure, GivenUp) as error:
+            # The next PDF would be refused too, and the documents need not wait for it.
+            self.papers_refused = True
+            self.fetched.left["PDFs of invoices"] = str(error)
+        except ProviderError as error:
+            self.fetched.left[f"the PDF of {invoice.name}"] = str(error)
         else:
-            wanted.append(invoice)
-    return sorted(wanted, key=lambda invoice: (invoice.month, invoice.file_name))
+            if paper is not None:
+                _put(self.inbox, _paper_name(document_name), paper)
+                self.fetched.files.append(_paper_name(document_name))
+
+    def _inventory(self) -> dict[str, Any] | None:
+        """What the account runs; None where it runs nothing.
+
+        It has the day: seeing a resource again is news, even if nothing else has changed.
+        """
+        resources = self.account.resources()
+        return {"resources": resources, "taken_on": f"{self.now():%Y-%m-%d}"} if resources else None
 
 
-def _invoice(entry: dict[str, Any]) -> _Invoice:
-    uuid, period = entry.get("invoice_uuid"), entry.get("invoice_period")
-    if not isinstance(uuid, str) or ID.fullmatch(uuid) is None:
-        raise UnusableAnswer(f"invoice_uuid: {uuid!r:.80}; expected a UUID")
-    if not isinstance(period, str) or _MONTH.fullmatch(period) is None:
-        raise UnusableAnswer(f"invoice_period: {period!r:.80}; expected a month such as 2026-04")
-    # Lists of old did not tell when an invoice was changed; another amount is a change too.
-    stated = re.sub(r"[:-]", "", str(entry.get("updated_at") or "")) or str(entry.get("amount"))
-    revision = _UNSUITED.sub("_", stated)[:_REVISION_CHARACTERS]
-    month = datetime.strptime(period, "%Y-%m").replace(tzinfo=UTC).date()
-    return _Invoice(entry, uuid, month, f"{_PREFIX}invoice-{period}-{uuid}-{revision}.json")
+def _paper_name(document_name: str) -> str:
+    return f"{document_name.removesuffix('.json')}.pdf"
 
 
-def _document(client: DigitalOceanClient, invoice: _Invoice) -> dict[str, Any]:
-    return {
-        "kind": INVOICE_KIND,
-        "invoice": invoice.entry,
-        "items": client.invoice_items(invoice.uuid),
-        "summary": client.invoice_summary(invoice.uuid),
-    }
-
-
-def _inventory(client: DigitalOceanClient, now: datetime) -> dict[str, Any] | None:
-    """What the account runs; None where it runs nothing.
-
-    It has the day: seeing a resource again is news, even if nothing else has changed.
-    """
-    resources = client.resources()
-    return {"resources": resources, "taken_on": f"{now:%Y-%m-%d}"} if resources else None
-
-
-def _arrived(warehouse: Warehouse) -> set[str]:
-    """The names of the provider's files that were registered, whatever became of them."""
+def _arrived(warehouse: Warehouse, inbox: Path, prefix: str) -> set[str]:
+    """The names of the provider's files that were registered, whatever became of them, and of those in the inbox."""
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT file_name FROM document_names WHERE starts_with(file_name, ?)", [_PREFIX]
+            "SELECT DISTINCT file_name FROM document_names WHERE starts_with(file_name, ?)", [prefix]
         ).fetchall()
-    return {name for (name,) in rows}
-
-
-def _is_known(file_name: str, inbox: Path, arrived: Collection[str]) -> bool:
-    return file_name in arrived or (inbox / file_name).exists()
+    lying = {entry.name for entry in os.scandir(inbox) if entry.name.startswith(prefix)}
+    return {name for (name,) in rows} | lying
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

@@ -1,56 +1,84 @@
-"""DigitalOcean's API as a resource of runs."""
+"""The providers as a resource of runs: those that the settings name, and what they need."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from arcadia_dagster.providers.digitalocean import BASE_URL, DigitalOceanClient
+from arcadia_dagster.providers.api import Pace
+from arcadia_dagster.providers.catalogue import CATALOGUE
 from arcadia_dagster.providers.download import Fetched, fetch
+from arcadia_dagster.providers.provider import Account, Provider, ProviderSettings
+from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DigitalOceanResource:
-    """The account at DigitalOcean whose invoices are fetched. Without a token nothing is fetched, and all else works.
+class ProvidersResource:
+    """The accounts at providers whose invoices are fetched. What is not configured is not fetched, and all else works.
 
     Attributes:
-        base_url: Where the API is.
-        token: The token that it is read with; empty: nothing is fetched.
+        settings: The settings of each provider, by its name.
         first_month: Invoices of earlier months are left out.
         retry_delays: Seconds before each retry, up to 10% longer.
     """
 
-    base_url: str = BASE_URL
-    token: str = field(default="", repr=False)
+    settings: dict[str, ProviderSettings] = field(default_factory=dict)
     first_month: date = date(2018, 1, 1)
     retry_delays: Sequence[float] = (1.0, 2.0, 5.0)
 
-    @property
-    def is_configured(self) -> bool:
-        """Whether there is a token, right or wrong."""
-        return bool(self.token.strip())
-
-    def client(self) -> DigitalOceanClient:
-        """A client for one fetch; to be closed, or used as a context manager.
+    @classmethod
+    def of(cls, values: Settings) -> "ProvidersResource":
+        """The providers that the settings name.
 
         Raises:
-            ConfigurationFailure: The token or the base URL cannot be right.
+            SettingsError: A setting of one of them cannot be right.
         """
-        return DigitalOceanClient(self.token.strip(), self.base_url, retry_delays=tuple(self.retry_delays))
+        sections = {provider.name: values.section(provider.settings) for provider in CATALOGUE}
+        return cls(settings=sections, first_month=values.first_month)
+
+    @property
+    def configured(self) -> list[Provider[Any]]:
+        """The providers that are set up, rightly or wrongly."""
+        return [provider for provider in CATALOGUE if self.is_configured(provider)]
+
+    def is_configured(self, provider: Provider[Any]) -> bool:
+        """Whether a provider is set up, rightly or wrongly."""
+        found = self.settings.get(provider.name)
+        return found is not None and found.is_wanted
+
+    def open(self, provider: Provider[Any]) -> Account:
+        """The account at a provider that is configured; to be closed, or used as a context manager.
+
+        Raises:
+            ConfigurationFailure: A setting is missing or cannot be right.
+        """
+        found = self.settings[provider.name]
+        found.assert_complete()
+        return provider.open(found, Pace(retry_delays=tuple(self.retry_delays)))
 
     def fetch(
         self,
+        provider: Provider[Any],
         warehouse: Warehouse,
         inbox: Path,
         *,
         months: Collection[date] | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     ) -> Fetched:
-        """Put what is new into the inbox; see `download.fetch`.
+        """Put what is new at a provider into the inbox; see `download.fetch`.
 
         Raises:
-            ConfigurationFailure: The token or the base URL cannot be right.
+            ConfigurationFailure: A setting is missing or cannot be right.
         """
-        with self.client() as client:
-            return fetch(client, warehouse, inbox, first_month=self.first_month, months=months, progress=progress)
+        with self.open(provider) as account:
+            return fetch(
+                account,
+                provider.name,
+                warehouse,
+                inbox,
+                first_month=self.first_month,
+                months=months,
+                progress=progress,
+            )

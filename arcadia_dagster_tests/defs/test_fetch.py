@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ import pytest
 
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.fetch import FETCH
-from arcadia_dagster.providers.resource import DigitalOceanResource
-from arcadia_dagster_tests.kit.digitalocean_api import LISTS, TOKEN, DigitalOceanApi, invoice, uuid
+from arcadia_dagster.providers.catalogue import SWITCHES
+from arcadia_dagster_tests.kit.digitalocean_api import DIGITALOCEAN, LISTS, TOKEN, DigitalOceanApi, invoice, uuid
 from arcadia_dagster_tests.kit.leaks import files_with
+from arcadia_dagster_tests.kit.linode_api import LINODE, LinodeApi
+from arcadia_dagster_tests.kit.linode_api import invoice as linode_invoice
 from arcadia_dagster_tests.kit.project import Project, instance_in_memory
+from arcadia_dagster_tests.kit.provider_api import providers
 from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
 
 
 def definitions(project: Project, url: str = "", **options: Any) -> dg.Definitions:
     """With a token where there is a URL."""
-    resource = DigitalOceanResource(base_url=url, token=TOKEN if url else "", retry_delays=[0.01], **options)
-    return build_defs(environ=project.environ, resource_overrides={"digitalocean": resource})
+    resource = providers(*([(DIGITALOCEAN, url)] if url else []), **options)
+    return build_defs(environ=project.environ, resource_overrides={"providers": resource})
 
 
 def run(
@@ -35,7 +38,7 @@ def tick(project: Project, url: str = "") -> dg.RunRequest | str | None:
     found = definitions(project, url)
     schedule = found.resolve_schedule_def("fetch_providers")
     at = datetime(2026, 5, 2, 5, 37, tzinfo=UTC)
-    resources = {"digitalocean": DigitalOceanResource(token=TOKEN if url else "")}
+    resources = {"providers": providers(*([(DIGITALOCEAN, url)] if url else []))}
     with instance_in_memory() as instance:
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=resources)
         result = schedule.evaluate_tick(context)
@@ -57,7 +60,10 @@ def test_the_schedule_asks_for_a_run_a_day(project: Project) -> None:
 
 
 def test_without_a_token_the_schedule_says_that_nothing_is_fetched(project: Project) -> None:
-    assert tick(project) == "no provider is configured: set DIGITALOCEAN_TOKEN"
+    told = tick(project)
+    assert isinstance(told, str)
+    assert told.startswith("no provider is configured: set DIGITALOCEAN_TOKEN")
+    assert all(variable in told for variable in SWITCHES)
 
 
 def test_without_a_token_the_job_does_nothing_and_succeeds(project: Project) -> None:
@@ -71,7 +77,9 @@ def test_the_job_fills_the_inbox_and_says_with_what(project: Project) -> None:
     assert result.success
     names = {path.name for path in project.inbox.iterdir()}
     assert len(names) == 3
-    [output] = [event for event in result.all_events if event.is_successful_output]
+    [output] = [
+        event for event in result.all_events if event.is_successful_output and event.step_key == "digitalocean_to_inbox"
+    ]
     metadata = output.step_output_data.metadata
     files = metadata["files"].value
     assert isinstance(files, list)
@@ -88,6 +96,18 @@ def test_what_is_left_makes_the_run_fail_after_all_else_was_fetched(project: Pro
     assert not result.success
     assert f"1 files were put into the inbox; left for the next fetch: invoice {uuid(1)}" in failure_of(result)
     assert len(list(project.inbox.iterdir())) == 1
+
+
+def test_what_fails_at_one_provider_stops_no_other(project: Project) -> None:
+    with (
+        DigitalOceanApi(before=lambda _: answer(401)) as api,
+        LinodeApi([linode_invoice(1, date(2026, 4, 1), "119.00")]) as linode,
+    ):
+        resource = providers((DIGITALOCEAN, api.url), (LINODE, linode.url))
+        found = build_defs(environ=project.environ, resource_overrides={"providers": resource})
+        result = found.resolve_job_def(FETCH).execute_in_process(raise_on_error=False)
+    assert "check DIGITALOCEAN_TOKEN" in failure_of(result)
+    assert len([path for path in project.inbox.iterdir() if path.name.startswith("linode-invoice")]) == 1
 
 
 def test_a_token_that_is_not_accepted_fails_the_run_with_the_settings_name(project: Project) -> None:

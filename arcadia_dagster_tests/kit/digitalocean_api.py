@@ -9,10 +9,13 @@ What it lists are plain lists, which a test may change between two requests.
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, Step, _Handler, answer
+from arcadia_dagster.providers.digitalocean import DigitalOcean
+from arcadia_dagster_tests.kit.provider_api import Case, ProviderApi
+from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
 
 TOKEN = "dop_v1_marked-token-that-must-be-seen-nowhere-0123456789abcdef"
 UUID = "22737513-0ea7-4206-8ceb-98a575af7681"
@@ -94,15 +97,12 @@ def summary(entry: dict[str, Any], **fields: Any) -> dict[str, Any]:
     }
 
 
-class DigitalOceanApi(ScriptedServer):
+class DigitalOceanApi(ProviderApi):
     """The API of one account.
 
     Attributes:
-        invoices: The entries of the list.
         items: The items of each invoice, by its UUID.
         lists: The resources, by the address of their list.
-        before: Called with each request before it is answered; a step that it returns is the answer.
-        most: The most entries that a page has, whatever is asked for.
     """
 
     def __init__(
@@ -115,11 +115,9 @@ class DigitalOceanApi(ScriptedServer):
         most: int = 200,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(self._answer)
-        self.invoices = invoices or []
+        super().__init__(invoices, before=before)
         self.items = items or {}
         self.lists = lists or {}
-        self.before = before or (lambda _: None)
         self.most = most
         self.headers: dict[str, Any] = {
             "ratelimit_limit": 5000,
@@ -129,17 +127,11 @@ class DigitalOceanApi(ScriptedServer):
         self.headers |= headers or {}
 
     @property
-    def paths(self) -> list[str]:
-        """The addresses that were asked for, without their parameters."""
-        return [urlsplit(request.path).path for request in self.requests]
+    def invoices(self) -> list[dict[str, Any]]:
+        """The entries of the list."""
+        return self.entries
 
-    def count(self, address: str) -> int:
-        return self.paths.count(address)
-
-    def _answer(self, handler: _Handler, request: Request) -> bool:
-        return (self.before(request) or self._step(request))(handler, request)
-
-    def _step(self, request: Request) -> Step:
+    def step(self, request: Request) -> Step:
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return answer(401, {"id": "Unauthorized", "message": "Unable to authenticate you"})
         address, wanted = urlsplit(request.path).path, parse_qs(urlsplit(request.path).query)
@@ -182,3 +174,47 @@ class DigitalOceanApi(ScriptedServer):
             "meta": {"total": len(entries)},
         }
         return answer(200, json.dumps(content).encode(), **self.headers)
+
+
+def _charged(number: int, month: date, total: str) -> dict[str, Any]:
+    return invoice(number, f"{month:%Y-%m}", total)
+
+
+class _WholeApi(DigitalOceanApi):
+    """One whose items come to the total, where a test does not say otherwise."""
+
+    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, is_summary: bool) -> Step:
+        found = next((entry for entry in self.invoices if entry["invoice_uuid"] == id_), None)
+        if found is None or is_summary or id_ in self.items:
+            return super()._invoice(address, id_, wanted, is_summary=is_summary)
+        month = found["invoice_period"]
+        times = {"start_time": f"{month}-01T00:00:00Z", "end_time": f"{month}-28T00:00:00Z"}
+        net = f"{float(found['amount']) - 7.90:.2f}"
+        items = [item(amount=net, **times), item(product="Taxes", amount="7.90", **times)]
+        return self._page(address, "invoice_items", items, wanted)
+
+
+def _changed(entry: dict[str, Any], total: str) -> dict[str, Any]:
+    return {**entry, "amount": total, "updated_at": f"{entry['invoice_period']}-28T09:00:{int(float(total)) % 60:02}Z"}
+
+
+DIGITALOCEAN = Case(
+    provider=DigitalOcean(),
+    api=_WholeApi,
+    environ={"DIGITALOCEAN_TOKEN": TOKEN},
+    url="ARCADIA_DIGITALOCEAN_URL",
+    secrets=(TOKEN,),
+    entry=_charged,
+    changed=_changed,
+    whole=lambda number: f"{uuid(number)}?",
+    lists="/v2/customers/my/invoices?",
+    wrong=(
+        {"invoice_uuid": "../../etc/passwd"},
+        {"invoice_uuid": None},
+        {"invoice_period": "2026-13"},
+        {"invoice_period": "../2026-04"},
+        {"invoice_period": None},
+    ),
+    format="digitalocean_json",
+    page=200,
+)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from arcadia_dagster.providers.api import Pace
 from arcadia_dagster.providers.digitalocean import DigitalOceanClient
 from arcadia_dagster.providers.errors import (
     ConfigurationFailure,
@@ -46,7 +47,7 @@ def client_of(sleeper: Sleeper) -> Iterator[Callable[..., DigitalOceanClient]]:
 
     def make(url: str, **options: Any) -> DigitalOceanClient:
         options = {"jitter": 0.0, "sleep": sleeper, "clock": sleeper.clock, **options}
-        clients.append(DigitalOceanClient(options.pop("token", TOKEN), url, **options))
+        clients.append(DigitalOceanClient(options.pop("token", TOKEN), url, Pace(**options)))
         return clients[-1]
 
     yield make

@@ -2,61 +2,31 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arcadia_dagster.formats.inventory import InventoryJson
-from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import InboxError
-from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.providers.digitalocean import DigitalOceanClient
-from arcadia_dagster.providers.download import INVENTORY, Fetched, fetch
+from arcadia_dagster.providers.download import INVENTORY, Fetched
 from arcadia_dagster.providers.errors import ConfigurationFailure, TransientFailure
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, hold
-from arcadia_dagster_tests.kit.clocks import Sleeper
 from arcadia_dagster_tests.kit.digitalocean_api import LISTS, TOKEN, DigitalOceanApi, invoice, item, summary, uuid
-from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
+from arcadia_dagster_tests.kit.fetching import NOW, FetchingHome, failing
+from arcadia_dagster_tests.kit.scripted_server import Step, answer
 
-NOW = datetime(2026, 5, 2, 5, 37, tzinfo=UTC)
 APRIL = f"digitalocean-invoice-2026-04-{uuid(1)}-20260428T063150Z.json"
 
 
-class Home:
-    """An inbox, a warehouse and an archive, and fetches into them from an API."""
+class Home(FetchingHome):
+    """A home that is fetched into from DigitalOcean."""
 
-    def __init__(self, folder: Path) -> None:
-        self.inbox = folder / "inbox"
-        self.inbox.mkdir()
-        self.warehouse = Warehouse(folder / "arcadia.duckdb", lock_timeout=5)
-        self.archive = Archive(folder / "archive", max_document_bytes=1 << 30)
-        self.sleeper = Sleeper()
-        self.steps: list[tuple[int, int]] = []
-
-    def fetch(self, api: DigitalOceanApi, *, now: datetime = NOW, **options: Any) -> Fetched:
-        options = {"first_month": date(2018, 1, 1), "progress": lambda *step: self.steps.append(step), **options}
-        with DigitalOceanClient(TOKEN, api.url, sleep=self.sleeper, clock=self.sleeper.clock) as client:
-            return fetch(client, self.warehouse, self.inbox, now=lambda: now, **options)
-
-    def land(self) -> None:
-        reader = Reader(self.warehouse.new_work_folder(), self.warehouse.stage)
-        try:
-            Landing(self.warehouse, self.archive, reader).land(self.inbox, settle_seconds=0)
-        finally:
-            reader.close()
-
-    def names(self) -> list[str]:
-        return sorted(path.name for path in self.inbox.iterdir())
-
-    def count(self, table: str) -> int:
-        with self.warehouse.read() as connection:
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        assert row is not None
-        return int(row[0])
+    def fetch(self, api: DigitalOceanApi, **options: Any) -> Fetched:
+        return self.fetch_from(DigitalOceanClient(TOKEN, api.url, self.pace), "digitalocean", **options)
 
 
 @pytest.fixture
@@ -68,11 +38,6 @@ def home(tmp_path: Path) -> Home:
 def api() -> Iterator[DigitalOceanApi]:
     with DigitalOceanApi([invoice()]) as running:
         yield running
-
-
-def failing(*paths: str, step: Step | None = None) -> Callable[[Request], Step | None]:
-    """Refuses whatever has one of these in its address."""
-    return lambda request: (step or answer(500)) if any(path in request.path for path in paths) else None
 
 
 def test_an_invoice_is_one_document_with_all_that_the_api_states(home: Home) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from arcadia_dagster.providers.resource import DigitalOceanResource
 from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
-from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi, invoice, item, summary, uuid
+from arcadia_dagster_tests.kit.digitalocean_api import DIGITALOCEAN, DigitalOceanApi, invoice, item, summary, uuid
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.provider_api import providers
 from arcadia_dagster_tests.kit.scripted_server import answer
 
 NUMBER = invoice()["invoice_id"]
@@ -37,8 +37,8 @@ class Api(DigitalOceanApi):
 
 
 def fetch(world: World, api: DigitalOceanApi) -> None:
-    digitalocean_ = DigitalOceanResource(base_url=api.url, token=TOKEN)
-    assert digitalocean_.fetch(world.project.warehouse, world.project.inbox).left == {}
+    found = providers((DIGITALOCEAN, api.url))
+    assert found.fetch(DIGITALOCEAN.provider, world.project.warehouse, world.project.inbox).left == {}
 
 
 def rows_of_finance(world: World) -> dict[str, int]:

@@ -20,6 +20,9 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi
 from arcadia_dagster_tests.kit.digitalocean_api import invoice as api_invoice
 from arcadia_dagster_tests.kit.generate import write_months
+from arcadia_dagster_tests.kit.linode_api import TOKEN as LINODE_TOKEN
+from arcadia_dagster_tests.kit.linode_api import LinodeApi
+from arcadia_dagster_tests.kit.linode_api import invoice as linode_invoice
 from arcadia_dagster_tests.kit.plain import warehouse_of
 from arcadia_dagster_tests.kit.project import SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
@@ -511,6 +514,22 @@ def test_fetch_names_what_it_left_and_exits_with_1(arcadia: Shell) -> None:
     assert "no longer here" in fetched.stderr
 
 
+def test_fetch_without_a_name_asks_every_provider_that_is_configured(arcadia: Shell) -> None:
+    with DigitalOceanApi([api_invoice()]) as api, LinodeApi([linode_invoice(1, date(2026, 4, 1), "119.00")]) as linode:
+        environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
+        environ |= {"LINODE_TOKEN": LINODE_TOKEN, "ARCADIA_LINODE_URL": linode.url}
+        months = arcadia("fetch", "2026-04", environ=environ)
+        assert "2 new in" in months.stdout
+        linode.before = lambda _: answer(401)
+        refused = arcadia("fetch", code=1, environ=environ)
+    assert "Linode: left: Linode answered 401" in refused.stderr
+    assert "0 new in" in refused.stdout
+    assert "expected one of digitalocean, linode" in arcadia("fetch", "lenode", code=2).stderr
+    assert "no provider is configured" in arcadia("fetch", code=2).stderr
+    wrong = arcadia("fetch", code=2, LINODE_TOKEN=LINODE_TOKEN, ARCADIA_LINODE_URL="linode")
+    assert "ARCADIA_LINODE_URL='linode': expected a URL" in wrong.stderr
+
+
 def test_fetch_without_a_token_or_with_a_wrong_one_says_which_setting(arcadia: Shell) -> None:
     assert "set DIGITALOCEAN_TOKEN" in arcadia("fetch", "digitalocean", code=2).stderr
     assert "expected a month" in arcadia("fetch", "digitalocean", "April", code=2, DIGITALOCEAN_TOKEN=TOKEN).stderr
@@ -521,12 +540,14 @@ def test_fetch_without_a_token_or_with_a_wrong_one_says_which_setting(arcadia: S
     assert "another-token" not in refused.stderr + refused.stdout
 
 
-def test_doctor_says_whether_digitalocean_takes_the_token(arcadia: Shell) -> None:
+def test_doctor_says_what_a_provider_lets_us_read(arcadia: Shell) -> None:
     arcadia("init")
-    assert "DIGITALOCEAN_TOKEN is unset" in arcadia("doctor").stdout
+    assert "no provider is configured: set DIGITALOCEAN_TOKEN" in arcadia("doctor").stdout
     with DigitalOceanApi([api_invoice()]) as api:
         environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
-        assert "takes the token, and lists 1 invoices" in arcadia("doctor", environ=environ).stdout
+        told = arcadia("doctor", environ=environ).stdout
+        assert f"invoices: {api.url} lists 1 invoices" in told
+        assert f"inventory: {api.url} lists 0 resources" in told
         refused = arcadia("doctor", code=1, environ={**environ, "DIGITALOCEAN_TOKEN": "another"})
     assert "check DIGITALOCEAN_TOKEN" in refused.stdout
 

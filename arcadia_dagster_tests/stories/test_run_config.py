@@ -169,7 +169,7 @@ def values(attacker: str) -> tuple[Any, ...]:
 def test_no_launch_can_fill_in_a_field_of_a_resource(ui: Ui) -> None:
     jobs = {job["name"]: ui.fields(job["name"]) for job in ui.graphql.ask(JOBS)["repositoryOrError"]["pipelines"]}
     assert set(jobs) >= {"ingest_invoices", "deliver_invoices", "fetch_from_providers", "close_month", "__ASSET_JOB"}
-    ours = {"warehouse", "landing", "finance", "digitalocean", "statements", "alerts", "io_manager"}
+    ours = {"warehouse", "landing", "finance", "providers", "statements", "alerts", "io_manager"}
     assert ours <= {resource for resources in jobs.values() for resource in resources}
     launched = [
         (job, resource, name, value)
@@ -187,9 +187,7 @@ def test_the_launches_that_took_the_secret_are_refused(ui: Ui) -> None:
     url = ui.attacker.url
     token = {"env": "SKYAI_FINANCE_SECRET"}
     assert (
-        ui.launch(
-            "fetch_from_providers", {"resources": {"digitalocean": {"config": {"base_url": url, "token": token}}}}
-        )
+        ui.launch("fetch_from_providers", {"resources": {"providers": {"config": {"base_url": url, "token": token}}}})
         is None
     )
     for job in ("deliver_invoices", "ingest_invoices", "__ASSET_JOB"):
@@ -204,7 +202,7 @@ def test_runs_read_the_secrets_of_their_process_and_keep_them_nowhere(ui: Ui) ->
     assert {request.token for request in ui.api.requests} == {SECRETS["DIGITALOCEAN_TOKEN"]}
     ingested = ui.succeed("ingest_invoices")
     assert [request.json()["external_id"] for request in ui.finance.requests] == ["1001"]
-    config = {"resources": {"digitalocean": {"config": {"base_url": ui.attacker.url}}}}
+    config = {"resources": {"providers": {"config": {"base_url": ui.attacker.url}}}}
     assert ui.launch_again(fetched, "fetch_from_providers", config) is None
     assert ui.attacker.requests == []
     for run in (fetched, ingested):

@@ -1,0 +1,81 @@
+"""The providers that there are. To add one, name it here; nothing else in the program knows them by name."""
+
+from typing import Any, Final
+
+from arcadia_dagster.providers.digitalocean import DigitalOcean
+from arcadia_dagster.providers.linode import Linode
+from arcadia_dagster.providers.provider import Provider
+
+CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode())
+
+SECTIONS: Final = tuple(provider.settings for provider in CATALOGUE)
+"""The settings of all providers, for docs/settings.md."""
+
+VARIABLES: Final = frozenset(section.variable(name) for section in SECTIONS for name in section.model_fields)
+"""The environment variables of all providers."""
+
+SWITCHES: Final = tuple(section.variable(section.needed[0]) for section in SECTIONS)
+"""The variable of each provider that makes it wanted."""
+
+NONE_IS_CONFIGURED: Final = f"no provider is configured: set {', or '.join(SWITCHES)} (docs/providers.md)"
+
+
+def provider(name: str) -> Provider[Any] | None:
+    """The provider of a name; None where there is none."""
+    return next((found for found in CATALOGUE if found.name == name), None)
+
+
+_WITHOUT_API: Final = {
+    "Hetzner": (
+        "Hetzner's public APIs (Cloud, Robot, Storage Box) have prices and resources, and no invoices. Its account page has each "
+        "invoice as PDF and as CSV: drop both, the PDF under the name of the CSV. The PDF or the XML that Hetzner sends by mail "
+        "is an electronic invoice, which states the total and the tax."
+    ),
+}
+"""Providers from which nothing can be fetched, and what to do instead."""
+
+_HEAD: Final = """# Providers that are fetched from
+
+Set what a provider needs, and nobody downloads its invoices by hand. A running deployment fetches daily at 05:37 UTC (schedule
+`fetch_providers`). By hand:
+
+    arcadia fetch                             # all providers that are configured
+    arcadia fetch linode                      # one provider
+    arcadia fetch linode 2026-01..2026-04     # only these months, and no inventory
+    arcadia doctor                            # what each provider's credentials may read
+
+Each new or changed invoice goes into the inbox as one JSON file, and its PDF beside it under the same name, if the provider has
+one. Once a day an inventory of what the account runs is added, if the provider lists that. The program treats these files like
+all other files. If something cannot be fetched whole, nothing of it is kept: the next fetch tries again, and the message says
+why. If a provider lists only the day of an invoice, a fetch of a month takes the invoices of that month and of the next.
+
+Credentials need the right to read, and no other. They are sent to the provider's address only, and are shown nowhere. Set
+`ARCADIA_..._URL` only if you reach the API through a proxy of your own.
+
+"""
+
+
+def as_markdown() -> str:
+    """The page of the providers, docs/providers.md."""
+    rows = "\n".join(
+        f"| [{one.title}](#{one.title.lower()}) | "
+        f"{', '.join(f'`{one.settings.variable(name)}`' for name in one.settings.needed)} | {one.witness} |"
+        for one in CATALOGUE
+    )
+    table = f"| provider | needs | second witness |\n|---|---|---|\n{rows}\n"
+    others = "".join(f"\n## {title}\n\n{words}\n" for title, words in _WITHOUT_API.items())
+    return f"{_HEAD}{table}{''.join(map(_section, CATALOGUE))}{others}"
+
+
+def _section(provider: Provider[Any]) -> str:
+    settings = "\n".join(
+        f"| `{field.validation_alias}` | {field.description} |" for field in provider.settings.model_fields.values()
+    )
+    return (
+        f"\n## {provider.title}\n\n"
+        f"- **Rights.** {provider.rights}\n"
+        f"- **What arrives.** {provider.arrives}\n"
+        f"- **Second witness.** {provider.witness}\n"
+        f"- **What cannot be had.** {provider.lacks}\n\n"
+        f"| setting | meaning |\n|---|---|\n{settings}\n"
+    )
