@@ -326,7 +326,7 @@ def _providers(home: Home) -> Iterator[Verdict]:
 
     providers = home.resources.providers
     if not providers.configured:
-        yield Verdict("providers", "note", f"{NONE_IS_CONFIGURED}: nothing is fetched")
+        yield Verdict("provider", "note", f"{NONE_IS_CONFIGURED}: nothing is fetched")
     for provider in providers.configured:
         try:
             account = providers.open(provider)
