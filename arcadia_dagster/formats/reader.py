@@ -5,6 +5,7 @@ belongs to one run: later steps of the same process take the lines from it, and 
 archive again. A document is read whole or rejected whole.
 """
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import duckdb
 
 from arcadia_dagster.billing import likeness, tax
 from arcadia_dagster.billing.periods import line_month_sql
+from arcadia_dagster.formats.cost_table import CostTableLayout
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading import totals
@@ -270,7 +272,16 @@ class Reader:
                 records = _record(facts.row_count - 1, counted[sha256])
                 over = self.formats.passed_over(head_of(document)) if self.formats.is_described(name) else None
                 invoices, stated = _with_statements(document, group.layout, invoices)
-                reading = Reading(sha256, name, None, invoices, statements=stated, records=records, passed_over=over)
+                reading = Reading(
+                    sha256,
+                    name,
+                    None,
+                    invoices,
+                    statements=stated,
+                    records=records,
+                    passed_over=over,
+                    written_as=_written_as(document, counted[sha256], group.layout),
+                )
                 readings[sha256] = self._readings[sha256] = reading
             else:
                 readings[sha256] = Reading(sha256, name, reason)
@@ -729,6 +740,15 @@ def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _Documen
         else invoice
         for invoice in facts.invoices
     )
+
+
+def _written_as(document: ArchivedDocument, counted: int | Csv, layout: Layout) -> str:
+    """How a document is written: its kind, and a hash of the columns where the layout knows them."""
+    kind = "parquet" if document.encoding is Encoding.PARQUET else "csv" if isinstance(counted, Csv) else "other"
+    if not isinstance(layout, CostTableLayout):
+        return kind
+    columns = "\n".join(sorted(column.strip().lower() for column in layout.columns))
+    return f"{kind} {hashlib.sha256(columns.encode()).hexdigest()[:16]}"
 
 
 def _record(row: int, counted: int | Csv) -> int:

@@ -175,6 +175,7 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
             "status": status,
             "reason": reason,
             "record_count": reading.records,
+            "written_as": reading.written_as,
             "read_by": formats.read_by(reading.format, is_rejected=status == "rejected"),
             "described_in": file_of(arrival.described) if status == "accepted" else None,
             "is_kept": arrival.is_kept,

@@ -377,6 +377,7 @@ class Reading:
             lines.
         records: How many records it has, without a header; None where they do not count, as those of an inventory.
         passed_over: The program's own format that a person's description has displaced.
+        written_as: How it is written: as CSV, Parquet or otherwise, and its columns. All parts of one export have one form.
     """
 
     document_sha256: str
@@ -388,6 +389,7 @@ class Reading:
     statements: tuple[InvoiceStatement, ...] = ()
     records: int | None = None
     passed_over: str | None = None
+    written_as: str | None = None
 
 
 def _csv_fields(line: str, delimiter: str) -> tuple[str, ...]:

@@ -180,6 +180,12 @@ _DOCUMENTS_SINCE_5 = (
         "Whether it counts as an earlier description read it, for the present one loses an invoice in it: held.",
     ),
     Column("record_count", "BIGINT", "How many records it has, without a header; NULL where it states no invoice."),
+    Column(
+        "written_as",
+        "VARCHAR",
+        "Whether it is CSV, Parquet or of another kind, and a hash of its columns: parts of one export have the same. NULL where "
+        "it has no lines.",
+    ),
 )
 
 DOCUMENTS = Table(

@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield Project(tmp_path / "home", sandbox=sandbox)
 
 
-def daily(days: Iterable[int], **values: str) -> list[dict[str, str | None]]:
+def daily(days: Iterable[int], **values: str | None) -> list[dict[str, str | None]]:
     """A charge of one dollar for each of the days of April."""
     return [
         charge(
@@ -193,10 +193,8 @@ def test_two_exports_of_an_invoice_in_one_folder_are_not_summed(project: Project
 
 
 def test_parts_with_a_few_equal_lines_are_summed(project: Project) -> None:
-    project.drop(
-        "parts/0.csv", as_csv(*daily(range(1, 16)), *daily([15], ChargeDescription="rounding", BilledCost="0.01"))
-    )
-    project.drop(
-        "parts/1.csv", as_csv(*daily(range(16, 31)), *daily([15], ChargeDescription="rounding", BilledCost="0.01"))
-    )
+    # Of no resource: a resource is charged for once.
+    cent = daily([15], ChargeDescription="rounding", BilledCost="0.01", ResourceId=None)
+    project.drop("parts/0.csv", as_csv(*daily(range(1, 16)), *cent))
+    project.drop("parts/1.csv", as_csv(*daily(range(16, 31)), *cent))
     assert pushed(project) == {"INV-1": 3002}

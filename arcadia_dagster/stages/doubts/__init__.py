@@ -4,7 +4,7 @@ A module for each kind of doubt. It says in SQL which invoices are in doubt and,
 Doubts from an invoice's own row (a total that differs, more tax than net) are in `billing.readiness`.
 """
 
-from arcadia_dagster.stages.doubts import amounts, identity, manifests, parts, reading, rejected, tax
+from arcadia_dagster.stages.doubts import amounts, identity, manifests, parts, reading, rejected, repeats, tax
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 __all__ = ["Doubt", "Scope", "doubts_sql"]
@@ -23,6 +23,7 @@ def doubts_sql(scope: Scope) -> str:
         *manifests.doubts(scope),
         *rejected.doubts(scope),
         *parts.doubts(scope),
+        *repeats.doubts(scope),
     )
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"

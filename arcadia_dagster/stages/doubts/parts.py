@@ -1,8 +1,7 @@
-"""Invoices that several files state: the files may be parts or versions, and a part may be there twice.
+"""Invoices that several deliveries state: the files may be parts or versions.
 
-Three questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
-beside them? Does anything but its arrival show that it is newer? The files of one delivery are summed: does one of them repeat
-lines of the others?
+Two questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
+beside them? Does anything but its arrival show that it is newer? What the files of one delivery repeat is for `repeats`.
 
 These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later (`_STAMP`); a
 manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may be the same export
@@ -179,9 +178,9 @@ def _part_or_replacement(scope: Scope) -> str:
       GROUP BY lacking.source, lacking.account_id, lacking.external_id
       UNION ALL
       SELECT source, account_id, external_id,
-        'it came last as ' || any_value(now.file_name) || ' (' || {_amount("any_value(now.lines_total)")} ||
+        'it came last as ' || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
         '), and nothing says that this is newer than ' ||
-        string_agg(DISTINCT elsewhere.file_name || ' (' || {_amount("elsewhere.lines_total")} || ')', ' and ') ||
+        string_agg(DISTINCT elsewhere.file_name || ' (' || {amount_sql("elsewhere.lines_total")} || ')', ' and ') ||
         ': a correction, an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
         {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) ||
         coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text
@@ -191,60 +190,11 @@ def _part_or_replacement(scope: Scope) -> str:
       GROUP BY source, account_id, external_id"""
 
 
-def _amount(total: str) -> str:
+def amount_sql(total: str) -> str:
     """SQL: a sum as people write it."""
     return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
 
 
-# Lines are equal if all their columns are. Equal lines in one file are two charges.
-_LINE = """hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, amount,
-              charge_category)"""
-
-# The same charge, whatever it comes to by now: an export that has grown since. Where a file has several lines of it, such as the
-# tiers of a price, they prove nothing.
-_CHARGE = (
-    "hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, charge_category)"
-)
-
-_TWICE = f"""
-      WITH together AS MATERIALIZED (
-        SELECT source, account_id, external_id, document_sha256
-        FROM part LEFT JOIN listed USING (document_sha256)
-        WINDOW invoice AS (PARTITION BY source, account_id, external_id)
-        QUALIFY count(*) OVER invoice > 1
-          AND (count(manifest_sha256) OVER invoice < count(*) OVER invoice
-            OR min(manifest_sha256) OVER invoice <> max(manifest_sha256) OVER invoice)
-      ), line AS MATERIALIZED (
-        SELECT source, account_id, external_id, document_sha256, {_LINE} AS line, {_CHARGE} AS charge, count(*) AS lines
-        FROM cost_lines SEMI JOIN together USING (source, account_id, external_id, document_sha256)
-        GROUP BY ALL
-      ), shared AS (
-        SELECT source, account_id, external_id, document_sha256, least(lines, elsewhere) AS shared
-        FROM (
-          SELECT *, sum(lines) OVER (PARTITION BY source, account_id, external_id, line) - lines AS elsewhere FROM line
-        )
-      ), grown AS (
-        SELECT source, account_id, external_id, document_sha256, 1 AS shared
-        FROM (SELECT source, account_id, external_id, document_sha256, charge, sum(lines) AS lines FROM line GROUP BY ALL)
-        WHERE lines = 1
-        QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id, charge) > 1
-      ), counted AS (
-        SELECT source, account_id, external_id, document_sha256, sum(lines) AS lines FROM line GROUP BY ALL
-      ), found AS (
-        SELECT source, account_id, external_id, document_sha256
-        FROM (SELECT *, true AS is_equal FROM shared UNION ALL BY NAME SELECT *, false AS is_equal FROM grown) AS one
-        JOIN counted USING (source, account_id, external_id, document_sha256)
-        GROUP BY source, account_id, external_id, document_sha256, is_equal HAVING sum(shared) * 2 > any_value(lines)
-      )
-      SELECT found.source, found.account_id, found.external_id,
-        'most lines of ' || min(document.file_name) || ' are also in the other files of its folder: left over from an earlier '
-        'export, or a newer version? Dismiss what is out of date (' || min({dismiss_sql("found.document_sha256")}) ||
-        '), or put each delivery into a folder of its own; if all of them are parts: ' ||
-        {release_sql(name_sql("found"))} AS text
-      FROM found JOIN documents AS document USING (document_sha256)
-      GROUP BY found.source, found.account_id, found.external_id"""
-
-
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
-    """A delivery that lacks what an earlier file charged for; a file with lines that the others of its delivery have."""
-    return (Doubt(_part_or_replacement(scope)), Doubt(_TWICE))
+    """A delivery that lacks what an earlier file charged for, or that nothing shows to be newer."""
+    return (Doubt(_part_or_replacement(scope)),)
