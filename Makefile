@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-stories test-browser test-scale check bench bench-full bench-smoke crashes format clean
+.PHONY: help run demo test test-stories test-browser test-scale test-buckets check bench bench-full bench-smoke crashes format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ demo: $(READY) ## the sample months from file to finance, in a temporary home
 test test-stories: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## the tests of every module and of the reference case; under three minutes
 	@$(BIN)/python -m pytest
-	@echo "Not run here: make test-stories, make test-browser, make test-scale"
+	@echo "Not run here: make test-stories, make test-browser, make test-scale, make test-buckets"
 
 test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about fifteen minutes
 	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
@@ -46,6 +46,16 @@ $(VENV)/.scale-ready: $(READY)
 
 test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, redis-server and nginx-light: a lake, several workers on it, a proxy
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/scale
+
+AZURITE := $(VENV)/azurite
+
+$(VENV)/.buckets-ready: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators]'
+	@npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.37.0
+	@touch $@
+
+test-buckets: $(VENV)/.buckets-ready ## the tests that need npm: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
+	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .

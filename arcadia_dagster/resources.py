@@ -44,6 +44,8 @@ class Resources:
             ),
             landing=LandingResource(
                 inbox=str(values.inbox),
+                inbox_named=values.names_inbox,
+                further_inboxes=values.further_inboxes,
                 archive=str(values.archive),
                 formats=str(values.formats),
                 formats_named=values.is_set("formats"),

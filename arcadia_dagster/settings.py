@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from arcadia_dagster.buckets.url import BucketUrl, names_bucket
+
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
@@ -37,6 +40,7 @@ _SANDBOX_URL_VARIABLE = "ARCADIA_SANDBOX_URL"
 
 _EARLIEST_MONTH = date(1970, 1, 1)
 _CREDENTIALS = re.compile(r"//\S*@")
+_QUERY = re.compile(r"(://[^?\s]*)\?\S*")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PASSWORD = re.compile(r"(?i)\bpassword\s*=|://[^/@]*:[^/@]*@")
 _LAKE = "ducklake:"
@@ -87,6 +91,37 @@ def _items(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+def _inboxes(value: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for item in _items(value):
+        if not names_bucket(item):
+            found.append(_absolute(item))
+            continue
+        try:
+            found.append(str(BucketUrl.parse(item)))
+        except ValueError as error:
+            raise ValueError(f"{error}; several inboxes are separated by commas") from None
+    first = next((name for name in found if not names_bucket(name)), None)
+    for name in found:
+        if name != first and not names_bucket(name) and ":" in name:
+            raise ValueError("expected no : in the path of a further folder; the first folder may have one")
+    for name, other in permutations(found, 2):
+        if _lies_in(name, other):
+            raise ValueError(
+                f"expected inboxes that have no file in common: {name} lies in {other}"
+                if name != other
+                else f"{name} is named twice"
+            )
+    return tuple(found)
+
+
+def _lies_in(name: str, other: str) -> bool:
+    """Whether an inbox lies in another one, or is that."""
+    if names_bucket(name) and names_bucket(other):
+        return BucketUrl.parse(other).has(BucketUrl.parse(name))
+    return not names_bucket(name) and not names_bucket(other) and Path(name).is_relative_to(other)
+
+
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
     if not items:
         raise ValueError("expected at least one role, such as admin")
@@ -116,6 +151,8 @@ Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 """An http(s) URL with a host, without a user or a password."""
 Month: TypeAlias = Annotated[date, BeforeValidator(_month)]
 """A month that has begun (UTC), such as `2018-01`, as its first day."""
+InboxNames: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_inboxes)]
+"""Folders and URLs of buckets, separated by commas."""
 List: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 """Texts, separated by commas."""
 
@@ -133,6 +170,11 @@ class _InHome:
 class _FileInHome(_InHome):
     def __call__(self, valid: dict[str, Any]) -> str:
         return str(super().__call__(valid))
+
+
+class _OnlyInHome(_InHome):
+    def __call__(self, valid: dict[str, Any]) -> tuple[str, ...]:
+        return (str(super().__call__(valid)),)
 
 
 class _Environment(EnvSettingsSource):
@@ -170,10 +212,13 @@ class Settings(BaseSettings):
         validation_alias=HOME_VARIABLE,
         description="Where state lies (default: `var` here); the files and folders below are in it unless set",
     )
-    inbox: Place = Field(
-        default_factory=_InHome("inbox"),
+    inboxes: InboxNames = Field(
+        default_factory=_OnlyInHome("inbox"),
         validation_alias="ARCADIA_INBOX",
-        description="The folder that invoice files are dropped in",
+        description=(
+            "The folder that invoice files are dropped in; or several, separated by commas: folders and "
+            "[buckets](buckets.md), such as `s3://bucket/prefix`"
+        ),
     )
     archive: Place = Field(
         default_factory=_InHome("archive"),
@@ -358,6 +403,22 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
+    def inbox(self) -> Path:
+        """The folder that people drop files in, and downloads are put in: the first that is named, else that of the home."""
+        named = next((name for name in self.inboxes if not names_bucket(name)), None)
+        return self.home / "inbox" if named is None else Path(named)
+
+    @property
+    def names_inbox(self) -> bool:
+        """Whether that folder is one of the inboxes that are named, or there is no other."""
+        return str(self.inbox) in self.inboxes
+
+    @property
+    def further_inboxes(self) -> tuple[str, ...]:
+        """The other inboxes: folders, by their absolute paths, and buckets, by their URLs."""
+        return tuple(name for name in self.inboxes if name != str(self.inbox))
+
+    @property
     def has_lake(self) -> bool:
         """Whether the warehouse is a lake, for several machines."""
         return self.warehouse.startswith(_LAKE)
@@ -386,10 +447,14 @@ class Settings(BaseSettings):
     def places(self) -> dict[str, str]:
         """The home, and the files and folders that are set, by their variables: paths that mean the same in every folder."""
         return {
-            variable: str(getattr(self, name))
+            variable: _as_variable(getattr(self, name))
             for name, variable in _variables().items()
             if variable in PATH_VARIABLES and (name == "home" or self.is_set(name))
         }
+
+
+def _as_variable(value: Any) -> str:  # noqa: ANN401 - a path, a location or several of them
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _variables() -> dict[str, str]:
@@ -444,6 +509,8 @@ def _complaints(error: ValidationError) -> list[str]:
         f"{'.'.join(str(part) for part in found['loc'])}={_shown(found['input'])}: "
         f"{found['msg'].removeprefix('Value error, ')}"
         for found in error.errors()
+        # What lies in the home has no default while another setting is wrong: it is not wrong itself.
+        if found["type"] != "default_factory_not_called"
     ]
 
 
@@ -452,7 +519,8 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever the environment has
     shown = repr(value)
     if shown.startswith(f"'{_LAKE}") and _PASSWORD.search(shown):
         return "'...'"
-    return _CREDENTIALS.sub("//...@", shown)
+    # What follows a question mark in a bucket's URL may be a signature.
+    return _QUERY.sub(r"\1?...", _CREDENTIALS.sub("//...@", shown))
 
 
 def as_markdown(*sections: type[Section]) -> str:

@@ -19,6 +19,7 @@ PACKAGE = TESTS.parent / "arcadia_dagster"
 # From the bottom up: a package may import those before it, and nothing after it.
 LAYERS = (
     "billing",
+    "buckets",
     "store",
     "warehouse",
     "ledger",

@@ -1,6 +1,7 @@
 """Settings: the defaults that people rely on, and what a wrong one says."""
 
 import os
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ SECRETS = ("SKYAI_FINANCE_SECRET", "DIGITALOCEAN_TOKEN", "ARCADIA_ALERT_WEBHOOK"
 
 DEFAULTS = {
     "ARCADIA_HOME": Path("var").absolute(),
-    "ARCADIA_INBOX": Path("var/inbox").absolute(),
+    "ARCADIA_INBOX": (str(Path("var/inbox").absolute()),),
     "ARCADIA_ARCHIVE": Path("var/archive").absolute(),
     "ARCADIA_WAREHOUSE": str(Path("var/arcadia.duckdb").absolute()),
     "ARCADIA_DATA_PATH": Path("var/lake").absolute(),
@@ -150,6 +151,50 @@ def test_a_relative_path_is_relative_to_where_the_program_was_started(
     assert values.archive == Path("/home/ann/archive")
     assert values.statements == tmp_path / "state" / "statements"
     assert values.warehouse == str(tmp_path / "figures.duckdb")
+
+
+def test_several_inboxes_are_folders_and_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = load({"ARCADIA_INBOX": "s3://billing/exports/, drop ,gs://invoices,/mnt/more,az://exports/focus"})
+    assert values.inbox == tmp_path / "drop"
+    assert values.names_inbox
+    assert values.further_inboxes == ("s3://billing/exports", "gs://invoices", "/mnt/more", "az://exports/focus")
+    again = load({**values.places()})
+    assert (again.inbox, again.further_inboxes) == (values.inbox, values.further_inboxes)
+
+
+def test_where_no_folder_is_named_downloads_go_into_the_home_which_need_not_have_one() -> None:
+    values = load({"ARCADIA_HOME": "/srv/arcadia", "ARCADIA_INBOX": "s3://billing"})
+    assert (values.inbox, values.names_inbox) == (Path("/srv/arcadia/inbox"), False)
+    assert values.further_inboxes == ("s3://billing",)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("ftp://billing", "expected s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"),
+        ("s3://", "expected the name of a bucket after s3://"),
+        ("s3://billing/a//b", "expected a prefix such as billing/exports"),
+        ("s3://billing/../x", "expected a prefix such as billing/exports"),
+        ("/a,/a/b", "/a/b lies in /a"),
+        ("s3://billing,s3://billing/exports", "s3://billing/exports lies in s3://billing"),
+        ("/a,/a", "/a is named twice"),
+        ("/a,/b:c", "expected no : in the path of a further folder"),
+    ],
+)
+def test_an_inbox_that_cannot_be_one_is_refused(value: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        load({"ARCADIA_INBOX": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["s3://AKIA:{}@billing/x", "az://exports?sv=2021&sig={}", "gs://ab,s3://user:{}@billing", "az://exports/a?sig={}"],
+)
+def test_credentials_in_the_url_of_a_bucket_are_refused_and_never_shown(value: str) -> None:
+    with pytest.raises(SettingsError, match="without credentials") as raised:
+        load({"ARCADIA_INBOX": value.format(SECRET)})
+    assert SECRET not in repr(raised.getrepr(chain=True))
 
 
 PATHS = {

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
@@ -76,7 +77,7 @@ def _build(folder: Path, group: int) -> None:
     archive = Archive(folder / "archive", max_document_bytes=10**9)
     months = _months(group)
     with reader_of(warehouse) as reader:
-        Landing(warehouse, archive, reader).land(_inbox(folder, group), settle_seconds=0)
+        Landing(warehouse, archive, reader).land(FolderInbox(_inbox(folder, group)), settle_seconds=0)
         build_months(warehouse, archive, reader, months)
 
 

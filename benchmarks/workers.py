@@ -26,6 +26,7 @@ import duckdb
 
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import month_list, months_from
@@ -162,7 +163,7 @@ def _new_lake(location: str, folder: Path, months: Sequence[date], lines: int) -
         write_large(inbox / file_name(month, "77", str(1000 + number)), lines=lines, month=month, seed=number)
     with reader_of(warehouse) as reader:
         archive = Archive(folder / "archive", max_document_bytes=_DOCUMENT_BYTES)
-        Landing(warehouse, archive, reader).land(inbox, settle_seconds=0)
+        Landing(warehouse, archive, reader).land(FolderInbox(inbox), settle_seconds=0)
         _make_room(warehouse, reader)
     return warehouse
 

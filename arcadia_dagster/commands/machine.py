@@ -41,7 +41,9 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
             folder.mkdir(parents=True, exist_ok=True)
         warehouse = home.warehouse
         warehouse.create()
-    print(f"inbox      {home.settings.inbox}\narchive    {home.settings.archive}\nwarehouse  {warehouse.name}")
+    print(
+        f"inbox      {', '.join(home.settings.inboxes)}\narchive    {home.settings.archive}\nwarehouse  {warehouse.name}"
+    )
     if warehouse.is_lake:
         print(f"its data   {warehouse.path}")
     return OK
@@ -95,7 +97,7 @@ def _where_to_look(deployment: "Deployment") -> str:
     lines = [
         f"  Dagster UI       {deployment.url}",
         f"  statements       {deployment.statements_url}",
-        f"  inbox            {deployment.settings.inbox}",
+        f"  inbox            {', '.join(deployment.settings.inboxes)}",
         f"  logs             {deployment.home / 'logs'}",
     ]
     if deployment.sandbox is not None:
@@ -156,7 +158,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "httpx", "pandas", "PyJWT"))
     yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
     yield Verdict("settings", "ok", f"home {home.settings.home}, first month {home.settings.first_month:%Y-%m}")
-    yield _tried("inbox", lambda: _inbox(home.settings.inbox))
+    yield from _inboxes(home)
     yield _tried("archive", lambda: _archive(home.settings.archive))
     yield _tried("warehouse", lambda: _warehouse(home))
     yield _tried("records", lambda: _records(home))
@@ -179,6 +181,17 @@ def _tried(what: str, look: Callable[[], str]) -> Verdict:
             return Verdict(what, "ok", look())
     except CommandError as error:
         return Verdict(what, "failed", str(error))
+
+
+def _inboxes(home: Home) -> Iterator[Verdict]:
+    from arcadia_dagster.buckets.url import BucketUrl, names_bucket
+    from arcadia_dagster.landing.bucket_inbox import BucketInbox
+
+    for name in home.settings.inboxes:
+        if names_bucket(name):
+            yield _tried("inbox", BucketInbox(BucketUrl.parse(name)).check)
+        else:
+            yield _tried("inbox", lambda: _inbox(Path(name)))  # noqa: B023 - called at once
 
 
 def _inbox(inbox: Path) -> str:

@@ -10,7 +10,7 @@ from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import OwnRuns, months_of, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
-from arcadia_dagster.landing.inbox import InboxError, look
+from arcadia_dagster.landing.inbox import Arriving, InboxError, Look
 from arcadia_dagster.landing.known import known_files, outdated_documents
 from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
@@ -25,6 +25,9 @@ WORK_TAG = "arcadia/work"
 MONTHS_PER_RUN = 12
 FAILURES = 3
 _TICK_LOCK_TIMEOUT = 5.0
+
+# Dagster ends a tick after a minute. What is left of large buckets is looked at in the next one.
+_TICK_LOOK_SECONDS = 20.0
 _UNDER_WAY = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -65,10 +68,11 @@ def new_invoice_files(
         try:
             own = OwnRuns.of(context)
             under_way = _months_under_way(context.instance, own, partitions)
-            works = _works(store, landing, partitions.start.date(), without=under_way)
+            works, found = _works(store, landing, partitions.start.date(), without=under_way, resume=context.cursor)
         except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
+        _note(context, landing, found)
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for work in works:
@@ -116,7 +120,10 @@ def _months_under_way(
     return {month for run in runs for month in months_of(run, partitions)}
 
 
-def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date]) -> list[Work]:
+def _works(
+    warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date], resume: str | None
+) -> tuple[list[Work], Look[Arriving]]:
+    """What there is to do, and what the look at the inboxes found; that goes on where the last one stopped."""
     present = datetime.now(UTC).date().replace(day=1)
     routes, formats = landing.get_routes(), landing.get_formats()
     assert_usable(warehouse, formats)
@@ -137,9 +144,25 @@ def _works(warehouse: Warehouse, landing: LandingResource, first: date, *, witho
         if changed := changed_records(connection, landing.get_archive()):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
             due.setdefault(present, []).extend(states)
-    found = look(landing.inbox_path, known, now_ns=time.time_ns(), settle_seconds=landing.settle_seconds)
+    found = landing.get_inboxes().look(
+        known,
+        now_ns=time.time_ns(),
+        settle_seconds=landing.settle_seconds,
+        until=time.monotonic() + _TICK_LOOK_SECONDS,
+        resume=resume or None,
+    )
     add_files(due, found.complete, first=first, present=present)
-    return plan({month: parts for month, parts in due.items() if month not in without}, longest=MONTHS_PER_RUN)
+    todo = {month: parts for month, parts in due.items() if month not in without}
+    return plan(todo, longest=MONTHS_PER_RUN), found
+
+
+def _note(context: dg.SensorEvaluationContext, landing: LandingResource, found: Look[Arriving]) -> None:
+    """Note where the next look goes on, and tell in the log which inboxes cannot be looked at."""
+    if (found.resume or "") != (context.cursor or ""):
+        context.update_cursor(found.resume or "")
+    for place in landing.names:
+        if place in found.problems:
+            context.log.warning(found.problems[place])
 
 
 def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:

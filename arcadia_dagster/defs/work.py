@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 
 from arcadia_dagster.formats.registry import month_of_name
-from arcadia_dagster.landing.inbox import InboxFile
+from arcadia_dagster.landing.inbox import Arriving
 from arcadia_dagster.warehouse.months import next_month, stale
 from arcadia_dagster.warehouse.relations import STAGES
 
@@ -51,7 +51,7 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in found.items()}
 
 
-def add_files(due: dict[date, list[str]], files: Iterable[InboxFile], *, first: date, present: date) -> None:
+def add_files(due: dict[date, list[str]], files: Iterable[Arriving], *, first: date, present: date) -> None:
     """Add the new files to the due months, each to the month for which a run should take it.
 
     Any run registers every file of the inbox. So a file whose name does not tell a month with a partition, as an inventory's,

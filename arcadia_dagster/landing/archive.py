@@ -6,7 +6,6 @@
 The record only grows, one event a line (`landing.record`). With it the whole warehouse can be rebuilt from the archive alone.
 """
 
-import errno
 import hashlib
 import os
 import stat
@@ -14,12 +13,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from arcadia_dagster.formats.reader import ArchivedDocument
-from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
-from arcadia_dagster.plain_file import NotPlainError, open_plain
+from arcadia_dagster.plain_file import open_plain
 from arcadia_dagster.reading.content import Examiner
 
 RECORD_SUFFIX = ".jsonl"
@@ -28,16 +26,8 @@ _SHA256_DIGITS = 64
 _SHELF_DIGITS = 2
 
 
-class NotTakenError(Exception):
-    """A file of the inbox was not taken; the message says why."""
-
-
 class ArchiveError(OSError):
     """The archive cannot be written, or was changed; the message names it, the cause and what to do."""
-
-
-class StillChangingError(NotTakenError):
-    """The file changed while it was read: it is taken at a later look."""
 
 
 class Archive:
@@ -62,7 +52,7 @@ class Archive:
         """Where the document's bytes are."""
         return self.folder / document_sha256[:2] / document_sha256
 
-    def take(self, file: InboxFile) -> ArchivedDocument:
+    def take(self, file: Arriving) -> ArchivedDocument:
         """Copy a file of the inbox into the archive, hashing and examining it in the same pass.
 
         Raises:
@@ -70,15 +60,12 @@ class Archive:
             NotTakenError: The file is too large, or cannot be read.
             ArchiveError: The archive cannot be written (disk full). Nothing of the file is kept.
         """
-        with opened(file) as source:
-            if file.state.byte_size > self.max_document_bytes:
-                raise NotTakenError(
-                    f"it has {file.state.byte_size} bytes, more than "
-                    f"ARCADIA_MAX_DOCUMENT_BYTES={self.max_document_bytes}"
-                )
-            _assert_unchanged(source, file.state)
-            with self._writing():
-                return self._store(source, file.state)
+        if file.state.byte_size > self.max_document_bytes:
+            raise NotTakenError(
+                f"it has {file.state.byte_size} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={self.max_document_bytes}"
+            )
+        with self._writing():
+            return self._store(file.content(), file.state)
 
     def examine(self, document_sha256: str) -> ArchivedDocument:
         """The archived document again, examined as when it was taken.
@@ -227,19 +214,17 @@ class Archive:
                 "again; what was not archived is still in the inbox"
             ) from error
 
-    def _store(self, source: BinaryIO, state: FileState) -> ArchivedDocument:
+    def _store(self, content: Iterator[bytes], state: FileState) -> ArchivedDocument:
         self.folder.mkdir(parents=True, exist_ok=True)
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self.folder)
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as copy:
-                # Read no more than the size that was seen: a file that grows as fast as it is read has no end.
-                while copy.tell() <= state.byte_size and (chunk := _read(source)):
+                for chunk in content:
                     digest.update(chunk)
                     examiner.update(chunk)
                     copy.write(chunk)
-            _assert_unchanged(source, state)
             path = self.path_of(digest.hexdigest())
             # A power cut between archiving and syncing leaves a file that is too short: it is replaced.
             if path.exists() and path.stat().st_size == state.byte_size:
@@ -254,25 +239,6 @@ class Archive:
         return ArchivedDocument(digest.hexdigest(), path, state.byte_size, *examiner.finish(path))
 
 
-def opened(file: InboxFile) -> BinaryIO:
-    """A file of the inbox, open for reading.
-
-    Raises:
-        StillChangingError: It is gone.
-        NotTakenError: It is no plain file any more, or cannot be read.
-    """
-    try:
-        # Never a link, even one that took the file's place since the look.
-        return open_plain(file.path, follows_links=False)
-    except FileNotFoundError as error:
-        raise StillChangingError("it was gone when it was to be read") from error
-    except NotPlainError as error:
-        raise NotTakenError(f"{error.strerror}; only plain files are taken") from error
-    except OSError as error:
-        reason = "it is a link" if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})"
-        raise NotTakenError(f"{reason}; only plain, readable files are taken") from error
-
-
 def _state_of(entry: os.DirEntry[str]) -> RecordState:
     """The state of a record's file; `MISSING` for a link that leads nowhere, and for anything but a plain file."""
     try:
@@ -280,18 +246,6 @@ def _state_of(entry: os.DirEntry[str]) -> RecordState:
     except OSError:
         return MISSING
     return _state(status) if stat.S_ISREG(status.st_mode) else MISSING
-
-
-def _read(source: BinaryIO) -> bytes:
-    try:
-        return source.read(_CHUNK)
-    except OSError as error:
-        raise NotTakenError(f"it cannot be read ({error.strerror})") from error
-
-
-def _assert_unchanged(source: BinaryIO, state: FileState) -> None:
-    if FileState.of(os.fstat(source.fileno())) != state:
-        raise StillChangingError("it changed while it was read")
 
 
 def _state(status: os.stat_result) -> RecordState:

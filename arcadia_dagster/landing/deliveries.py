@@ -1,7 +1,8 @@
 """Deliveries with a manifest that lists their files: which files a delivery lacks, and which lie beside it by mistake.
 
 A manifest belongs to a folder of the inbox in two cases: it lies in that folder, or the provider put the files into a folder of
-that path. The inbox may have the whole path of the provider's folder, or only its end, so one path may be the end of the other.
+that path, in the same inbox. The inbox may have the whole path of the provider's folder, or only its end, so one path may be the
+end of the other.
 The newest manifest of a folder counts. In the inbox itself anything may lie: there a delivery is what a manifest that lies
 there lists, and nothing else. A manifest may tell how many records each file has. A delivery has a file, packed or unpacked, if
 the newest document at its path was accepted; a document that a person dismissed does not count.
@@ -10,6 +11,8 @@ the newest document at its path was accepted; a document that a person dismissed
 from datetime import date
 
 import duckdb
+
+from arcadia_dagster.landing.inbox import LABEL_PATTERN
 
 _PACKED = r"\.(gz|zip|zst)$"
 
@@ -21,39 +24,55 @@ def _unpacked_name_sql(name: str) -> str:
 
 _FOLDER = "regexp_extract(inbox_path, '^(.*)/', 1)"
 
+
+def _inbox_sql(path: str) -> str:
+    """SQL: what the paths of the files of the same inbox begin with; empty for the first."""
+    return f"regexp_extract({path}, '{LABEL_PATTERN}')"
+
+
+def _below_inbox_sql(path: str) -> str:
+    """SQL: a path below its inbox."""
+    return f"regexp_replace({path}, '{LABEL_PATTERN}', '')"
+
+
 _LISTED = (
     f"SELECT document_sha256, folder, {_unpacked_name_sql('file_name')} AS file_name, row_count FROM delivery_files"
 )
 
 _LISTED_IN_THE_INBOX = f"""
-      SELECT listed.file_name, '/' || arg_max(document_sha256, (name.received_at, document_sha256)) AS folder,
+      SELECT listed.file_name, {_inbox_sql("name.inbox_path")} AS inbox,
+        '/' || arg_max(document_sha256, (name.received_at, document_sha256)) AS folder,
         arg_max(document_sha256, (name.received_at, document_sha256)) AS document_sha256
       FROM ({_LISTED}) AS listed JOIN document_names AS name USING (document_sha256)
-      WHERE NOT contains(name.inbox_path, '/') GROUP BY listed.file_name"""
+      WHERE NOT contains(name.inbox_path, '/') GROUP BY listed.file_name, inbox"""
 
 _PLACED = f"""
       SELECT CASE WHEN contains(inbox_path, '/') THEN {_FOLDER} ELSE in_the_inbox.folder END AS folder, newest.file_name,
         newest.inbox_path, newest.document_sha256, newest.received_at, accepted.record_count
       FROM (
-        SELECT * REPLACE ({_unpacked_name_sql("regexp_extract(inbox_path, '[^/]*$')")} AS file_name)
+        SELECT * REPLACE ({_unpacked_name_sql(f"regexp_extract({_below_inbox_sql('inbox_path')}, '[^/]*$')")} AS file_name),
+          {_inbox_sql("inbox_path")} AS inbox
         FROM document_names
         SEMI JOIN (FROM documents WHERE status <> 'dismissed') AS kept USING (document_sha256)
         QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1
       ) AS newest
       JOIN (SELECT document_sha256, record_count FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)
-      LEFT JOIN ({_LISTED_IN_THE_INBOX}) AS in_the_inbox USING (file_name)
+      LEFT JOIN ({_LISTED_IN_THE_INBOX}) AS in_the_inbox USING (file_name, inbox)
       WHERE contains(inbox_path, '/') OR in_the_inbox.folder IS NOT NULL"""
 
 _LISTED_BY = f"""
       SELECT place.folder, arg_max(manifest.document_sha256, (manifest.received_at, manifest.document_sha256)) AS document_sha256
-      FROM (SELECT DISTINCT folder FROM ({_PLACED})) AS place
+      FROM (
+        SELECT DISTINCT folder, {_inbox_sql("folder")} AS inbox, {_below_inbox_sql("folder")} AS path FROM ({_PLACED})
+      ) AS place
       JOIN (
         SELECT DISTINCT listed.document_sha256, listed.folder, name.received_at,
-          regexp_extract(name.inbox_path, '^(.*)/', 1) AS own_folder
+          regexp_extract(name.inbox_path, '^(.*)/', 1) AS own_folder, {_inbox_sql("name.inbox_path")} AS inbox
         FROM delivery_files AS listed JOIN document_names AS name USING (document_sha256)
       ) AS manifest
-        ON place.folder = manifest.own_folder OR place.folder = manifest.folder
-        OR ends_with(place.folder, '/' || manifest.folder) OR ends_with(manifest.folder, '/' || place.folder)
+        ON place.inbox = manifest.inbox AND (
+          place.folder = manifest.own_folder OR place.path = manifest.folder
+          OR ends_with(place.path, '/' || manifest.folder) OR ends_with(manifest.folder, '/' || place.path))
       WHERE NOT starts_with(place.folder, '/')
       GROUP BY place.folder
       UNION ALL SELECT DISTINCT folder, document_sha256 FROM ({_LISTED_IN_THE_INBOX})"""

@@ -21,7 +21,7 @@ _LONGEST_NAME: Final = 21
 _SHORTEST_ID: Final = 5
 
 _STEM: Final = (
-    r"regexp_replace(lower(regexp_extract(inbox_path, '[^/]*$')), "
+    r"regexp_replace(lower(file_name), "
     r"'(\.(csv|json|jsonl|ndjson|parquet|snappy|xml|pdf|txt|zip|gz|gzip|zst))+$', '')"
 )
 _DATE: Final = r"'(19|20)\d\d[-_.]?\d\d([-_.]?\d\d)?'"

@@ -6,18 +6,25 @@ the inbox.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
-from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
+from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, InboxFile, Look, look
+from arcadia_dagster.landing.inbox import (
+    CONTROL_TOTAL_SUFFIX,
+    Arriving,
+    Inbox,
+    Look,
+    NotTakenError,
+    StillChangingError,
+)
 from arcadia_dagster.landing.known import Known, to_read_anew
 from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, timeless
@@ -48,6 +55,9 @@ Item = TypeVar("Item")
 _LANDING_SECONDS = 600.0
 _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
+
+# A bucket takes its time to answer, whatever the size; a disk does not.
+_READ_AT_A_TIME = 4
 
 
 @dataclass(slots=True)
@@ -92,7 +102,7 @@ class Landing:
         self._archive = archive
         self.reader = reader
 
-    def land(self, inbox: Path, *, settle_seconds: float) -> Landed:
+    def land(self, inbox: Inbox, *, settle_seconds: float) -> Landed:
         """Take what is new in the inbox. A file that changed just now is waited for, `settle_seconds` at most.
 
         First it registers documents and events that the archive has and the warehouse does not: after a crash, and for a
@@ -102,7 +112,7 @@ class Landing:
         A document without a name in its record or the inbox is registered under its hash, and held.
 
         Args:
-            inbox: The folder that files are dropped in.
+            inbox: Where files arrive.
             settle_seconds: How long a file that was not renamed into place must lie unchanged.
 
         Raises:
@@ -127,30 +137,45 @@ class Landing:
                     return landed
             time.sleep(pause)
 
-    def look(self, inbox: Path, fingerprints: Mapping[str, str], *, settle_seconds: float) -> Look:
+    def look(self, inbox: Inbox, fingerprints: Mapping[str, str], *, settle_seconds: float) -> Look[Arriving]:
         """What is new in the inbox.
 
         Args:
-            inbox: The folder.
+            inbox: Where files arrive.
             fingerprints: Each file as it was looked at last, by its path.
             settle_seconds: How long a file must lie unchanged.
 
         Raises:
             InboxError: The inbox is missing or cannot be read.
         """
-        return look(inbox, fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
+        return inbox.look(fingerprints, now_ns=time.time_ns(), settle_seconds=settle_seconds)
 
-    def archive(self, files: Sequence[InboxFile], landed: Landed) -> list[tuple[InboxFile, ArchivedDocument]]:
+    def archive(self, files: Sequence[Arriving], landed: Landed) -> list[tuple[Arriving, ArchivedDocument]]:
         """Copy files of the inbox into the archive, in the order of their arrival; `landed` gets those that cannot be copied."""
-        taken: list[tuple[InboxFile, ArchivedDocument]] = []
+        taken: list[tuple[Arriving, ArchivedDocument]] = []
+        with ThreadPoolExecutor(_READ_AT_A_TIME) as pool:
+            remote = dict(
+                zip(
+                    (file.inbox_path for file in files if file.is_remote),
+                    pool.map(self._taken, (file for file in files if file.is_remote)),
+                    strict=True,
+                )
+            )
         for file in files:
-            try:
-                taken.append((file, self._archive.take(file)))
-            except StillChangingError:
-                landed.waiting.append(file.inbox_path)
-            except NotTakenError as error:
-                landed.problems[file.inbox_path] = str(error)
+            match remote[file.inbox_path] if file.is_remote else self._taken(file):
+                case ArchivedDocument() as document:
+                    taken.append((file, document))
+                case StillChangingError():
+                    landed.waiting.append(file.inbox_path)
+                case NotTakenError() as problem:
+                    landed.problems[file.inbox_path] = str(problem)
         return sorted(taken, key=lambda pair: (pair[0].state.changed_ns, pair[0].inbox_path))
+
+    def _taken(self, file: Arriving) -> ArchivedDocument | NotTakenError:
+        try:
+            return self._archive.take(file)
+        except NotTakenError as error:
+            return error
 
     def note(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents, by SHA-256.
@@ -176,7 +201,7 @@ class Landing:
             records = records_of(self.warehouse, self._archive, [one.document_sha256 for one in documents])
         return arrivals(self.warehouse, self.reader, documents, records)
 
-    def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[InboxFile, str]] = ()) -> set[date]:
+    def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[Arriving, str]] = ()) -> set[date]:
         """Write in one transaction what is known of the documents, and which files of the inbox hold them.
 
         What registering learns is put on the records first, outside of the transaction; then it is registered from there.
@@ -226,11 +251,11 @@ class _Pass:
     Args:
         landing: The landing that takes documents.
         archive: Where it keeps them.
-        inbox: The folder that files are dropped in.
+        inbox: Where files arrive.
         landed: Gets what is done.
     """
 
-    def __init__(self, landing: Landing, archive: Archive, inbox: Path, landed: Landed) -> None:
+    def __init__(self, landing: Landing, archive: Archive, inbox: Inbox, landed: Landed) -> None:
         self._landing, self._archive, self._inbox, self._landed = landing, archive, inbox, landed
         self._warehouse, self._formats = landing.warehouse, landing.reader.formats
         self.known = Known.of(self._warehouse, self._formats)
@@ -250,7 +275,7 @@ class _Pass:
         self.known.nameless = {sha256: [] for sha256 in archived if sha256 not in self.known.records}
         self._take_rules()
 
-    def take(self, found: Look) -> None:
+    def take(self, found: Look[Arriving]) -> None:
         """Archive, read and register what the look at the inbox found."""
         landed, known = self._landed, self.known
         landed.seen = found.seen
@@ -344,7 +369,7 @@ class _Pass:
             except ArchiveError as error:
                 self._landed.problems[f"archive/{sha256}"] = str(error)
 
-    def _take_files(self, files: Sequence[InboxFile]) -> None:
+    def _take_files(self, files: Sequence[Arriving]) -> None:
         """Archive a slice of files, and register the documents that are new or have a new name."""
         landed, known = self._landed, self.known
         taken = self._landing.archive(files, landed)
@@ -372,7 +397,7 @@ class _Pass:
         self._register(list(arrived.values()), looked_at)
         known.documents.update({file.inbox_path: sha256 for file, sha256 in looked_at})
 
-    def _take_totals(self, files: Sequence[InboxFile]) -> None:
+    def _take_totals(self, files: Sequence[Arriving]) -> None:
         """Note the totals that `<file>.total` states with the documents of those files."""
         landed, known = self._landed, self.known
         news: dict[str, list[Event]] = {}
@@ -404,7 +429,7 @@ class _Pass:
         if looked_at:
             self._register([self._archive.examine(sha256) for sha256 in news], looked_at)
 
-    def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[InboxFile, str]] = ()) -> None:
+    def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[Arriving, str]] = ()) -> None:
         """Read the documents, and register them and what was looked at."""
         hashes = [one.document_sha256 for one in documents]
         records = {
@@ -428,7 +453,7 @@ class _Pass:
             and self._archive.record(sha256).damage is not None
         )
 
-    def _is_refused(self, file: InboxFile, sha256: str) -> bool:
+    def _is_refused(self, file: Arriving, sha256: str) -> bool:
         """Whether nothing can be noted of the file: the record of its document is damaged. It is tried again at each look."""
         if sha256 in self.known.damaged:
             _, damage = self.known.damaged[sha256]
@@ -447,7 +472,7 @@ class _Pass:
         if not is_known:
             news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
 
-    def _note_problems(self, found: Look) -> None:
+    def _note_problems(self, found: Look[Arriving]) -> None:
         """Note the files that could not be taken, for a check to show, and forget the others."""
         by_path = {file.inbox_path: file for file in found.complete}
         with self._warehouse.write() as connection:
@@ -481,7 +506,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _until_settled(found: Look, settle_seconds: float, deadline: float) -> float:
+def _until_settled(found: Look[Arriving], settle_seconds: float, deadline: float) -> float:
     """Seconds until a file that was dropped just now has shown that nobody writes to it any more; 0 where none is waited for."""
     left = deadline - time.monotonic()
     if left <= 0 or not found.waiting:
@@ -501,7 +526,7 @@ def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
         )
 
 
-def _received(file: InboxFile, known: Known) -> Event:
+def _received(file: Arriving, known: Known) -> Event:
     """The arrival: by the file's change time, and never before what was received earlier.
 
     A folder that is moved into the inbox keeps the change times of its files; versions must not change places for that.
@@ -513,20 +538,21 @@ def _received(file: InboxFile, known: Known) -> Event:
     return {"event": "received", "at": at.isoformat(), "file_name": file.name, "inbox_path": file.inbox_path}
 
 
-def _note_looked_at(connection: duckdb.DuckDBPyConnection, looked_at: Sequence[tuple[InboxFile, str]]) -> None:
+def _note_looked_at(connection: duckdb.DuckDBPyConnection, looked_at: Sequence[tuple[Arriving, str]]) -> None:
     """Note which document each file holds, so that it is looked at again only once it changes."""
     paths = text_list([file.inbox_path for file, _ in looked_at])
     connection.execute(f"DELETE FROM inbox_files WHERE inbox_path IN ({paths})")
     insert(connection, schema.INBOX_FILES, [_file_row(file, sha256, None) for file, sha256 in looked_at])
 
 
-def _file_row(file: InboxFile, sha256: str | None, problem: str | None) -> dict[str, Any]:
+def _file_row(file: Arriving, sha256: str | None, problem: str | None) -> dict[str, Any]:
     return {
         "inbox_path": file.inbox_path,
         "byte_size": file.state.byte_size,
         "modified_ns": file.state.modified_ns,
         "changed_ns": file.state.changed_ns,
         "inode": file.state.inode,
+        "version": file.state.version,
         "document_sha256": sha256,
         "problem": problem,
     }

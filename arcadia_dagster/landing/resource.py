@@ -9,6 +9,7 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
+from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
@@ -20,7 +21,9 @@ class LandingResource:
     """Where files arrive and where their bytes are kept.
 
     Attributes:
-        inbox: The folder that invoice files are dropped in. It is never changed.
+        inbox: The folder that invoice files are dropped in. Landing never changes it.
+        inbox_named: Whether a person has named that folder, or no other inbox, so that it must exist.
+        further_inboxes: The other folders, by their absolute paths, and buckets, by their URLs. Nothing there is changed.
         archive: The folder that keeps every document's bytes.
         formats: The folder with people's descriptions of formats.
         formats_named: Whether a person has named that folder, so that it must exist.
@@ -35,6 +38,8 @@ class LandingResource:
 
     inbox: str
     archive: str
+    inbox_named: bool = True
+    further_inboxes: tuple[str, ...] = ()
     formats: str = ""
     formats_named: bool = False
     max_document_bytes: int = 10 * 2**30
@@ -48,8 +53,17 @@ class LandingResource:
 
     @property
     def inbox_path(self) -> Path:
-        """The inbox."""
+        """The folder that people drop files in, and downloads are put in."""
         return Path(self.inbox)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inboxes, as settings and messages name them."""
+        return (self.inbox, *self.further_inboxes)
+
+    def get_inboxes(self) -> Inboxes:
+        """All inboxes, as one."""
+        return Inboxes(self.inbox_path, must_exist=self.inbox_named, further=self.further_inboxes)
 
     def get_archive(self) -> Archive:
         """The archive."""
@@ -76,7 +90,7 @@ class LandingResource:
         assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
         landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))
-        landed = landing.land(self.inbox_path, settle_seconds=self.settle_seconds)
+        landed = landing.land(self.get_inboxes(), settle_seconds=self.settle_seconds)
         landed.months |= months
         return landed
 

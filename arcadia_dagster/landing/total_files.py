@@ -1,32 +1,30 @@
 """The control totals in the inbox: `<file>.total` beside a file states the total that its lines must sum to."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from arcadia_dagster.landing.archive import opened
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FileState, InboxFile, Look
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, Arriving, Inbox, Look
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse
 
 _MAX_BYTES = 100_000
 
 
-def text_of(file: InboxFile) -> str:
+def text_of(file: Arriving) -> str:
     """What a control total says, as text.
 
     Raises:
         StillChangingError: It is gone.
         NotTakenError: It cannot be read.
     """
-    with opened(file) as source:
-        return source.read(_MAX_BYTES).decode("utf-8-sig", "replace").strip()
+    beginning = next(file.content(), b"")[:_MAX_BYTES]
+    return beginning.decode("utf-8-sig", "replace").strip()
 
 
-def totals_of_replaced_files(inbox: Path, found: Look, documents: Mapping[str, str]) -> list[InboxFile]:
+def totals_of_replaced_files(inbox: Inbox, found: Look[Arriving], documents: Mapping[str, str]) -> list[Arriving]:
     """Unchanged control totals beside a file that holds another document now.
 
     Args:
-        inbox: The folder.
+        inbox: Where files arrive.
         found: What a look at it found.
         documents: The document that each file holds, by its path.
     """
@@ -38,12 +36,10 @@ def totals_of_replaced_files(inbox: Path, found: Look, documents: Mapping[str, s
         and path not in looked_at
         and documents.get(path[: -len(CONTROL_TOTAL_SUFFIX)], sha256) != sha256
     ]
-    return [
-        InboxFile(path, inbox / path, FileState.of((inbox / path).lstat())) for path in paths if (inbox / path).exists()
-    ]
+    return [file for path in paths if (file := inbox.file_at(path)) is not None]
 
 
-def totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
+def totals_taken_away(warehouse: Warehouse, inbox: Inbox) -> dict[str, str]:
     """Control totals that are gone while their documents still lie in the inbox, by path: a sentence that they still count.
 
     If the document is gone too, somebody has cleared the inbox, which takes nothing back.
@@ -59,8 +55,8 @@ def totals_taken_away(warehouse: Warehouse, inbox: Path) -> dict[str, str]:
         "none into it, to take back what it stated; then run `arcadia ingest`"
         for path, stated_by in rows
         if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
-        and (inbox / path).exists()
-        and not any((inbox / f"{path}{suffix}").exists() for suffix in suffixes)
+        and inbox.file_at(path) is not None
+        and all(inbox.file_at(f"{path}{suffix}") is None for suffix in suffixes)
     }
 
 

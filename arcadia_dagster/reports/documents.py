@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, fingerprint, is_temporary, readable
+from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, fingerprint, is_temporary, readable
 from arcadia_dagster.reports.listing import ListedInvoice, short_hash
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 
@@ -112,7 +112,7 @@ def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, m
     [known] = fetch(
         connection,
         "SELECT max(document_sha256) AS document_sha256, max(problem) AS problem, "
-        "max(concat_ws(':', byte_size, modified_ns, changed_ns, inode)) AS fingerprint "
+        f"max({FINGERPRINT_SQL}) AS fingerprint "
         f"FROM inbox_files WHERE inbox_path = {text_literal(path)}",
     )
     names = _current(_names(connection, f"inbox_path = {text_literal(path)}"))

@@ -221,7 +221,11 @@ DOCUMENT_NAMES = Table(
     (
         _SHA256,
         Column("file_name", "VARCHAR", "The file's name."),
-        Column("inbox_path", "VARCHAR", "Its path below the inbox."),
+        Column(
+            "inbox_path",
+            "VARCHAR",
+            "Its path below the inbox; in a further inbox after that one's name, such as `s3:bucket:prefix::`.",
+        ),
         Column("received_at", "TIMESTAMP", "When it arrived under this name (UTC)."),
     ),
     key=("document_sha256", "inbox_path"),
@@ -340,17 +344,28 @@ INVOICE_EVIDENCE = Table(
     key=("document_sha256", *_INVOICE_KEY),
 )
 
+_FILES_SINCE_5 = (
+    Column(
+        "version", "VARCHAR", "The ETag of an object in a bucket, by which it is known; NULL for a file in a folder."
+    ),
+)
+
 INBOX_FILES = Table(
     "inbox_files",
     "What the last look at the inbox saw, so that an unchanged file is not read again.",
     (
-        Column("inbox_path", "VARCHAR", "The path below the inbox."),
+        Column(
+            "inbox_path",
+            "VARCHAR",
+            "The path below the inbox; in a further inbox after that one's name, such as `s3:bucket:prefix::`.",
+        ),
         Column("byte_size", "BIGINT", "Size in bytes."),
         Column("modified_ns", "BIGINT", "Modification time, in nanoseconds since 1970 (UTC)."),
         Column("changed_ns", "BIGINT", "Change time, in nanoseconds since 1970 (UTC): when it arrived here."),
-        Column("inode", "BIGINT", "The file's number in its file system."),
+        Column("inode", "BIGINT", "The file's number in its file system; NULL for an object in a bucket."),
         Column("document_sha256", "VARCHAR", "The document it holds; NULL where it could not be taken."),
         Column("problem", "VARCHAR", "Why it was not taken, or NULL."),
+        *_FILES_SINCE_5,
     ),
     key=("inbox_path",),
 )
@@ -791,6 +806,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(DELIVERY_FILES, _DELIVERIES_SINCE_5),
         *_added(COST_LINES, _LINES_SINCE_5),
         *_added(DECISIONS, _DECISIONS_SINCE_5),
+        *_added(INBOX_FILES, _FILES_SINCE_5),
         SOURCE_RULES.ddl,
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,

@@ -7,6 +7,7 @@ from typing import Any
 
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.providers.api import Pace
 from arcadia_dagster.providers.download import Fetched, fetch
@@ -43,7 +44,7 @@ class FetchingHome:
     def land(self) -> None:
         reader = Reader(self.warehouse.new_work_folder(), self.warehouse.stage)
         try:
-            Landing(self.warehouse, self.archive, reader).land(self.inbox, settle_seconds=0)
+            Landing(self.warehouse, self.archive, reader).land(FolderInbox(self.inbox), settle_seconds=0)
         finally:
             reader.close()
 

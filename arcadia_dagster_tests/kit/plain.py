@@ -11,6 +11,7 @@ from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
+from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.landing.rules import read_rules
@@ -68,7 +69,9 @@ def land_only(
 ) -> Landed:
     archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
     with reader_of(warehouse, formats) as reader:
-        return Landing(warehouse, archive, reader).land(warehouse.path.parent / "inbox", settle_seconds=settle_seconds)
+        return Landing(warehouse, archive, reader).land(
+            FolderInbox(warehouse.path.parent / "inbox"), settle_seconds=settle_seconds
+        )
 
 
 def build(
@@ -86,7 +89,7 @@ def build(
         assert_usable(warehouse, reader.formats)
         take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
         landed = Landing(warehouse, archive, reader).land(
-            warehouse.path.parent / "inbox", settle_seconds=settle_seconds
+            FolderInbox(warehouse.path.parent / "inbox"), settle_seconds=settle_seconds
         )
         if months is None:
             with warehouse.read() as connection:

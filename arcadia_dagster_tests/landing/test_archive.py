@@ -8,8 +8,8 @@ from subprocess import PIPE, Popen, run
 
 import pytest
 
-from arcadia_dagster.landing.archive import Archive, ArchiveError, NotTakenError, StillChangingError
-from arcadia_dagster.landing.inbox import InboxFile, look
+from arcadia_dagster.landing.archive import Archive, ArchiveError
+from arcadia_dagster.landing.inbox import InboxFile, NotTakenError, StillChangingError, look
 from arcadia_dagster.landing.record import MISSING
 from arcadia_dagster_tests.kit.ticks import wait_for_the_tick_after
 

@@ -31,7 +31,9 @@ def inbox(tmp_path: Path) -> Path:
     return inbox
 
 
-def seen(inbox: Path, known: Mapping[str, str] | None = None, *, later: int = 0, settle: float = 10.0) -> Look:
+def seen(
+    inbox: Path, known: Mapping[str, str] | None = None, *, later: int = 0, settle: float = 10.0
+) -> Look[InboxFile]:
     return look(inbox, known or {}, now_ns=time.time_ns() + later, settle_seconds=settle)
 
 
@@ -270,7 +272,7 @@ def test_a_kept_state_has_the_fingerprint_of_the_file_itself(tmp_path: Path) -> 
     with duckdb.connect() as connection:
         row = connection.execute(
             f"SELECT {FINGERPRINT_SQL} FROM (SELECT $1::BIGINT AS byte_size, $2::BIGINT AS modified_ns, "
-            "$3::BIGINT AS changed_ns, $4::BIGINT AS inode)",
+            "$3::BIGINT AS changed_ns, $4::BIGINT AS inode, NULL::VARCHAR AS version)",
             [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino],
         ).fetchone()
     assert row == (fingerprint(status),)

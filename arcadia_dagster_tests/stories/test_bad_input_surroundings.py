@@ -36,6 +36,7 @@ import json, os, resource, sys
 from pathlib import Path
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.warehouse import Warehouse
 
@@ -44,7 +45,7 @@ def attempt(home):
     reader = Reader(warehouse.new_work_folder(), warehouse.stage)
     try:
         archive = Archive(home / "archive", max_document_bytes=10**9)
-        landed = Landing(warehouse, archive, reader).land(home / "inbox", settle_seconds=0)
+        landed = Landing(warehouse, archive, reader).land(FolderInbox(home / "inbox"), settle_seconds=0)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
