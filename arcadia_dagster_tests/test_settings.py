@@ -92,6 +92,9 @@ PROVIDERS = {
     "ARCADIA_DIGITALOCEAN_URL": "https://api.digitalocean.com",
     "LINODE_TOKEN": SecretStr(""),
     "ARCADIA_LINODE_URL": "https://api.linode.com",
+    "SCW_SECRET_KEY": SecretStr(""),
+    "SCW_DEFAULT_ORGANIZATION_ID": "",
+    "SCW_API_URL": "https://api.scaleway.com",
 }
 
 

@@ -5,8 +5,9 @@ from typing import Any, Final
 from arcadia_dagster.providers.digitalocean import DigitalOcean
 from arcadia_dagster.providers.linode import Linode
 from arcadia_dagster.providers.provider import Provider
+from arcadia_dagster.providers.scaleway import Scaleway
 
-CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode())
+CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode(), Scaleway())
 
 SECTIONS: Final = tuple(provider.settings for provider in CATALOGUE)
 """The settings of all providers, for docs/settings.md."""
@@ -49,8 +50,8 @@ one. Once a day an inventory of what the account runs is added, if the provider 
 all other files. If something cannot be fetched whole, nothing of it is kept: the next fetch tries again, and the message says
 why. If a provider lists only the day of an invoice, a fetch of a month takes the invoices of that month and of the next.
 
-Credentials need the right to read, and no other. They are sent to the provider's address only, and are shown nowhere. Set
-`ARCADIA_..._URL` only if you reach the API through a proxy of your own.
+Credentials need the right to read, and no other. They are sent to the provider's address only, and are shown nowhere. Set an
+address only if you reach the API through a proxy of your own.
 
 """
 

@@ -174,11 +174,9 @@ class _Fetch:
         total = len(new) + len(without_paper) + (snapshot is not None)
         self.progress(0, total)
         done = 0
-        for invoice, name in new:
-            if not self._take(invoice.name, name, partial(self._document, invoice)):
+        for invoice in new:
+            if not self._take(invoice.name, partial(self._document, invoice)):
                 return self.fetched
-            if name in self.fetched.files:
-                self._take_paper(invoice, name)
             done += 1
             self.progress(done, total)
         for invoice, name in without_paper:
@@ -186,13 +184,14 @@ class _Fetch:
             done += 1
             self.progress(done, total)
         if snapshot is not None:
-            self._take(INVENTORY, snapshot, self._inventory)
+            self._take(INVENTORY, partial(self._inventory, snapshot))
             self.progress(total, total)
         return self.fetched
 
-    def _listed(self) -> tuple[list[tuple[Listed, str]], list[tuple[Listed, str]]]:
+    def _listed(self) -> tuple[list[Listed], list[tuple[Listed, str]]]:
         """The invoices that are to be fetched, the oldest first, and those that have arrived without their PDF."""
-        new, without_paper = [], []
+        new: list[Listed] = []
+        without_paper: list[tuple[Listed, str]] = []
         wanted = Wanted(first_month=self.first_month, months=self.months, today=self.now().date(), has=self.known.has)
         for entry in self.account.entries(wanted):
             try:
@@ -200,36 +199,52 @@ class _Fetch:
             except UnusableAnswer as error:
                 self.fetched.left[f"invoice {next(iter(entry.values()), None)!r:.80}"] = str(error)
                 continue
-            if self.months is not None and not set(invoice.months) & set(self.months):
+            if invoice.months and self.months is not None and not set(invoice.months) & set(self.months):
                 continue
-            if max(invoice.months) < self.first_month:
+            if invoice.months and max(invoice.months) < self.first_month:
                 self.fetched.older += 1
+                continue
+            if invoice.is_id_alone and not self.known.has(invoice.kind, invoice.label):
+                new.append(invoice)
                 continue
             name = self.known.name_of(invoice, self.now())
             if name not in self.known.names:
-                new.append((invoice, name))
+                new.append(invoice)
                 continue
             self.fetched.known += 1
             if self.account.has_papers and _paper_name(name) not in self.known.names:
                 without_paper.append((invoice, name))
-        for found in (new, without_paper):
-            found.sort(key=lambda one: (one[0].month, one[1]))
+        new.sort(key=lambda invoice: (invoice.months, invoice.kind, invoice.label))
+        without_paper.sort(key=lambda found: found[1])
         return new, without_paper
 
-    def _document(self, invoice: Listed) -> dict[str, Any]:
+    def _document(self, listed: Listed) -> None:
+        """Put an invoice into the inbox, and its PDF beside it."""
+        invoice = self.account.looked_up(listed)
+        name = self.known.name_of(invoice, self.now())
         document = self.account.document(invoice)
         if self.known.is_changed(invoice):
             # An invoice that is changed back is a new document, though its content has been there before.
             document = {**document, "fetched_at": f"{self.now():%Y-%m-%dT%H:%M:%SZ}"}
-        return document
+        self._put(name, document)
+        self._take_paper(invoice, name)
 
-    def _take(self, what: str, file_name: str, read: Callable[[], dict[str, Any] | None]) -> bool:
+    def _inventory(self, name: str) -> None:
+        """Put what the account runs into the inbox; nothing where it runs nothing.
+
+        It has the day: seeing a resource again is news, even if nothing else has changed.
+        """
+        if resources := self.account.resources():
+            self._put(name, {"resources": resources, "taken_on": f"{self.now():%Y-%m-%d}"})
+
+    def _put(self, name: str, document: dict[str, Any]) -> None:
+        _put(self.inbox, name, _canonical(document))
+        self.fetched.files.append(name)
+
+    def _take(self, what: str, put: Callable[[], None]) -> bool:
         """Put one document into the inbox, or note why not; whether others can be had."""
         try:
-            document = read()
-            if document is not None:
-                _put(self.inbox, file_name, _canonical(document))
-                self.fetched.files.append(file_name)
+            put()
         except (ConfigurationFailure, GivenUp) as error:
             self.fetched.left[what] = str(error)
             return False
@@ -253,14 +268,6 @@ class _Fetch:
             if paper is not None:
                 _put(self.inbox, _paper_name(document_name), paper)
                 self.fetched.files.append(_paper_name(document_name))
-
-    def _inventory(self) -> dict[str, Any] | None:
-        """What the account runs; None where it runs nothing.
-
-        It has the day: seeing a resource again is news, even if nothing else has changed.
-        """
-        resources = self.account.resources()
-        return {"resources": resources, "taken_on": f"{self.now():%Y-%m-%d}"} if resources else None
 
 
 def _paper_name(document_name: str) -> str:

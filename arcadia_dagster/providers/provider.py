@@ -85,7 +85,8 @@ class Listed:
     Attributes:
         entry: What the list says of it.
         id: Its id at the provider.
-        months: The months that it may be of, the first days (UTC); several where the list names none.
+        months: The months that it may be of, the first days (UTC): several where the list names none; none where it has only
+            ids, which were asked for by date.
         label: What its file is called by: its id, and its month where the id alone tells it.
         kind: `invoice`, or what the provider calls it.
         changed_at: When the provider changed it last, where it says so.
@@ -102,14 +103,14 @@ class Listed:
     state: object = None
 
     @property
-    def month(self) -> date:
-        """The earliest month that it may be of."""
-        return min(self.months)
-
-    @property
     def name(self) -> str:
         """How messages call it."""
-        return f"{self.kind} {self.id} of {self.month:%Y-%m}"
+        return f"{self.kind} {self.id}{f' of {min(self.months):%Y-%m}' if self.months else ''}"
+
+    @property
+    def is_id_alone(self) -> bool:
+        """Whether the list has nothing but its id."""
+        return self.changed_at is None and self.state is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,14 @@ class Account(ABC):
         Raises:
             UnusableAnswer: It cannot be right.
         """
+
+    def looked_up(self, invoice: Listed) -> Listed:
+        """What the provider says of an invoice whose list has its id alone; any other as it is listed.
+
+        Raises:
+            ProviderError: It cannot be had.
+        """
+        return invoice
 
     @abstractmethod
     def document(self, invoice: Listed) -> dict[str, Any]:

@@ -216,5 +216,4 @@ DIGITALOCEAN = Case(
         {"invoice_period": None},
     ),
     format="digitalocean_json",
-    page=200,
 )

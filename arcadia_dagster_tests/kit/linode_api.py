@@ -121,5 +121,4 @@ LINODE = Case(
     lists="/v4/account/invoices?",
     wrong=({"id": "../../profile"}, {"id": None}, {"id": True}, {"date": "soon"}, {"date": None}),
     format="linode_json",
-    page=500,
 )

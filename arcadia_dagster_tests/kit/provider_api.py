@@ -73,13 +73,12 @@ class Case:
         secrets: What must be seen nowhere.
         entry: An invoice that is listed, by its number, the month that it is of, and its total.
         changed: The same invoice with another total.
-        whole: What the address of a request for this invoice alone has in it, by its number.
+        whole: What the address of a request for this invoice alone has in it, by its number; None where the list has all.
         lists: What the address of the list has in it.
         wrong: Members of an entry that cannot be right, each beside a good rest.
         format: The name of the format that reads the documents.
-        page: How many entries one page has at most; 0 where the list has no pages.
         paper: What the address of a request for an invoice's PDF has in it; blank where there is none.
-        states: Whether documents state invoices alone, without lines.
+        besides: Settings that need not be set, and are.
     """
 
     provider: Provider[Any]
@@ -89,14 +88,17 @@ class Case:
     secrets: tuple[str, ...]
     entry: Callable[[int, date, str], dict[str, Any]]
     changed: Callable[[dict[str, Any], str], dict[str, Any]]
-    whole: Callable[[int], str]
+    whole: Callable[[int], str] | None = None
     lists: str
     wrong: tuple[dict[str, Any], ...]
     format: str
-    page: int = 0
     paper: str = ""
-    states: bool = False
     besides: Mapping[str, str] = field(default_factory=dict)
+
+    def one(self, number: int) -> str:
+        """What the address of a request for this invoice alone has in it."""
+        assert self.whole is not None
+        return self.whole(number)
 
     def settings(self, url: str, **environ: str) -> ProviderSettings:
         """The provider's settings for a server at a URL."""

@@ -15,11 +15,18 @@ from arcadia_dagster.providers.errors import ConfigurationFailure, ProviderError
 from arcadia_dagster_tests.kit.digitalocean_api import DIGITALOCEAN
 from arcadia_dagster_tests.kit.fetching import NOW, FetchingHome, failing
 from arcadia_dagster_tests.kit.linode_api import LINODE
-from arcadia_dagster_tests.kit.provider_api import Case, ProviderApi
+from arcadia_dagster_tests.kit.provider_api import PDF, Case, ProviderApi
+from arcadia_dagster_tests.kit.scaleway_api import SCALEWAY
 from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, Step, answer, hang_up, head, raw
 
-CASES = (DIGITALOCEAN, LINODE)
+CASES = (DIGITALOCEAN, LINODE, SCALEWAY)
 each_provider = pytest.mark.parametrize("case", CASES, ids=lambda case: case.provider.name)
+each_with_papers = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.paper], ids=lambda case: case.provider.name
+)
+each_that_asks_for_one = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.whole], ids=lambda case: case.provider.name
+)
 
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 LATER = NOW + timedelta(days=1)
@@ -60,6 +67,11 @@ def once(step: Step, *paths: str) -> Callable[[Request], Step | None]:
     """Does this to the first request with one of these in its address."""
     left = [step]
     return lambda request: left.pop() if left and any(path in request.path for path in paths) else None
+
+
+def addresses(case: Case) -> list[str]:
+    """What the addresses of the list and of one invoice have in them."""
+    return [case.lists, *([case.one(1)] if case.whole else [])]
 
 
 def test_the_claims_are_made_for_every_provider_of_the_catalogue() -> None:
@@ -155,7 +167,7 @@ def test_an_entry_that_cannot_be_right_is_left_and_the_others_go_on(home: Home, 
     ids=["dropped", "half an answer", "500", "503"],
 )
 def test_a_failure_that_passes_is_tried_again(home: Home, case: Case, step: Step) -> None:
-    for address in (case.lists, case.whole(1)):
+    for address in addresses(case):
         with served(case, before=once(step, address)) as api:
             fetched = home.fetch(api)
         assert len(home.invoices()) == 1
@@ -164,7 +176,7 @@ def test_a_failure_that_passes_is_tried_again(home: Home, case: Case, step: Step
             path.unlink()
 
 
-@each_provider
+@each_that_asks_for_one
 @pytest.mark.parametrize(
     "step",
     [answer(500), answer(404), answer(200, b'{"half": ['), answer(200, b"<html>"), answer(200, b"[" * 100_000)],
@@ -172,7 +184,7 @@ def test_a_failure_that_passes_is_tried_again(home: Home, case: Case, step: Step
 )
 def test_an_invoice_that_cannot_be_had_whole_is_left_and_the_others_go_on(home: Home, case: Case, step: Step) -> None:
     entries = [case.entry(1, MARCH, "119.00"), case.entry(2, APRIL, "119.00")]
-    with served(case, *entries, before=failing(case.whole(1), step=step)) as api:
+    with served(case, *entries, before=failing(case.one(1), step=step)) as api:
         fetched = home.fetch(api)
         assert len(fetched.left) == 1
         assert len(home.invoices()) == 1, "nothing of it was kept"
@@ -203,21 +215,21 @@ def test_a_list_that_stays_away_fetches_nothing(home: Home, case: Case) -> None:
 # Limits and rights
 
 
-@each_provider
+@each_that_asks_for_one
 def test_the_provider_is_left_alone_as_long_as_it_asks(home: Home, case: Case) -> None:
-    with served(case, before=once(answer(429, Retry_After=37), case.whole(1))) as api:
+    with served(case, before=once(answer(429, Retry_After=37), case.one(1))) as api:
         assert home.fetch(api).left == {}
     assert sum(home.sleeper.pauses) == pytest.approx(37)
 
 
-@each_provider
+@each_that_asks_for_one
 def test_whoever_asks_to_be_left_alone_for_long_is_asked_nothing_more(home: Home, case: Case) -> None:
     entries = [case.entry(number, month, "119.00") for number, month in ((1, MARCH), (2, APRIL))]
-    with served(case, *entries, before=failing(case.whole(1), step=answer(429, Retry_After=3000))) as api:
+    with served(case, *entries, before=failing(case.one(1), step=answer(429, Retry_After=3000))) as api:
         fetched = home.fetch(api)
     assert home.names() == []
     assert "fetch again later" in str(fetched.left)
-    assert case.whole(1).rstrip("?") in api.requests[-1].path
+    assert case.one(1).rstrip("?") in api.requests[-1].path
 
 
 @each_provider
@@ -299,7 +311,7 @@ def test_the_secrets_are_seen_nowhere(home: Home, case: Case, caplog: pytest.Log
         repeating = answer(
             status, {"message": f"you sent {words}"}, X_Sent=words, Location=f"https://x.example/{words}"
         )
-        for address in (case.lists, case.whole(1)):
+        for address in addresses(case):
             with served(case, before=failing(address, step=repeating)) as api:
                 try:
                     told.append(str(home.fetch(api)))
@@ -311,8 +323,51 @@ def test_the_secrets_are_seen_nowhere(home: Home, case: Case, caplog: pytest.Log
         told += [repr(account), str(account), repr(settings), str(settings), caplog.text]
         home.fetch_from(account, case.provider.name, months=[APRIL])
     told += [path.read_text(errors="replace") for path in home.inbox.iterdir()]
-    assert len(told) > 12
+    assert len(told) > 10
     assert not [text for text in told for secret in case.secrets if secret in text]
+
+
+# Papers
+
+
+@each_with_papers
+def test_the_pdf_lies_beside_its_invoice_and_is_its_evidence(home: Home, case: Case) -> None:
+    with served(case) as api:
+        fetched = home.fetch(api)
+    [document] = home.invoices()
+    paper = document.replace(".json", ".pdf")
+    assert fetched.files == [document, paper]
+    assert (home.inbox / paper).read_bytes() == PDF
+    home.land()
+    assert home.rows("SELECT source, basis FROM invoice_evidence") == [(case.provider.name, "file name")]
+
+
+@each_with_papers
+def test_a_pdf_that_cannot_be_had_stops_no_document_and_is_fetched_later(home: Home, case: Case) -> None:
+    for step in (answer(500), answer(404), answer(200, b"<html>please log in</html>")):
+        with served(case, before=failing(case.paper, step=step)) as api:
+            fetched = home.fetch(api)
+            assert [name.rpartition(".")[2] for name in fetched.files] == ["json"]
+            assert len(fetched.left) == 1
+            home.land()
+            api.before = lambda _: None
+            again = home.fetch(api)
+        assert [name.rpartition(".")[2] for name in again.files] == ["pdf"]
+        assert again.left == {}
+        for path in home.inbox.iterdir():
+            path.unlink()
+        home.warehouse.path.unlink()
+
+
+@each_with_papers
+def test_where_pdfs_are_refused_only_one_is_asked_for(home: Home, case: Case) -> None:
+    entries = [case.entry(number, APRIL, "119.00") for number in (1, 2, 3)]
+    with served(case, *entries, before=failing(case.paper, step=answer(429, Retry_After=3000))) as api:
+        fetched = home.fetch(api)
+        asked = [request for request in api.requests if case.paper in request.path]
+    assert len(home.invoices()) == 3
+    assert list(fetched.left) == ["PDFs of invoices"]
+    assert len(asked) == 1
 
 
 # What lies in the inbox
