@@ -95,6 +95,11 @@ PROVIDERS = {
     "SCW_SECRET_KEY": SecretStr(""),
     "SCW_DEFAULT_ORGANIZATION_ID": "",
     "SCW_API_URL": "https://api.scaleway.com",
+    "OVH_APPLICATION_KEY": "",
+    "OVH_APPLICATION_SECRET": SecretStr(""),
+    "OVH_CONSUMER_KEY": SecretStr(""),
+    "OVH_ENDPOINT": "ovh-eu",
+    "ARCADIA_OVHCLOUD_URL": "",
 }
 
 

@@ -102,8 +102,10 @@ class Case:
 
     def settings(self, url: str, **environ: str) -> ProviderSettings:
         """The provider's settings for a server at a URL."""
+        given = {**self.environ, **self.besides, self.url: url, **environ}
+        # A variable that is blank is not set.
         found: ProviderSettings = self.provider.settings.model_validate(
-            {**self.environ, **self.besides, self.url: url, **environ}
+            {name: value for name, value in given.items() if value}
         )
         return found
 

@@ -15,11 +15,12 @@ from arcadia_dagster.providers.errors import ConfigurationFailure, ProviderError
 from arcadia_dagster_tests.kit.digitalocean_api import DIGITALOCEAN
 from arcadia_dagster_tests.kit.fetching import NOW, FetchingHome, failing
 from arcadia_dagster_tests.kit.linode_api import LINODE
+from arcadia_dagster_tests.kit.ovhcloud_api import OVHCLOUD
 from arcadia_dagster_tests.kit.provider_api import PDF, Case, ProviderApi
 from arcadia_dagster_tests.kit.scaleway_api import SCALEWAY
 from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, Step, answer, hang_up, head, raw
 
-CASES = (DIGITALOCEAN, LINODE, SCALEWAY)
+CASES = (DIGITALOCEAN, LINODE, SCALEWAY, OVHCLOUD)
 each_provider = pytest.mark.parametrize("case", CASES, ids=lambda case: case.provider.name)
 each_with_papers = pytest.mark.parametrize(
     "case", [case for case in CASES if case.paper], ids=lambda case: case.provider.name
