@@ -7,6 +7,20 @@ import httpx
 
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 
+BACKFILL = """
+mutation ($assets: [AssetKeyInput!], $months: [String!]) {
+  launchPartitionBackfill(backfillParams: {assetSelection: $assets, partitionNames: $months}) {
+    __typename ... on Error { message } ... on PythonError { stack } ... on LaunchBackfillSuccess { backfillId } }
+}
+"""
+
+BACKFILL_STATUS = """
+query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { __typename ... on Error { message } ... on PythonError { stack }
+    ... on PartitionBackfill { status runs { runId status } error { message stack } } }
+}
+"""
+
 
 class GraphQLError(AssertionError):
     """The server answered with an error; the message has all that it says."""

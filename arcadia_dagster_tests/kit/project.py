@@ -107,6 +107,13 @@ class Project:
         temporary.rename(path)
         return path
 
+    def describe(self, **descriptions: str) -> None:
+        """Describe formats, by the names of their files; without any, those count that come with the program."""
+        folder = self.home / "formats"
+        folder.mkdir(exist_ok=True)
+        for name, text in descriptions.items():
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+
     def drop_copy(self, source: Path, name: str | None = None) -> Path:
         return self.drop(name or source.name, source.read_bytes())
 

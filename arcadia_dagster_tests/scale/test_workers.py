@@ -16,7 +16,7 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import months_from
-from arcadia_dagster_tests.kit.graphql import GraphQLError
+from arcadia_dagster_tests.kit.graphql import BACKFILL, BACKFILL_STATUS, GraphQLError
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.plain import build, new_warehouse
 from arcadia_dagster_tests.kit.postgres import Postgres
@@ -27,20 +27,6 @@ RUNS = """
 query {
   runsOrError { __typename ... on Error { message } ... on PythonError { stack }
     ... on Runs { results { runId status parentRunId tags { key value } } } }
-}
-"""
-
-BACKFILL = """
-mutation ($assets: [AssetKeyInput!], $months: [String!]) {
-  launchPartitionBackfill(backfillParams: {assetSelection: $assets, partitionNames: $months}) {
-    __typename ... on Error { message } ... on PythonError { stack } ... on LaunchBackfillSuccess { backfillId } }
-}
-"""
-
-BACKFILL_STATUS = """
-query ($id: String!) {
-  partitionBackfillOrError(backfillId: $id) { __typename ... on Error { message } ... on PythonError { stack }
-    ... on PartitionBackfill { status } }
 }
 """
 

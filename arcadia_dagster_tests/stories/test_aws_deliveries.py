@@ -1,28 +1,17 @@
 """AWS reports from file to finance: deliveries in many files with a manifest, and months that are not invoiced yet."""
 
 import gzip
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
-import pytest
-
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv, as_parquet, item, manifest, manifest_of_export, tax
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.packed import zipped
 from arcadia_dagster_tests.kit.plain import build
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 APRIL = date(2026, 4, 1)
 FOLDER = "cur/20260401-20260501"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def usage(*numbers: int, **values: str) -> list[dict[str, str]]:

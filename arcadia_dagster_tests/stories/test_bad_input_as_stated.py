@@ -1,7 +1,6 @@
 """Invoices whose lines come to something else than what is invoiced: finance gets what is stated, and says where it is from."""
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.reports.focus import export_month
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.stated import NotStatedError
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
 
 AZURE = {"InvoiceIssuerName": "Microsoft Ireland Operations Limited", "ProviderName": "Microsoft"}
@@ -25,12 +23,6 @@ PENCES = as_csv(*(charge(BilledCost="10.0049", ChargeDescription=f"{n}") for n i
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def in_finance(project: Project) -> dict[str, tuple[int, int, int]]:

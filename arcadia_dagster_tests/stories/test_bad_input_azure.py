@@ -3,30 +3,19 @@
 import gzip
 import itertools
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.api_documents import linode, written
 from arcadia_dagster_tests.kit.azure import manifest
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, usage
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 FOLDER = "exports/focus/20260401-20260430/202605051200/run-1"
 PATHS = [f"{FOLDER}/part_{number}_0001.csv" for number in (0, 1)]
 PARTS = {path: as_csv(usage(2 * number), usage(2 * number + 1)) for number, path in enumerate(PATHS)}
 WHOLE = {"INV-1": (400, 400, 0, 4)}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 @case("45")

@@ -113,10 +113,10 @@ EXPLODING = (
 @case("70")
 @pytest.mark.timeout(60)
 def test_a_pattern_that_other_engines_would_try_for_ever_is_matched_at_once_and_not_under_the_lock(
-    project: Project,
+    project_without_finance: Project,
 ) -> None:
-    (project.home / "formats").mkdir()
-    (project.home / "formats" / "one.toml").write_text(EXPLODING, encoding="utf-8")
+    project = project_without_finance
+    project.describe(one=EXPLODING)
     project.drop(f"{'a' * 200}.csv", as_csv((*SERVER[:1], "a" * 200, *SERVER[2:]), ("a" * 200, *SERVER[1:]), VAT))
     project.drop("Rechnung 7-X-1 of 2026-04.csv", as_csv((*SERVER[:1], "web-02", *SERVER[2:]), VAT))
 

@@ -306,7 +306,8 @@ def test_a_folder_that_a_setting_names_and_that_is_none_stops_everything(host: H
     assert f"{host.folder} cannot be read: Not a directory" in host.stopped(run=True)
 
 
-def test_the_programs_description_does_not_stand_in_for_ones_own_that_is_gone(project: Project) -> None:
+def test_the_programs_description_does_not_stand_in_for_ones_own_that_is_gone(project_without_finance: Project) -> None:
+    project = project_without_finance
     folder = project.home / "formats"
     folder.mkdir()
     own = HETZNER.read_text(encoding="utf-8")

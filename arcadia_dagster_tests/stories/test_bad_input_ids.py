@@ -1,24 +1,11 @@
 """Ids that a program has changed on their way: they are no ids, and make no invoice."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv as aws_csv
 from arcadia_dagster_tests.kit.aws import item
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, lines_of
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
-from arcadia_dagster_tests.kit.project import SECRET, Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
-
+from arcadia_dagster_tests.kit.project import Project
 
 MANGLED = {
     "an invoice in exponent notation": {"InvoiceId": "2.1E+09"},

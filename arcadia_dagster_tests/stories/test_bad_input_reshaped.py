@@ -1,26 +1,15 @@
 """Tables that a program has written in another shape, as JSON or with semicolons, are the invoices that they were."""
 
 import gzip
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.json_records import lines
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as tax_line
 from arcadia_dagster_tests.kit.spreadsheets import saved_anew
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 @case("82")

@@ -1,9 +1,7 @@
 """What people know of sources and accounts and say once, in sources.toml: from a file in the inbox to the row in finance."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,22 +10,15 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.rule_use import of_nothing
 from arcadia_dagster.landing.rules import RulesError, read_rules
 from arcadia_dagster.reports.explain import explain, find
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
 from arcadia_dagster_tests.kit.plain import archive_of, new_warehouse
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as tax_line
 
 WITHOUT_ID = tuple(name for name in HEADER if name != "InvoiceId")
 BY_MONTH = 'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one invoice a month"\n'
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def say(project: Project, text: str) -> None:

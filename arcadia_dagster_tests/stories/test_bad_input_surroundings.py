@@ -347,7 +347,8 @@ def test_wherever_the_disk_fills_up_the_file_is_named_and_the_next_landing_compl
 
 
 @case("40")
-def test_an_inbox_that_is_missing_is_one_clear_error(project: Project) -> None:
+def test_an_inbox_that_is_missing_is_one_clear_error(project_without_finance: Project) -> None:
+    project = project_without_finance
     project.inbox.rmdir()
     with pytest.raises(IngestError) as failed:
         project.run([APRIL])

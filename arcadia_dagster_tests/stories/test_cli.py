@@ -29,11 +29,6 @@ from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
 from arcadia_dagster_tests.kit.shell import ROOT, Shell
 
 
-@pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
-
-
 def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_but_its_home(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     write_months(tmp_path / "var" / "inbox", first=date(2024, 11, 1), months=1)

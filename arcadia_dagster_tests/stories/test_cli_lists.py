@@ -21,11 +21,6 @@ PAGE = b"<html>log in</html>"
 GOOD = digitalocean(line(), tax())
 
 
-@pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
-
-
 def of_month(month: str, description: str = "web-09") -> bytes:
     return digitalocean(
         line(description=description, start=f"{month}-01 00:00:00 +0000", end=f"{month}-28 00:00:00 +0000")
@@ -293,18 +288,18 @@ def test_a_document_is_explained_with_the_invoices_that_it_states_and_why_they_a
 
 
 def test_a_file_from_elsewhere_is_known_by_its_bytes_and_one_that_was_not_landed_is_told_so(
-    arcadia: Shell, tmp_path: Path
+    arcadia: Shell,
 ) -> None:
     put(arcadia, invoice_name(), GOOD)
-    mine = tmp_path / "downloaded [x].csv"
+    mine = arcadia.folder / "downloaded [x].csv"
     mine.write_bytes(GOOD)
     assert "digitalocean/77/1001 of 2026-04" in arcadia("explain", str(mine)).stdout
     mine.write_bytes(GOOD + b"\n")
     assert "was not landed: no document has its bytes" in arcadia("explain", str(mine), code=1).stderr
-    same_name = tmp_path / invoice_name()
+    same_name = arcadia.folder / invoice_name()
     same_name.write_bytes(GOOD + b"\n")
     assert "other bytes, which were not landed" in arcadia("explain", invoice_name()).stdout
-    assert "is a folder: name a file" in arcadia("explain", str(tmp_path), code=1).stderr
+    assert "is a folder: name a file" in arcadia("explain", str(arcadia.folder), code=1).stderr
 
 
 def test_what_lies_in_the_inbox_and_is_no_document_yet_is_told_about(arcadia: Shell) -> None:

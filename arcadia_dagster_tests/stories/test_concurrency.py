@@ -81,8 +81,9 @@ def test_two_runs_at_once_with_a_new_invoice_each_lose_none_and_push_each_once(
 
 
 def test_a_reader_sees_a_month_before_or_after_and_never_half_of_it(
-    project: Project, workers: list[Worker], tmp_path: Path
+    project_without_finance: Project, workers: list[Worker], tmp_path: Path
 ) -> None:
+    project = project_without_finance
     home, stop = str(project.home), tmp_path / "stop"
     sizes = (40, 60, 40, 60)
     versions = [{invoice_name(): content(100 + n, size)} for n, size in enumerate(sizes)]
@@ -102,8 +103,9 @@ def test_a_reader_sees_a_month_before_or_after_and_never_half_of_it(
 
 
 def test_two_deliveries_at_once_push_each_invoice_once(
-    project: Project, sandbox: RunningSandbox, workers: list[Worker]
+    project_without_finance: Project, sandbox: RunningSandbox, workers: list[Worker]
 ) -> None:
+    project = project_without_finance
     for number in range(60):
         project.drop(invoice_name(number=str(number)), content(100 + number).encode())
     build(project.warehouse)
@@ -114,8 +116,11 @@ def test_two_deliveries_at_once_push_each_invoice_once(
     assert [row["times_received"] for row in sandbox.invoices()] == [1] * 60
 
 
-def test_a_new_version_between_two_steps_of_a_run_makes_neither_run_fail_nor_lose_anything(project: Project) -> None:
+def test_a_new_version_between_two_steps_of_a_run_makes_neither_run_fail_nor_lose_anything(
+    project_without_finance: Project,
+) -> None:
     """Two runs, step by step, in the worst order."""
+    project = project_without_finance
     store, archive, months = project.warehouse, archive_of(project.warehouse), [APRIL]
     project.drop(invoice_name(), content(100).encode())
     build(store)

@@ -1,7 +1,6 @@
 """Control totals as people write, correct and withdraw them: beside one part, beside several, beside copies, in any order."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,8 @@ PARTS = {
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "home")
+def project(project_without_finance: Project) -> Project:
+    return project_without_finance
 
 
 def ready(project: Project) -> dict[str, int]:

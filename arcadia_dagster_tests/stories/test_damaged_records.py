@@ -393,7 +393,10 @@ def test_what_lies_in_a_records_place_and_is_no_file_keeps_nobody_waiting_and_is
     assert ("paid twice" in reason, in_finance(voided)) == (True, ["1002"])
 
 
-def test_a_mended_document_keeps_the_id_that_a_rule_of_its_source_gave_its_invoice(project: Project) -> None:
+def test_a_mended_document_keeps_the_id_that_a_rule_of_its_source_gave_its_invoice(
+    project_without_finance: Project,
+) -> None:
+    project = project_without_finance
     rule = 'invoice_id = "account and month"\nfinal_after = "1d"\nreason = "it states no ids"\n'
     (project.home / "sources.toml").write_text(f"[aws]\n{rule}", encoding="utf-8")
     project.drop("no ids.csv", as_csv(charge(InvoiceId=None)))

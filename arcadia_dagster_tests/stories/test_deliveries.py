@@ -3,30 +3,21 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from arcadia_dagster.decisions.decision import decide
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import as_csv, item
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv as focus_csv
 from arcadia_dagster_tests.kit.focus import charge
 from arcadia_dagster_tests.kit.plain import archive_of
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 LACKING = "that the manifest of its delivery lists are not there, or cannot be read"
 PERIOD = "cur/report/20260401-20260501"
 LISTED = "BILLING_PERIOD=2026-04"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def part(number: int, *invoices: str) -> bytes:

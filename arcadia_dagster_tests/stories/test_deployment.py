@@ -23,7 +23,7 @@ from arcadia_dagster.launcher import SAMPLE_INBOX, Deployment, Launcher, plan
 from arcadia_dagster.sandbox.store import InvoiceRow
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse import Warehouse, hold
-from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.graphql import BACKFILL, BACKFILL_STATUS, GraphQL
 from arcadia_dagster_tests.kit.leaks import files_with, tables_with
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
@@ -59,20 +59,6 @@ query ($run: ID!) {
 CHECK = """
 query ($asset: AssetKeyInput!, $check: String!) {
   assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { status evaluation { success description } }
-}
-"""
-
-BACKFILL = """
-mutation ($assets: [AssetKeyInput!], $months: [String!]) {
-  launchPartitionBackfill(backfillParams: {assetSelection: $assets, partitionNames: $months}) {
-    __typename ... on Error { message } ... on PythonError { stack } ... on LaunchBackfillSuccess { backfillId } }
-}
-"""
-
-BACKFILL_STATUS = """
-query ($id: String!) {
-  partitionBackfillOrError(backfillId: $id) { __typename ... on Error { message } ... on PythonError { stack }
-    ... on PartitionBackfill { status runs { runId status } error { message stack } } }
 }
 """
 

@@ -41,8 +41,7 @@ def block(language: str, number: int = 0) -> str:
 def described(project_with_finance: Project) -> Project:
     """A project with the guide's description and file."""
     project = project_with_finance
-    (project.home / "formats").mkdir()
-    (project.home / "formats" / "examplehost.toml").write_text(block("toml"), encoding="utf-8")
+    project.describe(examplehost=block("toml"))
     project.drop(NAME, block("csv").encode())
     return project
 
@@ -251,7 +250,10 @@ def test_a_changed_description_has_its_documents_read_anew(described: Project) -
     assert after(block("toml").replace("^MwSt", "^Nothing")) == ("accepted", 0)
 
 
-def test_a_line_is_traced_to_its_line_in_the_file_however_the_file_is_laid_out(project: Project) -> None:
+def test_a_line_is_traced_to_its_line_in_the_file_however_the_file_is_laid_out(
+    project_without_finance: Project,
+) -> None:
+    project = project_without_finance
     (project.home / "formats").mkdir()
     (project.home / "formats" / "odd.toml").write_text(
         'name = "odd"\nsource = "odd"\ncurrency = "EUR"\ndelimiter = ";"\nheader = false\nwidth = 4\n'
@@ -285,8 +287,9 @@ def test_lines_alone_are_not_built_by_another_description_than_their_invoices(de
 
 
 def test_a_description_is_taken_for_what_a_format_of_the_program_rejected_and_doubted_where_another_fits_too(
-    project: Project,
+    project_without_finance: Project,
 ) -> None:
+    project = project_without_finance
     (project.home / "formats").mkdir()
     project.drop("like.csv", b"Product,Description,Start,End,Net\nVM,a,2026-04-01,2026-05-01,1.5\n")
     text = """name = "like"\nsource = "like"\ncurrency = "EUR"\ntax = {none = "not due"}

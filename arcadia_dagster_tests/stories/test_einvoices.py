@@ -1,12 +1,9 @@
 """Electronic invoices: alone they are the invoice, beside its lines they are the second witness."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import (
     PEPPOL,
@@ -21,7 +18,7 @@ from arcadia_dagster_tests.kit.einvoices import (
     ubl,
     zugferd,
 )
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 NUMBER = "080000869173"
 CSV_NAME = f"Hetzner_2026-11-03_{NUMBER}.csv"
@@ -33,12 +30,10 @@ BOTH = pytest.mark.parametrize("syntax", SYNTAXES)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        found = Project(tmp_path / "home", sandbox=sandbox)
-        # With it the descriptions count that come with the program, such as that of Hetzner's CSV.
-        (found.home / "formats").mkdir()
-        yield found
+def project(project: Project) -> Project:
+    """A project that reads by the descriptions that come with the program too, such as that of Hetzner's CSV."""
+    project.describe()
+    return project
 
 
 def finance(project: Project) -> dict[str, tuple[int, int, int, str]]:

@@ -1,6 +1,5 @@
 """What shows an invoice to people and is not read: a PDF, or XML of another kind, kept with its invoice whichever comes first."""
 
-from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,14 @@ import pytest
 
 from arcadia_dagster.reports.documents import explain_document
 from arcadia_dagster.reports.explain import explain, find
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.statement.standing import standings
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import pdf
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.plain import archive_of
-from arcadia_dagster_tests.kit.project import SECRET, Project, checks_of
+from arcadia_dagster_tests.kit.project import Project, checks_of
 
 FATTURA = b'<?xml version="1.0"?><p:FatturaElettronica xmlns:p="urn:x" versione="FPR12"><a/></p:FatturaElettronica>'
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def lines(number: str = "INV-40015", **values: str | None) -> bytes:

@@ -1,25 +1,14 @@
 """FOCUS from file to finance: many invoices a file, one invoice in several files, newer deliveries, lines without an invoice."""
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.focus import as_csv, as_parquet, charge, tax, usage
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, in_finance
 from arcadia_dagster_tests.kit.plain import build
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 APRIL = date(2026, 4, 1)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def test_each_invoice_of_a_file_goes_to_finance_under_its_issuer_and_what_has_no_id_is_shown_and_never_pushed(

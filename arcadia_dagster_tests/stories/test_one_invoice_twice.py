@@ -1,24 +1,15 @@
 """Invoices that are one, and invoices that seem to be: never two records of one, and never one record of two."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of, tax
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as do_tax
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 @pytest.mark.parametrize("second", ["export.csv", "later/export.csv"], ids=["same path", "another folder"])

@@ -1,15 +1,13 @@
 """Two files state one invoice, and nothing but their arrival says which is newer: arrival alone never decides."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import focus
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.pasted import commands_in, paste
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.kit.worlds import EXAMPLEPARTS, Line, as_cur, as_described, as_focus
 
@@ -20,19 +18,10 @@ WRITERS: dict[str, Write] = {"FOCUS": as_focus, "AWS CUR": as_cur, "described": 
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    home = tmp_path / "home"
-    (home / "formats").mkdir(parents=True)
-    (home / "formats" / "exampleparts.toml").write_text(EXAMPLEPARTS, encoding="utf-8")
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(home, sandbox=sandbox)
-
-
-@pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    folder = tmp_path / "shell"
-    folder.mkdir()
-    return Shell(folder, monkeypatch, capsys)
+def project(project: Project) -> Project:
+    """A project that describes the format of `EXAMPLEPARTS`."""
+    project.describe(exampleparts=EXAMPLEPARTS)
+    return project
 
 
 def pushed(project: Project) -> dict[str, int]:

@@ -1,24 +1,16 @@
 """Files that state one invoice: what is a part is summed, what is a version takes the place of the one before, and what may be
 either is held, whichever came first."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 PART_OR_REPLACEMENT = "a part of it, or a replacement?"
 TWICE = "are also in the other files of its folder"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def daily(days: Iterable[int], **values: str | None) -> list[dict[str, str | None]]:

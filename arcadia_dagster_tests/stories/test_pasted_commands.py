@@ -4,7 +4,6 @@ Here are those of the holds that say which invoice it is: one id under two accou
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,6 @@ from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet,
 from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
-
-
-@pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    folder = tmp_path / "shell"
-    folder.mkdir()
-    return Shell(folder, monkeypatch, capsys)
 
 
 def in_finance(project: Project) -> dict[str, int]:

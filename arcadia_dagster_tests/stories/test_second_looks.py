@@ -1,24 +1,15 @@
 """What looks like an ordinary invoice, and counts twice, without its tax, or in another currency than it is invoiced in."""
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import Facts, Line, cii, ubl
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 GOOGLE = {"InvoiceIssuerName": "Google Cloud EMEA Limited", "ProviderName": "Google Cloud"}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def rows(month: str, amount: str = "10.00") -> list[dict[str, str | None]]:

@@ -1,23 +1,14 @@
 """What an issuer states of its invoices, beside the lines that other documents have: the second witness of a record."""
 
-from collections.abc import Iterator
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import comes_to, credit_memo, summaries
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
-from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.project import Project
 
 LINES = as_csv(charge(), tax())
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
 
 
 def in_finance(project: Project) -> dict[str, tuple[int, int]]:

@@ -25,11 +25,6 @@ from arcadia_dagster_tests.kit.stated import (
 AZURE = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft", "InvoiceId": "G000000001"}
 
 
-@pytest.fixture
-def project(project_with_finance: Project) -> Project:
-    return project_with_finance
-
-
 def in_finance(project: Project) -> dict[str, tuple[int, int]]:
     """Net and tax of each invoice that finance has, in minor units."""
     assert project.sandbox is not None

@@ -1,20 +1,12 @@
 """Documents that cannot state tax: no tax stated is not a tax of 0."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, as_json, as_parquet, charge, tax
-from arcadia_dagster_tests.kit.project import SECRET, Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        yield Project(tmp_path / "home", sandbox=sandbox)
+from arcadia_dagster_tests.kit.project import Project
 
 
 def test_an_export_of_azure_is_before_tax_until_its_total_is_stated(project: Project) -> None:

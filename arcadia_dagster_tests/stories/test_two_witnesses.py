@@ -2,9 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +10,12 @@ from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.finance.reconcile import differences, listed, on_record
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.reports.witnesses import agreements
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster_tests.kit.aws import as_csv, comes_to, item, manifest, summaries, tax
 from arcadia_dagster_tests.kit.einvoices import Facts, zugferd
 from arcadia_dagster_tests.kit.plain import archive_of
-from arcadia_dagster_tests.kit.project import SECRET, Project, checks_of
+from arcadia_dagster_tests.kit.project import Project, checks_of
 
 APRIL, OCTOBER = date(2026, 4, 1), date(2026, 10, 1)
 FOLDER = "cur/20260401-20260501"
@@ -27,11 +24,10 @@ AWS, HETZNER = "aws/111/2001", f"hetzner/K0123456789/{NUMBER}"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
-        found = Project(tmp_path / "home", sandbox=sandbox)
-        (found.home / "formats").mkdir()
-        yield found
+def project(project: Project) -> Project:
+    """A project that reads by the descriptions that come with the program too."""
+    project.describe()
+    return project
 
 
 def usage(*numbers: int) -> list[dict[str, str]]:

@@ -67,7 +67,8 @@ class Ui:
 
 
 @pytest.fixture
-def ui(project: Project) -> Iterator[Ui]:
+def ui(project_without_finance: Project) -> Iterator[Ui]:
+    project = project_without_finance
     with instance_in_memory() as instance:
         yield Ui(project, instance)
 
