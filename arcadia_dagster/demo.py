@@ -101,9 +101,9 @@ class _Demo:
         if not invoices or held:
             raise DemoError(f"expected invoices, all ready; held: {held}")
         expected = {_figures(invoice, invoice["finance_invoice_id"]) for invoice in invoices}
-        found = [_figures(row, row["invoice_id"]) for row in self._sandbox.invoices()]
-        if sorted(found) != sorted(expected):
-            raise DemoError(f"finance has {sorted(found)}; expected {sorted(expected)}")
+        in_finance = [_figures(row, row["invoice_id"]) for row in self._sandbox.invoices()]
+        if sorted(in_finance) != sorted(expected):
+            raise DemoError(f"finance has {sorted(in_finance)}; expected {sorted(expected)}")
 
 
 def run(sample: Path = SAMPLE, *, console: Console | None = None) -> None:

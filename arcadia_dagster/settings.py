@@ -506,11 +506,11 @@ def in_sandbox(environ: Mapping[str, str], *, home: Path, url: str, secret: str)
 
 def _complaints(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in found['loc'])}={_shown(found['input'])}: "
-        f"{found['msg'].removeprefix('Value error, ')}"
-        for found in error.errors()
+        f"{'.'.join(str(part) for part in detail['loc'])}={_shown(detail['input'])}: "
+        f"{detail['msg'].removeprefix('Value error, ')}"
+        for detail in error.errors()
         # What lies in the home has no default while another setting is wrong: it is not wrong itself.
-        if found["type"] != "default_factory_not_called"
+        if detail["type"] != "default_factory_not_called"
     ]
 
 

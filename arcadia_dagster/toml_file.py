@@ -103,8 +103,8 @@ def _tokens(text: str) -> Iterator[str]:
     while (match := _TOKEN.match(text, at)) is not None:
         end = match.end()
         if (ends := _END.get(match[0])) is not None:
-            passed = (found for found in ends.finditer(text, end) if not found[0].startswith("\\"))
-            end = next((found.end() for found in passed), len(text))
+            passed = (mark for mark in ends.finditer(text, end) if not mark[0].startswith("\\"))
+            end = next((mark.end() for mark in passed), len(text))
         yield text[at:end]
         at = end
 
@@ -188,8 +188,8 @@ def _parts(words: str) -> tuple[str, ...]:
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """The nearest of the known names, in words that end a sentence; empty where none is near."""
     names = {name.lower(): name for name in sorted(known)}
-    found = get_close_matches(text.lower(), names, n=1, cutoff=0.7)
-    return f"; did you mean {names[found[0]]!r}?" if found else ""
+    matches = get_close_matches(text.lower(), names, n=1, cutoff=0.7)
+    return f"; did you mean {names[matches[0]]!r}?" if matches else ""
 
 
 def shown(value: object) -> str:

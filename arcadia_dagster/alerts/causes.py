@@ -83,15 +83,18 @@ class Memory:
 
     def with_told(self, subject: Subject, causes: Iterable[Cause]) -> "Memory":
         """The memory with these causes as sent; it forgets the oldest where there are very many."""
-        known = {**self.told.get(subject.name, {}), **{one.identity: one.label[:_LABEL_CHARACTERS] for one in causes}}
+        known = {
+            **self.told.get(subject.name, {}),
+            **{cause.identity: cause.label[:_LABEL_CHARACTERS] for cause in causes},
+        }
         return replace(self, told={**self.told, subject.name: dict(list(known.items())[-_MOST_TOLD:])})
 
     def without(self, subject: Subject, identities: Iterable[str]) -> "Memory":
         """The memory without these causes, which are over."""
         gone = set(identities)
         left = {key: label for key, label in self.told.get(subject.name, {}).items() if key not in gone}
-        told = {name: causes for name, causes in self.told.items() if name != subject.name}
-        return replace(self, told={**told, subject.name: left} if left else told)
+        remaining = {name: causes for name, causes in self.told.items() if name != subject.name}
+        return replace(self, told={**remaining, subject.name: left} if left else remaining)
 
     def after_failure(self, now: float, retry_after: float | None) -> "Memory":
         """Leave the webhook alone for as long as it asks, or for twice as long as the last time."""
@@ -102,16 +105,16 @@ class Memory:
 def remembered(cursor: str | None) -> Memory:
     """The memory that a cursor holds; an empty one where there is none or it is junk."""
     try:
-        found: dict[str, Any] = json.loads(cursor or "{}")
-        since = found.get("runs_since")
+        values: dict[str, Any] = json.loads(cursor or "{}")
+        since = values.get("runs_since")
         return Memory(
             told={
                 str(name): {str(key): str(label) for key, label in causes.items()}
-                for name, causes in found.get("told", {}).items()
+                for name, causes in values.get("told", {}).items()
             },
             runs_since=None if since is None else int(since),
-            failures=int(found.get("failures", 0)),
-            not_before=float(found.get("not_before", 0.0)),
+            failures=int(values.get("failures", 0)),
+            not_before=float(values.get("not_before", 0.0)),
         )
     except (ValueError, TypeError, AttributeError):
         return Memory()
@@ -119,7 +122,7 @@ def remembered(cursor: str | None) -> Memory:
 
 def news(memory: Memory, subject: Subject) -> tuple[Sequence[Cause], dict[str, str]]:
     """The causes of a subject that are new, and the sent ones that are over: identity to label."""
-    told = memory.told.get(subject.name, {})
+    labels = memory.told.get(subject.name, {})
     present = {cause.identity for cause in subject.causes}
-    over = {key: label for key, label in told.items() if key not in present} if subject.is_complete else {}
-    return [cause for cause in subject.causes if cause.identity not in told], over
+    over = {key: label for key, label in labels.items() if key not in present} if subject.is_complete else {}
+    return [cause for cause in subject.causes if cause.identity not in labels], over

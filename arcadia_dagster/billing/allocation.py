@@ -56,14 +56,14 @@ class Routes:
 
     def of(self, source: str, account_id: str, month: date) -> "Routes":
         """The routes that may match lines of an account's invoices of a month."""
-        found = [
+        routes = [
             route
             for route in self.routes
             if route.source == source
             and route.account_id in {None, account_id}
             and (route.first_month is None or route.first_month <= month)
         ]
-        return Routes(tuple(found), self.own_tenant)
+        return Routes(tuple(routes), self.own_tenant)
 
     @property
     def splits(self) -> bool:
@@ -72,8 +72,8 @@ class Routes:
 
     def tenant_of(self, project: str | None) -> str:
         """The tenant of an account's lines of a project."""
-        found = (route.tenant_id for route in self.routes if route.project in {None, project})
-        return next(found, self.own_tenant)
+        tenants = (route.tenant_id for route in self.routes if route.project in {None, project})
+        return next(tenants, self.own_tenant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,10 +194,10 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
     )
 
 
-def reasons_sql(found: tuple[Reason, ...], *, can_release: bool) -> str:
+def reasons_sql(doubts: tuple[Reason, ...], *, can_release: bool) -> str:
     """SQL: the list of the reasons of one kind that hold the invoice."""
     arms = ", ".join(
-        f"CASE WHEN {reason.condition} THEN {reason.text} END" for reason in found if reason.can_release is can_release
+        f"CASE WHEN {reason.condition} THEN {reason.text} END" for reason in doubts if reason.can_release is can_release
     )
     return f"list_filter(CAST([{arms}] AS VARCHAR[]), lambda reason: reason IS NOT NULL)"
 

@@ -87,7 +87,7 @@ class Ruling:
 
     def without(self, key: str) -> "Ruling":
         """The same rules without one key."""
-        return Ruling(*({name: found[name] for name in found if name != key} for found in (self.values, self.by)))
+        return Ruling(*({name: values[name] for name in values if name != key} for values in (self.values, self.by)))
 
     @property
     def id_column(self) -> str | None:

@@ -132,7 +132,7 @@ def vendor_sql(source: str, stated: str, named: str = "NULL") -> str:
         stated: SQL: the issuer's name as the document states it, or NULL.
         named: SQL: the issuer's name as a person says (`issuer` of a rule), which comes first; or NULL.
     """
-    names = " ".join(f"WHEN '{known}' THEN '{name}'" for known, name in VENDORS.items())
+    names = " ".join(f"WHEN '{provider}' THEN '{name}'" for provider, name in VENDORS.items())
     usual = f"CASE {source} {names} ELSE coalesce({stated}, {source}) END"
     return usual if named == "NULL" else f"coalesce({named}, {usual})"
 

@@ -30,20 +30,20 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
 
     with complaints(ValueError), warehouse.read() as connection:
         try:
-            found = documents.find_document(
+            document = documents.find_document(
                 connection, options.what, home.settings.inbox, max_bytes=home.settings.max_document_bytes
             )
         except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
             raise CommandError(harmless(str(error))) from error
-        months = documents.stated_months(connection, found.document_sha256)
+        months = documents.stated_months(connection, document.document_sha256)
         invoices = listed(connection, home, months) if months else []
-        explained = documents.explain_document(connection, archive, found.document_sha256, invoices)
+        explained = documents.explain_document(connection, archive, document.document_sha256, invoices)
     if options.json:
-        print_json({**explained, "notes": list(found.notes)})
+        print_json({**explained, "notes": list(document.notes)})
         return OK
     for line in (*_document_lines(explained), *_invoice_lines(explained), *_decision_lines(explained)):
         print(harmless(line))
-    for line in dict.fromkeys((*found.notes, *_what_to_do(explained, home))):
+    for line in dict.fromkeys((*document.notes, *_what_to_do(explained, home))):
         print(harmless(line))
     return OK
 

@@ -47,7 +47,7 @@ def _files(
     """The format and the file of each: `--to` is a file where it ends like one, else a folder."""
     from arcadia_dagster.reports.export import FORMATS
 
-    named = next((known for known in FORMATS if to.suffix.lower() == f".{known}"), None)
+    named = next((extension for extension in FORMATS if to.suffix.lower() == f".{extension}"), None)
     if named is None or to.is_dir():
         if to.exists() and not to.is_dir():
             raise CommandError(

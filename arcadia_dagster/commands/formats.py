@@ -38,18 +38,20 @@ def formats(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.descriptions import problems
 
     home = Home.open()
-    found, warehouse = home.formats(), home.warehouse
+    known_formats, warehouse = home.formats(), home.warehouse
     with complaints():
         if warehouse.exists():
             with warehouse.read() as connection:
-                wrong = problems(connection, found)
+                wrong = problems(connection, known_formats)
         else:
-            wrong = problems(None, found)
-    rows = [(one.name, (sys.modules[type(one).__module__].__doc__ or "").partition("\n")[0]) for one in FORMATS]
-    for described in found.descriptions.formats:
+            wrong = problems(None, known_formats)
+    rows = [
+        (format_.name, (sys.modules[type(format_).__module__].__doc__ or "").partition("\n")[0]) for format_ in FORMATS
+    ]
+    for described in known_formats.descriptions.formats:
         is_shipped = described.comes_with_the_program
         where = f"{described.path.name}, which comes with the program" if is_shipped else str(described.path)
-        over = " and ".join(found.passed_over_by(described))
+        over = " and ".join(known_formats.passed_over_by(described))
         before = f"; it comes before {over}, whose columns it names" if over else ""
         rows.append((described.name, f"described in {where}{before}"))
     if options.json:

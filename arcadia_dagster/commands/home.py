@@ -170,22 +170,22 @@ class Home:
         from arcadia_dagster.landing.routes import RoutesError
         from arcadia_dagster.landing.rules import RulesError
 
-        found: list[str] = []
+        wrong: list[str] = []
         with complaints():
             if self.warehouse.exists():
                 with self.warehouse.read() as connection:
-                    found += problems(connection, self.formats())
+                    wrong += problems(connection, self.formats())
             else:
-                found += problems(None, self.formats())
+                wrong += problems(None, self.formats())
         try:
             self.routes()
         except RoutesError as error:
-            found.append(f"{error}; nothing is taken until it is right")
+            wrong.append(f"{error}; nothing is taken until it is right")
         try:
             self.rules()
         except RulesError as error:
-            found.append(f"{error}; nothing is taken until it is right")
-        return found
+            wrong.append(f"{error}; nothing is taken until it is right")
+        return wrong
 
     @property
     def sandbox(self) -> HomeSandbox | None:
@@ -196,10 +196,10 @@ class Home:
     @property
     def not_configured(self) -> str:
         """The message, with what to type, where no finance service is configured."""
-        told = f"finance is not configured: set {settings.SECRET_VARIABLE}"
+        text = f"finance is not configured: set {settings.SECRET_VARIABLE}"
         if (sandbox := _sandbox_in(self.settings.home / SANDBOX_FOLDER)) is not None:
-            told += f", or for the sandbox of `make run`: export ARCADIA_HOME={shlex.quote(str(sandbox.home))}"
-        return told
+            text += f", or for the sandbox of `make run`: export ARCADIA_HOME={shlex.quote(str(sandbox.home))}"
+        return text
 
     def assert_answers(self, sandbox: HomeSandbox) -> None:
         """Check that the home's sandbox is there: an empty body is not accepted, but only after the token was.

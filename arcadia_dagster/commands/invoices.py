@@ -52,11 +52,13 @@ def explain_invoice(options: argparse.Namespace) -> int:
             return explain_file(options, home, warehouse, home.archive)
         shown = None if options.json else _LINES_SHOWN
         formats = home.formats()
-        found = explain(warehouse, home.archive, invoice, max_lines=shown, formats=formats, recipient=home.recipient)
+        explanation = explain(
+            warehouse, home.archive, invoice, max_lines=shown, formats=formats, recipient=home.recipient
+        )
     if options.json:
-        print_json(found)
+        print_json(explanation)
     else:
-        _print_explanation(found)
+        _print_explanation(explanation)
     return OK
 
 
@@ -106,15 +108,15 @@ def reconcile(options: argparse.Namespace) -> int:
         raise CommandError(home.not_configured, MISUSED)
     warehouse = home.existing_warehouse
     with home.finance_complaints():
-        found = finance.reconcile(warehouse)
+        differences = finance.reconcile(warehouse)
     home.show_changes()
     if options.json:
-        print_json({"differences": [asdict(difference) for difference in found]})
-    elif not found:
+        print_json({"differences": [asdict(difference) for difference in differences]})
+    elif not differences:
         print("finance has what is on record here, to the minor unit")
-    for difference in [] if options.json else found:
+    for difference in [] if options.json else differences:
         print(f"{_of_tenant(difference)}: {difference.what}\n  {difference.advice}")
-    return FAILED if found else OK
+    return FAILED if differences else OK
 
 
 def _of_tenant(difference: "Difference") -> str:
@@ -374,19 +376,24 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
     return FAILED if failed else OK
 
 
-def _print_explanation(found: dict[str, Any]) -> None:
+def _print_explanation(explanation: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
 
     console = new_console()
-    for text in (*_invoice_lines(found), *_finding_lines(found), *_finance_lines(found), *_file_lines(found)):
+    for text in (
+        *_invoice_lines(explanation),
+        *_finding_lines(explanation),
+        *_finance_lines(explanation),
+        *_file_lines(explanation),
+    ):
         console.print(harmless(text), markup=False, soft_wrap=True)
     table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("file line", justify="right", no_wrap=True)
     table.add_column("amount", justify="right", no_wrap=True)
     for name in ("category", "service", "description", "resource"):
         table.add_column(name, overflow="fold", min_width=len(name))
-    for line in found["lines"]:
+    for line in explanation["lines"]:
         category = line["charge_category"] + (f" ({line['tax_basis']})" if line["tax_basis"] else "")
         cells = (line["service_name"], line["description"], line["matched_resource_id"])
         table.add_row(
@@ -395,26 +402,26 @@ def _print_explanation(found: dict[str, Any]) -> None:
             *(_literal(cell) for cell in (category, *cells)),
         )
     console.print(table)
-    if found["totals"] and (more := found["totals"]["line_count"] - len(found["lines"])) > 0:
+    if explanation["totals"] and (more := explanation["totals"]["line_count"] - len(explanation["lines"])) > 0:
         console.print(f"and {more} more lines: use --json")
 
 
-def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
-    invoice, totals = found["invoice"], found["totals"]
+def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
+    invoice, totals = explanation["invoice"], explanation["totals"]
     yield f"Invoice {invoice['external_id']} of {invoice['source']}, account {invoice['account_id']}"
     if totals is None:
-        yield f"  {_why_no_totals(found)}"
+        yield f"  {_why_no_totals(explanation)}"
         return
     yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
     yield f"  {_amounts(totals)}"
-    for one in found["agreement"]:
-        yield f"  {one['words']}" + (f" ({one['target']})" if one["target"] else "")
-    for stated in found["stated"]:
+    for compared in explanation["agreement"]:
+        yield f"  {compared['words']}" + (f" ({compared['target']})" if compared["target"] else "")
+    for stated in explanation["stated"]:
         yield f"  stated by {stated['file_name']}: {_terms(stated)}"
-    yield from _relations(found)
-    for rule in found["rules"]:
+    yield from _relations(explanation)
+    for rule in explanation["rules"]:
         yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
-    for line in found["added_lines"]:
+    for line in explanation["added_lines"]:
         amount = f"{line['amount']} {line['currency']}"
         yield f"  brought to what is stated: {line['service_name'].lower()} of {amount}, for {line['added_by']}"
     for reason in totals["hold_reasons"]:
@@ -425,19 +432,19 @@ def _invoice_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  released though: {reason}"
 
 
-def _finding_lines(found: dict[str, Any]) -> Iterator[str]:
-    for finding in found["findings"]:
+def _finding_lines(explanation: dict[str, Any]) -> Iterator[str]:
+    for finding in explanation["findings"]:
         if finding["kind"] not in _TOLD_ELSEWHERE:
             yield f"  {': '.join(filter(None, (finding['kind'], finding['what'], finding['advice'])))}"
 
 
-def _relations(found: dict[str, Any]) -> Iterator[str]:
+def _relations(explanation: dict[str, Any]) -> Iterator[str]:
     """Who bears it, and which invoices it is about."""
-    for part in found["allocations"]:
+    for part in explanation["allocations"]:
         yield f"  borne by {part['tenant_id']}: {_amounts(part)}"
-    for original in sorted({version["refers_to"] for version in found["versions"] if version["refers_to"]}):
+    for original in sorted({version["refers_to"] for version in explanation["versions"] if version["refers_to"]}):
         yield f"  credit note of {original}"
-    for credit in found["credit_notes"]:
+    for credit in explanation["credit_notes"]:
         yield f"  credited by {credit['external_id']}: {_amounts(credit)}"
 
 
@@ -460,41 +467,41 @@ def _terms(stated: dict[str, Any]) -> str:
     return ", ".join([stated["kind"].replace("_", " "), *sums, *terms])
 
 
-def _why_no_totals(found: dict[str, Any]) -> str:
-    if found["is_stated"]:
+def _why_no_totals(explanation: dict[str, Any]) -> str:
+    if explanation["is_stated"]:
         return "it is registered; its month is not built yet: run `arcadia ingest`"
-    if found["unwanted"] is not None:
-        return f"no document states it any more: {found['unwanted']}"
+    if explanation["unwanted"] is not None:
+        return f"no document states it any more: {explanation['unwanted']}"
     return (
         "no document states it now, and nobody has decided that: leave it in finance. `arcadia formats` and `arcadia status` say "
         "what cannot be read; put that right and run `arcadia ingest`"
     )
 
 
-def _finance_lines(found: dict[str, Any]) -> Iterator[str]:
+def _finance_lines(explanation: dict[str, Any]) -> Iterator[str]:
     yield "Finance"
-    if not found["finance"]:
+    if not explanation["finance"]:
         yield "  nothing was pushed"
-    for record in found["finance"]:
+    for record in explanation["finance"]:
         yield f"  {_finance_line(record)}"
-    for attempt in found["attempts"]:
+    for attempt in explanation["attempts"]:
         answer = f"{attempt['outcome'] or 'no answer recorded'} {attempt['error'] or ''}".strip()
         yield f"  {attempt['intended_at'][:19]} UTC, {attempt['requests'] or 0} requests: {answer}"
 
 
-def _file_lines(found: dict[str, Any]) -> Iterator[str]:
+def _file_lines(explanation: dict[str, Any]) -> Iterator[str]:
     yield "Files"
-    for version in found["versions"]:
+    for version in explanation["versions"]:
         yield f"  {version['status']}: {version['file_name']}, received {version['received_at'][:19]} UTC"
         yield f"    SHA-256 {version['document_sha256']}"
         yield from (f"    in the inbox as {name['inbox_path']}" for name in version["names"] or [])
-    for evidence in found["evidence"]:
+    for evidence in explanation["evidence"]:
         yield f"  evidence: {evidence['file_name']}, received {evidence['received_at'][:19]} UTC"
         yield f"    SHA-256 {evidence['document_sha256']}"
         yield f"    kept in {evidence['archived_at']}"
-    for alias in found["aliases"]:
+    for alias in explanation["aliases"]:
         yield f"  also known as {alias['alias_account_id']}/{alias['alias_external_id']}"
-    for decision in found["decisions"]:
+    for decision in explanation["decisions"]:
         when = decision["decided_at"][:19]
         yield f"{decision['decision']} by {decision['decided_by']} at {when} UTC: {decision['reason']}"
 

@@ -44,15 +44,15 @@ def invoices(options: argparse.Namespace) -> int:
     from arcadia_dagster.finance.standing import OUTSTANDING, InvoiceState
 
     with complaints(ValueError), warehouse.read() as connection:
-        found = listed(connection, home, months)
+        shown = listed(connection, home, months)
     if options.held:
-        found = [one for one in found if one.state is InvoiceState.HELD]
+        shown = [invoice for invoice in shown if invoice.state is InvoiceState.HELD]
     if options.outstanding:
-        found = [one for one in found if one.state in OUTSTANDING]
+        shown = [invoice for invoice in shown if invoice.state in OUTSTANDING]
     if options.json:
-        _print_as_json(found)
-    elif found:
-        _print(found)
+        _print_as_json(shown)
+    elif shown:
+        _print(shown)
         if options.outstanding and not home.settings.finance_secret:
             print(home.not_configured)
     else:
@@ -81,52 +81,54 @@ def listed(
     )
 
 
-def _print_as_json(found: "Sequence[ListedInvoice]") -> None:
+def _print_as_json(shown: "Sequence[ListedInvoice]") -> None:
     from arcadia_dagster.reports.listing import sums
 
-    print_json({"invoices": [one.as_json() for one in found], "totals": [total.as_json() for total in sums(found)]})
+    print_json(
+        {"invoices": [invoice.as_json() for invoice in shown], "totals": [total.as_json() for total in sums(shown)]}
+    )
 
 
-def _print(found: "Sequence[ListedInvoice]") -> None:
+def _print(shown: "Sequence[ListedInvoice]") -> None:
     from arcadia_dagster.billing.currency import format_minor
     from arcadia_dagster.reports.listing import sums
 
-    rows = [_HEADER, *(tuple(map(harmless, _row(one))) for one in found)]
+    rows = [_HEADER, *(tuple(map(harmless, _row(invoice))) for invoice in shown)]
     head, *lines = text_table.lines(rows, right=_AMOUNTS)
     print(head)
-    for one, line in zip(found, lines, strict=True):
+    for invoice, line in zip(shown, lines, strict=True):
         print(line)
-        for reason in one.reasons:
+        for reason in invoice.reasons:
             print(f"    {harmless(reason)}")
     print()
-    for total in sums(found):
+    for total in sums(shown):
         gross, net, tax = (
             format_minor(amount, total.currency) for amount in (total.gross_minor, total.net_minor, total.tax_minor)
         )
         print(f"gross {gross}, net {net}, tax {tax}")
-    print(f"{len(found)} invoice{'' if len(found) == 1 else 's'}; `arcadia explain INVOICE` says where one comes from")
+    print(f"{len(shown)} invoice{'' if len(shown) == 1 else 's'}; `arcadia explain INVOICE` says where one comes from")
 
 
-def _row(one: "ListedInvoice") -> tuple[str, ...]:
+def _row(invoice: "ListedInvoice") -> tuple[str, ...]:
     from arcadia_dagster.reports.listing import major_units
 
     gross, tax = (
-        "" if (amount := major_units(minor, one.currency)) is None else amount
-        for minor in (one.gross_minor, one.tax_minor)
+        "" if (amount := major_units(minor, invoice.currency)) is None else amount
+        for minor in (invoice.gross_minor, invoice.tax_minor)
     )
-    more = f" and {len(one.documents) - 1} more" if len(one.documents) > 1 else ""
-    document = one.documents[0].file_name + more if one.documents else ""
-    currency = one.currency or ""
+    more = f" and {len(invoice.documents) - 1} more" if len(invoice.documents) > 1 else ""
+    document = invoice.documents[0].file_name + more if invoice.documents else ""
+    currency = invoice.currency or ""
     return (
-        f"{one.month:%Y-%m}",
-        one.source,
-        one.account_id,
-        one.external_id,
+        f"{invoice.month:%Y-%m}",
+        invoice.source,
+        invoice.account_id,
+        invoice.external_id,
         currency,
         gross,
         tax,
-        one.state,
-        "" if one.agreement is None else one.agreement.words,
+        invoice.state,
+        "" if invoice.agreement is None else invoice.agreement.words,
         document,
     )
 
@@ -137,7 +139,9 @@ def _rejected(options: argparse.Namespace, home: Home, months: Collection[date] 
     with complaints(), home.warehouse.read() as connection:
         documents, others = rejected(connection, months), not_taken(connection, months)
     if options.json:
-        print_json({"rejected": [one.as_json() for one in documents], "not_taken": [one.as_json() for one in others]})
+        print_json(
+            {"rejected": [file.as_json() for file in documents], "not_taken": [file.as_json() for file in others]}
+        )
     elif documents or others:
         _print_rejected(documents, others, home)
     else:
@@ -148,11 +152,11 @@ def _rejected(options: argparse.Namespace, home: Home, months: Collection[date] 
 def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[NotTaken]", home: Home) -> None:
     from arcadia_dagster.reports.listing import short_hash
 
-    for one in documents:
-        for path in one.inbox_paths or (one.file_name,):
+    for document in documents:
+        for path in document.inbox_paths or (document.file_name,):
             print(harmless(path))
-        print(f"    rejected: {harmless(one.reason)}")
-        print(f"    received {one.received_at:%Y-%m-%d %H:%M} UTC, SHA-256 {short_hash(one.document_sha256)}")
+        print(f"    rejected: {harmless(document.reason)}")
+        print(f"    received {document.received_at:%Y-%m-%d %H:%M} UTC, SHA-256 {short_hash(document.document_sha256)}")
     for other in others:
         print(f"{harmless(other.inbox_path)}\n    not taken: {harmless(other.problem)}")
     print()

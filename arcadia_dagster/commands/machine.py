@@ -216,8 +216,10 @@ def _records(home: Home) -> str:
     archive = home.archive
     damaged = unsound_records(home.warehouse, archive, every=True)
     if damaged:
-        told = "; ".join(harmless(f"{name}: {damage}") for name, damage in damaged.values())
-        raise CommandError(f"{len(damaged)} damaged, nothing of their documents is pushed: {told}; {RESTORE}")
+        names_and_damage = "; ".join(harmless(f"{name}: {damage}") for name, damage in damaged.values())
+        raise CommandError(
+            f"{len(damaged)} damaged, nothing of their documents is pushed: {names_and_damage}; {RESTORE}"
+        )
     return f"{len(archive.records())} documents in the archive, the record of each is whole"
 
 
@@ -259,12 +261,12 @@ def _formats(home: Home) -> str:
     kept: set[str] = set()
     if warehouse.exists():
         with warehouse.read() as connection:
-            found, kept = problems(connection, formats), kept_documents(connection)
+            wrong, kept = problems(connection, formats), kept_documents(connection)
     else:
-        found = problems(None, formats)
-    if found:
-        raise CommandError("; ".join(found))
-    names = ", ".join(one.name for one in formats.descriptions.formats)
+        wrong = problems(None, formats)
+    if wrong:
+        raise CommandError("; ".join(wrong))
+    names = ", ".join(format_.name for format_ in formats.descriptions.formats)
     held = f"; of {len(kept)} the invoices are held, read otherwise now: `arcadia status`" if kept else ""
     return f"described in {home.settings.formats} or shipped: {names}{held}"
 
@@ -285,12 +287,12 @@ def _findings(home: Home) -> Iterator[Verdict]:
 
     try:
         with complaints(), home.existing_warehouse.read() as connection:
-            found = waiting(connection, home.recipient)
+            findings = waiting(connection, home.recipient)
     except CommandError:
         # The verdict about the warehouse says why.
         return
-    advice = {one.kind: one.advice for one in found}
-    counts = Counter(one.kind for one in found)
+    advice = {finding.kind: finding.advice for finding in findings}
+    counts = Counter(finding.kind for finding in findings)
     if counts:
         words = "; ".join(f"{kind}: {count} found: {advice[kind]}" for kind, count in counts.items())
         yield Verdict("findings", "note", words)

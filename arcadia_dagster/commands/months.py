@@ -163,7 +163,7 @@ class _Standing:
         from arcadia_dagster.reports.close import accounts, close
         from arcadia_dagster.reports.witnesses import agreements
 
-        found: list[Finding] = []
+        findings: list[Finding] = []
         damaged: dict[str, tuple[str, str]] = {}
         closed = None
         agreed: Mapping[InvoiceKey, Agreement] = {}
@@ -177,10 +177,10 @@ class _Standing:
                     if lists_findings:
                         from arcadia_dagster.reports.findings import of_close, waiting
 
-                        found = waiting(connection, home.recipient)
-                        found += of_close(closed, closed.open if closed.is_due else ())
+                        findings = waiting(connection, home.recipient)
+                        findings += of_close(closed, closed.open if closed.is_due else ())
                     agreed = agreements(connection, target_of(home.settings.finance_url))
-        return cls(closed, damaged, home.problems(), found, agreed)
+        return cls(closed, damaged, home.problems(), findings, agreed)
 
     def as_json(self) -> dict[str, Any]:
         damaged = [
@@ -188,8 +188,10 @@ class _Standing:
             for sha256, (name, damage) in self.damaged.items()
         ]
         closed = {} if self.close is None else {"close": self.close.as_json()}
-        findings = {} if self.close is None else {"findings": [one.as_json() for one in self.findings]}
-        agreed = [{"invoice": invoice.name, "agreement": one.words} for invoice, one in self.agreements.items()]
+        findings = {} if self.close is None else {"findings": [finding.as_json() for finding in self.findings]}
+        agreed = [
+            {"invoice": invoice.name, "agreement": agreement.words} for invoice, agreement in self.agreements.items()
+        ]
         return {**closed, **findings, "agreements": agreed, "damaged_records": damaged, "problems": list(self.problems)}
 
     def lines(self) -> Iterator[str]:
@@ -206,14 +208,16 @@ class _Standing:
 
     def _agreed(self) -> Iterator[str]:
         """What lines, statements and finance come to: each invoice of which they part, and of the others how many there are."""
-        parting = [f"{invoice.name}: {one.words}" for invoice, one in self.agreements.items() if one.parts]
+        parting = [
+            f"{invoice.name}: {agreement.words}" for invoice, agreement in self.agreements.items() if agreement.parts
+        ]
         # Invoices are looked at newest month first.
         yield from parting[: -_PARTING_SHOWN - 1 : -1]
         if len(parting) > _PARTING_SHOWN:
             yield f"and {len(parting) - _PARTING_SHOWN} more that part: `arcadia invoices` lists them"
-        agreed = Counter(one.words for one in self.agreements.values() if not one.parts)
+        agreed = Counter(agreement.words for agreement in self.agreements.values() if not agreement.parts)
         for words, count in agreed.most_common():
-            names = [invoice.name for invoice, one in self.agreements.items() if one.words == words]
+            names = [invoice.name for invoice, agreement in self.agreements.items() if agreement.words == words]
             yield f"{', '.join(names) if count <= _NAMED else f'{count} invoices'}: {words}"
 
 
@@ -225,11 +229,11 @@ def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, i
     warehouse = home.warehouse
     with complaints(ValueError):
         exists = warehouse.exists()
-        found: list[MonthStatus] = status(warehouse, target_of(home.settings.finance_url)) if exists else []
+        months: list[MonthStatus] = status(warehouse, target_of(home.settings.finance_url)) if exists else []
     standing = (
         _Standing.of(home, warehouse, exists=exists, lists_findings=as_json) if is_whole else _Standing(None, {}, [])
     )
-    shown = [month for month in found if only is None or month.month in only or month.rejected]
+    shown = [month for month in months if only is None or month.month in only or month.rejected]
     if as_json:
         print_json({"months": [month.as_json() for month in shown], **(standing.as_json() if is_whole else {})})
         return OK
@@ -244,7 +248,7 @@ def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, i
     return OK
 
 
-def _print_months(found: "Sequence[MonthStatus]") -> None:
+def _print_months(months: "Sequence[MonthStatus]") -> None:
     from rich import box
     from rich.measure import Measurement
     from rich.table import Table
@@ -259,7 +263,7 @@ def _print_months(found: "Sequence[MonthStatus]") -> None:
     table.add_column("currency", no_wrap=True)
     for name in ("gross", "net", "tax", "pushed", "held", "rejected"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    for month in found:
+    for month in months:
         amounts = [
             "\n".join(f"{from_minor(getattr(sums, f'{name}_minor'), sums.currency):,}" for sums in month.sums)
             for name in ("gross", "net", "tax")

@@ -24,12 +24,12 @@ def copy(options: argparse.Namespace) -> int:
         with new_console(stderr=True).status("copying") as shown:
             copied = copy(source, target, told=lambda table: shown.update(f"copying {table}"))
     if options.json:
-        tables = [{"table": one.table, "rows": one.rows, "months": one.months} for one in copied]
+        tables = [{"table": table.table, "rows": table.rows, "months": table.months} for table in copied]
         print_json({"from": source.name, "to": target.name, "tables": tables})
         return OK
-    for one in copied:
-        months = f" in {one.months:,} months" if one.months else ""
-        print(f"{one.table:<18} {one.rows:>12,} rows{months}")
+    for table in copied:
+        months = f" in {table.months:,} months" if table.months else ""
+        print(f"{table.table:<18} {table.rows:>12,} rows{months}")
     print(
         "counts, sums and checksums of every table and month are the same in both; set ARCADIA_WAREHOUSE to the new one"
     )

@@ -79,15 +79,15 @@ def decide(
         record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
-            found, _ = landing.read([document], {document_sha256: record})
+            arrivals, _ = landing.read([document], {document_sha256: record})
             if is_new:
                 landing.note({document_sha256: [event]})
-            return landing.register_again(archive.record(document_sha256), found)
+            return landing.register_again(archive.record(document_sha256), arrivals)
 
 
 def _with(record: Record, event: Event) -> tuple[Record, bool]:
     """The record with the decision, and whether the decision is new: the same one again is not."""
-    if any(timeless(known) == timeless(event) for known in record.of("decided")):
+    if any(timeless(earlier) == timeless(event) for earlier in record.of("decided")):
         return record, False
     return replace(record, events=(*record.events, event)), True
 
@@ -125,13 +125,13 @@ def assert_known(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey
         DecisionError: It is not, or does not.
     """
     with warehouse.read() as connection:
-        known = connection.execute(
+        registered = connection.execute(
             "SELECT count(*) FROM documents WHERE document_sha256 = ?", [document_sha256]
         ).fetchone()
         stated = connection.execute(
             "SELECT source, account_id, external_id FROM document_invoices WHERE document_sha256 = ?", [document_sha256]
         ).fetchall()
-    if known == (0,):
+    if registered == (0,):
         raise DecisionError(f"there is no document {document_sha256}")
     if invoice is not None and invoice not in stated:
         raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")

@@ -68,8 +68,8 @@ def mend(
         mended = archive.record(document_sha256)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
-            found, _ = landing.read([document], {document_sha256: mended})
-            return landing.register_again(mended, found), lost
+            arrivals, _ = landing.read([document], {document_sha256: mended})
+            return landing.register_again(mended, arrivals), lost
 
 
 def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:

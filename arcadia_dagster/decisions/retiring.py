@@ -90,8 +90,8 @@ def retire(
 def _not_registered(warehouse: Warehouse, archive: Archive, name: str) -> list[str]:
     """The archive's documents that the warehouse does not know and that were read by the description last."""
     with warehouse.read() as connection:
-        known = {sha256 for (sha256,) in connection.execute("SELECT document_sha256 FROM documents").fetchall()}
-    records = (archive.record(sha256) for sha256 in sorted(archive.records().keys() - known))
+        registered = {sha256 for (sha256,) in connection.execute("SELECT document_sha256 FROM documents").fetchall()}
+    records = (archive.record(sha256) for sha256 in sorted(archive.records().keys() - registered))
     return [
         record.document_sha256
         for record in records
@@ -109,7 +109,7 @@ def _read_otherwise(
             raise DecisionError(f"the records of documents {', '.join(damaged)} are damaged; see `arcadia status`")
         with reader_as_landed(warehouse, formats) as reader:
             landing = Landing(warehouse, archive, reader)
-            found, _ = landing.read([archive.examine(sha256) for sha256 in documents], records)
-            readable = [one for one in found if one.reading.reason is None and not one.is_kept]
+            arrivals, _ = landing.read([archive.examine(sha256) for sha256 in documents], records)
+            readable = [arrival for arrival in arrivals if arrival.reading.reason is None and not arrival.is_kept]
             months = landing.register(readable) if readable else set()
-        return months, [one.record.document_sha256 for one in readable]
+        return months, [arrival.record.document_sha256 for arrival in readable]

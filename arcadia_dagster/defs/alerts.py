@@ -151,10 +151,10 @@ def _checks(
 def _latest(instance: dg.DagsterInstance, own: OwnRuns, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
     """The check's latest evaluation, but for those of another code location, whose assets may have the same keys."""
     cursor = None
-    while found := instance.event_log_storage.get_asset_check_execution_history(
+    while records := instance.event_log_storage.get_asset_check_execution_history(
         key, limit=1, cursor=cursor, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
     ):
-        [record] = found
+        [record] = records
         run = instance.get_run_by_id(record.run_id)
         if run is None or not own.is_elsewhere(run):
             return record.evaluation
@@ -176,11 +176,11 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
         # An earlier version evaluated it without findings: the next evaluation has them.
         return None
     shown = listed.data if isinstance(listed, dg.JsonMetadataValue) and isinstance(listed.data, list) else []
-    found: dict[str, Cause] = {}
+    by_identity: dict[str, Cause] = {}
     for finding in map(Finding.of_json, shown):
         cause = Cause(finding.identity, finding.subject, finding.what, finding.command)
-        found.setdefault(cause.identity, cause)
-    causes = tuple(found.values()) or (
+        by_identity.setdefault(cause.identity, cause)
+    causes = tuple(by_identity.values()) or (
         Cause(identity_of(evaluation.description or ""), name, evaluation.description or ""),
     )
     counts = [value.value for key, value in evaluation.metadata.items() if key in {"found", "missing"}]
@@ -198,7 +198,7 @@ def _check(ui_url: str, name: str, evaluation: dg.AssetCheckEvaluation) -> Subje
 
 def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[dg.EventLogRecord]:
     """The runs that succeeded or failed, in the order of their records; the latest of each kind where `after` is None."""
-    found: list[dg.EventLogRecord] = []
+    ends: list[dg.EventLogRecord] = []
     known_up_to: list[int] = []
     for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
         records = instance.fetch_run_status_changes(
@@ -206,13 +206,11 @@ def _ends(instance: dg.DagsterInstance, limit: int, after: int | None) -> list[d
             limit=limit,
             ascending=after is not None,
         ).records
-        found += records
+        ends += records
         if len(records) == limit and after is not None:
             known_up_to.append(records[-1].storage_id)
     last = min(known_up_to, default=None)
-    return sorted(
-        (one for one in found if last is None or one.storage_id <= last), key=lambda record: record.storage_id
-    )
+    return sorted((end for end in ends if last is None or end.storage_id <= last), key=lambda record: record.storage_id)
 
 
 def _run(

@@ -153,15 +153,15 @@ def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> d
     """For each account: how many invoices have lines and a statement that agree, and their share of the spend."""
     with warehouse.get().read() as connection:
         shares = connection.execute(SHARES).df()
-        found = findings.find(connection, findings.NOT_STATED, None)
+        not_stated = findings.find(connection, findings.NOT_STATED, None)
     summary = f"{shares['with_a_second_witness'].sum()} of {shares['invoices'].sum()} invoices have a second witness"
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not not_stated,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{summary}; not stated: {_description(found)}" if found else summary,
+        description=f"{summary}; not stated: {_description(not_stated)}" if not_stated else summary,
         metadata={
-            "found": len(found),
-            **_listed(found),
+            "found": len(not_stated),
+            **_listed(not_stated),
             **({} if shares.empty else {"second_witnesses": preview.as_table(shares.head(preview.PREVIEW_ROWS))}),
         },
     )
@@ -174,17 +174,19 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
     except ConfigurationFailure as failure:
         return dg.AssetCheckResult(passed=False, description=str(failure))
     with store.read() as connection:
-        found = findings.find(connection, findings.MISSING, recipient)
+        missing = findings.find(connection, findings.MISSING, recipient)
     if not finance.is_configured:
         return dg.AssetCheckResult(
-            passed=True, description=f"finance not configured, {len(found)} waiting", metadata={"waiting": len(found)}
+            passed=True,
+            description=f"finance not configured, {len(missing)} waiting",
+            metadata={"waiting": len(missing)},
         )
-    needs_a_person = any(one.facts["state"] in {*NEEDS_A_PERSON, REROUTED} for one in found)
+    needs_a_person = any(finding.facts["state"] in {*NEEDS_A_PERSON, REROUTED} for finding in missing)
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not missing,
         severity=dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN,
-        description=_description(found),
-        metadata={"missing": len(found), **_listed(found)},
+        description=_description(missing),
+        metadata={"missing": len(missing), **_listed(missing)},
     )
 
 
@@ -287,31 +289,31 @@ def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: Finan
         return dg.AssetCheckResult(
             passed=False, check_name=check.kind.name, asset_key=check.asset, description=str(failure)
         )
-    found = findings.find(connection, check.kind, recipient)
+    results = findings.find(connection, check.kind, recipient)
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not results,
         check_name=check.kind.name,
         asset_key=check.asset,
         severity=check.severity,
-        description=_description(found),
-        metadata={"found": len(found), **_listed(found)},
+        description=_description(results),
+        metadata={"found": len(results), **_listed(results)},
     )
 
 
-def _description(found: Sequence[Finding]) -> str:
-    if not found:
+def _description(listed: Sequence[Finding]) -> str:
+    if not listed:
         return "nothing found"
-    months = sorted({one.facts["month"] for one in found if "month" in one.facts}, reverse=True)
+    months = sorted({finding.facts["month"] for finding in listed if "month" in finding.facts}, reverse=True)
     named = ", ".join(months[:_SHOWN_MONTHS]) + (" ..." if len(months) > _SHOWN_MONTHS else "")
-    return f"{len(found)} found{f' in {named}' if named else ''}: {found[0].advice}"
+    return f"{len(listed)} found{f' in {named}' if named else ''}: {listed[0].advice}"
 
 
-def _listed(found: Sequence[Finding]) -> dict[str, dg.MetadataValue]:
+def _listed(listed: Sequence[Finding]) -> dict[str, dg.MetadataValue]:
     """The first findings: as a table for people, and as they are for programs, such as the sensor that tells the webhook."""
-    if not found:
+    if not listed:
         return {}
-    shown = found[: preview.PREVIEW_ROWS]
+    shown = listed[: preview.PREVIEW_ROWS]
     return {
-        "list": preview.texts_as_table([one.facts for one in shown]),
-        FINDINGS: dg.JsonMetadataValue([one.as_json() for one in shown]),
+        "list": preview.texts_as_table([finding.facts for finding in shown]),
+        FINDINGS: dg.JsonMetadataValue([finding.as_json() for finding in shown]),
     }

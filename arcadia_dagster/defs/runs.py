@@ -64,8 +64,8 @@ def range_tags(months: Sequence[date]) -> dict[str, str]:
 
 def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
     """The run's first and last partition by their keys, whatever these are; empty where it has none."""
-    one = run.tags.get(PARTITION_NAME_TAG, "")
-    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, one), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, one)
+    only = run.tags.get(PARTITION_NAME_TAG, "")
+    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, only), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, only)
 
 
 def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) -> set[date]:

@@ -144,25 +144,25 @@ def _works(
         if changed := changed_records(connection, landing.get_archive()):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
             due.setdefault(present, []).extend(states)
-    found = landing.get_inboxes().look(
+    in_inbox = landing.get_inboxes().look(
         known,
         now_ns=time.time_ns(),
         settle_seconds=landing.settle_seconds,
         until=time.monotonic() + _TICK_LOOK_SECONDS,
         resume=resume or None,
     )
-    add_files(due, found.complete, first=first, present=present)
+    add_files(due, in_inbox.complete, first=first, present=present)
     todo = {month: parts for month, parts in due.items() if month not in without}
-    return plan(todo, longest=MONTHS_PER_RUN), found
+    return plan(todo, longest=MONTHS_PER_RUN), in_inbox
 
 
-def _note(context: dg.SensorEvaluationContext, landing: LandingResource, found: Look[Arriving]) -> None:
+def _note(context: dg.SensorEvaluationContext, landing: LandingResource, in_inbox: Look[Arriving]) -> None:
     """Note where the next look goes on, and tell in the log which inboxes cannot be looked at."""
-    if (found.resume or "") != (context.cursor or ""):
-        context.update_cursor(found.resume or "")
+    if (in_inbox.resume or "") != (context.cursor or ""):
+        context.update_cursor(in_inbox.resume or "")
     for place in landing.names:
-        if place in found.problems:
-            context.log.warning(found.problems[place])
+        if place in in_inbox.problems:
+            context.log.warning(in_inbox.problems[place])
 
 
 def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:

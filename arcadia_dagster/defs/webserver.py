@@ -96,8 +96,9 @@ def _serve(
         ) as process:
             app = GuardedWebserver(process, names, path_prefix, live_data_poll_rate).create_asgi_app()
             port = port or _DEFAULT_PORT
-            told = f"serving the Dagster UI on http://{host}:{port}{path_prefix}, by the names {', '.join(sorted(names.hosts))}"
-            logging.getLogger("dagster-webserver").info(told)
+            address = f"http://{host}:{port}{path_prefix}"
+            started = f"serving the Dagster UI on {address}, by the names {', '.join(sorted(names.hosts))}"
+            logging.getLogger("dagster-webserver").info(started)
             uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
 
 

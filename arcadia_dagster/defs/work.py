@@ -44,11 +44,11 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     """The stale months, each with the versions of its stages: what a run for it would start from."""
     behind = stale(connection)
     rows = connection.execute("SELECT invoice_month, stage, version FROM stage_versions").fetchall()
-    found: dict[date, dict[str, int]] = {month: {} for month in behind}
+    versions: dict[date, dict[str, int]] = {month: {} for month in behind}
     for month, stage, version in rows:
-        if month in found:
-            found[month][stage] = version
-    return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in found.items()}
+        if month in versions:
+            versions[month][stage] = version
+    return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in versions.items()}
 
 
 def add_files(due: dict[date, list[str]], files: Iterable[Arriving], *, first: date, present: date) -> None:
@@ -84,13 +84,13 @@ def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:
 
 def stretches(months: Iterable[date], *, longest: int) -> list[list[date]]:
     """The months in stretches of adjacent ones, in order."""
-    found: list[list[date]] = []
+    runs: list[list[date]] = []
     for month in sorted(set(months)):
-        if found and next_month(found[-1][-1]) == month and len(found[-1]) < longest:
-            found[-1].append(month)
+        if runs and next_month(runs[-1][-1]) == month and len(runs[-1]) < longest:
+            runs[-1].append(month)
         else:
-            found.append([month])
-    return found
+            runs.append([month])
+    return runs
 
 
 def _digest(parts: object) -> str:

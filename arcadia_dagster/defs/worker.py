@@ -16,10 +16,10 @@ def _app() -> Celery:
             raise TypeError(
                 "DAGSTER_HOME names a dagster.yaml whose runs are not launched by Celery: see docs/scale-out.md"
             )
-        found = launcher.celery
-    create_execute_job_task(found)
-    create_resume_job_task(found)
-    return found
+        app = launcher.celery
+    create_execute_job_task(app)
+    create_resume_job_task(app)
+    return app
 
 
 app = _app()

@@ -300,8 +300,8 @@ class FinanceClient:
 
     def _harmless_id(self, value: object) -> str | None:
         """An id that can be kept and shown; None where it repeats our secret or a token."""
-        found = _usable_id(value)
-        return found if found is not None and self._mint.redact(found) == found else None
+        usable = _usable_id(value)
+        return usable if usable is not None and self._mint.redact(usable) == usable else None
 
 
 def _usable_target(base_url: str, *, allow_http: bool) -> str:

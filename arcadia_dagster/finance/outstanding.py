@@ -119,7 +119,7 @@ def ready_sql(
             f"(source, account_id) IN ({row_list((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
         )
     if invoices is not None:
-        rows = row_list((one.source, one.account_id, one.external_id) for one in invoices)
+        rows = row_list((invoice.source, invoice.account_id, invoice.external_id) for invoice in invoices)
         named = rows or "(NULL, NULL, NULL)"
         conditions.append(f"(ready.source, ready.account_id, ready.invoice_external_id) IN ({named})")
     return f"""
@@ -238,12 +238,14 @@ def parts(
         FROM ({ready_sql(recipient, months)}) ORDER BY source, account_id, invoice_external_id, tenant_id, external_id
         """,
     )
-    found: dict[InvoiceKey, list[Part]] = {}
+    of_invoices: dict[InvoiceKey, list[Part]] = {}
     for row in rows:
         standing = InvoiceState(row["standing"])
         part = Part(row["tenant_id"], row["external_id"], standing, _reason(standing, row))
-        found.setdefault(InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"]), []).append(part)
-    return found
+        of_invoices.setdefault(InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"]), []).append(
+            part
+        )
+    return of_invoices
 
 
 def _reason(standing: InvoiceState, row: Mapping[str, Any]) -> str | None:

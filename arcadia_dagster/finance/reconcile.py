@@ -189,7 +189,7 @@ def listed(
     Raises:
         ConfigurationFailure: Something among them is no invoice.
     """
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows_of: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         source = row["source"]
         if isinstance(source, str) and source in sources:
@@ -199,8 +199,8 @@ def listed(
                     "finance lists something that is no invoice, ids being text or integers and amounts integers: "
                     f"{show(json.dumps(row, ensure_ascii=False))}; check SKYAI_FINANCE_LIST_PATH"
                 )
-            found.setdefault((source, normal["external_id"]), []).append(normal)
-    return found
+            rows_of.setdefault((source, normal["external_id"]), []).append(normal)
+    return rows_of
 
 
 def _normal(row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -219,7 +219,10 @@ def by_row(ours: Iterable[OnRecord]) -> dict[tuple[str, str], OnRecord]:
     """Our invoices by source and id, as finance tells them apart; of several accounts, the one that should be there."""
     return {
         (invoice.key.source, invoice.key.external_id): invoice
-        for invoice in sorted(ours, key=lambda one: (one.is_ready, one.unwanted is None, one.body is not None, one.key))
+        for invoice in sorted(
+            ours,
+            key=lambda invoice: (invoice.is_ready, invoice.unwanted is None, invoice.body is not None, invoice.key),
+        )
     }
 
 
@@ -242,12 +245,16 @@ def settle(
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
     """
-    unwanted = [one for one in ours if one.unwanted and (one.finance_invoice_id is not None or one.is_uncertain)]
+    unwanted = [
+        invoice
+        for invoice in ours
+        if invoice.unwanted and (invoice.finance_invoice_id is not None or invoice.is_uncertain)
+    ]
     known = by_row(ours)
     gone = [
-        one.key
-        for one in unwanted
-        if (row := (one.key.source, one.key.external_id)) not in theirs or known[row] is not one
+        invoice.key
+        for invoice in unwanted
+        if (row := (invoice.key.source, invoice.key.external_id)) not in theirs or known[row] is not invoice
     ]
     if not gone:
         return
@@ -270,12 +277,12 @@ def differences(
         show: Makes somebody else's words fit to be shown.
     """
     known = by_row(ours)
-    found = [
-        Difference(tenant_id, *key, *told)
+    differing = [
+        Difference(tenant_id, *key, *difference)
         for key, invoice in known.items()
-        if (told := _difference(invoice, theirs.get(key, []), show)) is not None
+        if (difference := _difference(invoice, theirs.get(key, []), show)) is not None
     ]
-    found += [
+    differing += [
         Difference(
             tenant_id,
             show(source),
@@ -286,7 +293,7 @@ def differences(
         for (source, external_id), rows in theirs.items()
         if (source, external_id) not in known
     ]
-    return sorted(found)
+    return sorted(differing)
 
 
 def _difference(
@@ -307,20 +314,20 @@ def _difference(
             f"`arcadia explain {_name(invoice)}` says why",
         )
     (row,) = rows
-    found = [
+    fields = [
         f"{field} is {show(str(row[field]))} in finance and {invoice.body[field]} here"
         for field in _COMPARED
         if row[field] != invoice.body[field]
     ]
     if invoice.finance_invoice_id not in {None, row["invoice_id"]}:
-        found.append(f"its id is {ids} in finance and {invoice.finance_invoice_id} here")
-    there = "; ".join(found) + (invoice.compared(row) if found else "")
+        fields.append(f"its id is {ids} in finance and {invoice.finance_invoice_id} here")
+    there = "; ".join(fields) + (invoice.compared(row) if fields else "")
     if invoice.missing is not None:
         there = there or "its amounts are the same there"
         return f"finance has it as {ids}, but did not confirm it as it is now: {invoice.missing}; {there}", _push(
             invoice
         )
-    return (there, _again(invoice)) if found else None
+    return (there, _again(invoice)) if fields else None
 
 
 def _unlisted_difference(invoice: OnRecord) -> tuple[str, str] | None:

@@ -156,14 +156,14 @@ class FinanceResource:
             )
         with warehouse.hold("delivery"), self.client() as client:
             ours = on_record(warehouse, recipient)
-            sources = {one.key.source for one in ours}
-            found: list[Difference] = []
-            for tenant_id in sorted({self.tenant_id, *(one.key.tenant_id for one in ours)}):
-                of_tenant = [one for one in ours if one.key.tenant_id == tenant_id]
+            sources = {invoice.key.source for invoice in ours}
+            differing: list[Difference] = []
+            for tenant_id in sorted({self.tenant_id, *(invoice.key.tenant_id for invoice in ours)}):
+                of_tenant = [invoice for invoice in ours if invoice.key.tenant_id == tenant_id]
                 rows = listed(client.list_invoices(path, tenant_id), sources, client.quoted)
                 settle(warehouse, recipient, of_tenant, rows)
-                found += differences(tenant_id, of_tenant, rows, client.quoted)
-            return found
+                differing += differences(tenant_id, of_tenant, rows, client.quoted)
+            return differing
 
     def outstanding(self, warehouse: Warehouse, *, due_at: datetime | None = None) -> dict[date, int]:
         """How many ready invoices finance does not have as they are now, by month.

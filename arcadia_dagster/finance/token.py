@@ -220,7 +220,7 @@ class TokenMint:
 def _spellings(secret: str) -> list[str]:
     """How a text from outside may write the secret, the longest first."""
     raw = secret.encode()
-    found = {
+    spellings = {
         secret,
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
@@ -233,7 +233,7 @@ def _spellings(secret: str) -> list[str]:
         base64.b64encode(raw).decode().rstrip("="),
         base64.urlsafe_b64encode(raw).decode().rstrip("="),
     }
-    return sorted(found, key=len, reverse=True)
+    return sorted(spellings, key=len, reverse=True)
 
 
 def _pieces(text: str) -> set[str]:

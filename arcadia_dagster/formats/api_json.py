@@ -213,10 +213,10 @@ class StatingLayout(ApiLayout, Statements):
 
     def statements(self, path: Path) -> list[InvoiceStatement]:
         """See `reading.statements.Statements`; a repeated invoice counts once."""
-        found: dict[str, InvoiceStatement] = {}
-        for one in self.stated(Node(self.document(path))):
-            found.setdefault(one.external_id, one)
-        return list(found.values())
+        by_id: dict[str, InvoiceStatement] = {}
+        for invoice in self.stated(Node(self.document(path))):
+            by_id.setdefault(invoice.external_id, invoice)
+        return list(by_id.values())
 
 
 def credited_sql(amount: str, *, is_credit: str, total: str) -> str:
@@ -262,7 +262,7 @@ def list_in(document: dict[str, Any], name: str) -> list[Any]:
     Raises:
         UnreadableError: It is none, or empty.
     """
-    found = document.get(name)
-    if not isinstance(found, list) or not found:
-        raise UnreadableError(f"{name}: {found!r:.60}; expected a list of at least one")
-    return found
+    members = document.get(name)
+    if not isinstance(members, list) or not members:
+        raise UnreadableError(f"{name}: {members!r:.60}; expected a list of at least one")
+    return members

@@ -56,7 +56,7 @@ class _Summaries(StatementsOnly):
         document = Node(exact_json_object(path))
         if document.text("NextToken"):
             raise UnreadableError("NextToken: the list goes on, and the rest of it is not here; expected all of it")
-        return [_statement(one) for one in document.list(_LIST) if one.text("InvoiceType") != _RECEIPT]
+        return [_statement(summary) for summary in document.list(_LIST) if summary.text("InvoiceType") != _RECEIPT]
 
 
 def _statement(invoice: Node) -> InvoiceStatement:
@@ -89,12 +89,12 @@ def _statement(invoice: Node) -> InvoiceStatement:
         taxes=tuple(
             StatedTax(
                 category=None,
-                rate=one.amount("Rate"),
+                rate=tax.amount("Rate"),
                 taxable=None,
-                amount=_signed(one.amount("Amount"), sign),
-                reason=one.text("Description"),
+                amount=_signed(tax.amount("Amount"), sign),
+                reason=tax.text("Description"),
             )
-            for one in taxes.list("Breakdown", default=())
+            for tax in taxes.list("Breakdown", default=())
         ),
         issued_on=invoice.day("IssuedDate"),
         due_on=invoice.day("DueDate"),

@@ -54,8 +54,8 @@ class AzureInvoices:
 
     def recognise(self, head: Head) -> "_Invoices | None":
         """Known by invoices of the type that Azure gives them, or with the beginning of their period, and nothing else."""
-        found = list(_invoices_in(head.json))
-        return _Invoices() if found and all(map(_is_invoice, found)) else None
+        invoices = list(_invoices_in(head.json))
+        return _Invoices() if invoices and all(map(_is_invoice, invoices)) else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """The document tells all itself."""
@@ -67,9 +67,9 @@ class _Invoices(StatementsOnly):
         document = exact_json(path)
         if isinstance(document, dict) and document.get("nextLink"):
             raise UnreadableError("nextLink: the list goes on, and the rest of it is not here; expected all of it")
-        found = list(_invoices_in(document))
-        place = "invoice" if len(found) > 1 else "the document"
-        return [_statement(_node(one, number, place)) for number, one in enumerate(found, start=1)]
+        invoices = list(_invoices_in(document))
+        place = "invoice" if len(invoices) > 1 else "the document"
+        return [_statement(_node(invoice, number, place)) for number, invoice in enumerate(invoices, start=1)]
 
 
 def _node(invoice: dict[str, Any], number: int, place: str) -> Node:
@@ -84,13 +84,13 @@ def _invoices_in(document: object) -> Iterator[dict[str, Any]]:
     if isinstance(document, dict):
         document = document.get("value", [document])
     if isinstance(document, list):
-        yield from (one for one in document if isinstance(one, dict))
+        yield from (member for member in document if isinstance(member, dict))
 
 
-def _is_invoice(found: dict[str, Any]) -> bool:
-    properties = found.get("properties")
-    members = found | properties if isinstance(properties, dict) else found
-    type_ = found.get("type")
+def _is_invoice(member: dict[str, Any]) -> bool:
+    properties = member.get("properties")
+    members = member | properties if isinstance(properties, dict) else member
+    type_ = member.get("type")
     return _KNOWN_BY in members or (isinstance(type_, str) and _TYPE.fullmatch(type_.strip()) is not None)
 
 
@@ -102,12 +102,12 @@ def _statement(invoice: Node) -> InvoiceStatement:
     )
     gross = billed if total is None else total
     status = _meaning(invoice, "status", _STATES, "issued")
-    found = [
+    currencies = [
         code
         for name in ("totalAmount", "billedAmount", "amountDue")
         if (code := invoice.object(name).text("currency")) is not None
     ]
-    if not found:
+    if not currencies:
         raise UnreadableError(f"{invoice.place}: totalAmount, currency: missing; expected an ISO 4217 code")
     credits_ = [
         amount
@@ -118,7 +118,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
         source=_SOURCE,
         account_id=invoice.text("billingProfileId") or _account(invoice.text("id")),
         external_id=invoice.needed_text("name"),
-        currency=found[0],
+        currency=currencies[0],
         kind=kind,
         status=status,
         gross=gross,
@@ -147,8 +147,8 @@ def _money(invoice: Node, name: str, sign: int) -> Decimal | None:
 
 def _account(resource_id: str | None) -> str | None:
     """The billing account that an invoice's own id begins with."""
-    found = None if resource_id is None else _ACCOUNT.fullmatch(resource_id)
-    return None if found is None else found["account"]
+    match = None if resource_id is None else _ACCOUNT.fullmatch(resource_id)
+    return None if match is None else match["account"]
 
 
 def _day(invoice: Node, name: str) -> date | None:

@@ -25,9 +25,11 @@ class AzureManifest:
 
     def recognise(self, head: Head) -> "_Manifest | None":
         """Known by its list of blobs, and by what it says of the export."""
-        found = head.json
+        manifest = head.json
         is_manifest = (
-            isinstance(found, dict) and "blobs" in found and ("exportConfig" in found or "manifestVersion" in found)
+            isinstance(manifest, dict)
+            and "blobs" in manifest
+            and ("exportConfig" in manifest or "manifestVersion" in manifest)
         )
         return _Manifest() if is_manifest else None
 

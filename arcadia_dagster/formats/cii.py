@@ -68,7 +68,9 @@ def read_cii(root: Element) -> EInvoice:
         terms=settlement.text_at("SpecifiedTradePaymentTerms/Description"),
         purchase_order=agreement.text_at("BuyerOrderReferencedDocument/IssuerAssignedID"),
         preceding=tuple(
-            text for one in settlement.all("InvoiceReferencedDocument") if (text := one.text_at("IssuerAssignedID"))
+            text
+            for reference in settlement.all("InvoiceReferencedDocument")
+            if (text := reference.text_at("IssuerAssignedID"))
         ),
         payment_currency=None if payment is None else payment.text_at("TargetCurrencyCode"),
         payment_rate=None if payment is None else payment.amount_at("ConversionRate"),
@@ -84,12 +86,12 @@ def _buyer(buyer: Element | None) -> Party:
 def _party(party: Element, number: str | None = None) -> Party:
     trade_name = party.text_at("SpecifiedLegalOrganization/TradingBusinessName")
     registrations = list(party.all("SpecifiedTaxRegistration/ID"))
-    registrations.sort(key=lambda one: one.attributes.get("schemeID") != _VAT_NUMBER)
-    tax_ids = (one.text for one in registrations)
+    registrations.sort(key=lambda registration: registration.attributes.get("schemeID") != _VAT_NUMBER)
+    tax_ids = (registration.text for registration in registrations)
     return Party(
         party.text_at("Name") or trade_name,
         trade_name,
-        next((one for one in tax_ids if one), None) or party.text_at("SpecifiedLegalOrganization/ID"),
+        next((tax_id for tax_id in tax_ids if tax_id), None) or party.text_at("SpecifiedLegalOrganization/ID"),
         party.text_at("PostalTradeAddress/CountryID"),
         number,
     )
@@ -116,27 +118,29 @@ def _lines(trade: Element, currency: str) -> Iterator[Line]:
 
 
 def _adjustments(settlement: Element, currency: str) -> Iterator[Line]:
-    for one in settlement.all("SpecifiedTradeAllowanceCharge"):
+    for adjustment in settlement.all("SpecifiedTradeAllowanceCharge"):
         yield Line(
-            "charge" if one.needed("ChargeIndicator/Indicator").is_true() else "allowance",
-            _money(one.needed("ActualAmount"), currency),
-            description=one.text_at("Reason"),
+            "charge" if adjustment.needed("ChargeIndicator/Indicator").is_true() else "allowance",
+            _money(adjustment.needed("ActualAmount"), currency),
+            description=adjustment.text_at("Reason"),
         )
     # Of the profile EXTENDED: a charge for bringing it.
-    for one in settlement.all("SpecifiedLogisticsServiceCharge"):
-        yield Line("charge", _money(one.needed("AppliedAmount"), currency), description=one.text_at("Description"))
+    for charge in settlement.all("SpecifiedLogisticsServiceCharge"):
+        yield Line(
+            "charge", _money(charge.needed("AppliedAmount"), currency), description=charge.text_at("Description")
+        )
 
 
 def _taxes(settlement: Element, currency: str) -> Iterator[Tax]:
-    for one in settlement.all("ApplicableTradeTax"):
-        taxable = one.only("BasisAmount")
+    for tax in settlement.all("ApplicableTradeTax"):
+        taxable = tax.only("BasisAmount")
         yield Tax(
-            _money(one.needed("CalculatedAmount"), currency),
-            one.text_at("CategoryCode"),
-            one.amount_at("RateApplicablePercent"),
+            _money(tax.needed("CalculatedAmount"), currency),
+            tax.text_at("CategoryCode"),
+            tax.amount_at("RateApplicablePercent"),
             None if taxable is None else _money(taxable, currency),
-            one.text_at("ExemptionReason"),
-            one.text_at("TypeCode") or "VAT",
+            tax.text_at("ExemptionReason"),
+            tax.text_at("TypeCode") or "VAT",
         )
 
 
@@ -145,10 +149,10 @@ def _totals(settlement: Element, currency: str) -> Totals:
 
     def stated(name: str) -> Decimal | None:
         # Tax and other totals may be stated a second time, in the currency for accounting (BT-111).
-        found = [one for one in total.all(name) if one.attributes.get("currencyID", currency) == currency]
-        if len(found) > 1:
-            raise UnreadableError(f"line {found[1].line}, {name}: it is there a second time; expected it once")
-        return _money(found[0], currency) if found else None
+        amounts = [amount for amount in total.all(name) if amount.attributes.get("currencyID", currency) == currency]
+        if len(amounts) > 1:
+            raise UnreadableError(f"line {amounts[1].line}, {name}: it is there a second time; expected it once")
+        return _money(amounts[0], currency) if amounts else None
 
     with_tax = stated("GrandTotalAmount")
     if with_tax is None:
@@ -178,8 +182,8 @@ def _money(element: Element, currency: str) -> Decimal:
 
 
 def _day_at(element: Element, path: str) -> date | None:
-    found = element.first(path)
-    return None if found is None else _day(found)
+    day = element.first(path)
+    return None if day is None else _day(day)
 
 
 def _day(element: Element) -> date:

@@ -94,12 +94,12 @@ class CostTableLayout:
     def with_ids(self, named: Sequence[tuple[str, str | None, str]]) -> Self:
         """The same, with the columns of these rules that the document has: see `billing.rules.Rules.id_columns`."""
         names = [_spelling(column) for column in self.columns]
-        found = [
+        positions = [
             (source, account, names.index(_spelling(column)) if column else None)
             for source, account, column in named
             if not column or _spelling(column) in names
         ]
-        return replace(self, ids=tuple(found)) if any(position is not None for *_, position in found) else self
+        return replace(self, ids=tuple(positions)) if any(position is not None for *_, position in positions) else self
 
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
@@ -295,10 +295,10 @@ class CostTableLayout:
         if self.types is None:
             return Csv(len(self.columns))
         with duckdb.connect() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"
             ).fetchone()
-        return 0 if found is None else int(found[0])
+        return 0 if row is None else int(row[0])
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -442,24 +442,24 @@ class CostTable:
             return self._of_json(head) if self._is_ours(members) else None
         if not self._is_ours(head.header):
             return None
-        found = self._positions_or_problem(head.header)
-        if isinstance(found, str):
-            return Refusal(f"line 1: {found}")
+        positions = self._positions_or_problem(head.header)
+        if isinstance(positions, str):
+            return Refusal(f"line 1: {positions}")
         types = None if head.columns is None else tuple(head.columns.items())
-        return self.layout(columns=tuple(head.header), found=tuple(found.items()), types=types)
+        return self.layout(columns=tuple(head.header), found=tuple(positions.items()), types=types)
 
     def _of_json(self, head: Head) -> JsonTable | Refusal:
         """The layout for JSON: its columns are the members that any record has."""
-        known = {_spelling(alias) for aliases in self.layout.names.values() for alias in aliases}
+        read = {_spelling(alias) for aliases in self.layout.names.values() for alias in aliases}
         try:
-            names, records = json_records.members_of(head, is_read=lambda name: _spelling(name) in known)
+            names, records = json_records.members_of(head, is_read=lambda name: _spelling(name) in read)
         except UnreadableError as error:
             return Refusal(str(error))
-        found = self._positions_or_problem(names)
-        if isinstance(found, str):
-            return Refusal(f"as JSON: {found}")
-        members = tuple(names[position] for position in found.values())
-        table = self.layout(columns=members, found=tuple((field, n) for n, field in enumerate(found)), types=None)
+        positions = self._positions_or_problem(names)
+        if isinstance(positions, str):
+            return Refusal(f"as JSON: {positions}")
+        members = tuple(names[position] for position in positions.values())
+        table = self.layout(columns=members, found=tuple((field, n) for n, field in enumerate(positions)), types=None)
         return JsonTable(table, members, records, tuple(names))
 
     def _is_ours(self, columns: Sequence[str]) -> bool:
@@ -470,18 +470,18 @@ class CostTable:
         """The position of each field's column, or what is wrong with the columns, in words."""
         wanted = self.layout.names
         names = [_spelling(column) for column in columns]
-        known = {_spelling(alias) for aliases in wanted.values() for alias in aliases}
-        if twice := repeated([name for name in names if name in known]):
+        read = {_spelling(alias) for aliases in wanted.values() for alias in aliases}
+        if twice := repeated([name for name in names if name in read]):
             return f"column {', '.join(twice)} occurs more than once; expected each once"
-        found = {
+        positions = {
             field: position
             for field, aliases in wanted.items()
             if (position := next((names.index(_spelling(name)) for name in aliases if _spelling(name) in names), None))
             is not None
         }
-        if missing := [wanted[field][0] for field in self.layout.required if field not in found]:
+        if missing := [wanted[field][0] for field in self.layout.required if field not in positions]:
             return f"column {', '.join(missing)} is missing, which {self.mandatory_by}"
-        return found
+        return positions
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Everything is in the document."""

@@ -51,22 +51,22 @@ class DescribedFormat:
 
     def why_not(self, head: Head) -> str:
         """Why a document that is not recognised is not, for whoever writes the description."""
-        found = self.description
+        description = self.description
         if not head.text.strip():
             return "the file is empty; expected an invoice"
-        if found.first_line == "header" and self._table(head) is None:
+        if description.first_line == "header" and self._table(head) is None:
             return f"none of the first lines has the columns {', '.join(self._named())}"
-        line, record = self._table(head) or (found.first_line, [])
+        line, record = self._table(head) or (description.first_line, [])
         if not record:
             return f"line {line}: it cannot be read as CSV with this delimiter"
         values = [value.strip() for value in record]
-        if found.header:
+        if description.header:
             names = {value.casefold() for value in values}
             missing = [name for name in self._named() if name.strip().casefold() not in names]
-            text = f"line {line}: column {', '.join(missing)} is missing; found {found.delimiter.join(values)!r:.200}"
-            return f"{text}; {told}" if (told := self.below(head)) else text
-        if len(values) != found.width:
-            return f"line {line}: {len(values)} columns; expected width = {found.width}"
+            text = f"line {line}: column {', '.join(missing)} is missing; found {description.delimiter.join(values)!r:.200}"
+            return f"{text}; {hint}" if (hint := self.below(head)) else text
+        if len(values) != description.width:
+            return f"line {line}: {len(values)} columns; expected width = {description.width}"
         return f"line {line}: {values!r:.300}: its amount or its times are not written as described"
 
     def below(self, head: Head) -> str | None:
@@ -93,11 +93,11 @@ class DescribedFormat:
         # A browser numbers what it has downloaded before: it is the same invoice.
         stems = {name: (stem := _EXTENSION.sub("", name), _COPY_NUMBER.sub("", stem)) for name in file_names}
         matches = full_matches(pattern, [stem for both in stems.values() for stem in both])
-        found = {
+        facts_of = {
             name: next((_facts(matches[stem]) for stem in both if stem in matches), None)
             for name, both in stems.items()
         }
-        return {name: facts for name, facts in found.items() if facts is not None}
+        return {name: facts for name, facts in facts_of.items() if facts is not None}
 
     def _named(self) -> list[str]:
         """The columns that are named, each once."""
@@ -136,27 +136,27 @@ class DescribedFormat:
         return DescribedLayout(self.name, self.digest, len(names), positions, line, description=self.description)
 
     def _by_first_record(self, head: Head) -> "DescribedLayout | None":
-        found = self.description
+        description = self.description
         table = None if head.columns is not None else self._table(head)
-        if table is None or len(table[1]) != found.width:
+        if table is None or len(table[1]) != description.width:
             return None
         line, first = table
-        values = {key: first[int(column) - 1].strip() for key, column in found.all_columns.items()}
+        values = {key: first[int(column) - 1].strip() for key, column in description.all_columns.items()}
         if any(
             len(values.get(key, "")) > _LONGEST_NUMBER for key in ("columns.amount", "columns.start", "columns.end")
         ):
             return None
         has_times = all(
-            any(is_time(values[key], format_) for format_ in found.date_format)
+            any(is_time(values[key], format_) for format_ in description.date_format)
             for key in ("columns.start", "columns.end")
             if values.get(key)
         )
         if not has_times or re.search(r"\d", values["columns.amount"]) is None:
             return None
-        if re.fullmatch(number_pattern(found), bare_number(values["columns.amount"], found)) is None:
+        if re.fullmatch(number_pattern(description), bare_number(values["columns.amount"], description)) is None:
             return None
-        positions = tuple((key, int(column) - 1) for key, column in found.all_columns.items())
-        return DescribedLayout(self.name, self.digest, len(first), positions, line, description=found)
+        positions = tuple((key, int(column) - 1) for key, column in description.all_columns.items())
+        return DescribedLayout(self.name, self.digest, len(first), positions, line, description=description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Descriptions:
             taken: The names of the program's own formats.
             must_exist: Whether a person has named the folder: that it is missing is then a mistake.
         """
-        found: dict[str, DescribedFormat] = {}
+        formats: dict[str, DescribedFormat] = {}
         problems: dict[str, str] = {}
         files: dict[str, Path] = {}
         try:
@@ -205,21 +205,23 @@ class Descriptions:
                 problems[path.name] = f"{path}: name = {name!r}: {files[name].name} has that name too"
             else:
                 files[name] = path
-                found[name] = DescribedFormat(description, path)
-        return cls(tuple(found.values()), problems)
+                formats[name] = DescribedFormat(description, path)
+        return cls(tuple(formats.values()), problems)
 
     @property
     def digest(self) -> str:
         """A hash of these descriptions; empty where there are none."""
         if not self.formats:
             return ""
-        return hashlib.sha256(" ".join(one.digest for one in self.formats).encode()).hexdigest()[:16]
+        return hashlib.sha256(" ".join(format_.digest for format_ in self.formats).encode()).hexdigest()[:16]
 
     @property
     def digest_of_headers(self) -> str:
         """A hash of the descriptions that come before the program's own formats: people's own that name columns of a header."""
-        found = [one.digest for one in self.formats if one.description.header and one.path.parent != SHIPPED]
-        return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16] if found else ""
+        digests = [
+            format_.digest for format_ in self.formats if format_.description.header and format_.path.parent != SHIPPED
+        ]
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16] if digests else ""
 
 
 def _files(folder: Path) -> list[Path]:
@@ -238,16 +240,16 @@ def _records(text: str, delimiter: str, most: int) -> list[list[str]]:
     """The first records of a text; none where it is no CSV."""
     csv.field_size_limit(MAX_LINE_BYTES)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    found: list[list[str]] = []
+    records: list[list[str]] = []
     try:
         for record in reader:
             if record:
-                found.append(record)
-            if len(found) >= most:
+                records.append(record)
+            if len(records) >= most:
                 break
     except csv.Error:
         return []
-    return found
+    return records
 
 
 def _facts(groups: Mapping[str, str]) -> NameFacts | None:

@@ -17,11 +17,12 @@ _UNIT = "0.01"
 """What each of two sums may be rounded to."""
 
 
-def invoices_sql(found: Description, lines: str) -> str:
+def invoices_sql(description: Description, lines: str) -> str:
     """SQL: see `format.Layout`; of lines as `described_layout` stages them."""
-    account = "any_value(account)" if found.account is None else text_literal(found.account)
-    vendor = text_literal(found.vendor) if found.vendor else "CAST(NULL AS VARCHAR)"
-    has_invoice = "invoice" in found.columns
+    account = "any_value(account)" if description.account is None else text_literal(description.account)
+    vendor = text_literal(description.vendor) if description.vendor else "CAST(NULL AS VARCHAR)"
+    has_invoice = "invoice" in description.columns
+    or_none = "OR coalesce(taxes, 0) = 0" if description.tax and description.tax.stated is not None else ""
     return f"""
     WITH line AS (
       FROM {lines} WHERE NOT is_control
@@ -79,22 +80,22 @@ def invoices_sql(found: Description, lines: str) -> str:
       JOIN summed USING (document_sha256)
     )
     SELECT document_sha256, invoice_key, account_id, external_id, external_id AS invoice_number, month,
-      {vendor} AS vendor_name, {found.parts} AS may_be_part,
-      {"external_id IS NOT NULL" if found.blank_invoice else "true"} AS is_final,
-      coalesce(stated_total, {"NULL" if found.lacks_tax else "total + coalesce(tax, 0)"}) AS stated_total,
+      {vendor} AS vendor_name, {description.parts} AS may_be_part,
+      {"external_id IS NOT NULL" if description.blank_invoice else "true"} AS is_final,
+      coalesce(stated_total, {"NULL" if description.lacks_tax else "total + coalesce(tax, 0)"}) AS stated_total,
       coalesce(stated_tax, tax) AS stated_tax,
-      {found.lacks_tax} {"OR coalesce(taxes, 0) = 0" if found.tax and found.tax.stated is not None else ""} AS lacks_tax,
+      {description.lacks_tax} {or_none} AS lacks_tax,
       list_filter([
         CASE WHEN {not has_invoice} AND len(stated_months) > 1 THEN {_months_doubt("stated_months", "are of")} END,
-        CASE WHEN {not has_invoice and "month" not in found.columns and found.file_name is None}
+        CASE WHEN {not has_invoice and "month" not in description.columns and description.file_name is None}
           AND len(started) > 1 THEN {_months_doubt("started", "start in")} END,
         CASE WHEN has_totals THEN 'its rows with its total state different ones' END,
         CASE WHEN stated_totals > 1 THEN 'its lines state different totals of it' END,
         CASE WHEN stated_taxes > 1 OR taxes > 1 THEN 'its lines state different taxes of it' END,
-        CASE WHEN {found.lacks_tax} AND abs(gross - total) * 2 > {_UNIT}
+        CASE WHEN {description.lacks_tax} AND abs(gross - total) * 2 > {_UNIT}
           THEN 'its total before tax is stated as ' || {plain_sql("total")} || ', and its lines come to ' ||
             {plain_sql("gross")} END,
-        CASE WHEN stated_total <> total + coalesce(tax, 0) AND {not found.lacks_tax}
+        CASE WHEN stated_total <> total + coalesce(tax, 0) AND {not description.lacks_tax}
           THEN 'its lines state its total as ' || {plain_sql("stated_total")} || ', and its row with the total as ' ||
             {plain_sql("total + coalesce(tax, 0)")} END,
         CASE WHEN is_other_than_file

@@ -67,26 +67,26 @@ class DescribedLayout:
 
     def lines_sql(self, paths: Sequence[Path], *, compression: str, options: str) -> str:
         """See `format.Layout`."""
-        found = self.description
+        description = self.description
         read = read_csv_sql(
             paths,
             [f"c{position}" for position in range(self.width)],
             compression=compression,
             options=options,
-            delimiter=found.delimiter,
-            has_header=found.header,
+            delimiter=description.delimiter,
+            has_header=description.header,
             first_line=self.first_line,
         )
         texts = ", ".join(f"{self._text(name)} AS {name}_text" for name in _TEXTS)
         currency = (
             "nullif(upper(trim(currency_text)), '')"
-            if found.currency is None
-            else f"CAST({text_literal(found.currency)} AS VARCHAR)"
+            if description.currency is None
+            else f"CAST({text_literal(description.currency)} AS VARCHAR)"
         )
         records = f"""(
                 SELECT *, {self._key()} AS invoice_key, {self._is_tax()} AS is_tax_by_kind
                 FROM (
-                  SELECT filename AS path, {texts}, {self._marked("total_kind_text", found.total)} AS is_total,
+                  SELECT filename AS path, {texts}, {self._marked("total_kind_text", description.total)} AS is_total,
                     {self._is_subtotal()} AS is_subtotal, {self._category()} AS category, {currency} AS currency,
                     nullif(trim(account_text), '') AS account, nullif(trim(invoice_text), '') AS invoice,
                     CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month
@@ -152,8 +152,10 @@ class DescribedLayout:
 
     def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
         """As the description says."""
-        found = self.description
-        return Csv(self.width, found.delimiter, found.header, 2 if self._has_tax_lines else 1, self.first_line)
+        description = self.description
+        return Csv(
+            self.width, description.delimiter, description.header, 2 if self._has_tax_lines else 1, self.first_line
+        )
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -171,9 +173,9 @@ class DescribedLayout:
 
     def _key(self) -> str:
         """SQL: the key of an invoice in its document: account, id, and the month where there is no id."""
-        found = self.description
+        description = self.description
         parts = ["coalesce(account, '')", "coalesce(invoice, '')"]
-        if found.blank_invoice or ("columns.month" in self._positions and found.file_name is None):
+        if description.blank_invoice or ("columns.month" in self._positions and description.file_name is None):
             parts.append("CASE WHEN invoice IS NULL THEN coalesce(strftime(stated_month, '%Y-%m'), '') ELSE '' END")
         return f"concat_ws({_SEPARATOR}, {', '.join(parts)})"
 
@@ -271,10 +273,10 @@ class DescribedLayout:
 
     def _plain(self, text: str, *, is_money: bool = True) -> str:
         """SQL: a number with a decimal point and no other mark; NULL where it is not written as described."""
-        found = self.description
+        description = self.description
         bare, is_right = f"trim({text})", "true"
-        if found.currency is not None:
-            for symbol in symbols_of(found):
+        if description.currency is not None:
+            for symbol in symbols_of(description):
                 escaped = text_literal(f"^([-+(]?) *{re.escape(symbol)} *")
                 bare = f"regexp_replace(regexp_replace({bare}, {escaped}, '\\1'), {text_literal(f' *{re.escape(symbol)}$')}, '')"
         elif is_money:
@@ -283,10 +285,11 @@ class DescribedLayout:
             is_right = f"{beside} IN ('', currency, {amounts.symbol_of_sql('currency')})"
             code = f"([A-Z]{{3}}|[{amounts.SYMBOLS}])"
             bare = f"regexp_replace(regexp_replace({bare}, '^([-+(]?) *{code} *', '\\1'), ' *{code}$', '')"
-        unmarked = f"translate({bare}, {text_literal(marks_of(found))}, '')" if marks_of(found) else bare
-        if found.decimal_mark != ".":
-            unmarked = f"replace({unmarked}, {text_literal(found.decimal_mark)}, '.')"
-        return f"CASE WHEN regexp_full_match({bare}, {text_literal(number_pattern(found))}) AND {is_right} THEN {unmarked} END"
+        unmarked = f"translate({bare}, {text_literal(marks_of(description))}, '')" if marks_of(description) else bare
+        if description.decimal_mark != ".":
+            unmarked = f"replace({unmarked}, {text_literal(description.decimal_mark)}, '.')"
+        is_number = f"regexp_full_match({bare}, {text_literal(number_pattern(description))})"
+        return f"CASE WHEN {is_number} AND {is_right} THEN {unmarked} END"
 
     def _time(self, text: str) -> str:
         formats = ", ".join(text_literal(format_) for format_ in self.description.date_format)

@@ -42,7 +42,7 @@ def _groups_of(description: Description) -> list[tuple[str, bool]]:
 
 def marks_of(description: Description) -> str:
     """All marks that may stand between thousands."""
-    return "".join(found for found, _ in _groups_of(description))
+    return "".join(mark for mark, _ in _groups_of(description))
 
 
 def number_pattern(description: Description) -> str:

@@ -346,7 +346,7 @@ class Description(_Strict):
     @property
     def all_columns(self) -> dict[str, str | int]:
         """Every column that is named, by its key."""
-        found: dict[str, str | int] = {f"columns.{field}": column for field, column in self.columns.items()}
+        columns: dict[str, str | int] = {f"columns.{field}": column for field, column in self.columns.items()}
         tax, total, category = self.tax or Tax(none="not due"), self.total, self.category
         others = {
             "tax.column": tax.column,
@@ -355,7 +355,7 @@ class Description(_Strict):
             "total.column": None if total is None else total.column,
             "category.column": None if category is None else category.column,
         }
-        return found | {key: column for key, column in others.items() if column is not None}
+        return columns | {key: column for key, column in others.items() if column is not None}
 
     @property
     def lacks_tax(self) -> bool:
@@ -386,10 +386,10 @@ def read_description(path: Path) -> Description:
     try:
         return Description.model_validate(table)
     except ValidationError as error:
-        found = error.errors()
-        told = [_error_words(one) for one in found[:_MOST_TOLD]]
-        more = [f"and {len(found) - _MOST_TOLD} more"] if len(found) > _MOST_TOLD else []
-        raise DescriptionError(f"{path}: {'; '.join(told + more)}") from error
+        errors = error.errors()
+        sentences = [_error_words(invalid) for invalid in errors[:_MOST_TOLD]]
+        more = [f"and {len(errors) - _MOST_TOLD} more"] if len(errors) > _MOST_TOLD else []
+        raise DescriptionError(f"{path}: {'; '.join(sentences + more)}") from error
 
 
 def _error_words(error: Mapping[str, Any]) -> str:
@@ -409,8 +409,8 @@ def _error_words(error: Mapping[str, Any]) -> str:
         case kind:
             expected = _EXPECTED.get(key) or _EXPECTED_TYPES.get(kind)
             message = str(error["msg"])
-            told = f"expected {expected}" if expected else f"{message[:1].lower()}{message[1:]}"
-            return f"{key} = {shown(error['input'])}: {told}"
+            words = f"expected {expected}" if expected else f"{message[:1].lower()}{message[1:]}"
+            return f"{key} = {shown(error['input'])}: {words}"
 
 
 def _check_date_format(text: str) -> None:
@@ -419,12 +419,16 @@ def _check_date_format(text: str) -> None:
     Raises:
         ValueError: It cannot.
     """
-    found = re.findall(r"%.?", text)
-    if unknown := sorted(set(found) - _DIRECTIVES):
+    directives = re.findall(r"%.?", text)
+    if unknown := sorted(set(directives) - _DIRECTIVES):
         raise ValueError(f"{unknown[0]}: expected only {', '.join(sorted(_DIRECTIVES))}")
-    if not {"%Y", "%d"} <= set(found) or not {"%m", "%b", "%B"} & set(found) or len(found) != len(set(found)):
+    if (
+        not {"%Y", "%d"} <= set(directives)
+        or not {"%m", "%b", "%B"} & set(directives)
+        or len(directives) != len(set(directives))
+    ):
         raise ValueError("expected a year (%Y), a month (%m, %b or %B) and a day (%d), each once")
-    if "%f" in found and "%S.%f" not in text:
+    if "%f" in directives and "%S.%f" not in text:
         raise ValueError("%f: expected the fraction of a second behind its point, %S.%f")
 
 
@@ -442,5 +446,5 @@ def _read_otherwise(first: str, second: str) -> str | None:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""

@@ -94,10 +94,10 @@ def _xml(path: Path) -> bytes:
         raise UnreadableError(f"it cannot be unpacked: {error}") from error
     if not is_pdf(content[:_START].decode("latin-1").removeprefix(_MARK)):
         return content
-    found = attached_invoice(path)
-    if found is None:
+    attached = attached_invoice(path)
+    if attached is None:
         raise UnreadableError("it is a PDF without an electronic invoice in it")
-    return found
+    return attached
 
 
 class _Layout(ApiLayout, Statements):
@@ -165,11 +165,11 @@ class EInvoices:
             return None
         try:
             if is_pdf(head.text):
-                found = attached_invoice(head.path)
-                if found is None:
+                attached = attached_invoice(head.path)
+                if attached is None:
                     # The same words as for other PDFs are told of one that has nothing attached.
                     return None
-                start = found[:_START].decode("latin-1").removeprefix(_MARK)
+                start = attached[:_START].decode("latin-1").removeprefix(_MARK)
                 if not _is_einvoice(start):
                     return Refusal(f"what is attached to this PDF is not read: {unread.no_table(start)}", stands=True)
             elif not _is_einvoice(head.text):

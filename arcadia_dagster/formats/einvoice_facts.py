@@ -151,7 +151,7 @@ class Tax:
         """The tax in words, such as `VAT 19% (standard rate)`."""
         rate = "" if self.rate is None else f" {self.rate.normalize():f}%"
         about = [CATEGORIES.get(self.category or "", self.category), self.reason]
-        said = ": ".join(one for one in about if one)[:_MOST_REASON]
+        said = ": ".join(part for part in about if part)[:_MOST_REASON]
         return f"{self.scheme}{rate}" + (f" ({said})" if said else "")
 
 
@@ -264,11 +264,11 @@ class EInvoice:
             UnreadableError: It names no seller.
         """
         names = [name for name in (self.seller.name, self.seller.trade_name) if name]
-        found = [source for name in names if (source := source_of(name)) is not None]
-        if not found:
+        sources = [source for name in names if (source := source_of(name)) is not None]
+        if not sources:
             raise UnreadableError("it names no seller (BT-27); expected its legal name")
         # A provider's company may be called otherwise than its brand.
-        return next((source for source in found if source in VENDORS), found[0])
+        return next((source for source in sources if source in VENDORS), sources[0])
 
     @property
     def kind(self) -> Kind:
@@ -416,9 +416,9 @@ class EInvoice:
                 _sum((totals.gross, -(totals.prepaid or Decimal(0)), totals.rounding or Decimal(0))),
             ),
         }
-        for what, (said, found) in stated.items():
-            if said is not None and found is not None and not self._is_same(said, found):
-                yield f"{what} is {_plain(said)} {self.currency}, its parts come to {_plain(found)}"
+        for what, (said, summed) in stated.items():
+            if said is not None and summed is not None and not self._is_same(said, summed):
+                yield f"{what} is {_plain(said)} {self.currency}, its parts come to {_plain(summed)}"
 
     def _is_same(self, one: Decimal, other: Decimal) -> bool:
         """Whether two amounts are the same to the minor unit."""
@@ -440,7 +440,7 @@ class EInvoice:
         return {
             "category": "Credit" if amount < 0 or self.kind == "credit_note" else "Usage",
             "service": line.name or kinds.get(line.what),
-            "description": ": ".join(one for one in words if one) or kinds.get(line.what),
+            "description": ": ".join(word for word in words if word) or kinds.get(line.what),
             "start": None if start is None else start.isoformat(),
             "end": None if end is None or end == date.max else (end + _ONE_DAY).isoformat(),
             "quantity": None if line.quantity is None else _plain(line.quantity),

@@ -141,7 +141,7 @@ def _problem_of(names: Sequence[str], needed: Iterable[str]) -> str | None:
 
 class _Invoices(_Table):
     def statements(self, path: Path) -> list[InvoiceStatement]:
-        found: dict[InvoiceKey, _Invoice] = {}
+        invoices: dict[InvoiceKey, _Invoice] = {}
         # A decimal is added exactly, however many there are.
         with localcontext(_EXACT):
             for row in self.rows(path):
@@ -150,10 +150,10 @@ class _Invoices(_Table):
                     row.needed_text("BillingAccountId"),
                     row.needed_text("InvoiceId"),
                 )
-                if key not in found:
-                    found[key] = _Invoice(row)
-                found[key].add(row)
-            return [invoice.statement(*key) for key, invoice in found.items()]
+                if key not in invoices:
+                    invoices[key] = _Invoice(row)
+                invoices[key].add(row)
+            return [invoice.statement(*key) for key, invoice in invoices.items()]
 
 
 class _Periods(_Table):
@@ -211,9 +211,9 @@ class _Invoice:
         self._agree(row, "PaymentCurrency", row.text("PaymentCurrency"))
         for name in ("InvoiceIssueDate", "PaymentDueDate"):
             self._agree(row, name, row.moment(name))
-        for name, known in self._texts.items():
+        for name, texts in self._texts.items():
             if (text := row.text(name)) is not None:
-                known[text] = None
+                texts[text] = None
 
     def statement(self, source: str, account_id: str, external_id: str) -> InvoiceStatement:
         """The invoice."""
@@ -245,10 +245,10 @@ class _Invoice:
         )
 
     def _agree(self, row: Row, name: str, value: object) -> None:
-        known = self._same.setdefault(name, value)
-        if known != value:
+        earlier = self._same.setdefault(name, value)
+        if earlier != value:
             raise UnreadableError(
-                f"{row.place}, column {name}: {_shown(value)}, and {_shown(known)} in {self._first.place} of the same invoice; "
+                f"{row.place}, column {name}: {_shown(value)}, and {_shown(earlier)} in {self._first.place} of the same invoice; "
                 "expected one for all of its rows"
             )
 

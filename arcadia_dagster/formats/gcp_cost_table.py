@@ -113,23 +113,23 @@ def _layout(names: Sequence[str], line: int, above: dict[str, tuple[int, str]]) 
     costs = [name for name in names if _COST.fullmatch(name)]
     if twice := repeated([name for name in names if name in {*_TEXTS.values(), *costs}]):
         return Refusal(f"line {line}: column {', '.join(twice)} occurs more than once; expected each once")
-    found = {name: value for name, (_, value) in above.items() if value}
-    if found.get(_CURRENCY) not in EXPONENTS:
+    values = {name: value for name, (_, value) in above.items() if value}
+    if values.get(_CURRENCY) not in EXPONENTS:
         return _wrong(above, _CURRENCY, "an ISO 4217 code")
     days: dict[str, date | None] = {}
     for name in (_ISSUED, _DUE):
         try:
-            days[name] = date.fromisoformat(found[name]) if name in found else None
+            days[name] = date.fromisoformat(values[name]) if name in values else None
         except ValueError:
             return _wrong(above, name, _DAY)
     issued = days[_ISSUED]
     if issued is None:
         return _wrong(above, _ISSUED, _DAY)
-    total = _money(found[_TOTAL]) if _TOTAL in found else None
-    if total is None and _TOTAL in found:
+    total = _money(values[_TOTAL]) if _TOTAL in values else None
+    if total is None and _TOTAL in values:
         return _wrong(above, _TOTAL, "an amount such as $1,234.56")
-    number, account = found.get(_NUMBER), found.get(_ACCOUNT)
-    return GcpCostTableLayout(tuple(names), line, number, account, found[_CURRENCY], issued, days[_DUE], total)
+    number, account = values.get(_NUMBER), values.get(_ACCOUNT)
+    return GcpCostTableLayout(tuple(names), line, number, account, values[_CURRENCY], issued, days[_DUE], total)
 
 
 def _wrong(above: dict[str, tuple[int, str]], name: str, expected: str) -> Refusal:
@@ -141,10 +141,10 @@ def _wrong(above: dict[str, tuple[int, str]], name: str, expected: str) -> Refus
 
 def _money(text: str) -> Decimal | None:
     """An amount with its currency's symbol; None where it is none."""
-    found = _MONEY.fullmatch(text)
-    if found is None or (found[1] and found[2]):
+    match = _MONEY.fullmatch(text)
+    if match is None or (match[1] and match[2]):
         return None
-    return amount_of(f"{found[1]}{found[2]}{found[3].replace(',', '')}")
+    return amount_of(f"{match[1]}{match[2]}{match[3].replace(',', '')}")
 
 
 @dataclass(frozen=True)

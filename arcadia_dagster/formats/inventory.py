@@ -62,7 +62,7 @@ class InventoryJson:
 
     def recognise(self, head: Head) -> "_JsonInventory | None":
         """Known by what it says: a list of objects, or an object that has its resources."""
-        is_list = isinstance(head.json, list) and any(isinstance(one, dict) for one in head.json)
+        is_list = isinstance(head.json, list) and any(isinstance(member, dict) for member in head.json)
         return _JsonInventory() if is_list or (isinstance(head.json, dict) and "resources" in head.json) else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's

@@ -70,8 +70,8 @@ class _Layout(StatingLayout):
             net=invoice.amount("subtotal"),
             tax=invoice.amount("tax"),
             taxes=tuple(
-                StatedTax(None, None, None, one.amount("tax"), one.text("name"))
-                for one in invoice.list("tax_summary", default=())
+                StatedTax(None, None, None, tax.amount("tax"), tax.text("name"))
+                for tax in invoice.list("tax_summary", default=())
             ),
             issued_on=invoice.local_day("date"),
         )

@@ -160,8 +160,8 @@ class Listing:
             return _of_json(head.json)
         if not {"id", "name", "type"} <= {column.lower() for column in head.header}:
             return None
-        found = names_of_money(head.header)
-        return Refusal(f"line 1: {_no_inventory(found)}") if found else None
+        money = names_of_money(head.header)
+        return Refusal(f"line 1: {_no_inventory(money)}") if money else None
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """A list states no invoice."""
@@ -185,8 +185,8 @@ def _of_json(document: object) -> Refusal | None:
         for kind in _KINDS:
             if kind.member in {None, member} and kind.names <= names and (kind.names or kind.member):
                 return Refusal(f"it is {kind.what}: {kind.advice}{_DISMISS}")
-        if member in {None, "resources"} and (found := names_of_money(_in_order(records))):
-            return Refusal(_no_inventory(found))
+        if member in {None, "resources"} and (money := names_of_money(_in_order(records))):
+            return Refusal(_no_inventory(money))
     return None
 
 
@@ -205,9 +205,9 @@ def _in_order(records: Sequence[dict[Any, Any]]) -> list[str]:
     return list(dict.fromkeys(str(name) for record in records for name in record))
 
 
-def _no_inventory(found: Sequence[str]) -> str:
+def _no_inventory(money: Sequence[str]) -> str:
     return (
-        f"{', '.join(found[:4])}: lists of invoices, payments or costs have this, and an inventory of resources has not; "
+        f"{', '.join(money[:4])}: lists of invoices, payments or costs have this, and an inventory of resources has not; "
         f"{_NO_LINES}; if it is an inventory, leave these columns out"
     )
 

@@ -149,8 +149,8 @@ class Reader:
         groups: dict[_Group, list[ArchivedDocument]] = {}
         for document in documents:
             # A document that is read again, for a further name or a control total, must not be staged twice.
-            if (known := self._readings.get(document.document_sha256)) is not None:
-                readings[document.document_sha256] = known
+            if (reading := self._readings.get(document.document_sha256)) is not None:
+                readings[document.document_sha256] = reading
                 continue
             name, layout = self._recognise(document, (by or {}).get(document.document_sha256))
             if isinstance(layout, Refusal):
@@ -258,12 +258,12 @@ class Reader:
             structural = _structural_problems(connection)
             counted = {document.document_sha256: group.layout.lines_in(document.path) for document in documents}
             unreadable = _unreadable_values(connection, part, counted)
-            found = _facts(connection, part, group.layout, self._advice(group.format))
+            facts_of = _facts(connection, part, group.layout, self._advice(group.format))
         readings = {}
         name = group.format
         for document in documents:
             sha256 = document.document_sha256
-            facts = found.get(sha256)
+            facts = facts_of.get(sha256)
             problems = structural.get(sha256) or unreadable.get(sha256) or (facts.problems if facts else [])
             reason = _reason(document, counted[sha256], problems, facts)
             if reason is None and facts is not None:
@@ -418,7 +418,7 @@ def _read_statements(document: ArchivedDocument, name: str, layout: StatementsOn
         return Reading(document.document_sha256, name, str(error))
     if not stated and not layout.states_nothing:
         return Reading(document.document_sha256, name, "it states no invoice; expected at least one")
-    invoices = tuple(_as_stated(ordinal, one) for ordinal, one in enumerate(stated, start=1))
+    invoices = tuple(_as_stated(ordinal, statement) for ordinal, statement in enumerate(stated, start=1))
     return Reading(document.document_sha256, name, None, invoices, statements=stated)
 
 
@@ -500,8 +500,8 @@ def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, lis
     problems: dict[str, list[Problem]] = {}
     for path, offset, column, kind, message, line in rows:
         text = _structural_text(str(kind), str(message), column)
-        found = problems.setdefault(path[-64:], [])
-        found.append(Problem(f"{text} (found {str(line or '').strip()[:80]!r})", line_offset=offset))
+        of_path = problems.setdefault(path[-64:], [])
+        of_path.append(Problem(f"{text} (found {str(line or '').strip()[:80]!r})", line_offset=offset))
     return problems
 
 
@@ -550,9 +550,9 @@ def _unreadable_values(
 def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, advice: str) -> dict[str, _DocumentFacts]:
     """What the staged lines say about each document: its first row there, its rows, and the invoices it states."""
     staged = f"read_parquet({text_literal(str(part))}, file_row_number = true)"
-    told = _invoice_facts(connection, staged, layout)
+    stated = _invoice_facts(connection, staged, layout)
     lines = f"(FROM {staged} WHERE NOT is_control)"
-    same = _same_invoices(told)
+    same = _same_invoices(stated)
     if same:
         pairs = ", ".join(
             f"('{sha256}', {text_literal(key)}, {text_literal(kept)})" for (sha256, key), kept in same.items()
@@ -597,9 +597,11 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
     sums = _sums(connection, lines, {document for document, _ in too_large})
     doubts = _doubts(connection, lines)
     # A stated total is compared with the sum of the lines anyway.
-    unstated = {key: amount for key, amount in sums.items() if told.get(key, {}).get("stated_total") is None}
-    for one in totals.sum_rows(connection, lines, unstated, advice=advice):
-        doubts.setdefault((one.document_sha256, one.invoice_key), []).append(_Doubt(one.text, one.category, one.row, 1))
+    unstated = {key: amount for key, amount in sums.items() if stated.get(key, {}).get("stated_total") is None}
+    for sum_row in totals.sum_rows(connection, lines, unstated, advice=advice):
+        doubts.setdefault((sum_row.document_sha256, sum_row.invoice_key), []).append(
+            _Doubt(sum_row.text, sum_row.category, sum_row.row, 1)
+        )
     counts = connection.execute(
         f"SELECT document_sha256, min(file_row_number), count(*) FROM {staged} GROUP BY ALL"
     ).fetchall()
@@ -609,8 +611,8 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
         documents.setdefault(row["document_sha256"], []).append(row)
     facts = {}
     for sha256, (first_row, row_count) in rows_of.items():
-        found = documents.get(sha256, [])
-        keys = [str(row["invoice_key"]) for row in found]
+        invoices = documents.get(sha256, [])
+        keys = [str(row["invoice_key"]) for row in invoices]
         ordinals = {key: ordinal for ordinal, key in enumerate(keys, start=1)}
         facts[sha256] = _DocumentFacts(
             first_row=first_row,
@@ -625,9 +627,9 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
                     charges_sketch=tuple(row["charges_sketch"]),
                     charge_days=tuple(row["charge_days"]),
                     **{name: row[name] for name in ("line_count", "lines_month", "rounded_lines", "states_tax")},
-                    **{"source": layout.source, **told.get((sha256, key), {})},
+                    **{"source": layout.source, **stated.get((sha256, key), {})},
                 )
-                for key, row in zip(keys, found, strict=True)
+                for key, row in zip(keys, invoices, strict=True)
             ),
             problems=[
                 Problem(
@@ -635,7 +637,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
                     f"expected less than {_MAX_SUM:,} an invoice",
                     record=row["largest_row"] - first_row + 1,
                 )
-                for key, row in zip(keys, found, strict=True)
+                for key, row in zip(keys, invoices, strict=True)
                 if (sha256, key) in too_large
             ],
             doubts={ordinals[key]: doubts[sha256, key] for key in keys if (sha256, key) in doubts},
@@ -659,14 +661,14 @@ def _invoice_facts(
     return {(row.pop("document_sha256"), row.pop("invoice_key")): row for row in rows}
 
 
-def _same_invoices(told: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def _same_invoices(stated: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], str]:
     """For each key of a document that stands for the same invoice as another of its keys: that other key.
 
     An issuer may write its name in two ways.
     """
     kept: dict[tuple[Any, ...], str] = {}
     same = {}
-    for (sha256, key), fields in sorted(told.items()):
+    for (sha256, key), fields in sorted(stated.items()):
         month = None if fields.get("external_id") else fields.get("month")
         identity = (sha256, fields.get("source"), fields.get("account_id"), fields.get("external_id"), month)
         if kept.setdefault(identity, key) != key:
@@ -715,24 +717,24 @@ def _doubts(connection: duckdb.DuckDBPyConnection, lines: str) -> dict[tuple[str
         FROM {lines} WHERE doubt IS NOT NULL GROUP BY ALL ORDER BY first_row
         """
     ).fetchall()
-    found: dict[tuple[str, str], list[_Doubt]] = {}
+    doubts: dict[tuple[str, str], list[_Doubt]] = {}
     for sha256, key, *doubt in rows:
-        found.setdefault((sha256, key), []).append(_Doubt(*doubt))
-    return found
+        doubts.setdefault((sha256, key), []).append(_Doubt(*doubt))
+    return doubts
 
 
 def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _DocumentFacts) -> tuple[StatedInvoice, ...]:
     """The invoices with the doubts from their lines, in sentences that name value and place."""
 
-    def sentences(found: Sequence[_Doubt]) -> Iterator[str]:
-        for doubt in found[:_DOUBTS_KEPT]:
+    def sentences(doubts: Sequence[_Doubt]) -> Iterator[str]:
+        for doubt in doubts[:_DOUBTS_KEPT]:
             place = _described(
                 document, counted, [Problem(doubt.text, record=_record(doubt.row - facts.first_row, counted))]
             )
             more = f", and so do {doubt.lines - 1} more" if doubt.lines > 1 else ""
             yield f"{place}; it counts as {doubt.category}{more}"
-        if len(found) > _DOUBTS_KEPT:
-            yield f"{len(found) - _DOUBTS_KEPT} other values of its lines are as doubtful"
+        if len(doubts) > _DOUBTS_KEPT:
+            yield f"{len(doubts) - _DOUBTS_KEPT} other values of its lines are as doubtful"
 
     return tuple(
         replace(invoice, doubts=(*invoice.doubts, *sentences(facts.doubts[invoice.ordinal])))
@@ -792,17 +794,17 @@ _ONLY_A_HEADER = "line 1: there is a header and nothing below it; expected at le
 def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
     """Whether as many lines were read as the file has records, and each record has a value for each column."""
     header = int(csv.has_header)
-    found = read // csv.lines_each
+    records = read // csv.lines_each
     # The count includes the lines above the table.
     expected = document.facts.records - header if csv.first_line == 1 else None
     delimiter, first_line = csv.delimiter, csv.first_line
     try:
-        if found != expected and found != (
+        if records != expected and records != (
             expected := records_in(document.path, delimiter=delimiter, first_line=first_line) - header
         ):
             # Where the file ends within quotes, this says on which line they begin.
             records_in(document.path, strict=True, delimiter=delimiter, first_line=first_line)
-            return f"{found} records were read where the file has {expected}; nothing of it was taken"
+            return f"{records} records were read where the file has {expected}; nothing of it was taken"
         # DuckDB passes over a comma too many where nothing but commas follows: it would move values into other columns.
         # Commas were counted while the document was archived; other delimiters were not.
         if (

@@ -96,31 +96,36 @@ class Formats:
         A description that names the columns of its header comes before the program's own formats: a person wrote it for such
         files.
         """
-        described = [(one, layout) for one in self.descriptions.formats if (layout := one.recognise(head))]
-        readable = [(one, layout) for one, layout in described if not isinstance(layout, Refusal)]
+        described = [(format_, layout) for format_ in self.descriptions.formats if (layout := format_.recognise(head))]
+        readable = [(format_, layout) for format_, layout in described if not isinstance(layout, Refusal)]
         own = _own_format(head)
         if own is not None:
             own = own[0], with_ids(own[1], self.rules.id_columns)
         if own is not None and isinstance(own[1], Refusal) and own[1].stands:
             return own
         if own is not None and not isinstance(own[1], Refusal):
-            readable = [(one, layout) for one, layout in readable if one.description.header]
+            readable = [(format_, layout) for format_, layout in readable if format_.description.header]
             if not readable:
                 return own
         # A document that a format of the program recognises and cannot read may be of a described format.
-        found = readable if own is not None else described
-        if len(found) > 1:
-            names = " and ".join(one.name for one, _ in found)
+        candidates = readable if own is not None else described
+        if len(candidates) > 1:
+            names = " and ".join(format_.name for format_, _ in candidates)
             return None, Refusal(
                 f"{names} both describe it; expected one description: let each name a column that only its own documents have"
             )
-        if found:
-            return found[0][0].name, found[0][1]
+        if candidates:
+            return candidates[0][0].name, candidates[0][1]
         if own is not None:
             return own
-        hints = [hint for one in self.descriptions.formats if (hint := one.below(head)) is not None]
+        hints = [hint for format_ in self.descriptions.formats if (hint := format_.below(head)) is not None]
         return None, Refusal(
-            "; ".join([_what_it_seems(head, [one.name for one in self._formats if one.name not in _NOT_READ]), *hints])
+            "; ".join(
+                [
+                    _what_it_seems(head, [format_.name for format_ in self._formats if format_.name not in _NOT_READ]),
+                    *hints,
+                ]
+            )
         )
 
     def passed_over(self, head: Head) -> str | None:
@@ -130,7 +135,11 @@ class Formats:
 
     def passed_over_by(self, described: DescribedFormat) -> list[str]:
         """The program's own formats whose usual header has all columns of a description: that reads their files."""
-        usual = {one.name: one.usual_columns for one in FORMATS if isinstance(one, CostTable | DigitalOceanCsv)}
+        usual = {
+            format_.name: format_.usual_columns
+            for format_ in FORMATS
+            if isinstance(format_, CostTable | DigitalOceanCsv)
+        }
         delimiter = described.description.delimiter
         return [
             name
@@ -169,7 +178,7 @@ class Formats:
     def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
         if is_rejected or format_name is None:
             # Versions only rise, so that a sum tells.
-            return f"any-{sum(one.reading for one in FORMATS) + DescribedFormat.reading}"
+            return f"any-{sum(format_.reading for format_ in FORMATS) + DescribedFormat.reading}"
         if self.is_described(format_name):
             return str(DescribedFormat.reading)
         return str(self._by_name[format_name].reading)
@@ -192,11 +201,11 @@ class Formats:
 def _own_format(head: Head) -> tuple[str, Layout | StatementsOnly | Inventory | Manifest | Refusal] | None:
     """The program's own format that reads the document, also with semicolons."""
     heads = [head, replace(head, delimiter=semicolons.DELIMITER)] if semicolons.has_semicolons(head) else [head]
-    for one in heads:
+    for part in heads:
         for format_ in FORMATS:
-            layout = format_.recognise(one)
-            if one.delimiter != head.delimiter and isinstance(layout, CostTableLayout | DigitalOceanCsvLayout):
-                layout = semicolons.semicolon_table(one, layout, layout.numbers)
+            layout = format_.recognise(part)
+            if part.delimiter != head.delimiter and isinstance(layout, CostTableLayout | DigitalOceanCsvLayout):
+                layout = semicolons.semicolon_table(part, layout, layout.numbers)
             if layout is not None:
                 return format_.name, layout
     return None
@@ -219,8 +228,8 @@ def _what_it_seems(head: Head, names: Iterable[str]) -> str:
 
 def month_of_name(file_name: str) -> date | None:
     """The month that a provider's file name tells, whatever its format; None where it tells none."""
-    found = (format_.facts_from_name(file_name) for format_ in FORMATS)
-    return next((facts.month for facts in found if facts is not None), None)
+    named = (format_.facts_from_name(file_name) for format_ in FORMATS)
+    return next((facts.month for facts in named if facts is not None), None)
 
 
 def as_markdown() -> str:
@@ -248,7 +257,7 @@ def as_markdown() -> str:
                 for field, columns in table.layout.names.items()
             ]
             parts.append("")
-    shipped = ", ".join(f"`{one.name}`" for one in Descriptions.of(described.SHIPPED).formats)
+    shipped = ", ".join(f"`{format_.name}`" for format_ in Descriptions.of(described.SHIPPED).formats)
     parts += [
         "## Described formats",
         "",

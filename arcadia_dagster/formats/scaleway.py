@@ -185,12 +185,12 @@ class Scaleway(ApiFormat):
     def recognise(self, head: Head) -> ApiLayout | None:
         """Known by an invoice of an organization, or by a list of such."""
         invoices = head.json.get("invoices", [head.json]) if isinstance(head.json, dict) else head.json
-        return self.layout if isinstance(invoices, list) and any(_is_invoice(one) for one in invoices) else None
+        return self.layout if isinstance(invoices, list) and any(_is_invoice(member) for member in invoices) else None
 
 
-def _is_invoice(found: object) -> bool:
+def _is_invoice(member: object) -> bool:
     return (
-        isinstance(found, dict)
-        and "organization_id" in found
-        and not {"total_taxed", "total_untaxed"}.isdisjoint(found)
+        isinstance(member, dict)
+        and "organization_id" in member
+        and not {"total_taxed", "total_untaxed"}.isdisjoint(member)
     )

@@ -52,9 +52,9 @@ def read_ubl(root: Element) -> EInvoice:
         purchase_order=None if order == _NOT_ORDERED else order,
         preceding=tuple(
             text
-            for one in root.all("BillingReference")
+            for reference in root.all("BillingReference")
             for name in ("InvoiceDocumentReference/ID", "CreditNoteDocumentReference/ID")
-            if (text := one.text_at(name))
+            if (text := reference.text_at(name))
         ),
         payment_currency=root.text_at("PaymentCurrencyCode"),
         payment_amount=root.amount_at("LegalMonetaryTotal/PayableAlternativeAmount"),
@@ -66,8 +66,14 @@ def _buyer(customer: Element | None) -> Party:
     party = customer and customer.first("Party")
     if customer is None or party is None:
         return Party(None)
-    ids = (one.text for one in party.all("PartyIdentification/ID") if "schemeID" not in one.attributes)
-    number = customer.text_at("SupplierAssignedAccountID") or next((one for one in ids if one), None)
+    ids = (
+        identification.text
+        for identification in party.all("PartyIdentification/ID")
+        if "schemeID" not in identification.attributes
+    )
+    number = customer.text_at("SupplierAssignedAccountID") or next(
+        (identifier for identifier in ids if identifier), None
+    )
     return _party(party, number)
 
 
@@ -99,35 +105,35 @@ def _lines(root: Element, currency: str) -> Iterator[Line]:
 
 
 def _adjustments(root: Element, currency: str) -> Iterator[Line]:
-    for one in root.all("AllowanceCharge"):
+    for adjustment in root.all("AllowanceCharge"):
         yield Line(
-            "charge" if one.needed("ChargeIndicator").is_true() else "allowance",
-            _money(one.needed("Amount"), currency),
-            description=one.text_at("AllowanceChargeReason"),
+            "charge" if adjustment.needed("ChargeIndicator").is_true() else "allowance",
+            _money(adjustment.needed("Amount"), currency),
+            description=adjustment.text_at("AllowanceChargeReason"),
         )
 
 
 def _taxes(root: Element, currency: str) -> Iterator[Tax]:
     for total in _own_tax_totals(root, currency):
-        for one in total.all("TaxSubtotal"):
-            taxable, rate = one.only("TaxableAmount"), one.amount_at("TaxCategory/Percent")
+        for tax in total.all("TaxSubtotal"):
+            taxable, rate = tax.only("TaxableAmount"), tax.amount_at("TaxCategory/Percent")
             yield Tax(
-                _money(one.needed("TaxAmount"), currency),
-                one.text_at("TaxCategory/ID"),
-                one.amount_at("Percent") if rate is None else rate,
+                _money(tax.needed("TaxAmount"), currency),
+                tax.text_at("TaxCategory/ID"),
+                tax.amount_at("Percent") if rate is None else rate,
                 None if taxable is None else _money(taxable, currency),
-                one.text_at("TaxCategory/TaxExemptionReason"),
-                one.text_at("TaxCategory/TaxScheme/ID") or "VAT",
+                tax.text_at("TaxCategory/TaxExemptionReason"),
+                tax.text_at("TaxCategory/TaxScheme/ID") or "VAT",
             )
 
 
 def _own_tax_totals(root: Element, currency: str) -> list[Element]:
     """The totals of tax in the invoice's currency: a further one may be in that in which tax is accounted for (BT-111)."""
-    found = list(root.all("TaxTotal"))
-    own = [one for one in found if one.needed("TaxAmount").attributes.get("currencyID", currency) == currency]
-    if found and not own:
+    totals = list(root.all("TaxTotal"))
+    own = [total for total in totals if total.needed("TaxAmount").attributes.get("currencyID", currency) == currency]
+    if totals and not own:
         raise UnreadableError(
-            f"line {found[0].line}, TaxTotal: it is not in {currency}; expected the tax in the invoice's currency"
+            f"line {totals[0].line}, TaxTotal: it is not in {currency}; expected the tax in the invoice's currency"
         )
     return own
 
@@ -136,15 +142,15 @@ def _totals(root: Element, currency: str) -> Totals:
     total = root.needed("LegalMonetaryTotal")
 
     def stated(name: str) -> Decimal | None:
-        found = total.only(name)
-        return None if found is None else _money(found, currency)
+        amount = total.only(name)
+        return None if amount is None else _money(amount, currency)
 
     own = _own_tax_totals(root, currency)
     with_tax = _money(total.needed("TaxInclusiveAmount"), currency)
     return Totals(
         with_tax,
         stated("TaxExclusiveAmount"),
-        sum((_money(one.needed("TaxAmount"), currency) for one in own), Decimal(0)) if own else None,
+        sum((_money(tax_total.needed("TaxAmount"), currency) for tax_total in own), Decimal(0)) if own else None,
         stated("LineExtensionAmount"),
         stated("AllowanceTotalAmount"),
         stated("ChargeTotalAmount"),

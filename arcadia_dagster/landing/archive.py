@@ -161,7 +161,7 @@ class Archive:
         """The state of every document's record; `MISSING` where the archive has the bytes alone."""
         if not self.folder.is_dir():
             return {}
-        found: dict[str, RecordState] = {}
+        states: dict[str, RecordState] = {}
         with os.scandir(self.folder) as shelves:
             for shelf in shelves:
                 if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
@@ -170,10 +170,10 @@ class Archive:
                             sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
                             if suffix == RECORD_SUFFIX:
                                 # What is no plain file is none: its document is held, see `record`.
-                                found[sha256] = _state_of(entry)
+                                states[sha256] = _state_of(entry)
                             elif not suffix and len(sha256) == _SHA256_DIGITS:
-                                found.setdefault(sha256, MISSING)
-        return dict(sorted(found.items()))
+                                states.setdefault(sha256, MISSING)
+        return dict(sorted(states.items()))
 
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""

@@ -96,7 +96,7 @@ class ControlTotals:
         """What the text of the file states."""
         if text.strip().lower() == _NONE:
             return cls()
-        found: dict[str | None, ControlTotal] = {}
+        totals: dict[str | None, ControlTotal] = {}
         for line in filter(None, map(str.strip, text.splitlines())) if text.strip() else [""]:
             named, match = None, _LINE.fullmatch(line)
             with_id = _WITH_ID.fullmatch(line) if match is None else None
@@ -105,17 +105,17 @@ class ControlTotals:
             codes = _codes(match)
             if match is None or codes is None:
                 return cls(problem=f"{file_name}: {line[:_SHOWN]!r}; {_EXPECTED}: {correct(file_name)}")
-            if named in found:
+            if named in totals:
                 return cls(
                     problem=f"{file_name}: {line[:_SHOWN]!r}; expected one line for each invoice: {correct(file_name)}"
                 )
-            found[named] = ControlTotal(
+            totals[named] = ControlTotal(
                 Decimal(match["total"]),
                 None if match["tax"] is None else Decimal(match["tax"]),
                 codes[0] if codes else None,
                 file_name,
             )
-        return cls(found, file_name)
+        return cls(totals, file_name)
 
     def of_invoice(self, names: Collection[str], others: Collection[str]) -> ControlTotal:
         """What is stated of one of the document's invoices.
@@ -156,22 +156,22 @@ def totals_of(events: Iterable[Mapping[str, Any]]) -> list[ControlTotals]:
 
 def stated_of(files: Sequence[ControlTotals], names: Collection[str], others: Collection[str]) -> ControlTotal:
     """What the files beside a document state together of one of its invoices: see `ControlTotals.of_invoice`."""
-    found = [one for file in files if (one := file.of_invoice(names, others)) != NOTHING]
-    if len(found) <= 1:
-        return found[0] if found else NOTHING
-    if problems := [one.problem for one in found if one.problem is not None]:
+    stated = [own for file in files if (own := file.of_invoice(names, others)) != NOTHING]
+    if len(stated) <= 1:
+        return stated[0] if stated else NOTHING
+    if problems := [own.problem for own in stated if own.problem is not None]:
         return ControlTotal(problem="; ".join(problems))
     totals, taxes, currencies = (
-        {getattr(one, name) for one in found} - {None} for name in ("total", "tax", "currency")
+        {getattr(own, name) for own in stated} - {None} for name in ("total", "tax", "currency")
     )
     if max(len(totals), len(taxes), len(currencies)) > 1:
-        said = ", ".join(f"{one.stated_by} states {one.shown}" for one in found)
+        said = ", ".join(f"{own.stated_by} states {own.shown}" for own in stated)
         return ControlTotal(problem=f"{said}: {ONE_IS_WRONG}")
     return ControlTotal(
-        found[0].total,
+        stated[0].total,
         next(iter(taxes), None),
         next(iter(currencies), None),
-        " and ".join(str(one.stated_by) for one in found),
+        " and ".join(str(own.stated_by) for own in stated),
     )
 
 

@@ -69,9 +69,9 @@ def assert_usable(warehouse: Warehouse, formats: Formats) -> None:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     with warehouse.read() as connection:
-        found = problems(connection, formats)
-    if found:
-        raise FormatsError("; ".join(found))
+        wrong = problems(connection, formats)
+    if wrong:
+        raise FormatsError("; ".join(wrong))
 
 
 def assert_none_gone(records: Iterable[Record], formats: Formats) -> None:
@@ -123,8 +123,8 @@ def kept_documents(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def recorded_descriptions(archive: Archive, documents: Iterable[str]) -> dict[str, DescribedFormat]:
     """The descriptions on the records of these documents, where there are some, by SHA-256."""
-    found = {sha256: recorded_description(archive.record(sha256)) for sha256 in documents}
-    return {sha256: described for sha256, described in found.items() if described is not None}
+    descriptions = {sha256: recorded_description(archive.record(sha256)) for sha256 in documents}
+    return {sha256: described for sha256, described in descriptions.items() if described is not None}
 
 
 def described_event(described: DescribedFormat | None, format_name: str | None) -> Event:
@@ -143,16 +143,20 @@ def file_of(described: DescribedFormat | None) -> str | None:
 
 
 def _gone(read: Iterable[_Read], formats: Formats) -> Iterator[str]:
-    for one in read:
-        present = formats.described(one.name)
-        if not formats.is_described(one.name) or (
-            present is not None and (one.described_in is None or not present.comes_with_the_program)
+    for reading in read:
+        present = formats.described(reading.name)
+        if not formats.is_described(reading.name) or (
+            present is not None and (reading.described_in is None or not present.comes_with_the_program)
         ):
             continue
-        where = one.described_in or f"the description {one.name}"
-        documents = f"{one.example}" if one.documents == 1 else f"{one.documents} documents ({one.example}, ...)"
-        verb = "was" if one.documents == 1 else "were"
+        where = reading.described_in or f"the description {reading.name}"
+        documents = (
+            f"{reading.example}"
+            if reading.documents == 1
+            else f"{reading.documents} documents ({reading.example}, ...)"
+        )
+        verb = "was" if reading.documents == 1 else "were"
         yield (
-            f"{where} is gone, and {documents} {verb} read by it as {one.name}; nothing is taken until it is there again: put it "
-            f'back; or, if its documents should not count any more: `arcadia formats retire {one.name} --reason "..."`'
+            f"{where} is gone, and {documents} {verb} read by it as {reading.name}; nothing is taken until it is there again: "
+            f'put it back; or, if its documents should not count any more: `arcadia formats retire {reading.name} --reason "..."`'
         )

@@ -73,23 +73,31 @@ class Names:
     conflict: str | None
 
     @classmethod
-    def of(cls, names: Sequence[str], told: Mapping[str, NameFacts], inside: str | None = None) -> "Names":
+    def of(cls, names: Sequence[str], own_facts: Mapping[str, NameFacts], inside: str | None = None) -> "Names":
         """Of a document.
 
         Args:
             names: Its names, in the order in which it came under them.
-            told: The facts from each name that is a provider's own, see `Formats.facts_from_names`.
+            own_facts: The facts from each name that is a provider's own, see `Formats.facts_from_names`.
             inside: The name of the file in it, where it is a ZIP archive: it tells what a file of that name would.
         """
-        own = [name for name in (*names, *([] if inside is None else [inside])) if name in told]
-        best = next((name for name in own if told[name].is_printed), own[0] if own else names[0])
+        own = [name for name in (*names, *([] if inside is None else [inside])) if name in own_facts]
+        best = next((name for name in own if own_facts[name].is_printed), own[0] if own else names[0])
         # One invoice has a number and an id of its provider's API: those two are no conflict.
         different = [
-            {told[name] for name in own if told[name].is_printed is is_printed} for is_printed in (True, False)
+            {own_facts[name] for name in own if own_facts[name].is_printed is is_printed}
+            for is_printed in (True, False)
         ]
-        conflict = ", ".join(sorted(str(facts) for found in different if len(found) > 1 for facts in found)) or None
+        conflict = (
+            ", ".join(
+                sorted(
+                    str(facts) for facts_of_names in different if len(facts_of_names) > 1 for facts in facts_of_names
+                )
+            )
+            or None
+        )
         # People find it in the inbox by the archive's name.
-        return cls(best if best in names else names[0], told.get(best), conflict)
+        return cls(best if best in names else names[0], own_facts.get(best), conflict)
 
 
 def identify(
@@ -141,18 +149,20 @@ def placed(
 ) -> list[tuple[StatedInvoice, Identity | None]]:
     """The invoices of a document with where each belongs, by what people know of its account: see `identify`."""
     rulings = [rules.of(invoice.source, account_of(invoice, named)) for invoice in invoices]
-    found = [
+    identities = [
         identify(invoice, named, file_name=file_name, ruling=ruling)
         for invoice, ruling in zip(invoices, rulings, strict=True)
     ]
-    keys = [(one.source, one.account_id, one.external_id) for one in found if one is not None]
+    keys = [
+        (identity.source, identity.account_id, identity.external_id) for identity in identities if identity is not None
+    ]
     if len(set(keys)) < len(keys):
         # A zone would have two periods of the document in one month, and one of them would take the other's place.
-        found = [
+        identities = [
             identify(invoice, named, file_name=file_name, ruling=ruling.without("time_zone"))
             for invoice, ruling in zip(invoices, rulings, strict=True)
         ]
-    return list(zip(invoices, found, strict=True))
+    return list(zip(invoices, identities, strict=True))
 
 
 def account_of(invoice: StatedInvoice, named: NameFacts | None) -> str:

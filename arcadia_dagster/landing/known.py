@@ -65,7 +65,7 @@ class Known:
             fingerprints=fingerprints,
             problems=dict(problems),
             documents=dict(documents),
-            paths={sha256: set(found) for sha256, found in paths},
+            paths={sha256: set(names) for sha256, names in paths},
             records=records,
             damaged=damaged,
             outdated=outdated,
@@ -129,12 +129,12 @@ def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outda
     if not outdated:
         return []
     with warehouse.read() as connection:
-        found = connection.execute(
+        rows = connection.execute(
             "SELECT document_sha256, format, read_by FROM documents WHERE status = 'accepted' "
             f"AND document_sha256 IN ({text_list(outdated)})"
         ).fetchall()
     same: dict[str, list[str]] = {}
-    for sha256, format_name, read_by in found:
+    for sha256, format_name, read_by in rows:
         path = archive.path_of(sha256)
         if not _is_read_anew(formats, format_name, read_by, is_rejected=False) and path.exists():
             name, _ = formats.recognise(head_at(path))

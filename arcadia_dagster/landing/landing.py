@@ -128,12 +128,12 @@ class Landing:
         while True:
             with self.warehouse.hold("landing", path=self._archive.lock_path, timeout=timeout):
                 self.warehouse.sweep()
-                one = _Pass(self, self._archive, inbox, landed)
-                one.catch_up()
-                found = self.look(inbox, one.known.fingerprints, settle_seconds=settle_seconds)
-                pause = _until_settled(found, settle_seconds, deadline)
+                course = _Pass(self, self._archive, inbox, landed)
+                course.catch_up()
+                in_inbox = self.look(inbox, course.known.fingerprints, settle_seconds=settle_seconds)
+                pause = _until_settled(in_inbox, settle_seconds, deadline)
                 if not pause:
-                    one.take(found)
+                    course.take(in_inbox)
                     return landed
             time.sleep(pause)
 
@@ -198,7 +198,7 @@ class Landing:
             records: Records to use in place of those in the archive.
         """
         if records is None:
-            records = records_of(self.warehouse, self._archive, [one.document_sha256 for one in documents])
+            records = records_of(self.warehouse, self._archive, [document.document_sha256 for document in documents])
         return arrivals(self.warehouse, self.reader, documents, records)
 
     def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[Arriving, str]] = ()) -> set[date]:
@@ -226,22 +226,22 @@ class Landing:
             The months that the stages must build again.
         """
         if arrived:
-            return self.register([replace(one, record=record) for one in arrived])
+            return self.register([replace(arrival, record=record) for arrival in arrived])
         with self.warehouse.write() as connection:
             register_facts(connection, [record])
             return note_records(connection, self._archive, [record])
 
     def _learn(self, arrived: Sequence[Arrival], learned: Mapping[str, Sequence[Event]]) -> list[Arrival]:
         """The same arrivals with what was learned on their records. A damaged record has it in memory alone, until a rebuild."""
-        damaged = {one.record.document_sha256 for one in arrived if one.record.damage is not None}
+        damaged = {arrival.record.document_sha256 for arrival in arrived if arrival.record.damage is not None}
         self.note({sha256: events for sha256, events in learned.items() if sha256 not in damaged})
         return [
-            one
-            if not (events := learned.get(one.record.document_sha256))
-            else replace(one, record=replace(one.record, events=(*one.record.events, *events)))
-            if one.record.document_sha256 in damaged
-            else replace(one, record=self._archive.record(one.record.document_sha256))
-            for one in arrived
+            arrival
+            if not (events := learned.get(arrival.record.document_sha256))
+            else replace(arrival, record=replace(arrival.record, events=(*arrival.record.events, *events)))
+            if arrival.record.document_sha256 in damaged
+            else replace(arrival, record=self._archive.record(arrival.record.document_sha256))
+            for arrival in arrived
         ]
 
 
@@ -275,28 +275,28 @@ class _Pass:
         self.known.nameless = {sha256: [] for sha256 in archived if sha256 not in self.known.records}
         self._take_rules()
 
-    def take(self, found: Look[Arriving]) -> None:
+    def take(self, in_inbox: Look[Arriving]) -> None:
         """Archive, read and register what the look at the inbox found."""
         landed, known = self._landed, self.known
-        landed.seen = found.seen
-        landed.problems.update(found.problems)
-        landed.waiting += [file.inbox_path for file in found.waiting]
+        landed.seen = in_inbox.seen
+        landed.problems.update(in_inbox.problems)
+        landed.waiting += [file.inbox_path for file in in_inbox.waiting]
         outdated = to_read_anew(self._warehouse, self._archive, self._formats, known.outdated)
         for hashes in _slices([(sha256, 0) for sha256 in outdated]):
             self._register([self._archive.examine(sha256) for sha256 in hashes])
-        documents = [file for file in found.complete if not file.is_control_total]
+        documents = [file for file in in_inbox.complete if not file.is_control_total]
         for files in _slices([(file, file.state.byte_size) for file in documents]):
             self._take_files(files)
         if known.nameless:
             self._register_archived(list(known.nameless))
             with self._warehouse.read() as connection:
                 known.damaged = damaged_records(connection)
-        totals = [file for file in found.complete if file.is_control_total]
-        self._take_totals([*totals, *totals_of_replaced_files(self._inbox, found, known.documents)])
+        totals = [file for file in in_inbox.complete if file.is_control_total]
+        self._take_totals([*totals, *totals_of_replaced_files(self._inbox, in_inbox, known.documents)])
         landed.problems.update(totals_taken_away(self._warehouse, self._inbox))
         landed.damaged = known.damaged
         if landed.problems != known.problems:
-            self._note_problems(found)
+            self._note_problems(in_inbox)
         if landed.documents:
             landed.rejected = _rejected(self._warehouse, landed.documents)
 
@@ -312,10 +312,16 @@ class _Pass:
         for hashes in _slices([(sha256, 0) for sha256 in archived]):
             texts = texts_of(self._warehouse, hashes)
             records = list(records_of(self._warehouse, self._archive, hashes).values())
-            noted = [one for one in records if _is_registered(one, self.known, texts.get(one.document_sha256))]
-            others = [one for one in records if not _is_registered(one, self.known, texts.get(one.document_sha256))]
+            noted = [
+                record for record in records if _is_registered(record, self.known, texts.get(record.document_sha256))
+            ]
+            others = [
+                record
+                for record in records
+                if not _is_registered(record, self.known, texts.get(record.document_sha256))
+            ]
             # A document without a name in its record gets the name of its file in the inbox, if that is still there.
-            others = [one for one in others if one.damage is None or one.received]
+            others = [record for record in others if record.damage is None or record.received]
             with self._warehouse.write() as connection:
                 self._landed.months |= note_records(connection, self._archive, noted)
                 register_facts(connection, others)
@@ -431,19 +437,19 @@ class _Pass:
 
     def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[Arriving, str]] = ()) -> None:
         """Read the documents, and register them and what was looked at."""
-        hashes = [one.document_sha256 for one in documents]
+        hashes = [document.document_sha256 for document in documents]
         records = {
             sha256: replace(record, events=(*record.events, *self.known.nameless.get(sha256, ())))
             for sha256, record in records_of(self._warehouse, self._archive, hashes).items()
         }
-        found, lost = self._landing.read(documents, records)
+        arrivals, lost = self._landing.read(documents, records)
         self._landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
-        for arrival in found:
+        for arrival in arrivals:
             if arrival.reading.passed_over is not None:
                 which = f"{arrival.reading.format}, and not the program's own {arrival.reading.passed_over}"
                 self._landed.described[arrival.record.names[0]] = which
-        if found or looked_at:
-            self._landed.months |= self._landing.register(found, looked_at)
+        if arrivals or looked_at:
+            self._landed.months |= self._landing.register(arrivals, looked_at)
 
     def _is_nameless(self, sha256: str) -> bool:
         """Whether no line of the document's record has a name: nothing is appended to such a record."""
@@ -472,9 +478,9 @@ class _Pass:
         if not is_known:
             news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
 
-    def _note_problems(self, found: Look[Arriving]) -> None:
+    def _note_problems(self, in_inbox: Look[Arriving]) -> None:
         """Note the files that could not be taken, for a check to show, and forget the others."""
-        by_path = {file.inbox_path: file for file in found.complete}
+        by_path = {file.inbox_path: file for file in in_inbox.complete}
         with self._warehouse.write() as connection:
             connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
             rows = []
@@ -506,12 +512,12 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _until_settled(found: Look[Arriving], settle_seconds: float, deadline: float) -> float:
+def _until_settled(in_inbox: Look[Arriving], settle_seconds: float, deadline: float) -> float:
     """Seconds until a file that was dropped just now has shown that nobody writes to it any more; 0 where none is waited for."""
     left = deadline - time.monotonic()
-    if left <= 0 or not found.waiting:
+    if left <= 0 or not in_inbox.waiting:
         return 0.0
-    youngest = max(file.state.changed_ns for file in found.waiting) / 1e9
+    youngest = max(file.state.changed_ns for file in in_inbox.waiting) / 1e9
     return min(left, max(0.05, youngest + settle_seconds - time.time()))
 
 

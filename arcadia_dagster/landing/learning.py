@@ -91,11 +91,11 @@ class _Earlier:
         self._by_lines: dict[tuple[Any, ...], InvoiceKey] = {}
         self._invoices: dict[str, list[InvoiceKey]] = {}
         for sha256, source, account, stated_id, kept_id, *lines in rows:
-            known = InvoiceKey(source, account, stated_id)
-            self._by_id[sha256, account, stated_id] = known
-            self._by_id.setdefault((sha256, None, stated_id), known)
+            named = InvoiceKey(source, account, stated_id)
+            self._by_id[sha256, account, stated_id] = named
+            self._by_id.setdefault((sha256, None, stated_id), named)
             self._by_lines[sha256, *_hashable(lines)] = InvoiceKey(source, account, kept_id)
-            self._invoices.setdefault(sha256, []).append(known)
+            self._invoices.setdefault(sha256, []).append(named)
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, wanted: str) -> "_Earlier":
@@ -152,9 +152,9 @@ class _Numbered:
         """Know one more, by the key that it is kept under."""
         source, account, external_id = kept
         if row["invoice_number"] is not None:
-            known = self._known.setdefault((source, row["invoice_number"]), [])
-            if (account, external_id) not in known:
-                known.append((account, external_id))
+            invoices = self._known.setdefault((source, row["invoice_number"]), [])
+            if (account, external_id) not in invoices:
+                invoices.append((account, external_id))
 
     def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
         """The invoice that came first under the other one of the two names, id and number; None where there is none.
@@ -182,11 +182,11 @@ def _pushed_by_what_yields(
         "SELECT DISTINCT source, account_id, external_id FROM document_invoices "
         f"WHERE yields AND account_id <> '{UNKNOWN_ACCOUNT}' AND document_sha256 NOT IN ({without})"
     ).fetchall()
-    found: dict[tuple[str, str], list[InvoiceKey]] = {}
+    by_id: dict[tuple[str, str], list[InvoiceKey]] = {}
     for key in (InvoiceKey(*row) for row in rows):
         if key in pushed:
-            found.setdefault((key.source, key.external_id), []).append(key)
-    return {named: accounts[0] for named, accounts in found.items() if len(accounts) == 1}
+            by_id.setdefault((key.source, key.external_id), []).append(key)
+    return {named: accounts[0] for named, accounts in by_id.items() if len(accounts) == 1}
 
 
 def _without_account(row: Mapping[str, Any]) -> tuple[str, str] | None:

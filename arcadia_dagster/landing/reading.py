@@ -75,13 +75,13 @@ def arrivals(
         present formats read it otherwise, and its record has no description that reads it.
     """
     kept = _kept(warehouse, reader, documents, records)
-    readings = reader.read(documents, {sha256: one.described for sha256, one in kept.items()})
-    for sha256, one in kept.items():
-        readings[sha256] = one.marked(readings[sha256])
-    described = {sha256: one.described for sha256, one in kept.items()}
+    readings = reader.read(documents, {sha256: by.described for sha256, by in kept.items()})
+    for sha256, by in kept.items():
+        readings[sha256] = by.marked(readings[sha256])
+    described = {sha256: by.described for sha256, by in kept.items()}
     names = _names(reader.formats, readings, records, _inside(documents), described)
     lost = _lost(warehouse, reader.formats.rules, readings, names, records)
-    found = [
+    readable = [
         Arrival(
             document.byte_size,
             records[sha256],
@@ -94,7 +94,7 @@ def arrivals(
         for sha256 in [document.document_sha256]
         if sha256 not in lost
     ]
-    return found, lost
+    return readable, lost
 
 
 @contextmanager
@@ -177,12 +177,12 @@ def _read_aside(
 
 def _inside(documents: Iterable[ArchivedDocument]) -> dict[str, str]:
     """The names of the files in those documents that are ZIP archives of one, by the documents' SHA-256."""
-    found = {
-        one.document_sha256: member_name(one.path)
-        for one in documents
-        if one.encoding is Encoding.ZIP and one.facts.problem is None
+    members = {
+        document.document_sha256: member_name(document.path)
+        for document in documents
+        if document.encoding is Encoding.ZIP and document.facts.problem is None
     }
-    return {sha256: readable(name) for sha256, name in found.items() if name is not None}
+    return {sha256: readable(name) for sha256, name in members.items() if name is not None}
 
 
 def _names(
@@ -197,26 +197,26 @@ def _names(
     groups: dict[str | DescribedFormat | None, list[str]] = {}
     for sha256, reading in readings.items():
         groups.setdefault(by.get(sha256, reading.format), []).append(sha256)
-    found: dict[str, Names] = {}
+    names_of: dict[str, Names] = {}
     for group, members in groups.items():
         names = {sha256: records[sha256].names for sha256 in members}
         within = [inside[sha256] for sha256 in members if sha256 in inside]
         every = list(dict.fromkeys([*(name for own in names.values() for name in own), *within]))
-        told = (
+        own_names = (
             group.facts_from_names(every)
             if isinstance(group, DescribedFormat)
             else formats.facts_from_names(group, every)
         )
-        found |= {sha256: Names.of(own, told, inside.get(sha256)) for sha256, own in names.items()}
-    return found
+        names_of |= {sha256: Names.of(own, own_names, inside.get(sha256)) for sha256, own in names.items()}
+    return names_of
 
 
 def _stated(reading: Reading, names: Names, rules: Rules) -> Iterator[_Stated]:
     """The invoices that the reading states; none where the document is rejected."""
     if reading.reason is None:
-        found = placed(reading.invoices, names.facts, names.best, rules)
-        stated = [_Stated.of(one, identity) for one, identity in found if identity is not None]
-        if len(stated) == len(found):
+        invoices = placed(reading.invoices, names.facts, names.best, rules)
+        stated = [_Stated.of(invoice, identity) for invoice, identity in invoices if identity is not None]
+        if len(stated) == len(invoices):
             yield from stated
 
 
@@ -248,15 +248,15 @@ class _Known:
         """
         decided = {InvoiceKey.of(event) for event in record.of("decided") if event["decision"] == "void"}
         void = self.void | decided
-        return [one for one in before if void.isdisjoint(self._ids(one)) and not self._has(now, one)]
+        return [invoice for invoice in before if void.isdisjoint(self._ids(invoice)) and not self._has(now, invoice)]
 
     def _has(self, stated: Iterable[_Stated], wanted: _Stated) -> bool:
         """Whether the reading has the invoice: under its id, whatever its account is now, or with the same lines."""
         return any(
-            not self._ids(wanted).isdisjoint(self._ids(one))
-            or one.key.external_id == wanted.key.external_id
-            or (one.ordinal == wanted.ordinal and one.lines == wanted.lines)
-            for one in stated
+            not self._ids(wanted).isdisjoint(self._ids(invoice))
+            or invoice.key.external_id == wanted.key.external_id
+            or (invoice.ordinal == wanted.ordinal and invoice.lines == wanted.lines)
+            for invoice in stated
         )
 
     def _ids(self, invoice: _Stated) -> set[InvoiceKey]:
@@ -290,12 +290,12 @@ def _lost(
     if not registered:
         return {}
     known = _Known.of(warehouse)
-    found = {}
+    reasons = {}
     for sha256, before in registered.items():
         stated = list(_stated(readings[sha256], names[sha256], rules))
         if lost := known.lost(before, stated, records[sha256]):
-            found[sha256] = _why_not_registered(names[sha256].best, sha256, readings[sha256], stated, lost)
-    return found
+            reasons[sha256] = _why_not_registered(names[sha256].best, sha256, readings[sha256], stated, lost)
+    return reasons
 
 
 def _why_not_registered(
@@ -303,14 +303,14 @@ def _why_not_registered(
 ) -> str:
     """Why a document stays as it is registered, in a sentence."""
     states = (
-        f"states {_listed('/'.join(one.key) for one in stated)}"
+        f"states {_listed('/'.join(invoice.key) for invoice in stated)}"
         if stated
         else f"cannot be read ({now.reason or NO_MONTH})"
     )
     return (
-        f"{file_name} was accepted before with {_listed('/'.join(one.key) for one in lost)}, and {states} now: nothing of it is "
-        "changed. If a description reads it, correct that (`arcadia formats`); else it is a defect: report it. Or, if it "
-        f'should not count: `arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
+        f"{file_name} was accepted before with {_listed('/'.join(invoice.key) for invoice in lost)}, and {states} now: nothing "
+        "of it is changed. If a description reads it, correct that (`arcadia formats`); else it is a defect: report it. Or, if "
+        f'it should not count: `arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
     )
 
 
@@ -327,8 +327,8 @@ def _reason(
         if now.format is None and present is not None and present.recognise(head_of(document)) is None:
             why = present.why_not(head_of(document))
         return f"as it is now, does not read it ({why})"
-    found = _listed("/".join(one.key) for one in stated)
-    return f"as it is now, states {found} in it, and not {_listed('/'.join(one.key) for one in lost)} any more"
+    ids = _listed("/".join(invoice.key) for invoice in stated)
+    return f"as it is now, states {ids} in it, and not {_listed('/'.join(invoice.key) for invoice in lost)} any more"
 
 
 def _listed(ids: Iterable[str]) -> str:
@@ -349,7 +349,7 @@ def _doubt(
         "until then it counts as it was read before",
     ]
     if is_read:
-        ids = [shlex.quote("/".join(one.key)) for one in lost]
+        ids = [shlex.quote("/".join(invoice.key)) for invoice in lost]
         void = ", ".join(f'`arcadia void {id_} --reason "..."`' for id_ in ids[:_MOST_NAMED])
         more = ", and so for the others" if len(ids) > _MOST_NAMED else ""
         ways.insert(2, f"if what it states now is right: {void}{more}")

@@ -217,10 +217,10 @@ def _lost(known: str, text: str) -> str:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise DamagedError("it says something twice")
-    return found
+    return members
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a damaged file has

@@ -63,8 +63,8 @@ def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> 
     archived = archive.records()
     return {
         sha256: archived.get(sha256, MISSING)
-        for sha256, known in sorted(known_states(connection).items())
-        if known != archived.get(sha256, MISSING)
+        for sha256, state in sorted(known_states(connection).items())
+        if state != archived.get(sha256, MISSING)
     }
 
 
@@ -94,15 +94,15 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
         # Bytes without a record may belong to a file that arrives just now.
         and (sha256 in registered or archived[sha256] != MISSING)
     ]
-    found = {sha256: one for sha256, one in damaged.items() if sha256 not in changed}
+    unsound = {sha256: damage for sha256, damage in damaged.items() if sha256 not in changed}
     for start in range(0, len(changed), _SLICE):
         hashes = changed[start : start + _SLICE]
         texts = texts_of(warehouse, hashes) if registered else {}
         for sha256 in hashes:
             record = archive.record(sha256, known=texts.get(sha256))
             if (damage := damage_of(archive, record)) is not None:
-                found[sha256] = (names.get(sha256, record.names[0]), damage)
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
+                unsound[sha256] = (names.get(sha256, record.names[0]), damage)
+    return dict(sorted(unsound.items(), key=lambda item: (item[1][0], item[0])))
 
 
 def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceKey, str]:

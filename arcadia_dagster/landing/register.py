@@ -62,7 +62,8 @@ def register(
     rows stay as they are; if it has none, it is registered by the lines that can be read.
     """
     unknown = registered(
-        connection, [one.record for one in arrivals if one.record.damage is not None and not one.record.text]
+        connection,
+        [arrived.record for arrived in arrivals if arrived.record.damage is not None and not arrived.record.text],
     )
     arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in unknown]
     tables = _Tables()
@@ -101,7 +102,7 @@ def register(
     tell_apart(connection, wanted)
     touched |= statements.place(connection)
     touched |= evidence.place(connection, formats)
-    _find_sources(connection, text_list(sorted(renamed | {one.record.document_sha256 for one in arrivals})))
+    _find_sources(connection, text_list(sorted(renamed | {arrived.record.document_sha256 for arrived in arrivals})))
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
@@ -154,9 +155,9 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
     status, reason = "accepted", reading.reason
     identities: list[tuple[StatedInvoice, Identity]] = []
     if reason is None:
-        found = placed(reading.invoices, arrival.names.facts, name, formats.rules)
-        identities = [(invoice, identity) for invoice, identity in found if identity is not None]
-        if len(identities) < len(found):
+        invoices = placed(reading.invoices, arrival.names.facts, name, formats.rules)
+        identities = [(invoice, identity) for invoice, identity in invoices if identity is not None]
+        if len(identities) < len(invoices):
             reason = NO_MONTH
     if reason is not None:
         status, identities = "rejected", []

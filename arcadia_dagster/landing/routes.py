@@ -59,9 +59,9 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
     if unknown := sorted(table.keys() - {"route"}):
         raise RoutesError(f"{path}: {', '.join(map(shown_key, unknown[:_MOST_TOLD]))}: expected nothing but [[route]]")
     stated = table.get("route", [])
-    if not isinstance(stated, list) or not all(isinstance(one, dict) for one in stated):
+    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
         raise RoutesError(f"{path}: route: expected [[route]], in two brackets, above each route")
-    routes = [_route(one, f"{path}, route {number}") for number, one in enumerate(stated, start=1)]
+    routes = [_route(entry, f"{path}, route {number}") for number, entry in enumerate(stated, start=1)]
     if (shadowed := _shadowed(routes)) is not None:
         later, earlier = shadowed
         raise RoutesError(
@@ -104,14 +104,14 @@ def _shadowed(routes: Sequence[Route]) -> tuple[int, int] | None:
     A table may have thousands of routes, so each one is not compared with all before it. A covering route has the same account
     or none, and the same project or none; of the routes with the same two, the last one is compared, for it begins first.
     """
-    known: dict[tuple[str, str | None, str | None], int] = {}
+    first: dict[tuple[str, str | None, str | None], int] = {}
     for number, route in enumerate(routes, start=1):
         for account in {route.account_id, None}:
             for project in {route.project, None}:
-                earlier = known.get((route.source, account, project))
+                earlier = first.get((route.source, account, project))
                 if earlier is not None and routes[earlier - 1].covers(route):
                     return number, earlier
-        known[route.source, route.account_id, route.project] = number
+        first[route.source, route.account_id, route.project] = number
     return None
 
 
@@ -163,7 +163,9 @@ def take_routes(warehouse: Warehouse, path: Path, routes: Routes) -> set[date]:
         months = months_concerned(connection, routes)
         connection.execute("DELETE FROM tenant_routes")
         own = {"route_number": len(routes.routes) + 1, "tenant_id": routes.own_tenant}
-        insert(connection, schema.TENANT_ROUTES, [*(_row(n, one) for n, one in enumerate(routes.routes, start=1)), own])
+        insert(
+            connection, schema.TENANT_ROUTES, [*(_row(n, route) for n, route in enumerate(routes.routes, start=1)), own]
+        )
         renew(connection, schema.COST_LINES.name, months)
     return months
 

@@ -28,16 +28,16 @@ def of_nothing(connection: duckdb.DuckDBPyConnection, archive: Archive, rules: R
         formats: The formats that documents are read by.
     """
     accounts = connection.execute("SELECT DISTINCT source, account_id FROM document_invoices ORDER BY ALL").fetchall()
-    found = []
+    idle = []
     for rule in rules.rules:
         of_source = [f"{source}/{account}" for source, account in accounts if source == rule.source]
         if rule.account_id is None and not of_source:
-            found.append(_of_nobody(rule, {source for source, _ in accounts}))
+            idle.append(_of_nobody(rule, {source for source, _ in accounts}))
         elif rule.account_id is not None and rule.name not in of_source:
-            found.append(_of_nobody(rule, of_source or {source for source, _ in accounts}))
+            idle.append(_of_nobody(rule, of_source or {source for source, _ in accounts}))
         elif rule.invoice_id not in {None, ACCOUNT_AND_MONTH}:
-            found += _of_no_column(connection, archive, rule, formats)
-    return found
+            idle += _of_no_column(connection, archive, rule, formats)
+    return idle
 
 
 def _of_nobody(rule: Rule, known: Iterable[str]) -> str:

@@ -134,10 +134,10 @@ def _rule(name: str, table: object, places: _Places) -> Rule:
     values = {}
     for key, value in table.items():
         expected, read = _READ[key]
-        if (found := read(value)) is None:
+        if (parsed := read(value)) is None:
             near = did_you_mean(value, _NEAR[key]()) if isinstance(value, str) and key in _NEAR else ""
             raise places.error(name, key, f"{key} = {_shown(value)}: expected {expected}{near}")
-        values[key] = found
+        values[key] = parsed
     return Rule(source, account_id if "/" in name else None, **values)
 
 

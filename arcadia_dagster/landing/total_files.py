@@ -20,15 +20,15 @@ def text_of(file: Arriving) -> str:
     return beginning.decode("utf-8-sig", "replace").strip()
 
 
-def totals_of_replaced_files(inbox: Inbox, found: Look[Arriving], documents: Mapping[str, str]) -> list[Arriving]:
+def totals_of_replaced_files(inbox: Inbox, in_inbox: Look[Arriving], documents: Mapping[str, str]) -> list[Arriving]:
     """Unchanged control totals beside a file that holds another document now.
 
     Args:
         inbox: Where files arrive.
-        found: What a look at it found.
+        in_inbox: What a look at it found.
         documents: The document that each file holds, by its path.
     """
-    looked_at = {file.inbox_path for file in (*found.complete, *found.waiting)}
+    looked_at = {file.inbox_path for file in (*in_inbox.complete, *in_inbox.waiting)}
     paths = [
         path
         for path, sha256 in documents.items()

@@ -123,7 +123,7 @@ def is_outstanding_sql(*, state: str, pushed: str, payload: str) -> str:
         pushed: The hash of the payload that the record is about.
         payload: The hash of the payload as it is now.
     """
-    settled = ", ".join(f"'{one}'" for one in sorted(SETTLED))
+    settled = ", ".join(f"'{settled_state}'" for settled_state in sorted(SETTLED))
     return f"({state} IS NULL OR {pushed} <> {payload} OR {state} NOT IN ({settled}))"
 
 

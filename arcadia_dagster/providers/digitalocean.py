@@ -172,12 +172,12 @@ class DigitalOceanClient(Account):
         The account is not told: the API knows it by another name than the invoices, and ids are unique without it.
         """
         projects = dict(self._projects())
-        found = [
+        rows = [
             _resource(kind.type, entry, projects)
             for kind in _KINDS
             for entry in self._complete(kind.path, kind.key, id_of=_id_of, is_paged=kind.is_paged)
         ]
-        return sorted(found, key=lambda resource: (str(resource["type"]), str(resource["id"])))
+        return sorted(rows, key=lambda resource: (str(resource["type"]), str(resource["id"])))
 
     def _projects(self) -> Iterator[tuple[str, str]]:
         """The project's name for each resource that is in one, by the resource's id."""
@@ -209,16 +209,16 @@ class DigitalOceanClient(Account):
         while True:
             page += 1
             answer = self.api.get_object(path, {"page": str(page), "per_page": str(PAGE)} if is_paged else {})
-            found = self.api.entries_in(answer, path, key)
-            stated = _total(answer, self.api.named(path), default=None if is_paged else len(found))
+            on_page = self.api.entries_in(answer, path, key)
+            stated = _total(answer, self.api.named(path), default=None if is_paged else len(on_page))
             if total is not None and stated != total:
                 return entries, f"its total changed from {total} to {stated} on page {page}"
             total = stated
-            entries += found
+            entries += on_page
             if not _has_next(answer, self.api.named(path)):
                 came = f"{len(entries)} entries came, and its total is {total}"
                 return entries, "" if len(entries) == total else came
-            if not found or len(entries) >= min(total, _MOST_ENTRIES):
+            if not on_page or len(entries) >= min(total, _MOST_ENTRIES):
                 return entries, f"{len(entries)} entries came, its total is {total}, and there is a page {page + 1}"
 
 

@@ -75,12 +75,12 @@ def _no_number(text: str) -> None:
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
         raise UnreadableError(f"{', '.join(twice)[:60]}: it is there more than once in an object; expected each once")
-    return found
+    return members
 
 
 DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_named_once)

@@ -142,17 +142,18 @@ class _Window:
     def next(self) -> str:
         """The next character that is no blank, which is not passed over; empty at the end."""
         while True:
-            found = _BLANKS.match(self._text, self.at)
-            self.at = self.at if found is None else found.end()
+            blanks = _BLANKS.match(self._text, self.at)
+            self.at = self.at if blanks is None else blanks.end()
             if self.at < len(self._text):
                 return self._text[self.at]
             if not self._more():
                 return ""
 
     def pass_over(self, mark: str, number: int) -> None:
-        if (found := self.next()) != mark:
+        if (character := self.next()) != mark:
             raise UnreadableError(
-                f"record {number}: {found or 'the end of the document'!r} before it; expected {mark!r}: it was perhaps cut off"
+                f"record {number}: {character or 'the end of the document'!r} before it; expected {mark!r}: it was perhaps "
+                "cut off"
             )
         self.at += 1
 

@@ -52,94 +52,94 @@ class Node:
 
     def object(self, name: str) -> "Node":
         """The object that a member is; an empty one where it is missing or null."""
-        found = self._members.get(name)
-        if found is None:
+        value = self._members.get(name)
+        if value is None:
             return Node({}, self._at(name))
-        if not isinstance(found, Mapping):
+        if not isinstance(value, Mapping):
             raise self._wrong(name, "an object")
-        return Node(found, self._at(name))
+        return Node(value, self._at(name))
 
     def list(self, name: str, default: "Sequence[Node] | None" = None) -> "Sequence[Node]":
         """The objects that a member lists."""
-        found = self._members.get(name)
-        if found is None and default is not None:
+        members = self._members.get(name)
+        if members is None and default is not None:
             return default
-        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        if not isinstance(members, list) or not all(isinstance(member, Mapping) for member in members):
             raise self._wrong(name, "a list of objects")
-        return [Node(one, f"{self._at(name)}, {number}") for number, one in enumerate(found, start=1)]
+        return [Node(member, f"{self._at(name)}, {number}") for number, member in enumerate(members, start=1)]
 
     def text(self, name: str) -> str | None:
         """A text, or a number as it is written, without the space around it; None where it is missing, null or blank."""
-        found = self._members.get(name)
-        if found is None:
+        value = self._members.get(name)
+        if value is None:
             return None
-        if not isinstance(found, str) or len(found) > _MOST_CHARACTERS:
+        if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
             raise self._wrong(name, f"a text of at most {_MOST_CHARACTERS} characters")
-        return found.strip() or None
+        return value.strip() or None
 
     def needed_text(self, name: str) -> str:
         """The same, which must be there."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             raise self._wrong(name, "a text")
-        return found
+        return text
 
     def one_of(self, name: str, meanings: Mapping[str, Value]) -> Value:
         """What a text stands for."""
-        found = self.needed_text(name)
-        if found not in meanings:
+        text = self.needed_text(name)
+        if text not in meanings:
             raise self._wrong(name, " or ".join(meanings))
-        return meanings[found]
+        return meanings[text]
 
     def amount(self, name: str) -> Decimal | None:
         """An exact amount such as `-1234.56`, as text or number."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
-        amount = amount_of(found)
+        amount = amount_of(text)
         if amount is None:
             raise self._wrong(name, "an amount such as 1234.56")
         return amount
 
     def whole(self, name: str) -> int | None:
         """A whole number."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
-        if not found.isascii() or not found.isdecimal():
+        if not text.isascii() or not text.isdecimal():
             raise self._wrong(name, "a whole number")
-        return int(found)
+        return int(text)
 
     def day(self, name: str) -> date | None:
         """A day (UTC): an ISO 8601 date or time, or seconds since 1970."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            if _AMOUNT.fullmatch(found) is not None:
-                return datetime.fromtimestamp(int(Decimal(found)), UTC).date()
-            moment = datetime.fromisoformat(found)
+            if _AMOUNT.fullmatch(text) is not None:
+                return datetime.fromtimestamp(int(Decimal(text)), UTC).date()
+            moment = datetime.fromisoformat(text)
         except (ValueError, OverflowError, OSError) as error:
             raise self._wrong(name, "a day such as 2026-10-31, or a time") from error
         return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
 
     def local_day(self, name: str) -> date | None:
         """The local day of an ISO 8601 date or time: local midnight may be the evening before in UTC."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            return datetime.fromisoformat(found).date()
+            return datetime.fromisoformat(text).date()
         except ValueError as error:
             raise self._wrong(name, "a day such as 2026-10-31, or a time") from error
 
     def day_of_month(self, name: str) -> date | None:
         """The first day of a month such as `2026-10`."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            return date.fromisoformat(f"{found}-01")
+            return date.fromisoformat(f"{text}-01")
         except ValueError as error:
             raise self._wrong(name, "a month such as 2026-10") from error
 
@@ -147,6 +147,6 @@ class Node:
         return name if self.place == "the document" else f"{self.place}, {name}"
 
     def _wrong(self, name: str, expected: str) -> UnreadableError:
-        found = self._members.get(name)
-        shown = "missing" if found is None else repr(found)[:60]
+        value = self._members.get(name)
+        shown = "missing" if value is None else repr(value)[:60]
         return UnreadableError(f"{self._at(name)}: {shown}; expected {expected}")

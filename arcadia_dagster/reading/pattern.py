@@ -76,7 +76,7 @@ def full_matches(pattern: str, texts: Sequence[str]) -> dict[str, dict[str, str]
             f"SELECT text, {matched} FROM (SELECT unnest(CAST($1 AS VARCHAR[])) AS text) WHERE regexp_full_match(text, $2)",
             [list(dict.fromkeys(texts)), f"^(?:{pattern})$"],
         ).fetchall()
-    return {text: {name: found[name] for name in named if found[name]} for text, found in rows}
+    return {text: {name: match[name] for name in named if match[name]} for text, match in rows}
 
 
 def _parts(pattern: str) -> tuple[tuple[str | None, ...], int]:

@@ -62,14 +62,14 @@ class _Found:
         with self._lock:
             if key in self._kept:
                 return self._kept[key]
-        found = _attached(key[0])
+        attached = _attached(key[0])
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = found
-                self._bytes += len(found or b"")
+                self._kept[key] = attached
+                self._bytes += len(attached or b"")
             while len(self._kept) > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
                 self._bytes -= len(self._kept.pop(next(iter(self._kept))) or b"")
-        return found
+        return attached
 
 
 _FOUND = _Found()

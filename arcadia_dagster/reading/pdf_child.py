@@ -39,18 +39,18 @@ def main() -> int:
 
     logging.disable()
     try:
-        found = _invoices(content)
+        invoices = _invoices(content)
     except (DependencyError, FileNotDecryptedError, WrongPasswordError):
         return PASSWORD
     except (MemoryError, RecursionError):
         return TOO_MUCH
     except Exception:  # noqa: BLE001 - whatever a broken PDF makes of its reader, this process has nothing else to do
         return BROKEN
-    if len(found) > 1:
+    if len(invoices) > 1:
         return SEVERAL
-    if not found:
+    if not invoices:
         return NOTHING
-    sys.stdout.buffer.write(found.pop())
+    sys.stdout.buffer.write(invoices.pop())
     return FOUND
 
 
@@ -61,7 +61,7 @@ def _invoices(content: bytes) -> set[bytes]:
     from pypdf import PdfReader  # noqa: PLC0415
 
     _, first = get_xml_from_pdf(BytesIO(content), check_xsd=False)
-    found = {first} if first else set()
+    invoices = {first} if first else set()
     # The package returns the first one and does not tell whether there are others.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     for attached in PdfReader(BytesIO(content)).attachment_list:
@@ -73,8 +73,8 @@ def _invoices(content: bytes) -> set[bytes]:
                 raise
             continue
         if etree.QName(root).localname in _ROOTS:
-            found.add(xml)
-    return found
+            invoices.add(xml)
+    return invoices
 
 
 if __name__ == "__main__":

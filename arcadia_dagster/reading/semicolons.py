@@ -187,8 +187,8 @@ def _problem(first: dict[Marks, str]) -> str | None:
             f"something else; {_DOWNLOAD}"
         )
     unclear = (Marks.POINT_OR_GROUP,) if comma is not None else (Marks.COMMA_OR_GROUP, Marks.POINT_OR_GROUP)
-    found = next((first[marks] for marks in unclear if marks in first), None)
-    if found is None or point is not None:
+    place = next((first[marks] for marks in unclear if marks in first), None)
+    if place is None or point is not None:
         return None
     why = "although others have a decimal comma" if comma is not None else "and no other number proves which"
-    return f"{found} may be a thousand times as much as it seems, {why}; expected numbers that are clear: {_DOWNLOAD}"
+    return f"{place} may be a thousand times as much as it seems, {why}; expected numbers that are clear: {_DOWNLOAD}"

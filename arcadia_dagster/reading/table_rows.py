@@ -40,15 +40,15 @@ class Row:
 
     def text(self, name: str) -> str | None:
         """The value without the space around it; None where it is missing, blank or NULL."""
-        found = (self._values.get(name.lower()) or "").strip()
-        return None if found in _NULLS else found
+        text = (self._values.get(name.lower()) or "").strip()
+        return None if text in _NULLS else text
 
     def needed_text(self, name: str) -> str:
         """The same, which must be there."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             raise self._wrong(name, "a value")
-        return found
+        return text
 
     def one_of(self, name: str, words: Mapping[str, str]) -> str:
         """What a word, in any case, stands for; the meanings are by the words in small letters."""
@@ -59,9 +59,9 @@ class Row:
 
     def amount(self, name: str) -> Decimal | None:
         """An exact amount such as `-1234.56`; None where there is none."""
-        found = self.text(name)
-        amount = None if found is None else amount_of(found)
-        if found is not None and amount is None:
+        text = self.text(name)
+        amount = None if text is None else amount_of(text)
+        if text is not None and amount is None:
             raise self._wrong(name, "an amount such as 1234.56")
         return amount
 
@@ -74,11 +74,11 @@ class Row:
 
     def moment(self, name: str) -> datetime | None:
         """A time, in UTC without an offset; of one without an offset it is taken to be in UTC."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            moment = datetime.fromisoformat(found)
+            moment = datetime.fromisoformat(text)
         except ValueError as error:
             raise self._wrong(name, "a time such as 2026-10-01T00:00:00Z") from error
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
@@ -91,8 +91,8 @@ class Row:
         return moment
 
     def _wrong(self, name: str, expected: str) -> UnreadableError:
-        found = self.text(name)
-        shown = "blank" if found is None else repr(found[:80])
+        text = self.text(name)
+        shown = "blank" if text is None else repr(text[:80])
         return UnreadableError(
             f"{self.place}, column {self._names.get(name.lower(), name)}: {shown}; expected {expected}"
         )
@@ -116,8 +116,8 @@ def csv_rows(
     names = dict(zip(lower, columns, strict=True))
     with_commas = {name.lower() for name in decimal_commas}
     for line, values in itertools.islice(whole_records(path, len(columns), delimiter=delimiter), 1, None):
-        found = zip(lower, values, strict=True)
-        row = {name: semicolons.with_point(value) if name in with_commas else value for name, value in found}
+        cells = zip(lower, values, strict=True)
+        row = {name: semicolons.with_point(value) if name in with_commas else value for name, value in cells}
         yield Row(row, names, f"line {line}")
 
 

@@ -80,19 +80,19 @@ class TextExaminer:
 
     def _problem_in(self, chunk: bytes) -> str | None:
         """The first problem in the chunk, if there is one."""
-        found: list[tuple[int, str]] = []
+        problems: list[tuple[int, str]] = []
         if len(chunk.translate(None, _CONTROLS)) != len(chunk):
             index = next(index for index, byte in enumerate(chunk) if byte in _CONTROLS)
-            found.append((self._size + index, f"control character 0x{chunk[index]:02x}; expected text"))
+            problems.append((self._size + index, f"control character 0x{chunk[index]:02x}; expected text"))
         if self._pending or not chunk.isascii():
             try:
                 self._decoder.decode(chunk)
             except UnicodeDecodeError as error:
                 byte = error.object[error.start]
                 offset = self._size - self._pending + error.start
-                found.append((offset, f"0x{byte:02x} is not UTF-8; save the file as UTF-8"))
+                problems.append((offset, f"0x{byte:02x} is not UTF-8; save the file as UTF-8"))
             self._pending = len(self._decoder.getstate()[0])
-        return "byte {}: {}".format(*min(found)) if found else None
+        return "byte {}: {}".format(*min(problems)) if problems else None
 
 
 def text_of_start(start: bytes) -> str:

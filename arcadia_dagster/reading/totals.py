@@ -349,7 +349,7 @@ def sum_rows(
         sums: The exact sum of all lines of each invoice that is looked at, by document and invoice key.
         advice: What a person does about a row that is a total: a sentence.
     """
-    found: list[SumRow] = []
+    doubtful: list[SumRow] = []
     with localcontext() as exact:
         exact.prec = 60
         looked_at = _looked_at(connection, lines, sums)
@@ -360,8 +360,8 @@ def sum_rows(
                     if is_sum
                     else "is called a total, and is no sum of lines."
                 )
-                found.append(SumRow(sha256, key, row.row, row.category, f"{row.shown} {what} {advice}"))
-    return found
+                doubtful.append(SumRow(sha256, key, row.row, row.category, f"{row.shown} {what} {advice}"))
+    return doubtful
 
 
 _InvoiceKey = tuple[str, str]
@@ -371,7 +371,7 @@ def _looked_at(
     connection: duckdb.DuckDBPyConnection, lines: str, sums: Mapping[_InvoiceKey, Decimal]
 ) -> dict[_InvoiceKey, _ExaminedInvoice]:
     """The invoices with rows that may be sums: by their words, by having none where others have some, or by having only some."""
-    found: dict[_InvoiceKey, _ExaminedInvoice] = {}
+    invoices: dict[_InvoiceKey, _ExaminedInvoice] = {}
     rows = connection.execute(
         f"""
         SELECT {_KEY}, count(*), count({_KIND}), count_if({_HAS_CONTENT}), count_if({_IS_BLANK}), count_if({_IS_BARE}),
@@ -387,8 +387,8 @@ def _looked_at(
         # Of two lines each is what the other one is.
         has_bare = 0 < bare <= _MOST_MARKS and count > _FEWEST
         if (sha256, key) in sums and (names or has_blanks or has_bare):
-            found[sha256, key] = _ExaminedInvoice(count, is_rich, has_tail)
-    return found
+            invoices[sha256, key] = _ExaminedInvoice(count, is_rich, has_tail)
+    return invoices
 
 
 def _marks(
@@ -419,10 +419,10 @@ def _marks(
         ORDER BY {_KEY}, file_row_number
         """
     ).fetchall()
-    found: dict[_InvoiceKey, list[_Row]] = {}
+    marks: dict[_InvoiceKey, list[_Row]] = {}
     for sha256, key, *row in rows:
-        found.setdefault((sha256, key), []).append(_Row(*row))
-    return found
+        marks.setdefault((sha256, key), []).append(_Row(*row))
+    return marks
 
 
 def _doubtful_rows(marks: Sequence[_Row], total: Decimal, looked: _ExaminedInvoice) -> Iterator[tuple[_Row, bool]]:
@@ -432,17 +432,17 @@ def _doubtful_rows(marks: Sequence[_Row], total: Decimal, looked: _ExaminedInvoi
     """
     unlike = marks if looked.is_rich else _unlike(marks)
     bare = [mark for mark in marks if mark.is_bare]
-    found = _doubtful_wordy_rows(marks, total, looked, frozenset(mark.row for mark in unlike if mark.is_bare))
-    sums = {mark.row for mark, is_sum in found if is_sum}
+    doubtful = _doubtful_wordy_rows(marks, total, looked, frozenset(mark.row for mark in unlike if mark.is_bare))
+    sums = {mark.row for mark, is_sum in doubtful if is_sum}
     # A sum in the middle, of which nothing says that it is one, is one where what follows is summed too.
-    is_summed_up = bool(bare) and not looked.has_tail and marks[-1].row in {mark.row for mark, _ in found}
+    is_summed_up = bool(bare) and not looked.has_tail and marks[-1].row in {mark.row for mark, _ in doubtful}
     if (
         any(mark.row in sums for mark in bare)
         and not is_summed_up
         and not (bare[0] is marks[0] and bare[0].row in sums)
     ):
-        found = _doubtful_wordy_rows(marks, total, looked, frozenset())
-    yield from found
+        doubtful = _doubtful_wordy_rows(marks, total, looked, frozenset())
+    yield from doubtful
 
 
 def _doubtful_wordy_rows(
@@ -451,13 +451,13 @@ def _doubtful_wordy_rows(
     """The rows that are in doubt if these, which have no more than words, may be sums."""
     lines, others = looked.lines, total - sum((mark.amount for mark in marks if not mark.is_bare), Decimal(0))
     first = marks[0]
-    found: list[tuple[_Row, bool]] = []
+    doubtful: list[tuple[_Row, bool]] = []
     if first.row in may_be_sums and not first.run_lines and not first.run:
         rest = [mark.amount for mark in marks[1:] if mark.is_bare]
         if _is_sum(first.amount, others - first.amount, lines) and (
             looked.is_rich or _proves(first.amount, rest, lines - len(marks))
         ):
-            found.append((first, True))
+            doubtful.append((first, True))
     regular = others
     so_far, since = Decimal(0), Decimal(0)
     amounts: list[Decimal] = []
@@ -465,7 +465,7 @@ def _doubtful_wordy_rows(
     for mark in marks:
         so_far, since = so_far + mark.run, since + mark.run
         counted, counted_since = counted + mark.run_lines, counted_since + mark.run_lines
-        if found and found[0][0] is mark:
+        if doubtful and doubtful[0][0] is mark:
             continue
         if mark.is_bare:
             is_sum = mark.row in may_be_sums and (
@@ -476,14 +476,14 @@ def _doubtful_wordy_rows(
             is_sum = any(_is_sum(mark.amount, of, lines) for of in (since, so_far, regular, total - mark.amount))
         if is_sum or mark.kind is not None:
             if mark.amount:
-                found.append((mark, is_sum))
+                doubtful.append((mark, is_sum))
             since, begun, counted_since = Decimal(0), len(amounts), 0
         else:
             so_far, since = so_far + mark.amount, since + mark.amount
             amounts.append(mark.amount)
             if mark.is_blank:
                 regular += mark.amount
-    return found
+    return doubtful
 
 
 def _unlike(marks: Sequence[_Row]) -> list[_Row]:

@@ -88,16 +88,16 @@ class Element:
         Raises:
             UnreadableError: There are several, so that nobody knows which one counts.
         """
-        found = list(self.all(path))
-        if len(found) > 1:
+        elements = list(self.all(path))
+        if len(elements) > 1:
             raise UnreadableError(
-                f"line {found[1].line}, {found[1].name}: it is there a second time; expected it once in {self.name}"
+                f"line {elements[1].line}, {elements[1].name}: it is there a second time; expected it once in {self.name}"
             )
-        return found[0] if found else None
+        return elements[0] if elements else None
 
     def text_at(self, path: str) -> str | None:
         """The text of the first element at the path that has some; None where none has."""
-        return next((text for one in self.all(path) if (text := one.text) is not None), None)
+        return next((text for element in self.all(path) if (text := element.text) is not None), None)
 
     def needed(self, path: str) -> "Element":
         """The one at the path.
@@ -105,25 +105,25 @@ class Element:
         Raises:
             UnreadableError: There is none, or several, or it is blank.
         """
-        found = self.only(path)
-        if found is None or (not found.children and found.text is None):
+        element = self.only(path)
+        if element is None or (not element.children and element.text is None):
             raise UnreadableError(f"line {self.line}, {self.name}: {path} is missing; expected it")
-        return found
+        return element
 
     def needed_text(self, path: str) -> str:
         """The text of the one at the path; raises as `needed` does."""
-        found = self.needed(path)
-        return found.text or self._wrong_at(found, "a text")
+        element = self.needed(path)
+        return element.text or self._wrong_at(element, "a text")
 
     def amount_at(self, path: str) -> Decimal | None:
         """The number of the one at the path; None where there is none. Raises as `only` and `amount` do."""
-        found = self.only(path)
-        return None if found is None else found.amount()
+        element = self.only(path)
+        return None if element is None else element.amount()
 
     def day_at(self, path: str) -> date | None:
         """The day of the first one at the path; None where there is none. Raises as `day` does."""
-        found = self.first(path)
-        return None if found is None else found.day()
+        element = self.first(path)
+        return None if element is None else element.day()
 
     def amount(self) -> Decimal:
         """Its text as an exact number (XML Schema, decimal).
@@ -144,9 +144,9 @@ class Element:
         Raises:
             UnreadableError: It is none.
         """
-        found = _DAY.fullmatch(self.text or "")
+        match = _DAY.fullmatch(self.text or "")
         try:
-            return date.fromisoformat(found[1] if found else "")
+            return date.fromisoformat(match[1] if match else "")
         except ValueError:
             return self._wrong_at(self, "a day such as 2026-10-31")
 
@@ -174,18 +174,18 @@ def root_of(start: str) -> str | None:
 
     None, too, for XML with a document type, whose content is not parsed.
     """
-    found: list[str] = []
+    names: list[str] = []
     parser = expat.ParserCreate("utf-8", " ")
 
     def begin(name: str, _: object) -> None:
-        found.append(name)
+        names.append(name)
         raise _FoundError
 
     parser.StartElementHandler = begin
     parser.StartDoctypeDeclHandler = _stop
     with suppress(_FoundError, expat.ExpatError):
         parser.Parse(start.lstrip().encode("utf-8", "replace"), False)  # noqa: FBT003 - expat takes no names
-    return found[0] if found else None
+    return names[0] if names else None
 
 
 def read_xml(content: bytes, namespaces: Collection[str]) -> Element:

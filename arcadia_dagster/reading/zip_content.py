@@ -114,16 +114,20 @@ def _document(archive: zipfile.ZipFile) -> str | None:
 
 
 def _only(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    files = [one for one in members if not one.filename.endswith("/") and not one.filename.startswith("__MACOSX/")]
+    files = [
+        member
+        for member in members
+        if not member.filename.endswith("/") and not member.filename.startswith("__MACOSX/")
+    ]
     if not files:
         raise ZipError("it is a ZIP archive with no file in it; expected one: pack it again, or drop the file itself")
-    if totals := [one for one in files if one.filename.lower().endswith(_TOTAL)]:
+    if totals := [member for member in files if member.filename.lower().endswith(_TOTAL)]:
         raise ZipError(
             f"it is a ZIP archive with a control total in it ({totals[0].filename[:60]!r}), which is read from the inbox only: "
             "unpack it, and drop the document and its .total side by side"
         )
     if len(files) > 1:
-        shown = ", ".join(repr(one.filename[:60]) for one in files[:_SHOWN])
+        shown = ", ".join(repr(member.filename[:60]) for member in files[:_SHOWN])
         more = ", ..." if len(files) > _SHOWN else ""
         raise ZipError(f"it is a ZIP archive of {len(files)} files ({shown}{more}): {_SEVERAL}")
     [file] = files
@@ -138,7 +142,7 @@ def _only(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
             f"it is a ZIP archive whose file would be written outside of its folder ({file.filename[:60]!r}), as attacks do: "
             "find out who sent it; where that is right, drop the file itself"
         )
-    if min(one.header_offset for one in members) != 0:
+    if min(member.header_offset for member in members) != 0:
         raise ZipError(
             "it is a ZIP archive with something before it that it does not list: unpack it, and drop the file that you mean"
         )

@@ -71,19 +71,19 @@ class Close:
     @property
     def open(self) -> list[Standing]:
         """The accounts that the month is not complete for."""
-        return [one for one in self.standings if one.state in {"missing", "held"}]
+        return [standing for standing in self.standings if standing.state in {"missing", "held"}]
 
     @property
     def summary(self) -> str:
         """One line for a person."""
         names = ", ".join(
-            f"{one.account.name} ({'held' if one.state == 'held' else f'last {one.last_month:%Y-%m}'})"
-            for one in self.open
+            f"{standing.account.name} ({'held' if standing.state == 'held' else f'last {standing.last_month:%Y-%m}'})"
+            for standing in self.open
         )
         if names:
             when = "is not complete, it lacks" if self.is_due else f"awaits until {self.due_on}"
             return f"{self.month:%Y-%m} {when}: {names}"
-        count = sum(one.state == "complete" for one in self.standings)
+        count = sum(standing.state == "complete" for standing in self.standings)
         if count:
             return f"{self.month:%Y-%m} is complete: {count} account{'s' if count > 1 else ''}"
         return f"{self.month:%Y-%m}: no account is expected, none was seen in the {EXPECTED_FOR_MONTHS} months before"
@@ -97,12 +97,12 @@ class Close:
             "is_complete": not self.open,
             "accounts": [
                 {
-                    "source": one.account.source,
-                    "account_id": one.account.account_id,
-                    "state": one.state,
-                    "last_month": f"{one.last_month:%Y-%m}",
+                    "source": standing.account.source,
+                    "account_id": standing.account.account_id,
+                    "state": standing.state,
+                    "last_month": f"{standing.last_month:%Y-%m}",
                 }
-                for one in self.standings
+                for standing in self.standings
             ],
         }
 
@@ -119,7 +119,7 @@ def close(accounts: Iterable[Account], *, today: date, close_day: int) -> Close:
     # An account that was first seen after the month is not expected in it.
     standings = tuple(
         Standing(account, _state(account, month, last), last)
-        for account in sorted(accounts, key=lambda one: (one.source, one.account_id))
+        for account in sorted(accounts, key=lambda account: (account.source, account.account_id))
         if (last := max((seen for seen in account.months if seen <= month), default=None)) is not None
     )
     return Close(month, today.replace(day=close_day), today.day >= close_day, standings)

@@ -170,11 +170,11 @@ def _names(connection: duckdb.DuckDBPyConnection, condition: str) -> list[_Name]
 
 def _current(names: Iterable[_Name]) -> list[_Name]:
     """Of the documents that came under each path, the one that lies there, else the latest."""
-    found: dict[str, _Name] = {}
+    newest: dict[str, _Name] = {}
     for name in names:
-        if name.inbox_path not in found or name.is_there:
-            found[name.inbox_path] = name
-    return list(found.values())
+        if name.inbox_path not in newest or name.is_there:
+            newest[name.inbox_path] = name
+    return list(newest.values())
 
 
 def _only(connection: duckdb.DuckDBPyConnection, names: Sequence[_Name], text: str) -> str:
@@ -234,19 +234,19 @@ def explain_document(
         document_sha256: The document, which is known.
         invoices: All invoices of the months that it states, or more.
     """
-    one = f"document_sha256 = {text_literal(document_sha256)}"
+    is_document = f"document_sha256 = {text_literal(document_sha256)}"
     [document] = fetch(
         connection,
         "SELECT document_sha256, file_name, byte_size, format, status, reason, received_at, record_count, record_damage "
-        f"FROM documents WHERE {one}",
+        f"FROM documents WHERE {is_document}",
     )
-    names = fetch(connection, f"SELECT inbox_path, received_at FROM document_names WHERE {one} ORDER BY ALL")
+    names = fetch(connection, f"SELECT inbox_path, received_at FROM document_names WHERE {is_document} ORDER BY ALL")
     replaced: dict[str, list[str]] = {}
     for path, by in connection.execute(
-        f"SELECT inbox_path, replaced_by FROM replaced_documents WHERE {one} ORDER BY ALL"
+        f"SELECT inbox_path, replaced_by FROM replaced_documents WHERE {is_document} ORDER BY ALL"
     ).fetchall():
         replaced.setdefault(path, []).append(by)
-    is_open = bool(fetch(connection, f"SELECT 1 AS found FROM unreplaced_documents WHERE {one}"))
+    is_open = bool(fetch(connection, f"SELECT 1 AS found FROM unreplaced_documents WHERE {is_document}"))
     return {
         "document": {
             **document,
@@ -263,7 +263,7 @@ def explain_document(
             for name in names
         ],
         "is_replaced": document["status"] == "rejected" and not is_open,
-        "invoices": _stated(connection, one, document_sha256, invoices),
+        "invoices": _stated(connection, is_document, document_sha256, invoices),
         "earlier": [
             {**row, "received_at": row["received_at"].isoformat()}
             for row in fetch(
@@ -274,17 +274,18 @@ def explain_document(
                 f"WHERE replaced_by = {text_literal(document_sha256)} AND status = 'rejected' ORDER BY received_at, inbox_path",
             )
         ],
-        "resources": _count(connection, "inventories", one),
+        "resources": _count(connection, "inventories", is_document),
         "evidence_of": fetch(
-            connection, f"SELECT source, account_id, external_id, basis FROM invoice_evidence WHERE {one} ORDER BY ALL"
+            connection,
+            f"SELECT source, account_id, external_id, basis FROM invoice_evidence WHERE {is_document} ORDER BY ALL",
         ),
-        "delivery_files": _count(connection, "delivery_files", one),
+        "delivery_files": _count(connection, "delivery_files", is_document),
         "decisions": [
             {**row, "decided_at": row["decided_at"].isoformat()}
             for row in fetch(
                 connection,
                 "SELECT decision, decided_at, decided_by, reason, source, account_id, external_id FROM decisions "
-                f"WHERE {one} ORDER BY ALL",
+                f"WHERE {is_document} ORDER BY ALL",
             )
         ],
     }
@@ -306,10 +307,10 @@ def stated_months(connection: duckdb.DuckDBPyConnection, document_sha256: str) -
 
 
 def _stated(
-    connection: duckdb.DuckDBPyConnection, one: str, document_sha256: str, invoices: Iterable[ListedInvoice]
+    connection: duckdb.DuckDBPyConnection, is_document: str, document_sha256: str, invoices: Iterable[ListedInvoice]
 ) -> list[dict[str, Any]]:
     rows = connection.execute(
-        f"SELECT source, account_id, external_id FROM document_invoices WHERE {one} ORDER BY invoice_ordinal"
+        f"SELECT source, account_id, external_id FROM document_invoices WHERE {is_document} ORDER BY invoice_ordinal"
     ).fetchall()
     listed: Mapping[tuple[str, ...], ListedInvoice] = {
         (invoice.source, invoice.account_id, invoice.external_id): invoice for invoice in invoices
@@ -317,7 +318,7 @@ def _stated(
     versions = {
         (source, account, external_id): status
         for source, account, external_id, status in connection.execute(
-            f"SELECT source, account_id, external_id, status FROM raw_invoices WHERE {one}"
+            f"SELECT source, account_id, external_id, status FROM raw_invoices WHERE {is_document}"
         ).fetchall()
     }
     return [

@@ -115,7 +115,7 @@ def explain(
         kept = kept_documents(connection)
         decided = _rows(connection, f"SELECT why FROM unwanted_invoices WHERE {pushed}")
         is_stated = bool(_rows(connection, f"SELECT 1 AS found FROM document_invoices WHERE {where} LIMIT 1"))
-        found = {
+        explanation = {
             "invoice": invoice._asdict(),
             "is_stated": is_stated,
             "unwanted": decided[0]["why"] if decided else None,
@@ -127,7 +127,7 @@ def explain(
             "added_lines": added,
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
-            "findings": [one.as_json() for one in find_about(connection, invoice, recipient)],
+            "findings": [finding.as_json() for finding in find_about(connection, invoice, recipient)],
             "stated": _rows(connection, _stated_sql(where)),
             "evidence": [
                 {**row, "archived_at": str(archive.path_of(row["document_sha256"]))}
@@ -140,7 +140,11 @@ def explain(
             "agreement": _agreements(connection, where, totals),
             "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
-    return {**found, "versions": versions, "lines": _with_physical_lines(archive, lines, formats or Formats(), kept)}
+    return {
+        **explanation,
+        "versions": versions,
+        "lines": _with_physical_lines(archive, lines, formats or Formats(), kept),
+    }
 
 
 def _rules(
@@ -191,9 +195,9 @@ def _agreements(
     taken = fetch(connection, f"SELECT target, amount_gross_minor FROM finance_amounts WHERE {where} ORDER BY target")
     figures = [(row["target"], row["amount_gross_minor"]) for row in taken] or [(None, None)]
     return [
-        {"target": target, "words": found.words}
+        {"target": target, "words": agreement.words}
         for target, gross in figures
-        if (found := Agreement.of(totals[0], gross)) is not None
+        if (agreement := Agreement.of(totals[0], gross)) is not None
     ]
 
 

@@ -491,11 +491,11 @@ def of_close(month: Close, standings: Iterable[Standing]) -> list[Finding]:
         _CLOSE.finding(
             {
                 "month": f"{month.month:%Y-%m}",
-                "source": one.account.source,
-                "account_id": one.account.account_id,
-                "what": one.state,
-                "last_month": f"{one.last_month:%Y-%m}",
+                "source": standing.account.source,
+                "account_id": standing.account.account_id,
+                "what": standing.state,
+                "last_month": f"{standing.last_month:%Y-%m}",
             }
         )
-        for one in standings
+        for standing in standings
     ]

@@ -273,9 +273,9 @@ def _amounts(row: dict[str, Any]) -> list[tuple[str, Decimal]]:
     """The amounts by category, each in whole minor units: tax as it is pushed, the others shares of net."""
     unit = 10 ** EXPONENTS[row["currency"]]
     gross, tax = row["amount_gross_minor"], row["amount_tax_minor"]
-    others = [one for one in row["categories"] if one["category"] != "Tax"]
-    shares = apportioned(gross - tax, [Fraction(one["amount"]) * unit for one in others])
-    by_category = dict(zip((one["category"] for one in others), shares, strict=True))
+    others = [entry for entry in row["categories"] if entry["category"] != "Tax"]
+    shares = apportioned(gross - tax, [Fraction(entry["amount"]) * unit for entry in others])
+    by_category = dict(zip((entry["category"] for entry in others), shares, strict=True))
     if len(others) < len(row["categories"]):
         by_category["Tax"] = tax
     return [(category, from_minor(minor, row["currency"])) for category, minor in sorted(by_category.items())]

@@ -84,7 +84,8 @@ class ListedInvoice:
             "reasons": list(self.reasons),
             "can_release": self.can_release,
             "documents": [
-                {"file_name": one.file_name, "document_sha256": one.document_sha256} for one in self.documents
+                {"file_name": document.file_name, "document_sha256": document.document_sha256}
+                for document in self.documents
             ],
             "parts": [
                 {
@@ -237,7 +238,7 @@ def _listed(row: Mapping[str, Any], parts: Sequence[Part], agreement: Agreement 
         state=state,
         reasons=_reasons(state, row["hold_reasons"] or (), parts),
         can_release=state is InvoiceState.HELD and bool(row["can_release"]),
-        documents=tuple(DocumentName(**one) for one in row["documents"] or ()),
+        documents=tuple(DocumentName(**document) for document in row["documents"] or ()),
         parts=tuple(parts) if state in DELIVERY_STATES else (),
         agreement=agreement,
     )
@@ -254,12 +255,12 @@ def _reasons(state: InvoiceState, hold_reasons: Iterable[str], parts: Sequence[P
 def sums(listed: Iterable[ListedInvoice]) -> list[Sums]:
     """The sums of invoices in each currency, by its code. What is withdrawn counts in none, and what cannot be summed neither."""
     totals: dict[str, Counter[str]] = {}
-    for one in listed:
-        if one.state is InvoiceState.WITHDRAWN or one.currency is None or one.gross_minor is None:
+    for invoice in listed:
+        if invoice.state is InvoiceState.WITHDRAWN or invoice.currency is None or invoice.gross_minor is None:
             continue
-        total = totals.setdefault(one.currency, Counter())
+        total = totals.setdefault(invoice.currency, Counter())
         for name in ("gross_minor", "net_minor", "tax_minor"):
-            total[name] += getattr(one, name)
+            total[name] += getattr(invoice, name)
     return [Sums(currency, **totals[currency]) for currency in sorted(totals)]
 
 
@@ -283,14 +284,14 @@ def rejected(connection: duckdb.DuckDBPyConnection, months: Collection[date] | N
         GROUP BY ALL ORDER BY received_at, document_sha256
         """,
     )
-    found = [_rejected(row) for row in rows]
-    return [one for one in found if months is None or set(one.months) & set(months)]
+    documents = [_rejected(row) for row in rows]
+    return [document for document in documents if months is None or set(document.months) & set(months)]
 
 
 def _rejected(row: Mapping[str, Any]) -> RejectedDocument:
     paths = row["inbox_paths"] or ()
     names = [path.rpartition("/")[2] for path in paths] or [row["file_name"]]
-    told = sorted({month for name in names if (month := month_of_name(name)) is not None})
+    named = sorted({month for name in names if (month := month_of_name(name)) is not None})
     arrived = row["received_at"].date().replace(day=1)
     return RejectedDocument(
         document_sha256=row["document_sha256"],
@@ -299,8 +300,8 @@ def _rejected(row: Mapping[str, Any]) -> RejectedDocument:
         format=row["format"],
         reason=row["reason"],
         received_at=row["received_at"],
-        months=tuple(told) or (previous_month(arrived), arrived),
-        month_is_known=bool(told),
+        months=tuple(named) or (previous_month(arrived), arrived),
+        month_is_known=bool(named),
     )
 
 
@@ -314,8 +315,8 @@ def not_taken(connection: duckdb.DuckDBPyConnection, months: Collection[date] | 
     rows = connection.execute(
         "SELECT inbox_path, problem FROM inbox_files WHERE problem IS NOT NULL ORDER BY inbox_path"
     ).fetchall()
-    found = [NotTaken(*row) for row in rows]
+    files = [NotTaken(*row) for row in rows]
     if months is None:
-        return found
-    told = {one.inbox_path: month_of_name(one.inbox_path.rpartition("/")[2]) for one in found}
-    return [one for one in found if told[one.inbox_path] in {None, *months}]
+        return files
+    month_of = {file.inbox_path: month_of_name(file.inbox_path.rpartition("/")[2]) for file in files}
+    return [file for file in files if month_of[file.inbox_path] in {None, *months}]

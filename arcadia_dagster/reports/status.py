@@ -99,7 +99,7 @@ def status(warehouse: Warehouse, target: str) -> list[MonthStatus]:
             of(month).sums.append(Sums(*sums))
         for month, pushed in connection.execute(_pushed_sql(target)).fetchall():
             of(month).pushed = pushed
-    return sorted(months.values(), key=lambda found: (found.month is None, found.month or date.max))
+    return sorted(months.values(), key=lambda standing: (standing.month is None, standing.month or date.max))
 
 
 def _pushed_sql(target: str) -> str:

@@ -70,4 +70,4 @@ def agreements(
         ORDER BY invoice_month, source, account_id, external_id
         """,
     )
-    return {InvoiceKey.of(row): one for row in rows if (one := Agreement.of(row, row["taken"])) is not None}
+    return {InvoiceKey.of(row): agreement for row in rows if (agreement := Agreement.of(row, row["taken"])) is not None}

@@ -88,10 +88,10 @@ class Names:
         # `null`, which frames and files send, is no site, and two values are none either.
         if not origins or (len(origins) == 1 and _site_of(origins[0]) in own):
             return None
-        told = f"refused: pages of {_quoted(origins[0])} may not ask this server"
+        reason = f"refused: pages of {_quoted(origins[0])} may not ask this server"
         if self.setting and _site_of(origins[0]) is not None:
-            told += f". If people see this server there, set {self.setting}={_quoted(origins[0])} and start it again"
-        return told
+            reason += f". If people see this server there, set {self.setting}={_quoted(origins[0])} and start it again"
+        return reason
 
 
 class Guard:
@@ -122,8 +122,10 @@ class Guard:
         elif reason is not None:
             await refused(FORBIDDEN, reason)(scope, receive, send)
         elif self._only_json and scope["method"] not in _READING and not _is_json(headers):
-            told = "refused: expected the header Content-Type: application/json, which no page of another site can send"
-            await refused(UNSUPPORTED_TYPE, told)(scope, receive, send)
+            unread = (
+                "refused: expected the header Content-Type: application/json, which no page of another site can send"
+            )
+            await refused(UNSUPPORTED_TYPE, unread)(scope, receive, send)
         else:
             await self._app(scope, receive, _framed_by_its_own_pages(send))
 
@@ -164,10 +166,10 @@ def _site_of(origin: str) -> _Site | None:
 
 def _site(scheme: str, authority: str) -> _Site | None:
     scheme = scheme.lower()
-    found = _AUTHORITY.fullmatch(authority.lower())
-    if found is None or scheme not in _PORTS:
+    match = _AUTHORITY.fullmatch(authority.lower())
+    if match is None or scheme not in _PORTS:
         return None
-    return scheme, found["address"] or found["name"], int(found["port"] or _PORTS[scheme])
+    return scheme, match["address"] or match["name"], int(match["port"] or _PORTS[scheme])
 
 
 def _quoted(text: str) -> str:

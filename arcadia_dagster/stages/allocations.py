@@ -97,7 +97,7 @@ def _charges(
     connection: duckdb.DuckDBPyConnection, where: str
 ) -> dict[InvoiceKey, tuple[dict[str | None, Charges], Decimal]]:
     """Of each invoice, what the lines of each project come to, and the tax that names no project."""
-    found: dict[InvoiceKey, tuple[dict[str | None, Charges], Decimal]] = {}
+    of_invoices: dict[InvoiceKey, tuple[dict[str | None, Charges], Decimal]] = {}
     rows = connection.execute(
         "SELECT source, account_id, external_id, nullif(trim(project), '') AS project, charge_category = 'Tax' AS is_tax, "
         "sum(amount), coalesce(sum(amount) FILTER (amount > 0), 0), count(*) "
@@ -105,7 +105,7 @@ def _charges(
     ).fetchall()
     for *names, project, is_tax, amount, charged, line_count in rows:
         key = InvoiceKey(*names)
-        by_project, common_tax = found.get(key, ({}, Decimal(0)))
+        by_project, common_tax = of_invoices.get(key, ({}, Decimal(0)))
         if is_tax and project is None:
             common_tax += amount
         else:
@@ -115,8 +115,8 @@ def _charges(
                 else Charges(amount, charged=charged, line_count=line_count)
             )
             by_project[project] = by_project.get(project, Charges()) + own
-        found[key] = (by_project, common_tax)
-    return found
+        of_invoices[key] = (by_project, common_tax)
+    return of_invoices
 
 
 def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:

@@ -86,7 +86,9 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
 
 def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: Collection[str]) -> None:
     missing = [archive.examine(sha256) for sha256 in documents if not reader.has(sha256)]
-    by = recorded_descriptions(archive, [one.document_sha256 for one in missing if one.document_sha256 in kept])
+    by = recorded_descriptions(
+        archive, [document.document_sha256 for document in missing if document.document_sha256 in kept]
+    )
     for sha256, reading in reader.read(missing, by).items():
         if reading.reason is not None:
             raise WarehouseError(

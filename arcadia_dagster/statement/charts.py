@@ -93,7 +93,7 @@ def _ticks(values: Sequence[int]) -> list[int]:
     magnitude = 1
     while magnitude * 10 * _TICKS < most - least:
         magnitude *= 10
-    step = next(magnitude * one for one in (1, 2, 5, 10) if magnitude * one * _TICKS >= most - least)
+    step = next(magnitude * factor for factor in (1, 2, 5, 10) if magnitude * factor * _TICKS >= most - least)
     return list(range(least // step * step, -(-most // step) * step + 1, step))
 
 
@@ -101,14 +101,14 @@ def _axis_label(minor: int, ticks: Sequence[int], currency: str) -> str:
     """A number on the axis: without decimals where no tick has any."""
     text = format_minor(minor, currency).removesuffix(f" {currency}")
     all_texts = [format_minor(tick, currency).removesuffix(f" {currency}") for tick in ticks]
-    if all("." in one and not one.rpartition(".")[2].strip("0") for one in all_texts):
+    if all("." in label and not label.rpartition(".")[2].strip("0") for label in all_texts):
         return text.partition(".")[0]
     return text
 
 
 def _keep_geometry(root: ET.Element) -> None:
     """Remove what is not the drawing; each bar's label becomes its title, which browsers show beside the pointer."""
-    for parent in [one for one in root.iter() if not _is(one, "rect")]:
+    for parent in [element for element in root.iter() if not _is(element, "rect")]:
         label = next((child.text for child in parent if _is(child, "desc") and child.get("class") == "label"), None)
         for child in list(parent):
             kind = child.get("class", "")

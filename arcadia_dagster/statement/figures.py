@@ -190,8 +190,9 @@ def _of_month(
     # Held and void invoices of other months are not on this page.
     currencies = {
         currency
-        for found, currency, status in totals
-        if (found == month and status != NOTHING) or (found in {before, last_year} and status == "ready")
+        for invoice_month, currency, status in totals
+        if (invoice_month == month and status != NOTHING)
+        or (invoice_month in {before, last_year} and status == "ready")
     }
 
     def of(which: date, status: str, currency: str) -> Totals:
@@ -200,39 +201,39 @@ def _of_month(
     def invoices(currency: str) -> int:
         return of(month, "ready", currency).invoices + of(month, "held", currency).invoices
 
-    for currency in sorted(currencies, key=lambda one: (-invoices(one), one)):
+    for currency in sorted(currencies, key=lambda code: (-invoices(code), code)):
         now, then = of(month, "ready", currency), of(before, "ready", currency)
-        found = {what: tuple(rows.get((month, currency, what), ())) for what in _BREAKDOWNS}
-        credited = [row for row in found["category"] if row.name == "Credit"]
+        breakdowns = {what: tuple(rows.get((month, currency, what), ())) for what in _BREAKDOWNS}
+        credited = [row for row in breakdowns["category"] if row.name == "Credit"]
         yield CurrencyFigures(
             currency=currency,
             totals=now,
             held=of(month, "held", currency),
             month_before=then,
             year_before=of(last_year, "ready", currency),
-            trend=tuple((one, of(one, "ready", currency)) for one in trend_months(month)),
+            trend=tuple((shown, of(shown, "ready", currency)) for shown in trend_months(month)),
             providers=tuple(_by_provider(providers.get((month, currency), {}), providers.get((before, currency), {}))),
-            categories=Breakdown(found["category"], now.net, then.net),
-            services=Breakdown(found["service"], now.net, then.net),
-            projects=Breakdown(found["project"], now.net, then.net),
-            resources=Breakdown(found["resource"], now.net, then.net),
-            taxes=Breakdown(found["tax"], now.tax, then.tax),
+            categories=Breakdown(breakdowns["category"], now.net, then.net),
+            services=Breakdown(breakdowns["service"], now.net, then.net),
+            projects=Breakdown(breakdowns["project"], now.net, then.net),
+            resources=Breakdown(breakdowns["resource"], now.net, then.net),
+            taxes=Breakdown(breakdowns["tax"], now.tax, then.tax),
             credits_=Breakdown(
-                found["credit"], sum(row.amount for row in credited), sum(row.before for row in credited)
+                breakdowns["credit"], sum(row.amount for row in credited), sum(row.before for row in credited)
             ),
-            movers=tuple(row for row in found["mover"] if row.change),
+            movers=tuple(row for row in breakdowns["mover"] if row.change),
         )
 
 
 def _by_provider(now: Mapping[str, tuple[str, Totals]], before: Mapping[str, tuple[str, Totals]]) -> Iterator[Provider]:
     nothing = ("", Totals())
-    found = [
+    providers = [
         Provider(
             source, (now.get(source) or before[source])[0], now.get(source, nothing)[1], before.get(source, nothing)[1]
         )
         for source in {*now, *before}
     ]
-    yield from sorted(found, key=lambda one: (-abs(one.totals.gross), one.source))
+    yield from sorted(providers, key=lambda provider: (-abs(provider.totals.gross), provider.source))
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _TotalsBy:
@@ -267,10 +268,10 @@ def _providers(
         GROUP BY ALL
         """
     ).fetchall()
-    found: dict[tuple[date, str], dict[str, tuple[str, Totals]]] = {}
+    by_month: dict[tuple[date, str], dict[str, tuple[str, Totals]]] = {}
     for month, currency, source, vendor, *sums in rows:
-        found.setdefault((month, currency), {})[source] = (vendor_name(source, vendor), Totals(*sums))
-    return found
+        by_month.setdefault((month, currency), {})[source] = (vendor_name(source, vendor), Totals(*sums))
+    return by_month
 
 
 def vendor_name(source: str, stated: str | None = None) -> str:
@@ -322,13 +323,13 @@ _BREAKDOWNS = {
 
 def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _RowsBy:
     """The rows of all breakdowns, by month, currency and breakdown, the largest first."""
-    found: _RowsBy = {}
+    by_kind: _RowsBy = {}
     # One query for each breakdown: there may be as many resources as lines, and two such breakdowns do not fit into memory.
     for what, by in _BREAKDOWNS.items():
         for part in fetch(connection, _first_sql(by, months)):
             if part["currency"] in EXPONENTS:
-                found[part["page"], part["currency"], what] = list(_shown(part, by))
-    return found
+                by_kind[part["page"], part["currency"], what] = list(_shown(part, by))
+    return by_kind
 
 
 def _shown(part: Mapping[str, Any], by: _By) -> Iterator[Row]:

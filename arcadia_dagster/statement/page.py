@@ -43,19 +43,19 @@ class Statement:
             "month": f"{self.month:%Y-%m}",
             "as_of": _plain(self.standing.as_of),
             "currencies": {
-                one.currency: {
-                    **_plain(asdict(one)),
+                figures.currency: {
+                    **_plain(asdict(figures)),
                     **{
-                        f"{name}_rounding": getattr(one, name).rounding
+                        f"{name}_rounding": getattr(figures, name).rounding
                         for name in ("categories", "services", "projects", "resources", "taxes", "credits_")
                     },
                 }
-                for one in self.currencies
+                for figures in self.currencies
             },
-            "invoices": _plain([asdict(one) for one in self.standing.invoices]),
-            "rejected": _plain([asdict(one) for one in self.standing.rejected]),
+            "invoices": _plain([asdict(invoice) for invoice in self.standing.invoices]),
+            "rejected": _plain([asdict(document) for document in self.standing.rejected]),
             "targets": _plain(self.standing.targets),
-            "unwanted": _plain([asdict(one) for one in self.standing.unwanted]),
+            "unwanted": _plain([asdict(unwanted) for unwanted in self.standing.unwanted]),
         }
 
 
@@ -165,12 +165,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - figures of any kind
 
 def sum_by_currency(sums: Iterable[tuple[InvoiceStanding, Delivery | None]]) -> list[tuple[str, int]]:
     """The gross of invoices, or of the parts of them that deliveries are of, in each currency."""
-    found: dict[str, int] = {}
+    totals: dict[str, int] = {}
     for invoice, delivery in sums:
         gross = invoice.gross if delivery is None else delivery.gross
         if invoice.currency in EXPONENTS and gross is not None:
-            found[invoice.currency] = found.get(invoice.currency, 0) + gross
-    return sorted(found.items())
+            totals[invoice.currency] = totals.get(invoice.currency, 0) + gross
+    return sorted(totals.items())
 
 
 def _whole(invoices: Iterable[InvoiceStanding]) -> list[tuple[InvoiceStanding, None]]:
@@ -184,7 +184,7 @@ def _change(minor: int, currency: str) -> str:
 
 def _share(part: int, rows: Iterable[int]) -> int:
     """How long a row's bar is, in per cent of the largest one's."""
-    largest = max((abs(one) for one in rows), default=0)
+    largest = max((abs(row) for row in rows), default=0)
     return abs(part) * 100 // largest if largest else 0
 
 

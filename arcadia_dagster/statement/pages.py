@@ -126,7 +126,7 @@ def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: It
         month: _number(
             [
                 look(),
-                [(one, versions[one]) for one in shown_on(month) if one in versions],
+                [(shown, versions[shown]) for shown in shown_on(month) if shown in versions],
                 finance.get(month),
                 targets,
                 rejected.get(month, []),

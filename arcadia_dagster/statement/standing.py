@@ -238,7 +238,7 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
     """
     if not months:
         return {}
-    found = {month: _Month() for month in months}
+    by_month = {month: _Month() for month in months}
     targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
     deliveries: dict[InvoiceKey, list[Delivery]] = {}
     for row in fetch(connection, _deliveries_sql(months)):
@@ -246,30 +246,30 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
         delivery = _delivery(row)
         deliveries.setdefault(key, []).append(delivery)
         if delivery.what == InFinance.UNWANTED or (delivery.what == InFinance.EARLIER and not row["is_stated"]):
-            found[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
+            by_month[row["invoice_month"]].unwanted.append(Unwanted(*key, delivery))
     taken = {
         (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"] for row in fetch(connection, _taken_sql(months))
     }
     services = [target for (target,) in targets]
     for row in fetch(connection, _invoices_sql(months)):
         key = InvoiceKey.of(row)
-        found[row["invoice_month"]].invoices.append(
+        by_month[row["invoice_month"]].invoices.append(
             _invoice(row, deliveries.get(key, []), {target: taken.get((target, key)) for target in services})
         )
     for document, in_months in rejected_documents(connection):
         for month in in_months:
-            if month in found:
-                found[month].rejected.append(document)
+            if month in by_month:
+                by_month[month].rejected.append(document)
     times = _times(connection, months)
     return {
         month: Standing(
-            invoices=tuple(one.invoices),
-            rejected=tuple(one.rejected),
+            invoices=tuple(shown.invoices),
+            rejected=tuple(shown.rejected),
             targets=tuple(services),
-            unwanted=tuple(one.unwanted),
-            as_of=max([*times.get(month, []), *(document.received_at for document in one.rejected)], default=None),
+            unwanted=tuple(shown.unwanted),
+            as_of=max([*times.get(month, []), *(document.received_at for document in shown.rejected)], default=None),
         )
-        for month, one in found.items()
+        for month, shown in by_month.items()
     }
 
 
@@ -277,10 +277,16 @@ def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Reje
     """The rejected documents that no good one has replaced, each with the months whose statements show it."""
     return [
         (
-            Rejected(found.file_name, found.document_sha256, found.reason, found.received_at, found.month_is_known),
-            found.months,
+            Rejected(
+                document.file_name,
+                document.document_sha256,
+                document.reason,
+                document.received_at,
+                document.month_is_known,
+            ),
+            document.months,
         )
-        for found in rejected(connection)
+        for document in rejected(connection)
     ]
 
 
@@ -321,8 +327,8 @@ def _compared(row: Mapping[str, Any], taken: Mapping[str, int | None]) -> Iterat
     if row["standing"] in {VOID, NOTHING}:
         return
     for target, gross in taken.items() or [(None, None)]:
-        if (found := Agreement.of(row, gross)) is not None:
-            yield Compared(target, found.words, found.parts)
+        if (agreement := Agreement.of(row, gross)) is not None:
+            yield Compared(target, agreement.words, agreement.parts)
 
 
 def _invoice(
@@ -343,10 +349,10 @@ def _invoice(
         can_release=row["can_release"],
         is_void=row["standing"] == VOID,
         is_nothing=row["standing"] == NOTHING,
-        documents=tuple(Document(one["file_name"], one["sha256"]) for one in row["documents"] or ()),
+        documents=tuple(Document(document["file_name"], document["sha256"]) for document in row["documents"] or ()),
         deliveries=tuple(deliveries),
         compared=tuple(_compared(row, taken)),
-        evidence=tuple(Document(one["file_name"], one["sha256"]) for one in row["evidence"] or ()),
+        evidence=tuple(Document(document["file_name"], document["sha256"]) for document in row["evidence"] or ()),
     )
 
 
@@ -422,7 +428,7 @@ def _times(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> d
         f"""
         SELECT invoice_month, false, max(greatest(raw.received_at, decided_at))
         FROM raw_invoices AS raw LEFT JOIN decisions USING (document_sha256)
-        WHERE invoice_month IN ({month_list({one for window in shown.values() for one in window})}) GROUP BY ALL
+        WHERE invoice_month IN ({month_list({shown_month for window in shown.values() for shown_month in window})}) GROUP BY ALL
         UNION ALL
         SELECT invoice_month, true, max(greatest(intended_at, answered_at)) FROM finance_attempts
         WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
@@ -430,7 +436,9 @@ def _times(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> d
     ).fetchall()
     return {
         month: [
-            at for one, is_finance, at in rows if at is not None and (one == month if is_finance else one in window)
+            at
+            for shown_month, is_finance, at in rows
+            if at is not None and (shown_month == month if is_finance else shown_month in window)
         ]
         for month, window in shown.items()
     }

@@ -305,17 +305,17 @@ class Database:
             self._is_current = self._schema.version_of(connection) == self._schema.version
         if self._is_current:
             return
-        found = self._schema.version_of(connection)
-        if found > self._schema.version:
+        version = self._schema.version_of(connection)
+        if version > self._schema.version:
             raise WarehouseError(
-                f"{self.name} was written by a newer version of Arcadia Dagster (its schema is {found}, this program "
+                f"{self.name} was written by a newer version of Arcadia Dagster (its schema is {version}, this program "
                 f"knows {self._schema.version}); upgrade the program"
             )
-        if found < self._schema.version:
+        if version < self._schema.version:
             connection.execute("BEGIN")
             try:
-                self._schema.migrate(connection, found)
-                if found == 0:
+                self._schema.migrate(connection, version)
+                if version == 0:
                     self._storage.arrange(connection, self._schema.partitions)
             except BaseException:
                 _roll_back(connection)

@@ -136,10 +136,10 @@ class DuckLake:
             [[exists]] = own.query("SELECT to_regclass(%s) IS NOT NULL", [f"{CATALOG_SCHEMA}.ducklake_metadata"])
             if not exists:
                 return WarehouseError(f"{self.name}: there is no lake yet: run `arcadia init` once")
-            found = own.query(f"SELECT value FROM {CATALOG_SCHEMA}.ducklake_metadata WHERE key = 'data_path'")
-        if found and Path(found[0][0]) != self.path:
+            rows = own.query(f"SELECT value FROM {CATALOG_SCHEMA}.ducklake_metadata WHERE key = 'data_path'")
+        if rows and Path(rows[0][0]) != self.path:
             return WarehouseError(
-                f"{self.name}: its data lies in {found[0][0]}, and ARCADIA_DATA_PATH says {self.path}: make them the same"
+                f"{self.name}: its data lies in {rows[0][0]}, and ARCADIA_DATA_PATH says {self.path}: make them the same"
             )
         return WarehouseError(f"{self.name} cannot be opened as a lake: {error}")
 
@@ -178,9 +178,9 @@ class DuckLake:
 
 def _extension(package: str) -> Path:
     spec = find_spec(package)
-    found = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
     version = re.sub(r"^v?", "v", duckdb.__version__)
-    file = None if found is None else next(found.glob(f"extensions/{version}/*.duckdb_extension"), None)
+    file = None if folder is None else next(folder.glob(f"extensions/{version}/*.duckdb_extension"), None)
     if file is None:
         raise WarehouseError(
             f"ARCADIA_WAREHOUSE=ducklake:...: {package.replace('_', '-')} {duckdb.__version__} is not installed; "

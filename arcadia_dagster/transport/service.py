@@ -246,21 +246,24 @@ class Service:
         match kind:
             case "unresolved":
                 failure = self.failures.unresolved
-                told = f"the host name of {self.name} does not resolve: check {self.setting} ({words})"
+                reason = f"the host name of {self.name} does not resolve: check {self.setting} ({words})"
             case "no TLS":
                 failure = self.failures.setting
-                told = (
+                reason = (
                     f"no TLS connection with {self.name}: check {self.setting}, "
                     f"and SSL_CERT_FILE where its certificate is from a private authority ({words})"
                 )
             case "no HTTP":
                 failure = self.failures.setting
-                told = f"what answers at {self.name} does not speak HTTP: check {self.setting} ({words})"
+                reason = f"what answers at {self.name} does not speak HTTP: check {self.setting} ({words})"
             case "too slow":
-                failure, told = self.failures.passing, f"{self.name} took too long{asked}: {self._limit(error, begun)}"
+                failure, reason = (
+                    self.failures.passing,
+                    f"{self.name} took too long{asked}: {self._limit(error, begun)}",
+                )
             case "dropped":
-                failure, told = self.failures.passing, f"no complete answer from {self.name}{asked}: {words}"
-        return failure(told, requests=number)
+                failure, reason = self.failures.passing, f"no complete answer from {self.name}{asked}: {words}"
+        return failure(reason, requests=number)
 
     def _limit(self, error: Exception, begun: Exchange) -> str:
         if begun.expired():

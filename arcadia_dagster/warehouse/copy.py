@@ -81,8 +81,8 @@ def compare(table: Table, before: duckdb.DuckDBPyConnection, after: duckdb.DuckD
     Raises:
         WarehouseError: It differs; the message names the months.
     """
-    expected, found = _figures(table, before), _figures(table, after)
-    differ = {month for month in {*expected, *found} if expected.get(month) != found.get(month)}
+    expected, actual = _figures(table, before), _figures(table, after)
+    differ = {month for month in {*expected, *actual} if expected.get(month) != actual.get(month)}
     if differ:
         months = ", ".join(sorted("rows without a month" if month is None else f"{month:%Y-%m}" for month in differ))
         raise WarehouseError(

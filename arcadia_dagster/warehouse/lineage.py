@@ -99,9 +99,9 @@ def lineage(table: Table) -> dict[str, list[tuple[str, str]]]:
         return {}
     # Some names have another meaning in the table before.
     handed_on = {column.name for column in before.columns} - _OTHER_MEANING[table.name]
-    found = {}
+    columns = {}
     for column in (column.name for column in table.columns):
         names = (f"{before.name}.{column}",) if column in handed_on else _MADE_OF[table.name].get(column, ())
         if names:
-            found[column] = [(name.partition(".")[0], name.partition(".")[2]) for name in names]
-    return found
+            columns[column] = [(name.partition(".")[0], name.partition(".")[2]) for name in names]
+    return columns

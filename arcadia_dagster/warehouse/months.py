@@ -22,14 +22,14 @@ def month_list(months: Iterable[date]) -> str:
 
 def versions(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> dict[date, int]:
     """The version of each of the months at a stage; 0 where it was never built."""
-    found: dict[date, int] = dict(
+    by_month: dict[date, int] = dict(
         connection.execute(
             f"SELECT invoice_month, version FROM stage_versions "
             f"WHERE stage = ? AND invoice_month IN ({month_list(months)})",
             [stage],
         ).fetchall()
     )
-    return {month: found.get(month, 0) for month in months}
+    return {month: by_month.get(month, 0) for month in months}
 
 
 def touch(
@@ -65,14 +65,14 @@ def contents(
         For each month, how many rows each table has, and a hash of them.
     """
     where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
-    found: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
+    of_months: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
     for position, table in enumerate(tables):
         rows = connection.execute(
             f"SELECT invoice_month, count(*), bit_xor(hash({table.column_names})) FROM {table.name} {where} GROUP BY ALL"
         ).fetchall()
         for month, count, content in rows:
-            found.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:016x}"
-    return {month: " ".join(parts) for month, parts in found.items()}
+            of_months.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:016x}"
+    return {month: " ".join(parts) for month, parts in of_months.items()}
 
 
 def renew(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:

@@ -827,9 +827,9 @@ def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection ty
         return 0
 
 
-def migrate(connection: Any, found: int) -> None:  # noqa: ANN401
+def migrate(connection: Any, from_version: int) -> None:  # noqa: ANN401
     """Bring the attached warehouse forward from version `found`, within the caller's transaction."""
-    for version in range(found + 1, SCHEMA_VERSION + 1):
+    for version in range(from_version + 1, SCHEMA_VERSION + 1):
         for statement in MIGRATIONS[version]:
             connection.execute(statement)
         connection.execute(

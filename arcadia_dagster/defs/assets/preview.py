@@ -113,12 +113,12 @@ def row_counts(
     connection: duckdb.DuckDBPyConnection, table: str, months: Collection[date]
 ) -> dict[date, dict[str, Any]]:
     """How many rows of a table each month has, under Dagster's own name for it."""
-    found: dict[date, int] = dict(
+    counts: dict[date, int] = dict(
         connection.execute(
             f"SELECT invoice_month, count(*) FROM {table} WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL"
         ).fetchall()
     )
-    return {month: {PARTITION_ROW_COUNT: found.get(month, 0)} for month in months}
+    return {month: {PARTITION_ROW_COUNT: counts.get(month, 0)} for month in months}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - a cell

@@ -55,10 +55,10 @@ def code_version(asset: str, *others: str) -> str:
 def _digest(part: str) -> str:
     path = PACKAGE / part
     if path.is_dir():
-        files = [one for one in path.rglob("*") if one.is_file() and one.suffix != ".pyc"]
+        files = [file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc"]
     else:
         # A module's long statement is in a file beside it, of the same name.
-        files = [one for one in (path, path.with_suffix(".sql")) if one.is_file()]
+        files = [file for file in (path, path.with_suffix(".sql")) if file.is_file()]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0".encode())

@@ -15,7 +15,7 @@ def doubts_sql(scope: Scope) -> str:
 
     One row for each invoice that something makes doubtful. The SQL needs the relations that `Scope` names.
     """
-    found = (
+    all_doubts = (
         *reading.doubts(scope),
         *tax.doubts(scope),
         *identity.doubts(scope),
@@ -27,7 +27,7 @@ def doubts_sql(scope: Scope) -> str:
     )
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
-        for rank, doubt in enumerate(found)
+        for rank, doubt in enumerate(all_doubts)
     )
     return f"""
       SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts
