@@ -38,6 +38,7 @@ ROWS: Mapping[tuple[int, ...], str] = {
     (14,): "aws",
     (15,): "described",
     (16,): "focus_out",
+    (17,): "fetching",
 }
 
 _ALL = [row for rows in ROWS for row in rows]
