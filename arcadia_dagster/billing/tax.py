@@ -81,6 +81,100 @@ def reads_as_tax_sql(description: str) -> str:
     return f"regexp_matches({description}, '{_TAX_PATTERN}')"
 
 
+_TAX_NAMES = (
+    # English, Canada, Malaysia, India
+    *(
+        "vat",
+        "gst",
+        "hst",
+        "pst",
+        "qst",
+        "sst",
+        "rst",
+        "cgst",
+        "sgst",
+        "igst",
+        "(value[ -]added|goods and services) tax",
+    ),
+    *(
+        "(sales|use|consumption|turnover|withholding|state|city|county|local|telecom|digital services) tax(es)?",
+        "tax(es)?",
+    ),
+    # German, Dutch, Scandinavian, Finnish, Icelandic
+    *("ust", "mwst", "umsatzsteuer", "mehrwertsteuer", "steuer", "btw", "moms", "mva", "merverdiavgift", "alv", "vsk"),
+    # French, Italian, Spanish, Portuguese, Romanian
+    *(
+        "tva",
+        "tps",
+        "tvq",
+        "taxe sur la valeur ajout[eé]e",
+        "iva",
+        "imposta",
+        "impuesto",
+        "imposto",
+        "igv",
+        "itbis",
+        "igic",
+    ),
+    *("icms", "pis", "cofins"),
+    # Polish, Czech, Hungarian, Croatian and Serbian, Slovenian, Greek, Turkish, Bulgarian, Russian, Indonesian
+    *("podatek( vat)?", "dph", "[aá]fa", "pdv", "ddv", "φπα", "kdv", "ддс", "ндс", "ppn"),
+    *("消費税", "消费税", "增值税", "增值稅", "營業稅", "부가가치세", "부가세"),
+)
+"""What a tax on sales is called where it is invoiced; a piece of a regular expression each."""
+
+_NO_TAX = "|".join(
+    (
+        *(
+            "service",
+            "consult",
+            "filing",
+            "advis",
+            "report",
+            "return",
+            "software",
+            "api",
+            "engine",
+            "server",
+            "calculator",
+        ),
+        *(
+            "id",
+            "number",
+            "registration",
+            "exempt",
+            "free",
+            "excl",
+            "exkl",
+            "ohne",
+            "without",
+            "before",
+            "hors",
+            "net",
+            "netto",
+        ),
+        *("senza", "sin", "sem", "zonder", "utan"),
+    )
+)
+"""How words begin that make it something that is sold, or an amount without the tax."""
+
+_WORDS = r"(\p{L}+[^\p{L}]+)"
+_NAMED_TAX = rf"[^\p{{L}}]*{_WORDS}{{0,2}}({'|'.join(_TAX_NAMES)})([^\p{{L}}]+\p{{L}}+){{0,3}}[^\p{{L}}]*"
+
+
+def names_a_tax_sql(text: str) -> str:
+    """SQL: whether a text is the name of a tax, with its rate and a place or some words: `USt. 19 %`, `HST Ontario (13%)`.
+
+    `Tax filing service` and `Server, excl. VAT` are none, nor is a name such as `moms-web-01`.
+    """
+    plain = f"lower(trim({text}))"
+    return (
+        f"coalesce(length({text}) <= 60 AND regexp_full_match({plain}, '{_NAMED_TAX}') "
+        f"AND NOT regexp_matches({plain}, '\\b({_NO_TAX})') "
+        f"AND NOT regexp_matches({plain}, '({'|'.join(_TAX_NAMES)})[-_.]\\p{{L}}'), false)"
+    )
+
+
 def is_tax_by_earlier_rule_sql(description: str) -> str:
     """SQL: whether the system that came before would have called the line tax: it contains gst or tax."""
     return f"(contains(lower({description}), 'gst') OR contains(lower({description}), 'tax'))"

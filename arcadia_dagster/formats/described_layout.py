@@ -3,12 +3,14 @@
 In the SQL, `<field>_text` is the record's text for a field.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from arcadia_dagster.billing.tax import names_a_tax_sql
 from arcadia_dagster.formats.described_invoices import invoices_sql
 from arcadia_dagster.formats.described_values import (
     MONTHS,
@@ -255,6 +257,41 @@ class DescribedLayout:
         return "category" if self.description.category else "CASE WHEN amount < 0 THEN 'Credit' ELSE 'Usage' END"
 
     def _doubt(self) -> str:
+        """SQL: a category that is not described; else a line of no tax that reads like one."""
+        return f"coalesce({self._unknown_category()}, {self._unmarked_tax()})"
+
+    def _unmarked_tax(self) -> str:
+        """SQL: that a line has the name of a tax, and the description does not count it as tax."""
+        arms = []
+        for name in ("description", "service"):
+            if name in self.description.columns:
+                text = f"trim({name}_text)"
+                arms.append(
+                    f"WHEN {names_a_tax_sql(text)} THEN chr(39) || {text} || {text_literal(self._mark_tax(name))} || "
+                    f"""replace(replace({text}, '\\', '\\\\'), '"', '\\"') || '"] }}'"""
+                )
+        if not arms:
+            return "CAST(NULL AS VARCHAR)"
+        return (
+            "CASE WHEN is_tax OR is_control OR quantity IS NOT NULL OR coalesce(trim(resource_id_text), '') <> '' THEN NULL "
+            f"{' '.join(arms)} END"
+        )
+
+    def _mark_tax(self, name: str) -> str:
+        """What to write into the description, up to the text that marks the line."""
+        found, tax = self.description, self.description.tax
+        column = found.columns[name]
+        kept = ""
+        if tax is not None and tax.column == column:
+            kept = f", pattern = {json.dumps(tax.pattern, ensure_ascii=False)}" if tax.pattern is not None else ""
+        values = [json.dumps(value, ensure_ascii=False) for value in tax.values] if tax and tax.column == column else []
+        before = "".join(f"{value}, " for value in values)
+        return (
+            f"' reads like a tax and is counted as none: if it is one, write into the description {found.name}, at its top and "
+            f'in place of its [tax]: tax = {{ column = {json.dumps(column, ensure_ascii=False)}{kept}, values = [{before}"'
+        )
+
+    def _unknown_category(self) -> str:
         """SQL: a category that is not described."""
         category = self.description.category
         if category is None or category.other is not None:

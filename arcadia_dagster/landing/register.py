@@ -33,7 +33,7 @@ from arcadia_dagster.warehouse.rows import insert
 
 NO_MONTH = (
     "neither its name nor its lines tell its month; expected the provider's file name, such as "
-    "`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`, or lines with a start"
+    "`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`, or lines that are not tax and have a start"
 )
 
 

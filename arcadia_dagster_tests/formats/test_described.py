@@ -1,5 +1,6 @@
 """Formats that people describe: read as the description says, to the last digit, or told what is wrong with file and key."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.description import DescriptionError, read_description
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv, described
 from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.properties import quickly
@@ -344,3 +346,72 @@ def test_whatever_a_description_says_the_file_that_is_written_so_comes_out_to_th
     assert found.lines == [
         (words, amount, midnight(start), midnight(start + timedelta(days))) for words, amount, start, days in lines
     ]
+
+
+TAXES = [
+    *(
+        "USt 19 %",
+        "19% MwSt.",
+        "zzgl. 19 % USt.",
+        "Umsatzsteuer",
+        "VAT (20%)",
+        "IVA 21%",
+        "TVA 20 %",
+        "BTW 21%",
+        "moms 25 %",
+    ),
+    *(
+        "HST Ontario (13%)",
+        "PST BC",
+        "Quebec QST 9.975%",
+        "U.S. Sales Tax",
+        "Canada Tax",
+        "Consumption tax 10%",
+        "消費税 (10%)",
+    ),
+]
+NO_TAXES = [
+    *(
+        "taxi-api",
+        "Austin",
+        "tax-service",
+        "Tax filing service",
+        "Server, excl. VAT",
+        "Pistons",
+        "moms-web-01",
+        "must",
+        "VAT-free",
+    ),
+    *("VAT id check", "Taxonomy db", "iva-app"),
+]
+
+
+@case("150")
+@pytest.mark.parametrize("by", ["Produkt", "Text"])
+@pytest.mark.parametrize("none", [False, True], ids=["", "not due"])
+def test_a_line_with_the_name_of_a_tax_that_counts_as_none_is_in_doubt_with_the_line_that_makes_it_tax(
+    tmp_path: Path, none: bool, by: str
+) -> None:
+    own = '[tax]\ncolumn = "Produkt"\nvalues = ["USt.", "MwSt."]\n'
+    text = GOOD.replace(own, '[tax]\nnone = "not due"\n') if none else GOOD.replace('"USt.", "MwSt."', '"GST of ours"')
+    assert text != GOOD
+    for name in TAXES:
+        row = (name, "", "", "", "", "", "1,00") if by == "Produkt" else ("", name, "", "", "", "", "1,00")
+        [stated] = read(tmp_path, as_csv(SERVER, row), text).invoices
+        [doubt] = stated.doubts
+        assert f"'{name}' reads like a tax and is counted as none" in doubt
+        [line] = re.findall(r"tax = \{.*?\] \}", doubt)
+        better = f"{line}\n{text.replace(own, '') if none else text.replace(text[text.index('[tax]') :], '')}"
+        better = better.replace('[tax]\nnone = "not due"\n', "")
+        columns = "charge_category, amount"
+        found = read(tmp_path, as_csv(SERVER, row), better, columns=columns)
+        assert found.lines == [("Usage", Decimal("1234.56")), ("Tax", Decimal(1))]
+        assert found.invoices[0].doubts == ()
+
+
+def test_what_only_looks_like_the_name_of_a_tax_is_no_doubt(tmp_path: Path) -> None:
+    rows = [("Server", name, "01.04.2026", "30.04.2026", "", "", "1,00") for name in NO_TAXES]
+    assert read(tmp_path, as_csv(SERVER, *rows)).invoices[0].doubts == ()
+    # What is bought by the hour is no tax, whatever its name.
+    named = [(*SERVER[:1], "Sales tax", *SERVER[2:])]
+    assert read(tmp_path, as_csv(*named)).invoices[0].doubts == ()

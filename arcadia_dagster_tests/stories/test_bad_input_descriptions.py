@@ -570,6 +570,12 @@ def test_an_id_is_corrected_before_the_first_push_and_stays_after_it(host: Host,
 def test_amounts_that_come_out_otherwise_are_pushed_as_updated_as_before(host: Host) -> None:
     host.change(('values = ["VAT"]', 'values = ["GST"]'))
     assert host.project.sandbox is not None
+    [reason] = host.project.invoice("R-1")["hold_reasons"]
+    assert "'VAT' reads like a tax and is counted as none" in reason
+    [row] = host.project.sandbox.invoices()
+    assert (row["amount_gross_minor"], row["amount_tax_minor"]) == (121_380, 19_380)
+    host.project.settle("release", "R-1")
+    host.project.build()
     [row] = host.project.sandbox.invoices()
     assert (row["amount_gross_minor"], row["amount_tax_minor"]) == (121_380, 0)
     assert host.project.invoice("R-1")["status"] == "ready"
