@@ -16,3 +16,42 @@ def paste(arcadia: Shell, project: Project, command: str) -> None:
 def commands_in(reason: str) -> list[str]:
     """The commands that it gives, which leave the reason to the person."""
     return re.findall(r'arcadia \w+ .*? --reason "\.\.\."', reason)
+
+
+_WAYS = re.compile(
+    r'arcadia \w+ .*? --reason "\.\.\."'
+    r'|at the top of sources\.toml: (?P<rule>"[^"]+" = \{.*?\})'
+    r"|write (?:(?:total and tax|its total), as .*? does,|that of the whole invoice|(?P<figures>[A-Z]{3} \S+ tax \S+)"
+    r"|the word (?P<none>none)) "
+    r"into (?P<file>\S+\.total)\b",
+    re.IGNORECASE,
+)
+
+
+def ways_in(reason: str) -> list[re.Match[str]]:
+    """All that a reason gives to paste: commands, lines of `sources.toml`, and what a file with totals is to say."""
+    return list(_WAYS.finditer(reason))
+
+
+def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") -> None:
+    """Paste what a reason gives.
+
+    Args:
+        arcadia: Where commands are typed.
+        project: Whose invoice is held.
+        way: One of `ways_in`.
+        total: What is invoiced, for a reason that gives an example of it.
+    """
+    if way["rule"] is not None:
+        rules = project.home / "sources.toml"
+        before = rules.read_text(encoding="utf-8") if rules.exists() else ""
+        rules.write_text(f"{way['rule'].replace('...', 'looked at')}\n{before}", encoding="utf-8")
+    elif way["file"] is not None:
+        # It says beside which file, by that one's name.
+        named = "SELECT inbox_path FROM document_names WHERE file_name = ?"
+        beside = project.query(named, [way["file"].removesuffix(".total")])
+        place = f"{beside[0]['inbox_path']}.total" if beside else way["file"]
+        project.drop(place, (way["figures"] or way["none"] or total).encode())
+    else:
+        arcadia(*shlex.split(way[0].replace('"..."', '"looked at"'))[1:], ARCADIA_HOME=str(project.home))
+    project.build()

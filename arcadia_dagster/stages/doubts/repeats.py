@@ -122,7 +122,7 @@ def _repeated_sql(scope: Scope) -> str:
 def _dismissals(document_sha256: str, file_name: str) -> str:
     """SQL: the commands that dismiss one of several files each, with the file's name: at most four of them."""
     named = f"{dismiss_sql(document_sha256)} || ' for ' || {file_name}"
-    return f"array_to_string(list_distinct(list({named} ORDER BY {file_name}, {document_sha256}))[:4], ' or ')"
+    return f"array_to_string(list_sort(list_distinct(list({named})))[:4], ' or ')"
 
 
 def _comes_to_the_same(own: str, other: str) -> str:

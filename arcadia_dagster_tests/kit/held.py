@@ -1,0 +1,625 @@
+"""For each kind of reason that holds an invoice, a home in which it does, and what its ways on lead to."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from arcadia_dagster.decisions.decision import Decision
+from arcadia_dagster.decisions.mending import mend as mend_record
+from arcadia_dagster_tests.kit import aws, azure
+from arcadia_dagster_tests.kit.focus import HEADER, as_csv, charge, lines_of, tax
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.project import tax as digitalocean_tax
+from arcadia_dagster_tests.kit.stated import azure_invoice
+
+Step = Mapping[str, bytes] | Callable[[Project], None]
+"""What is put into the inbox, or the home (`../sources.toml`), before the next run; or what is done then."""
+
+Finance = Mapping[str, int]
+"""What finance has: gross amounts in minor units, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way on that the reason gives.
+
+    Attributes:
+        leads_to: What finance has then.
+        becomes: How the invoice stands then: `ready`, `void`, or `gone` where no document states it any more.
+        total: What is invoiced, where the reason gives an example of it.
+        before: What the reason asks for before the command or the line is pasted.
+        after: What it asks for after it.
+    """
+
+    leads_to: Finance
+    becomes: str = "ready"
+    total: str = ""
+    before: Sequence[Step] = ()
+    after: Sequence[Step] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An invoice that is held.
+
+    Attributes:
+        external_id: The invoice.
+        says: Words of the reason, which no other reason has.
+        steps: How it comes to be held.
+        ways: The ways on, in the order in which the reason gives them.
+        has: What finance has before a way is taken.
+    """
+
+    external_id: str
+    says: str
+    steps: Sequence[Step]
+    ways: Sequence[Way]
+    has: Finance = field(default_factory=dict)
+
+
+AZURE = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft"}
+PROFILE = {"BillingAccountId": "/providers/Microsoft.Billing/billingAccounts/1:2_2019-05-31/billingProfiles/AAAA-BBBB"}
+PARTNER = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH", "ProviderName": "Microsoft"}
+UNNAMED: dict[str, str | None] = {"InvoiceIssuerName": None, "ProviderName": "Microsoft"}
+NOW = datetime.now(UTC)
+
+
+def rules(text: str) -> dict[str, bytes]:
+    return {"../sources.toml": f'{text}\nreason = "agreed"\n'.encode()}
+
+
+def of_month(year: int, month: int) -> dict[str, str]:
+    return {
+        "BillingPeriodStart": f"{year}-{month:02}-01T00:00:00Z",
+        "ChargePeriodStart": f"{year}-{month:02}-01T00:00:00Z",
+        "ChargePeriodEnd": f"{year}-{month:02}-02T00:00:00Z",
+    }
+
+
+def void(external_id: str) -> Step:
+    return lambda project: _decided(project, "void", external_id)
+
+
+def release(external_id: str) -> Step:
+    return lambda project: _decided(project, "release", external_id)
+
+
+def _decided(project: Project, decision: Decision, external_id: str) -> None:
+    project.settle(decision, external_id)
+
+
+def damage(name: str, old: bytes, new: bytes) -> Step:
+    """The record of a document is damaged."""
+
+    def done(project: Project) -> None:
+        path = archive_of(project.warehouse).record_path(project.document(name)["document_sha256"])
+        whole = path.read_bytes()
+        assert old in whole
+        path.write_bytes(whole.replace(old, new))
+
+    return done
+
+
+def forget(project: Project) -> None:
+    """The warehouse is gone, and the inbox was cleared."""
+    for path in project.inbox.iterdir():
+        path.unlink()
+    project.forget_warehouse()
+
+
+def mend(project: Project) -> None:
+    """The damaged record is written anew."""
+    [row] = project.query("SELECT document_sha256 FROM documents WHERE record_damage IS NOT NULL")
+    sha256, archive = row["document_sha256"], archive_of(project.warehouse)
+    mend_record(project.warehouse, archive, document_sha256=sha256, reason="no backup", by="ada", now=NOW)
+
+
+def renamed(rows: Sequence[Mapping[str, Any]], column: str, values: Sequence[str]) -> bytes:
+    """The rows with a further column."""
+    return as_csv(*({**row, column: value} for row, value in zip(rows, values, strict=True)), header=(*HEADER, column))
+
+
+NOTHING_STATED = dict.fromkeys(("totalAmount", "billedAmount", "subTotal", "taxAmount"))
+BARE_TOTAL = {"BaseCurrencyAmount": {"TotalAmount": "6.60", "CurrencyCode": "USD"}}
+TWO = [charge(BillingCurrency="EUR", ChargeDescription="in Europe"), charge()]
+
+
+def grown(invoice: str, amount: str) -> bytes:
+    return as_csv(
+        *(
+            charge(InvoiceId=invoice, ChargeDescription=f"server {n}", ResourceId=f"i-{n}", BilledCost=amount)
+            for n in range(4)
+        )
+    )
+
+
+CASES: dict[str, Held] = {
+    "a damaged record": Held(
+        "1001",
+        "people decided about it may be lost",
+        [
+            {invoice_name(): digitalocean(line(), digitalocean_tax())},
+            void("1001"),
+            damage(invoice_name(), b'"void"', b'"vo'),
+        ],
+        [Way({"1001": 660}, becomes="void")],
+        {"1001": 660},
+    ),
+    "a mended record with lines lost": Held(
+        "unknown-2026-04-x",
+        "which may have said that this invoice is void",
+        [
+            {"x.csv": digitalocean(line(), digitalocean_tax())},
+            void("unknown-2026-04-x"),
+            damage("x.csv", b'"decision": "void"', b'"decision"; "void"'),
+            forget,
+            mend,
+        ],
+        [Way({"unknown-2026-04-x": 660}), Way({"unknown-2026-04-x": 660}, becomes="void")],
+        {"unknown-2026-04-x": 660},
+    ),
+    "several currencies": Held(
+        "INV-1",
+        "which are never summed",
+        [{"a.csv": as_csv(*TWO)}],
+        [
+            Way(
+                {"E": 600, "U": 600},
+                before=[{"a.csv": renamed(TWO, "x_Own", ["E", "U"])}],
+                after=[void("INV-1")],
+                becomes="void",
+            ),
+            Way({}, becomes="void"),
+        ],
+    ),
+    "no currency": Held(
+        "INV-1", "is not in ISO 4217", [{"a.csv": as_csv(charge(BillingCurrency="XQQ"))}], [Way({}, becomes="void")]
+    ),
+    "no id": Held(
+        "111-2026-04-uninvoiced",
+        "if its issuer states no ids and invoices once a month",
+        [{"a.csv": as_csv(charge(InvoiceId=None))}],
+        [Way({"111-2026-04": 600}, becomes="gone")],
+    ),
+    "before the first month": Held(
+        "INV-1",
+        " in the environment or in .env",
+        [{"a.csv": as_csv(charge(**of_month(2016, 4)))}],
+        [Way({}, becomes="void")],
+    ),
+    "in the future": Held(
+        "INV-1",
+        "it waits until that month begins",
+        [{"a.csv": as_csv(charge(**of_month(2098, 4)))}],
+        [Way({}, becomes="void")],
+    ),
+    "a month by its name and another by its lines": Held(
+        "1001", "most of its lines start in", [{invoice_name("2026 May"): digitalocean(line())}], [Way({"1001": 600})]
+    ),
+    "an open period": Held(
+        "INV-1",
+        "its id and its lines may change. Export it again after that",
+        [{"a.csv": as_csv(charge(**of_month(NOW.year, NOW.month)))}],
+        [Way({"INV-1": 600})],
+    ),
+    "stated without a total": Held(
+        "G7",
+        "states this invoice without its total",
+        [{"i.json": json.dumps([azure_invoice("G7") | NOTHING_STATED]).encode()}],
+        [Way({"G7": 660}, total="USD 6.60 tax 0.60", after=[release("G7")])],
+    ),
+    "only stated": Held(
+        "INV-1",
+        "states it, and no document has its lines",
+        [{"s.json": aws.summaries({})}],
+        [Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "only stated, without its tax": Held(
+        "INV-1",
+        "states its total, and not which part of it is tax",
+        [rules('[aws]\nonly_stated = "push"'), {"s.json": aws.summaries(BARE_TOTAL)}],
+        [Way({"INV-1": 660}, total="USD 6.60 tax 0.60"), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "taken back": Held(
+        "G1",
+        "says that its issuer has taken it back",
+        [
+            {"l.csv": as_csv(charge(InvoiceId="G1", **AZURE, **PROFILE), tax(InvoiceId="G1", **AZURE, **PROFILE))},
+            {"i.json": json.dumps([azure_invoice("G1", 6.6, 0.6, status="Void")]).encode()},
+        ],
+        [Way({"G1": 660}, becomes="void"), Way({"G1": 660})],
+        {"G1": 660},
+    ),
+    "a control total that cannot be read": Held(
+        "INV-1",
+        "cannot be used: ",
+        [{"a.csv": as_csv(charge()), "a.csv.total": b"about 6"}],
+        [Way({"INV-1": 600}), Way({"INV-1": 600})],
+    ),
+    "a file and an issuer that part": Held(
+        "INV-1",
+        "; or write the word none into the file, if that is wrong",
+        [{"a.csv": as_csv(charge(), tax()), "a.csv.total": b"USD 7.00", "s.json": aws.summaries({})}],
+        [Way({"INV-1": 660}, after=[{"a.csv.total": b"none"}]), Way({"INV-1": 660})],
+    ),
+    "a statement of a wrong currency": Held(
+        "INV-1",
+        "what its issuer states of it",
+        [
+            {
+                "a.csv": as_csv(charge(), tax()),
+                "s.json": aws.summaries({"BaseCurrencyAmount": {"TotalAmount": "6.60", "CurrencyCode": "EUR"}}),
+            }
+        ],
+        [Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "two totals that differ": Held(
+        "INV-1",
+        "a total is that of the whole invoice, beside any of its files",
+        [
+            {
+                "e/a.csv": as_csv(*lines_of("INV-1", 1)),
+                "e/b.csv": as_csv(*lines_of("INV-1", 2)),
+                "e/a.csv.total": b"USD 20.00",
+                "e/b.csv.total": b"USD 10.00",
+            }
+        ],
+        [Way({"INV-1": 2000})],
+    ),
+    "a total in one part alone": Held(
+        "2001",
+        "only some of the files that state it together have one",
+        [
+            {
+                "e/a.csv": aws.as_csv(aws.item(NetUnblendedCost="6.00")),
+                "e/b.csv": aws.as_csv(aws.item(LineItemDescription="b")),
+            }
+        ],
+        [Way({"2001": 1200}, total="USD 12.00"), Way({"2001": 1200})],
+    ),
+    "a statement in another currency": Held(
+        "INV-1",
+        "amounts of different currencies are not compared",
+        [
+            {
+                "a.csv": as_csv(charge(), tax()),
+                "s.json": aws.summaries(
+                    {
+                        "BaseCurrencyAmount": {
+                            "TotalAmount": "6.00",
+                            "TotalAmountBeforeTax": "5.50",
+                            "CurrencyCode": "EUR",
+                        }
+                    }
+                ),
+            }
+        ],
+        [Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "a total that differs": Held(
+        "INV-1",
+        "differs from the sum of its lines",
+        [{"a.csv": as_csv(charge(), tax()), "a.csv.total": b"USD 6.70"}],
+        [Way({"INV-1": 670}), Way({"INV-1": 670}), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "a total of an issuer that differs": Held(
+        "INV-1",
+        " is wrong: drop the right one under its name, or take it out: ",
+        [{"a.csv": as_csv(charge(), tax()), "s.json": aws.summaries(aws.comes_to("9.00", "8.40"))}],
+        [Way({"INV-1": 900}), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "a tax that differs": Held(
+        "INV-1",
+        "differs from the sum of its tax lines",
+        [{"a.csv": as_csv(charge(), tax()), "a.csv.total": b"USD 6.60 tax 0.50"}],
+        [Way({"INV-1": 660}), Way({"INV-1": 660}), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "a total of too many decimals": Held(
+        "INV-1",
+        "has more decimals than",
+        [{"a.csv": as_csv(charge()), "a.csv.total": b"USD 6.005"}],
+        [Way({"INV-1": 600}), Way({"INV-1": 600})],
+    ),
+    "rounded lines": Held(
+        "INV-1",
+        "has more than 18 decimals and is rounded at the 18th",
+        [
+            {
+                "a.csv": as_csv(
+                    *(charge(BilledCost="0.0049999999999999999999", ChargeDescription=str(n)) for n in range(1))
+                )
+            }
+        ],
+        [Way({"INV-1": 1})],
+    ),
+    "before tax": Held(
+        "G1",
+        "its document states amounts before tax, and not the tax",
+        [{"a.csv": as_csv(charge(InvoiceId="G1", **AZURE))}],
+        [Way({"G1": 714}, total="USD 7.14 tax 1.14"), Way({"G1": 600}), Way({"G1": 600})],
+    ),
+    "tax alone": Held(
+        "INV-1", "without anything that is taxed", [{"a.csv": as_csv(tax())}], [Way({"INV-1": 60}), Way({"INV-1": 60})]
+    ),
+    "more tax than net": Held(
+        "INV-1",
+        "is more than its net of",
+        [{"a.csv": as_csv(charge(), tax(BilledCost="9.00"))}],
+        [Way({"INV-1": 1500})],
+    ),
+    "an unknown account of a routed source": Held(
+        "unknown-2026-04-x",
+        "routes lead invoices of its source by account",
+        [
+            {"../tenants.toml": b'[[route]]\nsource = "digitalocean"\naccount = "77"\ntenant = "acme"\n'},
+            {"x.csv": digitalocean(line())},
+        ],
+        [Way({"unknown-2026-04-x": 600})],
+    ),
+    "names of two invoices": Held(
+        "1001",
+        "if it is the one that it is called by here",
+        [{invoice_name(): digitalocean(line()), invoice_name(number="1002"): digitalocean(line())}],
+        [Way({"1001": 600})],
+    ),
+    "an unknown category": Held(
+        "INV-1", "; if that is right: ", [{"a.csv": as_csv(charge(ChargeCategory="Fee"))}], [Way({"INV-1": 600})]
+    ),
+    "nobody named": Held(
+        "INV-1",
+        "no line of it names who issued it",
+        [{"a.csv": as_csv(charge(InvoiceIssuerName=None, ProviderName=None))}],
+        [Way({"INV-1": 600})],
+    ),
+    "read by other rules": Held(
+        "111-2026-04",
+        "has rows of the same account and month that name no issuer",
+        [
+            rules('[contoso-cloud-partner]\ninvoice_id = "account and month"\nfinal_after = "5d"'),
+            {
+                "d/0.csv": as_csv(charge(InvoiceId=None, **PARTNER), tax(InvoiceId=None, **PARTNER)),
+                "d/1.csv": as_csv(charge(InvoiceId=None, ChargeDescription="b", **UNNAMED)),
+            },
+        ],
+        [Way({"111-2026-04": 1260}), Way({"111-2026-04": 660})],
+    ),
+    "no tax any more": Held(
+        "INV-2",
+        "it states no tax, and all invoices of its account did in",
+        [{"a.csv": as_csv(charge(), tax())}, {"b.csv": as_csv(charge(InvoiceId="INV-2", **of_month(2026, 5)))}],
+        [
+            Way({"INV-1": 660, "INV-2": 660}, total="USD 6.60 tax 0.60"),
+            Way({"INV-1": 660, "INV-2": 600}),
+            Way({"INV-1": 660, "INV-2": 600}),
+        ],
+        {"INV-1": 660},
+    ),
+    "its tax is gone": Held(
+        "INV-1",
+        "which came earlier, states some: exported without it?",
+        [
+            {"a.csv": as_csv(charge(), charge(ChargeDescription="b"), tax())},
+            {"a.csv": as_csv(charge(), charge(ChargeDescription="b"))},
+        ],
+        [Way({"INV-1": 1260}, total="USD 12.60 tax 0.60"), Way({"INV-1": 1200})],
+        {"INV-1": 1260},
+    ),
+    "numbers that begin anew": Held(
+        "INV-1-2026-05",
+        "numbers that begin anew, or the same invoice under another month",
+        [{"a.csv": as_csv(charge())}, {"b.csv": as_csv(charge(BilledCost="7.00", **of_month(2026, 5)))}],
+        [Way({"INV-1": 600, "INV-1-2026-05": 700}), Way({"INV-1": 600}, becomes="gone")],
+        {"INV-1": 600},
+    ),
+    "another invoice at the name": Held(
+        "unknown-2026-04-x",
+        "a file of the same name stated mostly other lines before",
+        [
+            {"x.csv": digitalocean(line(description="a"), line(description="b"))},
+            {"x.csv": digitalocean(line(description="c"), line(description="d"))},
+        ],
+        [Way({"unknown-2026-04-x": 1200})],
+        {"unknown-2026-04-x": 1200},
+    ),
+    "one id of two sources": Held(
+        "INV-1",
+        "has its id: the same invoice from another export?",
+        [
+            {
+                "a.csv": as_csv(charge(InvoiceIssuerName="Alphacloud", ProviderName=None)),
+                "b.csv": as_csv(charge(InvoiceIssuerName="Betacloud", ProviderName=None, ChargeDescription="b")),
+            }
+        ],
+        [Way({"INV-1": 600}, becomes="void"), Way({"INV-1": 600})],
+    ),
+    "pushed before its issuer was named": Held(
+        "I-1",
+        "for no file named its issuer yet when it was pushed",
+        [
+            {
+                "d/1.csv": as_csv(
+                    charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS")
+                )
+            },
+            {
+                "d/2.csv": as_csv(
+                    charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER)
+                )
+            },
+        ],
+        [Way({"I-1": 1260})],
+        {"I-1": 600},
+    ),
+    "pushed under another id": Held(
+        "I-1",
+        "which no document states any more: are these its lines under another id?",
+        [
+            {
+                "d/1.csv": as_csv(
+                    charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS")
+                )
+            },
+            {
+                "d/2.csv": as_csv(
+                    charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER)
+                )
+            },
+        ],
+        [Way({"I-1": 1260})],
+        {"I-1": 600},
+    ),
+    "not stated any more": Held(
+        "A",
+        "states the account's month without it",
+        [{"a.csv": as_csv(*lines_of("A", 1, 2))}, {"a.csv": as_csv(*lines_of("B", 3, 4, 5))}],
+        [Way({"A": 2000, "B": 3000}, becomes="void"), Way({"A": 2000, "B": 3000})],
+        {"A": 2000, "B": 3000},
+    ),
+    "ids by rule beside a provider's": Held(
+        "111-2026-04",
+        "is made of account and month by a rule of sources.toml",
+        [
+            rules('[aws]\ninvoice_id = "account and month"\nfinal_after = "5d"'),
+            {"a.csv": as_csv(charge(InvoiceId=None), tax(InvoiceId=None))},
+            {"b.csv": as_csv(charge(InvoiceId="INV-9", BilledCost="90.00", ChargeDescription="other"))},
+        ],
+        [Way({"111-2026-04": 660, "INV-9": 9000}, becomes="void"), Way({"111-2026-04": 660, "INV-9": 9000})],
+        {"111-2026-04": 660, "INV-9": 9000},
+    ),
+    "another currency": Held(
+        "INV-1",
+        "column that sources.toml names with invoice_id) and drop the files again",
+        [{"a.csv": as_csv(charge())}, {"b.csv": as_csv(charge(BillingCurrency="EUR", ChargeDescription="b"))}],
+        [Way({"INV-1": 600}), Way({"INV-1": 600})],
+        {"INV-1": 600},
+    ),
+    "mostly the same lines of a file without a name": Held(
+        "unknown-2026-04-x",
+        "of this month: one invoice twice?",
+        [
+            {invoice_name(): digitalocean(line(description="a"), line(description="b"))},
+            {"x.csv": digitalocean(line(description="a"), line(description="b"), line(description="c"))},
+        ],
+        [
+            Way({"1001": 1200}, becomes="void"),
+            Way({"1001": 1200, "unknown-2026-04-x": 1800}),
+            Way({"1001": 1200, "unknown-2026-04-x": 1800}),
+        ],
+        {"1001": 1200},
+    ),
+    "mostly the same lines under two ids": Held(
+        "INV-1",
+        "of the same account and month: one invoice under two ids?",
+        [{"a.csv": as_csv(*lines_of("INV-1", 1, 2, 3)), "b.csv": as_csv(*lines_of("INV-2", 1, 2, 3, 4))}],
+        [Way({"INV-2": 4000}, becomes="void"), Way({"INV-1": 3000}), Way({"INV-1": 3000})],
+    ),
+    "one of two others": Held(
+        "A",
+        " of the same account and month: the same charges twice? Void ",
+        [{f"{k}.csv": as_csv(*lines_of(k, *n)) for k, n in {"A": (1,), "B": (2,), "C": (1, 2)}.items()}],
+        [
+            Way({"A": 1000, "B": 1000}),
+            Way({"B": 1000, "C": 2000}, becomes="void"),
+            Way({"A": 1000, "C": 2000}),
+            Way({"A": 1000}),
+        ],
+    ),
+    "a draft by its id": Held(
+        "2026-04-draft",
+        " is of the same account and month: the same charges twice? ",
+        [{"a.csv": as_csv(*lines_of("2026-04-draft", 1))}, {"b.csv": as_csv(*lines_of("INV-9", 2, 3))}],
+        [Way({"2026-04-draft": 1000, "INV-9": 2000}, becomes="void"), Way({"2026-04-draft": 1000, "INV-9": 2000})],
+        {"2026-04-draft": 1000, "INV-9": 2000},
+    ),
+    "a draft that has grown": Held(
+        "P-17",
+        "a draft that has grown, and its invoice?",
+        [{"a.csv": grown("P-17", "7.00"), "b.csv": grown("INV-9", "9.00")}],
+        [Way({"INV-9": 3600}, becomes="void"), Way({"P-17": 2800}), Way({"P-17": 2800})],
+    ),
+    "the amounts of another": Held(
+        "P-17",
+        "a draft and its invoice, or one invoice under two ids?",
+        [
+            {
+                "a.csv": as_csv(
+                    charge(
+                        InvoiceId="P-17", ChargeDescription="a", ResourceId=None, ChargePeriodEnd="2026-05-01T00:00:00Z"
+                    )
+                ),
+                "b.csv": as_csv(
+                    charge(
+                        InvoiceId="INV-9",
+                        ChargeDescription="b",
+                        ResourceId=None,
+                        ChargePeriodEnd="2026-05-01T00:00:00Z",
+                    )
+                ),
+            }
+        ],
+        [Way({"INV-9": 600}, becomes="void"), Way({"P-17": 600}), Way({"P-17": 600})],
+    ),
+    "a part that is not there": Held(
+        "INV-1",
+        "that the manifest of its delivery lists are not there",
+        [{"e/manifest.json": azure.manifest("e/a.csv", "e/b.csv", rows=1), "e/a.csv": as_csv(charge())}],
+        [Way({"INV-1": 600})],
+    ),
+    "a part that is cut off": Held(
+        "INV-1",
+        "cut off, or of another run of the export?",
+        [{"e/manifest.json": azure.manifest("e/a.csv", rows=2), "e/a.csv": as_csv(charge())}],
+        [Way({"INV-1": 600})],
+    ),
+    "a part that is not listed": Held(
+        "INV-1",
+        "or dismiss the documents that are out of date",
+        [
+            {"e/manifest.json": azure.manifest("e/a.csv", rows=1), "e/a.csv": as_csv(charge())},
+            {"e/b.csv": as_csv(charge(ChargeDescription="b"))},
+        ],
+        [Way({"INV-1": 1200})],
+        {"INV-1": 600},
+    ),
+    "a rejected file beside it": Held(
+        "INV-1",
+        "beside it in the folder is rejected, and may have lines of it",
+        [{"e/a.csv": as_csv(charge()), "e/b.csv": b"cut off"}],
+        [Way({"INV-1": 600}), Way({"INV-1": 600})],
+    ),
+    "a part or a replacement": Held(
+        "INV-1",
+        "a part of it, or a replacement?",
+        [{"a.csv": as_csv(*lines_of("INV-1", 1, 2))}, {"b.csv": as_csv(*lines_of("INV-1", 3, 4, 5))}],
+        [Way({"INV-1": 3000}), Way({"INV-1": 2000})],
+        {"INV-1": 2000},
+    ),
+    "nothing says that it is newer": Held(
+        "INV-1",
+        "a correction, an older export, or a part of the invoice?",
+        [{"a.csv": as_csv(*lines_of("INV-1", 1, 2))}, {"b.csv": as_csv(*lines_of("INV-1", 1, 2, 3))}],
+        [Way({"INV-1": 3000}), Way({"INV-1": 2000})],
+        {"INV-1": 2000},
+    ),
+    "most lines twice": Held(
+        "INV-1",
+        "or put each delivery into a folder of its own; if all of them are parts",
+        [{"e/a.csv": as_csv(*lines_of("INV-1", 1, 2)), "e/b.csv": as_csv(*lines_of("INV-1", 1, 2, 3))}],
+        [Way({"INV-1": 2000}), Way({"INV-1": 3000}), Way({"INV-1": 5000})],
+    ),
+    "the same charges otherwise": Held(
+        "INV-1",
+        "lie in one delivery and charge for the same days",
+        [{"e/a.csv": as_csv(*lines_of("INV-1", 1, 2)), "e/b.csv": as_csv(charge(BilledCost="20.00"))}],
+        [Way({"INV-1": 2000}), Way({"INV-1": 2000}), Way({"INV-1": 4000})],
+    ),
+    "parts that overlap": Held(
+        "INV-1",
+        "do its parts overlap?",
+        [{"e/a.csv": as_csv(*lines_of("INV-1", 1, 2, 3)), "e/b.csv": as_csv(*lines_of("INV-1", 3, 4, 5))}],
+        [Way({"INV-1": 6000})],
+    ),
+}
