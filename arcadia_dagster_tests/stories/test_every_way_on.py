@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,6 @@ from arcadia_dagster_tests.kit.held import CASES, Step
 from arcadia_dagster_tests.kit.pasted import take, ways_in
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
-
-
-@pytest.fixture
-def arcadia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    folder = tmp_path / "shell"
-    folder.mkdir()
-    return Shell(folder, monkeypatch, capsys)
 
 
 def in_finance(project: Project) -> dict[str, int]:
@@ -47,9 +39,9 @@ def holding(project: Project, external_id: str, says: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "number"), [(name, n) for name, held in CASES.items() for n in range(len(held.ways))])
 def test_what_a_reason_gives_to_paste_leads_where_it_says(
-    project_with_finance: Project, arcadia: Shell, name: str, number: int
+    project: Project, arcadia: Shell, name: str, number: int
 ) -> None:
-    project, held = project_with_finance, CASES[name]
+    held = CASES[name]
     for step in held.steps:
         do(project, step)
     assert in_finance(project) == held.has

@@ -98,10 +98,7 @@ def in_finance(project: Project) -> dict[str, int]:
 
 @case("148")
 @pytest.mark.parametrize("name", TWICE)
-def test_one_delivery_that_states_its_charges_twice_is_never_pushed_as_their_sum(
-    project_with_finance: Project, name: str
-) -> None:
-    project = project_with_finance
+def test_one_delivery_that_states_its_charges_twice_is_never_pushed_as_their_sum(project: Project, name: str) -> None:
     files = TWICE[name]
     for file_name, content in files:
         project.drop(f"export/{file_name}", content)
@@ -140,8 +137,7 @@ PARTS: dict[str, tuple[tuple[bytes, bytes], int]] = {
 
 @case("148")
 @pytest.mark.parametrize("name", PARTS)
-def test_parts_of_one_export_are_no_doubt_whatever_they_come_to(project_with_finance: Project, name: str) -> None:
-    project = project_with_finance
+def test_parts_of_one_export_are_no_doubt_whatever_they_come_to(project: Project, name: str) -> None:
     contents, gross = PARTS[name]
     for number, content in enumerate(contents):
         project.drop(f"export/part-{number}.csv", content)
@@ -151,10 +147,7 @@ def test_parts_of_one_export_are_no_doubt_whatever_they_come_to(project_with_fin
 
 @case("149")
 @pytest.mark.parametrize("resource", [{}, NO_RESOURCE], ids=["of a resource", "of none"])
-def test_a_line_that_lies_in_two_parts_is_never_pushed_twice(
-    project_with_finance: Project, resource: dict[str, str | None]
-) -> None:
-    project = project_with_finance
+def test_a_line_that_lies_in_two_parts_is_never_pushed_twice(project: Project, resource: dict[str, str | None]) -> None:
     first, second = (
         [of("10.00", "a"), of("20.00", "b"), of("70.00", "c", **resource)],
         [of("5.00", "d"), of("6.00", "e")],
@@ -171,8 +164,7 @@ def test_a_line_that_lies_in_two_parts_is_never_pushed_twice(
 
 
 @case("149")
-def test_equal_lines_without_a_resource_in_two_parts_are_two_charges(project_with_finance: Project) -> None:
-    project = project_with_finance
+def test_equal_lines_without_a_resource_in_two_parts_are_two_charges(project: Project) -> None:
     seat = of("10.00", "seat", **NO_RESOURCE)
     project.drop("export/1.csv", as_csv(of("1.00", "a"), seat, seat, of("2.00", "z")))
     project.drop("export/2.csv", as_csv(of("3.00", "b"), seat, of("4.00", "y"), of("5.00", "x")))
