@@ -176,6 +176,27 @@ def _add_invoices(parsers: _Parsers) -> None:
         metavar="INVOICE|FILE",
         help=f"an invoice: {which}; or a file: its path, its name, or 8 or more digits of its SHA-256",
     )
+    documents = parsers.add_parser(
+        "documents",
+        help="write out a document as it came",
+        description="The documents that the archive keeps.",
+        allow_abbrev=False,
+    )
+    actions = documents.add_subparsers(required=True, metavar="ACTION")
+    get = _add(
+        actions,
+        "get",
+        lambda options: commands.documents.get(options),
+        "write a document's bytes, as they came, into a file",
+    )
+    get.add_argument("document", metavar="DOCUMENT", help="its path, its name, or 8 or more digits of its SHA-256")
+    get.add_argument(
+        "--to",
+        type=Path,
+        default=Path(),
+        metavar="FILE|FOLDER",
+        help="a file, or a folder in which it gets its own name; no other file is replaced; default: here",
+    )
     invoices = _add(
         parsers,
         "invoices",

@@ -5,6 +5,7 @@ from typing import Any
 
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.settings import Settings
@@ -73,7 +74,11 @@ class Resources:
                 sandbox_url=values.sandbox_url,
             ),
             providers=ProvidersResource.of(values),
-            statements=StatementsResource(folder=str(values.statements), url=values.statements_url),
+            statements=StatementsResource(
+                folder=str(values.statements),
+                archive=Archive(values.archive, max_document_bytes=values.max_document_bytes),
+                url=values.statements_url,
+            ),
             alerts=AlertsResource(
                 webhook=values.alert_webhook.get_secret_value(),
                 ui_url=values.ui_url,

@@ -1,9 +1,17 @@
-"""`arcadia explain FILE`: what became of a file, why it was rejected, what it states, and what to do next."""
+"""`arcadia explain FILE`: what became of a file, why it was rejected, what it states, and what to do next.
+
+`arcadia documents get`: a document's bytes, as they came.
+"""
 
 import argparse
+import filecmp
+import os
 import shlex
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from arcadia_dagster.commands.common import (
     OK,
@@ -13,10 +21,11 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.warehouse import Warehouse
 
 _INVOICES_SHOWN = 20
+_NAME_CHARACTERS = 100
 
 
 def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, archive: Archive) -> int:
@@ -41,11 +50,61 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
     if options.json:
         print_json({**explained, "notes": list(document.notes)})
         return OK
-    for line in (*_document_lines(explained), *_invoice_lines(explained), *_decision_lines(explained)):
+    for line in (*_document_lines(explained, home), *_invoice_lines(explained), *_decision_lines(explained)):
         print(harmless(line))
     for line in dict.fromkeys((*document.notes, *_what_to_do(explained, home))):
         print(harmless(line))
     return OK
+
+
+def get(options: argparse.Namespace) -> int:
+    """Write a document's bytes, as they came, into a file; print where it is.
+
+    Raises:
+        CommandError: None is meant, or several may be; its bytes were changed; or another file is in the way.
+    """
+    from arcadia_dagster.reports import documents
+
+    home = Home.open()
+    warehouse, archive = home.existing_warehouse, home.archive
+    with complaints(ValueError), warehouse.read() as connection:
+        try:
+            found = documents.find_document(
+                connection, options.document, home.settings.inbox, max_bytes=home.settings.max_document_bytes
+            )
+        except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
+            raise CommandError(harmless(str(error))) from error
+        name = documents.name_of(connection, found.document_sha256)
+    target: Path = options.to / (Path(name).name or found.document_sha256) if options.to.is_dir() else options.to
+    with complaints(ArchiveError):
+        # Its hash is compared first: what was changed since is not handed out as what came.
+        source = archive.examine(found.document_sha256).path
+        _write_out(source, target)
+    print(harmless(str(target)))
+    return OK
+
+
+def _write_out(source: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        if target.is_file() and filecmp.cmp(source, target, shallow=False):
+            return
+        raise CommandError(f"{target} is there already, with other content: name another file with --to")
+    part = target.with_name(f".{target.name[:_NAME_CHARACTERS]}.{uuid4().hex[:12]}.part")
+    try:
+        shutil.copyfile(source, part)
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def opened_by(home: Home, sha256: str) -> Iterator[str]:
+    """What a person opens a document with, as lines to print."""
+    from arcadia_dagster.statement.shown import FOLDER, file_of
+
+    if (file := file_of(home.settings.statements, sha256)) is not None:
+        url = home.settings.statements_url.rstrip("/")
+        yield f"    to open it: {f'{url}/{FOLDER}/{sha256}' if url else file.absolute().as_uri()}"
+    yield f"    to write it out: arcadia documents get {_hash(sha256)} --to FILE"
 
 
 def _hash(sha256: str) -> str:
@@ -61,7 +120,7 @@ def _time(text: str) -> str:
 _BASES = {"file name": "the name of the file beside it", "number": "the number in its name"}
 
 
-def _document_lines(explained: dict[str, Any]) -> Iterator[str]:
+def _document_lines(explained: dict[str, Any], home: Home) -> Iterator[str]:
     document = explained["document"]
     yield f"Document {document['file_name']}"
     reason = "" if document["reason"] is None else f": {document['reason']}"
@@ -75,6 +134,7 @@ def _document_lines(explained: dict[str, Any]) -> Iterator[str]:
         replaced = f"; replaced there by {by}" if by else ""
         yield f"  in the inbox as {name['inbox_path']}, landed {_time(name['received_at'])}{replaced}"
     yield f"  its bytes are kept in {document['archived_at']}"
+    yield from opened_by(home, document["document_sha256"])
     for earlier in explained["earlier"]:
         yield (
             f"  it has replaced {_hash(earlier['document_sha256'])} at {earlier['inbox_path']}, which was rejected: "

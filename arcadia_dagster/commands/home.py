@@ -266,7 +266,7 @@ class Home:
 
         months = MonthRange(self.settings.first_month, datetime.now(UTC).date().replace(day=1))
         try:
-            make_pages(self.warehouse, self.settings.statements, (), months)
+            make_pages(self.warehouse, self.archive, self.settings.statements, (), months)
         except (LockTimeoutError, WarehouseError, OSError) as error:
             print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
 

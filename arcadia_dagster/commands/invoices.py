@@ -21,7 +21,7 @@ from arcadia_dagster.commands.common import (
     print_json,
     progress,
 )
-from arcadia_dagster.commands.documents import explain_file
+from arcadia_dagster.commands.documents import explain_file, opened_by
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
@@ -58,7 +58,7 @@ def explain_invoice(options: argparse.Namespace) -> int:
     if options.json:
         print_json(explanation)
     else:
-        _print_explanation(explanation)
+        _print_explanation(explanation, home)
     return OK
 
 
@@ -376,7 +376,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
     return FAILED if failed else OK
 
 
-def _print_explanation(explanation: dict[str, Any]) -> None:
+def _print_explanation(explanation: dict[str, Any], home: Home) -> None:
     from rich import box
     from rich.table import Table
 
@@ -385,7 +385,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
         *_invoice_lines(explanation),
         *_finding_lines(explanation),
         *_finance_lines(explanation),
-        *_file_lines(explanation),
+        *_file_lines(explanation, home),
     ):
         console.print(harmless(text), markup=False, soft_wrap=True)
     table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -489,16 +489,18 @@ def _finance_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  {attempt['intended_at'][:19]} UTC, {attempt['requests'] or 0} requests: {answer}"
 
 
-def _file_lines(explanation: dict[str, Any]) -> Iterator[str]:
+def _file_lines(explanation: dict[str, Any], home: Home) -> Iterator[str]:
     yield "Files"
     for version in explanation["versions"]:
         yield f"  {version['status']}: {version['file_name']}, received {version['received_at'][:19]} UTC"
         yield f"    SHA-256 {version['document_sha256']}"
         yield from (f"    in the inbox as {name['inbox_path']}" for name in version["names"] or [])
+        yield from opened_by(home, version["document_sha256"])
     for evidence in explanation["evidence"]:
         yield f"  evidence: {evidence['file_name']}, received {evidence['received_at'][:19]} UTC"
         yield f"    SHA-256 {evidence['document_sha256']}"
         yield f"    kept in {evidence['archived_at']}"
+        yield from opened_by(home, evidence["document_sha256"])
     for alias in explanation["aliases"]:
         yield f"  also known as {alias['alias_account_id']}/{alias['alias_external_id']}"
     for decision in explanation["decisions"]:

@@ -24,7 +24,7 @@ def statement(options: argparse.Namespace) -> int:
     range_ = months_of(home)
     with complaints():
         months = parse_months(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
-        pages = make_pages(warehouse, home.settings.statements, months, range_, others=False)
+        pages = make_pages(warehouse, home.archive, home.settings.statements, months, range_, others=False)
     for page in pages.values():
         print(page.path)
     if missing := [f"{month:%Y-%m}" for month in months if month not in pages]:

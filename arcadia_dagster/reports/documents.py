@@ -57,6 +57,13 @@ def count_documents(connection: duckdb.DuckDBPyConnection) -> int:
     return int(count)
 
 
+def name_of(connection: duckdb.DuckDBPyConnection, document_sha256: str) -> str:
+    """The file name of a document that is known."""
+    one = f"document_sha256 = {text_literal(document_sha256)}"
+    [(name,)] = connection.execute(f"SELECT file_name FROM documents WHERE {one}").fetchall()
+    return str(name)
+
+
 def find_document(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path, *, max_bytes: int) -> Found:
     """The document that a person means by a file, its path in the inbox, its name, or the beginning of its SHA-256.
 

@@ -1,10 +1,20 @@
-"""The folder of the statements over HTTP, behind the guard: `python -m arcadia_dagster.serving.statements FOLDER --port 3001`."""
+"""The folder of the statements over HTTP, behind the guard: `python -m arcadia_dagster.serving.statements FOLDER --port 3001`.
+
+The documents that pages link to lie in a folder below it, see `statement.shown`. They are others' files. So each is served
+only under its own SHA-256, with or without the ending, as PDF or as plain text, and a browser runs nothing that it has in it.
+"""
 
 import argparse
 import functools
+import io
+import os
+import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from arcadia_dagster import settings
 from arcadia_dagster.serving.guard import FORBIDDEN, Names
@@ -12,8 +22,16 @@ from arcadia_dagster.serving.guard import FORBIDDEN, Names
 HOST = "127.0.0.1"
 
 
+DOCUMENTS = "documents"
+_DOCUMENT = re.compile(r"/documents/(?P<sha256>[0-9a-f]{64})(?P<ending>\.pdf|\.txt)?", re.ASCII)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; base-uri 'none'"
+_TYPES = {".pdf": "application/pdf", ".txt": "text/plain; charset=utf-8"}
+
+
 class _Handler(SimpleHTTPRequestHandler):
     """Files, and the list of them, to those who may ask."""
+
+    _document: Path | None = None
 
     def __init__(self, *arguments: Any, names: Names, **options: Any) -> None:  # noqa: ANN401 - the base class's own
         self._names = names
@@ -27,6 +45,35 @@ class _Handler(SimpleHTTPRequestHandler):
         if reason is not None:
             self.send_error(FORBIDDEN, explain=reason)
         return reason is None
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        self._document = None
+        asked = urlsplit(self.path).path
+        # However it is written: as the base class would read it.
+        inside = Path(self.translate_path(self.path)).relative_to(self.directory).parts
+        if inside[:1] != (DOCUMENTS,):
+            return super().send_head()
+        found = _DOCUMENT.fullmatch(asked)
+        endings = () if found is None else (found["ending"],) if found["ending"] else tuple(_TYPES)
+        for ending in endings:
+            file = Path(self.directory, DOCUMENTS, f"{found and found['sha256']}{ending}")
+            if file.is_file() and not file.is_symlink():
+                self._document = file
+                self.path = f"/{DOCUMENTS}/{file.name}"
+                return super().send_head()
+        self.send_error(HTTPStatus.NOT_FOUND, explain="no invoice is shown by a document of this hash")
+        return None
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        return super().guess_type(path) if self._document is None else _TYPES[self._document.suffix]
+
+    def end_headers(self) -> None:
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if self._document is not None:
+            self.send_header("Content-Disposition", f'inline; filename="{self._document.name}"')
+            self.send_header("Content-Security-Policy", _POLICY)
+            self.send_header("X-Frame-Options", "DENY")
+        super().end_headers()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

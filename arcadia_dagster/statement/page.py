@@ -8,8 +8,8 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -31,11 +31,19 @@ _EDITION_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """All that a month's page shows."""
+    """All that a month's page shows.
+
+    Attributes:
+        month: Its first day (UTC).
+        currencies: Its figures.
+        standing: How its invoices stand.
+        links: The addresses of the documents beside it, relative to it, by their SHA-256.
+    """
 
     month: date
     currencies: tuple[CurrencyFigures, ...]
     standing: Standing
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
@@ -71,6 +79,7 @@ def render(statement: Statement) -> str:
             before=previous_month(statement.month),
             last_year=year_before(statement.month),
             standing=statement.standing,
+            links=statement.links,
             InFinance=InFinance,
             figures=Markup(figures.replace("<", "\\u003c")),  # noqa: S704 - no tag can begin in it
             edition=hashlib.sha256(figures.encode()).hexdigest()[:_EDITION_DIGITS],

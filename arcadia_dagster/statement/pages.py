@@ -7,8 +7,8 @@ gone, whichever run or command should have made it.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,9 @@ from uuid import uuid4
 
 import duckdb
 
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement import shown
 from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, shown_on
 from arcadia_dagster.statement.standing import Standing, rejected_documents, standings
 from arcadia_dagster.warehouse import Warehouse, schema
@@ -36,12 +38,14 @@ class Page:
         path: Where the page is.
         currencies: Its figures.
         standing: How its invoices stand.
+        links: The addresses of the documents beside it, relative to it, by their SHA-256.
     """
 
     month: date
     path: Path
     currencies: tuple[CurrencyFigures, ...]
     standing: Standing
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def page_path(folder: Path, month: date) -> Path:
@@ -51,6 +55,7 @@ def page_path(folder: Path, month: date) -> Path:
 
 def make_pages(
     warehouse: Warehouse,
+    archive: Archive,
     folder: Path,
     months: Collection[date],
     range_: MonthRange,
@@ -64,6 +69,7 @@ def make_pages(
 
     Args:
         warehouse: Where the figures are.
+        archive: Where the documents are that pages link to.
         folder: Where pages go; made where missing.
         months: The months whose pages are wanted, out of date or not.
         range_: The months there are.
@@ -86,7 +92,14 @@ def make_pages(
             wanted = {month for month in {*months, *behind} if month in range_} - building
             currencies = currency_figures(connection, wanted)
             standing = standings(connection, wanted)
-        pages = [Page(month, page_path(folder, month), currencies[month], standing[month]) for month in sorted(wanted)]
+            documents = shown.shown_documents(connection)
+        links = shown.copies(
+            archive, folder, documents & {sha256 for one in standing.values() for sha256 in one.documents}
+        )
+        shown.remove_others(folder, documents)
+        pages = [
+            Page(month, page_path(folder, month), currencies[month], standing[month], links) for month in sorted(wanted)
+        ]
         for page in pages:
             _write(page)
         noted = {month: basis[month] for month in wanted}
@@ -163,7 +176,7 @@ def _write(page: Page) -> None:
     # Late: the template engine and the charts take a tenth of a second to import, which no other work needs.
     from arcadia_dagster.statement.page import Statement, render
 
-    content = render(Statement(page.month, page.currencies, page.standing)).encode()
+    content = render(Statement(page.month, page.currencies, page.standing, page.links)).encode()
     if page.path.exists() and page.path.read_bytes() == content:
         return
     part = page.path.with_name(f".{page.path.name}.{uuid4().hex[:12]}{_PART}")

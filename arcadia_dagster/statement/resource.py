@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement import shown
 from arcadia_dagster.statement.pages import Page, make_pages, page_path
 from arcadia_dagster.warehouse import Warehouse
 
@@ -16,10 +18,12 @@ class StatementsResource:
 
     Attributes:
         folder: The folder that pages are written to.
+        archive: Where the documents are that pages link to.
         url: Where that folder is served over HTTP; empty: nowhere.
     """
 
     folder: str
+    archive: Archive
     url: str = ""
 
     def link_to(self, month: date) -> str:
@@ -30,6 +34,10 @@ class StatementsResource:
         page = page_path(Path(self.folder), month).absolute()
         return f"{self.url.rstrip('/')}/{page.name}" if self.url else page.as_uri()
 
+    def link_to_document(self, document_sha256: str) -> str | None:
+        """The address of a document that an invoice's page links to; None where pages are not served."""
+        return f"{self.url.rstrip('/')}/{shown.FOLDER}/{document_sha256}" if self.url else None
+
     def make(self, warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> dict[date, Page]:
         """Make the months' pages, and those that are out of date; see `make_pages`."""
-        return make_pages(warehouse, Path(self.folder), months, range_)
+        return make_pages(warehouse, self.archive, Path(self.folder), months, range_)

@@ -189,6 +189,11 @@ class Standing:
     as_of: datetime | None = None
 
     @property
+    def documents(self) -> set[str]:
+        """The hashes of the files that the invoices are from, and that show them."""
+        return {one.sha256 for invoice in self.invoices for one in (*invoice.documents, *invoice.evidence)}
+
+    @property
     def held(self) -> list[InvoiceStanding]:
         """The invoices that wait for a person."""
         return [invoice for invoice in self.invoices if invoice.is_held]

@@ -11,7 +11,7 @@ from typing import Any
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.statement.pages import Page, make_pages
-from arcadia_dagster_tests.kit.plain import RANGE
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of
 from arcadia_dagster_tests.kit.project import Project
 
 TENANT = "platform-admin"
@@ -84,7 +84,7 @@ def parse(html: str) -> Element:
 
 
 def made(project: Project, *months: date) -> dict[date, Page]:
-    return make_pages(project.warehouse, folder_of(project), months, RANGE, others=False)
+    return make_pages(project.warehouse, archive_of(project.warehouse), folder_of(project), months, RANGE, others=False)
 
 
 def folder_of(project: Project) -> Path:

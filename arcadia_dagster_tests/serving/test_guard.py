@@ -1,10 +1,5 @@
 """Which requests the guard lets pass, whatever is served behind it."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +11,8 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.serving.guard import LOOPBACK, Names
 from arcadia_dagster_tests.kit.handmade import IMPORT, invoice, token
 from arcadia_dagster_tests.kit.handmade import SECRET as SANDBOX_SECRET
-from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES, free_port
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
+from arcadia_dagster_tests.kit.statements_server import statements
 
 HOSTS = st.from_regex(r"[a-z0-9-]{1,10}(\.[a-z0-9-]{1,10}){0,3}", fullmatch=True)
 PORTS = st.integers(1, 65535)
@@ -81,24 +77,6 @@ def test_there_is_one_host(hosts: list[str], passed: bool) -> None:
 
 
 # The statements.
-
-
-@contextmanager
-def statements(folder: Path, environ: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "arcadia_dagster.serving.statements", str(folder), "--port", str(port)]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and process.poll() is None:
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}", verify=NO_AUTHORITIES)
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 def test_the_statements_are_shown_under_their_own_names_only(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import page
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.plain import RANGE, build
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer
 from arcadia_dagster_tests.kit.statement_pages import folder_of
@@ -23,7 +23,7 @@ APRIL = date(2026, 4, 1)
 def remade(project: Project) -> list[str]:
     """The pages whose bytes are others once everything that is out of date was made."""
     before = contents(project)
-    make_pages(project.warehouse, folder_of(project), (), RANGE)
+    make_pages(project.warehouse, archive_of(project.warehouse), folder_of(project), (), RANGE)
     return sorted(name for name, content in contents(project).items() if before.get(name) != content)
 
 
@@ -64,7 +64,7 @@ def test_a_month_that_is_built_again_from_the_same_keeps_its_bytes_and_its_file(
     path = folder_of(months) / "2025-04.html"
     before = path.stat()
     build(months.warehouse, [date(2025, 4, 1)])
-    make_pages(months.warehouse, folder_of(months), [date(2025, 4, 1)], RANGE)
+    make_pages(months.warehouse, archive_of(months.warehouse), folder_of(months), [date(2025, 4, 1)], RANGE)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert remade(months) == []
 
@@ -104,12 +104,24 @@ def test_a_month_that_another_run_is_building_is_left_to_that_run(months: Projec
         connection.execute(
             "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines' AND invoice_month = DATE '2025-04-01'"
         )
-    made = make_pages(months.warehouse, folder_of(months), [date(2025, month, 1) for month in (3, 4, 5)], RANGE)
+    made = make_pages(
+        months.warehouse,
+        archive_of(months.warehouse),
+        folder_of(months),
+        [date(2025, month, 1) for month in (3, 4, 5)],
+        RANGE,
+    )
     assert sorted(made) == [date(2025, 3, 1)]
 
 
 def test_only_months_that_there_are_have_pages(months: Project) -> None:
-    made = make_pages(months.warehouse, folder_of(months), [date(2025, 3, 1)], MonthRange(date(2025, 4, 1), APRIL))
+    made = make_pages(
+        months.warehouse,
+        archive_of(months.warehouse),
+        folder_of(months),
+        [date(2025, 3, 1)],
+        MonthRange(date(2025, 4, 1), APRIL),
+    )
     assert made == {}
 
 

@@ -155,7 +155,7 @@ class Host:
         assert shown is not None
         assert shown.evaluation is not None
         assert shown.evaluation.passed
-        make_pages(project.warehouse, project.home / "statements", [APRIL], RANGE)
+        make_pages(project.warehouse, archive_of(project.warehouse), project.home / "statements", [APRIL], RANGE)
         page = (project.home / "statements" / "2026-04.html").read_text(encoding="utf-8")
         assert "should not be" not in page
         assert "remove it in finance" not in page
@@ -644,7 +644,9 @@ def test_what_nobody_decided_is_nowhere_told_to_be_removed(host: Host) -> None:
         for table in ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals", "allocations"):
             connection.execute(f"DELETE FROM {table}")
     assert host.project.finance.reconcile(host.project.warehouse) == []
-    make_pages(host.project.warehouse, host.project.home / "statements", [APRIL], RANGE)
+    make_pages(
+        host.project.warehouse, archive_of(host.project.warehouse), host.project.home / "statements", [APRIL], RANGE
+    )
     page = (host.project.home / "statements" / "2026-04.html").read_text(encoding="utf-8")
     assert "no document here states it, and nobody has decided that it should not be there" in page
     assert "remove it in finance" not in page

@@ -1,20 +1,27 @@
 """What shows an invoice to people and is not read: a PDF, or XML of another kind, kept with its invoice whichever comes first."""
 
+import hashlib
+import shlex
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import httpx
 import pytest
 
 from arcadia_dagster.reports.documents import explain_document
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.statement.standing import standings
 from arcadia_dagster_tests.kit.bad_input import case
-from arcadia_dagster_tests.kit.einvoices import pdf
+from arcadia_dagster_tests.kit.einvoices import Facts, cii, pdf
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, checks_of
+from arcadia_dagster_tests.kit.shell import Shell
+from arcadia_dagster_tests.kit.statement_pages import folder_of, made, parse
+from arcadia_dagster_tests.kit.statements_server import statements
 
 FATTURA = b'<?xml version="1.0"?><p:FatturaElettronica xmlns:p="urn:x" versione="FPR12"><a/></p:FatturaElettronica>'
 
@@ -165,3 +172,93 @@ def test_nothing_is_read_anew_or_built_again_for_evidence_that_has_not_changed(p
     before = project.query("FROM stage_versions ORDER BY ALL")
     project.build()
     assert project.query("FROM stage_versions ORDER BY ALL") == before
+
+
+def test_the_page_links_to_it_and_to_an_electronic_invoice_in_both_ways_that_a_page_is_opened(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    project.drop("INV-40015.xml", FATTURA)
+    hybrid = pdf({"factur-x.xml": cii(Facts(number="R-77"))})
+    project.drop("rechnung.pdf", hybrid)
+    project.build()
+    months = {project.invoice(number)["invoice_month"] for number in ("INV-40015", "R-77")}
+    pages = made(project, *months)
+    links = {
+        link.text: link.attributes["href"] or ""
+        for page in pages.values()
+        for link in parse(page.path.read_text("utf-8")).all("a")
+        if (link.attributes["href"] or "").startswith("documents/")
+    }
+    contents = {"april.pdf": pdf({}), "INV-40015.xml": FATTURA, "rechnung.pdf": hybrid}
+    assert {name: (folder_of(project) / link).read_bytes() for name, link in links.items()} == contents
+    assert {name: Path(link).suffix for name, link in links.items()} == {
+        "april.pdf": ".pdf",
+        "INV-40015.xml": ".txt",
+        "rechnung.pdf": ".pdf",
+    }
+    environ = {"ARCADIA_HOME": str(project.home)}
+    with statements(folder_of(project), environ) as url:
+        for name, link in links.items():
+            served = [
+                httpx.get(f"{url}/{address}", verify=NO_AUTHORITIES) for address in (link, Path(link).with_suffix(""))
+            ]
+            assert [one.content for one in served] == [contents[name]] * 2
+
+
+def test_a_copy_of_what_shows_no_invoice_any_more_is_removed(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    project.build()
+    month = project.invoice("INV-40015")["invoice_month"]
+    made(project, month)
+    folder = folder_of(project) / "documents"
+    sha256 = project.document("april.pdf")["document_sha256"]
+    (folder / "killed.part").write_bytes(b"x")
+    assert (folder / f"{sha256}.pdf").exists()
+    project.decide("dismiss", file_name="april.pdf")
+    project.build()
+    [page] = made(project, month).values()
+    assert list(folder.iterdir()) == []
+    assert "documents/" not in page.path.read_text("utf-8")
+
+
+def test_a_page_is_made_without_a_link_where_the_archive_has_lost_the_document(project: Project) -> None:
+    project.drop("april.csv", lines())
+    project.drop("april.pdf", pdf({}))
+    project.build()
+    archive_of(project.warehouse).path_of(project.document("april.pdf")["document_sha256"]).unlink()
+    [page] = made(project, project.invoice("INV-40015")["invoice_month"]).values()
+    assert "april.pdf" in page.path.read_text("utf-8")
+    assert page.links == {}
+
+
+def test_explain_says_how_to_open_it_and_a_command_writes_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arcadia = Shell(tmp_path, monkeypatch, capsys)
+    (arcadia.inbox / "april.csv").write_bytes(lines())
+    (arcadia.inbox / "april.pdf").write_bytes(pdf({}))
+    arcadia.build()
+    arcadia("statement", "2026-04")
+    sha256 = hashlib.sha256(pdf({})).hexdigest()
+    file = tmp_path / "var" / "statements" / "documents" / f"{sha256}.pdf"
+    for what in ("INV-40015", "april.pdf"):
+        assert f"to open it: {file.as_uri()}\n" in arcadia("explain", what).stdout
+        served = arcadia("explain", what, environ={"ARCADIA_STATEMENTS_URL": "http://127.0.0.1:3001/"}).stdout
+        assert f"to open it: http://127.0.0.1:3001/documents/{sha256}\n" in served
+        [command] = [line for line in served.splitlines() if f"documents get {sha256[:12]}" in line]
+    words = shlex.split(command.partition(": ")[2].replace("FILE", "out.pdf"))
+    assert arcadia(*words[1:]).stdout == "out.pdf\n"
+    assert (tmp_path / "out.pdf").read_bytes() == pdf({})
+    assert arcadia("documents", "get", "april.pdf").stdout == "april.pdf\n"
+    assert arcadia("documents", "get", "april.pdf").stdout == "april.pdf\n"
+    (tmp_path / "april.pdf").write_bytes(b"mine")
+    told = arcadia("documents", "get", "april.pdf", code=1).stderr
+    assert "april.pdf is there already, with other content: name another file with --to" in told
+    assert (tmp_path / "april.pdf").read_bytes() == b"mine"
+    assert "there is no invoice nothing.pdf" in arcadia("documents", "get", "nothing.pdf", code=1).stderr
+    archived = tmp_path / "var" / "archive" / sha256[:2] / sha256
+    archived.chmod(0o644)
+    archived.write_bytes(b"%PDF-1.4 other")
+    assert "restore it from a backup" in arcadia("documents", "get", sha256, "--to", "x.pdf", code=1).stderr
+    assert not (tmp_path / "x.pdf").exists()

@@ -95,7 +95,9 @@ def test_each_ends_as_a_record_that_two_documents_agree_on(project: Project) -> 
     shares = {row["account_id"]: row["percent_of_spend"] for row in listed_rows(check)}
     assert set(shares.values()) == {"100.0"}
     months = MonthRange(APRIL, datetime.now(UTC).date().replace(day=1))
-    pages = make_pages(project.warehouse, project.home / "statements", [APRIL, OCTOBER], months)
+    pages = make_pages(
+        project.warehouse, archive_of(project.warehouse), project.home / "statements", [APRIL, OCTOBER], months
+    )
     for page in pages.values():
         assert '<dd data-agreement="agrees">lines = stated = finance</dd>' in page.path.read_text()
 

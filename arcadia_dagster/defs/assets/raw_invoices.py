@@ -1,11 +1,19 @@
 """The asset `raw_invoices`: the months' invoices, from the register of documents."""
 
+import re
+from collections.abc import Collection
+from datetime import date
+
 import dagster as dg
+import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.reports.listing import short_hash
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
+from arcadia_dagster.statement.resource import StatementsResource
+from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import contents
+from arcadia_dagster.warehouse.months import contents, month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
@@ -26,6 +34,8 @@ JOIN documents AS document ON document.document_sha256 = evidence.document_sha25
 WHERE invoice.invoice_month IN ({months})
 ORDER BY invoice.source, invoice.external_id, document.file_name
 """
+
+_MOST_LINKS = preview.PREVIEW_ROWS
 
 
 def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -48,6 +58,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     def raw_invoices(
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[WarehouseResource],
+        statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         range_ = common.range_of(partitions)
         with warehouse.get().write() as connection:
@@ -57,8 +68,24 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 preview.row_counts(connection, "raw_invoices", months),
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
                 preview.named("evidence", preview.tables_by_month(connection, months, _EVIDENCE)),
+                preview.named("open_evidence", _links(connection, months, statements)),
             )
             made = contents(connection, [schema.RAW_INVOICES], months)
         common.note_months(context, made, by_month, schema.RAW_INVOICES)
 
     return raw_invoices
+
+
+def _links(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date], statements: StatementsResource
+) -> dict[date, dg.MarkdownMetadataValue]:
+    """For each month a list of what the table of evidence names, to open it: the cells of tables are no links."""
+    lines: dict[date, list[str]] = {}
+    for row in fetch(connection, _EVIDENCE.format(months=month_list(months))):
+        sha256 = row["document_sha256"]
+        # Names are a file's own words: nothing of them may be read as markup.
+        name, number = (re.sub(r"[^\w .-]", " ", row[key]).strip() for key in ("file_name", "external_id"))
+        link = statements.link_to_document(sha256)
+        opened = f"[{name}]({link})" if link else f"{name}: `arcadia documents get {short_hash(sha256)}`"
+        lines.setdefault(row["invoice_month"], []).append(f"- {number}: {opened}")
+    return {month: dg.MarkdownMetadataValue("\n".join(found[:_MOST_LINKS])) for month, found in lines.items()}
