@@ -32,7 +32,7 @@ Source: EN 16931-1 and CEN/TS 16931-3-2 and -3-3; Peppol BIS Billing 3.0; XRechn
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from arcadia_dagster.formats import cii, ubl
 from arcadia_dagster.formats.api_json import ApiLayout, list_in
@@ -40,6 +40,7 @@ from arcadia_dagster.formats.einvoice_facts import EInvoice
 from arcadia_dagster.reading import unread
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.reading.kept import Kept
 from arcadia_dagster.reading.pdf_attachments import attached_invoice, is_pdf
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
 from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, read_xml, root_of
@@ -49,6 +50,10 @@ _ROOTS = frozenset({*ubl.ROOTS, *cii.ROOTS})
 _START = 64 << 10
 _MARK = "\xef\xbb\xbf"
 """The byte order mark of UTF-8, read as Latin-1."""
+
+_MOST_LINES_KEPT = 200_000
+_WEIGHT = 10
+"""What an electronic invoice weighs besides its lines, in lines."""
 
 _FIELDS = (
     *(
@@ -73,6 +78,10 @@ def read_einvoice(path: Path) -> EInvoice:
     Raises:
         UnreadableError: It is none, or cannot be read as one.
     """
+    return _KEPT.of(path)
+
+
+def _read(path: Path) -> EInvoice:
     content = _xml(path)
     root = read_xml(content, _NAMESPACES)
     match root.name:
@@ -98,6 +107,9 @@ def _xml(path: Path) -> bytes:
     if attached is None:
         raise UnreadableError("it is a PDF without an electronic invoice in it")
     return attached
+
+
+_KEPT: Final = Kept(_read, weight=lambda invoice: len(invoice.lines) + _WEIGHT, most=_MOST_LINES_KEPT)
 
 
 class _Layout(ApiLayout, Statements):

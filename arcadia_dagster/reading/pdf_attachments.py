@@ -10,12 +10,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final
 
 from arcadia_dagster.reading import pdf_child
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.format import UnreadableError
+from arcadia_dagster.reading.kept import Kept
 
 MAX_PDF_BYTES: Final = 64 << 20
 """A larger PDF is not read: it would be in memory as a whole."""
@@ -27,9 +27,10 @@ _MAY_HAVE_MORE = (b"EmbeddedFile", b"ObjStm", b"/Encrypt")
 """A PDF with an attachment has one of these words; the other two hide the rest of the file. A PDF with none has no
 attachment."""
 
-_MOST_KEPT = 4_000
-_MOST_BYTES_KEPT = 64 << 20
-_Key: TypeAlias = tuple[Path, int, int]
+_MOST_KEPT = 64 << 20
+_LEAST_KEPT = 16 << 10
+"""Of each PDF some bytes count at least, also if nothing is attached to it."""
+
 _SHOWN = 200
 _PDF = re.compile(r"\s{0,1000}%PDF-")
 
@@ -46,33 +47,7 @@ def attached_invoice(path: Path) -> bytes | None:
         UnreadableError: It cannot be read as a PDF, has a password, or several different electronic invoices.
         RuntimeError: A package that this needs is not installed.
     """
-    state = path.stat()
-    return _FOUND.get((path, state.st_size, state.st_mtime_ns))
-
-
-class _Found:
-    """The cache of the PDFs that were read last: a landing asks for each several times, with many others between."""
-
-    def __init__(self) -> None:
-        self._kept: dict[_Key, bytes | None] = {}
-        self._bytes = 0
-        self._lock = Lock()
-
-    def get(self, key: "_Key") -> bytes | None:
-        with self._lock:
-            if key in self._kept:
-                return self._kept[key]
-        attached = _attached(key[0])
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = attached
-                self._bytes += len(attached or b"")
-            while len(self._kept) > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
-                self._bytes -= len(self._kept.pop(next(iter(self._kept))) or b"")
-        return attached
-
-
-_FOUND = _Found()
+    return _FOUND.of(path)
 
 
 def _attached(path: Path) -> bytes | None:
@@ -124,4 +99,8 @@ def _attached(path: Path) -> bytes | None:
 _TOO_MUCH = (
     "it is a PDF that takes more time or memory to read than is allowed: save the invoice's XML from its attachments, and drop "
     "that instead"
+)
+
+_FOUND: Final[Kept["bytes | None"]] = Kept(
+    _attached, weight=lambda found: max(len(found or b""), _LEAST_KEPT), most=_MOST_KEPT
 )

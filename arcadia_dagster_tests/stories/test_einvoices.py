@@ -1,9 +1,13 @@
 """Electronic invoices: alone they are the invoice, beside its lines they are the second witness."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
 import pytest
 
+from arcadia_dagster.formats import einvoice
+from arcadia_dagster.reading import xml_document
+from arcadia_dagster.reading.xml_document import Element
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import (
     PEPPOL,
@@ -195,3 +199,19 @@ def test_what_is_dangerous_or_damaged_is_rejected_with_words_and_the_others_go_o
         assert document["status"] == "rejected", name
         assert words in document["reason"], name
     assert finance(project) == {"R-1": (11900, 10000, 1900, "EUR")}
+
+
+def test_each_is_parsed_once_in_a_landing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+
+    def read_xml(content: bytes, namespaces: Collection[str]) -> Element:
+        parsed.append(content)
+        return xml_document.read_xml(content, namespaces)
+
+    monkeypatch.setattr(einvoice, "read_xml", read_xml)
+    project.drop("a.xml", ubl(Facts(number="X-1")))
+    project.drop("b.xml", cii(Facts(number="X-2")))
+    project.drop("c.pdf", zugferd(Facts(number="X-3")))
+    project.build()
+    assert {row["external_id"] for row in project.query("FROM tax_split_totals")} == {"X-1", "X-2", "X-3"}
+    assert len(parsed) == len(set(parsed)) == 3
