@@ -27,6 +27,7 @@ from arcadia_dagster.transport import (
 _RETRIED: Final = frozenset({408, 429, *range(500, 600)})
 _ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of droplets, the largest, has about one
 _PAPER_BYTES: Final = 64 * 1024 * 1024
+_END_OF_PDF: Final = 1024  # bytes in which the mark of its end is (ISO 32000-1, annex H)
 _READINGS: Final = 3
 _MOST_ENTRIES: Final = 1_000_000
 
@@ -374,17 +375,19 @@ class Api:
             raise ConfigurationFailure(f"{what}: {remedy}. It says: {words}")
         if response.is_redirect and with_credentials:
             raise ConfigurationFailure(f"{what}; redirects are not followed: check {self._variable}")
-        raise UnusableAnswer(f"{what}: {words}")
+        raise UnusableAnswer(f"{what}: {words}", status=status)
 
 
 def pdf(content: bytes, named: str) -> bytes:
-    """The bytes of a PDF.
+    """The bytes of a PDF, whole: where an answer ends with its connection, nothing but the PDF's own end tells that.
 
     Raises:
-        UnusableAnswer: They are something else.
+        UnusableAnswer: They are something else, or only the beginning of one.
     """
     if not content.startswith(b"%PDF-"):
         raise UnusableAnswer(f"{named} is no PDF: {quoted(content[:80].decode(errors='replace'))}")
+    if b"%%EOF" not in content[-_END_OF_PDF:]:
+        raise UnusableAnswer(f"{named} is not whole: its end is missing")
     return content
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from pydantic import Field, SecretStr
@@ -85,6 +86,8 @@ _KINDS: Final = (
 class DigitalOceanClient(Account):
     """Reads one account, or team, of DigitalOcean: the one that the token belongs to."""
 
+    has_papers = True
+
     def __init__(self, token: str, base_url: str = BASE_URL, pace: Pace | None = None) -> None:
         """Check token and URL; no connection is made yet.
 
@@ -133,6 +136,15 @@ class DigitalOceanClient(Account):
             "items": self.invoice_items(invoice.id),
             "summary": self.invoice_summary(invoice.id),
         }
+
+    def paper(self, invoice: Listed) -> bytes | None:
+        """See `Account`."""
+        try:
+            return self.api.paper(f"{_INVOICES}/{id_in(invoice.id, 'invoice_uuid')}/pdf")
+        except UnusableAnswer as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""

@@ -102,6 +102,7 @@ class DigitalOceanApi(ProviderApi):
 
     Attributes:
         items: The items of each invoice, by its UUID.
+        pdfs: The PDF of each invoice that has one, by its UUID.
         lists: The resources, by the address of their list.
     """
 
@@ -110,6 +111,7 @@ class DigitalOceanApi(ProviderApi):
         invoices: list[dict[str, Any]] | None = None,
         items: dict[str, list[dict[str, Any]]] | None = None,
         *,
+        pdfs: dict[str, bytes] | None = None,
         lists: dict[str, list[Any]] | None = None,
         before: Callable[[Request], Step | None] | None = None,
         most: int = 200,
@@ -117,6 +119,7 @@ class DigitalOceanApi(ProviderApi):
     ) -> None:
         super().__init__(invoices, before=before)
         self.items = items or {}
+        self.pdfs = pdfs or {}
         self.lists = lists or {}
         self.most = most
         self.headers: dict[str, Any] = {
@@ -138,15 +141,17 @@ class DigitalOceanApi(ProviderApi):
         if address == "/v2/customers/my/invoices":
             preview = invoice(99, "2026-05", "1.00")
             return self._page(address, "invoices", self.invoices, wanted, invoice_preview=preview)
-        if match := re.fullmatch(r"/v2/customers/my/invoices/([^/]+)(/summary)?", address):
-            return self._invoice(address, match[1], wanted, is_summary=match[2] is not None)
+        if match := re.fullmatch(r"/v2/customers/my/invoices/([^/]+)(/summary|/pdf)?", address):
+            return self._invoice(address, match[1], wanted, part=match[2])
         return self._resources(address, wanted, listed=address + ("?type=gpus" if "type" in wanted else ""))
 
-    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, is_summary: bool) -> Step:
+    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, part: str | None) -> Step:
         found = next((entry for entry in self.invoices if entry["invoice_uuid"] == id_), None)
-        if found is None:
+        if found is None or (part == "/pdf" and id_ not in self.pdfs):
             return answer(404, {"id": "not_found", "message": "The resource you requested could not be found."})
-        if is_summary:
+        if part == "/pdf":
+            return answer(200, self.pdfs[id_], **{**self.headers, "Content_Type": "application/pdf"})
+        if part == "/summary":
             return answer(200, summary(found), **self.headers)
         return self._page(address, "invoice_items", self.items.get(id_, [item()]), wanted)
 
@@ -183,10 +188,10 @@ def _charged(number: int, month: date, total: str) -> dict[str, Any]:
 class _WholeApi(DigitalOceanApi):
     """One whose items come to the total, where a test does not say otherwise."""
 
-    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, is_summary: bool) -> Step:
+    def _invoice(self, address: str, id_: str, wanted: dict[str, list[str]], *, part: str | None) -> Step:
         found = next((entry for entry in self.invoices if entry["invoice_uuid"] == id_), None)
-        if found is None or is_summary or id_ in self.items:
-            return super()._invoice(address, id_, wanted, is_summary=is_summary)
+        if found is None or part is not None or id_ in self.items:
+            return super()._invoice(address, id_, wanted, part=part)
         month = found["invoice_period"]
         times = {"start_time": f"{month}-01T00:00:00Z", "end_time": f"{month}-28T00:00:00Z"}
         net = f"{float(found['amount']) - 7.90:.2f}"
