@@ -313,7 +313,7 @@ def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
     with dg.build_resources(definitions.resources or {}) as resources:
         assert resources.warehouse is other
         assert resources.landing.inbox == str(tmp_path / "inbox")
-        names = {"alerts", "digitalocean", "finance", "io_manager", "landing", "statements", "warehouse"}
+        names = {"alerts", "providers", "finance", "io_manager", "landing", "statements", "warehouse"}
         assert set(resources._asdict()) == names
 
 
