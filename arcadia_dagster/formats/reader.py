@@ -25,6 +25,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading import totals
 from arcadia_dagster.reading.content import DAMAGED, Encoding, encoding_of, open_content, unpack
 from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.reading.cut_off import cut_off_value
 from arcadia_dagster.reading.format import (
     STATED_LINE,
     Csv,
@@ -347,6 +348,8 @@ class _DocumentFacts:
     invoices: tuple[StatedInvoice, ...]
     problems: list[Problem]
     doubts: Mapping[int, list["_Doubt"]]
+    last_ordinal: int | None
+    last_category: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,9 +606,11 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
             _Doubt(sum_row.text, sum_row.category, sum_row.row, 1)
         )
     counts = connection.execute(
-        f"SELECT document_sha256, min(file_row_number), count(*) FROM {staged} GROUP BY ALL"
+        "SELECT document_sha256, min(file_row_number), count(*), arg_max(invoice_key, file_row_number), "
+        f"arg_max(charge_category, file_row_number) FROM {staged} GROUP BY ALL"
     ).fetchall()
-    rows_of = {sha256: (first_row, count) for sha256, first_row, count in counts}
+    rows_of = {sha256: (first_row, count) for sha256, first_row, count, *_ in counts}
+    last_of = {sha256: last for sha256, _, _, *last in counts}
     documents: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         documents.setdefault(row["document_sha256"], []).append(row)
@@ -641,6 +646,8 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
                 if (sha256, key) in too_large
             ],
             doubts={ordinals[key]: doubts[sha256, key] for key in keys if (sha256, key) in doubts},
+            last_ordinal=ordinals.get(last_of[sha256][0]),
+            last_category=last_of[sha256][1],
         )
     return facts
 
@@ -736,11 +743,28 @@ def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _Documen
         if len(doubts) > _DOUBTS_KEPT:
             yield f"{len(doubts) - _DOUBTS_KEPT} other values of its lines are as doubtful"
 
+    found = dict(facts.doubts)
+    if facts.last_ordinal is not None and (text := _cut_off(document, counted)) is not None:
+        last = _Doubt(text, facts.last_category, facts.first_row + facts.row_count - 1, 1)
+        found[facts.last_ordinal] = [last, *found.get(facts.last_ordinal, [])]
     return tuple(
-        replace(invoice, doubts=(*invoice.doubts, *sentences(facts.doubts[invoice.ordinal])))
-        if invoice.ordinal in facts.doubts
+        replace(invoice, doubts=(*invoice.doubts, *sentences(found[invoice.ordinal])))
+        if invoice.ordinal in found
         else invoice
         for invoice in facts.invoices
+    )
+
+
+def _cut_off(document: ArchivedDocument, counted: int | Csv) -> str | None:
+    """What is doubtful about the end of a CSV document; None where nothing is. A packed file has a checksum of its own."""
+    if document.encoding is not Encoding.PLAIN or not isinstance(counted, Csv):
+        return None
+    value = cut_off_value(document.path, document.facts.newline)
+    if value is None:
+        return None
+    return (
+        f"{value!r} is the last value, has fewer decimals than those of all other lines, and no line end behind it: is the file "
+        "cut off? If it is, drop the whole file under its name"
     )
 
 
