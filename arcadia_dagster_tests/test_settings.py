@@ -100,6 +100,11 @@ PROVIDERS = {
     "OVH_CONSUMER_KEY": SecretStr(""),
     "OVH_ENDPOINT": "ovh-eu",
     "ARCADIA_OVHCLOUD_URL": "",
+    "ARCADIA_AWS_ACCOUNTS": (),
+    "AWS_ACCESS_KEY_ID": "",
+    "AWS_SECRET_ACCESS_KEY": SecretStr(""),
+    "AWS_SESSION_TOKEN": SecretStr(""),
+    "AWS_ENDPOINT_URL_INVOICING": "https://invoicing.us-east-1.api.aws",
 }
 
 

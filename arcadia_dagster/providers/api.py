@@ -31,8 +31,8 @@ _END_OF_PDF: Final = 1024  # bytes in which the mark of its end is (ISO 32000-1,
 _READINGS: Final = 3
 _MOST_ENTRIES: Final = 1_000_000
 
-Sign = Callable[[str, httpx.URL, bytes], Mapping[str, str]]
-"""The headers that show who asks, for a request's method, address and body."""
+Sign = Callable[[str, httpx.URL, Mapping[str, str], bytes], Mapping[str, str]]
+"""The headers that show who asks, for a request's method, address, other headers and body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ class Api:
         refused: Mapping[int, str],
         pace: Pace,
         quota: tuple[str, str] | None = None,
+        status_of: Callable[[int, bytes], int] = lambda status, content: status,  # noqa: ARG005
         prefix: str = "/",
     ) -> None:
         """Check the URL; no connection is made yet.
@@ -91,6 +92,7 @@ class Api:
             pace: How long it may take.
             quota: The headers that tell how many requests are left, and when there are more, in seconds since 1970; None
                 where there are none.
+            status_of: The status that an answer means, where the provider says it in the answer and not by its status.
             prefix: What messages leave out of paths.
 
         Raises:
@@ -103,6 +105,7 @@ class Api:
         self._sign = sign
         self._refused = refused
         self._quota = quota
+        self._status_of = status_of
         self._prefix = prefix
         self._lost = 0.0
         self._free_at: float | None = None
@@ -150,22 +153,28 @@ class Api:
             raise UnusableAnswer(f"the answer for {self.named(path)} is no JSON object")
         return answer
 
-    def post(self, path: str, body: object, params: Mapping[str, str] | None = None, **headers: str) -> dict[str, Any]:
+    def post(self, path: str, body: object, named: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """What a question by POST, which changes nothing, is answered with.
+
+        Args:
+            path: Where it is asked.
+            body: The question, as JSON.
+            named: How messages call it.
+            headers: Headers besides those of every request, with the content's type.
 
         Raises:
             ProviderError: There is no answer, or it is no JSON object.
         """
         content = self.content(
             "POST",
-            self._address(path, params or {}),
-            self.named(path),
+            self._address(path, {}),
+            named,
             body=json.dumps(body, separators=(",", ":")).encode(),
-            headers={"Content-Type": "application/json", **headers},
+            headers=headers,
         )
-        answer = self.json_in(content, path)
+        answer = self.json_in(content, named)
         if not isinstance(answer, dict):
-            raise UnusableAnswer(f"the answer for {self.named(path)} is no JSON object")
+            raise UnusableAnswer(f"the answer for {named} is no JSON object")
         return answer
 
     def paper(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
@@ -310,7 +319,7 @@ class Api:
 
         def ask(_number: int) -> bytes:
             self._leave_alone()
-            signed = self._sign(method, address, body) if with_credentials else {}
+            signed = self._sign(method, address, headers or {}, body) if with_credentials else {}
             began = time.monotonic()
             try:
                 response, content = self._service.request(
@@ -364,7 +373,7 @@ class Api:
         self._free_at = float(reset) if remaining == "0" and reset.isdecimal() else None
 
     def _refuse(self, named: str, response: httpx.Response, content: bytes, *, with_credentials: bool) -> NoReturn:
-        status, words = response.status_code, self._service.quoted(content)
+        status, words = self._status_of(response.status_code, content), self._service.quoted(content)
         what = f"{self.title} answered {status} for {named}"
         if status in _RETRIED:
             asked = retry_after_seconds(response.headers.get("Retry-After"), self.pace.clock())

@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
+from arcadia_dagster.providers.aws import Aws
 from arcadia_dagster.providers.digitalocean import DigitalOcean
 from arcadia_dagster.providers.linode import Linode
 from arcadia_dagster.providers.ovhcloud import OvhCloud
 from arcadia_dagster.providers.provider import Provider
 from arcadia_dagster.providers.scaleway import Scaleway
 
-CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode(), Scaleway(), OvhCloud())
+CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode(), Scaleway(), OvhCloud(), Aws())
 
 SECTIONS: Final = tuple(provider.settings for provider in CATALOGUE)
 """The settings of all providers, for docs/settings.md."""

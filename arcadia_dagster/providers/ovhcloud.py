@@ -104,7 +104,7 @@ class _Signature:
     api: Api | None = field(default=None, repr=False)
     ahead: int | None = None
 
-    def __call__(self, method: str, url: httpx.URL, body: bytes) -> Mapping[str, str]:
+    def __call__(self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
         time = str(int(self._now()) + self._ahead())
         signed = "+".join((self.secret, self.consumer_key, method, str(url), body.decode(), time))
         digest = hashlib.sha1(signed.encode()).hexdigest()  # noqa: S324 - the API's way to sign

@@ -280,6 +280,12 @@ def months_billed_on(day: date) -> tuple[date, ...]:
     return (own.replace(year=own.year - 1, month=12) if own.month == 1 else own.replace(month=own.month - 1), own)
 
 
+def months_before(day: date, count: int) -> list[date]:
+    """The month of a day and those before it, so many in all, the latest first."""
+    last = day.year * 12 + day.month - 1
+    return [date(ordinal // 12, ordinal % 12 + 1, 1) for ordinal in range(last, last - count, -1)]
+
+
 def state_of(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The members of an entry whose change makes another version of the invoice."""
     return {name: entry.get(name) for name in names}

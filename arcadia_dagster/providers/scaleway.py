@@ -142,7 +142,7 @@ class Scaleway(Provider[ScalewaySettings]):
             title=self.title,
             url=settings.url,
             variable="SCW_API_URL",
-            sign=lambda _method, _url, _body: {"X-Auth-Token": key},
+            sign=lambda _method, _url, _headers, _body: {"X-Auth-Token": key},
             secrets=(key,),
             refused=_REFUSED,
             pace=pace,

@@ -25,4 +25,4 @@ def usable(secret: SecretStr | str, variable: str) -> str:
 
 def bearer(token: str) -> Sign:
     """Signs requests with a bearer token (RFC 6750)."""
-    return lambda _method, _url, _body: {"Authorization": f"Bearer {token}"}
+    return lambda _method, _url, _headers, _body: {"Authorization": f"Bearer {token}"}

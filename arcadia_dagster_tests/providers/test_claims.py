@@ -12,6 +12,7 @@ import pytest
 from arcadia_dagster.providers.catalogue import CATALOGUE
 from arcadia_dagster.providers.download import Fetched
 from arcadia_dagster.providers.errors import ConfigurationFailure, ProviderError, TransientFailure
+from arcadia_dagster_tests.kit.aws_invoicing_api import AWS
 from arcadia_dagster_tests.kit.digitalocean_api import DIGITALOCEAN
 from arcadia_dagster_tests.kit.fetching import NOW, FetchingHome, failing
 from arcadia_dagster_tests.kit.linode_api import LINODE
@@ -20,7 +21,7 @@ from arcadia_dagster_tests.kit.provider_api import PDF, Case, ProviderApi
 from arcadia_dagster_tests.kit.scaleway_api import SCALEWAY
 from arcadia_dagster_tests.kit.scripted_server import Request, ScriptedServer, Step, answer, hang_up, head, raw
 
-CASES = (DIGITALOCEAN, LINODE, SCALEWAY, OVHCLOUD)
+CASES = (DIGITALOCEAN, LINODE, SCALEWAY, OVHCLOUD, AWS)
 each_provider = pytest.mark.parametrize("case", CASES, ids=lambda case: case.provider.name)
 each_with_papers = pytest.mark.parametrize(
     "case", [case for case in CASES if case.paper], ids=lambda case: case.provider.name
