@@ -1,7 +1,7 @@
 """Sending one invoice to the finance service over HTTP, with retries, and with a sure meaning for each answer.
 
 What belongs here: the request, what every possible answer means (`errors.py` has the tree), and when to try again.
-What does not: which invoices to send, and the record of what was sent (`delivery.py`).
+What does not: which invoices to send, and the record of what was sent (`records.py`).
 """
 
 import json

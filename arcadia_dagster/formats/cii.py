@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
-from arcadia_dagster.formats.einvoice_facts import CREDIT_NOTES, EInvoice, Line, Party, Tax, Totals
+from arcadia_dagster.formats.einvoice_facts import CREDIT_NOTES, EInvoice, Line, Party, Tax, Totals, money_of
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.xml_document import Element
 
@@ -106,7 +106,7 @@ def _lines(trade: Element, currency: str) -> Iterator[Line]:
         amount = settlement.needed("SpecifiedTradeSettlementLineMonetarySummation/LineTotalAmount")
         yield Line(
             "line",
-            _money(amount, currency),
+            money_of(amount, currency),
             line.text_at("SpecifiedTradeProduct/Name"),
             line.text_at("SpecifiedTradeProduct/Description")
             or line.text_at("AssociatedDocumentLineDocument/IncludedNote/Content"),
@@ -121,13 +121,13 @@ def _adjustments(settlement: Element, currency: str) -> Iterator[Line]:
     for adjustment in settlement.all("SpecifiedTradeAllowanceCharge"):
         yield Line(
             "charge" if adjustment.needed("ChargeIndicator/Indicator").is_true() else "allowance",
-            _money(adjustment.needed("ActualAmount"), currency),
+            money_of(adjustment.needed("ActualAmount"), currency),
             description=adjustment.text_at("Reason"),
         )
     # Of the profile EXTENDED: a charge for bringing it.
     for charge in settlement.all("SpecifiedLogisticsServiceCharge"):
         yield Line(
-            "charge", _money(charge.needed("AppliedAmount"), currency), description=charge.text_at("Description")
+            "charge", money_of(charge.needed("AppliedAmount"), currency), description=charge.text_at("Description")
         )
 
 
@@ -135,10 +135,10 @@ def _taxes(settlement: Element, currency: str) -> Iterator[Tax]:
     for tax in settlement.all("ApplicableTradeTax"):
         taxable = tax.only("BasisAmount")
         yield Tax(
-            _money(tax.needed("CalculatedAmount"), currency),
+            money_of(tax.needed("CalculatedAmount"), currency),
             tax.text_at("CategoryCode"),
             tax.amount_at("RateApplicablePercent"),
-            None if taxable is None else _money(taxable, currency),
+            None if taxable is None else money_of(taxable, currency),
             tax.text_at("ExemptionReason"),
             tax.text_at("TypeCode") or "VAT",
         )
@@ -152,7 +152,7 @@ def _totals(settlement: Element, currency: str) -> Totals:
         amounts = [amount for amount in total.all(name) if amount.attributes.get("currencyID", currency) == currency]
         if len(amounts) > 1:
             raise UnreadableError(f"line {amounts[1].line}, {name}: it is there a second time; expected it once")
-        return _money(amounts[0], currency) if amounts else None
+        return money_of(amounts[0], currency) if amounts else None
 
     with_tax = stated("GrandTotalAmount")
     if with_tax is None:
@@ -170,15 +170,6 @@ def _totals(settlement: Element, currency: str) -> Totals:
         stated("RoundingAmount"),
         stated("DuePayableAmount"),
     )
-
-
-def _money(element: Element, currency: str) -> Decimal:
-    if element.attributes.get("currencyID", currency) != currency:
-        raise UnreadableError(
-            f"line {element.line}, {element.name}: it is in {element.attributes['currencyID'][:20]}; "
-            f"expected {currency[:20]}, the invoice's currency"
-        )
-    return element.amount()
 
 
 def _day_at(element: Element, path: str) -> date | None:

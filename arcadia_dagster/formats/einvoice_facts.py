@@ -14,6 +14,7 @@ from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.vendors import VENDORS, source_of
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.statements import InvoiceStatement, Kind, StatedTax
+from arcadia_dagster.reading.xml_document import Element
 
 CREDIT_NOTES = frozenset({"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"})
 """The document types (BT-3) that give back what they state."""
@@ -467,3 +468,17 @@ def _sum(amounts: "Iterator[Decimal] | tuple[Decimal, ...]") -> Decimal:
 
 def _plain(amount: Decimal) -> str:
     return f"{amount:f}"
+
+
+def money_of(element: Element, currency: str) -> Decimal:
+    """The amount of an element, which may name its currency.
+
+    Raises:
+        UnreadableError: It is in another currency than the invoice, or no amount.
+    """
+    if element.attributes.get("currencyID", currency) != currency:
+        raise UnreadableError(
+            f"line {element.line}, {element.name}: it is in {element.attributes['currencyID'][:20]}; "
+            f"expected {currency[:20]}, the invoice's currency"
+        )
+    return element.amount()

@@ -7,7 +7,7 @@ for what is beside it (`SupplierAssignedAccountID`, `PaymentCurrencyCode`).
 from collections.abc import Iterator
 from decimal import Decimal
 
-from arcadia_dagster.formats.einvoice_facts import CREDIT_NOTES, EInvoice, Line, Party, Tax, Totals
+from arcadia_dagster.formats.einvoice_facts import CREDIT_NOTES, EInvoice, Line, Party, Tax, Totals, money_of
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.xml_document import Element
 
@@ -94,7 +94,7 @@ def _lines(root: Element, currency: str) -> Iterator[Line]:
         quantity = line.only("CreditedQuantity" if is_credit_note else "InvoicedQuantity")
         yield Line(
             "line",
-            _money(line.needed("LineExtensionAmount"), currency),
+            money_of(line.needed("LineExtensionAmount"), currency),
             line.text_at("Item/Name"),
             line.text_at("Item/Description") or line.text_at("Note"),
             None if quantity is None else quantity.amount(),
@@ -108,7 +108,7 @@ def _adjustments(root: Element, currency: str) -> Iterator[Line]:
     for adjustment in root.all("AllowanceCharge"):
         yield Line(
             "charge" if adjustment.needed("ChargeIndicator").is_true() else "allowance",
-            _money(adjustment.needed("Amount"), currency),
+            money_of(adjustment.needed("Amount"), currency),
             description=adjustment.text_at("AllowanceChargeReason"),
         )
 
@@ -118,10 +118,10 @@ def _taxes(root: Element, currency: str) -> Iterator[Tax]:
         for tax in total.all("TaxSubtotal"):
             taxable, rate = tax.only("TaxableAmount"), tax.amount_at("TaxCategory/Percent")
             yield Tax(
-                _money(tax.needed("TaxAmount"), currency),
+                money_of(tax.needed("TaxAmount"), currency),
                 tax.text_at("TaxCategory/ID"),
                 tax.amount_at("Percent") if rate is None else rate,
-                None if taxable is None else _money(taxable, currency),
+                None if taxable is None else money_of(taxable, currency),
                 tax.text_at("TaxCategory/TaxExemptionReason"),
                 tax.text_at("TaxCategory/TaxScheme/ID") or "VAT",
             )
@@ -143,14 +143,14 @@ def _totals(root: Element, currency: str) -> Totals:
 
     def stated(name: str) -> Decimal | None:
         amount = total.only(name)
-        return None if amount is None else _money(amount, currency)
+        return None if amount is None else money_of(amount, currency)
 
     own = _own_tax_totals(root, currency)
-    with_tax = _money(total.needed("TaxInclusiveAmount"), currency)
+    with_tax = money_of(total.needed("TaxInclusiveAmount"), currency)
     return Totals(
         with_tax,
         stated("TaxExclusiveAmount"),
-        sum((_money(tax_total.needed("TaxAmount"), currency) for tax_total in own), Decimal(0)) if own else None,
+        sum((money_of(tax_total.needed("TaxAmount"), currency) for tax_total in own), Decimal(0)) if own else None,
         stated("LineExtensionAmount"),
         stated("AllowanceTotalAmount"),
         stated("ChargeTotalAmount"),
@@ -158,12 +158,3 @@ def _totals(root: Element, currency: str) -> Totals:
         stated("PayableRoundingAmount"),
         stated("PayableAmount"),
     )
-
-
-def _money(element: Element, currency: str) -> Decimal:
-    if element.attributes.get("currencyID", currency) != currency:
-        raise UnreadableError(
-            f"line {element.line}, {element.name}: it is in {element.attributes['currencyID'][:20]}; "
-            f"expected {currency[:20]}, the invoice's currency"
-        )
-    return element.amount()
