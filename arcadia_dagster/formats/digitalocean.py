@@ -1,5 +1,9 @@
 """What DigitalOcean's invoices have in common, whether as CSV or as its API gives them."""
 
+import re
+
+from arcadia_dagster.reading.format import NameFacts
+
 SOURCE = "digitalocean"
 
 # What a product bills, as inventories name it. Names as DigitalOcean's API description, its clients' tests and
@@ -77,3 +81,17 @@ def of_product_sql(table: dict[str, str]) -> str:
     entries = ", ".join(f"'{name}': '{value}'" for name, value in table.items())
     exact, trimmed = (f"element_at(MAP {{{entries}}}, {key})[1]" for key in ("lower(product)", "lower(trim(product))"))
     return f"coalesce({exact}, {trimmed})"
+
+
+_SAVED_BY_ID = re.compile(
+    r"(?P<uuid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})( \(\d+\))?\.(?P<ending>csv|json)(\.gz|\.zip|\.zst)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def saved_by_id(file_name: str, ending: str) -> NameFacts | None:
+    """What the name of a file tells that people save what doctl and the API give under: the id that they asked for."""
+    found = _SAVED_BY_ID.fullmatch(file_name)
+    if found is None or found["ending"].lower() != ending:
+        return None
+    return NameFacts(account_id=None, invoice_number=found["uuid"].lower(), month=None, is_printed=False)

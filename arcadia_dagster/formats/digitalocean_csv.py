@@ -23,6 +23,7 @@ from arcadia_dagster.formats.digitalocean import (
     RESOURCE_TYPES,
     SOURCE,
     of_product_sql,
+    saved_by_id,
 )
 from arcadia_dagster.reading import amounts, timestamps, totals
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
@@ -40,11 +41,6 @@ _FILE_NAME = re.compile(
     r"\((?P<account>\d+)-(?P<number>\d+)\)( \(\d+\))?\.csv(\.gz|\.zip|\.zst)?",
     re.IGNORECASE | re.ASCII,
 )
-
-_SAVED_BY_ID = re.compile(
-    r"(?P<uuid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})( \(\d+\))?\.csv(\.gz|\.zip|\.zst)?", re.IGNORECASE | re.ASCII
-)
-"""How people save what doctl and the API give for an invoice: under the id that they asked for."""
 
 
 class DigitalOceanCsv:
@@ -77,8 +73,8 @@ class DigitalOceanCsv:
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
         """`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`: month, account and number; `<uuid>.csv`: the API's id."""
-        if (saved := _SAVED_BY_ID.fullmatch(file_name)) is not None:
-            return NameFacts(account_id=None, invoice_number=saved["uuid"].lower(), month=None, is_printed=False)
+        if (saved := saved_by_id(file_name, "csv")) is not None:
+            return saved
         match = _FILE_NAME.fullmatch(file_name)
         if match is None:
             return None

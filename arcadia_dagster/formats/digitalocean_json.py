@@ -24,6 +24,7 @@ from arcadia_dagster.formats.digitalocean import (
     RESOURCE_TYPES,
     SOURCE,
     of_product_sql,
+    saved_by_id,
 )
 from arcadia_dagster.reading import amounts, timestamps
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
@@ -61,7 +62,7 @@ class DigitalOceanJson:
     """The format itself."""
 
     name = "digitalocean_json"
-    reading = 3
+    reading = 4
 
     def recognise(self, head: Head) -> "DigitalOceanJsonLayout | None":
         """Known by what it says: an invoice with its uuid, or items alone."""
@@ -72,9 +73,9 @@ class DigitalOceanJson:
             return DigitalOceanJsonLayout(is_fetched=True)
         return DigitalOceanJsonLayout(is_fetched=False) if "invoice_items" in head.json else None
 
-    def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
-        """The document has all that the names of `arcadia fetch` tell."""
-        return None
+    def facts_from_name(self, file_name: str) -> NameFacts | None:
+        """`<uuid>.json`: the API's id, which items alone do not have. A fetched document says it itself."""
+        return saved_by_id(file_name, "json")
 
 
 @dataclass(frozen=True)
