@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import pytest
 
 from arcadia_dagster_tests.kit import aws
-from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.project import Project
 
 PART_OR_REPLACEMENT = "a part of it, or a replacement?"
@@ -190,3 +191,23 @@ def test_parts_with_a_few_equal_lines_are_summed(project: Project) -> None:
     project.drop("parts/0.csv", as_csv(*daily(range(1, 16)), *cent))
     project.drop("parts/1.csv", as_csv(*daily(range(16, 31)), *cent))
     assert pushed(project) == {"INV-1": 3002}
+
+
+AZURE_RUNS = (
+    "focus/20260401-20260430/202604151200/0a1b2c3d-1111-2222-3333-444455556666/part_0.csv",
+    "focus/20260401-20260430/202605051200/9f1b2c3d-1111-2222-3333-44445555aaaa/part_0.csv",
+)
+
+
+@case("115")
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_a_later_run_of_an_azure_export_is_newer_whatever_the_runs_ids_are(project: Project, is_turned: bool) -> None:
+    azure = {"ProviderName": "Microsoft", "InvoiceIssuerName": "Microsoft"}
+    amounts = ("6.00", "9.00")
+    for number in (1, 0) if is_turned else (0, 1):
+        row, its_tax = charge(BilledCost=amounts[number], **azure), tax(**azure)
+        project.drop(AZURE_RUNS[number], as_csv(row, its_tax))
+        project.build()
+    # An earlier run that comes last replaces nothing.
+    status = project.invoice("INV-1")["status"]
+    assert (status, pushed(project)) == (("held" if is_turned else "ready"), {"INV-1": 960})

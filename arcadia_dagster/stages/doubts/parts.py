@@ -68,8 +68,10 @@ def _stamps_sql(path: str) -> str:
 
 _PLACES = rf"""
       SELECT document_sha256, inbox_path, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
-        -- Dates are compared as 20260503, whatever stands between year, month and day.
-        regexp_replace(lower(inbox_path), '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
+        -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
+        -- the run's time, says nothing.
+        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}', '*', 'g'),
+          '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
         regexp_extract(path, '^.*/') AS path_of_folder,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
         regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
