@@ -105,6 +105,12 @@ PROVIDERS = {
     "AWS_SECRET_ACCESS_KEY": SecretStr(""),
     "AWS_SESSION_TOKEN": SecretStr(""),
     "AWS_ENDPOINT_URL_INVOICING": "https://invoicing.us-east-1.api.aws",
+    "ARCADIA_AZURE_BILLING_ACCOUNT": "",
+    "AZURE_TENANT_ID": "",
+    "AZURE_CLIENT_ID": "",
+    "AZURE_CLIENT_SECRET": SecretStr(""),
+    "ARCADIA_AZURE_URL": "https://management.azure.com",
+    "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.com",
 }
 
 

@@ -30,6 +30,9 @@ _PAPER_BYTES: Final = 64 * 1024 * 1024
 _END_OF_PDF: Final = 1024  # bytes in which the mark of its end is (ISO 32000-1, annex H)
 _READINGS: Final = 3
 _MOST_ENTRIES: Final = 1_000_000
+_ACCEPTED: Final = 202
+_LOOKS: Final = 10
+_LOOK_AGAIN_SECONDS: Final = 5.0
 
 Sign = Callable[[str, httpx.URL, Mapping[str, str], bytes], Mapping[str, str]]
 """The headers that show who asks, for a request's method, address, other headers and body."""
@@ -311,13 +314,67 @@ class Api:
         most: int = _ANSWER_BYTES,
         with_credentials: bool = True,
     ) -> bytes:
-        """The bytes of an answer, after retries where it takes them.
+        """The bytes of an answer; see `exchange`.
+
+        Raises:
+            ProviderError: There is no complete answer.
+        """
+        _, content = self.exchange(
+            method, address, named, body=body, headers=headers, most=most, with_credentials=with_credentials
+        )
+        return content
+
+    def done(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """What the API answers once it has done what it is asked to do by POST: at once, or where and when it says (202).
+
+        Raises:
+            ProviderError: It is not done after some time, or the answer is elsewhere.
+        """
+        named = self.named(path)
+        own = httpx.URL(self.url)
+        method, address = "POST", self._address(path, params)
+        for _ in range(_LOOKS):
+            response, content = self.exchange(method, address, named)
+            if response.status_code != _ACCEPTED:
+                answer = self.json_in(content, named)
+                if not isinstance(answer, dict):
+                    raise UnusableAnswer(f"the answer for {named} is no JSON object")
+                return answer
+            elsewhere = parsed_url(response.headers.get("Location", ""))
+            if elsewhere is None or elsewhere.host != own.host:
+                raise UnusableAnswer(f"{named} is to be looked for elsewhere than at {self.url}")
+            method, address = "GET", own.copy_with(raw_path=elsewhere.raw_path)
+            pause = retry_after_seconds(response.headers.get("Retry-After"), self.pace.clock())
+            self._free_at = self.pace.clock() + (_LOOK_AGAIN_SECONDS if pause is None else pause)
+        raise TransientFailure(f"{self.title} has not done {named} after {_LOOKS} looks")
+
+    def exchange(
+        self,
+        method: str,
+        address: httpx.URL,
+        named: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        most: int = _ANSWER_BYTES,
+        with_credentials: bool = True,
+    ) -> tuple[httpx.Response, bytes]:
+        """An answer that is no refusal and its bytes, after retries where it takes them.
+
+        Args:
+            method: `GET` or `POST`.
+            address: Where.
+            named: How messages call what is asked for.
+            body: The request's body.
+            headers: Headers besides those of every request.
+            most: The most bytes that the answer may have.
+            with_credentials: Whether to show who asks.
 
         Raises:
             ProviderError: There is no complete answer.
         """
 
-        def ask(_number: int) -> bytes:
+        def ask(_number: int) -> tuple[httpx.Response, bytes]:
             self._leave_alone()
             signed = self._sign(method, address, headers or {}, body) if with_credentials else {}
             began = time.monotonic()
@@ -340,7 +397,7 @@ class Api:
                 raise
             if len(content) > most:
                 raise UnusableAnswer(f"the answer for {named} has more than {most} bytes")
-            return content
+            return response, content
 
         return self._service.retrying(ask, before_pause=lambda seconds, failure: self._spend(seconds, str(failure)))
 

@@ -3,13 +3,14 @@
 from typing import Any, Final
 
 from arcadia_dagster.providers.aws import Aws
+from arcadia_dagster.providers.azure import Azure
 from arcadia_dagster.providers.digitalocean import DigitalOcean
 from arcadia_dagster.providers.linode import Linode
 from arcadia_dagster.providers.ovhcloud import OvhCloud
 from arcadia_dagster.providers.provider import Provider
 from arcadia_dagster.providers.scaleway import Scaleway
 
-CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode(), Scaleway(), OvhCloud(), Aws())
+CATALOGUE: Final[tuple[Provider[Any], ...]] = (DigitalOcean(), Linode(), Scaleway(), OvhCloud(), Aws(), Azure())
 
 SECTIONS: Final = tuple(provider.settings for provider in CATALOGUE)
 """The settings of all providers, for docs/settings.md."""
@@ -31,8 +32,20 @@ def provider(name: str) -> Provider[Any] | None:
 _WITHOUT_API: Final = {
     "Hetzner": (
         "Hetzner's public APIs (Cloud, Robot, Storage Box) have prices and resources, and no invoices. Its account page has each "
-        "invoice as PDF and as CSV: drop both, the PDF under the name of the CSV. The PDF or the XML that Hetzner sends by mail "
-        "is an electronic invoice, which states the total and the tax."
+        "invoice as PDF and as CSV: drop both, the PDF under the name of the CSV. If the PDF is an electronic "
+        "invoice, it states the total and the tax too."
+    ),
+    "Vultr": (
+        "Vultr's API v2 lists invoices (`/v2/billing/invoices`) and their items, each with its total. Its public documentation "
+        "names neither the currency nor the tax, nor says whether the items come to the invoice's amount. So nothing is "
+        "fetched: an invoice without its tax would be held anyway. Describe Vultr's CSV instead "
+        "([describing-a-format.md](describing-a-format.md)), with a `.total` beside it for the tax "
+        "([sources.md](sources.md#totals-and-tax-that-a-document-does-not-state))."
+    ),
+    "UpCloud": (
+        "UpCloud's API 1.3 sums what each resource costs in a month (`/1.3/account/billing/summary/2026-04`), and has no "
+        "invoices: neither their numbers nor their tax. So nothing is fetched. Drop the invoice that UpCloud sends, with a "
+        "description of its CSV ([describing-a-format.md](describing-a-format.md))."
     ),
 }
 """Providers from which nothing can be fetched, and what to do instead."""

@@ -33,6 +33,7 @@ from arcadia_dagster.providers.provider import (
     Wanted,
     day_in,
     id_in,
+    month_after,
     months_billed_on,
     number_in,
     state_of,
@@ -260,9 +261,4 @@ class OvhCloud(Provider[OvhCloudSettings]):
 
 def _days_of(month: date) -> tuple[date, date]:
     """The days on which a bill of a month may be dated: from the month's first day to the end of the next month."""
-    return month, _later(month, 2) - timedelta(days=1)
-
-
-def _later(month: date, count: int) -> date:
-    ordinal = month.year * 12 + month.month - 1 + count
-    return date(ordinal // 12, ordinal % 12 + 1, 1)
+    return month, month_after(month, 2) - timedelta(days=1)

@@ -276,14 +276,18 @@ def day_in(found: object, what: str) -> date:
 
 def months_billed_on(day: date) -> tuple[date, ...]:
     """The months that an invoice of a day may be of, where its list names no period: the one before, or the day's own."""
-    own = day.replace(day=1)
-    return (own.replace(year=own.year - 1, month=12) if own.month == 1 else own.replace(month=own.month - 1), own)
+    return month_after(day, -1), month_after(day, 0)
+
+
+def month_after(month: date, count: int = 1) -> date:
+    """The first day of the month that comes so many months later."""
+    ordinal = month.year * 12 + month.month - 1 + count
+    return date(ordinal // 12, ordinal % 12 + 1, 1)
 
 
 def months_before(day: date, count: int) -> list[date]:
     """The month of a day and those before it, so many in all, the latest first."""
-    last = day.year * 12 + day.month - 1
-    return [date(ordinal // 12, ordinal % 12 + 1, 1) for ordinal in range(last, last - count, -1)]
+    return [month_after(day, -back) for back in range(count)]
 
 
 def state_of(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Case:
         api: Makes its server, without invoices.
         environ: Its credentials, by their variables, all of which are secrets or must be set.
         url: The variable of its address.
+        other_urls: The variables of other addresses, which this server has too.
         secrets: What must be seen nowhere.
         entry: An invoice that is listed, by its number, the month that it is of, and its total.
         changed: The same invoice with another total.
@@ -93,6 +94,7 @@ class Case:
     wrong: tuple[dict[str, Any], ...]
     format: str
     paper: str = ""
+    other_urls: tuple[str, ...] = ()
     besides: Mapping[str, str] = field(default_factory=dict)
 
     def one(self, number: int) -> str:
@@ -102,7 +104,8 @@ class Case:
 
     def settings(self, url: str, **environ: str) -> ProviderSettings:
         """The provider's settings for a server at a URL."""
-        given = {**self.environ, **self.besides, self.url: url, **environ}
+        urls = dict.fromkeys((self.url, *self.other_urls), url)
+        given = {**self.environ, **self.besides, **urls, **environ}
         # A variable that is blank is not set.
         found: ProviderSettings = self.provider.settings.model_validate(
             {name: value for name, value in given.items() if value}
