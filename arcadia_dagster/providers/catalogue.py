@@ -37,8 +37,8 @@ _WITHOUT_API: Final = {
     ),
     "Vultr": (
         "Vultr's API v2 lists invoices (`/v2/billing/invoices`) and their items, each with its total. Its public documentation "
-        "names neither the currency nor the tax, nor says whether the items come to the invoice's amount. So nothing is "
-        "fetched: an invoice without its tax would be held anyway. Describe Vultr's CSV instead "
+        "does not say whether these have tax in them, nor whether the items come to the invoice's amount. So nothing is "
+        "fetched: an invoice whose tax nobody states would be held anyway. Describe Vultr's CSV instead "
         "([describing-a-format.md](describing-a-format.md)), with a `.total` beside it for the tax "
         "([sources.md](sources.md#totals-and-tax-that-a-document-does-not-state))."
     ),
