@@ -11,6 +11,8 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.fetch import FETCH
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import load
+from arcadia_dagster_tests.kit import aws
+from arcadia_dagster_tests.kit.aws_invoicing_api import AWS
 from arcadia_dagster_tests.kit.bad_input import APRIL, World, world_in
 from arcadia_dagster_tests.kit.linode_api import LINODE
 from arcadia_dagster_tests.kit.ovhcloud_api import OVHCLOUD, refund
@@ -46,9 +48,9 @@ def fetch(world: World, apis: dict[str, ProviderApi]) -> None:
     assert definitions.resolve_job_def(FETCH).execute_in_process().success
 
 
-def fetch_month(world: World, apis: dict[str, ProviderApi]) -> None:
+def fetch_month(world: World, environ: dict[str, str]) -> None:
     """`arcadia fetch 2026-04`, which also reads OVHcloud's bills again that are older than two months."""
-    providers = Resources.of(load(environ_of(world, apis))).providers
+    providers = Resources.of(load(environ)).providers
     for provider in providers.configured:
         fetched = providers.fetch(provider, world.project.warehouse, world.project.inbox, months=[APRIL])
         assert fetched.left == {}
@@ -101,11 +103,26 @@ def test_a_total_that_a_provider_changes_updates_the_row_and_is_no_doubt(
     for case in CASES:
         api = apis[case.provider.name]
         api.entries[0] = case.changed(api.entries[0], "238.00")
-    fetch_month(world, apis)
+    fetch_month(world, environ_of(world, apis))
     world.build()
     assert set(rows_of_finance(world).values()) == {23800}
     assert len(rows_of_finance(world)) == 3
     assert world.project.query("SELECT * FROM tax_split_totals WHERE status <> 'ready'") == []
+
+
+def test_what_aws_states_by_its_api_is_the_second_witness_of_its_report(world: World) -> None:
+    own = {"InvoiceId": "EUINGB26-1001", "PayerAccountId": "111122223333"}
+    world.project.drop("cur.csv", aws.as_csv(aws.item(UnblendedCost="100", **own), aws.tax(UnblendedCost="19", **own)))
+    with AWS.api() as api:
+        api.entries.append(AWS.entry(1, APRIL, "119.00"))
+        fetch_month(world, {**world.project.environ, **AWS.environ, AWS.url: api.url})
+    world.build()
+    [total] = world.project.query(
+        "SELECT source, status, hold_reasons, lines_gross_minor, stated_gross_minor FROM tax_split_totals"
+    )
+    assert tuple(total.values()) == ("aws", "ready", [], 11900, 11900)
+    assert rows_of_finance(world) == {("aws", "EUINGB26-1001"): 11900}
+    assert [row["basis"] for row in world.project.query("SELECT basis FROM invoice_evidence")] == ["file name"]
 
 
 def test_a_refund_and_a_withdrawn_invoice_are_told_apart_from_invoices(
