@@ -5,7 +5,7 @@ from typing import Any
 
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.bucket_archive import archive_at
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.settings import Settings
@@ -48,6 +48,7 @@ class Resources:
                 inbox_named=values.names_inbox,
                 further_inboxes=values.further_inboxes,
                 archive=str(values.archive),
+                archive_cache=str(values.archive_cache),
                 formats=str(values.formats),
                 formats_named=values.is_set("formats"),
                 max_document_bytes=values.max_document_bytes,
@@ -76,7 +77,9 @@ class Resources:
             providers=ProvidersResource.of(values),
             statements=StatementsResource(
                 folder=str(values.statements),
-                archive=Archive(values.archive, max_document_bytes=values.max_document_bytes),
+                archive=archive_at(
+                    values.archive, cache=values.archive_cache, max_document_bytes=values.max_document_bytes
+                ),
                 url=values.statements_url,
             ),
             alerts=AlertsResource(

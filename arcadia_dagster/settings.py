@@ -115,6 +115,10 @@ def _inboxes(value: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _folder_or_bucket(value: str) -> str:
+    return str(BucketUrl.parse(value)) if names_bucket(value) else _absolute(value)
+
+
 def _lies_in(name: str, other: str) -> bool:
     """Whether an inbox lies in another one, or is that."""
     if names_bucket(name) and names_bucket(other):
@@ -220,10 +224,10 @@ class Settings(BaseSettings):
             "[buckets](buckets.md), such as `s3://bucket/prefix`"
         ),
     )
-    archive: Place = Field(
-        default_factory=_InHome("archive"),
+    archive: Annotated[str, BeforeValidator(_folder_or_bucket)] = Field(
+        default_factory=_FileInHome("archive"),
         validation_alias="ARCADIA_ARCHIVE",
-        description="Every document's bytes, kept for ever",
+        description="Every document's bytes, kept for ever: a folder, or a [bucket](buckets.md#the-archive-in-a-bucket)",
     )
     warehouse: Location = Field(
         default_factory=_FileInHome("arcadia.duckdb"),
@@ -417,6 +421,11 @@ class Settings(BaseSettings):
     def further_inboxes(self) -> tuple[str, ...]:
         """The other inboxes: folders, by their absolute paths, and buckets, by their URLs."""
         return tuple(name for name in self.inboxes if name != str(self.inbox))
+
+    @property
+    def archive_cache(self) -> Path:
+        """Where copies of an archive in a bucket lie."""
+        return self.home / "archive-copies"
 
     @property
     def has_lake(self) -> bool:

@@ -86,7 +86,7 @@ def test_a_deployment_without_finance_has_a_home_in_the_home_where_nothing_of_th
     assert (values.finance_url, values.sandbox_url) == (found.sandbox.url, found.sandbox.url)
     places = (
         values.inbox,
-        values.archive,
+        Path(values.archive),
         values.formats,
         values.statements,
         values.focus,

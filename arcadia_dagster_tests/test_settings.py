@@ -26,7 +26,7 @@ SECRETS = ("SKYAI_FINANCE_SECRET", "DIGITALOCEAN_TOKEN", "ARCADIA_ALERT_WEBHOOK"
 DEFAULTS = {
     "ARCADIA_HOME": Path("var").absolute(),
     "ARCADIA_INBOX": (str(Path("var/inbox").absolute()),),
-    "ARCADIA_ARCHIVE": Path("var/archive").absolute(),
+    "ARCADIA_ARCHIVE": str(Path("var/archive").absolute()),
     "ARCADIA_WAREHOUSE": str(Path("var/arcadia.duckdb").absolute()),
     "ARCADIA_DATA_PATH": Path("var/lake").absolute(),
     "ARCADIA_FOCUS": Path("var/focus").absolute(),
@@ -154,7 +154,7 @@ def test_what_lies_in_the_home_follows_it() -> None:
     values = load({"ARCADIA_HOME": "/srv/arcadia"})
     assert values.tenants == Path("/srv/arcadia/tenants.toml")
     assert values.inbox == Path("/srv/arcadia/inbox")
-    assert values.archive == Path("/srv/arcadia/archive")
+    assert values.archive == "/srv/arcadia/archive"
     assert values.warehouse == "/srv/arcadia/arcadia.duckdb"
 
 
@@ -167,7 +167,7 @@ def test_a_relative_path_is_relative_to_where_the_program_was_started(
     values = load({**environ, "ARCADIA_WAREHOUSE": "figures.duckdb"})
     assert values.home == tmp_path / "state"
     assert values.inbox == tmp_path / "drop" / "here"
-    assert values.archive == Path("/home/ann/archive")
+    assert values.archive == "/home/ann/archive"
     assert values.statements == tmp_path / "state" / "statements"
     assert values.warehouse == str(tmp_path / "figures.duckdb")
 

@@ -5,9 +5,11 @@ Reading compares the object with the one that was listed, so that nobody gets ha
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from arcadia_dagster.buckets.environment import ALLOW_HTTP, config, is_plain_to_this_machine
@@ -23,6 +25,7 @@ _PAGE: Final = 1000
 # An object is read in pieces of this size: each is a request with a deadline of its own, so that a slow one of ten gigabytes is
 # no failure, and one that stops is.
 _PIECE: Final = 16 << 20
+_PIECES_AT_A_TIME: Final = 4
 
 # The library asks again after a connection error or an answer 5xx, and not after an answer that is cut off.
 _CUT_OFF_TRIES: Final = 3
@@ -60,12 +63,14 @@ class Object:
         byte_size: Its length.
         modified_at: When it was written, with its time zone.
         version: What tells it from another of the same name: its ETag, without quotation marks.
+        generation: The store's own number of its version, where it has one; Google's conditions name that.
     """
 
     key: str
     byte_size: int
     modified_at: datetime
     version: str | None
+    generation: str | None = None
 
 
 class Bucket:
@@ -82,11 +87,12 @@ class Bucket:
         self._patience = patience
         self._made: ObjectStore | None = None
 
-    def pages(self, *, after: str | None = None) -> Iterator[list[Object]]:
+    def pages(self, *, after: str | None = None, folder: str | None = None) -> Iterator[list[Object]]:
         """All objects, page by page, in the order of their names.
 
         Args:
             after: Only those whose names come after this one.
+            folder: Only those in this folder below the prefix.
 
         Raises:
             BucketError: It cannot be listed, or not to its end; the pages until then are right.
@@ -94,7 +100,7 @@ class Bucket:
         last, tries = after, 0
         while True:
             try:
-                for page in self._listing(last):
+                for page in self._listing(last, folder):
                     found = [_object(entry) for entry in page]
                     last, tries = max(one.key for one in found) if found else last, 0
                     yield found
@@ -122,12 +128,84 @@ class Bucket:
         for start in range(0, max(byte_size, 1), _PIECE):
             yield self._piece(key, start, min(start + _PIECE, byte_size), version)
 
-    def _listing(self, after: str | None) -> Iterator[Sequence[Any]]:
+    def head(self, key: str) -> Object | None:
+        """An object as it is now; None where there is none.
+
+        Raises:
+            BucketError: It cannot be asked for.
+        """
+        found = self._asked("read", lambda obstore, store: obstore.head(store, key))
+        return None if found is None else _object(found)
+
+    def get(self, key: str) -> tuple[bytes, Object] | None:
+        """The bytes of a small object, and what it is; None where there is none.
+
+        Raises:
+            BucketError: It cannot be read.
+        """
+
+        def ask(obstore: ModuleType, store: "ObjectStore") -> tuple[bytes, Object]:
+            answer = obstore.get(store, key)
+            return bytes(answer.bytes()), _object(answer.meta)
+
+        found: tuple[bytes, Object] | None = self._asked("read", ask)
+        return found
+
+    def put(self, key: str, content: bytes, *, instead_of: Object | None) -> bool:
+        """Write a small object, if nobody else has written it meanwhile; whether that was so.
+
+        Args:
+            key: Its name below the prefix.
+            content: Its bytes.
+            instead_of: The object that it takes the place of; None where there must not be one.
+
+        Raises:
+            BucketError: It cannot be written.
+        """
+        mode: Any = "create"
+        if instead_of is not None:
+            named = {"e_tag": instead_of.version and f'"{instead_of.version}"', "version": instead_of.generation}
+            mode = {name: value for name, value in named.items() if value is not None}
+        try:
+            self._asked("write", lambda obstore, store: obstore.put(store, key, content, mode=mode))
+        except ReplacedError:
+            return False
+        return True
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write a file, in pieces where it is large, over whatever there is.
+
+        Raises:
+            BucketError: It cannot be written. Nobody sees a part of it.
+        """
+        self._asked(
+            "write",
+            lambda obstore, store: obstore.put(store, key, path, chunk_size=_PIECE, max_concurrency=_PIECES_AT_A_TIME),
+        )
+
+    def _asked(self, work: Work, ask: Callable[[ModuleType, "ObjectStore"], Any]) -> Any:  # noqa: ANN401 - whatever was asked
+        """What the library answers; None where there is no such object."""
+        store = self._store()
+        import obstore  # noqa: PLC0415
+        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
+
+        try:
+            return ask(obstore, store)
+        except (AlreadyExistsError, PreconditionError):
+            raise ReplacedError(f"{self.url} was written by somebody else meanwhile") from None
+        except FileNotFoundError:
+            if work == "read":
+                return None
+            raise explained(FileNotFoundError("status code: 404"), self.url, work) from None
+        except _library_errors() as error:
+            raise explained(error, self.url, work) from None
+
+    def _listing(self, after: str | None, folder: str | None) -> Iterator[Sequence[Any]]:
         store = self._store()
         import obstore  # noqa: PLC0415 - an optional package, and slow to import
 
         try:
-            yield from obstore.list(store, offset=after, chunk_size=_PAGE)
+            yield from obstore.list(store, prefix=folder, offset=after, chunk_size=_PAGE)
         except _library_errors() as error:
             raise _Failed.of(error, self.url, "list") from None
 
@@ -217,7 +295,13 @@ class _Failed(Exception):  # noqa: N818 - it never leaves this module
 
 def _object(entry: Any) -> Object:  # noqa: ANN401 - the library's own dictionary
     version = entry["e_tag"]
-    return Object(entry["path"], entry["size"], entry["last_modified"], None if version is None else version.strip('"'))
+    return Object(
+        entry["path"],
+        entry["size"],
+        entry["last_modified"],
+        None if version is None else version.strip('"'),
+        entry["version"],
+    )
 
 
 def _library_errors() -> tuple[type[Exception], ...]:

@@ -105,9 +105,10 @@ class Home:
     @cached_property
     def archive(self) -> "Archive":
         """The archive."""
-        from arcadia_dagster.landing.archive import Archive
+        from arcadia_dagster.landing.bucket_archive import archive_at
 
-        return Archive(self.settings.archive, max_document_bytes=self.settings.max_document_bytes)
+        values = self.settings
+        return archive_at(str(values.archive), cache=values.archive_cache, max_document_bytes=values.max_document_bytes)
 
     @cached_property
     def resources(self) -> "Resources":
@@ -146,7 +147,7 @@ class Home:
         from arcadia_dagster.landing.rules import assert_not_lost, read_rules
 
         rules = read_rules(self.settings.sources, must_exist=self.settings.is_set("sources"))
-        assert_not_lost(self.settings.archive, self.settings.sources, rules)
+        assert_not_lost(self.archive, self.settings.sources, rules)
         return rules
 
     def routes(self) -> "Routes":

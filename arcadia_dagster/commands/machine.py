@@ -37,7 +37,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     """Make the folders and the warehouse. Doing it again changes nothing."""
     home = Home.open()
     with complaints():
-        for folder in (home.settings.home, home.settings.inbox, home.settings.archive, home.settings.dagster_storage):
+        for folder in (home.settings.home, home.settings.inbox, home.archive.folder, home.settings.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
         warehouse = home.warehouse
         warehouse.create()
@@ -159,7 +159,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
     yield Verdict("settings", "ok", f"home {home.settings.home}, first month {home.settings.first_month:%Y-%m}")
     yield from _inboxes(home)
-    yield _tried("archive", lambda: _archive(home.settings.archive))
+    yield _tried("archive", home.archive.check)
     yield _tried("warehouse", lambda: _warehouse(home))
     yield _tried("records", lambda: _records(home))
     yield _tried("tenants", lambda: _tenants(home))
@@ -198,15 +198,6 @@ def _inbox(inbox: Path) -> str:
     if not inbox.is_dir():
         raise CommandError(f"{inbox} is no folder: run `arcadia init`, or set ARCADIA_INBOX")
     return f"{inbox}, {sum(1 for _ in os.scandir(inbox))} entries"
-
-
-def _archive(archive: Path) -> str:
-    if not archive.is_dir():
-        raise CommandError(f"{archive} is no folder: run `arcadia init`, or set ARCADIA_ARCHIVE")
-    probe = archive / ".doctor"
-    probe.write_bytes(b"")
-    probe.unlink()
-    return f"{archive} can be written"
 
 
 def _records(home: Home) -> str:

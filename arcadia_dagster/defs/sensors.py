@@ -141,7 +141,7 @@ def _works(
             reread = month if month is not None and first <= month <= present else present
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
         # A run of any month looks at all records, and makes the months of damaged ones due.
-        if changed := changed_records(connection, landing.get_archive()):
+        if landing.has_quick_archive and (changed := changed_records(connection, landing.get_archive())):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
             due.setdefault(present, []).extend(states)
     in_inbox = landing.get_inboxes().look(

@@ -8,10 +8,12 @@ The record only grows, one event a line (`landing.record`). With it the whole wa
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from arcadia_dagster.formats.reader import ArchivedDocument
@@ -44,13 +46,86 @@ class Archive:
         self.max_document_bytes = max_document_bytes
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.folder)
+
+    @property
     def lock_path(self) -> Path:
-        """The lock that keeps two landings apart."""
+        """The lock that keeps two landings of this machine apart."""
         return self.folder / ".lock"
 
     def path_of(self, document_sha256: str) -> Path:
-        """Where the document's bytes are."""
-        return self.folder / document_sha256[:2] / document_sha256
+        """Where the document's bytes are on this machine; nothing is there where the archive lacks them."""
+        return self._path(document_sha256)
+
+    def place_of(self, document_sha256: str) -> str:
+        """Where the document's bytes are, for a person."""
+        return f"{self.name}/{key_of(document_sha256)}"
+
+    def record_place(self, document_sha256: str) -> str:
+        """Where the document's record is, for a person."""
+        return self.place_of(document_sha256) + RECORD_SUFFIX
+
+    def byte_size(self, document_sha256: str) -> int:
+        """How many bytes the document has; 0 where the archive lacks it."""
+        path = self._path(document_sha256)
+        return path.stat().st_size if path.exists() else 0
+
+    def archived_at(self, document_sha256: str) -> datetime:
+        """When the document's bytes were archived (UTC, with its time zone)."""
+        return datetime.fromtimestamp(self._path(document_sha256).stat().st_mtime, UTC)
+
+    def has_record(self, document_sha256: str) -> bool:
+        """Whether there is a record of the document, damaged or not."""
+        return self.record_path(document_sha256).exists()
+
+    def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
+        """The name and the text of the last of the files that were kept in a folder beside the documents; None without one.
+
+        Args:
+            folder: The folder's name.
+            pattern: What their names are like; the greatest is the last.
+        """
+        if not (self.folder / folder).is_dir():
+            return None
+        last = max((path for path in (self.folder / folder).iterdir() if pattern.fullmatch(path.name)), default=None)
+        return None if last is None else (last.name, last.read_text(encoding="utf-8"))
+
+    def keep(self, folder: str, name: str, text: str) -> None:
+        """Keep a file in a folder beside the documents.
+
+        Raises:
+            OSError: The archive cannot be written.
+        """
+        (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / folder / f".incoming-{name}"
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o444)
+        temporary.rename(self.folder / folder / name)
+
+    def copy_command(self, folder: str, name: str, path: Path) -> str:
+        """What a person types to have a file that was kept."""
+        return f"cp {self.folder / folder / name} {path}"
+
+    def check(self) -> str:
+        """Try to write to it; in words.
+
+        Raises:
+            OSError: It is not there, or cannot be written.
+        """
+        if not self.folder.is_dir():
+            raise ArchiveError(f"{self.name} is no folder: run `arcadia init`, or set ARCADIA_ARCHIVE")
+        probe = self.folder / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+        return f"{self.name} can be written"
+
+    def _path(self, document_sha256: str) -> Path:
+        return self.folder / key_of(document_sha256)
 
     def take(self, file: Arriving) -> ArchivedDocument:
         """Copy a file of the inbox into the archive, hashing and examining it in the same pass.
@@ -135,7 +210,7 @@ class Archive:
 
     def record_path(self, document_sha256: str) -> Path:
         """Where the document's record is."""
-        path = self.path_of(document_sha256)
+        path = self._path(document_sha256)
         return path.with_name(path.name + RECORD_SUFFIX)
 
     def record(self, document_sha256: str, *, known: str | None = None) -> Record:
@@ -210,9 +285,21 @@ class Archive:
             raise
         except OSError as error:
             raise ArchiveError(
-                f"the archive {self.folder} cannot be written ({error.strerror}): make room or set ARCADIA_ARCHIVE, then run "
+                f"the archive {self.name} cannot be written ({error.strerror}): make room or set ARCADIA_ARCHIVE, then run "
                 "again; what was not archived is still in the inbox"
             ) from error
+
+    def _placed(self, temporary: Path, document_sha256: str, byte_size: int) -> Path:
+        """Put a file that was written beside the documents in its place."""
+        path = self._path(document_sha256)
+        # A power cut between archiving and syncing leaves a file that is too short: it is replaced.
+        if path.exists() and path.stat().st_size == byte_size:
+            temporary.unlink()
+        else:
+            path.parent.mkdir(exist_ok=True)
+            temporary.chmod(0o444)
+            temporary.rename(path)
+        return path
 
     def _store(self, content: Iterator[bytes], state: FileState) -> ArchivedDocument:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -225,18 +312,16 @@ class Archive:
                     digest.update(chunk)
                     examiner.update(chunk)
                     copy.write(chunk)
-            path = self.path_of(digest.hexdigest())
-            # A power cut between archiving and syncing leaves a file that is too short: it is replaced.
-            if path.exists() and path.stat().st_size == state.byte_size:
-                temporary.unlink()
-            else:
-                path.parent.mkdir(exist_ok=True)
-                temporary.chmod(0o444)
-                temporary.rename(path)
+            path = self._placed(temporary, digest.hexdigest(), state.byte_size)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         return ArchivedDocument(digest.hexdigest(), path, state.byte_size, *examiner.finish(path))
+
+
+def key_of(document_sha256: str) -> str:
+    """Where a document's bytes are below the archive."""
+    return f"{document_sha256[:_SHELF_DIGITS]}/{document_sha256}"
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:

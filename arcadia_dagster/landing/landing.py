@@ -334,7 +334,7 @@ class _Pass:
         The rules go into the warehouse after all documents that they concern: a crash in between leaves nothing out.
         """
         rules = self._formats.rules
-        keep(self._archive.folder, rules)
+        keep(self._archive, rules)
         with self._warehouse.read() as connection:
             is_known = known_rules(connection) == rules
             concerned = documents_ruled_otherwise(connection, rules)
@@ -358,8 +358,7 @@ class _Pass:
 
     def _register_archived(self, archived: Sequence[str]) -> None:
         """Register archived documents, in slices that are bounded in bytes."""
-        paths = {sha256: self._archive.path_of(sha256) for sha256 in archived}
-        sizes = [(sha256, path.stat().st_size if path.exists() else 0) for sha256, path in paths.items()]
+        sizes = [(sha256, self._archive.byte_size(sha256)) for sha256 in archived]
         for hashes in _slices(sizes):
             documents = list(self._intact(hashes))
             self._landed.documents += [
@@ -455,7 +454,7 @@ class _Pass:
         """Whether no line of the document's record has a name: nothing is appended to such a record."""
         return (
             sha256 in self.known.nameless
-            and self._archive.record_path(sha256).exists()
+            and self._archive.has_record(sha256)
             and self._archive.record(sha256).damage is not None
         )
 

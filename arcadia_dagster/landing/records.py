@@ -124,7 +124,7 @@ def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceKey, 
 
 def damage_of(archive: Archive, record: Record) -> str | None:
     """What is wrong with a record, with its path and line; None where it is whole."""
-    return None if record.damage is None else f"{archive.record_path(record.document_sha256)}: {record.damage}"
+    return None if record.damage is None else f"{archive.record_place(record.document_sha256)}: {record.damage}"
 
 
 def note_records(connection: duckdb.DuckDBPyConnection, archive: Archive, records: Iterable[Record]) -> set[date]:

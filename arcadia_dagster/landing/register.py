@@ -402,8 +402,7 @@ def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[dat
 
 def _archived_at(archive: Archive, record: Record) -> datetime:
     """When the document's bytes were archived (UTC): about the time of its arrival, for a record that does not tell it."""
-    modified = archive.path_of(record.document_sha256).stat().st_mtime
-    return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
+    return archive.archived_at(record.document_sha256).replace(tzinfo=None)
 
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:

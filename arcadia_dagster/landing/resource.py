@@ -5,9 +5,11 @@ from pathlib import Path
 
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.bucket_archive import archive_at
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.landing.landing import Landed, Landing
@@ -24,7 +26,8 @@ class LandingResource:
         inbox: The folder that invoice files are dropped in. Landing never changes it.
         inbox_named: Whether a person has named that folder, or no other inbox, so that it must exist.
         further_inboxes: The other folders, by their absolute paths, and buckets, by their URLs. Nothing there is changed.
-        archive: The folder that keeps every document's bytes.
+        archive: The folder, or the bucket's URL, that keeps every document's bytes.
+        archive_cache: The folder of this machine for copies of what is in a bucket.
         formats: The folder with people's descriptions of formats.
         formats_named: Whether a person has named that folder, so that it must exist.
         max_document_bytes: A larger file is not taken.
@@ -38,6 +41,7 @@ class LandingResource:
 
     inbox: str
     archive: str
+    archive_cache: str = ""
     inbox_named: bool = True
     further_inboxes: tuple[str, ...] = ()
     formats: str = ""
@@ -65,9 +69,14 @@ class LandingResource:
         """All inboxes, as one."""
         return Inboxes(self.inbox_path, must_exist=self.inbox_named, further=self.further_inboxes)
 
+    @property
+    def has_quick_archive(self) -> bool:
+        """Whether all records can be looked at in a tick; of a bucket each run looks at them."""
+        return not names_bucket(self.archive)
+
     def get_archive(self) -> Archive:
         """The archive."""
-        return Archive(Path(self.archive), max_document_bytes=self.max_document_bytes)
+        return archive_at(self.archive, cache=Path(self.archive_cache), max_document_bytes=self.max_document_bytes)
 
     def get_reader(self, warehouse: Warehouse) -> Reader:
         """The run's reader; it keeps the lines of each document for the next steps.
@@ -114,7 +123,7 @@ class LandingResource:
         if not self.sources:
             return Rules()
         rules = read_rules(Path(self.sources), must_exist=self.sources_named)
-        assert_not_lost(Path(self.archive), Path(self.sources), rules)
+        assert_not_lost(self.get_archive(), Path(self.sources), rules)
         return rules
 
     def get_routes(self) -> Routes:

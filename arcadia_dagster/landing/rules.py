@@ -18,14 +18,13 @@ concerns anew.
 
 import hashlib
 import json
-import os
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import duckdb
 
@@ -334,52 +333,51 @@ def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[
     return {month for (month,) in rows}
 
 
-def assert_not_lost(archive: Path, path: Path, rules: Rules) -> None:
+class Kept(Protocol):
+    """Where files are kept beside the documents: the archive."""
+
+    def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
+        """The name and the text of the last file that was kept in a folder."""
+
+    def keep(self, folder: str, name: str, text: str) -> None:
+        """Keep a file in a folder."""
+
+    def copy_command(self, folder: str, name: str, path: Path) -> str:
+        """What a person types to have a file that was kept."""
+
+
+def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
     """Check that a missing file is not taken for one without rules: pushed invoices would be held, or change.
 
     Args:
-        archive: The archive's folder.
+        archive: The archive.
         path: The file.
         rules: What it says.
 
     Raises:
         RulesError: There is no file, and the archive has one with rules.
     """
-    if rules.text is not None or (last := _last_kept(archive)) is None:
+    if rules.text is not None or (last := archive.last_kept(KEPT_IN, _VERSION)) is None:
         return
-    if parse_rules(last.read_text(encoding="utf-8"), last).rules:
+    name, text = last
+    if parse_rules(text, Path(KEPT_IN) / name).rules:
         raise RulesError(
-            f"{path} is gone, and there were rules in it: bring it back (cp {last} {path}); an empty file says that there are "
-            "none any more"
+            f"{path} is gone, and there were rules in it: bring it back ({archive.copy_command(KEPT_IN, name, path)}); an empty "
+            "file says that there are none any more"
         )
 
 
-def keep(archive: Path, rules: Rules) -> None:
+def keep(archive: Kept, rules: Rules) -> None:
     """Keep the file in the archive, unless its last version there is the same.
 
     Raises:
         OSError: The archive cannot be written.
     """
-    last = _last_kept(archive)
-    if rules.text is None or (last is not None and last.read_text(encoding="utf-8") == rules.text):
+    last = archive.last_kept(KEPT_IN, _VERSION)
+    if rules.text is None or (last is not None and last[1] == rules.text):
         return
     if last is None and not rules.rules:
         return
-    folder = archive / KEPT_IN
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1 if last is None else int(last.name[:6]) + 1
+    number = 1 if last is None else int(last[0][:6]) + 1
     digest = hashlib.sha256(rules.text.encode()).hexdigest()[:12]
-    temporary = folder / f".incoming-{number:06}"
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(rules.text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(0o444)
-    temporary.rename(folder / f"{number:06}-{digest}.toml")
-
-
-def _last_kept(archive: Path) -> Path | None:
-    folder = archive / KEPT_IN
-    if not folder.is_dir():
-        return None
-    return max((path for path in folder.iterdir() if _VERSION.fullmatch(path.name)), default=None)
+    archive.keep(KEPT_IN, f"{number:06}-{digest}.toml", rules.text)

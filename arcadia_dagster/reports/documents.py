@@ -259,7 +259,7 @@ def explain_document(
             **document,
             "reason": None if document["status"] == "accepted" else document["reason"],
             "received_at": document["received_at"].isoformat(),
-            "archived_at": str(archive.path_of(document_sha256)),
+            "archived_at": archive.place_of(document_sha256),
         },
         "names": [
             {

@@ -130,7 +130,7 @@ def explain(
             "findings": [finding.as_json() for finding in find_about(connection, invoice, recipient)],
             "stated": _rows(connection, _stated_sql(where)),
             "evidence": [
-                {**row, "archived_at": str(archive.path_of(row["document_sha256"]))}
+                {**row, "archived_at": archive.place_of(row["document_sha256"])}
                 for row in _rows(
                     connection,
                     "SELECT document_sha256, file_name, basis, received_at FROM invoice_evidence "

@@ -244,12 +244,14 @@ class Fault:
         status: The status; 0 to let the store answer.
         code: The code in the answer, as S3 has it.
         seconds: How long it waits first.
+        answer_instead: The status of an answer in place of the store's own, which has done what it was asked; 0: its own.
         cut_after: How many bytes of the store's answer it lets through before it hangs up; None: all.
     """
 
     status: int = 0
     code: str = ""
     seconds: float = 0.0
+    answer_instead: int = 0
     cut_after: int | None = None
 
 
@@ -318,6 +320,9 @@ class _Passing(BaseHTTPRequestHandler):
         headers = {key: value for key, value in answer.getheaders() if key.lower() not in _OWN}
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
         connection.close()
+        if fault.answer_instead:
+            self._answer(fault.answer_instead, {}, b"", None)
+            return
         self._answer(answer.status, headers | ({"Content-Length": length} if length else {}), body, fault.cut_after)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815

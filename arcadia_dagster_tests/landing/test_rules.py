@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules
 from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.reasons import is_reason
 from arcadia_dagster.landing.rules import (
     RulesError,
@@ -203,10 +204,14 @@ def test_rules_are_the_same_read_from_their_file_and_from_the_warehouse(
             assert row == (ruling["tax"], ruling["tolerance"], ruling["issuer"], by and by.reason)
 
 
+def archive_in(folder: Path) -> Archive:
+    return Archive(folder, max_document_bytes=1 << 20)
+
+
 def test_each_version_of_the_file_is_kept_in_the_archive_once(tmp_path: Path) -> None:
     first, second = f"[oci]\n{BY_MONTH}", f"# a remark\n[oci]\n{BY_MONTH}"
     for text in (first, first, second, first):
-        keep(tmp_path, rules_of(text))
+        keep(archive_in(tmp_path), rules_of(text))
     kept = sorted((tmp_path / "sources").iterdir())
     assert [path.read_text() for path in kept] == [first, second, first]
     assert [path.name[:7] for path in kept] == ["000001-", "000002-", "000003-"]
@@ -214,12 +219,12 @@ def test_each_version_of_the_file_is_kept_in_the_archive_once(tmp_path: Path) ->
 
 def test_a_file_that_is_gone_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "sources.toml"
-    assert_not_lost(tmp_path, path, read_rules(path))
-    keep(tmp_path, rules_of(f"[oci]\n{BY_MONTH}"))
+    assert_not_lost(archive_in(tmp_path), path, read_rules(path))
+    keep(archive_in(tmp_path), rules_of(f"[oci]\n{BY_MONTH}"))
     with pytest.raises(RulesError, match=r"is gone, and there were rules in it: bring it back \(cp .*000001-.*toml"):
-        assert_not_lost(tmp_path, path, read_rules(path))
+        assert_not_lost(archive_in(tmp_path), path, read_rules(path))
     path.write_text("")
-    assert_not_lost(tmp_path, path, read_rules(path))
-    keep(tmp_path, read_rules(path))
+    assert_not_lost(archive_in(tmp_path), path, read_rules(path))
+    keep(archive_in(tmp_path), read_rules(path))
     path.unlink()
-    assert_not_lost(tmp_path, path, read_rules(path))
+    assert_not_lost(archive_in(tmp_path), path, read_rules(path))

@@ -1,0 +1,292 @@
+"""The archive in a bucket: as in a folder, so that one can be copied to the other with the cloud's own tools.
+
+A document's bytes are written once, under their SHA-256. A record is written under the condition that it is still the one that
+was read, so that of two writers none loses an event. What must be a file, for DuckDB, is copied to this machine when it is first
+needed, and kept while there is room.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from arcadia_dagster.buckets.bucket import Bucket, Object
+from arcadia_dagster.buckets.errors import BucketError
+from arcadia_dagster.buckets.url import BucketUrl
+from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, key_of
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
+
+CACHE_BYTES: Final = 20 << 30
+"""How much of the archive is kept on this machine at most, but for what was used within the last hour."""
+
+_Result = TypeVar("_Result")
+
+_IN_USE_SECONDS: Final = 3600.0
+_SMALL: Final = 16 << 20
+_ASKED_AT_A_TIME: Final = 8
+_TRIES: Final = 20
+_DOCUMENT: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})(\.jsonl)?")
+
+_COPY: Final = {
+    "s3": "aws s3 cp {url}/{key} {path}",
+    "gs": "gcloud storage cp {url}/{key} {path}",
+    "az": "az storage blob download --container-name {bucket} --name {whole} --file {path}",
+}
+
+
+class BucketArchive(Archive):
+    """The archive in a bucket; see `Archive`.
+
+    Args:
+        url: Where it is.
+        cache: The folder of this machine for copies; it may be deleted while nothing runs.
+        max_document_bytes: A larger file is not taken.
+        cache_bytes: See `CACHE_BYTES`.
+    """
+
+    def __init__(self, url: BucketUrl, *, cache: Path, max_document_bytes: int, cache_bytes: int = CACHE_BYTES) -> None:
+        """Note where the archive is. Nothing is asked yet."""
+        super().__init__(cache, max_document_bytes=max_document_bytes)
+        self.url = url
+        self._cache_bytes = cache_bytes
+        self._bucket = Bucket(url)
+
+    @property
+    def name(self) -> str:
+        """Its URL."""
+        return str(self.url)
+
+    def path_of(self, document_sha256: str) -> Path:
+        """The document's bytes on this machine, copied there if they are not yet; nothing is there where the archive lacks them.
+
+        Raises:
+            ArchiveError: They cannot be copied, or are not what was archived any more.
+        """
+        path = self._path(document_sha256)
+        if not path.exists():
+            self._copy(document_sha256, path)
+        if path.exists():
+            # In use: it stays while others make room.
+            os.utime(path)
+        return path
+
+    def byte_size(self, document_sha256: str) -> int:
+        """How many bytes the document has; 0 where the archive lacks it."""
+        found = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
+        return 0 if found is None else found.byte_size
+
+    def archived_at(self, document_sha256: str) -> datetime:
+        """When the document's bytes were archived (UTC, with its time zone)."""
+        found = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
+        if found is None:
+            raise ArchiveError(f"{self.place_of(document_sha256)} is missing; restore it from a backup")
+        return found.modified_at
+
+    def has_record(self, document_sha256: str) -> bool:
+        """Whether there is a record of the document, damaged or not."""
+        return self._asked(lambda: self._bucket.head(_record_key(document_sha256))) is not None
+
+    def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
+        """Append events to the records of documents, each as a whole or not at all; see `Archive.append_all`."""
+        self._at_once(lambda item: self._append(*item), [(sha256, more) for sha256, more in events.items() if more])
+
+    def replace_record(self, document_sha256: str, content: bytes) -> None:
+        """Put another record in the place of a damaged one, which stays beside it."""
+        key = _record_key(document_sha256)
+        found = self._asked(lambda: self._bucket.get(key))
+        at = None
+        if found is not None:
+            damaged, at = found
+            kept = f"{key}.damaged-{hashlib.sha256(damaged).hexdigest()[:12]}"
+            self._asked(lambda: self._bucket.put(kept, damaged, instead_of=None))
+        if not self._asked(lambda: self._bucket.put(key, content, instead_of=at)):
+            raise ArchiveError(
+                f"{self.name}/{key} was written by somebody else meanwhile; nothing was changed: run again"
+            )
+
+    def record_bytes(self, document_sha256: str) -> bytes:
+        """The record as it is, damaged or not; nothing where it is missing."""
+        found = self._asked(lambda: self._bucket.get(_record_key(document_sha256)))
+        return b"" if found is None else found[0]
+
+    def record(self, document_sha256: str, *, known: str | None = None) -> Record:
+        """The document's record; see `Archive.record`."""
+        try:
+            found = self._bucket.get(_record_key(document_sha256))
+        except BucketError as error:
+            return read_record(document_sha256, None, known=known, problem=f"it cannot be read ({error})")
+        if found is None:
+            return read_record(document_sha256, None, known=known)
+        content, one = found
+        return read_record(document_sha256, content, state=_state(one), known=known)
+
+    def records(self) -> dict[str, RecordState]:
+        """The state of every document's record; `MISSING` where the archive has the bytes alone."""
+        found: dict[str, RecordState] = {}
+        listed = self._asked(lambda: list(self._bucket.pages()))
+        for one in (one for page in listed for one in page):
+            match = _DOCUMENT.fullmatch(one.key)
+            if match is None:
+                continue
+            if match[2]:
+                found[match[1]] = _state(one)
+            else:
+                found.setdefault(match[1], MISSING)
+        return dict(sorted(found.items()))
+
+    def sync(self) -> None:
+        """Make room on this machine. The bucket has what was written to it."""
+        copies = [(status.st_mtime, status.st_size, path) for path, status in self._copies()]
+        total = sum(size for _, size, _ in copies)
+        in_use = time.time() - _IN_USE_SECONDS
+        for used, size, path in sorted(copies):
+            if total <= self._cache_bytes or used > in_use:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+    def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
+        """The name and the text of the last of the files that were kept in a folder; see `Archive.last_kept`."""
+        names = [
+            name
+            for page in self._asked(lambda: list(self._bucket.pages(folder=folder)))
+            for one in page
+            for name in [one.key.rpartition("/")[2]]
+            if pattern.fullmatch(name)
+        ]
+        if not names:
+            return None
+        found = self._asked(lambda: self._bucket.get(f"{folder}/{max(names)}"))
+        return None if found is None else (max(names), found[0].decode())
+
+    def keep(self, folder: str, name: str, text: str) -> None:
+        """Keep a file in a folder beside the documents; one of that name stays as it is."""
+        self._asked(lambda: self._bucket.put(f"{folder}/{name}", text.encode(), instead_of=None))
+
+    def copy_command(self, folder: str, name: str, path: Path) -> str:
+        """What a person types to have a file that was kept."""
+        key = f"{folder}/{name}"
+        whole = f"{self.url.prefix}/{key}" if self.url.prefix else key
+        return _COPY[self.url.scheme].format(
+            url=self.url, key=key, bucket=self.url.bucket, whole=whole, path=shlex.quote(str(path))
+        )
+
+    def check(self) -> str:
+        """Write a small object and read it, and read it once more after it was replaced; in words.
+
+        Raises:
+            ArchiveError: It cannot be written or read, or does not look at conditions.
+        """
+        key, first = ".doctor", self._asked(lambda: self._bucket.get(".doctor"))
+        before = None if first is None else first[1]
+        if not self._asked(lambda: self._bucket.put(key, uuid4().hex.encode(), instead_of=before)):
+            raise ArchiveError(f"{self.name}: somebody else tries it right now: run again")
+        if self._asked(lambda: self._bucket.put(key, b"", instead_of=None)):
+            raise ArchiveError(
+                f"{self.name}: the store does not look at conditions (If-None-Match), so that two writers would lose what one of "
+                "them wrote: use another store for ARCADIA_ARCHIVE"
+            )
+        return f"{self.name} can be written and read; copies for DuckDB are in {self.folder}"
+
+    def _placed(self, temporary: Path, document_sha256: str, byte_size: int) -> Path:
+        key = key_of(document_sha256)
+        there = self._asked(lambda: self._bucket.head(key))
+        if there is None or there.byte_size != byte_size:
+            if byte_size <= _SMALL and there is None:
+                content = temporary.read_bytes()
+                # Whoever was faster has written the same bytes.
+                self._asked(lambda: self._bucket.put(key, content, instead_of=None))
+            else:
+                self._asked(lambda: self._bucket.put_file(key, temporary))
+        return super()._placed(temporary, document_sha256, byte_size)
+
+    def _append(self, document_sha256: str, more: Sequence[Event]) -> None:
+        key = _record_key(document_sha256)
+        lines = b"".join(map(line_of, more))
+        intended: bytes | None = None
+        for _ in range(_TRIES):
+            found = self._asked(lambda: self._bucket.get(key))
+            before, at = (b"", None) if found is None else found
+            if intended is not None and before.startswith(intended):
+                # The answer to our own request was lost, not the request.
+                return
+            if before and (damage := read_record(document_sha256, before).damage) is not None:
+                raise ArchiveError(f"{self.name}/{key} is damaged ({damage}): nothing is appended to it")
+            intended = before + lines
+            content, of = intended, at
+            if self._asked(lambda: self._bucket.put(key, content, instead_of=of)):  # noqa: B023 - called at once
+                return
+        raise ArchiveError(f"{self.name}/{key}: others wrote to it at each of {_TRIES} tries; run again")
+
+    def _copy(self, document_sha256: str, path: Path) -> None:
+        """Copy a document to this machine, if the archive has it and its bytes are what its name says."""
+        key = key_of(document_sha256)
+        there = self._asked(lambda: self._bucket.head(key))
+        if there is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".incoming-{uuid4().hex}")
+        digest = hashlib.sha256()
+        try:
+            with temporary.open("wb") as file:
+                for piece in self._bucket.read(key, there.byte_size, there.version):
+                    digest.update(piece)
+                    file.write(piece)
+            if digest.hexdigest() != document_sha256:
+                raise ArchiveError(
+                    f"{self.place_of(document_sha256)} was changed: its SHA-256 is not its name any more; restore it from a "
+                    "backup"
+                )
+            temporary.chmod(0o444)
+            temporary.rename(path)
+        except BucketError as error:
+            raise ArchiveError(f"{self.place_of(document_sha256)} cannot be read ({error})") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _copies(self) -> Iterable[tuple[Path, os.stat_result]]:
+        return [(path, path.stat()) for path in self.folder.glob("[0-9a-f][0-9a-f]/*") if path.is_file()]
+
+    def _at_once(
+        self, work: Callable[[tuple[str, Sequence[Event]]], None], items: Sequence[tuple[str, Sequence[Event]]]
+    ) -> None:
+        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
+            list(pool.map(work, items))
+
+    def _asked(self, ask: Callable[[], _Result]) -> _Result:
+        try:
+            return ask()
+        except BucketError as error:
+            raise ArchiveError(
+                f"the archive cannot be used: {error}; what was not archived is still in the inbox"
+            ) from error
+
+
+def _record_key(document_sha256: str) -> str:
+    return key_of(document_sha256) + RECORD_SUFFIX
+
+
+def _state(one: Object) -> RecordState:
+    """The state of a record: in place of a change time it has a number that is made of its ETag, which no two versions share."""
+    digest = hashlib.sha256((one.version or one.modified_at.isoformat()).encode()).digest()
+    return RecordState(one.byte_size, int.from_bytes(digest[:8]) >> 1)
+
+
+def archive_at(place: str, *, cache: Path, max_document_bytes: int) -> Archive:
+    """The archive at a place: a folder's path, or a bucket's URL.
+
+    Args:
+        place: Where it is.
+        cache: For a bucket, the folder of this machine for copies.
+        max_document_bytes: A larger file is not taken.
+    """
+    if "://" not in place:
+        return Archive(Path(place), max_document_bytes=max_document_bytes)
+    return BucketArchive(BucketUrl.parse(place), cache=cache, max_document_bytes=max_document_bytes)
