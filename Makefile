@@ -50,11 +50,11 @@ test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, red
 AZURITE := $(VENV)/azurite
 
 $(VENV)/.buckets-ready: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators,scale]'
 	@npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.37.0
 	@touch $@
 
-test-buckets: $(VENV)/.buckets-ready ## the tests that need npm: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
+test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
 
 check: $(READY) ## lint, format and types
@@ -64,7 +64,7 @@ check: $(READY) ## lint, format and types
 	@$(BIN)/mypy
 
 $(VENV)/.bench-ready: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench,buckets,emulators]'
 	@touch $@
 
 bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; under five minutes; writes benchmarks/RESULTS.md

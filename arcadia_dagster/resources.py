@@ -40,6 +40,7 @@ class Resources:
             warehouse=WarehouseResource(
                 path=values.warehouse,
                 data_path=str(values.data_path),
+                work_path=str(values.lake_work),
                 lock_timeout=values.lock_timeout,
                 warehouse=warehouse,
             ),

@@ -237,10 +237,13 @@ class Settings(BaseSettings):
             "see [past one machine](scale-out.md)"
         ),
     )
-    data_path: Place = Field(
-        default_factory=_InHome("lake"),
+    data_path: Annotated[str, BeforeValidator(_folder_or_bucket)] = Field(
+        default_factory=_FileInHome("lake"),
         validation_alias="ARCADIA_DATA_PATH",
-        description="The folder of a lake's files, which all machines share; a DuckDB file needs none",
+        description=(
+            "Where a lake's files lie: a folder that all machines share, or a "
+            "[bucket](buckets.md#the-files-of-a-lake-in-a-bucket); a DuckDB file needs none"
+        ),
     )
     focus: Place = Field(
         default_factory=_InHome("focus"),
@@ -421,6 +424,11 @@ class Settings(BaseSettings):
     def further_inboxes(self) -> tuple[str, ...]:
         """The other inboxes: folders, by their absolute paths, and buckets, by their URLs."""
         return tuple(name for name in self.inboxes if name != str(self.inbox))
+
+    @property
+    def lake_work(self) -> Path:
+        """What temporary files lie beside, where a lake's files are in a bucket."""
+        return self.home / "lake"
 
     @property
     def archive_cache(self) -> Path:

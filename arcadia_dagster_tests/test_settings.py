@@ -28,7 +28,7 @@ DEFAULTS = {
     "ARCADIA_INBOX": (str(Path("var/inbox").absolute()),),
     "ARCADIA_ARCHIVE": str(Path("var/archive").absolute()),
     "ARCADIA_WAREHOUSE": str(Path("var/arcadia.duckdb").absolute()),
-    "ARCADIA_DATA_PATH": Path("var/lake").absolute(),
+    "ARCADIA_DATA_PATH": str(Path("var/lake").absolute()),
     "ARCADIA_FOCUS": Path("var/focus").absolute(),
     "ARCADIA_TENANTS": Path("var/tenants.toml").absolute(),
     "ARCADIA_SOURCES": Path("var/sources.toml").absolute(),

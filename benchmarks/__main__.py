@@ -39,6 +39,7 @@ ROWS: Mapping[tuple[int, ...], str] = {
     (15,): "described",
     (16,): "focus_out",
     (17,): "fetching",
+    (18, 19): "buckets",
 }
 
 _ALL = [row for rows in ROWS for row in rows]

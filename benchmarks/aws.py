@@ -69,7 +69,7 @@ _COLUMNS = {
     "resourceTags/user:team": "'team-' || i % 37",
 }
 
-_IN_PARQUET = {
+IN_PARQUET = {
     name: f"CAST({sql} AS DOUBLE)" if re.search("(Cost|Amount)$", name) else sql for name, sql in _COLUMNS.items()
 }
 
@@ -114,7 +114,7 @@ def write(path: Path, *, lines: int) -> Totals:
     """Write a report of so many lines, the last of them tax: always the same for the same number."""
     columns, cost, type_ = _COLUMNS, "lineItem/UnblendedCost", "lineItem/LineItemType"
     if path.suffix == ".parquet":
-        columns = {cur2_name(name): sql for name, sql in _IN_PARQUET.items()}
+        columns = {cur2_name(name): sql for name, sql in IN_PARQUET.items()}
         cost, type_ = cur2_name(cost), cur2_name(type_)
     return exports.write(path, columns, lines=lines, cost=cost, is_tax=f"\"{type_}\" = 'Tax'")
 

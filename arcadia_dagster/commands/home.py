@@ -83,7 +83,10 @@ class Home:
         """The warehouse, which may not be there yet."""
         with complaints():
             return Warehouse(
-                self.settings.warehouse, lock_timeout=self.settings.lock_timeout, data_path=self.settings.data_path
+                self.settings.warehouse,
+                lock_timeout=self.settings.lock_timeout,
+                data_path=self.settings.data_path,
+                work_path=self.settings.lake_work,
             )
 
     @cached_property

@@ -45,7 +45,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
         f"inbox      {', '.join(home.settings.inboxes)}\narchive    {home.settings.archive}\nwarehouse  {warehouse.name}"
     )
     if warehouse.is_lake:
-        print(f"its data   {warehouse.path}")
+        print(f"its data   {home.settings.data_path}")
     return OK
 
 

@@ -39,4 +39,9 @@ def copy(options: argparse.Namespace) -> int:
 def _named(home: Home, location: str, data: Path | None) -> Warehouse:
     """A warehouse as a person names it: a file relative to where they are."""
     where = location if location.startswith("ducklake:") else Path(location).expanduser().absolute()
-    return Warehouse(where, lock_timeout=home.settings.lock_timeout, data_path=data or home.settings.data_path)
+    return Warehouse(
+        where,
+        lock_timeout=home.settings.lock_timeout,
+        data_path=data or home.settings.data_path,
+        work_path=home.settings.lake_work,
+    )

@@ -6,6 +6,7 @@ warehouse is open, the program does nothing slow: it parses no file, sends no re
 alike, with a lock that all machines know.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class Database:
         schema: Its tables.
         location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
         lock_timeout: Seconds to wait for another process at most.
-        data_path: The folder of a lake's files.
+        data_path: The folder of a lake's files, or the URL of their bucket.
+        work_path: Where temporary files lie beside, on this machine, where those are in a bucket.
 
     Raises:
         WarehouseError: The location names a lake, and cannot be right.
@@ -73,10 +75,11 @@ class Database:
         schema: Schema,
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         data_path: str | Path | None = None,
+        work_path: Path | None = None,
     ) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
         self._schema = schema
-        self._storage = _storage(location, data_path)
+        self._storage = _storage(location, data_path, work_path)
         self.lock_timeout = lock_timeout
         self._is_current = False
         self._idle: list[_Engine] = []
@@ -335,7 +338,7 @@ class Database:
             raise self._storage.uncommitted(error) from error
 
 
-def _storage(location: str | Path, data_path: str | Path | None) -> Storage:
+def _storage(location: str | Path, data_path: str | Path | None, work_path: Path | None) -> Storage:
     if not str(location).startswith("ducklake:"):
         return DuckDBFile(location)
     if data_path is None:
@@ -343,11 +346,12 @@ def _storage(location: str | Path, data_path: str | Path | None) -> Storage:
     try:
         # A lake's packages are optional, and their import would slow every use of a file.
         from arcadia_dagster.store.ducklake import DuckLake  # noqa: PLC0415
+        from arcadia_dagster.store.lake_files import files_at  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise WarehouseError(
             f"ARCADIA_WAREHOUSE=ducklake:...: {error.name} is not installed; pip install 'arcadia-dagster[scale]'"
         ) from error
-    return DuckLake(str(location), Path(data_path))
+    return DuckLake(str(location), files_at(data_path, work_path or Path(tempfile.gettempdir()) / "arcadia-lake"))
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,13 +1,11 @@
-"""The warehouse as a DuckLake: tables as Parquet files in a folder that all machines share, their catalog in Postgres.
+"""The warehouse as a DuckLake: tables as Parquet files in a shared folder or in a bucket, and their catalog in Postgres.
 
 A reader sees the snapshot of its transaction and waits for nobody. Writers take turns by a lock in Postgres: DuckLake would let
 two of them insert the same key, and has the loser of other conflicts do its work again.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -15,6 +13,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.lake_files import LakeFiles, extension
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
 from arcadia_dagster.store.query import text_literal
@@ -47,12 +46,12 @@ class DuckLake:
 
     Args:
         location: `ducklake:postgres:` and where Postgres is, as libpq has it, without a password.
-        data_path: The folder of the Parquet files.
+        files: Where the Parquet files lie.
     """
 
     locks_readers = False
 
-    def __init__(self, location: str, data_path: Path) -> None:
+    def __init__(self, location: str, files: LakeFiles) -> None:
         """Note where it is. Nothing is opened yet."""
         if not location.startswith(PREFIX):
             raise WarehouseError(f"ARCADIA_WAREHOUSE: a lake's catalog is in Postgres: expected {PREFIX}... or a file")
@@ -70,7 +69,8 @@ class DuckLake:
             )
         self._dsn = extensions.make_dsn(**{**_BOUNDS, **stated})
         self.name = PREFIX + extensions.make_dsn(**{key: value for key, value in stated.items() if key != "options"})
-        self.path = data_path.absolute()
+        self._files = files
+        self.path = files.work
 
     def exists(self) -> bool:
         """Whether the catalog was made."""
@@ -106,12 +106,13 @@ class DuckLake:
     def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
         """Load the extensions from their wheels."""
         for package in _EXTENSIONS:
-            engine.execute(f"LOAD {text_literal(str(_extension(package)))}")
+            engine.execute(f"LOAD {text_literal(str(extension(package, 'ARCADIA_WAREHOUSE=ducklake:...', 'scale')))}")
+        self._files.prepare(engine)
         engine.execute(f"SET GLOBAL ducklake_max_retry_count = {_RETRIES}")
 
     def create(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the catalog and the folder where they are missing: by one process at a time, for two would fail."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._files.make()
         if not self.exists():
             self._attach(connection, "CREATE_IF_NOT_EXISTS true")
             self.detach(connection)
@@ -123,7 +124,7 @@ class DuckLake:
     def _attach(self, connection: duckdb.DuckDBPyConnection, options: str) -> None:
         try:
             connection.execute(
-                f"ATTACH {text_literal(f'{PREFIX}{self._dsn}')} AS warehouse (DATA_PATH {text_literal(f'{self.path}/')}, "
+                f"ATTACH {text_literal(f'{PREFIX}{self._dsn}')} AS warehouse (DATA_PATH {text_literal(f'{self._files.place}/')}, "
                 f"METADATA_SCHEMA {text_literal(CATALOG_SCHEMA)}, {options})"
             )
             connection.execute("USE warehouse")
@@ -137,9 +138,9 @@ class DuckLake:
             if not exists:
                 return WarehouseError(f"{self.name}: there is no lake yet: run `arcadia init` once")
             rows = own.query(f"SELECT value FROM {CATALOG_SCHEMA}.ducklake_metadata WHERE key = 'data_path'")
-        if rows and Path(rows[0][0]) != self.path:
+        if rows and rows[0][0].rstrip("/") != self._files.place:
             return WarehouseError(
-                f"{self.name}: its data lies in {rows[0][0]}, and ARCADIA_DATA_PATH says {self.path}: make them the same"
+                f"{self.name}: its data lies in {rows[0][0]}, and ARCADIA_DATA_PATH says {self._files.place}: make them the same"
             )
         return WarehouseError(f"{self.name} cannot be opened as a lake: {error}")
 
@@ -164,7 +165,7 @@ class DuckLake:
         if isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException):
             return WarehouseError(
                 f"{self.name}: the lake could not be read or written ({' '.join(str(error).split())}); nothing was written: "
-                f"see that Postgres runs and {self.path} is there, then run again"
+                f"see that Postgres runs and {self._files.place} can be reached, then run again"
             )
         return error
 
@@ -174,16 +175,3 @@ class DuckLake:
             f"{self.name}: the commit was not confirmed ({' '.join(str(error).split())}); it is there whole or not at all: "
             "run again, which finds out"
         )
-
-
-def _extension(package: str) -> Path:
-    spec = find_spec(package)
-    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
-    version = re.sub(r"^v?", "v", duckdb.__version__)
-    file = None if folder is None else next(folder.glob(f"extensions/{version}/*.duckdb_extension"), None)
-    if file is None:
-        raise WarehouseError(
-            f"ARCADIA_WAREHOUSE=ducklake:...: {package.replace('_', '-')} {duckdb.__version__} is not installed; "
-            "pip install 'arcadia-dagster[scale]'"
-        )
-    return file

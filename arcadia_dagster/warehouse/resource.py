@@ -1,6 +1,7 @@
 """The warehouse as a resource of runs."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT
 from arcadia_dagster.warehouse.warehouse import Warehouse
@@ -12,13 +13,15 @@ class WarehouseResource:
 
     Attributes:
         path: The DuckDB file, or `ducklake:postgres:` and where the catalog is.
-        data_path: The folder of a lake's files.
+        data_path: The folder of a lake's files, or the URL of their bucket.
+        work_path: See `Database`.
         lock_timeout: Seconds to wait for another process at most.
         warehouse: The warehouse itself, where it was made already; else it is made when it is first needed.
     """
 
     path: str
     data_path: str = ""
+    work_path: str = ""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
     warehouse: Warehouse | None = field(default=None, repr=False, compare=False)
 
@@ -30,4 +33,9 @@ class WarehouseResource:
 
     def get_within(self, lock_timeout: float) -> Warehouse:
         """The warehouse with another time-out, for a caller that can wait only so many seconds for another process."""
-        return Warehouse(self.path, lock_timeout=lock_timeout, data_path=self.data_path or None)
+        return Warehouse(
+            self.path,
+            lock_timeout=lock_timeout,
+            data_path=self.data_path or None,
+            work_path=Path(self.work_path) if self.work_path else None,
+        )

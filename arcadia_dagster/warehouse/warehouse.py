@@ -19,7 +19,8 @@ class Warehouse(Database):
     Args:
         location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
         lock_timeout: Seconds to wait for another process at most.
-        data_path: The folder of a lake's files.
+        data_path: The folder of a lake's files, or the URL of their bucket.
+        work_path: See `Database`.
 
     Raises:
         WarehouseError: The location names a lake, and cannot be right.
@@ -31,6 +32,7 @@ class Warehouse(Database):
         *,
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         data_path: str | Path | None = None,
+        work_path: Path | None = None,
     ) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
-        super().__init__(location, schema=_SCHEMA, lock_timeout=lock_timeout, data_path=data_path)
+        super().__init__(location, schema=_SCHEMA, lock_timeout=lock_timeout, data_path=data_path, work_path=work_path)
