@@ -20,7 +20,7 @@ def any_server(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 
 def _lead_to(monkeypatch: pytest.MonkeyPatch, store: Store, url: str | None = None) -> None:
-    for name in VARIABLES:
+    for name in VARIABLES[store.scheme]:
         monkeypatch.delenv(name, raising=False)
     for name, value in store.environ(url).items():
         monkeypatch.setenv(name, value)

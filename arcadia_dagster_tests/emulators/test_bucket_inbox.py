@@ -340,17 +340,20 @@ def test_the_doctor_tells_of_each_inbox_whether_it_may_be_listed_and_read(
     assert SECRET not in printed
 
 
+@pytest.mark.parametrize("any_server", ["az"], indirect=True)
 def test_a_deployment_takes_a_month_of_aws_and_one_of_azure_from_buckets_into_finance(
-    s3: Store, tmp_path: Path
+    s3: Store, store: Store, tmp_path: Path
 ) -> None:
-    aws_bucket, azure_bucket = s3.new_bucket(), s3.new_bucket()
+    aws_bucket, azure_bucket, archive = s3.new_bucket(), store.new_bucket(), s3.new_bucket()
     for path, content in TREE.items():
         if path.startswith("exports/"):
             s3.put(aws_bucket, path, content)
         if path.startswith("focus/"):
-            s3.put(azure_bucket, path, content)
+            store.put(azure_bucket, path, content)
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=FINANCE_SECRET) as sandbox:
-        project = Project(tmp_path, sandbox=sandbox, ARCADIA_INBOX=f"{aws_bucket}/exports,{azure_bucket}")
+        project = Project(
+            tmp_path, sandbox=sandbox, ARCADIA_INBOX=f"{aws_bucket}/exports,{azure_bucket}", ARCADIA_ARCHIVE=archive
+        )
         project.run([APRIL])
         project.run([APRIL])
         pushed = project.query("SELECT invoice_external_id, state FROM finance_records ORDER BY ALL")
