@@ -16,7 +16,7 @@ from uuid import uuid4
 import duckdb
 
 from arcadia_dagster.formats.einvoice import EInvoices
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.pdf_attachments import is_pdf
 
@@ -58,8 +58,16 @@ def copies(archive: Archive, pages: Path, hashes: Collection[str]) -> dict[str, 
     Raises:
         OSError: A file cannot be written.
     """
-    found = {sha256: name for sha256 in sorted(hashes) if (name := _copy(archive.path_of(sha256), pages)) is not None}
-    return {sha256: f"{FOLDER}/{name}" for sha256, name in found.items()}
+    addresses: dict[str, str] = {}
+    for sha256 in sorted(hashes):
+        try:
+            name = _copy(archive.path_of(sha256), pages)
+        except ArchiveError:
+            # The archive is a bucket, which has other bytes there, or does not answer: the pages do not wait for it.
+            continue
+        if name is not None:
+            addresses[sha256] = f"{FOLDER}/{name}"
+    return addresses
 
 
 def remove_others(pages: Path, hashes: Collection[str]) -> None:
