@@ -22,6 +22,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.archive import Archive, ArchiveError
+from arcadia_dagster.landing.inbox import path_at, place_at
 from arcadia_dagster.warehouse import Warehouse
 
 _INVOICES_SHOWN = 20
@@ -40,7 +41,10 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
     with complaints(ValueError), warehouse.read() as connection:
         try:
             document = documents.find_document(
-                connection, options.what, home.settings.inbox, max_bytes=home.settings.max_document_bytes
+                connection,
+                path_at(options.what, home.settings.further_inboxes),
+                home.settings.inbox,
+                max_bytes=home.settings.max_document_bytes,
             )
         except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
             raise CommandError(harmless(str(error))) from error
@@ -70,7 +74,10 @@ def get(options: argparse.Namespace) -> int:
     with complaints(ValueError), warehouse.read() as connection:
         try:
             found = documents.find_document(
-                connection, options.document, home.settings.inbox, max_bytes=home.settings.max_document_bytes
+                connection,
+                path_at(options.document, home.settings.further_inboxes),
+                home.settings.inbox,
+                max_bytes=home.settings.max_document_bytes,
             )
         except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
             raise CommandError(harmless(str(error))) from error
@@ -195,7 +202,9 @@ def _what_to_do(explained: dict[str, Any], home: Home) -> Iterator[str]:
             yield "a good file has taken its place: nothing is left to do"
             return
         open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
-        places = " and ".join(shlex.quote(str(home.settings.inbox / path)) for path in open_paths)
+        places = " and ".join(
+            shlex.quote(place_at(path, home.settings.inbox, home.settings.further_inboxes)) for path in open_paths
+        )
         yield f"put a good file in its place, {places or home.settings.inbox}, and run `arcadia ingest`;"
         yield f"or take it out: arcadia dismiss {_hash(document['document_sha256'])} --reason ..."
         return

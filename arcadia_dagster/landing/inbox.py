@@ -274,6 +274,29 @@ def label_of(name: str) -> str:
     return f"{scheme}:{rest.strip('/').replace('/', ':')}::"
 
 
+def path_at(place: str, further: Sequence[str]) -> str:
+    """The path of a file in a further inbox that a person names by its URL, or its absolute path; any other text as it is.
+
+    Args:
+        place: What the person typed.
+        further: The further inboxes, as the settings name them.
+    """
+    inbox = next((name for name in further if place.startswith(f"{name}/")), None)
+    return place if inbox is None else label_of(inbox) + place.removeprefix(f"{inbox}/")
+
+
+def place_at(inbox_path: str, folder: Path, further: Sequence[str]) -> str:
+    """Where the file at a path lies, for a person: its URL, or its path in the file system.
+
+    Args:
+        inbox_path: The path.
+        folder: The folder whose files' paths have no label.
+        further: The further inboxes, as the settings name them.
+    """
+    inbox = next((name for name in further if inbox_path.startswith(label_of(name))), None)
+    return str(folder / inbox_path) if inbox is None else f"{inbox}/{inbox_path.removeprefix(label_of(inbox))}"
+
+
 def file_name_of(inbox_path: str) -> str:
     """The name of the file at a path."""
     return _LABEL.sub("", inbox_path).rpartition("/")[2]

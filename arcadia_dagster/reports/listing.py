@@ -12,6 +12,7 @@ from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.finance.standing import DELIVERY_STATES, InvoiceState, Part
 from arcadia_dagster.formats.registry import month_of_name
+from arcadia_dagster.landing.inbox import file_name_of
 from arcadia_dagster.reports.status import Sums
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -318,5 +319,5 @@ def not_taken(connection: duckdb.DuckDBPyConnection, months: Collection[date] | 
     files = [NotTaken(*row) for row in rows]
     if months is None:
         return files
-    month_of = {file.inbox_path: month_of_name(file.inbox_path.rpartition("/")[2]) for file in files}
+    month_of = {file.inbox_path: month_of_name(file_name_of(file.inbox_path)) for file in files}
     return [file for file in files if month_of[file.inbox_path] in {None, *months}]

@@ -10,7 +10,7 @@ from arcadia_dagster.buckets.bucket import Bucket
 from arcadia_dagster.buckets.environment import VariableError, config, endpoint, is_plain_to_this_machine
 from arcadia_dagster.buckets.errors import NotInstalledError, explained
 from arcadia_dagster.buckets.url import BucketUrl
-from arcadia_dagster.landing.inbox import file_name_of, label_of
+from arcadia_dagster.landing.inbox import file_name_of, label_of, path_at, place_at
 from arcadia_dagster.landing.inboxes import Inboxes
 
 S3 = BucketUrl.parse("s3://billing/exports")
@@ -54,6 +54,21 @@ def test_a_file_directly_in_any_inbox_has_no_slash_in_its_path_and_keeps_its_nam
         assert "/" not in label
         assert file_name_of(f"{label}a::b.csv") == "a::b.csv"
         assert file_name_of(f"{label}x/y/a.csv") == "a.csv"
+
+
+def test_a_person_may_name_a_file_in_a_further_inbox_as_the_cloud_does() -> None:
+    further = ("s3://billing/exports", "/mnt/more")
+    for place, path in (
+        ("s3://billing/exports/x/a.csv", "s3:billing:exports::x/a.csv"),
+        ("/mnt/more/a.csv", "file:mnt:more::a.csv"),
+        ("/srv/inbox/x/a.csv", "x/a.csv"),
+    ):
+        assert place_at(path, Path("/srv/inbox"), further) == place
+        if place.startswith("/srv"):
+            continue
+        assert path_at(place, further) == path
+    assert path_at("a.csv", further) == "a.csv"
+    assert path_at("s3://billing/exports-of-others/a.csv", further) == "s3://billing/exports-of-others/a.csv"
 
 
 def test_without_the_extra_a_bucket_says_what_installs_it_and_the_folder_goes_on(
