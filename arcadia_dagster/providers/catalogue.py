@@ -63,7 +63,8 @@ Set what a provider needs, and nobody downloads its invoices by hand. A running 
 Each new or changed invoice goes into the inbox as one JSON file, and its PDF beside it under the same name, if the provider has
 one. Once a day an inventory of what the account runs is added, if the provider lists that. The program treats these files like
 all other files. If something cannot be fetched whole, nothing of it is kept: the next fetch tries again, and the message says
-why. If a provider lists only the day of an invoice, a fetch of a month takes the invoices of that month and of the next.
+why. A PDF that cannot be had is asked for again for 14 days, and later by a fetch of its month. If a provider lists only the day
+of an invoice, a fetch of a month takes the invoices of that month and of the next.
 
 Credentials need the right to read, and no other. They are sent to the provider's address only, and are shown nowhere. Set an
 address only if you reach the API through a proxy of your own.

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,8 @@ INVENTORY: Final = "the inventory"
 
 _UNSUITED: Final = re.compile(r"[^0-9A-Za-z.-]+")
 _REVISION_CHARACTERS: Final = 40
-_NUMBERED: Final = re.compile(r"(?P<time>\d{8}T\d{6}Z)-rev-(?P<number>\d+)\.json", re.ASCII)
+_NUMBERED: Final = re.compile(r"(?P<time>\d{8}T\d{6}Z)-rev-(?P<number>\d+)\.json\Z", re.ASCII)
+_PAPER_DAYS: Final = 14
 
 
 @dataclass(slots=True)
@@ -212,11 +213,22 @@ class _Fetch:
                 new.append(invoice)
                 continue
             self.fetched.known += 1
-            if self.account.has_papers and _paper_name(name) not in self.known.names:
+            if _paper_name(name) not in self.known.names and self._is_paper_due(name):
                 without_paper.append((invoice, name))
         new.sort(key=lambda invoice: (invoice.months, invoice.kind, invoice.label))
         without_paper.sort(key=lambda found: found[1])
         return new, without_paper
+
+    def _is_paper_due(self, name: str) -> bool:
+        """Whether to ask again for the PDF of a document that has arrived: for some days, or where its month is named.
+
+        A provider that has no PDF of an invoice would else be asked for it every day, and every fetch would fail.
+        """
+        found = _NUMBERED.search(name)
+        if not self.account.has_papers or found is None or self.months is not None:
+            return self.account.has_papers
+        arrived = datetime.strptime(found["time"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return self.now() - arrived <= timedelta(days=_PAPER_DAYS)
 
     def _document(self, listed: Listed) -> None:
         """Put an invoice into the inbox, and its PDF beside it."""

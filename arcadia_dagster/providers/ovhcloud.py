@@ -137,8 +137,12 @@ class _Signature:
 class OvhCloudAccount(Account):
     """The account that the consumer key belongs to."""
 
-    has_papers = True
     _account: str | None = None
+
+    def __init__(self, api: Api, *, has_papers: bool) -> None:
+        """Take the API, and whether it lets a program read PDFs."""
+        super().__init__(api)
+        self.has_papers = has_papers
 
     def entries(self, wanted: Wanted) -> list[dict[str, Any]]:
         """See `Account`: ids alone, and the whole bill where one that has arrived is read again."""
@@ -256,7 +260,7 @@ class OvhCloud(Provider[OvhCloudSettings]):
             refused=_REFUSED,
             pace=pace,
         )
-        return OvhCloudAccount(api)
+        return OvhCloudAccount(api, has_papers=settings.endpoint != "ovh-us")
 
 
 def _days_of(month: date) -> tuple[date, date]:

@@ -133,7 +133,7 @@ class Account(ABC):
         has_papers: Whether the provider has invoices as PDF.
     """
 
-    has_papers: ClassVar[bool] = False
+    has_papers: bool = False
 
     def __init__(self, api: Api) -> None:
         """Take the API that it reads."""

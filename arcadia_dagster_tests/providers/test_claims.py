@@ -143,6 +143,17 @@ def test_a_pdf_that_cannot_be_had_stops_no_document_and_is_fetched_later(home: H
 
 
 @each_with_papers
+def test_a_pdf_that_is_never_there_is_asked_for_two_weeks_and_then_by_name_only(home: Home, case: Case) -> None:
+    with served(case, before=failing(case.paper, step=answer(404))) as api:
+        home.fetch(api)
+        # The document is of the day of its fetch, and old invoices are read by name only.
+        for days, months, is_asked in ((14, [APRIL], True), (15, None, False), (15, [APRIL], True)):
+            before = len([path for path in api.paths if case.paper in path])
+            home.fetch(api, now=NOW + timedelta(days=days), months=months)
+            assert (len([path for path in api.paths if case.paper in path]) > before) == is_asked
+
+
+@each_with_papers
 def test_where_pdfs_are_refused_only_one_is_asked_for(home: Home, case: Case) -> None:
     entries = [case.entry(number, APRIL, "119.00") for number in (1, 2, 3)]
     with served(case, *entries, before=failing(case.paper, step=answer(429, Retry_After=3000))) as api:
@@ -154,6 +165,17 @@ def test_where_pdfs_are_refused_only_one_is_asked_for(home: Home, case: Case) ->
 
 
 # What lies in the inbox
+
+
+@each_provider
+def test_what_a_crash_left_is_no_version_that_has_arrived(home: Home, case: Case) -> None:
+    with served(case) as api:
+        files = home.fetch(api).files
+        for name in files:
+            (home.inbox / name).rename(home.inbox / f"{name}.part")
+        again = home.fetch(api, months=None)
+    assert set(files) <= set(again.files)
+    assert not [name for name in home.names() if name.endswith(".part")]
 
 
 @each_provider

@@ -96,6 +96,13 @@ def test_two_thousand_bills_that_have_arrived_are_known_by_their_ids(home: Home)
         assert len(api.requests) == 5, "the time, and the lists of bills and refunds"
 
 
+def test_in_the_us_region_no_pdf_is_asked_for(home: Home) -> None:
+    with OvhCloudApi([bill(1, APRIL, "119.00")]) as api:
+        account = OVHCLOUD.provider.open(OVHCLOUD.settings(api.url, OVH_ENDPOINT="ovh-us"), home.pace)
+        assert len(home.fetch_from(account, "ovhcloud").files) == 1
+        assert not [path for path in api.paths if "pdf" in path]
+
+
 def test_the_endpoint_says_where_the_api_is(home: Home) -> None:
     urls = {}
     for endpoint in ("ovh-eu", "ovh-ca", "ovh-us"):
