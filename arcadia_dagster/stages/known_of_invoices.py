@@ -3,14 +3,13 @@
 They become temporary tables, not one statement: DuckDB plans a relation anew wherever a statement names it, and twenty doubts do.
 """
 
-from collections.abc import Collection, Iterator
-from datetime import date
+from collections.abc import Iterator
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, listed_sql
 from arcadia_dagster.stages.differences import differences_sql
-from arcadia_dagster.stages.doubts import Scope, doubts_sql
+from arcadia_dagster.stages.doubts import Scope
 from arcadia_dagster.stages.doubts.identity import UNSTATED
 from arcadia_dagster.stages.stated import (
     DISMISSES,
@@ -21,27 +20,21 @@ from arcadia_dagster.stages.stated import (
     STATED_TAX,
     STATED_TOTAL,
 )
-from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import ruled_sql
 
 
-def known_of_invoices(months: Collection[date], *, has_manifests: bool) -> Iterator[tuple[str, str]]:
+def known_of_invoices(scope: Scope) -> Iterator[tuple[str, str]]:
     """Each relation's name and its SELECT, in the order in which to make them.
 
     The last ones are `rounded`, one row an invoice with its totals; `differing`, what its difference from a stated total equals;
-    and `doubtful`, its doubts. `stages.doubts.Scope` says what the others are.
-
-    Args:
-        months: The months whose invoices are judged.
-        has_manifests: Whether any delivery has a manifest.
+    and `unstated`. `stages.doubts.Scope` says what the others are.
     """
-    months_ = month_list(months)
-    yield "line", _LINE.format(months=months_)
-    yield "part", _PART.format(months=months_)
+    yield "line", _LINE.format(months=scope.month_list)
+    yield "part", _PART.format(months=scope.month_list)
     yield "own", _OWN
     yield "stated", _STATED
     yield "raw", "FROM own JOIN stated USING (source, account_id, external_id, invoice_month)"
-    yield "listed", listed_sql() if has_manifests else NOTHING_LISTED
+    yield "listed", listed_sql() if scope.has_manifests else NOTHING_LISTED
     yield "ruled", ruled_sql("part")
     yield "release", _RELEASE
     yield "void", "FROM void_invoices"
@@ -53,7 +46,6 @@ def known_of_invoices(months: Collection[date], *, has_manifests: bool) -> Itera
     yield "rounded", _ROUNDED
     yield "differing", differences_sql("rounded")
     yield "unstated", UNSTATED
-    yield "doubtful", doubts_sql(Scope(months, has_manifests=has_manifests))
 
 
 _LINE = """

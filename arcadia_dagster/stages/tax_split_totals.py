@@ -8,6 +8,7 @@ import duckdb
 from arcadia_dagster.billing.readiness import Reason, reasons, reasons_sql
 from arcadia_dagster.landing.deliveries import has_manifests
 from arcadia_dagster.stages.allocations import build_allocations
+from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.known_of_invoices import known_of_invoices
 from arcadia_dagster.store.query import temporary_tables
@@ -33,8 +34,10 @@ def build_tax_split_totals(
         return wanted
     seen = versions(connection, schema.COST_LINES.name, wanted)
     with temporary_tables(connection) as make:
-        for name, query in known_of_invoices(wanted, has_manifests=has_manifests(connection)):
+        scope = Scope(wanted, has_manifests=has_manifests(connection))
+        for name, query in known_of_invoices(scope):
             make(name, query)
+        make("doubtful", doubts_sql(connection, scope))
         all_reasons = reasons(first_month=range_.first, last_month=range_.last)
         make("judged", _judged_sql(_that_hold_any(connection, all_reasons)))
         replace(

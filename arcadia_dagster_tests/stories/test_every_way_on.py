@@ -83,7 +83,8 @@ def all_reasons() -> Iterator[str]:
     for reason in reasons(first_month=date(2018, 1, 1), last_month=date(2026, 4, 1)):
         yield longest(reason.text)
     scope = Scope([date(2026, 4, 1)], has_manifests=True)
-    sentences = [text.rpartition("SELECT")[2] for text in doubts.doubts_sql(scope).split(" AS text")[:-1]]
+    queries = " ".join(doubt.sql for doubt in doubts.all_doubts(scope))
+    sentences = [text.rpartition("SELECT")[2] for text in queries.split(" AS text")[:-1]]
     yield from (longest(sentence) for sentence in sentences)
     yield from (longest(arm) for arm in STATED_PROBLEM.split("THEN")[1:])
 

@@ -4,18 +4,17 @@ A module for each kind of doubt. It says in SQL which invoices are in doubt and,
 Doubts from an invoice's own row (a total that differs, more tax than net) are in `billing.readiness`.
 """
 
+import duckdb
+
 from arcadia_dagster.stages.doubts import amounts, identity, manifests, parts, reading, rejected, repeats, tax
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
-__all__ = ["Doubt", "Scope", "doubts_sql"]
+__all__ = ["Doubt", "Scope", "all_doubts", "doubts_sql"]
 
 
-def doubts_sql(scope: Scope) -> str:
-    """SQL: `source`, `account_id`, `external_id` and `doubts`, the sentences in the order in which people should see them.
-
-    One row for each invoice that something makes doubtful. The SQL needs the relations that `Scope` names.
-    """
-    all_doubts = (
+def all_doubts(scope: Scope) -> tuple[Doubt, ...]:
+    """All kinds, in the order in which people should see them."""
+    return (
         *reading.doubts(scope),
         *tax.doubts(scope),
         *identity.doubts(scope),
@@ -25,9 +24,20 @@ def doubts_sql(scope: Scope) -> str:
         *parts.doubts(scope),
         *repeats.doubts(scope),
     )
+
+
+def doubts_sql(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
+    """SQL: `source`, `account_id`, `external_id` and `doubts`, the sentences in the order in which people should see them.
+
+    One row for each invoice that something makes doubtful. The connection must have the relations that `Scope` names.
+    """
+    every = all_doubts(scope)
+    needs = [doubt.needs or "SELECT 1" for doubt in every]
+    has_needs = connection.execute(f"SELECT {', '.join(f'EXISTS ({query})' for query in needs)}").fetchone() or ()
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
-        for rank, doubt in enumerate(all_doubts)
+        for rank, (doubt, is_possible) in enumerate(zip(every, has_needs, strict=True))
+        if is_possible
     )
     return f"""
       SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts

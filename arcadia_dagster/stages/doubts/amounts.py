@@ -6,13 +6,13 @@ resources that differ, other days, or that they are orders: purchases, or one ch
 """
 
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
-from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
 from arcadia_dagster.stages.doubts.identity import STATED_TOGETHER
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
-    return (Doubt(_same_amounts_sql(scope)),)
+    return (Doubt(_same_amounts_sql(scope), needs=SEVERAL_OF_A_MONTH),)
 
 
 _MOST_ALIKE = 16

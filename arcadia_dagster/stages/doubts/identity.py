@@ -7,7 +7,7 @@ one is the invoice, unless finance has the other already. Voided invoices are no
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
-from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
 
 _REPLACES_OTHER_LINES = f"""
       SELECT source, account_id, external_id,
@@ -184,11 +184,11 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_HAS_IDS),
         Doubt(_IN_ANOTHER_CURRENCY),
         Doubt(_PUSHED_OTHERWISE),
-        Doubt(_same_lines_sql(scope)),
-        Doubt(_same_charges_sql(scope)),
-        Doubt(_made_of_others_sql(scope)),
+        Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
+        Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
+        Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_DRAFT_BESIDE_INVOICE),
-        Doubt(_grown_sql(scope)),
+        Doubt(_grown_sql(scope), needs=SEVERAL_OF_A_MONTH),
     )
 
 

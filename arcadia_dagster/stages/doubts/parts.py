@@ -197,6 +197,12 @@ def amount_sql(total: str) -> str:
     return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
 
 
+_STATED_BEFORE = """SELECT 1 FROM document_invoices
+      SEMI JOIN part USING (source, account_id, external_id)
+      ANTI JOIN part AS now USING (source, account_id, external_id, document_sha256)"""
+"""SQL: what other documents than the present ones state of the invoices."""
+
+
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """A delivery that lacks what an earlier file charged for, or that nothing shows to be newer."""
-    return (Doubt(_part_or_replacement(scope)),)
+    return (Doubt(_part_or_replacement(scope), needs=_STATED_BEFORE),)

@@ -38,9 +38,16 @@ _LONGEST_GRAIN = 24 * 3600
 """The longest period of a series of charges, in seconds: exports are by the hour, by the day, or by the month."""
 
 
+_OF_SEVERAL_FILES = "SELECT 1 FROM part WHERE is_own GROUP BY source, account_id, external_id HAVING count(*) > 1"
+"""SQL: the invoices that several files state together."""
+
+_MOST_FILES = 16
+"""An amount that more files have is a usual price, and tells nothing."""
+
+
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
-    return (Doubt(_repeated_sql(scope)),)
+    return (Doubt(_repeated_sql(scope), needs=_OF_SEVERAL_FILES),)
 
 
 def _repeated_sql(scope: Scope) -> str:
@@ -154,8 +161,12 @@ _SAME_CHARGES_OTHERWISE = f"""cost AS MATERIALIZED (
         FROM cost WHERE seconds > 0 GROUP BY ALL
       ), amount AS MATERIALIZED (
         SELECT {_FILE}, amount, list(DISTINCT resource_id) AS resources, count(resource_id) < count(*) AS may_be_any,
-          list(DISTINCT (starts_at, ends_at)) AS times, count(*) OVER (PARTITION BY {_FILE}) AS amounts
-        FROM cost GROUP BY {_FILE}, amount
+          list(DISTINCT (starts_at, ends_at)) AS times, any_value(amounts) AS amounts
+        FROM cost JOIN (
+          SELECT {_FILE}, amount, count(*) OVER (PARTITION BY {_FILE}) AS amounts FROM (SELECT DISTINCT {_FILE}, amount FROM cost)
+          QUALIFY count(*) OVER (PARTITION BY source, account_id, external_id, amount) BETWEEN 2 AND {_MOST_FILES}
+        ) AS shared USING ({_FILE}, amount)
+        GROUP BY {_FILE}, amount
       ), pair AS MATERIALIZED (
         SELECT {_OWN_PAIR}, other.document_sha256 AS other_sha256
         FROM service AS own JOIN service AS other USING (source, account_id, external_id, service)
