@@ -208,8 +208,9 @@ OTHERS = {
     "monthly_statement": ("finance", "reports", "statement"),
 }
 ASSETS = (*MONTHLY, "documents", "cloud_resources")
-# The totals know the address of their month's page.
-NOT_CONTENT = {"tax_split_totals": ("statement", "finance", "reports")}
+PAGES = ("statement", "finance", "reports")
+# The UI links from these to the statement's server: their months' pages, and the documents that show an invoice.
+NOT_CONTENT = {"raw_invoices": PAGES, "tax_split_totals": PAGES}
 
 
 @pytest.mark.parametrize("asset", ASSETS)

@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
     *("defs/__init__.py", "defs/internals", "plain_file.py", "toml_file.py"),
-    *("billing", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
+    *("billing", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
 
 
