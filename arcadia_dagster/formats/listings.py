@@ -128,21 +128,24 @@ _KINDS = (
         "a list of Linode's invoices",
         None,
         frozenset({"label", "date", "total"}),
-        'it states totals and not what is charged for: put each into a file with its items, as {"kind": "linode_invoice", '
+        "it states totals and not what is charged for: fetch the invoices with `arcadia fetch linode`, or put each into a file "
+        'with its items, as {"kind": "linode_invoice", '
         '"invoice": {...}, "items": [...]} (docs/formats.md)',
     ),
     _Kind(
         "a list of OVHcloud's bills",
         None,
         frozenset({"billId", "priceWithTax"}),
-        'it states totals and not what is charged for: put each into a file with its details, as {"kind": "ovhcloud_bill", '
+        "it states totals and not what is charged for: fetch the bills with `arcadia fetch ovhcloud`, or put each into a file "
+        'with its details, as {"kind": "ovhcloud_bill", '
         '"bill": {...}, "details": [...]} (docs/formats.md)',
     ),
     _Kind(
         "a list of OVHcloud's refunds",
         None,
         frozenset({"refundId", "priceWithTax"}),
-        'it states totals and not what is refunded: put each into a file with its details, as {"kind": "ovhcloud_refund", '
+        "it states totals and not what is refunded: fetch the refunds with `arcadia fetch ovhcloud`, or put each into a file "
+        'with its details, as {"kind": "ovhcloud_refund", '
         '"refund": {...}, "details": [...]} (docs/formats.md)',
     ),
 )
@@ -152,7 +155,7 @@ class Listing:
     """The format itself: nothing of it is read."""
 
     name = "listing"
-    reading = 2
+    reading = 3
 
     def recognise(self, head: Head) -> Refusal | None:
         """Recognised by the known lists, and by an inventory's columns beside those of invoices."""

@@ -54,7 +54,7 @@ class ProviderSettings(Section):
         """
         missing = [self.variable(name) for name in self.needed if not self._has(name)]
         if missing:
-            raise ConfigurationFailure(f"{', '.join(missing)} must be set too")
+            raise ConfigurationFailure(f"{self.variable(self.needed[0])} is set: set {', '.join(missing)} too")
 
     def _has(self, name: str) -> bool:
         value = getattr(self, name)
