@@ -74,7 +74,9 @@ class AzureSettings(ProviderSettings):
         SecretStr(""), validation_alias="AZURE_CLIENT_SECRET", description="The secret of that application"
     )
     url: Url = Field(
-        "https://management.azure.com", validation_alias="ARCADIA_AZURE_URL", description="Where Azure's billing API is"
+        "https://management.azure.com",
+        validation_alias="ARCADIA_AZURE_URL",
+        description="Where Azure's billing API is, for which its token is",
     )
     authority: Url = Field(
         "https://login.microsoftonline.com",
@@ -249,7 +251,12 @@ class Azure(Provider[AzureSettings]):
             pace=pace,
         )
         token = _Token(
-            authority, settings.tenant, settings.client_id, secret, scope=f"{settings.url}/.default", secrets=secrets
+            authority,
+            settings.tenant,
+            settings.client_id,
+            secret,
+            scope=f"{settings.url.rstrip('/')}/.default",
+            secrets=secrets,
         )
         api = Api(
             title=self.title,
