@@ -37,11 +37,10 @@ from typing import Any, Final
 from arcadia_dagster.formats import cii, ubl
 from arcadia_dagster.formats.api_json import ApiLayout, list_in
 from arcadia_dagster.formats.einvoice_facts import EInvoice
-from arcadia_dagster.reading import unread
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableError
 from arcadia_dagster.reading.kept import Kept
-from arcadia_dagster.reading.pdf_attachments import attached_invoice, is_pdf
+from arcadia_dagster.reading.pdf_attachments import NoPdfInvoiceError, attached_invoice, is_pdf
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
 from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, read_xml, root_of
 
@@ -177,18 +176,17 @@ class EInvoices:
             return None
         try:
             if is_pdf(head.text):
-                attached = attached_invoice(head.path)
-                if attached is None:
-                    # The same words as for other PDFs are told of one that has nothing attached.
+                found = attached_invoice(head.path)
+                if found is None or not _is_einvoice(found[:_START].decode("latin-1").removeprefix(_MARK)):
+                    # It may show an invoice to people all the same: `evidence` says what it is.
                     return None
-                start = attached[:_START].decode("latin-1").removeprefix(_MARK)
-                if not _is_einvoice(start):
-                    return Refusal(f"what is attached to this PDF is not read: {unread.no_table(start)}", stands=True)
             elif not _is_einvoice(head.text):
                 return None
             invoice = read_einvoice(head.path)
             # Make the lines here already: a problem here can still reject the document with its reason.
             invoice.records()
+        except NoPdfInvoiceError:
+            return None
         except UnreadableError as error:
             return Refusal(str(error), stands=True)
         return _LAYOUT if invoice.has_lines else _STATED

@@ -8,14 +8,33 @@ until its invoice comes. The program reads nothing from a printed page or a pict
 name: it says itself which invoice it is.
 """
 
+from pathlib import Path
+
 from arcadia_dagster.reading import unread
 from arcadia_dagster.reading.format import Head, NameFacts, Refusal
-from arcadia_dagster.reading.pdf_attachments import is_pdf
+from arcadia_dagster.reading.pdf_attachments import NoPdfInvoiceError, attached_invoice, is_pdf
+
+_START = 64 << 10
+_MARK = "\xef\xbb\xbf"
+"""The byte order mark of UTF-8, read as Latin-1."""
 
 _OF_NOTHING = (
     "; it is evidence of nothing yet: if it shows an invoice, give it the name of that invoice's file and put it beside that, or "
     "put the invoice's number into its name, and drop it again"
 )
+
+
+def _what(start: str, path: Path) -> str:
+    """What it is that is not read, in words; of a PDF that has a password or is damaged, what to do as well."""
+    if is_pdf(start):
+        try:
+            found = attached_invoice(path)
+        except NoPdfInvoiceError as error:
+            return str(error)
+        if found is not None:
+            inside = found[:_START].decode("latin-1").removeprefix(_MARK)
+            return f"what is attached to this PDF is not read: {unread.no_table(inside)}"
+    return f"{unread.no_table(start)}"
 
 
 class Evidence:
@@ -28,7 +47,7 @@ class Evidence:
         """Known by the beginning of PDF and XML, once no other format has taken it."""
         if head.path is None or not (is_pdf(head.text) or unread.is_other_xml(head.text)):
             return None
-        return Refusal(f"{unread.no_table(head.text)}{_OF_NOTHING}")
+        return Refusal(f"{_what(head.text, head.path)}{_OF_NOTHING}")
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:  # noqa: ARG002 - the interface's
         """Its name is compared with those of invoices once they are known, see `landing.evidence`."""

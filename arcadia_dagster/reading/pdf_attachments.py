@@ -35,6 +35,10 @@ _SHOWN = 200
 _PDF = re.compile(r"\s{0,1000}%PDF-")
 
 
+class NoPdfInvoiceError(UnreadableError):
+    """Nothing can be read of a PDF: nobody knows whether an electronic invoice is attached to it. People may still read it."""
+
+
 def is_pdf(start: str) -> bool:
     """Whether content that begins so is a PDF."""
     return _PDF.match(start) is not None
@@ -54,7 +58,7 @@ def _attached(path: Path) -> bytes | None:
     with open_content(path) as file:
         content = file.read(MAX_PDF_BYTES + 1)
     if len(content) > MAX_PDF_BYTES:
-        raise UnreadableError(f"it is a PDF of more than {MAX_PDF_BYTES} bytes, which is the limit")
+        raise NoPdfInvoiceError(f"it is a PDF of more than {MAX_PDF_BYTES} bytes, which is the limit")
     if not any(word in content for word in _MAY_HAVE_MORE):
         return None
     try:
@@ -67,14 +71,14 @@ def _attached(path: Path) -> bytes | None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise UnreadableError(_TOO_MUCH) from error
+        raise NoPdfInvoiceError(_TOO_MUCH) from error
     match done.returncode:
         case pdf_child.FOUND:
             return done.stdout
         case pdf_child.NOTHING:
             return None
         case pdf_child.PASSWORD:
-            raise UnreadableError(
+            raise NoPdfInvoiceError(
                 "it is a PDF with a password: take the password off, and drop that; or drop the invoice's XML by itself"
             )
         case pdf_child.SEVERAL:
@@ -83,7 +87,7 @@ def _attached(path: Path) -> bytes | None:
                 "attachments, and drop that"
             )
         case pdf_child.BROKEN:
-            raise UnreadableError(
+            raise NoPdfInvoiceError(
                 "it is a PDF that is damaged or not whole: download it again; or drop the invoice's XML by itself"
             )
         case 1:
@@ -93,7 +97,7 @@ def _attached(path: Path) -> bytes | None:
                 f"PDFs cannot be read ({last}): install what pyproject.toml names, with pip install -e ."
             )
         case _:
-            raise UnreadableError(_TOO_MUCH)
+            raise NoPdfInvoiceError(_TOO_MUCH)
 
 
 _TOO_MUCH = (

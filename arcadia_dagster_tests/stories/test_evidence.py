@@ -262,3 +262,31 @@ def test_explain_says_how_to_open_it_and_a_command_writes_it_out(
     archived.write_bytes(b"%PDF-1.4 other")
     assert "restore it from a backup" in arcadia("documents", "get", sha256, "--to", "x.pdf", code=1).stderr
     assert not (tmp_path / "x.pdf").exists()
+
+
+ZUGFERD_1 = b'<rsm:CrossIndustryDocument xmlns:rsm="urn:ferd:CrossIndustryDocument:invoice:1p0"/>'
+
+
+@case("137")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (pdf({"factur-x.xml": cii(Facts())}, password="geheim"), "it is a PDF with a password: take the password off"),
+        (pdf({"factur-x.xml": cii(Facts())})[:-400], "it is a PDF that is damaged or not whole"),
+        (pdf({"ZUGFeRD-invoice.xml": ZUGFERD_1}), "what is attached to this PDF is not read"),
+    ],
+    ids=["password", "damaged", "ZUGFeRD 1"],
+)
+@pytest.mark.parametrize("name", ["april.pdf", "Rechnung INV-40015.pdf"])
+def test_a_pdf_that_nothing_is_read_from_is_evidence_beside_its_invoice_and_refused_alone(
+    project: Project, name: str, content: bytes, words: str
+) -> None:
+    project.drop(name, content)
+    project.build()
+    assert words in rejected(project)[name]
+    assert "it is evidence of nothing yet" in rejected(project)[name]
+    project.drop("april.csv", lines())
+    project.build()
+    assert evidence(project) == {name: "aws/111/INV-40015"}
+    assert rejected(project) == {}
+    assert project.invoice("INV-40015")["status"] == "ready"
