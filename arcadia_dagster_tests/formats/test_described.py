@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from arcadia_dagster.formats.described import Descriptions
 from arcadia_dagster.formats.description import DescriptionError, read_description
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.described import GOOD, HEADER, HETZNER, SERVER, VAT, as_csv, described
 from arcadia_dagster_tests.kit.documents import Desk, Stated
 from arcadia_dagster_tests.kit.properties import quickly
@@ -386,7 +385,6 @@ NO_TAXES = [
 ]
 
 
-@case("150")
 @pytest.mark.parametrize("by", ["Produkt", "Text"])
 @pytest.mark.parametrize("none", [False, True], ids=["", "not due"])
 def test_a_line_with_the_name_of_a_tax_that_counts_as_none_is_in_doubt_with_the_line_that_makes_it_tax(

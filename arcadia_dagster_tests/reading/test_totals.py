@@ -422,7 +422,9 @@ def test_a_sum_of_others_is_in_doubt_whatever_it_is_called_in_a_table_of_words_a
     counter: Desk, rows: tuple[tuple[str, str], ...], in_doubt: set[str]
 ) -> None:
     found = doubts(counter, table(*rows))
-    assert {doubt.split("'")[1] for doubt in found} == in_doubt
+    # What has a tax's name and counts as none is another doubt.
+    sums = [doubt for doubt in found if "reads like a tax" not in doubt]
+    assert {doubt.split("'")[1] for doubt in sums} == in_doubt
 
 
 @pytest.mark.parametrize("tail", [("Endstand",), ("Basis", "Steuer", "Ende"), ("Netto", "USt.", "Brutto")])

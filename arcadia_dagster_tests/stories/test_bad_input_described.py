@@ -1,6 +1,7 @@
 """Odd and bad documents of described formats: what the cases of the list mean where a person says what the columns are."""
 
 import gzip
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -294,3 +295,19 @@ def test_a_category_that_is_not_described_holds_its_invoice_and_a_blank_id_is_an
         "T-6.csv: line 5, column Kind: 'Promotion'; expected a value that [category] has; it counts as Usage"
     )
     assert described.document("blank.csv")["reason"] == "line 2, column Invoice: blank; expected the invoice's id"
+
+
+@case("150")
+def test_a_line_with_the_name_of_a_tax_that_counts_as_none_is_held_until_its_description_says_tax(
+    project: Project,
+) -> None:
+    without = GOOD[: GOOD.index("[tax]")]
+    project.describe(one=f'{without}[tax]\ncolumn = "Produkt"\nvalues = ["GST of ours"]\n')
+    project.drop("R-1.csv", as_csv(SERVER, ("USt 19 %", "", "", "", "", "", "234,57")))
+    project.build()
+    [reason] = project.invoice("R-1")["hold_reasons"]
+    assert "'USt 19 %' reads like a tax and is counted as none" in reason
+    [line] = re.findall(r"tax = \{.*?\] \}", reason)
+    project.describe(one=f"{line}\n{without}")
+    project.build()
+    assert in_finance(project) == {"R-1": (146_913, 123_456, 23_457, 2)}
