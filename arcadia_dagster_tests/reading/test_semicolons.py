@@ -36,7 +36,7 @@ def reading(text: str, decimal: str, group: str) -> Decimal | None:
     st.text(st.sampled_from("0123456789.,"), min_size=1, max_size=9)
     | st.from_regex(r"[0-9]{1,4}([.,][0-9]{2,4}){0,3}", fullmatch=True)
 )
-@quickly(2_000)
+@quickly(800)
 def test_a_number_proves_a_mark_exactly_where_it_is_none_with_the_other(text: str) -> None:
     comma, point = reading(text, ",", "."), reading(text, ".", ",")
     if comma is not None and point is not None:
