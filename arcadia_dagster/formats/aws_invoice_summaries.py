@@ -9,6 +9,7 @@
 It states each invoice and credit memo as AWS issued it, in its base currency. This is also the currency of cost and
 usage reports, and the program compares their lines with it. It also keeps the amount that is paid in another currency,
 and the rate. It does not read the amounts in the currency of the tax authority, because they repeat the same amounts.
+An invoice whose net and tax do not come to its total is held.
 It leaves out a payment receipt, which is not an invoice. A tax invoice names its commercial invoice and counts as a
 statement of it. An invoice that the tax authority knows as cancelled is voided. Times are ISO 8601, as the command line
 prints them, or seconds since 1970, as the API answers.
@@ -40,7 +41,7 @@ class AwsInvoiceSummaries:
     """The format itself."""
 
     name = "aws_invoice_summaries"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "_Summaries | None":
         """Known by the member that is the list."""
@@ -74,6 +75,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
     start = _first_day(period)
     commercial = invoice.text("CommercialInvoiceId")
     other = paid.text("CurrencyCode")
+    named_tax = _signed(taxes.amount("TotalAmount"), sign)
     is_paid_otherwise = other is not None and other != currency
     return InvoiceStatement(
         source=_SOURCE,
@@ -85,7 +87,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
         status="voided" if invoice.text("TaxAuthorityStatus") == _CANCELLED else "issued",
         gross=gross,
         net=net,
-        tax=_signed(taxes.amount("TotalAmount"), sign) if net is None else gross - net,
+        tax=named_tax if named_tax is not None or net is None else gross - net,
         taxes=tuple(
             StatedTax(
                 category=None,

@@ -8,8 +8,10 @@ Azure's exports have no tax, and this document has it: the two together make a w
 the amount due when the invoice was issued. The subtotal, before tax, is the charges and refunds less what Azure credits
 (`freeAzureCreditApplied`) and a prepayment (`azurePrepaymentApplied`) have paid. The program keeps these two amounts,
 because an export's lines do not have them. It does not read `amountDue`, the amount still open today. Invoices of the
-Online Services Program have no `totalAmount`: their amount is `billedAmount`, and their tax is not known. The account
-is the billing profile, else the billing account. An invoice whose status is `Void` is voided, and names the invoice
+Online Services Program have no `totalAmount`: their amount is `billedAmount`, and their tax is not known. An
+invoice whose subtotal and tax do not come to its total is held, and a document with amounts of several currencies is
+rejected. The account is the billing profile, else the billing account. An
+invoice whose status is `Void` is voided, and names the invoice
 that replaces it (`billedDocumentId`, or `rebillDetails`). A credit note counts below 0 whatever its sign, and names the
 invoice that it is about (`creditForDocumentId`). The period's end is inclusive.
 Source: the public API descriptions of Azure Billing, versions 2020-05-01 and 2024-04-01 (Invoices), which say what each
@@ -35,6 +37,10 @@ Word = TypeVar("Word")
 _SOURCE = "azure"
 _TYPE = re.compile(r"microsoft\.billing/.*invoices", re.IGNORECASE)
 _KNOWN_BY = "invoicePeriodStartDate"
+_TELLING = ("totalAmount", "billedAmount", "amountDue")
+"""The amounts whose currency is that of the invoice, the first of them that names one."""
+
+_AMOUNTS = (*_TELLING, "subTotal", "taxAmount", "azurePrepaymentApplied", "freeAzureCreditApplied")
 _KINDS: dict[str, Kind] = {"Invoice": "invoice", "CreditNote": "credit_note", "Other": "invoice"}
 _STATES: dict[str, Status] = {
     **dict.fromkeys(("Due", "OverDue", "Locked", "Other"), "issued"),
@@ -50,7 +56,7 @@ class AzureInvoices:
     """The format itself."""
 
     name = "azure_invoices"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "_Invoices | None":
         """Known by invoices of the type that Azure gives them, or with the beginning of their period, and nothing else."""
@@ -102,13 +108,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
     )
     gross = billed if total is None else total
     status = _meaning(invoice, "status", _STATES, "issued")
-    currencies = [
-        code
-        for name in ("totalAmount", "billedAmount", "amountDue")
-        if (code := invoice.object(name).text("currency")) is not None
-    ]
-    if not currencies:
-        raise UnreadableError(f"{invoice.place}: totalAmount, currency: missing; expected an ISO 4217 code")
+    currency = _currency(invoice)
     credits_ = [
         amount
         for name in ("azurePrepaymentApplied", "freeAzureCreditApplied")
@@ -118,7 +118,7 @@ def _statement(invoice: Node) -> InvoiceStatement:
         source=_SOURCE,
         account_id=invoice.text("billingProfileId") or _account(invoice.text("id")),
         external_id=invoice.needed_text("name"),
-        currency=currencies[0],
+        currency=currency,
         kind=kind,
         status=status,
         gross=gross,
@@ -133,6 +133,25 @@ def _statement(invoice: Node) -> InvoiceStatement:
         refers_to=invoice.text("creditForDocumentId") if kind == "credit_note" else None,
         replaced_by=_replaced_by(invoice) if status == "voided" else None,
     )
+
+
+def _currency(invoice: Node) -> str:
+    """The one currency of the amounts that are read.
+
+    Raises:
+        UnreadableError: They name none, or several.
+    """
+    named = {name: code for name in _AMOUNTS if (code := invoice.object(name).text("currency")) is not None}
+    if not named.keys() & set(_TELLING):
+        raise UnreadableError(f"{invoice.place}: totalAmount, currency: missing; expected an ISO 4217 code")
+    currency = next(named[name] for name in _TELLING if name in named)
+    for name, code in named.items():
+        if code != currency and invoice.object(name).amount("value"):
+            raise UnreadableError(
+                f"{invoice.place}: {name}, currency: {code}; expected {currency}, as its other amounts have: get the invoice "
+                "from Azure again, and drop it in the place of this one"
+            )
+    return currency
 
 
 def _meaning(invoice: Node, name: str, meanings: Mapping[str, Word], missing: Word) -> Word:

@@ -24,7 +24,18 @@ A credit note counts with the opposite sign of what it states: the root `CreditN
 standard its amount is owed. A corrected invoice (384) counts as it states. It is held if its amount is owed: it
 replaces an earlier invoice, which a person must void. A proforma invoice (325) is shown and never pushed. An invoice
 without lines (Factur-X MINIMUM and BASIC WL) only states totals. The document is held if its sums (BT-106 to BT-115)
-differ from its parts, even by a minor unit.
+differ from its parts, even by a minor unit. It is also held if tax is stated in a category that has none (Z, E, AE, K, G,
+O), if tax is not its rate of the taxable amount, or if the taxable amounts do not come to the total without tax; the last
+two tolerate a difference below 1, as the official rules do.
+
+What the program checks of a file: that it is XML with the elements that it needs, that amounts and days are written as the
+standard says, and the sums and taxes above. It does not run the official schemas (XSD) and rules (schematron) over the
+files that it reads: a file that breaks only these, such as one without a buyer's address, is read. The schematrons need a
+processor of XSLT 2, a package of 39 MB. If you must refuse invoices that are not valid, for
+instance before you deduct input tax, run a validator such as KoSIT's before the inbox. The project's own test files are
+valid by the official XSDs of UBL 2.1 and Factur-X, which a test checks. The program also does not know who you are: an
+invoice that names another buyer is read like all others. Finance gets the buyer's tax id (`buyer_tax_id`) and can compare
+it; `arcadia void` takes such an invoice out.
 
 XML with a document type (`<!DOCTYPE`) is not read, nor are more than 64 MB, 500,000 elements, or elements 64 deep. A PDF is read
 by a process of its own with 20 seconds and 1 GB; only what is attached to it is read, never what is printed on it.
@@ -168,7 +179,7 @@ class EInvoices:
     """The format itself."""
 
     name = "einvoice"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "_Layout | _Stated | Refusal | None":
         """Known by the root of XML and its namespace, and by such XML in a PDF."""

@@ -80,6 +80,12 @@ CATEGORIES = {
 }
 """The categories of tax (BT-118, UNCL 5305), in words."""
 
+_UNTAXED = frozenset({"Z", "E", "AE", "K", "G", "O"})
+"""The categories whose tax is 0 (BR-Z-9, BR-E-9, BR-AE-9, BR-IC-9, BR-G-9, BR-O-9)."""
+
+_TOLERATED = 1
+"""What tax and taxable amounts may differ by, and less: tax may be rounded line by line. The official rules tolerate as much."""
+
 _UNITS = {
     "HUR": "Hours",
     "DAY": "Days",
@@ -350,6 +356,7 @@ class EInvoice:
             if not is_paid_otherwise or self.payment_amount is None
             else self.signed(self.payment_amount),
             payment_rate=self.payment_rate if is_paid_otherwise else None,
+            doubts=tuple(self.doubts()),
         )
 
     def records(self) -> list[dict[str, str | None]]:
@@ -396,6 +403,36 @@ class EInvoice:
                 "if both are owed in full"
             )
         yield from self._sums_that_differ()
+        yield from self._taxes_that_differ()
+
+    def _taxes_that_differ(self) -> Iterator[str]:
+        """The taxes that are not what their category, rate and taxable amount say (BR-CO-17, BR-AE-9 and its like, BR-S-8)."""
+        for tax in self.taxes:
+            said = f"{_plain(tax.amount)} {self.currency} of {tax.scheme}"
+            if tax.category in _UNTAXED and tax.amount:
+                yield (
+                    f"it states {said} in the category {tax.category}, {CATEGORIES[tax.category]}, which has none: ask its "
+                    "sender for a right one"
+                )
+            elif tax.rate is not None and tax.taxable is not None:
+                taxable, rate = tax.taxable, tax.rate
+                with localcontext(prec=_PRECISION):
+                    due = taxable * rate / 100
+                    differs = abs(due - tax.amount) >= _TOLERATED
+                if differs:
+                    yield (
+                        f"it states {said} at {_plain(rate)} % on {_plain(taxable)} {self.currency}, which comes to "
+                        f"{_plain(due.normalize())}: ask its sender for a right one"
+                    )
+        net = _sum((self.totals.gross, -self.tax))
+        taxable_amounts = tuple(tax.taxable for tax in self.taxes if tax.taxable is not None)
+        # Several kinds of tax may be on one amount.
+        is_of_one_kind = len({tax.scheme for tax in self.taxes}) == 1 and len(taxable_amounts) == len(self.taxes)
+        if is_of_one_kind and abs(_sum((*taxable_amounts, -net))) >= _TOLERATED:
+            yield (
+                f"its taxable amounts (BT-116) come to {_plain(_sum(taxable_amounts))} {self.currency}, and its total without "
+                f"tax to {_plain(net)}: ask its sender for a right one"
+            )
 
     def _sums_that_differ(self) -> Iterator[str]:
         """The sums that differ from their parts, except total and tax, which the stages compare."""

@@ -11,13 +11,14 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from arcadia_dagster.billing import likeness, tax
+from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.periods import line_month_sql
 from arcadia_dagster.formats.cost_table import CostTableLayout
 from arcadia_dagster.formats.described import DescribedFormat
@@ -45,6 +46,7 @@ from arcadia_dagster.reading.text import HEAD_BYTES, TextFacts, newline_of, text
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.store.threads import use_threads_for
 
+_PRECISION = 60
 _REJECTS_KEPT = 100
 _DOUBTS_KEPT = 3
 """How many different doubts about the lines of one invoice are kept."""
@@ -463,7 +465,22 @@ def _as_stated(ordinal: int, stated: InvoiceStatement) -> StatedInvoice:
         withdrawn="voided" if stated.status == "voided" else None,
         states_tax=bool(stated.tax),
         is_statement=True,
+        doubts=(*stated.doubts, *_parts_that_differ(stated)),
     )
+
+
+def _parts_that_differ(stated: InvoiceStatement) -> Iterator[str]:
+    """What a statement says of net and tax, if the two do not come to its gross amount: nobody knows which one is right."""
+    gross, net, tax = stated.gross, stated.net, stated.tax
+    if gross is None or net is None or tax is None or stated.currency not in EXPONENTS:
+        return
+    with localcontext(prec=_PRECISION):
+        parts = net + tax
+    if to_minor(parts, stated.currency) != to_minor(gross, stated.currency):
+        yield (
+            f"it states {net:f} {stated.currency} before tax and {tax:f} of tax, which come to {parts:f}, and {gross:f} as the "
+            "total: get it from its issuer again, and put it in the place of this one"
+        )
 
 
 def _staged_lines_sql(group: _Group, paths: Sequence[Path], compression: str) -> str:

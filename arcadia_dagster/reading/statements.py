@@ -69,6 +69,7 @@ class InvoiceStatement:
         payment_currency: ISO 4217 code of what is paid, where it is another currency.
         payment_amount: What is paid in that currency.
         payment_rate: Units of the payment currency for one of the currency.
+        doubts: What holds the invoice until a person releases it, beside what differs from its lines: each a sentence.
     """
 
     source: str
@@ -99,6 +100,7 @@ class InvoiceStatement:
     payment_currency: str | None = None
     payment_amount: Decimal | None = None
     payment_rate: Decimal | None = None
+    doubts: tuple[str, ...] = field(default=())
 
 
 class Statements(ABC):

@@ -132,7 +132,8 @@ class Element:
             UnreadableError: It is none, or one with more digits than are read.
         """
         text = self.text
-        if text is None or _DECIMAL.fullmatch(text) is None:
+        # With elements within, the text around them is no number: `6<x>1</x>0` is not 60.
+        if text is None or self.children or _DECIMAL.fullmatch(text) is None:
             self._wrong_at(
                 self, "an amount such as 1234.56, with at most 20 digits before the decimal point and 18 after it"
             )

@@ -101,6 +101,17 @@ def test_an_account_without_a_total_states_what_was_billed_and_no_tax(large_desk
     assert found.account_id == "/providers/Microsoft.Billing/billingAccounts/1:2_2019-05-31"
 
 
+@pytest.mark.parametrize("name", ["subTotal", "taxAmount", "azurePrepaymentApplied"])
+def test_amounts_of_two_currencies_are_rejected_with_what_to_do(large_desk: Desk, name: str) -> None:
+    [found] = large_desk.read(json.dumps(azure_invoice() | {name: {"currency": "EUR", "value": 1.9}}))
+    assert found.reason == (
+        f"the document: {name}, currency: EUR; expected USD, as its other amounts have: get the invoice from Azure again, "
+        "and drop it in the place of this one"
+    )
+    nothing = json.dumps(azure_invoice(azurePrepaymentApplied={"currency": "EUR", "value": 0}))
+    assert only(large_desk, nothing.encode()).currency == "USD"
+
+
 def test_days_as_the_description_of_the_api_has_them_are_read_too(large_desk: Desk) -> None:
     days = {"invoicePeriodStartDate": "04-01-2026", "invoicePeriodEndDate": "04-30-2026"}
     found = only(large_desk, azure_invoice("G6") | days)

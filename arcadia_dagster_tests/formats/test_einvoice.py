@@ -237,6 +237,47 @@ def test_a_sum_that_is_not_that_of_its_parts_is_doubted(
     assert list(right.doubts()) == []
 
 
+AE, S = Tax("0.00", "60.00", "0", "AE"), Tax("7.60", "40.00")
+TAXES_IN_DOUBT = {
+    "of reverse charge": (Tax("19.00", "100.00", "0", "AE"), "in the category AE, reverse charge, which has none"),
+    "exempt": (Tax("0.01", "100.00", "0", "E"), "0.01 EUR of VAT in the category E, exempt, which has none"),
+    "of another rate": (Tax("19.00", "100.00", "7"), "19.00 EUR of VAT at 7 % on 100.00 EUR, which comes to 7"),
+    "on another amount": (Tax("17.10", "90.00"), "come to 90.00 EUR, and its total without tax to 100.00"),
+    "of a category that is left out": (S, "come to 40.00 EUR, and its total without tax to 100.00"),
+}
+TAXES_IN_ORDER = {
+    "several categories": (AE, S),
+    "rounded line by line": (Tax("19.03", "100.00"),),
+    "of two kinds on one amount": (Tax("5.00", "100.00", "5"), Tax("9.98", "100.00", "9.975", scheme="LOC")),
+    "none": (),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", TAXES_IN_DOUBT)
+def test_tax_that_is_not_that_of_its_category_rate_and_amount_is_doubted(
+    facts_of: Callable[[bytes], EInvoice], kind: str, syntax: str
+) -> None:
+    tax, words = TAXES_IN_DOUBT[kind]
+    [doubt] = facts_of(SYNTAXES[syntax](Facts(taxes=(tax,)))).doubts()
+    assert words in doubt
+    assert doubt.endswith("ask its sender for a right one")
+
+
+@BOTH
+@pytest.mark.parametrize("kind", TAXES_IN_ORDER)
+def test_tax_that_its_category_rate_and_amount_say_is_not_doubted(
+    facts_of: Callable[[bytes], EInvoice], kind: str, syntax: str
+) -> None:
+    assert list(facts_of(SYNTAXES[syntax](Facts(taxes=TAXES_IN_ORDER[kind]))).doubts()) == []
+
+
+@BOTH
+def test_an_amount_with_an_element_within_is_no_amount(facts_of: Callable[[bytes], EInvoice], syntax: str) -> None:
+    with pytest.raises(UnreadableError, match="expected an amount"):
+        facts_of(SYNTAXES[syntax]().replace(b">60.00<", b">6<x>1</x>0.00<"))
+
+
 @BOTH
 def test_what_is_paid_already_or_rounded_in_payment_is_no_part_of_the_total(
     facts_of: Callable[[bytes], EInvoice], syntax: str

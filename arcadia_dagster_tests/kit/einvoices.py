@@ -46,6 +46,8 @@ class Tax:
     rate: str = "19"
     category: str = "S"
     reason: str | None = None
+    scheme: str | None = None
+    """The kind of tax, where it is not that of the invoice."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def ubl(facts: Facts = Facts(), *, declaration: str = '<?xml version="1.0" encod
             text("cbc:ID", tax.category),
             text("cbc:Percent", tax.rate),
             text("cbc:TaxExemptionReason", reason),
-            element("cac:TaxScheme", text("cbc:ID", facts.scheme)),
+            element("cac:TaxScheme", text("cbc:ID", tax.scheme or facts.scheme)),
         )
 
     period = element("cac:InvoicePeriod", text("cbc:StartDate", facts.start), text("cbc:EndDate", facts.end))
@@ -259,7 +261,7 @@ def cii(facts: Facts = Facts(), *, declaration: str = '<?xml version="1.0" encod
     def tax_of(name: str, tax: Tax) -> str:
         return element(
             name,
-            text("ram:TypeCode", facts.scheme),
+            text("ram:TypeCode", tax.scheme or facts.scheme),
             text("ram:CategoryCode", tax.category),
             text("ram:RateApplicablePercent", tax.rate),
         )
@@ -290,7 +292,7 @@ def cii(facts: Facts = Facts(), *, declaration: str = '<?xml version="1.0" encod
         element(
             "ram:ApplicableTradeTax",
             text("ram:CalculatedAmount", tax.amount),
-            text("ram:TypeCode", facts.scheme),
+            text("ram:TypeCode", tax.scheme or facts.scheme),
             text("ram:ExemptionReason", tax.reason),
             text("ram:BasisAmount", tax.taxable),
             text("ram:CategoryCode", tax.category),

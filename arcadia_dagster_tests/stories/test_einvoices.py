@@ -171,6 +171,34 @@ def test_a_credit_note_counts_below_nothing_in_any_syntax(project: Project, synt
     assert finance(project)["K-1"] == (700, 700, 0, "EUR")
 
 
+@case("153")
+@BOTH
+def test_tax_that_its_category_or_rate_does_not_bear_is_held_until_somebody_releases_it(
+    project: Project, syntax: str
+) -> None:
+    taxed = Tax("19.00", "100.00", "19", "AE", "Reverse charge")
+    project.drop("reverse.xml", SYNTAXES[syntax](Facts(number="A-1", seller="A GmbH", taxes=(taxed,))))
+    project.drop(
+        "rate.xml", SYNTAXES[syntax](Facts(number="B-1", seller="B GmbH", taxes=(Tax("19.00", "100.00", "7"),)))
+    )
+    part = Facts(number="C-1", seller="C GmbH", taxes=(Tax("7.60", "40.00"),))
+    project.drop("part.xml", SYNTAXES[syntax](part))
+    project.run()
+    assert finance(project) == {}
+    held = {number: " ".join(project.invoice(number)["hold_reasons"]) for number in ("A-1", "B-1", "C-1")}
+    assert (
+        "reverse.xml: it states 19.00 EUR of VAT in the category AE, reverse charge, which has none: ask" in held["A-1"]
+    )
+    assert "rate.xml: it states 19.00 EUR of VAT at 7 % on 100.00 EUR, which comes to 7: ask its sender" in held["B-1"]
+    assert (
+        "part.xml: its taxable amounts (BT-116) come to 40.00 EUR, and its total without tax to 100.00" in held["C-1"]
+    )
+    project.settle("release", "C-1")
+    project.drop("reverse.xml", SYNTAXES[syntax](Facts(number="A-1", seller="A GmbH", taxes=(REVERSE,))))
+    project.run()
+    assert finance(project) == {"A-1": (10000, 10000, 0, "EUR"), "C-1": (10760, 10000, 760, "EUR")}
+
+
 REJECTED = {
     "laughs.xml": (
         ubl(declaration='<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),

@@ -10,6 +10,7 @@ import pytest
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.api_documents import scaleway, scaleway_invoice, written
 from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.einvoices import Facts, Tax, cii
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.stated import (
@@ -22,6 +23,15 @@ from arcadia_dagster_tests.kit.stated import (
     details_parquet,
 )
 
+OF_LINES: dict[str, Any] = {
+    "number": "INV-1",
+    "seller": "Amazon Web Services, Inc.",
+    "buyer_number": "111",
+    "currency": "USD",
+    "start": "2026-04-01",
+    "end": "2026-04-30",
+    "lines": (),
+}
 AZURE = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft", "InvoiceId": "G000000001"}
 
 
@@ -124,6 +134,47 @@ def test_lines_of_a_voided_invoice_are_held_and_what_takes_its_place_is_named(pr
         "invoices.json says that its issuer has taken it back, and G9 takes its place: arcadia void"
     )
     assert in_finance(project) == {}
+
+
+def _breakdown(tax_amount: str) -> dict[str, Any]:
+    whole = aws.comes_to("6.60", "6.00")["BaseCurrencyAmount"]
+    return {"BaseCurrencyAmount": {**whole, "AmountBreakdown": {"Taxes": {"TotalAmount": tax_amount}}}}
+
+
+def _of_azure(net: float) -> bytes:
+    return json.dumps([azure_invoice(gross=6.6, tax=0.6, subTotal={"currency": "USD", "value": net})]).encode()
+
+
+def _totals_of(net: str) -> bytes:
+    totals = (("net", net), ("gross", "6.60"), ("due", "6.60"))
+    return cii(Facts(**OF_LINES, taxes=(Tax("0.60", net, "10"),), totals=totals))
+
+
+CONTRADICTIONS = {
+    "AWS": ("INV-1", {}, aws.summaries(_breakdown("0.50")), aws.summaries(_breakdown("0.60"))),
+    "Azure": ("G000000001", AZURE, _of_azure(5.5), _of_azure(6.0)),
+    "an electronic invoice without lines": (
+        "INV-1",
+        {},
+        _totals_of("5.00"),
+        _totals_of("6.00"),
+    ),
+}
+
+
+@case("154")
+@pytest.mark.parametrize("issuer", CONTRADICTIONS)
+def test_a_statement_whose_net_and_tax_are_not_its_total_holds_the_invoice(project: Project, issuer: str) -> None:
+    external_id, of, wrong, right = CONTRADICTIONS[issuer]
+    project.drop("lines.csv", as_csv(charge(**of), tax(**of)))
+    project.drop("stated", wrong)
+    project.build()
+    assert "which come to" in reasons(project, external_id)
+    assert "get it from its issuer again, and put it in the place of this one" in reasons(project, external_id)
+    assert in_finance(project) == {}
+    project.drop("stated", right)
+    project.build()
+    assert in_finance(project) == {external_id: (600, 60)}
 
 
 @case("132")
