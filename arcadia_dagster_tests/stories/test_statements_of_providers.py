@@ -1,8 +1,12 @@
 """What each provider states of its invoices meets the lines of its exports: where they agree, and where they part."""
 
 import json
+import shlex
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +16,9 @@ from arcadia_dagster_tests.kit.api_documents import scaleway, scaleway_invoice, 
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import Facts, Tax, cii
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
-from arcadia_dagster_tests.kit.project import Project
+from arcadia_dagster_tests.kit.pasted import commands_in, paste
+from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.kit.stated import (
     azure_invoice,
     cost_row,
@@ -175,6 +181,45 @@ def test_a_statement_whose_net_and_tax_are_not_its_total_holds_the_invoice(proje
     project.drop("stated", right)
     project.build()
     assert in_finance(project) == {external_id: (600, 60)}
+
+
+@case("132")
+def test_what_its_provider_voids_after_it_is_in_finance_is_told_until_its_commands_are_pasted(
+    project: Project, arcadia: Shell, tmp_path: Path
+) -> None:
+    assert project.sandbox is not None
+    at = {
+        "ARCADIA_HOME": str(project.home),
+        "SKYAI_FINANCE_URL": project.sandbox.url,
+        "SKYAI_FINANCE_SECRET": SECRET,
+        "SKYAI_FINANCE_LIST_PATH": "/api/v1/invoices",
+    }
+
+    def told() -> list[dict[str, Any]]:
+        shown = json.loads(arcadia("status", "--json", environ=at).stdout)["findings"]
+        return [one for one in shown if one["kind"] in {"nothing_held", "finance_has_nothing_else"}]
+
+    project.drop("lines.csv", as_csv(charge(), tax()))
+    project.drop("detail.csv", details_csv(detail(), detail_of_tax()))
+    project.build()
+    assert (in_finance(project), told()) == ({"INV-1": (600, 60)}, [])
+    gone = {"InvoiceIssueStatus": "Voided"}
+    project.drop("detail.csv", details_csv(detail(**gone), detail_of_tax(**gone)))
+    project.build()
+    [held] = told()
+    [void] = commands_in(held["what"])[:1]
+    assert "detail.csv says that its issuer has taken it back: arcadia void aws/111/INV-1" in held["what"]
+    paste(arcadia, project, void)
+    [left] = told()
+    assert left["kind"] == "finance_has_nothing_else"
+    assert "remove a void or dismissed invoice in finance by hand, then run `arcadia reconcile`" in left["advice"]
+    assert left["command"] == "arcadia reconcile"
+    pasted = shlex.split(left["command"])[1:]
+    assert "remove it in finance by hand" in arcadia(*pasted, environ=at, code=1).stdout
+    with closing(sqlite3.connect(tmp_path / "finance.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM invoices")
+    arcadia(*pasted, environ=at)
+    assert (told(), in_finance(project)) == ([], {})
 
 
 @case("132")
