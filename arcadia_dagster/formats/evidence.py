@@ -1,5 +1,8 @@
 """What shows an invoice to people and is not read: a PDF without an electronic invoice in it, and XML of another kind.
 
+A PDF that has a password, is damaged, or takes too long to read is such a file too: beside its invoice it is kept as
+evidence, and alone it is rejected with what to do.
+
 The archive keeps it like all documents. It is the evidence of an invoice if its name says so, in one of two ways. It
 has the name of the invoice's document beside it, with another ending (`invoice-4711.csv` and `invoice-4711.pdf`). Or
 its name contains the number or the id of exactly one invoice; the number has five characters or more and is not a date.

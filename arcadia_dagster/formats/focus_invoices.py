@@ -11,8 +11,12 @@ invoice in `ReferenceInvoiceId` (or several, if it corrects several) is a credit
 that is paid in another currency (`PaymentCurrencyBilledCost`). The rows of an invoice must agree on its status and its
 currencies, and on the days of issue and payment.
 
-A Billing Period file says which periods of an issuer are closed. It states no invoice: the program accepts it and makes
-nothing of it. The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
+A Billing Period file says which periods of an issuer are closed. It states no invoice: the program checks it, accepts it
+and makes nothing of it. In particular `Open` does not hold an invoice whose lines come from that period: the program knows
+only that a file with lines came before the end of its billing period, and holds its invoice for that. Some issuers still
+change the lines of a period in the days between its end and its closing. So take exports of lines after the issuer has
+closed the period. Lines without invoice ids that a rule of `sources.toml` reads by account and month are final
+`final_after` the end of the period, which a rule can set to the days that the issuer needs. The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
 (`arcadia_export`).
 Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing Period. A time without an
 offset is in UTC; NULL is an empty field or the word `NULL`.
