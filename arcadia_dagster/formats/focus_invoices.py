@@ -16,7 +16,9 @@ and makes nothing of it. In particular `Open` does not hold an invoice whose lin
 only that a file with lines came before the end of its billing period, and holds its invoice for that. Some issuers still
 change the lines of a period in the days between its end and its closing. So take exports of lines after the issuer has
 closed the period. Lines without invoice ids that a rule of `sources.toml` reads by account and month are final
-`final_after` the end of the period, which a rule can set to the days that the issuer needs. The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
+`final_after` the end of the period, which a rule can set to the days that the issuer needs.
+
+The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
 (`arcadia_export`).
 Source: the FinOps Open Cost and Usage Specification 1.4, datasets Invoice Detail and Billing Period. A time without an
 offset is in UTC; NULL is an empty field or the word `NULL`.
