@@ -15,8 +15,8 @@ A Billing Period file says which periods of an issuer are closed. It states no i
 and makes nothing of it. In particular `Open` does not hold an invoice whose lines come from that period: the program knows
 only that a file with lines came before the end of its billing period, and holds its invoice for that. Some issuers still
 change the lines of a period in the days between its end and its closing. So take exports of lines after the issuer has
-closed the period. Lines without invoice ids that a rule of `sources.toml` reads by account and month are final
-`final_after` the end of the period, which a rule can set to the days that the issuer needs.
+closed the period. For lines without invoice ids there is a rule of `sources.toml` (`invoice_id = "account and month"`):
+its `final_after` says how long after the end of the period they are final.
 
 The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
 (`arcadia_export`).
