@@ -604,6 +604,16 @@ CASES: dict[str, Held] = {
         [Way({"INV-1": 3000}), Way({"INV-1": 2000})],
         {"INV-1": 2000},
     ),
+    "another sum in another format": Held(
+        "INV-1",
+        ", in another format: which of them is the invoice?",
+        [
+            {"a.csv": as_csv(charge(BillingAccountId="111111111111"))},
+            {"b.csv": aws.as_csv(aws.item(InvoiceId="INV-1", PayerAccountId="111111111111", UnblendedCost="7.00"))},
+        ],
+        [Way({"INV-1": 700}), Way({"INV-1": 600})],
+        {"INV-1": 600},
+    ),
     "most lines twice": Held(
         "INV-1",
         "or put each delivery into a folder of its own; if all of them are parts",

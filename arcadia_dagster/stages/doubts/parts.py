@@ -1,7 +1,8 @@
 """Invoices that several deliveries state: the files may be parts or versions.
 
-Two questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
-beside them? Does anything but its arrival show that it is newer? What the files of one delivery repeat is for `repeats`.
+Three questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
+beside them? Does anything but its arrival show that it is newer? Does a file of another format state another sum? What the files
+of one delivery repeat is for `repeats`.
 
 These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later (`_STAMP`); a
 manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may be the same export
@@ -11,6 +12,7 @@ the whole invoice, a file with all its lines is newer.
 
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
+from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 from arcadia_dagster.store.query import text_list
@@ -44,7 +46,8 @@ _EARLIER = """
       ANTI JOIN part ON part.document_sha256 = earlier.document_sha256 AND part.source = key.source
         AND part.account_id = key.account_id AND part.external_id = key.external_id
       WHERE earlier.received_at <= key.received_at AND earlier.is_final
-        -- Another export of the same invoice words its charges otherwise; a re-issue may have another month, and so other days.
+        -- A file of another format words its charges otherwise: only sums are compared (`_OTHERWISE`). A re-issue may have
+        -- another month, and so other days.
         AND earlier.format = key.format AND (key.may_be_part OR earlier.invoice_month = key.invoice_month)
         -- A version that a person released is the whole invoice: what came before it is settled.
         AND earlier.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')"""
@@ -136,6 +139,11 @@ _ELSEWHERE = f"""
       GROUP BY ALL"""
 
 
+def amount_sql(total: str) -> str:
+    """SQL: a sum as people write it."""
+    return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
+
+
 def _part_or_replacement(scope: Scope) -> str:
     return f"""
       WITH earlier AS MATERIALIZED ({_EARLIER}
@@ -192,17 +200,84 @@ def _part_or_replacement(scope: Scope) -> str:
       GROUP BY source, account_id, external_id"""
 
 
-def amount_sql(total: str) -> str:
-    """SQL: a sum as people write it."""
-    return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
-
+# The deliveries of other formats that state the invoice too, and nothing replaces: a later file at the same path, or at a path
+# that says that it is newer. Whatever the order of arrival, the same deliveries are compared with what counts.
+_OTHERWISE = f"""
+      WITH now AS MATERIALIZED (
+        SELECT source, account_id, external_id, any_value(format) AS format, any_value(currency) AS currency,
+          min(file_name) AS file_name, sum(lines_total) AS lines_total, any_value(invoice_month) AS invoice_month,
+          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal
+        FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+        WHERE NOT coalesce(is_statement, false) AND is_final AND open_until IS NULL AND withdrawn IS NULL
+        GROUP BY source, account_id, external_id
+        -- Sums in two currencies are not compared; they are a doubt of their own.
+        HAVING count(DISTINCT currency) = 1
+      ), other AS MATERIALIZED (
+        SELECT other.source, other.account_id, other.external_id, other.document_sha256, other.lines_total, other.may_be_part,
+          document.format, document.file_name, place
+        FROM document_invoices AS other
+        JOIN (SELECT document_sha256, format, file_name FROM documents) AS document USING (document_sha256)
+        JOIN ({_PLACES}) AS place USING (document_sha256)
+        JOIN now USING (source, account_id, external_id)
+        LEFT JOIN (
+          SELECT source, account_id, external_id, max(received_at) AS received_at
+          FROM document_invoices SEMI JOIN releases AS release
+            USING (document_sha256, source, account_id, external_id)
+          GROUP BY ALL
+        ) AS released USING (source, account_id, external_id)
+        WHERE document.format <> now.format AND other.currency = now.currency AND other.is_final AND other.withdrawn IS NULL
+          AND other.open_until IS NULL AND NOT coalesce(other.is_statement, false) AND NOT coalesce(other.yields, false)
+          -- A version that a person released is the whole invoice: what came before it is settled.
+          AND other.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')
+      ), replaced AS (
+        SELECT own.source, own.account_id, own.external_id, own.document_sha256
+        FROM other AS own JOIN other AS later USING (source, account_id, external_id, format)
+        WHERE own.document_sha256 <> later.document_sha256
+          AND ({_is_later("later.place", "own.place")} OR NOT own.may_be_part AND {_counts_more("later.place", "own.place")}
+            OR own.place.unstamped_folder = later.place.unstamped_folder
+              AND later.place.folder_stamps > own.place.folder_stamps)
+        UNION
+        SELECT own.source, own.account_id, own.external_id, own.document_sha256
+        FROM (SELECT DISTINCT source, account_id, external_id, document_sha256 FROM other) AS own
+        JOIN document_names AS name USING (document_sha256)
+        JOIN document_names AS later USING (inbox_path)
+        JOIN document_invoices AS stated ON stated.document_sha256 = later.document_sha256 AND stated.source = own.source
+          AND stated.account_id = own.account_id AND stated.external_id = own.external_id
+        WHERE later.received_at > name.received_at AND later.document_sha256 <> own.document_sha256
+      ), delivery AS (
+        SELECT source, account_id, external_id, format,
+          CASE WHEN may_be_part AND place.folder IS NOT NULL THEN place.folder ELSE document_sha256 END AS delivery,
+          sum(lines_total) AS lines_total, {amount_sql("sum(lines_total)")} || ' by ' || min(file_name) AS says
+        FROM (
+          FROM other ANTI JOIN replaced USING (source, account_id, external_id, document_sha256)
+          QUALIFY row_number() OVER (PARTITION BY source, account_id, external_id, document_sha256, place.folder
+            ORDER BY place.inbox_path) = 1
+        )
+        GROUP BY ALL
+      )
+      SELECT now.source, now.account_id, now.external_id,
+        'it comes to ' || {amount_sql("any_value(now.lines_total)")} || ' by ' || any_value(now.file_name) ||
+        ', which came last, and to ' ||
+        string_agg(DISTINCT delivery.says, ' and to ' ORDER BY delivery.says) ||
+        ', in another format: which of them is the invoice? If what came last is: ' || {release_sql(name_sql("now"))} ||
+        '; if not: ' || any_value(now.dismissal) AS text
+      FROM now JOIN delivery USING (source, account_id, external_id)
+      JOIN {exponents_sql()} AS iso USING (currency)
+      WHERE {to_minor_sql("now.lines_total", "iso.exponent")} <> {to_minor_sql("delivery.lines_total", "iso.exponent")}
+      GROUP BY now.source, now.account_id, now.external_id"""
 
 _STATED_BEFORE = """SELECT 1 FROM document_invoices
       SEMI JOIN part USING (source, account_id, external_id)
       ANTI JOIN part AS now USING (source, account_id, external_id, document_sha256)"""
 """SQL: what other documents than the present ones state of the invoices."""
 
+_STATED_IN_TWO_FORMATS = """SELECT 1 FROM document_invoices
+      JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+      SEMI JOIN part USING (source, account_id, external_id)
+      GROUP BY source, account_id, external_id HAVING count(DISTINCT format) > 1"""
+"""SQL: the invoices that documents of two formats state."""
+
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
-    """A delivery that lacks what an earlier file charged for, or that nothing shows to be newer."""
-    return (Doubt(_part_or_replacement(scope), needs=_STATED_BEFORE),)
+    """A delivery that lacks what an earlier file charged for, that nothing shows to be newer, or that has another sum."""
+    return (Doubt(_part_or_replacement(scope), needs=_STATED_BEFORE), Doubt(_OTHERWISE, needs=_STATED_IN_TWO_FORMATS))
