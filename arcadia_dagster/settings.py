@@ -298,7 +298,7 @@ class Settings(BaseSettings):
         validation_alias="ARCADIA_SENSOR_SECONDS",
         ge=1,
         le=86400,
-        description="How long from one look of the sensor at the inbox to the next (5 at least in effect)",
+        description="How long from one look of the sensor at the inbox to the next; less than 5 counts as 5",
     )
     runs_per_tick: int = Field(
         4,
@@ -367,7 +367,7 @@ class Settings(BaseSettings):
         validation_alias="ARCADIA_CLOSE_DAY",
         ge=1,
         le=28,
-        description="The day of a month (UTC) from which the month before must have every account's invoice",
+        description="From this day of a month on (UTC), every account's invoice of the month before is expected",
     )
     ui_url: Url = Field(
         "http://127.0.0.1:3000",

@@ -78,7 +78,7 @@ def _asked_for(options: argparse.Namespace, providers: "ProvidersResource") -> "
         return [named], options.months
     if options.provider and (options.months or not options.provider[0].isdecimal()):
         names = ", ".join(one.name for one in catalogue.CATALOGUE)
-        raise CommandError(f"nobody knows the provider {options.provider}; expected one of {names}", MISUSED)
+        raise CommandError(f"there is no provider {options.provider}; expected one of {names}", MISUSED)
     if not providers.configured:
         raise CommandError(catalogue.NONE_IS_CONFIGURED, MISUSED)
     return providers.configured, options.provider

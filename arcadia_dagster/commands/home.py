@@ -260,7 +260,9 @@ class Home:
         try:
             report_here(self.resources.warehouse, self.resources.finance, close_day=self.settings.close_day)
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
-            print(f"the UI shows the checks as they were until the next run: {error}", file=sys.stderr)
+            print(
+                f"the checks in the UI could not be brought up to date ({error}); the next run does it", file=sys.stderr
+            )
 
     def _refresh_statements(self) -> None:
         if not self.settings.statements.is_dir():
@@ -272,7 +274,7 @@ class Home:
         try:
             make_pages(self.warehouse, self.archive, self.settings.statements, (), months)
         except (LockTimeoutError, WarehouseError, OSError) as error:
-            print(f"the statements show what was before until the next run: {error}", file=sys.stderr)
+            print(f"the statements could not be brought up to date ({error}); the next run does it", file=sys.stderr)
 
 
 def _settings() -> Settings:

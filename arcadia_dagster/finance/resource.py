@@ -152,7 +152,7 @@ class FinanceResource:
         path = self.list_path or (SANDBOX_LIST_PATH if recipient.is_sandbox else "")
         if not path:
             raise ConfigurationFailure(
-                "nobody knows where finance lists its invoices: set SKYAI_FINANCE_LIST_PATH, if it can"
+                "SKYAI_FINANCE_LIST_PATH is not set: set it to the path of finance's list of invoices, if it has one"
             )
         with warehouse.hold("delivery"), self.client() as client:
             ours = on_record(warehouse, recipient)

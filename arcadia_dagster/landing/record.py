@@ -163,7 +163,7 @@ def event_of(line: bytes) -> Event:
             raise DamagedError(f"its {name!r} is {_shown(event[name])}; expected {field.expected}")
     if unknown := event.keys() - fields.keys() - {"at", "event"}:
         raise DamagedError(
-            f"nobody knows its {', '.join(sorted(unknown))!r}; or a newer version of this program wrote it"
+            f"it has {', '.join(sorted(unknown))!r}, which is no field of a record; or a newer version of this program wrote it"
         )
     return event
 

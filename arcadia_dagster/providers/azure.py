@@ -76,7 +76,7 @@ class AzureSettings(ProviderSettings):
     url: Url = Field(
         "https://management.azure.com",
         validation_alias="ARCADIA_AZURE_URL",
-        description="Where Azure's billing API is, for which its token is",
+        description="The address of Azure's billing API; the token is asked for this address",
     )
     authority: Url = Field(
         "https://login.microsoftonline.com",

@@ -281,12 +281,12 @@ def explain_document(
                 f"WHERE replaced_by = {text_literal(document_sha256)} AND status = 'rejected' ORDER BY received_at, inbox_path",
             )
         ],
-        "resources": _count(connection, "inventories", is_document),
+        "resources": _count(connection, f"SELECT count(*) FROM inventories WHERE {is_document}"),
         "evidence_of": fetch(
             connection,
             f"SELECT source, account_id, external_id, basis FROM invoice_evidence WHERE {is_document} ORDER BY ALL",
         ),
-        "delivery_files": _count(connection, "delivery_files", is_document),
+        "delivery_files": _count(connection, f"SELECT count(*) FROM delivery_files WHERE {is_document}"),
         "decisions": [
             {**row, "decided_at": row["decided_at"].isoformat()}
             for row in fetch(
@@ -341,6 +341,6 @@ def _stated(
     ]
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
-    rows = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchall()
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    rows = connection.execute(query).fetchall()
     return int(rows[0][0])

@@ -74,13 +74,13 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
     if known_rules(connection).id_columns != reader.formats.rules.id_columns:
         raise WarehouseError(
             "what ARCADIA_SOURCES says of ids has changed since documents were read; run `arcadia ingest`, or materialize "
-            "raw_invoices, first"
+            "documents together with this month's raw_invoices and cost_lines"
         )
     outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)}
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
         raise WarehouseError(
             f"document {changed[0]}: the description of its format, or the program, has changed since it was read; run "
-            "`arcadia ingest`, or materialize raw_invoices, first"
+            "`arcadia ingest`, or materialize documents together with this month's raw_invoices and cost_lines"
         )
 
 

@@ -59,8 +59,8 @@ WHERE replacement.status = 'accepted' AND name.document_sha256 <> other.document
 
 UNREPLACED_DOCUMENTS: Final = View(
     "unreplaced_documents",
-    "The rejected documents that no accepted one has replaced, or not at each path that they came under: one page of an expired "
-    "session may lie in the place of several invoices, and each of them is lacking. A damaged record may have lost its "
+    "The rejected documents that no accepted one has replaced, or not at each path that they came under: one error "
+    "page may lie in the place of several invoices, and all of them are missing then. A damaged record may have lost its "
     "document's paths: what nobody knows is not replaced.",
     """
 SELECT * FROM documents AS document
@@ -231,7 +231,7 @@ UNWANTED_INVOICES: Final = View(
     "unwanted_invoices",
     "The invoices that should not be in finance because a person or their provider has decided so, each with `why`. A person has "
     "voided it; its provider has withdrawn it; or no document states it any more, and a person has dismissed each one of which "
-    "it was pushed. That no document states it is no decision: nobody is told to remove it from finance then.",
+    "it was pushed. If documents merely stop stating it, nobody has decided anything, and nobody is asked to remove it.",
     f"""
 SELECT source, account_id, external_id AS invoice_external_id, 'it is void' AS why
 FROM void_invoices

@@ -113,12 +113,12 @@ _STATED_SINCE_5 = (
     Column(
         "withdrawn",
         "VARCHAR",
-        "How its provider calls it where it has taken it back, such as `outdated`: shown, never pushed; or NULL.",
+        "The provider's word for an invoice that it has taken back, such as `outdated`: shown, never pushed; else NULL.",
     ),
     Column(
         "stated_id",
         "VARCHAR",
-        "The id that the document states, where an invoice more than a month away has it already; else NULL.",
+        "The id in the document, if an invoice more than a month away already has that id; else NULL.",
     ),
     Column(
         "open_until",
@@ -177,7 +177,7 @@ _DOCUMENTS_SINCE_5 = (
     Column(
         "is_kept",
         "BOOLEAN",
-        "Whether it counts as an earlier description read it, for the present one loses an invoice in it: held.",
+        "Whether what an earlier description read still counts, because the present one loses an invoice in it: held.",
     ),
     Column("record_count", "BIGINT", "How many records it has, without a header; NULL where it states no invoice."),
     Column(
@@ -828,7 +828,7 @@ def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection ty
 
 
 def migrate(connection: Any, from_version: int) -> None:  # noqa: ANN401
-    """Bring the attached warehouse forward from version `found`, within the caller's transaction."""
+    """Bring the attached warehouse forward from a version, within the caller's transaction."""
     for version in range(from_version + 1, SCHEMA_VERSION + 1):
         for statement in MIGRATIONS[version]:
             connection.execute(statement)

@@ -85,7 +85,7 @@ DAMAGED = {
         RECEIVED, {**VOID, "at": "0001-01-01T00:00:00+14:00"}
     ): "line 2: its 'at' is '0001-01-01T00:00:00+14:00'",
     content_of(RECEIVED, without(VOID, "at")): "line 2: it has no 'at'",
-    content_of(RECEIVED, {**VOID, "undone": True}): "line 2: nobody knows its 'undone'",
+    content_of(RECEIVED, {**VOID, "undone": True}): "line 2: it has 'undone', which is no field of a record",
     content_of(RECEIVED) + content_of(VOID).replace(b'"decision"', b'"reason"'): "line 2: it says something twice",
     content_of(RECEIVED) + content_of(VOID).replace(b"paid", rb"\ud800"): "line 2: it is no text in UTF-8",
     content_of(VOID): "no line says under which name the document came",
