@@ -45,7 +45,7 @@ $(VENV)/.scale-ready: $(READY)
 	@touch $@
 
 test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, redis-server and nginx-light: a lake, several workers on it, a proxy
-	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/scale
+	@$(BIN)/python -m pytest -n 2 arcadia_dagster_tests/scale
 
 AZURITE := $(VENV)/azurite
 
