@@ -10,7 +10,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from arcadia_dagster.commands.common import (
@@ -24,6 +24,11 @@ from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.inbox import path_at, place_at
 from arcadia_dagster.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from arcadia_dagster.reports.documents import Found
 
 _INVOICES_SHOWN = 20
 _NAME_CHARACTERS = 100
@@ -39,15 +44,7 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
     from arcadia_dagster.reports import documents
 
     with complaints(ValueError), warehouse.read() as connection:
-        try:
-            document = documents.find_document(
-                connection,
-                path_at(options.what, home.settings.further_inboxes),
-                home.settings.inbox,
-                max_bytes=home.settings.max_document_bytes,
-            )
-        except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
-            raise CommandError(harmless(str(error))) from error
+        document = _meant(connection, home, options.what)
         months = documents.stated_months(connection, document.document_sha256)
         invoices = listed(connection, home, months) if months else []
         explained = documents.explain_document(connection, archive, document.document_sha256, invoices)
@@ -72,23 +69,34 @@ def get(options: argparse.Namespace) -> int:
     home = Home.open()
     warehouse, archive = home.existing_warehouse, home.archive
     with complaints(ValueError), warehouse.read() as connection:
-        try:
-            found = documents.find_document(
-                connection,
-                path_at(options.document, home.settings.further_inboxes),
-                home.settings.inbox,
-                max_bytes=home.settings.max_document_bytes,
-            )
-        except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
-            raise CommandError(harmless(str(error))) from error
-        name = documents.name_of(connection, found.document_sha256)
-    target: Path = options.to / (Path(name).name or found.document_sha256) if options.to.is_dir() else options.to
+        document = _meant(connection, home, options.document)
+        name = documents.name_of(connection, document.document_sha256)
+    target: Path = options.to / (Path(name).name or document.document_sha256) if options.to.is_dir() else options.to
     with complaints(ArchiveError):
         # Its hash is compared first: what was changed since is not handed out as what came.
-        source = archive.examine(found.document_sha256).path
+        source = archive.examine(document.document_sha256).path
         _write_out(source, target)
     print(harmless(str(target)))
     return OK
+
+
+def _meant(connection: "duckdb.DuckDBPyConnection", home: Home, text: str) -> "Found":
+    """The document that a person means by what they typed.
+
+    Raises:
+        CommandError: None is meant, or several may be.
+    """
+    from arcadia_dagster.reports import documents
+
+    try:
+        return documents.find_document(
+            connection,
+            path_at(text, home.settings.further_inboxes),
+            home.settings.inbox,
+            max_bytes=home.settings.max_document_bytes,
+        )
+    except (documents.NoDocumentError, documents.AmbiguousDocumentError) as error:
+        raise CommandError(harmless(str(error))) from error
 
 
 def _write_out(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from arcadia_dagster.providers.aws import Aws
@@ -21,7 +22,7 @@ ACCOUNT = "111122223333"
 
 def summary(number: int, month: date, total: str, **fields: Any) -> dict[str, Any]:
     """The summary of an invoice as the API answers: amounts as text, times as seconds; 19 of tax."""
-    net = f"{float(total) - 19:.2f}"
+    net = f"{Decimal(total) - 19:.2f}"
     return {
         "AccountId": ACCOUNT,
         "InvoiceId": f"EUINGB26-{1000 + number}",
@@ -107,7 +108,7 @@ def _is_signed(request: Request) -> bool:
 
 
 def _changed(entry: dict[str, Any], total: str) -> dict[str, Any]:
-    base = {**entry["BaseCurrencyAmount"], "TotalAmount": total, "TotalAmountBeforeTax": f"{float(total) - 19:.2f}"}
+    base = {**entry["BaseCurrencyAmount"], "TotalAmount": total, "TotalAmountBeforeTax": f"{Decimal(total) - 19:.2f}"}
     return {**entry, "BaseCurrencyAmount": base}
 
 

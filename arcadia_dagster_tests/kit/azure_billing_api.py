@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,8 +18,9 @@ ACCOUNT = "00000000-0000-0000-0000-000000000000:00000000-0000-0000-0000-00000000
 INVOICES = f"/providers/Microsoft.Billing/billingAccounts/{ACCOUNT}/invoices"
 
 
-def amount(value: float) -> dict[str, Any]:
-    return {"currency": "EUR", "value": value}
+def amount(value: Decimal) -> dict[str, Any]:
+    """Money as Azure writes it: a JSON number."""
+    return {"currency": "EUR", "value": float(value)}
 
 
 def invoice(number: int, month: date, total: str, **properties: Any) -> dict[str, Any]:
@@ -35,10 +37,10 @@ def invoice(number: int, month: date, total: str, **properties: Any) -> dict[str
             "dueDate": f"{month:%Y-%m}-28T17:32:28Z",
             "invoicePeriodStartDate": f"{month}T00:00:00Z",
             "invoicePeriodEndDate": f"{month:%Y-%m}-28T00:00:00Z",
-            "subTotal": amount(float(total) - 19),
-            "taxAmount": amount(19.0),
-            "totalAmount": amount(float(total)),
-            "amountDue": amount(float(total)),
+            "subTotal": amount(Decimal(total) - 19),
+            "taxAmount": amount(Decimal(19)),
+            "totalAmount": amount(Decimal(total)),
+            "amountDue": amount(Decimal(total)),
             "documents": [{"kind": "Invoice", "name": f"DRS_{number}", "source": "DRS"}],
             **properties,
         },
@@ -122,7 +124,7 @@ class BillingApi(ProviderApi):
 
 
 def _changed(entry: dict[str, Any], total: str) -> dict[str, Any]:
-    properties = {"totalAmount": amount(float(total)), "subTotal": amount(float(total) - 19)}
+    properties = {"totalAmount": amount(Decimal(total)), "subTotal": amount(Decimal(total) - 19)}
     return {**entry, "properties": {**entry["properties"], **properties}}
 
 

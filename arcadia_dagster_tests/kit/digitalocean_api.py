@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -194,13 +195,17 @@ class _WholeApi(DigitalOceanApi):
             return super()._invoice(address, id_, wanted, part=part)
         month = found["invoice_period"]
         times = {"start_time": f"{month}-01T00:00:00Z", "end_time": f"{month}-28T00:00:00Z"}
-        net = f"{float(found['amount']) - 7.90:.2f}"
+        net = f"{Decimal(found['amount']) - Decimal('7.90'):.2f}"
         items = [item(amount=net, **times), item(product="Taxes", amount="7.90", **times)]
         return self._page(address, "invoice_items", items, wanted)
 
 
 def _changed(entry: dict[str, Any], total: str) -> dict[str, Any]:
-    return {**entry, "amount": total, "updated_at": f"{entry['invoice_period']}-28T09:00:{int(float(total)) % 60:02}Z"}
+    return {
+        **entry,
+        "amount": total,
+        "updated_at": f"{entry['invoice_period']}-28T09:00:{int(Decimal(total)) % 60:02}Z",
+    }
 
 
 DIGITALOCEAN = Case(

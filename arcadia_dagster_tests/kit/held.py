@@ -64,6 +64,11 @@ AZURE = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft"}
 PROFILE = {"BillingAccountId": "/providers/Microsoft.Billing/billingAccounts/1:2_2019-05-31/billingProfiles/AAAA-BBBB"}
 PARTNER = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH", "ProviderName": "Microsoft"}
 UNNAMED: dict[str, str | None] = {"InvoiceIssuerName": None, "ProviderName": "Microsoft"}
+ISSUER_NAMED_LATER = [
+    {"d/1.csv": as_csv(charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS"))},
+    {"d/2.csv": as_csv(charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER))},
+]
+"""Two files of one invoice, the first of which does not name its issuer."""
 NOW = datetime.now(UTC)
 
 
@@ -438,36 +443,14 @@ CASES: dict[str, Held] = {
     "pushed before its issuer was named": Held(
         "I-1",
         "for no file named its issuer yet when it was pushed",
-        [
-            {
-                "d/1.csv": as_csv(
-                    charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS")
-                )
-            },
-            {
-                "d/2.csv": as_csv(
-                    charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER)
-                )
-            },
-        ],
+        ISSUER_NAMED_LATER,
         [Way({"I-1": 1260})],
         {"I-1": 600},
     ),
     "pushed under another id": Held(
         "I-1",
         "which no document states any more: are these its lines under another id?",
-        [
-            {
-                "d/1.csv": as_csv(
-                    charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS")
-                )
-            },
-            {
-                "d/2.csv": as_csv(
-                    charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER)
-                )
-            },
-        ],
+        ISSUER_NAMED_LATER,
         [Way({"I-1": 1260})],
         {"I-1": 600},
     ),
