@@ -1,4 +1,4 @@
-"""What every provider in the catalogue does about failures, limits, rights and secrets; see `providers/test_claims.py`."""
+"""What every provider in the catalogue does about failures, limits, rights and secrets; see `test_claims_of_providers.py`."""
 
 import logging
 from pathlib import Path
