@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import httpx
 
+from arcadia_dagster.loopback import is_loopback
 from arcadia_dagster.transport import (
     Failures,
     Limits,
     Retries,
     Service,
     ServiceError,
-    is_loopback,
     parsed_url,
     retry_after_seconds,
 )

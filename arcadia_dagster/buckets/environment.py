@@ -3,11 +3,12 @@
 All else it reads itself, by the names that `docs/buckets.md` lists. Nothing here is kept in a setting, shown or logged.
 """
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from arcadia_dagster.loopback import is_loopback
 
 ENDPOINTS: Final = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
@@ -72,16 +73,7 @@ def endpoint(scheme: str, environ: Mapping[str, str] | None = None) -> str | Non
 def is_plain_to_this_machine(scheme: str, environ: Mapping[str, str] | None = None) -> bool:
     """Whether requests go by http:// to this machine, where nobody else can see the credentials in them."""
     parts = urlsplit(endpoint(scheme, environ) or "")
-    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
 
 
 def _of_connection_string(text: str) -> dict[str, Any]:

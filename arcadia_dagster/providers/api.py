@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
+from arcadia_dagster.loopback import is_loopback
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, TransientFailure, UnusableAnswer
 from arcadia_dagster.transport import (
     Failures,
@@ -18,7 +19,6 @@ from arcadia_dagster.transport import (
     Retries,
     Service,
     exposure,
-    is_loopback,
     parsed_url,
     quoted,
     retry_after_seconds,

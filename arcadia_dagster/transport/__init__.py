@@ -1,7 +1,7 @@
 """HTTP to services elsewhere: the common part of finance, providers and the webhook. What an answer means is not here."""
 
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
-from arcadia_dagster.transport.urls import exposure, is_loopback, parsed_url
+from arcadia_dagster.transport.urls import exposure, parsed_url
 from arcadia_dagster.transport.words import quoted, retry_after_seconds
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Service",
     "ServiceError",
     "exposure",
-    "is_loopback",
     "parsed_url",
     "quoted",
     "retry_after_seconds",

@@ -1,10 +1,11 @@
 """Which URL a secret may be sent to."""
 
-import ipaddress
 import re
 from typing import Final
 
 import httpx
+
+from arcadia_dagster.loopback import is_loopback
 
 _PORTS: Final = range(1, 65536)
 
@@ -19,16 +20,6 @@ def parsed_url(base_url: str) -> httpx.URL | None:
     # httpx percent-encodes blanks: a blank after the URL would become part of its path.
     usable = url.scheme in {"http", "https"} and url.host and not re.search(r"\s", base_url)
     return url if usable and (url.port is None or url.port in _PORTS) else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that nothing that is sent to it can be seen on a network."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def exposure(url: httpx.URL, *, allow_http: bool = False, allowed_by: str = "") -> str | None:

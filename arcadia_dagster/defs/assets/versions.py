@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 # Every asset lands, reads or builds by these.
 _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
-    *("defs/__init__.py", "defs/internals", "plain_file.py", "toml_file.py"),
+    *("defs/__init__.py", "defs/internals", "loopback.py", "plain_file.py", "toml_file.py"),
     *("billing", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
 
