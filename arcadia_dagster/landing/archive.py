@@ -9,6 +9,7 @@ The record only grows, one event a line (`landing.record`). With it the whole wa
 import hashlib
 import os
 import re
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +110,7 @@ class Archive:
 
     def copy_command(self, folder: str, name: str, path: Path) -> str:
         """What a person types to have a file that was kept."""
-        return f"cp {self.folder / folder / name} {path}"
+        return shlex.join(("cp", str(self.folder / folder / name), str(path)))
 
     def check(self) -> str:
         """Try to write to it; in words.

@@ -95,7 +95,8 @@ class BucketArchive(Archive):
 
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents, each as a whole or not at all; see `Archive.append_all`."""
-        self._at_once(lambda item: self._append(*item), [(sha256, more) for sha256, more in events.items() if more])
+        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
+            list(pool.map(self._append, events.keys(), events.values()))
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it."""
@@ -208,6 +209,8 @@ class BucketArchive(Archive):
         return super()._placed(temporary, document_sha256, byte_size)
 
     def _append(self, document_sha256: str, more: Sequence[Event]) -> None:
+        if not more:
+            return
         key = _record_key(document_sha256)
         lines = b"".join(map(line_of, more))
         intended: bytes | None = None
@@ -253,12 +256,6 @@ class BucketArchive(Archive):
 
     def _copies(self) -> Iterable[tuple[Path, os.stat_result]]:
         return [(path, path.stat()) for path in self.folder.glob("[0-9a-f][0-9a-f]/*") if path.is_file()]
-
-    def _at_once(
-        self, work: Callable[[tuple[str, Sequence[Event]]], None], items: Sequence[tuple[str, Sequence[Event]]]
-    ) -> None:
-        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
-            list(pool.map(work, items))
 
     def _asked(self, ask: Callable[[], _Result]) -> _Result:
         try:
