@@ -290,6 +290,8 @@ def _findings(home: Home) -> Iterator[Verdict]:
 
 
 def _disk(home: Path) -> str:
+    if not home.is_dir():
+        raise CommandError(f"there is no home {home} yet: run `arcadia init`, or set ARCADIA_HOME")
     free = shutil.disk_usage(home).free
     if free < _LEAST_FREE_BYTES:
         raise CommandError(f"{home} has {free >> 20} MiB left; free some space")

@@ -468,6 +468,13 @@ def test_the_doctor_only_looks(arcadia: Shell) -> None:
     verdicts = {one["what"]: one["verdict"] for one in json.loads(arcadia("doctor", "--json", code=1).stdout)}
     assert (verdicts["archive"], verdicts["warehouse"]) == ("failed", "failed")
     assert {path.name for path in (arcadia.folder / "var").iterdir()} == {"inbox"}
+    [disk] = [
+        one
+        for one in json.loads(arcadia("doctor", "--json", code=1, environ={"ARCADIA_HOME": "elsewhere"}).stdout)
+        if one["what"] == "disk"
+    ]
+    assert disk["verdict"] == "failed"
+    assert disk["text"].endswith("/elsewhere yet: run `arcadia init`, or set ARCADIA_HOME")
 
 
 @pytest.mark.parametrize(
