@@ -206,6 +206,7 @@ _OTHERWISE = f"""
       WITH now AS MATERIALIZED (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(currency) AS currency,
           min(file_name) AS file_name, sum(lines_total) AS lines_total, any_value(invoice_month) AS invoice_month,
+          bool_and(NOT may_be_part AND format IN ({_OWN_FORMATS})) AS is_whole,
           string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
         WHERE NOT coalesce(is_statement, false) AND is_final AND open_until IS NULL AND withdrawn IS NULL
@@ -227,6 +228,8 @@ _OTHERWISE = f"""
         ) AS released USING (source, account_id, external_id)
         WHERE document.format <> now.format AND other.currency = now.currency AND other.is_final AND other.withdrawn IS NULL
           AND other.open_until IS NULL AND NOT coalesce(other.is_statement, false) AND NOT coalesce(other.yields, false)
+          -- DigitalOcean's API and its CSV: each document is the whole invoice, and the newest counts, as in one format.
+          AND NOT (now.is_whole AND NOT other.may_be_part AND document.format IN ({_OWN_FORMATS}))
           -- A version that a person released is the whole invoice: what came before it is settled.
           AND other.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')
       ), replaced AS (
