@@ -21,10 +21,11 @@ TAX_EXPECTED: Final = "expected"
 
 
 PUSH: Final = "push"
-"""`only_stated`: an invoice that is stated without lines is pushed as its issuer states it."""
+"""`only_stated`: an invoice that is stated without lines is pushed as its issuer states it. `open_period`: one of a billing
+period that is open is pushed."""
 
 HOLD: Final = "hold"
-"""`only_stated`: such an invoice is held until its lines come, or a person releases it."""
+"""Such an invoice is held until its lines come, or its period is closed, or a person releases it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Rule:
         tolerance: How much, in major units of the invoice's currency, its lines may differ from the total that is stated.
         tax_may_stand_alone: Whether an invoice of nothing but tax is right.
         only_stated: PUSH or HOLD: what becomes of an invoice that its issuer states and of which no document has the lines.
+        open_period: PUSH or HOLD: what becomes of an invoice of a billing period that its issuer states as open.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Rule:
     tolerance: Decimal | None = None
     tax_may_stand_alone: bool | None = None
     only_stated: str | None = None
+    open_period: str | None = None
 
     @property
     def name(self) -> str:

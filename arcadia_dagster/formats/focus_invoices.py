@@ -11,12 +11,12 @@ invoice in `ReferenceInvoiceId` (or several, if it corrects several) is a credit
 that is paid in another currency (`PaymentCurrencyBilledCost`). The rows of an invoice must agree on its status and its
 currencies, and on the days of issue and payment.
 
-A Billing Period file says which periods of an issuer are closed. It states no invoice: the program checks it, accepts it
-and makes nothing of it. In particular `Open` does not hold an invoice whose lines come from that period: the program knows
-only that a file with lines came before the end of its billing period, and holds its invoice for that. Some issuers still
-change the lines of a period in the days between its end and its closing. So take exports of lines after the issuer has
-closed the period. For lines without invoice ids there is a rule of `sources.toml` (`invoice_id = "account and month"`):
-its `final_after` says how long after the end of the period they are final.
+A Billing Period file says which periods of an issuer are open. `Open` means that the issuer may still add or change charges
+of that period. So an invoice of such a period whose lines come from Cost and Usage, or from a Cost and Usage Report, is held.
+A later file that says `Closed` lets it go: what the issuer changed last (`BillingPeriodLastUpdated`) counts, whatever arrived
+first. A row is about all accounts of its issuer; with a column `BillingAccountId` it is about that account alone. It holds no
+invoice that has only purchases and tax, for these are invoiced at once, nor an invoice that no document has lines of. A
+rule of `sources.toml` can say otherwise: `open_period = "push"`, or `final_after` for invoices by account and month.
 
 The program recognises its own Invoice Detail, dropped back into an inbox, and does not read it
 (`arcadia_export`).
@@ -33,7 +33,7 @@ from typing import Self
 
 from arcadia_dagster.billing.vendors import source_of
 from arcadia_dagster.reading import semicolons
-from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableError
+from arcadia_dagster.reading.format import BillingPeriod, Head, NameFacts, Periods, Refusal, UnreadableError
 from arcadia_dagster.reading.json_values import MOST
 from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly, Status
 from arcadia_dagster.reading.table_rows import Row, csv_rows, parquet_rows
@@ -56,12 +56,13 @@ _TAX = "Tax"
 _UNKNOWN = "unknown"
 
 _PERIOD_KNOWN_BY = frozenset({"billingperiodstatus", "billingperiodstart", "billingperiodend", "invoiceissuername"})
-_PERIOD_STATES = ("Open", "Closed")
+_OPEN = "Open"
+_PERIOD_STATES = (_OPEN, "Closed")
 _EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True)
-class _Table(StatementsOnly):
+class _Table:
     """Where the rows of a document are.
 
     Attributes:
@@ -122,7 +123,7 @@ class FocusBillingPeriod:
     """The format of Billing Period."""
 
     name = "focus_billing_period"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "_Periods | Refusal | None":
         """Known by its columns, in any order and case."""
@@ -145,7 +146,7 @@ def _problem_of(names: Sequence[str], needed: Iterable[str]) -> str | None:
     return f"line 1: column {', '.join(missing)} is missing, which FOCUS has as mandatory" if missing else None
 
 
-class _Invoices(_Table):
+class _Invoices(_Table, StatementsOnly):
     def statements(self, path: Path) -> list[InvoiceStatement]:
         invoices: dict[InvoiceKey, _Invoice] = {}
         # A decimal is added exactly, however many there are.
@@ -162,15 +163,38 @@ class _Invoices(_Table):
             return [invoice.statement(*key) for key, invoice in invoices.items()]
 
 
-class _Periods(_Table):
-    states_nothing = True
+class _Periods(_Table, Periods):
+    def periods(self, path: Path) -> list[BillingPeriod]:
+        return [_period(row) for row in self.rows(path)]
 
-    def statements(self, path: Path) -> list[InvoiceStatement]:
-        for row in self.rows(path):
-            row.needed_moment("BillingPeriodStart")
-            row.needed_moment("BillingPeriodEnd")
-            row.one_of("BillingPeriodStatus", {word.lower(): word for word in _PERIOD_STATES})
-        return []
+
+def _period(row: Row) -> BillingPeriod:
+    starts_at, ends_at = _bounds(row)
+    issuer = row.needed_text("InvoiceIssuerName")
+    status = row.one_of("BillingPeriodStatus", {word.lower(): word for word in _PERIOD_STATES})
+    return BillingPeriod(
+        source=source_of(issuer) or _UNKNOWN,
+        issuer_name=issuer,
+        account_id=row.text("BillingAccountId"),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        is_open=status == _OPEN,
+        updated_at=row.moment("BillingPeriodLastUpdated"),
+    )
+
+
+def _bounds(row: Row) -> tuple[datetime, datetime]:
+    """When the row's billing period begins and ends.
+
+    Raises:
+        UnreadableError: They are no times, or it ends before it begins.
+    """
+    starts, ends = row.needed_moment("BillingPeriodStart"), row.needed_moment("BillingPeriodEnd")
+    if ends <= starts:
+        raise UnreadableError(
+            f"{row.place}, column BillingPeriodEnd: {ends}; expected a time after its start, {starts}"
+        )
+    return starts, ends
 
 
 class _Invoice:
@@ -201,11 +225,7 @@ class _Invoice:
             raise UnreadableError(
                 f"{row.place}, column BilledCost: with it the invoice comes to {self._gross}; expected less"
             )
-        starts, ends = row.needed_moment("BillingPeriodStart"), row.needed_moment("BillingPeriodEnd")
-        if ends <= starts:
-            raise UnreadableError(
-                f"{row.place}, column BillingPeriodEnd: {ends}; expected a time after its start, {starts}"
-            )
+        starts, ends = _bounds(row)
         self._starts = starts if self._starts is None else min(self._starts, starts)
         self._ends = ends if self._ends is None else max(self._ends, ends)
         paid = row.amount("PaymentCurrencyBilledCost")

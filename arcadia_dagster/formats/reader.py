@@ -34,6 +34,7 @@ from arcadia_dagster.reading.format import (
     Inventory,
     Layout,
     Manifest,
+    Periods,
     Reading,
     Refusal,
     Rewritten,
@@ -162,6 +163,8 @@ class Reader:
                 readings[document.document_sha256] = _read_inventory(document, str(name), layout)
             elif isinstance(layout, Manifest):
                 readings[document.document_sha256] = _read_manifest(document, str(name), layout)
+            elif isinstance(layout, Periods):
+                readings[document.document_sha256] = _read_periods(document, str(name), layout)
             elif isinstance(layout, StatementsOnly):
                 readings[document.document_sha256] = _read_statements(document, str(name), layout)
             else:
@@ -210,7 +213,7 @@ class Reader:
 
     def _recognise(
         self, document: ArchivedDocument, by: DescribedFormat | None
-    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Refusal]:
+    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal]:
         facts = document.facts
         if facts.problem is not None:
             return None, Refusal(facts.problem)
@@ -221,7 +224,7 @@ class Reader:
             name, layout = self.formats.recognise(head)
         else:
             name, layout = by.name, by.recognise(head) or Refusal(by.why_not(head))
-        if isinstance(layout, Refusal | Inventory | Manifest | StatementsOnly):
+        if isinstance(layout, Refusal | Inventory | Manifest | Periods | StatementsOnly):
             return name, layout
         try:
             counted = layout.lines_in(document.path)
@@ -232,7 +235,7 @@ class Reader:
 
     def _recognise_parquet(
         self, document: ArchivedDocument
-    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Refusal]:
+    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal]:
         try:
             with self._connect() as connection:
                 described = connection.execute(
@@ -416,12 +419,19 @@ def _read_manifest(document: ArchivedDocument, name: str, manifest: Manifest) ->
         return Reading(document.document_sha256, name, str(error))
 
 
+def _read_periods(document: ArchivedDocument, name: str, layout: Periods) -> Reading:
+    try:
+        return Reading(document.document_sha256, name, None, periods=tuple(layout.periods(document.path)))
+    except UnreadableError as error:
+        return Reading(document.document_sha256, name, str(error))
+
+
 def _read_statements(document: ArchivedDocument, name: str, layout: StatementsOnly) -> Reading:
     try:
         stated = tuple(layout.statements(document.path))
     except UnreadableError as error:
         return Reading(document.document_sha256, name, str(error))
-    if not stated and not layout.states_nothing:
+    if not stated:
         return Reading(document.document_sha256, name, "it states no invoice; expected at least one")
     invoices = tuple(_as_stated(ordinal, statement) for ordinal, statement in enumerate(stated, start=1))
     return Reading(document.document_sha256, name, None, invoices, statements=stated)

@@ -5,7 +5,7 @@ register made from the archive alone is the one that was made when the files arr
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from arcadia_dagster.landing.learning import aliases_of, learn
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
-from arcadia_dagster.reading.format import StatedInvoice
+from arcadia_dagster.reading.format import BillingPeriod, StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
@@ -35,6 +35,9 @@ NO_MONTH = (
     "neither its name nor its lines tell its month; expected the provider's file name, such as "
     "`DigitalOcean Invoice 2020 Jul (6173678-418071234).csv`, or lines that are not tax and have a start"
 )
+
+
+_PERIOD_FIELDS = tuple(field.name for field in fields(BillingPeriod))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def register(
         return Registered(set(), learned)
     noted = note_records(connection, archive, unknown.values())
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
-    touched = months_of(connection, wanted) | _months_after(connection, wanted)
+    touched = months_of(connection, wanted) | _months_after(connection, wanted) | _months_of_periods(connection, wanted)
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,
@@ -82,6 +85,7 @@ def register(
         schema.DELIVERY_FILES,
         schema.STATED_INVOICES,
         schema.STATED_TAXES,
+        schema.BILLING_PERIODS,
     ):
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     register_facts(connection, [arrival.record for arrival in arrivals])
@@ -98,6 +102,7 @@ def register(
     insert(connection, schema.DELIVERY_FILES, tables.delivery)
     insert(connection, schema.STATED_INVOICES, tables.statements)
     insert(connection, schema.STATED_TAXES, tables.taxes)
+    insert(connection, schema.BILLING_PERIODS, tables.periods)
     renamed, other_months = name_issuers(connection)
     tell_apart(connection, wanted)
     touched |= statements.place(connection)
@@ -106,6 +111,7 @@ def register(
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
+    touched |= _months_of_periods(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return Registered(touched | noted, {})
 
@@ -136,6 +142,7 @@ class _Tables:
         self.delivery: list[dict[str, Any]] = []
         self.statements: list[dict[str, Any]] = []
         self.taxes: list[dict[str, Any]] = []
+        self.periods: list[dict[str, Any]] = []
 
 
 def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
@@ -205,6 +212,15 @@ def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats:
                 "row_count": file.rows,
             }
             for file in reading.delivery
+        ]
+        tables.periods += [
+            {
+                "document_sha256": record.document_sha256,
+                "line_number": number,
+                **{name: getattr(period, name) for name in _PERIOD_FIELDS},
+                "received_at": received_at,
+            }
+            for number, period in enumerate(reading.periods, start=1)
         ]
         for ordinal, stated in enumerate(reading.statements, start=1):
             tables.statements.append(_statement_row(record.document_sha256, ordinal, stated))
@@ -279,6 +295,7 @@ def _invoice_row(
         "refers_to": invoice.refers_to,
         "withdrawn": invoice.withdrawn,
         "open_until": _open_until(invoice, received_at),
+        "billing_ends_at": invoice.billing_ends_at,
         "received_at": received_at,
     }
 
@@ -349,6 +366,19 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
           AND invoice.source <> decision.source
         """
     )
+
+
+def _months_of_periods(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of the invoices that these documents may hold, or let go, by what they state of billing periods."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT invoice.invoice_month
+        FROM (FROM billing_periods WHERE document_sha256 IN ({wanted})) AS period
+        JOIN document_invoices AS invoice USING (source)
+        WHERE invoice.billing_ends_at BETWEEN period.starts_at AND period.ends_at + INTERVAL 1 DAY
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
 
 
 def _months_beside_rejects(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:

@@ -228,6 +228,7 @@ _READ: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
     ),
     "tax_may_stand_alone": ("true or false, without quotes", _yes_or_no),
     "only_stated": (f'"{PUSH}" or "{HOLD}"', _one_of(PUSH, HOLD)),
+    "open_period": (f'"{PUSH}" or "{HOLD}"', _one_of(PUSH, HOLD)),
 }
 """What each key must be, in words, and the function that reads it, which returns None for a wrong value."""
 
@@ -235,6 +236,7 @@ _NEAR: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "invoice_id": lambda: [ACCOUNT_AND_MONTH],
     "tax": lambda: [TAX_NOT_STATED, TAX_EXPECTED],
     "only_stated": lambda: [PUSH, HOLD],
+    "open_period": lambda: [PUSH, HOLD],
     "time_zone": zoneinfo.available_timezones,
 }
 """A hint for a wrong value, by key: what it may be meant for."""

@@ -249,6 +249,20 @@ class Manifest(ABC):
         """
 
 
+class Periods(ABC):
+    """How a document is read that states which billing periods are open."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def periods(self, path: Path) -> "list[BillingPeriod]":
+        """The periods that it states, in its order.
+
+        Raises:
+            UnreadableError: The document is not what it seemed.
+        """
+
+
 class Format(Protocol):
     """One kind of file."""
 
@@ -258,7 +272,7 @@ class Format(Protocol):
     reading: int
     """The version of its reading. A change that reads documents differently raises it by one; then they are read anew."""
 
-    def recognise(self, head: Head) -> Layout | StatementsOnly | Inventory | Manifest | Refusal | None:
+    def recognise(self, head: Head) -> Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
@@ -298,6 +312,29 @@ class DeliveryFile:
     folder: str
     file_name: str
     rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillingPeriod:
+    """A billing period as its issuer states it; times are in UTC, without an offset.
+
+    Attributes:
+        source: Who issues its invoices.
+        issuer_name: The issuer's name as the document has it.
+        account_id: The account that it is about; None: all accounts of the issuer.
+        starts_at: When it begins.
+        ends_at: When it ends, exclusive.
+        is_open: Whether charges may still come, or change.
+        updated_at: When the issuer last changed what it states of it; None where the document does not tell.
+    """
+
+    source: str
+    issuer_name: str
+    account_id: str | None
+    starts_at: datetime
+    ends_at: datetime
+    is_open: bool
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +405,7 @@ class StatedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The result of reading one document: invoices, statements, an inventory, a delivery's files, or why it is rejected.
+    """The result of reading one document: invoices, statements, an inventory, a delivery's files, periods, or why it is rejected.
 
     Attributes:
         format: The format's name; None where none recognised the document.
@@ -386,6 +423,7 @@ class Reading:
     invoices: tuple[StatedInvoice, ...] = ()
     inventory: tuple[InventoryRow, ...] = ()
     delivery: tuple[DeliveryFile, ...] = ()
+    periods: tuple[BillingPeriod, ...] = ()
     statements: tuple[InvoiceStatement, ...] = ()
     records: int | None = None
     passed_over: str | None = None

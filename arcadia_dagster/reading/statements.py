@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["invoice", "credit_note"]
 
@@ -118,12 +118,6 @@ class Statements(ABC):
 
 
 class StatementsOnly(Statements):
-    """How a document is read that states invoices without their lines.
-
-    Attributes:
-        states_nothing: Whether such a document states no invoice and is right all the same.
-    """
+    """How a document is read that states invoices without their lines."""
 
     __slots__ = ()
-
-    states_nothing: ClassVar[bool] = False

@@ -17,7 +17,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.rules import known_rules, said
-from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Refusal
+from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Periods, Refusal
 from arcadia_dagster.reading.problems import record_lines
 from arcadia_dagster.reading.statements import StatementsOnly
 from arcadia_dagster.reports.findings import find_about
@@ -253,7 +253,7 @@ def physical_lines(
     layout = by.recognise(head) if by is not None else formats.recognise(head)[1]
     if (
         layout is None
-        or isinstance(layout, Refusal | Inventory | Manifest | StatementsOnly)
+        or isinstance(layout, Refusal | Inventory | Manifest | Periods | StatementsOnly)
         or not isinstance(csv := layout.lines_in(path), Csv)
     ):
         return {}

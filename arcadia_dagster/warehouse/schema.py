@@ -143,6 +143,12 @@ _STATED_SINCE_5 = (
         "VARCHAR",
         "The control file (its path below the inbox) or its issuer's statement that states its total; NULL: neither does.",
     ),
+    Column(
+        "billing_ends_at",
+        "TIMESTAMP",
+        "The end of its billing period (UTC), until which lines may come; NULL for purchases alone, and where its document does "
+        "not tell.",
+    ),
     Column("is_statement", "BOOLEAN", "Whether its document states what the invoice comes to, and not its lines."),
     Column(
         "yields",
@@ -348,6 +354,24 @@ _FILES_SINCE_5 = (
     Column(
         "version", "VARCHAR", "The ETag of an object in a bucket, by which it is known; NULL for a file in a folder."
     ),
+)
+
+BILLING_PERIODS = Table(
+    "billing_periods",
+    "What issuers state of their billing periods, as each document has it (FOCUS 1.4, Billing Period).",
+    (
+        _SHA256,
+        Column("line_number", "BIGINT", "The ordinal of the record in its document, from 1."),
+        Column("source", "VARCHAR", "Who issues the invoices of the period, as finance knows it."),
+        Column("issuer_name", "VARCHAR", "The issuer's name, as the document has it."),
+        Column("account_id", "VARCHAR", "The account that the record is about; NULL: all of the issuer."),
+        Column("starts_at", "TIMESTAMP", "When the period begins (UTC)."),
+        Column("ends_at", "TIMESTAMP", "When it ends, exclusive (UTC)."),
+        Column("is_open", "BOOLEAN", "Whether the issuer may still add or change charges of it."),
+        Column("updated_at", "TIMESTAMP", "When the issuer changed the record last (UTC), or NULL."),
+        Column("received_at", "TIMESTAMP", "When the document arrived (UTC)."),
+    ),
+    key=("document_sha256", "line_number"),
 )
 
 INBOX_FILES = Table(
@@ -609,6 +633,11 @@ SOURCE_RULES = Table(
             "`push`: an invoice that is stated, and of which no document has the lines, is pushed as it is stated; `hold`, or "
             "NULL: it waits.",
         ),
+        Column(
+            "open_period",
+            "VARCHAR",
+            "`push`: an invoice of a billing period that its issuer states as open is pushed; `hold`, or NULL: it waits.",
+        ),
     ),
     key=("source", "account_id"),
 )
@@ -749,6 +778,7 @@ TABLES: tuple[Table, ...] = (
     STATED_INVOICES,
     STATED_TAXES,
     INVOICE_EVIDENCE,
+    BILLING_PERIODS,
     INBOX_FILES,
     DECISIONS,
     INVOICE_ALIASES,
@@ -811,6 +841,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,
         INVOICE_EVIDENCE.ddl,
+        BILLING_PERIODS.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),

@@ -1,16 +1,18 @@
 """FOCUS 1.4 Invoice Detail and Billing Period, whatever they are written as."""
 
 import gzip
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
+from arcadia_dagster.reading.format import BillingPeriod
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster_tests.kit.documents import Desk
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.stated import detail, detail_of_tax, details_csv, details_parquet
+from arcadia_dagster_tests.kit.stated import closed, detail, detail_of_tax, details_csv, details_parquet, period
 
 ROWS = (
     detail(BilledCost="4.00", PaymentCurrency="EUR", PaymentCurrencyBilledCost="3.60", PurchaseOrderNumber="PO-1"),
@@ -164,18 +166,32 @@ def test_cost_and_usage_stays_what_it_is(large_desk: Desk) -> None:
     assert (found.format, len(found.lines)) == ("focus", 1)
 
 
-@pytest.mark.parametrize("status", ["Open", "Closed"])
-def test_a_billing_period_is_accepted_and_states_no_invoice(large_desk: Desk, status: str) -> None:
-    period = {
-        "BillingPeriodCreated": "2026-04-01T00:00:00Z",
-        "BillingPeriodEnd": "2026-05-01T00:00:00Z",
-        "BillingPeriodLastUpdated": "2026-05-03T00:00:00Z",
-        "BillingPeriodStart": "2026-04-01T00:00:00Z",
-        "BillingPeriodStatus": status,
-        "InvoiceIssuerName": "Examplecloud Ltd",
-    }
-    wrong = {**period, "BillingPeriodStatus": "Ajar"}
-    good, bad = large_desk.read(details_csv(period), details_csv(wrong))
-    assert (good.format, good.reason, good.invoices) == ("focus_billing_period", None, ())
-    if status == "Open":
-        assert bad.reason == "line 2, column BillingPeriodStatus: 'Ajar'; expected Open or Closed"
+def test_a_billing_period_states_who_has_which_period_open_and_no_invoice(large_desk: Desk) -> None:
+    rows = (period(), closed(InvoiceIssuerName="Examplecloud Ltd", BillingPeriodLastUpdated=None))
+    of_account = {**period(), "BillingAccountId": "111"}
+    both, one = large_desk.read(details_csv(*rows), details_csv(of_account))
+    assert (both.format, both.reason, both.invoices, both.statements) == ("focus_billing_period", None, (), ())
+    april, updated, may = (datetime.fromisoformat(f"2026-{day}") for day in ("04-01", "05-02", "05-01"))
+    aws = BillingPeriod("aws", "Amazon Web Services, Inc.", None, april, may, True, updated)
+    assert both.periods == (aws, BillingPeriod("examplecloud", "Examplecloud Ltd", None, april, may, False, None))
+    assert one.periods == (replace(aws, account_id="111"),)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (period(BillingPeriodStatus="Ajar"), "line 3, column BillingPeriodStatus: 'Ajar'; expected Open or Closed"),
+        (period(BillingPeriodEnd="soon"), "line 3, column BillingPeriodEnd: 'soon'; expected a time such as"),
+        (period(InvoiceIssuerName=None), "line 3, column InvoiceIssuerName: blank; expected a value"),
+        (
+            period(BillingPeriodEnd="2026-04-01T00:00:00Z"),
+            "line 3, column BillingPeriodEnd: 2026-04-01 00:00:00; expected a time after its start",
+        ),
+    ],
+)
+def test_a_billing_period_with_a_value_that_cannot_be_read_is_rejected_whole(
+    large_desk: Desk, row: dict[str, str | None], reason: str
+) -> None:
+    [found] = large_desk.read(details_csv(period(), row))
+    assert str(found.reason).startswith(reason)
+    assert found.periods == ()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from arcadia_dagster.formats.reader import ArchivedDocument, Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading.content import Examiner
-from arcadia_dagster.reading.format import InventoryRow, StatedInvoice
+from arcadia_dagster.reading.format import BillingPeriod, InventoryRow, StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.warehouse import Warehouse
 
@@ -52,6 +52,7 @@ class Stated(NamedTuple):
     inventory: tuple[InventoryRow, ...]
     lines: list[tuple[Any, ...]]
     statements: tuple[InvoiceStatement, ...] = ()
+    periods: tuple[BillingPeriod, ...] = ()
 
 
 def invoices_of(document: Stated) -> list[tuple[object, ...]]:
@@ -96,7 +97,15 @@ class Desk:
             )
             stated = lines[document.document_sha256]
             found.append(
-                Stated(reading.format, reading.reason, reading.invoices, reading.inventory, stated, reading.statements)
+                Stated(
+                    reading.format,
+                    reading.reason,
+                    reading.invoices,
+                    reading.inventory,
+                    stated,
+                    reading.statements,
+                    reading.periods,
+                )
             )
         return found
 

@@ -13,7 +13,7 @@ from arcadia_dagster_tests.kit.focus import HEADER, as_csv, charge, lines_of, ta
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as digitalocean_tax
-from arcadia_dagster_tests.kit.stated import azure_invoice
+from arcadia_dagster_tests.kit.stated import azure_invoice, details_csv, period
 
 Step = Mapping[str, bytes] | Callable[[Project], None]
 """What is put into the inbox, or the home (`../sources.toml`), before the next run; or what is done then."""
@@ -227,6 +227,12 @@ CASES: dict[str, Held] = {
         "states its total, and not which part of it is tax",
         [rules('[aws]\nonly_stated = "push"'), {"s.json": aws.summaries(BARE_TOTAL)}],
         [Way({"INV-1": 660}, total="USD 6.60 tax 0.60"), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "an open billing period": Held(
+        "INV-1",
+        "the Billing Period file that says Closed",
+        [{"periods.csv": details_csv(period())}, {"a.csv": as_csv(charge(), tax())}],
+        [Way({"INV-1": 660}), Way({"INV-1": 660})],
     ),
     "taken back": Held(
         "G1",

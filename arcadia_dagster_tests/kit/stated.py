@@ -46,6 +46,24 @@ def detail_of_tax(**values: str | None) -> dict[str, str | None]:
     return detail(**{"BilledCost": "0.60", "ChargeCategory": "Tax", "InvoiceDetailId": "2", **values})
 
 
+def period(**values: str | None) -> dict[str, str | None]:
+    """A row of FOCUS 1.4 Billing Period: April 2026 of AWS, open."""
+    return {
+        "BillingPeriodCreated": "2026-04-01T00:00:00Z",
+        "BillingPeriodEnd": "2026-05-01T00:00:00Z",
+        "BillingPeriodLastUpdated": "2026-05-02T00:00:00Z",
+        "BillingPeriodStart": "2026-04-01T00:00:00Z",
+        "BillingPeriodStatus": "Open",
+        "InvoiceIssuerName": "Amazon Web Services, Inc.",
+        **values,
+    }
+
+
+def closed(**values: str | None) -> dict[str, str | None]:
+    """The same row four days later: closed."""
+    return period(**{"BillingPeriodStatus": "Closed", "BillingPeriodLastUpdated": "2026-05-06T00:00:00Z", **values})
+
+
 def details_csv(*rows: Mapping[str, str | None], delimiter: str = ",", null: str = "") -> bytes:
     """The rows as CSV."""
     file = io.StringIO()

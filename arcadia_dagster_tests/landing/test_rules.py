@@ -164,6 +164,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
                 tolerance=draw(st.one_of(st.none(), st.decimals("0.0001", "100", places=4))),
                 tax_may_stand_alone=draw(st.sampled_from([None, True])),
                 only_stated=draw(st.sampled_from([None, "push", "hold"])),
+                open_period=draw(st.sampled_from([None, "push", "hold"])),
             )
         )
     return Rules(tuple(found))
