@@ -181,6 +181,14 @@ _SUBTOTAL = (
 _MOST_WORDS = 60
 """A longer text is no name of a total. Looking at its length first spares most lines the rest."""
 
+_CORES = (
+    "tot|sum|som|gesamt|betr|bedr|betaa|betal|zahl|nett|net|brut|gross|amount|balance|saldo|bertrag|pay|pai|due|dov|outstanding|"
+    "montant|mont|imp|neto|adeud|valor|quido|pag|pend|devid|lord|riport|report|soma|uma|transport|openstaand|verschuldigd|sold|prix|"
+    "carried|brought|ht|ttc|razem|celkem|итого|всего|合|总|總|합|총|小|소"
+)
+"""What is in every name above, in small letters. Looking for it first spares nearly all other texts the rest: of a million lines
+0.7 s of 0.9 (2026-11-29)."""
+
 _MOST_MARKS = 1_000
 """A document with more rows without words has none that says nothing."""
 
@@ -197,14 +205,15 @@ _ROUNDED = Decimal("0.005")
 
 def kind_sql(text: str) -> str:
     """SQL: `total` or `subtotal` where the text is the name of one, whatever marks, digits and currency it has; else NULL."""
-    plain = f"trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))"
     totals, more, subtotals, codes = (
         "|".join(names) for names in ((*_TOTAL, *_AMOUNT_NAMES), _TOTAL_OF, _SUBTOTAL, EXPONENTS)
     )
     return (
-        f"CASE WHEN {text} IS NULL OR length({text}) > {_MOST_WORDS} THEN NULL "
-        f"WHEN regexp_full_match({plain}, '({subtotals})( .*)?') THEN 'subtotal' "
-        f"WHEN regexp_full_match({plain}, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END"
+        f"CASE WHEN length({text}) <= {_MOST_WORDS} AND regexp_matches(lower({text}), '{_CORES}') THEN "
+        # A list, for its function sees the text's letters once made, and they cost more than what looks at them.
+        f"list_transform([trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))], lambda plain: "
+        f"CASE WHEN regexp_full_match(plain, '({subtotals})( .*)?') THEN 'subtotal' "
+        f"WHEN regexp_full_match(plain, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END)[1] END"
     )
 
 
@@ -257,8 +266,9 @@ _KIND = (
 _HAS_CONTENT = (
     "NOT (charge_period_start IS NULL AND quantity IS NULL AND resource_id IS NULL AND resource_name IS NULL)"
 )
-_IS_BLANK = f"NOT ({_HAS_CONTENT}) AND coalesce(trim(project), '') = '' AND {_WORDS} IS NULL"
-_IS_BARE = f"NOT ({_HAS_CONTENT}) AND {_WORDS} IS NOT NULL AND charge_category <> 'Tax'"
+# A CASE, for of an AND both sides are made for every line, and words cost more than whether there is more than words.
+_IS_BLANK = f"CASE WHEN {_HAS_CONTENT} THEN false ELSE coalesce(trim(project), '') = '' AND {_WORDS} IS NULL END"
+_IS_BARE = f"CASE WHEN {_HAS_CONTENT} OR charge_category = 'Tax' THEN false ELSE {_WORDS} IS NOT NULL END"
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SAYS_TOTAL = re.compile(
@@ -374,11 +384,15 @@ def _looked_at(
     invoices: dict[_InvoiceKey, _ExaminedInvoice] = {}
     rows = connection.execute(
         f"""
-        SELECT {_KEY}, count(*), count({_KIND}), count_if({_HAS_CONTENT}), count_if({_IS_BLANK}), count_if({_IS_BARE}),
-          count_if((description <> '' OR coalesce(service_name, '') <> '') AND charge_category <> 'Tax'),
-          coalesce(max(file_row_number) FILTER (({_HAS_CONTENT}) AND charge_category <> 'Tax'), -1)
-            > coalesce(max(file_row_number) FILTER (({_IS_BARE}) OR ({_IS_BLANK})), -1)
-        FROM {lines} GROUP BY ALL HAVING count(*) > 1
+        SELECT {_KEY}, count(*), count(kind), count_if(has_content), count_if(is_blank), count_if(is_bare), count_if(is_worded),
+          coalesce(max(file_row_number) FILTER (has_content AND charge_category <> 'Tax'), -1)
+            > coalesce(max(file_row_number) FILTER (is_bare OR is_blank), -1)
+        FROM (
+          SELECT {_KEY}, file_row_number, charge_category, {_KIND} AS kind, {_HAS_CONTENT} AS has_content,
+            {_IS_BLANK} AS is_blank, {_IS_BARE} AS is_bare,
+            charge_category <> 'Tax' AND (description <> '' OR coalesce(service_name, '') <> '') AS is_worded
+          FROM {lines}
+        ) GROUP BY ALL HAVING count(*) > 1
         """
     ).fetchall()
     for sha256, key, count, names, contents, blanks, bare, worded, has_tail in rows:

@@ -1,5 +1,6 @@
 """Rows that are sums of other rows: in doubt wherever one was put, and nothing else is."""
 
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.reading.totals import kind_sql
+from arcadia_dagster.reading.totals import _AMOUNT_NAMES, _CORES, _SUBTOTAL, _TOTAL, _TOTAL_OF, kind_sql
 from arcadia_dagster_tests.kit import focus
 from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.properties import evaluate, quickly
@@ -113,6 +114,16 @@ def test_totals_and_subtotals_are_known_by_their_words(connection: duckdb.DuckDB
     found = evaluate(connection, kind_sql("t"), rows, "t VARCHAR")
     expected = ["total"] * len(TOTALS) + ["subtotal"] * len(SUBTOTALS) + [None] * (len(CHARGES) + 1)
     assert {row: kind for (row,), kind, wanted in zip(rows, found, expected, strict=True) if kind != wanted} == {}
+
+
+@quickly(500)
+@given(
+    st.sampled_from((*_TOTAL, *_AMOUNT_NAMES, *_TOTAL_OF, *_SUBTOTAL)).flatmap(
+        lambda name: st.from_regex(name, fullmatch=True)
+    )
+)
+def test_what_is_looked_for_first_is_in_every_name_of_a_sum(name: str) -> None:
+    assert re.search(_CORES, name)
 
 
 PLAIN = """
