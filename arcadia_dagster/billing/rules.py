@@ -3,6 +3,7 @@
 An account's rule wins over its source's, key by key. Without a rule the document counts as it is.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -112,19 +113,28 @@ class Rules:
 
     Attributes:
         rules: The rules, by source and account.
+        buyer_tax_ids: Whose invoices these are: our tax ids, as `comparable_tax_id` has them, sorted; empty: nobody has said.
         text: The file that says so, as a person wrote it; None where there is none. It does not count in comparisons.
     """
 
     rules: tuple[Rule, ...] = ()
     text: str | None = None
+    buyer_tax_ids: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same, whatever their order, layout and remarks."""
-        return isinstance(other, Rules) and self._by_name == other._by_name
+        return (
+            isinstance(other, Rules) and self._by_name == other._by_name and self.buyer_tax_ids == other.buyer_tax_ids
+        )
 
     def __hash__(self) -> int:
         """Of what they say."""
         return hash(frozenset(self.rules))
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether there is a rule, or a tax id of ours."""
+        return bool(self.rules or self.buyer_tax_ids)
 
     def of(self, source: str, account_id: str) -> Ruling:
         """What the rules say of an account."""
@@ -154,3 +164,23 @@ class Rules:
     @cached_property
     def _by_name(self) -> dict[tuple[str, str | None], Rule]:
         return {(rule.source, rule.account_id): rule for rule in self.rules}
+
+
+def comparable_tax_id(text: str) -> str:
+    """A tax id as it is compared: letters and digits alone, in capitals, without the tax that Swiss ones end with."""
+    plain = re.sub(r"[\W_]", "", text).upper()
+    return _SWISS_TAX.sub("", plain) if plain.startswith("CHE") else plain
+
+
+_SWISS_TAX: Final = re.compile(r"(MWST|TVA|IVA|VAT)$")
+
+
+def comparable_tax_id_sql(text: str) -> str:
+    """SQL: the same."""
+    plain = f"upper(regexp_replace({text}, '[^\\pL\\pN]', '', 'g'))"
+    return f"CASE WHEN {plain} LIKE 'CHE%' THEN regexp_replace({plain}, '{_SWISS_TAX.pattern}', '') ELSE {plain} END"
+
+
+def same_tax_id_sql(one: str, other: str) -> str:
+    """SQL: whether two comparable tax ids are one: also where one of them leaves out the country before its digits."""
+    return f"({one} = {other} OR {one} = {other}[3:] OR {one}[3:] = {other})"

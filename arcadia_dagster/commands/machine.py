@@ -233,7 +233,7 @@ def _sources(home: Home) -> str:
     path = home.settings.sources
     with complaints(RulesError):
         rules = home.rules()
-    if not rules.rules:
+    if not rules.says_anything:
         return f"no rules in {path}: everything is as documents state it"
     words = [
         f"{rule.name}: {', '.join(f'{key} = {value}' for key, value in said(rule).items())} ({rule.reason})"
@@ -242,6 +242,8 @@ def _sources(home: Home) -> str:
     warehouse = home.existing_warehouse
     with warehouse.read() as connection:
         words += of_nothing(connection, home.archive, rules, home.formats())
+    if rules.buyer_tax_ids:
+        words.insert(0, f"we are {', '.join(rules.buyer_tax_ids)}")
     return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"
 
 

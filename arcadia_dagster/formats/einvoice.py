@@ -33,9 +33,11 @@ standard says, and the sums and taxes above. It does not run the official schema
 files that it reads: a file that breaks only these, such as one without a buyer's address, is read. The schematrons need a
 processor of XSLT 2, a package of 39 MB. If you must refuse invoices that are not valid, for
 instance before you deduct input tax, run a validator such as KoSIT's before the inbox. The project's own test files are
-valid by the official XSDs of UBL 2.1 and Factur-X, which a test checks. The program also does not know who you are: an
-invoice that names another buyer is read like all others. Finance gets the buyer's tax id (`buyer_tax_id`) and can compare
-it; `arcadia void` takes such an invoice out.
+valid by the official XSDs of UBL 2.1 and Factur-X, which a test checks.
+
+Say who you are in `sources.toml` (`buyer_tax_ids`): then an invoice that states the tax id of another buyer (BT-48, else its
+registry number, BT-47) is held. As long as nobody has said it, an invoice is held if earlier invoices of the same account
+state another buyer. Finance gets the buyer's tax id (`buyer_tax_id`) too.
 
 XML with a document type (`<!DOCTYPE`) is not read, nor are more than 64 MB, 500,000 elements, or elements 64 deep. A PDF is read
 by a process of its own with 20 seconds and 1 GB; only what is attached to it is read, never what is printed on it.

@@ -77,6 +77,7 @@ def register(
     noted = note_records(connection, archive, unknown.values())
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
     touched = months_of(connection, wanted) | _months_after(connection, wanted) | _months_of_periods(connection, wanted)
+    touched |= _months_of_other_buyers(connection, wanted)
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,
@@ -111,7 +112,7 @@ def register(
     touched |= other_months
     touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
-    touched |= _months_of_periods(connection, wanted)
+    touched |= _months_of_periods(connection, wanted) | _months_of_other_buyers(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return Registered(touched | noted, {})
 
@@ -376,6 +377,24 @@ def _months_of_periods(connection: duckdb.DuckDBPyConnection, wanted: str) -> se
         FROM (FROM billing_periods WHERE document_sha256 IN ({wanted})) AS period
         JOIN document_invoices AS invoice USING (source)
         WHERE invoice.billing_ends_at BETWEEN period.starts_at AND period.ends_at + INTERVAL 1 DAY
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def _months_of_other_buyers(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of the accounts of these documents whose invoices are addressed to several buyers: each is compared with all."""
+    rows = connection.execute(
+        f"""
+        WITH addressed AS (
+          SELECT invoice.document_sha256, invoice.source, invoice.account_id, invoice.invoice_month, stated.buyer_tax_id
+          FROM (FROM stated_invoices WHERE buyer_tax_id IS NOT NULL) AS stated
+          JOIN document_invoices AS invoice USING (document_sha256, invoice_ordinal)
+        )
+        SELECT DISTINCT other.invoice_month
+        FROM (FROM addressed WHERE document_sha256 IN ({wanted})) AS own
+        JOIN addressed AS other USING (source, account_id)
+        WHERE other.buyer_tax_id <> own.buyer_tax_id
         """
     ).fetchall()
     return {month for (month,) in rows}

@@ -1,6 +1,8 @@
 """Standing rules: what a person knows of a source or an account, as they write it, and as archive and warehouse have it.
 
-It is a TOML file with a table for each source, or account of a source:
+It is a TOML file: who we are, and a table for each source, or account of a source:
+
+    buyer_tax_ids = ["DE123456789"]
 
     [oci]
     invoice_id = "account and month"
@@ -28,7 +30,17 @@ from typing import Any, Final, Protocol
 
 import duckdb
 
-from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, HOLD, KEYS, PUSH, TAX_EXPECTED, TAX_NOT_STATED, Rule, Rules
+from arcadia_dagster.billing.rules import (
+    ACCOUNT_AND_MONTH,
+    HOLD,
+    KEYS,
+    PUSH,
+    TAX_EXPECTED,
+    TAX_NOT_STATED,
+    Rule,
+    Rules,
+    comparable_tax_id,
+)
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, read_text, shown, shown_key
@@ -38,6 +50,10 @@ from arcadia_dagster.warehouse.rows import insert
 KEPT_IN: Final = "sources"
 """The folder of the archive with each version of the file."""
 
+BUYERS: Final = "buyer_tax_ids"
+"""What stands above all tables: our tax ids. An electronic invoice that is addressed to another one is held."""
+
+_TAX_ID: Final = re.compile(r"[^\W_]*\d[^\W_]*")
 _MOST_BYTES: Final = 1 << 20
 _MOST_CHARACTERS: Final = 200
 _MOST_DAYS: Final = 400
@@ -89,7 +105,8 @@ def parse_rules(text: str, path: Path) -> Rules:
         )
         raise RulesError(f"{error}{twice}") from error
     places = _Places(path, lines_of_keys(text))
-    rules = Rules(tuple(_rule(name, table, places) for name, table in tables.items()), text)
+    buyers = _buyers(tables.pop(BUYERS, None), places)
+    rules = Rules(tuple(_rule(name, table, places) for name, table in tables.items()), text, buyers)
     for rule in rules.rules:
         _assert_final_after(rule, rules, places)
     return rules
@@ -109,6 +126,19 @@ class _Places:
         return RulesError(f"{self._path}, line {line}: {shown_key(name)}: {what}")
 
 
+def _buyers(value: object, places: _Places) -> tuple[str, ...]:
+    """Our tax ids, as they are compared."""
+    if value is None:
+        return ()
+    texts = value if isinstance(value, list) else []
+    ids = [comparable_tax_id(text) for text in texts if _is_plain(text)]
+    if not texts or len(ids) < len(texts) or not all(_TAX_ID.fullmatch(one) for one in ids):
+        raise places.error(
+            BUYERS, None, f'{_shown(value)}: expected our tax ids, in quotes and brackets: {BUYERS} = ["DE123456789"]'
+        )
+    return tuple(sorted(set(ids)))
+
+
 def _rule(name: str, table: object, places: _Places) -> Rule:
     source, _, account_id = name.partition("/")
     if not _SOURCE.fullmatch(source) or ("/" in name and not _is_plain(account_id)):
@@ -122,7 +152,7 @@ def _rule(name: str, table: object, places: _Places) -> Rule:
         raise places.error(name, None, f"{shown(table)}: expected a table: [{name}], and below it what is known")
     if unknown := next((key for key in table if key not in {*KEYS, "reason"}), None):
         # The reason that holds an invoice gives a whole rule in one line, which must stand above all tables.
-        is_rule = isinstance(table[unknown], dict)
+        is_rule = isinstance(table[unknown], dict) or unknown == BUYERS
         near = did_you_mean(unknown, [*KEYS, "reason"])
         advice = "put this line at the top of the file, above every [...]" if is_rule else f"expected {_ALLOWED}{near}"
         raise places.error(name, unknown, f"{shown_key(unknown)}: there is no such key; {advice}")
@@ -277,7 +307,10 @@ def known_rules(connection: duckdb.DuckDBPyConnection) -> Rules:
         tuple(
             Rule(**{**row, "final_after": _span(row["final_after"])})
             for row in fetch(connection, f"SELECT {schema.SOURCE_RULES.column_names} FROM source_rules")
-        )
+        ),
+        buyer_tax_ids=tuple(
+            tax_id for (tax_id,) in connection.execute("SELECT tax_id FROM own_tax_ids ORDER BY tax_id").fetchall()
+        ),
     )
 
 
@@ -292,6 +325,8 @@ def note_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         for rule in rules.rules
     ]
     insert(connection, schema.SOURCE_RULES, rows)
+    connection.execute("DELETE FROM own_tax_ids")
+    insert(connection, schema.OWN_TAX_IDS, [{"tax_id": tax_id} for tax_id in rules.buyer_tax_ids])
 
 
 def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[date]:
@@ -300,7 +335,18 @@ def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) 
     if known == rules:
         return set()
     rows = connection.execute("SELECT DISTINCT source, account_id, invoice_month FROM document_invoices").fetchall()
-    return {month for source, account_id, month in rows if known.of(source, account_id) != rules.of(source, account_id)}
+    months = {
+        month for source, account_id, month in rows if known.of(source, account_id) != rules.of(source, account_id)
+    }
+    if known.buyer_tax_ids != rules.buyer_tax_ids:
+        addressed = "(FROM stated_invoices WHERE buyer_tax_id IS NOT NULL)"
+        months.update(
+            month
+            for (month,) in connection.execute(
+                f"SELECT DISTINCT invoice_month FROM document_invoices SEMI JOIN {addressed} USING (document_sha256)"
+            ).fetchall()
+        )
+    return months
 
 
 def documents_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[str]:
@@ -362,7 +408,7 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
     if rules.text is not None or (last := archive.last_kept(KEPT_IN, _VERSION)) is None:
         return
     name, text = last
-    if parse_rules(text, Path(KEPT_IN) / name).rules:
+    if parse_rules(text, Path(KEPT_IN) / name).says_anything:
         raise RulesError(
             f"{path} is gone, and there were rules in it: bring it back ({archive.copy_command(KEPT_IN, name, path)}); an empty "
             "file says that there are none any more"
@@ -378,7 +424,7 @@ def keep(archive: Kept, rules: Rules) -> None:
     last = archive.last_kept(KEPT_IN, _VERSION)
     if rules.text is None or (last is not None and last[1] == rules.text):
         return
-    if last is None and not rules.rules:
+    if last is None and not rules.says_anything:
         return
     number = 1 if last is None else int(last[0][:6]) + 1
     digest = hashlib.sha256(rules.text.encode()).hexdigest()[:12]

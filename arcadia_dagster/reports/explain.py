@@ -170,6 +170,7 @@ def _rules(
         "tolerance": any("sources.toml tolerates" in line["added_by"] for line in added),
         "tax_may_stand_alone": has_tax and total["amount_net_minor"] == 0,
         "only_stated": bool(current) and all(version["is_statement"] for version in current),
+        "open_period": any(version["billing_ends_at"] is not None for version in current),
     }
     for key, rule in ruling.by.items():
         if decides[key]:

@@ -642,6 +642,13 @@ SOURCE_RULES = Table(
     key=("source", "account_id"),
 )
 
+OWN_TAX_IDS = Table(
+    "own_tax_ids",
+    "Who we are, from `sources.toml` as it was landed last: an invoice that is addressed to another buyer is held.",
+    (Column("tax_id", "VARCHAR", "A tax id of ours: letters and digits alone, in capitals."),),
+    key=("tax_id",),
+)
+
 ALLOCATIONS = Table(
     "allocations",
     "What each tenant bears of each invoice that has totals: the invoice, or parts that sum to it; and how finance knows it.",
@@ -787,6 +794,7 @@ TABLES: tuple[Table, ...] = (
     TAX_SPLIT_TOTALS,
     TENANT_ROUTES,
     SOURCE_RULES,
+    OWN_TAX_IDS,
     ALLOCATIONS,
     CLOUD_RESOURCES,
     FINANCE_RECORDS,
@@ -838,6 +846,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(DECISIONS, _DECISIONS_SINCE_5),
         *_added(INBOX_FILES, _FILES_SINCE_5),
         SOURCE_RULES.ddl,
+        OWN_TAX_IDS.ddl,
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,
         INVOICE_EVIDENCE.ddl,

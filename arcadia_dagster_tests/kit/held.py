@@ -9,6 +9,7 @@ from typing import Any
 from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.decisions.mending import mend as mend_record
 from arcadia_dagster_tests.kit import aws, azure
+from arcadia_dagster_tests.kit.einvoices import Facts, Line, ubl
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, charge, lines_of, tax
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
@@ -64,6 +65,8 @@ AZURE = {"InvoiceIssuerName": "Microsoft", "ProviderName": "Microsoft"}
 PROFILE = {"BillingAccountId": "/providers/Microsoft.Billing/billingAccounts/1:2_2019-05-31/billingProfiles/AAAA-BBBB"}
 PARTNER = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH", "ProviderName": "Microsoft"}
 UNNAMED: dict[str, str | None] = {"InvoiceIssuerName": None, "ProviderName": "Microsoft"}
+ANOTHERS = Facts(number="R-2", buyer="Somebody Else AG", buyer_tax_id="ATU99999999", lines=(Line("100.00", "Backup"),))
+NOVEMBER = {"issued": "2026-11-28", "due": None, "start": "2026-11-01", "end": "2026-11-28"}
 ISSUER_NAMED_LATER = [
     {"d/1.csv": as_csv(charge(InvoiceId="I-1", ChargeDescription="a", InvoiceIssuerName=None, ProviderName="AWS"))},
     {"d/2.csv": as_csv(charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER))},
@@ -233,6 +236,23 @@ CASES: dict[str, Held] = {
         "the Billing Period file that says Closed",
         [{"periods.csv": details_csv(period())}, {"a.csv": as_csv(charge(), tax())}],
         [Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "for another buyer": Held(
+        "R-2",
+        "]; if we owe it all the same: ",
+        [{"../sources.toml": b'buyer_tax_ids = ["DE123456789"]\n'}, {"x.xml": ubl(ANOTHERS)}],
+        [Way({}, becomes="void"), Way({"R-2": 11900}), Way({"R-2": 11900})],
+    ),
+    "for another buyer than before": Held(
+        "R-2",
+        "or say who we are, at the top of ",
+        [{"a.xml": ubl(Facts(number="R-1", buyer="Example GmbH"))}, {"b.xml": ubl(ANOTHERS.with_(**NOVEMBER))}],
+        [
+            Way({"R-1": 11900}, becomes="void"),
+            Way({"R-1": 11900, "R-2": 11900}),
+            Way({"R-1": 11900, "R-2": 11900}),
+        ],
+        {"R-1": 11900},
     ),
     "taken back": Held(
         "G1",

@@ -21,6 +21,7 @@ def commands_in(reason: str) -> list[str]:
 _WAYS = re.compile(
     r'arcadia \w+ .*? --reason "\.\.\."'
     r'|at the top of sources\.toml: (?P<rule>"[^"]+" = \{.*?\})'
+    r"|sources\.toml: (?P<buyers>buyer_tax_ids = \[.*?\])"
     r"|write (?:(?:total and tax|its total), as .*? does,|that of the whole invoice|(?P<figures>[A-Z]{3} \S+ tax \S+)"
     r"|the word (?P<none>none)) "
     r"into (?P<file>\S+\.total)\b",
@@ -42,10 +43,17 @@ def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") 
         way: One of `ways_in`.
         total: What is invoiced, for a reason that gives an example of it.
     """
-    if way["rule"] is not None:
+    rule = way["rule"] or way["buyers"]
+    if rule is not None:
         rules = project.home / "sources.toml"
         before = rules.read_text(encoding="utf-8") if rules.exists() else ""
-        rules.write_text(f"{way['rule'].replace('...', 'looked at')}\n{before}", encoding="utf-8")
+        # It takes the place of the line that says who we are.
+        kept = "".join(
+            line
+            for line in before.splitlines(keepends=True)
+            if not (way["buyers"] and line.startswith("buyer_tax_ids"))
+        )
+        rules.write_text(f"{rule.replace('...', 'looked at')}\n{kept}", encoding="utf-8")
     elif way["file"] is not None:
         # It says beside which file, by that one's name.
         named = "SELECT inbox_path FROM document_names WHERE file_name = ?"

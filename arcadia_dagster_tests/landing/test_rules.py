@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules
+from arcadia_dagster.billing.rules import ACCOUNT_AND_MONTH, Rule, Rules, comparable_tax_id, comparable_tax_id_sql
 from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.reasons import is_reason
@@ -229,3 +229,43 @@ def test_a_file_that_is_gone_is_not_taken_for_an_empty_one(tmp_path: Path) -> No
     keep(archive_in(tmp_path), read_rules(path))
     path.unlink()
     assert_not_lost(archive_in(tmp_path), path, read_rules(path))
+
+
+def test_who_we_are_stands_above_all_tables_and_is_kept_with_the_rules(tmp_path: Path) -> None:
+    text = 'buyer_tax_ids = ["de 123.456.789", "CHE-123.456.789 MWST", "DE123456789"]\n[oci]\ntax = "expected"\nreason = "so"\n'
+    rules = rules_of(text)
+    assert rules.buyer_tax_ids == ("CHE123456789", "DE123456789")
+    assert rules != rules_of(text.partition("\n")[2])
+    warehouse = new_warehouse(tmp_path)
+    with warehouse.write() as connection:
+        note_rules(connection, rules)
+        assert known_rules(connection) == rules
+        told = connection.execute(
+            f"SELECT {comparable_tax_id_sql('x')} FROM (VALUES ('CHE-1 MWST'), ('at U_1é²')) AS t (x)"
+        )
+        assert [one for (one,) in told.fetchall()] == [comparable_tax_id(text) for text in ("CHE-1 MWST", "at U_1é²")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('buyer_tax_ids = "DE1"', "line 1: buyer_tax_ids: 'DE1': expected our tax ids, in quotes and brackets"),
+        ("buyer_tax_ids = []", "line 1: buyer_tax_ids: "),
+        ('buyer_tax_ids = ["us"]', "line 1: buyer_tax_ids: "),
+        ("buyer_tax_ids = [1]", "line 1: buyer_tax_ids: "),
+        (
+            '[aws]\nbuyer_tax_ids = ["DE1"]\nreason = "so"',
+            "line 2: aws: buyer_tax_ids: there is no such key; put this line at the top of the file, above every [...]",
+        ),
+    ],
+)
+def test_tax_ids_that_are_none_and_ids_in_a_table_are_named_with_their_line(text: str, line: str) -> None:
+    with pytest.raises(RulesError) as raised:
+        rules_of(text)
+    assert line in str(raised.value)
+
+
+def test_a_file_that_says_only_who_we_are_is_missed_when_it_is_gone(tmp_path: Path) -> None:
+    keep(archive_in(tmp_path), rules_of('buyer_tax_ids = ["DE1"]\n'))
+    with pytest.raises(RulesError, match="is gone, and there were rules in it"):
+        assert_not_lost(archive_in(tmp_path), PATH, Rules())

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster_tests.kit.aws import as_csv as cur_csv
 from arcadia_dagster_tests.kit.aws import item
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
+from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.stated import closed, detail, detail_of_tax, details_csv, period
 
@@ -123,6 +125,8 @@ def test_a_person_says_for_good_that_open_periods_hold_nothing(project: Project)
     project.drop("../sources.toml", b'["aws/111"]\nopen_period = "push"\nreason = "AWS closes late"\n')
     assert pushed(project) == {"INV-1": 660}
     assert "is open" in hold_reasons(project, "INV-2")[0]
+    told = explain(project.warehouse, archive_of(project.warehouse), find(project.warehouse, "INV-1"))
+    assert [(rule["key"], rule["reason"]) for rule in told["rules"]] == [("open_period", "AWS closes late")]
 
 
 def test_an_invoice_by_account_and_month_is_final_when_its_rule_says_so(project: Project) -> None:

@@ -6,7 +6,18 @@ Doubts from an invoice's own row (a total that differs, more tax than net) are i
 
 import duckdb
 
-from arcadia_dagster.stages.doubts import amounts, identity, manifests, parts, periods, reading, rejected, repeats, tax
+from arcadia_dagster.stages.doubts import (
+    amounts,
+    buyers,
+    identity,
+    manifests,
+    parts,
+    periods,
+    reading,
+    rejected,
+    repeats,
+    tax,
+)
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 __all__ = ["Doubt", "Scope", "all_doubts", "doubts_sql"]
@@ -17,6 +28,7 @@ def all_doubts(scope: Scope) -> tuple[Doubt, ...]:
     return (
         *reading.doubts(scope),
         *tax.doubts(scope),
+        *buyers.doubts(scope),
         *periods.doubts(scope),
         *identity.doubts(scope),
         *amounts.doubts(scope),
