@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from arcadia_dagster.alerts.causes import Cause, Subject
-from arcadia_dagster.transport import quoted
+from arcadia_dagster.transport.words import quoted
 
 # A space without width: a special character before it loses its meaning.
 _NOTHING: Final = "\u200b"

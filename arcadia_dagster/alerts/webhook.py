@@ -9,15 +9,9 @@ from typing import Any, Final
 import httpx
 
 from arcadia_dagster.loopback import is_loopback
-from arcadia_dagster.transport import (
-    Failures,
-    Limits,
-    Retries,
-    Service,
-    ServiceError,
-    parsed_url,
-    retry_after_seconds,
-)
+from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
+from arcadia_dagster.transport.urls import parsed_url
+from arcadia_dagster.transport.words import retry_after_seconds
 
 VARIABLE: Final = "ARCADIA_ALERT_WEBHOOK"
 

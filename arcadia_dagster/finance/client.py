@@ -24,7 +24,9 @@ from arcadia_dagster.finance.errors import (
 )
 from arcadia_dagster.finance.target import target_of
 from arcadia_dagster.finance.token import TokenMint
-from arcadia_dagster.transport import Failures, Limits, Retries, Service, exposure, retry_after_seconds
+from arcadia_dagster.transport.service import Failures, Limits, Retries, Service
+from arcadia_dagster.transport.urls import exposure
+from arcadia_dagster.transport.words import retry_after_seconds
 
 IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
 

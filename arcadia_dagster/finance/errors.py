@@ -12,7 +12,7 @@ The client has already made its retries when it raises. Every message is fit for
 database: it never holds the secret or a token, and finance's own words in it are short and on one line.
 """
 
-from arcadia_dagster.transport import ServiceError
+from arcadia_dagster.transport.service import ServiceError
 
 
 class FinanceError(ServiceError):

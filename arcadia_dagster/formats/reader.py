@@ -24,7 +24,7 @@ from arcadia_dagster.formats.cost_table import CostTableLayout
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading import totals
-from arcadia_dagster.reading.content import DAMAGED, Encoding, encoding_of, open_content, unpack
+from arcadia_dagster.reading.content import DAMAGED, ArchivedDocument, Encoding, encoding_of, open_content, unpack
 from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.reading.cut_off import cut_off_value
 from arcadia_dagster.reading.format import (
@@ -70,17 +70,6 @@ _EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encodi
 
 _REJECT_TABLES = "store_rejects = true, rejects_scan = 'reject_scans', rejects_table = 'reject_errors'"
 _OPTIONS = f"{_REJECT_TABLES}, rejects_limit = {_REJECTS_KEPT}"
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedDocument:
-    """A document in the archive, with what the pass over its bytes found."""
-
-    document_sha256: str
-    path: Path
-    byte_size: int
-    encoding: Encoding
-    facts: TextFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from arcadia_dagster.formats.reader import ArchivedDocument
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
 from arcadia_dagster.plain_file import open_plain
-from arcadia_dagster.reading.content import Examiner
+from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone
@@ -44,6 +44,7 @@ from arcadia_dagster.landing.total_files import (
     totals_of_replaced_files,
     totals_taken_away,
 )
+from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew, touch

@@ -17,7 +17,7 @@ from typing import Any
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
+from arcadia_dagster.formats.reader import Reader, head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
@@ -27,7 +27,7 @@ from arcadia_dagster.landing.learning import aliases_of
 from arcadia_dagster.landing.record import Record
 from arcadia_dagster.landing.register import NO_MONTH
 from arcadia_dagster.landing.rules import known_rules
-from arcadia_dagster.reading.content import Encoding
+from arcadia_dagster.reading.content import ArchivedDocument, Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
 from arcadia_dagster.reading.zip_content import member_name
 from arcadia_dagster.store.query import text_list

@@ -14,11 +14,11 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat, Descriptions
 from arcadia_dagster.formats.description import read_description
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader, head_of
+from arcadia_dagster.formats.reader import Reader, head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.identity import Identity, Names, placed
-from arcadia_dagster.reading.content import Encoding
+from arcadia_dagster.reading.content import ArchivedDocument, Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
 from arcadia_dagster.reading.zip_content import member_name
 from arcadia_dagster.warehouse import Warehouse

@@ -13,16 +13,9 @@ import httpx
 
 from arcadia_dagster.loopback import is_loopback
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, TransientFailure, UnusableAnswer
-from arcadia_dagster.transport import (
-    Failures,
-    Limits,
-    Retries,
-    Service,
-    exposure,
-    parsed_url,
-    quoted,
-    retry_after_seconds,
-)
+from arcadia_dagster.transport.service import Failures, Limits, Retries, Service
+from arcadia_dagster.transport.urls import exposure, parsed_url
+from arcadia_dagster.transport.words import quoted, retry_after_seconds
 
 _RETRIED: Final = frozenset({408, 429, *range(500, 600)})
 _ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of droplets, the largest, has about one

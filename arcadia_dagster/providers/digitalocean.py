@@ -23,7 +23,7 @@ from arcadia_dagster.providers.errors import UnusableAnswer
 from arcadia_dagster.providers.provider import Account, Listed, Provider, ProviderSettings, Right, Wanted, id_in
 from arcadia_dagster.providers.token import bearer, usable
 from arcadia_dagster.settings import Url
-from arcadia_dagster.transport import quoted
+from arcadia_dagster.transport.words import quoted
 
 BASE_URL: Final = "https://api.digitalocean.com"
 INVOICE_KIND: Final = "digitalocean_invoice"

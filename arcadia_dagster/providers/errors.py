@@ -12,7 +12,7 @@ The client has already made its retries when it raises. Every message is fit for
 the token, and the provider's own words in it are short and on one line.
 """
 
-from arcadia_dagster.transport import ServiceError
+from arcadia_dagster.transport.service import ServiceError
 
 
 class ProviderError(ServiceError):

@@ -8,6 +8,7 @@ import gzip
 import io
 import shutil
 import zlib
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -33,6 +34,17 @@ class Encoding(StrEnum):
     ZSTANDARD = "zstd"
     ZIP = "zip"
     PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedDocument:
+    """A document in the archive, with what the pass over its bytes found."""
+
+    document_sha256: str
+    path: Path
+    byte_size: int
+    encoding: Encoding
+    facts: TextFacts
 
 
 _MAGIC = (

@@ -676,6 +676,20 @@ def test_naming_a_target_again_changes_nothing(url: str) -> None:
     assert not target.endswith("/")
 
 
+@quickly(200)
+@given(st.from_regex(r"(?a:https?://[a-z0-9.]{1,12}(:[0-9]{1,5})?(/[a-z0-9_]{0,3}){0,3})", fullmatch=True))
+@example("http://127.0.0.1:4010")
+@example("https://finance.example/books/")
+def test_a_url_that_is_its_own_name_is_named_as_if_it_were_parsed(url: str) -> None:
+    def named(of: str) -> str | None:
+        try:
+            return target_of(of)
+        except ValueError:
+            return None
+
+    assert named(url) == named(url.replace("http", "HTTP", 1))  # which is never its own name
+
+
 # Retry-After
 
 

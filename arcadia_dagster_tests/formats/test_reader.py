@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.formats.reader import ArchivedDocument
+from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster_tests.kit.documents import END, HEADER, START, Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.properties import quickly
 

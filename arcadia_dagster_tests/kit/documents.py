@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from arcadia_dagster.formats.reader import ArchivedDocument, Reader
+from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.reading.content import Examiner
+from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 from arcadia_dagster.reading.format import BillingPeriod, InventoryRow, StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
 from arcadia_dagster.warehouse import Warehouse

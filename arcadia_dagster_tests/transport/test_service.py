@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.alerts.webhook import AlertError, send
-from arcadia_dagster.transport import Failures, Limits, Retries, Service, ServiceError
+from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, hang_up
 
 
