@@ -19,7 +19,7 @@ a warehouse that was rebuilt or an inbox that was emptied, is no new document.
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -36,7 +36,7 @@ INVENTORY: Final = "the inventory"
 
 _UNSUITED: Final = re.compile(r"[^0-9A-Za-z.-]+")
 _REVISION_CHARACTERS: Final = 40
-_NUMBERED: Final = re.compile(r"(?P<time>\d{8}T\d{6}Z)-rev-(?P<number>\d+)\.json\Z", re.ASCII)
+_NUMBERED: Final = re.compile(r"\d{8}T\d{6}Z-rev-\d+\.json\Z", re.ASCII)
 _PAPER_DAYS: Final = 14
 
 
@@ -69,19 +69,19 @@ class _Known:
     """The provider's files that have arrived: those that were registered, whatever became of them, and those in the inbox."""
 
     prefix: str
-    names: frozenset[str]
+    names: Mapping[str, datetime]
+    """When each arrived (UTC): when it was first registered, or else when it was put into the inbox."""
     by_invoice: dict[str, list[str]]
     """The names of an invoice's files, by their beginning."""
 
     @classmethod
-    def of(cls, prefix: str, names: Iterable[str]) -> "_Known":
-        found = frozenset(names)
+    def of(cls, prefix: str, names: Mapping[str, datetime]) -> "_Known":
         by_invoice: dict[str, list[str]] = {}
-        for name in found:
+        for name in names:
             start, numbered = _split(name)
             if numbered:
                 by_invoice.setdefault(start, []).append(numbered)
-        return cls(prefix, found, by_invoice)
+        return cls(prefix, names, by_invoice)
 
     def start(self, kind: str, label: str) -> str:
         return f"{self.prefix}{kind}-{label}-"
@@ -222,13 +222,11 @@ class _Fetch:
     def _is_paper_due(self, name: str) -> bool:
         """Whether to ask again for the PDF of a document that has arrived: for some days, or where its month is named.
 
-        A provider that has no PDF of an invoice would else be asked for it every day, and every fetch would fail.
+        A provider that has no PDF of an invoice would else be asked for it every day, for as long as it lists the invoice.
         """
-        found = _NUMBERED.search(name)
-        if not self.account.has_papers or found is None or self.months is not None:
+        if not self.account.has_papers or self.months is not None:
             return self.account.has_papers
-        arrived = datetime.strptime(found["time"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return self.now() - arrived <= timedelta(days=_PAPER_DAYS)
+        return self.now() - self.known.names[name] <= timedelta(days=_PAPER_DAYS)
 
     def _document(self, listed: Listed) -> None:
         """Put an invoice into the inbox, and its PDF beside it."""
@@ -286,14 +284,19 @@ def _paper_name(document_name: str) -> str:
     return f"{document_name.removesuffix('.json')}.pdf"
 
 
-def _arrived(warehouse: Warehouse, inbox: Path, prefix: str) -> set[str]:
-    """The names of the provider's files that were registered, whatever became of them, and of those in the inbox."""
+def _arrived(warehouse: Warehouse, inbox: Path, prefix: str) -> dict[str, datetime]:
+    """The provider's files that were registered, whatever became of them, and those in the inbox, and when each arrived."""
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT file_name FROM document_names WHERE starts_with(file_name, ?)", [prefix]
+            "SELECT file_name, min(received_at) FROM document_names WHERE starts_with(file_name, ?) GROUP BY file_name",
+            [prefix],
         ).fetchall()
-    lying = {entry.name for entry in os.scandir(inbox) if entry.name.startswith(prefix)}
-    return {name for (name,) in rows} | lying
+    lying = {
+        entry.name: datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+        for entry in os.scandir(inbox)
+        if entry.name.startswith(prefix)
+    }
+    return lying | {name: received_at.replace(tzinfo=UTC) for name, received_at in rows}
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

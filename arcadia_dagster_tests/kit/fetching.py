@@ -1,5 +1,6 @@
 """A home that is fetched into: an inbox, a warehouse and an archive, with a clock that a test moves."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -47,6 +48,11 @@ class FetchingHome:
             Landing(self.warehouse, self.archive, reader).land(FolderInbox(self.inbox), settle_seconds=0)
         finally:
             reader.close()
+
+    def arrived_at(self, when: datetime) -> None:
+        """Have all files of the inbox be of a time."""
+        for path in self.inbox.iterdir():
+            os.utime(path, (when.timestamp(), when.timestamp()))
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.inbox.iterdir())

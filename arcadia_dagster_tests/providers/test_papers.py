@@ -1,5 +1,6 @@
 """The PDF of an invoice comes beside it once, whole, and no invoice waits for it."""
 
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from arcadia_dagster.providers import api as api_module
 from arcadia_dagster.providers.digitalocean import DigitalOceanClient
 from arcadia_dagster.providers.download import Fetched
 from arcadia_dagster_tests.kit.digitalocean_api import LISTS, TOKEN, DigitalOceanApi, invoice, uuid
-from arcadia_dagster_tests.kit.fetching import FetchingHome, failing
+from arcadia_dagster_tests.kit.fetching import NOW, FetchingHome, failing
 from arcadia_dagster_tests.kit.scripted_server import Step, answer, head, raw
 
 WHOLE = b"%PDF-1.4\n1 0 obj <<>> endobj\n%%EOF\n"
@@ -49,6 +50,28 @@ def test_one_that_was_missing_is_fetched_once_it_is_there_and_its_invoice_is_not
         assert home.fetch(api) == Fetched([APRIL])
         api.pdfs = {uuid(1): WHOLE}
         assert home.fetch(api) == Fetched([APRIL_PDF], known=1)
+
+
+def test_one_that_is_never_there_is_asked_for_two_weeks_and_then_by_name_only(home: Home) -> None:
+    address = f"/v2/customers/my/invoices/{uuid(1)}/pdf"
+    with DigitalOceanApi([invoice()]) as api:
+        home.fetch(api)
+        home.arrived_at(NOW)
+        for days, months, asked in ((14, None, 2), (15, None, 2), (400, None, 2), (400, [date(2026, 4, 1)], 3)):
+            assert home.fetch(api, now=NOW + timedelta(days=days), months=months).left == {}
+            assert api.count(address) == asked
+
+
+def test_one_that_is_never_there_is_not_asked_for_again_once_its_invoice_has_left_the_inbox(home: Home) -> None:
+    with DigitalOceanApi([invoice()]) as api:
+        home.fetch(api)
+        home.land()
+        for path in home.inbox.iterdir():
+            path.unlink()
+        arrived = datetime.now(UTC)
+        for days, asked in ((13, 2), (15, 2)):
+            home.fetch(api, now=arrived + timedelta(days=days))
+            assert api.count(f"/v2/customers/my/invoices/{uuid(1)}/pdf") == asked
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,8 @@ def test_a_pdf_that_cannot_be_had_stops_no_document_and_is_fetched_later(home: H
 def test_a_pdf_that_is_never_there_is_asked_for_two_weeks_and_then_by_name_only(home: Home, case: Case) -> None:
     with served(case, before=failing(case.paper, step=answer(404))) as api:
         home.fetch(api)
-        # The document is of the day of its fetch, and old invoices are read by name only.
+        home.arrived_at(NOW)
+        # Old invoices are read by name only.
         for days, months, is_asked in ((14, [APRIL], True), (15, None, False), (15, [APRIL], True)):
             before = len([path for path in api.paths if case.paper in path])
             home.fetch(api, now=NOW + timedelta(days=days), months=months)
