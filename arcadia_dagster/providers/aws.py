@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import quote
 
 import httpx
 from pydantic import AfterValidator, Field, SecretStr
@@ -228,11 +229,13 @@ def signature_4(key: str, secret: str, session: str, *, region: str, service: st
     def sign(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         time = f"{datetime.fromtimestamp(clock(), UTC):%Y%m%dT%H%M%SZ}"
         own = {"X-Amz-Date": time, **({"X-Amz-Security-Token": session} if session else {})}
-        signed = {name.lower(): value.strip() for name, value in {**headers, **own}.items()}
+        # Several blanks of a value count as one, and what a path has encoded is encoded once more.
+        signed = {name.lower(): " ".join(value.split()) for name, value in {**headers, **own}.items()}
+        path = quote(url.raw_path.decode("ascii").partition("?")[0], safe="/~")
         signed = dict(sorted({**signed, "host": url.netloc.decode("ascii")}.items()))
         names = ";".join(signed)
         lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-        request = "\n".join((method, url.path, "", lines, names, hashlib.sha256(body).hexdigest()))
+        request = "\n".join((method, path, "", lines, names, hashlib.sha256(body).hexdigest()))
         scope = f"{time[:8]}/{region}/{service}/aws4_request"
         text = "\n".join(("AWS4-HMAC-SHA256", time, scope, hashlib.sha256(request.encode()).hexdigest()))
         derived = f"AWS4{secret}".encode()
