@@ -35,6 +35,19 @@ SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
 
+# The defaults that what is made of the settings has too, where it is made without them.
+FINANCE_URL: Final = "http://localhost:4010"
+FINANCE_ROLES: Final = ("admin",)
+FINANCE_ISSUER: Final = "arcadia_cloud"
+FINANCE_READ_TIMEOUT: Final = 15.0
+FINANCE_CONCURRENCY: Final = 8
+FINANCE_ABANDON_DAYS: Final = 7.0
+OWN_TENANT: Final = "platform-admin"
+FIRST_MONTH: Final = date(2018, 1, 1)
+SETTLE_SECONDS: Final = 5.0
+MAX_DOCUMENT_BYTES: Final = 10 * 2**30
+UI_URL: Final = "http://127.0.0.1:3000"
+
 _FINANCE_URL_VARIABLE = "SKYAI_FINANCE_URL"
 _SANDBOX_URL_VARIABLE = "ARCADIA_SANDBOX_URL"
 
@@ -281,17 +294,20 @@ class Settings(BaseSettings):
         description="Where the statements are served over HTTP, for links in the UI; `make run` serves them and sets this",
     )
     first_month: Month = Field(
-        date(2018, 1, 1), validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
+        FIRST_MONTH, validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
     )
     settle_seconds: float = Field(
-        5.0,
+        SETTLE_SECONDS,
         validation_alias="ARCADIA_SETTLE_SECONDS",
         ge=0,
         le=3600,
         description="How long a file that was not renamed into the inbox must lie unchanged",
     )
     max_document_bytes: int = Field(
-        10 * 2**30, validation_alias="ARCADIA_MAX_DOCUMENT_BYTES", gt=0, description="A larger file is not taken"
+        MAX_DOCUMENT_BYTES,
+        validation_alias="ARCADIA_MAX_DOCUMENT_BYTES",
+        gt=0,
+        description="A larger file is not taken",
     )
     sensor_seconds: int = Field(
         30,
@@ -311,28 +327,35 @@ class Settings(BaseSettings):
         60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
     )
     finance_url: Url = Field(
-        "http://localhost:4010", validation_alias=_FINANCE_URL_VARIABLE, description="The finance service's base URL"
+        FINANCE_URL, validation_alias=_FINANCE_URL_VARIABLE, description="The finance service's base URL"
     )
     finance_tenant_id: str = Field(
-        "platform-admin", validation_alias="SKYAI_FINANCE_TENANT_ID", min_length=1, description="The identity's tenant"
+        OWN_TENANT, validation_alias="SKYAI_FINANCE_TENANT_ID", min_length=1, description="The identity's tenant"
     )
     finance_roles: Annotated[List, AfterValidator(_some)] = Field(
-        ("admin",), validation_alias="SKYAI_FINANCE_ROLES", description="The identity's roles, separated by commas"
+        FINANCE_ROLES, validation_alias="SKYAI_FINANCE_ROLES", description="The identity's roles, separated by commas"
     )
     finance_issuer: str = Field(
-        "arcadia_cloud", validation_alias="SKYAI_FINANCE_ISSUER", min_length=1, description="Issuer of the token"
+        FINANCE_ISSUER, validation_alias="SKYAI_FINANCE_ISSUER", min_length=1, description="Issuer of the token"
     )
     finance_subject: str = Field(
         "", validation_alias="SKYAI_FINANCE_SUBJECT", description="Subject of the token (default: the tenant id)"
     )
     finance_read_timeout: float = Field(
-        15.0, validation_alias="SKYAI_FINANCE_READ_TIMEOUT", gt=0, description="How long to wait for an answer's bytes"
+        FINANCE_READ_TIMEOUT,
+        validation_alias="SKYAI_FINANCE_READ_TIMEOUT",
+        gt=0,
+        description="How long to wait for an answer's bytes",
     )
     finance_concurrency: int = Field(
-        8, validation_alias="SKYAI_FINANCE_CONCURRENCY", ge=1, le=64, description="How many invoices are sent at a time"
+        FINANCE_CONCURRENCY,
+        validation_alias="SKYAI_FINANCE_CONCURRENCY",
+        ge=1,
+        le=64,
+        description="How many invoices are sent at a time",
     )
     finance_abandon_days: float = Field(
-        7.0,
+        FINANCE_ABANDON_DAYS,
         validation_alias="SKYAI_FINANCE_ABANDON_DAYS",
         gt=0,
         le=365,
@@ -370,7 +393,7 @@ class Settings(BaseSettings):
         description="From this day of a month on (UTC), every account's invoice of the month before is expected",
     )
     ui_url: Url = Field(
-        "http://127.0.0.1:3000",
+        UI_URL,
         validation_alias="ARCADIA_UI_URL",
         description="Where people see the Dagster UI: the links of alerts lead there, and pages from there may use it",
     )

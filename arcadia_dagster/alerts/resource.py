@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from arcadia_dagster.alerts.webhook import send
+from arcadia_dagster.alerts.webhook import DEADLINE, send
+from arcadia_dagster.settings import UI_URL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +19,8 @@ class AlertsResource:
     """
 
     webhook: str = field(default="", repr=False)
-    ui_url: str = "http://127.0.0.1:3000"
-    deadline: float = 5.0
+    ui_url: str = UI_URL
+    deadline: float = DEADLINE
 
     @property
     def is_configured(self) -> bool:

@@ -9,11 +9,13 @@ from typing import Any, Final
 import httpx
 
 from arcadia_dagster.loopback import is_loopback
+from arcadia_dagster.settings import ALERT_VARIABLE
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
 from arcadia_dagster.transport.urls import parsed_url
 from arcadia_dagster.transport.words import retry_after_seconds
 
-VARIABLE: Final = "ARCADIA_ALERT_WEBHOOK"
+DEADLINE: Final = 5.0
+"""Seconds for one whole message, where nothing else is said."""
 
 _ANSWER_BYTES: Final = 2_000
 _SLACKS_WORD: Final = re.compile(r"[a-z_]{3,40}")
@@ -34,14 +36,14 @@ def webhook_problem(url: str) -> str | None:
     """Say why a webhook's address cannot be right, without the address; None where it can be used."""
     parsed = parsed_url(url)
     if parsed is None:
-        return f"{VARIABLE} is not an https:// URL with a host"
+        return f"{ALERT_VARIABLE} is not an https:// URL with a host"
     if parsed.scheme != "https" and not is_loopback(parsed.host):
-        return f"{VARIABLE} is http:// to another machine, which shows it to the network: expected https://"
+        return f"{ALERT_VARIABLE} is http:// to another machine, which shows it to the network: expected https://"
     return None
 
 
 def send(
-    url: str, payload: Mapping[str, Any], *, deadline: float = 5.0, clock: Callable[[], float] = time.time
+    url: str, payload: Mapping[str, Any], *, deadline: float = DEADLINE, clock: Callable[[], float] = time.time
 ) -> None:
     """Send one message.
 
@@ -59,7 +61,7 @@ def send(
     service = Service(
         url=url,
         name="the webhook",
-        setting=VARIABLE,
+        setting=ALERT_VARIABLE,
         limits=Limits(connect=deadline, read=deadline, deadline=deadline, answer_bytes=_ANSWER_BYTES),
         retries=Retries(),
         failures=Failures(passing=AlertError, setting=AlertError, unresolved=AlertError),
@@ -78,7 +80,7 @@ def _refusal(url: str, response: httpx.Response, words: bytes, now: float) -> Al
     # Slack names the error in one word, such as `no_service`. Any other answer may repeat the address.
     word = words.decode("ascii", "replace").strip()
     said = f" ({word})" if _SLACKS_WORD.fullmatch(word) and word not in url else ""
-    advice = f": check {VARIABLE}" if status in {301, 302, 307, 308, 401, 403, 404, 405, 410} else ""
+    advice = f": check {ALERT_VARIABLE}" if status in {301, 302, 307, 308, 401, 403, 404, 405, 410} else ""
     refusal = AlertError(
         f"the webhook answered {status}{said}{advice}",
         status=status,

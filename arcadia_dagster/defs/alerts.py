@@ -17,7 +17,7 @@ import dagster as dg
 from arcadia_dagster.alerts import message
 from arcadia_dagster.alerts.causes import Cause, Memory, Subject, news, remembered
 from arcadia_dagster.alerts.resource import AlertsResource
-from arcadia_dagster.alerts.webhook import VARIABLE, AlertError
+from arcadia_dagster.alerts.webhook import AlertError
 from arcadia_dagster.defs.checks import FINDINGS
 from arcadia_dagster.defs.fetch import FETCH
 from arcadia_dagster.defs.ingest import failure_words
@@ -25,6 +25,7 @@ from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECOR
 from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
 from arcadia_dagster.defs.runs import OwnRuns, partition_range
 from arcadia_dagster.reports.findings import Finding, identity_of
+from arcadia_dagster.settings import ALERT_VARIABLE
 
 _SECONDS = 30
 _RUNS_PER_TICK = 200
@@ -44,16 +45,16 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if is_configured else dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Tells the webhook of {VARIABLE} (such as Slack's) what has failed: checks and runs, with the invoice or file, what "
-            "to do and a link; once for each cause, and when it is over. What does not get through is tried again later. "
-            f"Stopped as long as {VARIABLE} is not set."
+            f"Tells the webhook of {ALERT_VARIABLE} (such as Slack's) what has failed: checks and runs, with the invoice or "
+            "file, what to do and a link; once for each cause, and when it is over. What does not get through is tried again "
+            f"later. Stopped as long as {ALERT_VARIABLE} is not set."
         ),
     )
     def sensor(
         context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[AlertsResource]
     ) -> dg.SensorResult | dg.SkipReason:
         if not alerts.is_configured:
-            return dg.SkipReason(f"alerts are off: set {VARIABLE}")
+            return dg.SkipReason(f"alerts are off: set {ALERT_VARIABLE}")
         memory, now = remembered(context.cursor), time.time()
         if now < memory.not_before:
             when = datetime.fromtimestamp(memory.not_before, UTC)

@@ -24,11 +24,15 @@ from arcadia_dagster.finance.errors import (
 )
 from arcadia_dagster.finance.target import target_of
 from arcadia_dagster.finance.token import TokenMint
+from arcadia_dagster.settings import FINANCE_READ_TIMEOUT
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service
 from arcadia_dagster.transport.urls import exposure
 from arcadia_dagster.transport.words import retry_after_seconds
 
 IMPORT_PATH: Final = "/api/v1/integrations/cloud/import-invoice"
+
+RETRY_DELAYS: Final = (1.0, 2.0)
+"""Seconds before the second request, before the third, and so on, where nothing else is said."""
 
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _WITH_RETRY_AFTER: Final = frozenset({429, 503})
@@ -77,9 +81,9 @@ class FinanceClient:
         mint: TokenMint,
         *,
         connect_timeout: float = 5.0,
-        read_timeout: float = 15.0,
+        read_timeout: float = FINANCE_READ_TIMEOUT,
         deadline: float = 60.0,
-        retry_delays: tuple[float, ...] = (1.0, 2.0),
+        retry_delays: tuple[float, ...] = RETRY_DELAYS,
         jitter: float = 0.1,
         retry_after_limit: float = 30.0,
         allow_http: bool = False,

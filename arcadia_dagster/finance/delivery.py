@@ -26,6 +26,7 @@ from arcadia_dagster.finance.outstanding import (
 )
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
+from arcadia_dagster.settings import FINANCE_ABANDON_DAYS, FINANCE_CONCURRENCY
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
@@ -39,7 +40,7 @@ OUTAGE_FAILURES = 10
 _OF_ONE_INVOICE = frozenset({*range(300, 400), 403, 404, 405})
 """Statuses that mean a wrong setting if no invoice gets through, and a wrong invoice if others do."""
 
-ABANDON_AFTER = timedelta(days=7)
+_ABANDON_AFTER = timedelta(days=FINANCE_ABANDON_DAYS)
 """How long an invoice is tried again after passing failures, unless a setting says otherwise."""
 
 
@@ -169,9 +170,9 @@ class Delivery:
         warehouse: Warehouse,
         recipient: Recipient,
         *,
-        concurrency: int = 8,
+        concurrency: int = FINANCE_CONCURRENCY,
         with_optional_fields: bool = True,
-        abandon_after: timedelta = ABANDON_AFTER,
+        abandon_after: timedelta = _ABANDON_AFTER,
         lock_timeout: float = 600.0,
     ) -> None:
         """Note what to deliver where. Nothing is sent yet."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from arcadia_dagster.finance.client import FinanceClient
+from arcadia_dagster import settings
+from arcadia_dagster.finance.client import RETRY_DELAYS, FinanceClient
 from arcadia_dagster.finance.delivery import Delivered, Delivery
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED, Recipient, missing_sql, outstanding_sql
@@ -31,11 +32,8 @@ class FinanceResource:
         roles: The identity's roles.
         issuer: The token's issuer.
         subject: The token's subject; empty: the tenant id.
-        connect_timeout: Seconds to wait for a connection.
         read_timeout: Seconds to wait for the next bytes of an answer.
-        deadline: Seconds that a whole request may take.
         retry_delays: Seconds before each retry, up to 10% longer.
-        retry_after_limit: The longest Retry-After (seconds) that is waited for.
         concurrency: How many invoices are sent at a time.
         abandon_days: How many days an invoice is tried again after passing failures.
         allow_http: Whether plain http may be used to other machines.
@@ -44,19 +42,16 @@ class FinanceResource:
         sandbox_url: The base URL that is a sandbox: sample invoices go only there.
     """
 
-    base_url: str = "http://localhost:4010"
+    base_url: str = settings.FINANCE_URL
     secret: str = field(default="", repr=False)
-    tenant_id: str = "platform-admin"
-    roles: Sequence[str] = ("admin",)
-    issuer: str = "arcadia_cloud"
+    tenant_id: str = settings.OWN_TENANT
+    roles: Sequence[str] = settings.FINANCE_ROLES
+    issuer: str = settings.FINANCE_ISSUER
     subject: str = ""
-    connect_timeout: float = 5.0
-    read_timeout: float = 15.0
-    deadline: float = 60.0
-    retry_delays: Sequence[float] = (1.0, 2.0)
-    retry_after_limit: float = 30.0
-    concurrency: int = 8
-    abandon_days: float = 7.0
+    read_timeout: float = settings.FINANCE_READ_TIMEOUT
+    retry_delays: Sequence[float] = RETRY_DELAYS
+    concurrency: int = settings.FINANCE_CONCURRENCY
+    abandon_days: float = settings.FINANCE_ABANDON_DAYS
     allow_http: bool = False
     optional_fields: bool = True
     list_path: str = ""
@@ -95,11 +90,8 @@ class FinanceResource:
         return FinanceClient(
             self.base_url,
             TokenMint(self.secret, identity),
-            connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
-            deadline=self.deadline,
             retry_delays=tuple(self.retry_delays),
-            retry_after_limit=self.retry_after_limit,
             allow_http=self.allow_http,
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arcadia_dagster import settings
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.buckets.url import names_bucket
@@ -46,13 +47,13 @@ class LandingResource:
     further_inboxes: tuple[str, ...] = ()
     formats: str = ""
     formats_named: bool = False
-    max_document_bytes: int = 10 * 2**30
+    max_document_bytes: int = settings.MAX_DOCUMENT_BYTES
     tenants: str = ""
     tenants_named: bool = False
-    own_tenant: str = "platform-admin"
+    own_tenant: str = settings.OWN_TENANT
     sources: str = ""
     sources_named: bool = False
-    settle_seconds: float = 5.0
+    settle_seconds: float = settings.SETTLE_SECONDS
     _reader: Reader | None = field(default=None, init=False, repr=False, compare=False)
 
     @property

@@ -17,6 +17,9 @@ from arcadia_dagster.transport.service import Failures, Limits, Retries, Service
 from arcadia_dagster.transport.urls import exposure, parsed_url
 from arcadia_dagster.transport.words import quoted, retry_after_seconds
 
+RETRY_DELAYS: Final = (1.0, 2.0, 5.0)
+"""Seconds before the second request, before the third, and so on, where nothing else is said."""
+
 _RETRIED: Final = frozenset({408, 429, *range(500, 600)})
 _ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of droplets, the largest, has about one
 _PAPER_BYTES: Final = 64 * 1024 * 1024
@@ -51,7 +54,7 @@ class Pace:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     deadline: float = 120.0
-    retry_delays: tuple[float, ...] = (1.0, 2.0, 5.0)
+    retry_delays: tuple[float, ...] = RETRY_DELAYS
     jitter: float = 0.1
     longest_pause: float = 90.0
     patience: float = 600.0

@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from arcadia_dagster.providers.api import Pace
+from arcadia_dagster.providers.api import RETRY_DELAYS, Pace
 from arcadia_dagster.providers.catalogue import CATALOGUE
 from arcadia_dagster.providers.download import Fetched, fetch
 from arcadia_dagster.providers.provider import Account, Provider, ProviderSettings
-from arcadia_dagster.settings import Settings
+from arcadia_dagster.settings import FIRST_MONTH, Settings
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -25,8 +25,8 @@ class ProvidersResource:
     """
 
     settings: dict[str, ProviderSettings] = field(default_factory=dict)
-    first_month: date = date(2018, 1, 1)
-    retry_delays: Sequence[float] = (1.0, 2.0, 5.0)
+    first_month: date = FIRST_MONTH
+    retry_delays: Sequence[float] = RETRY_DELAYS
 
     @classmethod
     def of(cls, values: Settings) -> "ProvidersResource":
