@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from arcadia_dagster import settings
-from arcadia_dagster.defs.internals.web import (
+from arcadia_dagster.defs.internals import (
     WorkspaceProcessContext,
     WorkspaceRequestContext,
     configure_loggers,
