@@ -12,8 +12,10 @@ for name in [name for name in os.environ if name.startswith(("ARCADIA_", "SKYAI_
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 from arcadia_dagster.sandbox import RunningSandbox  # noqa: E402
+from arcadia_dagster_tests.kit import rooms  # noqa: E402
 from arcadia_dagster_tests.kit.documents import Desk  # noqa: E402
 from arcadia_dagster_tests.kit.project import SECRET, Project  # noqa: E402
+from arcadia_dagster_tests.kit.statements import Recorder  # noqa: E402
 
 
 @pytest.fixture
@@ -73,3 +75,17 @@ def large_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     desk = Desk(tmp_path_factory.mktemp("desk"))
     yield desk
     desk.reader.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[Recorder]:
+    """Looks at every statement that runs, for the next fixture."""
+    with Recorder(rooms.may).recording() as recorder:
+        yield recorder
+
+
+@pytest.fixture(autouse=True)
+def each_room_uses_its_tables_only(statements: Recorder) -> Iterator[None]:
+    """Fails a test in which a room reads or writes a table that docs/architecture.md does not list for it."""
+    yield
+    assert statements.take() == []

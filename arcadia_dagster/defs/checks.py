@@ -19,7 +19,7 @@ from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.reports.findings import Finding, Kind
-from arcadia_dagster.reports.witnesses import SHARES
+from arcadia_dagster.reports.witnesses import shares
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -152,9 +152,11 @@ def every_ready_invoice_is_in_finance(
 def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
     """For each account: how many invoices have lines and a statement that agree, and their share of the spend."""
     with warehouse.get().read() as connection:
-        shares = connection.execute(SHARES).df()
+        accounts_shares = shares(connection)
         not_stated = findings.find(connection, findings.NOT_STATED, None)
-    summary = f"{shares['with_a_second_witness'].sum()} of {shares['invoices'].sum()} invoices have a second witness"
+    witnessed = sum(row["with_a_second_witness"] for row in accounts_shares)
+    summary = f"{witnessed} of {sum(row['invoices'] for row in accounts_shares)} invoices have a second witness"
+    shown = [{name: str(value) for name, value in row.items()} for row in accounts_shares[: preview.PREVIEW_ROWS]]
     return dg.AssetCheckResult(
         passed=not not_stated,
         severity=dg.AssetCheckSeverity.WARN,
@@ -162,7 +164,7 @@ def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> d
         metadata={
             "found": len(not_stated),
             **_listed(not_stated),
-            **({} if shares.empty else {"second_witnesses": preview.as_table(shares.head(preview.PREVIEW_ROWS))}),
+            **({"second_witnesses": preview.texts_as_table(shown)} if shown else {}),
         },
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -29,7 +29,7 @@ invoice AS (
 """SQL: a CTE of the final invoices, each with whether lines and a statement come to what is on record, and whether its issuer
 does not state it although it stated earlier ones of the account."""
 
-SHARES: Final = f"""
+_SHARES: Final = f"""
 WITH {_INVOICES}
 SELECT source, account_id, currency, count(*) AS invoices, count(*) FILTER (is_witnessed) AS with_a_second_witness,
   coalesce(CAST(round(100 * CAST(sum(abs(amount_gross_minor)) FILTER (is_witnessed) AS DECIMAL(38,1))
@@ -37,8 +37,6 @@ SELECT source, account_id, currency, count(*) AS invoices, count(*) FILTER (is_w
 FROM invoice
 GROUP BY ALL ORDER BY source, account_id, currency
 """
-"""SQL: for each account and currency, how many invoices have a second witness, and which part of their gross that is."""
-
 NOT_STATED: Final = f"""
 WITH {_INVOICES}
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor
@@ -46,6 +44,16 @@ FROM invoice WHERE is_missed
 ORDER BY invoice_month DESC, source, account_id, external_id
 """
 """SQL: the invoices that their issuer does not state although it stated earlier ones of the account."""
+
+
+def shares(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """How much of the spend has a second witness, a row for each account and currency.
+
+    Returns:
+        `source`, `account_id`, `currency`; `invoices`: how many are final; `with_a_second_witness`: how many of those have one;
+        `percent_of_spend`: which part of their gross that is, as text.
+    """
+    return fetch(connection, _SHARES)
 
 
 def agreements(
