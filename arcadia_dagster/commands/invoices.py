@@ -138,13 +138,13 @@ def void(options: argparse.Namespace) -> int:
 def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
     from arcadia_dagster.decisions.decision import DecisionError
-    from arcadia_dagster.decisions.subjects import find_document, invoices_in_finance
+    from arcadia_dagster.decisions.subjects import document_by_name, invoices_in_finance
 
     home = Home.open()
     warehouse = home.existing_warehouse
     with complaints(DecisionError):
         with warehouse.read() as connection:
-            sha256, name = find_document(connection, options.document)
+            sha256, name = document_by_name(connection, options.document)
             pushed = invoices_in_finance(connection, sha256)
         months = _decided(home, warehouse, "dismiss", sha256, None, options.reason)
     message = f"{name} is dismissed"
@@ -163,7 +163,7 @@ def mend(options: argparse.Namespace) -> int:
     """Write a damaged record anew from what is still known; invoices of which something is lost wait for a person."""
     from arcadia_dagster.decisions.decision import DecisionError
     from arcadia_dagster.decisions.mending import mend as mend_record
-    from arcadia_dagster.decisions.subjects import find_document
+    from arcadia_dagster.decisions.subjects import document_by_name
     from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 
     home = Home.open()
@@ -172,7 +172,7 @@ def mend(options: argparse.Namespace) -> int:
     with complaints(DecisionError, FormatsError):
         assert_usable(warehouse, formats)
         with warehouse.read() as connection:
-            sha256, name = find_document(connection, options.document)
+            sha256, name = document_by_name(connection, options.document)
         months, lost = mend_record(
             warehouse,
             home.archive,
@@ -418,6 +418,7 @@ def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  {compared['words']}" + (f" ({compared['target']})" if compared["target"] else "")
     for stated in explanation["stated"]:
         yield f"  stated by {stated['file_name']}: {_terms(stated)}"
+        yield from (f"    {_tax(tax)}" for tax in stated["taxes"] if tax["category"] or tax["rate"])
     yield from _relations(explanation)
     for rule in explanation["rules"]:
         yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
@@ -465,6 +466,15 @@ def _terms(stated: dict[str, Any]) -> str:
     terms = [words.format(stated[name]) for name, words in _TERMS.items() if stated[name] is not None]
     sums = [f"{', '.join(amounts)} {stated['currency']}"] if amounts else []
     return ", ".join([stated["kind"].replace("_", " "), *sums, *terms])
+
+
+def _tax(tax: dict[str, Any]) -> str:
+    """A row of the tax that a document states, in a line."""
+    category = f" of category {tax['category']}" if tax["category"] else ""
+    rate = f" at {tax['rate']} %" if tax["rate"] else ""
+    amount = f": {tax['tax_amount']}" if tax["tax_amount"] else ""
+    taxed = f" on {tax['taxable_amount']}" if tax["taxable_amount"] else ""
+    return f"tax{category}{rate}{amount}{taxed}" + (f" ({tax['reason']})" if tax["reason"] else "")
 
 
 def _why_no_totals(explanation: dict[str, Any]) -> str:

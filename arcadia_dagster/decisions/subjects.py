@@ -25,7 +25,7 @@ class LastInvoice:
     month: date
 
 
-def find_document(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
+def document_by_name(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
     """The SHA-256 and the file name of the document that a person means by its file name, or by the beginning of its SHA-256.
 
     Raises:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 from itertools import count, islice
+from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -128,7 +129,7 @@ def explain(
             "decisions": _rows(connection, f"SELECT * FROM decisions WHERE {where} ORDER BY decided_at"),
             "credit_notes": _rows(connection, _credit_notes_sql(invoice)),
             "findings": [finding.as_json() for finding in find_about(connection, invoice, recipient)],
-            "stated": _rows(connection, _stated_sql(where)),
+            "stated": _stated(connection, where),
             "evidence": [
                 {**row, "archived_at": archive.place_of(row["document_sha256"])}
                 for row in _rows(
@@ -177,14 +178,24 @@ def _rules(
             yield {"key": key, "value": said(rule)[key], "of": rule.name, "reason": rule.reason}
 
 
-def _stated_sql(where: str) -> str:
-    """SQL: what the current documents state of the invoice."""
-    return f"""
-    SELECT invoice.file_name, stated.*
-    FROM (SELECT DISTINCT document_sha256, invoice_ordinal, file_name, received_at FROM current_invoices WHERE {where}) AS invoice
-    JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal)
-    ORDER BY invoice.received_at, document_sha256
-    """
+def _stated(connection: duckdb.DuckDBPyConnection, where: str) -> list[dict[str, Any]]:
+    """What the current documents state of the invoice, each with its `taxes`: the tax by category and rate."""
+    invoice = (
+        f"SELECT DISTINCT document_sha256, invoice_ordinal, file_name, received_at FROM current_invoices WHERE {where}"
+    )
+    statements = _rows(
+        connection,
+        f"SELECT invoice.file_name, stated.* FROM ({invoice}) AS invoice "
+        "JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal) "
+        "ORDER BY invoice.received_at, document_sha256",
+    )
+    taxes = _rows(
+        connection,
+        f"SELECT tax.* FROM ({invoice}) AS invoice JOIN stated_taxes AS tax USING (document_sha256, invoice_ordinal) "
+        "ORDER BY document_sha256, invoice_ordinal, tax_ordinal",
+    )
+    key = itemgetter("document_sha256", "invoice_ordinal")
+    return [{**stated, "taxes": [tax for tax in taxes if key(tax) == key(stated)]} for stated in statements]
 
 
 def _agreements(

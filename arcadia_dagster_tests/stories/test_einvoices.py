@@ -8,6 +8,7 @@ import pytest
 from arcadia_dagster.formats import einvoice
 from arcadia_dagster.reading import xml_document
 from arcadia_dagster.reading.xml_document import Element
+from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import (
     PEPPOL,
@@ -22,6 +23,7 @@ from arcadia_dagster_tests.kit.einvoices import (
     ubl,
     zugferd,
 )
+from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project
 
 NUMBER = "080000869173"
@@ -95,6 +97,10 @@ def test_alone_it_is_the_invoice_of_any_vendor(project: Project) -> None:
     assert (tax["amount"], tax["description"]) == (0, "VAT 0% (reverse charge: Reverse charge)")
     stated = project.query("SELECT * FROM stated_invoices WHERE external_id = 'AU-1'")[0]
     assert (stated["seller_tax_id"], stated["purchase_order"]) == ("63605345891", "PO-7")
+    [witness] = explain(project.warehouse, archive_of(project.warehouse), find(project.warehouse, "G-1"))["stated"]
+    [row] = witness["taxes"]
+    assert (row["category"], row["rate"], row["taxable_amount"], row["tax_amount"]) == ("AE", "0", "100", "0")
+    assert row["reason"] == "Reverse charge"
 
 
 @case("121")
