@@ -113,6 +113,17 @@ def test_the_sandbox_and_the_client_share_no_code() -> None:
             assert not any(imported.split(".")[0] == "jwt" for imported in _imports(tree)), name
 
 
+def test_the_archive_is_written_in_one_place() -> None:
+    writing = {"append_all", "replace_record", "keep", "take"}
+    places = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in writing and "archive" in ast.unparse(node.value)
+    }
+    assert places == {"landing.landing"}
+
+
 def test_a_room_reads_no_table_of_a_room_above_it() -> None:
     owners = {use.table: use.room for use in rooms.uses() if use.writes}
     # The modules at the package's edge, such as the demo, are above all rooms.

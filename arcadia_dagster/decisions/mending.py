@@ -13,7 +13,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
-from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of, line_of
+from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of
 from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
@@ -64,10 +64,9 @@ def mend(
             events = [*_received(warehouse, document_sha256, now), *events]
         events.append(decided("mend", invoice=None, reason=reason, by=by, at=now, overruled=lost))
         document = archive.examine(document_sha256)
-        archive.replace_record(document_sha256, b"".join(map(line_of, events)))
-        mended = archive.record(document_sha256)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
+            mended = landing.mend(document_sha256, events)
             arrivals, _ = landing.read([document], {document_sha256: mended})
             return landing.register_again(mended, arrivals), lost
 

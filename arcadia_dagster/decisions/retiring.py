@@ -81,8 +81,8 @@ def retire(
         )
     # A rebuilt warehouse does not have them, and cannot register them while their description is gone.
     dismissal = decided("dismiss", invoice=None, reason=reason, by=by, at=now)
-    with warehouse.hold("landing", path=archive.lock_path):
-        archive.append_all({sha256: [dismissal] for sha256 in lost})
+    with warehouse.hold("landing", path=archive.lock_path), reader_as_landed(warehouse, formats) as reader:
+        Landing(warehouse, archive, reader).note({sha256: [dismissal] for sha256 in lost})
     pushed = {external_id for sha256 in dismissed for external_id in in_finance[sha256]}
     return Retired(months, kept, [*dismissed, *lost], sorted(pushed))
 

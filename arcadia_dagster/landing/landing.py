@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.arrival import Arrival
@@ -27,16 +28,17 @@ from arcadia_dagster.landing.inbox import (
 )
 from arcadia_dagster.landing.known import Known, to_read_anew
 from arcadia_dagster.landing.reading import arrivals
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, timeless
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, timeless
 from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
+    KEPT_IN,
     becoming_final,
     documents_ruled_otherwise,
-    keep,
     known_rules,
     months_ruled_otherwise,
     note_rules,
+    version_to_keep,
 )
 from arcadia_dagster.landing.total_files import (
     documents_last_at,
@@ -89,11 +91,11 @@ class Landed:
 class Landing:
     """The way of a file into the warehouse: `look`, `archive`, `read`, `register`; `land` does all four.
 
-    The caller of `archive`, `note` and `register` holds the landing's lock.
+    Only this class writes to the archive. The caller of `archive`, `note`, `mend` and `register` holds the landing's lock.
 
     Args:
         warehouse: Where documents are registered.
-        archive: Where their bytes and records are kept. Only this class appends to records.
+        archive: Where their bytes and records are kept.
         reader: Reads the documents; it keeps the lines for the steps that follow in this process.
     """
 
@@ -189,6 +191,27 @@ class Landing:
         """
         self._archive.append_all(events)
 
+    def mend(self, document_sha256: str, events: Sequence[Event]) -> Record:
+        """Put a record of these events in the place of a damaged one, which stays beside it.
+
+        Returns:
+            The record as it is now.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
+        self._archive.replace_record(document_sha256, b"".join(map(line_of, events)))
+        return self._archive.record(document_sha256)
+
+    def keep_rules(self, rules: Rules) -> None:
+        """Keep the file of rules in the archive, unless its last version there is the same.
+
+        Raises:
+            OSError: The archive cannot be written.
+        """
+        if (version := version_to_keep(self._archive, rules)) is not None:
+            self._archive.keep(KEPT_IN, *version)
+
     def read(
         self, documents: Sequence[ArchivedDocument], records: Mapping[str, Record] | None = None
     ) -> tuple[list[Arrival], dict[str, str]]:
@@ -205,14 +228,17 @@ class Landing:
     def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[Arriving, str]] = ()) -> set[date]:
         """Write in one transaction what is known of the documents, and which files of the inbox hold them.
 
-        What registering learns is put on the records first, outside of the transaction; then it is registered from there.
+        What registering learns is put on the records first, outside of the transaction; then it is registered from there. The
+        archive, which may be a bucket, is asked before the warehouse is locked.
 
         Returns:
             The months whose invoices are concerned: they are marked as changed.
         """
+        nameless = [arrival.record.document_sha256 for arrival in arrived if not arrival.record.received]
+        archived_at = {sha256: self._archive.archived_at(sha256).replace(tzinfo=None) for sha256 in nameless}
         while True:
             with self.warehouse.write() as connection:
-                registered = register(connection, self._archive, arrived, self.reader.formats)
+                registered = register(connection, self._archive, arrived, self.reader.formats, archived_at)
                 if not registered.learned:
                     _note_looked_at(connection, looked_at)
                     return registered.months
@@ -335,7 +361,7 @@ class _Pass:
         The rules go into the warehouse after all documents that they concern: a crash in between leaves nothing out.
         """
         rules = self._formats.rules
-        keep(self._archive, rules)
+        self._landing.keep_rules(rules)
         with self._warehouse.read() as connection:
             is_known = known_rules(connection) == rules
             concerned = documents_ruled_otherwise(connection, rules)

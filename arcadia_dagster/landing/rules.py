@@ -387,9 +387,6 @@ class Kept(Protocol):
     def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
         """The name and the text of the last file that was kept in a folder."""
 
-    def keep(self, folder: str, name: str, text: str) -> None:
-        """Keep a file in a folder."""
-
     def copy_command(self, folder: str, name: str, path: Path) -> str:
         """What a person types to have a file that was kept."""
 
@@ -415,17 +412,13 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
         )
 
 
-def keep(archive: Kept, rules: Rules) -> None:
-    """Keep the file in the archive, unless its last version there is the same.
-
-    Raises:
-        OSError: The archive cannot be written.
-    """
+def version_to_keep(archive: Kept, rules: Rules) -> tuple[str, str] | None:
+    """The name by which the archive is to keep the file, and its text; None where its last version there is the same."""
     last = archive.last_kept(KEPT_IN, _VERSION)
     if rules.text is None or (last is not None and last[1] == rules.text):
-        return
+        return None
     if last is None and not rules.says_anything:
-        return
+        return None
     number = 1 if last is None else int(last[0][:6]) + 1
     digest = hashlib.sha256(rules.text.encode()).hexdigest()[:12]
-    archive.keep(KEPT_IN, f"{number:06}-{digest}.toml", rules.text)
+    return f"{number:06}-{digest}.toml", rules.text

@@ -14,14 +14,15 @@ from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.reasons import is_reason
 from arcadia_dagster.landing.rules import (
+    KEPT_IN,
     RulesError,
     assert_not_lost,
-    keep,
     known_rules,
     note_rules,
     parse_rules,
     read_rules,
     said,
+    version_to_keep,
 )
 from arcadia_dagster.warehouse.relations import ruled_sql
 from arcadia_dagster_tests.kit.plain import new_warehouse
@@ -207,6 +208,11 @@ def test_rules_are_the_same_read_from_their_file_and_from_the_warehouse(
 
 def archive_in(folder: Path) -> Archive:
     return Archive(folder, max_document_bytes=1 << 20)
+
+
+def keep(archive: Archive, rules: Rules) -> None:
+    if (version := version_to_keep(archive, rules)) is not None:
+        archive.keep(KEPT_IN, *version)
 
 
 def test_each_version_of_the_file_is_kept_in_the_archive_once(tmp_path: Path) -> None:
