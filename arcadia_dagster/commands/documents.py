@@ -26,8 +26,6 @@ from arcadia_dagster.landing.inbox import path_at, place_at
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import duckdb
-
     from arcadia_dagster.reports.documents import Found
 
 _INVOICES_SHOWN = 20
@@ -43,8 +41,9 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
     from arcadia_dagster.commands.listing import listed
     from arcadia_dagster.reports import documents
 
+    with complaints(ValueError):
+        document = _meant(warehouse, home, options.what)
     with complaints(ValueError), warehouse.read() as connection:
-        document = _meant(connection, home, options.what)
         months = documents.stated_months(connection, document.document_sha256)
         invoices = listed(connection, home, months) if months else []
         explained = documents.explain_document(connection, archive, document.document_sha256, invoices)
@@ -68,8 +67,9 @@ def get(options: argparse.Namespace) -> int:
 
     home = Home.open()
     warehouse, archive = home.existing_warehouse, home.archive
+    with complaints(ValueError):
+        document = _meant(warehouse, home, options.document)
     with complaints(ValueError), warehouse.read() as connection:
-        document = _meant(connection, home, options.document)
         name = documents.name_of(connection, document.document_sha256)
     target: Path = options.to / (Path(name).name or document.document_sha256) if options.to.is_dir() else options.to
     with complaints(ArchiveError):
@@ -80,7 +80,7 @@ def get(options: argparse.Namespace) -> int:
     return OK
 
 
-def _meant(connection: "duckdb.DuckDBPyConnection", home: Home, text: str) -> "Found":
+def _meant(warehouse: "Warehouse", home: Home, text: str) -> "Found":
     """The document that a person means by what they typed.
 
     Raises:
@@ -89,8 +89,8 @@ def _meant(connection: "duckdb.DuckDBPyConnection", home: Home, text: str) -> "F
     from arcadia_dagster.reports import documents
 
     try:
-        return documents.find_document(
-            connection,
+        return documents.document_meant(
+            warehouse,
             path_at(text, home.settings.further_inboxes),
             home.settings.inbox,
             max_bytes=home.settings.max_document_bytes,

@@ -239,9 +239,7 @@ def _sources(home: Home) -> str:
         f"{rule.name}: {', '.join(f'{key} = {value}' for key, value in said(rule).items())} ({rule.reason})"
         for rule in rules.rules
     ]
-    warehouse = home.existing_warehouse
-    with warehouse.read() as connection:
-        words += of_nothing(connection, home.archive, rules, home.formats())
+    words += of_nothing(home.existing_warehouse, home.archive, rules, home.formats())
     if rules.buyer_tax_ids:
         words.insert(0, f"we are {', '.join(rules.buyer_tax_ids)}")
     return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"

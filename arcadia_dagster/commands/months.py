@@ -94,7 +94,7 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
         landed = landing.land(warehouse)
         with warehouse.read() as connection:
             months = stale(connection)
-            idle = of_nothing(connection, home.archive, landing.get_rules(), home.formats())
+        idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         if home.settings.finance_secret:
             months |= set(resources.finance.outstanding(warehouse))
     notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]

@@ -127,6 +127,8 @@ def _works(
     present = datetime.now(UTC).date().replace(day=1)
     routes, formats = landing.get_routes(), landing.get_formats()
     assert_usable(warehouse, formats)
+    # Listed before the warehouse is opened, for nobody can write it meanwhile.
+    archived = landing.get_archive().records() if landing.has_quick_archive else None
     with warehouse.read() as connection:
         known = known_files(connection)
         rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
@@ -141,7 +143,7 @@ def _works(
             reread = month if month is not None and first <= month <= present else present
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
         # A run of any month looks at all records, and makes the months of damaged ones due.
-        if landing.has_quick_archive and (changed := changed_records(connection, landing.get_archive())):
+        if archived is not None and (changed := changed_records(connection, archived)):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
             due.setdefault(present, []).extend(states)
     in_inbox = landing.get_inboxes().look(

@@ -4,7 +4,7 @@ Archive and warehouse both have the text of a record. If the record is damaged, 
 document, for it may be the only copy.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -58,9 +58,15 @@ def known_states(connection: duckdb.DuckDBPyConnection) -> dict[str, RecordState
     return {sha256: RecordState(size, changed) for sha256, size, changed in rows}
 
 
-def changed_records(connection: duckdb.DuckDBPyConnection, archive: Archive) -> dict[str, RecordState]:
-    """The registered documents whose records have changed since they were read, by SHA-256, with their present state."""
-    archived = archive.records()
+def changed_records(
+    connection: duckdb.DuckDBPyConnection, archived: Mapping[str, RecordState]
+) -> dict[str, RecordState]:
+    """The registered documents whose records have changed since they were read, by SHA-256, with their present state.
+
+    Args:
+        connection: An open warehouse.
+        archived: The present states of the records, from before the warehouse was opened: see `Archive.records`.
+    """
     return {
         sha256: archived.get(sha256, MISSING)
         for sha256, state in sorted(known_states(connection).items())

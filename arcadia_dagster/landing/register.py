@@ -4,7 +4,7 @@ Registering the same document again with the same record changes nothing. Nothin
 register made from the archive alone is the one that was made when the files arrived.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -54,7 +54,11 @@ class Registered:
 
 
 def register(
-    connection: duckdb.DuckDBPyConnection, archive: Archive, arrivals: Sequence[Arrival], formats: Formats
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    arrivals: Sequence[Arrival],
+    formats: Formats,
+    archived_at: Mapping[str, datetime],
 ) -> Registered:
     """Write what is known of these documents, in place of what was known before, within the caller's transaction.
 
@@ -63,6 +67,14 @@ def register(
 
     A document with a damaged record is registered by the record's last whole text. If nobody knows that text, the document's
     rows stay as they are; if it has none, it is registered by the lines that can be read.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        archive: Where the documents are; only its name for a place is asked.
+        arrivals: The documents.
+        formats: The formats that they were read by.
+        archived_at: When a document's bytes were archived (UTC, without an offset), by its SHA-256: about the time of its
+            arrival, for a record that does not tell it.
     """
     unknown = registered(
         connection,
@@ -70,7 +82,9 @@ def register(
     )
     arrivals = [arrival for arrival in arrivals if arrival.record.document_sha256 not in unknown]
     tables = _Tables()
-    stated = [(arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats)]
+    stated = [
+        (arrival, row) for arrival in arrivals for row in _document_rows(archive, arrival, tables, formats, archived_at)
+    ]
     accepted = {row["document_sha256"] for row in tables.documents if row["status"] == "accepted"}
     if learned := learn(connection, arrivals, [row for _, row in stated], accepted):
         return Registered(set(), learned)
@@ -146,11 +160,13 @@ class _Tables:
         self.periods: list[dict[str, Any]] = []
 
 
-def _document_rows(archive: Archive, arrival: Arrival, tables: _Tables, formats: Formats) -> list[dict[str, Any]]:
+def _document_rows(
+    archive: Archive, arrival: Arrival, tables: _Tables, formats: Formats, archived_at: Mapping[str, datetime]
+) -> list[dict[str, Any]]:
     """Add the document's own rows to the tables; return those of the invoices that it states."""
     record, reading = arrival.record, arrival.reading
     name = arrival.names.best
-    received_at = min(map(time_of, record.received), default=None) or _archived_at(archive, record)
+    received_at = min(map(time_of, record.received), default=None) or archived_at[record.document_sha256]
     tables.names += [
         {
             "document_sha256": record.document_sha256,
@@ -447,11 +463,6 @@ def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[dat
         """
     ).fetchall()
     return {month for (month,) in rows}
-
-
-def _archived_at(archive: Archive, record: Record) -> datetime:
-    """When the document's bytes were archived (UTC): about the time of its arrival, for a record that does not tell it."""
-    return archive.archived_at(record.document_sha256).replace(tzinfo=None)
 
 
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:

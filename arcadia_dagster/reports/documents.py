@@ -14,6 +14,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, fingerprint, is_temporary, readable
 from arcadia_dagster.reports.listing import ListedInvoice, short_hash
 from arcadia_dagster.store.query import fetch, text_list, text_literal
+from arcadia_dagster.warehouse import Warehouse
 
 FEWEST_DIGITS: Final = 8
 """So many digits of a SHA-256 name a document at least."""
@@ -64,13 +65,14 @@ def name_of(connection: duckdb.DuckDBPyConnection, document_sha256: str) -> str:
     return str(name)
 
 
-def find_document(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path, *, max_bytes: int) -> Found:
+def document_meant(warehouse: Warehouse, text: str, inbox: Path, *, max_bytes: int) -> Found:
     """The document that a person means by a file, its path in the inbox, its name, or the beginning of its SHA-256.
 
-    Of several documents of one path, it is the one that lies there now, else the one that came last.
+    Of several documents of one path, it is the one that lies there now, else the one that came last. A file is read only if a
+    document is as long, and while the warehouse is not open: nobody could write it meanwhile.
 
     Args:
-        connection: An open warehouse.
+        warehouse: The warehouse.
         text: What the person typed: a path as the shell knows it, or below the inbox; a file's name; 8 digits at least.
         inbox: The inbox.
         max_bytes: A larger file was never taken: it is not read.
@@ -79,14 +81,57 @@ def find_document(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path,
         NoDocumentError: None is meant.
         AmbiguousDocumentError: Several may be.
         OSError: The file that is named cannot be read.
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
+    hashes: dict[Path, str] = {}
+    while True:
+        try:
+            with warehouse.read() as connection:
+                return _meant(connection, text, inbox, _Bytes(max_bytes, hashes))
+        except _UnreadError as unread:
+            with unread.file.open("rb") as content:
+                hashes[unread.file] = hashlib.file_digest(content, "sha256").hexdigest()
+
+
+class _UnreadError(Exception):
+    """A file is to be read first, once the warehouse is closed."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(str(file))
+        self.file = file
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """What is known of files' bytes: the hash of each that was read."""
+
+    max_bytes: int
+    hashes: Mapping[Path, str]
+
+    def document(self, connection: duckdb.DuckDBPyConnection, file: Path) -> str | None:
+        """The document that has the file's bytes.
+
+        Raises:
+            _UnreadError: A document is as long, and nobody has read the file yet.
+        """
+        size = file.stat().st_size
+        as_long = connection.execute(f"SELECT count(*) FROM documents WHERE byte_size = {size}").fetchone()
+        if size > self.max_bytes or as_long == (0,):
+            return None
+        if (sha256 := self.hashes.get(file)) is None:
+            raise _UnreadError(file)
+        is_known = connection.execute(f"SELECT count(*) FROM documents WHERE document_sha256 = '{sha256}'").fetchone()
+        return None if is_known == (0,) else sha256
+
+
+def _meant(connection: duckdb.DuckDBPyConnection, text: str, inbox: Path, bytes_: _Bytes) -> Found:
     file = Path(text).expanduser()
     inside = _below(inbox, file)
     if inside is None and not file.exists() and os.path.lexists(inbox / file):
         inside = _below(inbox, inbox / file)
     if inside is not None:
-        return _in_inbox(connection, inside, inbox / inside, max_bytes)
-    if file.is_file() and (sha256 := _known_bytes(connection, file, max_bytes)) is not None:
+        return _in_inbox(connection, inside, inbox / inside, bytes_)
+    if file.is_file() and (sha256 := bytes_.document(connection, file)) is not None:
         return Found(sha256, (f"{readable(text)} has the bytes of this document",))
     wanted = readable(text)
     for condition in (f"inbox_path = {text_literal(os.path.normpath(wanted))}", _called(wanted)):
@@ -113,7 +158,7 @@ def _below(inbox: Path, file: Path) -> Path | None:
     return file_.relative_to(inbox_) if file_ != inbox_ and file_.is_relative_to(inbox_) else None
 
 
-def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, max_bytes: int) -> Found:
+def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, bytes_: _Bytes) -> Found:
     path = readable(inside.as_posix())
     status = file.lstat() if os.path.lexists(file) else None
     [known] = fetch(
@@ -142,7 +187,7 @@ def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, m
         raise NoDocumentError(
             f"{path} is left alone: a file of such a name is not finished. Give it its own name when it is"
         )
-    if not file.is_symlink() and file.is_file() and (sha256 := _known_bytes(connection, file, max_bytes)) is not None:
+    if not file.is_symlink() and file.is_file() and (sha256 := bytes_.document(connection, file)) is not None:
         note = f"{path} has the bytes of this document; `arcadia ingest` will take it for another name of it"
         return Found(sha256, (note,))
     raise NoDocumentError(f"{path} lies in the inbox and is not landed yet: run `arcadia ingest`")
@@ -200,18 +245,6 @@ def _only(connection: duckdb.DuckDBPyConnection, names: Sequence[_Name], text: s
     raise AmbiguousDocumentError(
         f"{text} may be any of {len(rows)} documents: {each}; name one by the beginning of its SHA-256"
     )
-
-
-def _known_bytes(connection: duckdb.DuckDBPyConnection, file: Path, max_bytes: int) -> str | None:
-    """The document that has the file's bytes. A file is read only if a document is as long."""
-    size = file.stat().st_size
-    as_long = connection.execute(f"SELECT count(*) FROM documents WHERE byte_size = {size}").fetchone()
-    if size > max_bytes or as_long == (0,):
-        return None
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    is_known = connection.execute(f"SELECT count(*) FROM documents WHERE document_sha256 = '{sha256}'").fetchone()
-    return None if is_known == (0,) else sha256
 
 
 def _other_bytes(file: Path, text: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ _PACKAGE: Final = "arcadia_dagster."
 _TESTS: Final = "tests"
 _OTHERS: Final = ("arcadia_dagster_tests.", "benchmarks.")
 # These run what they are given: it is the statement of whoever gives it.
-_HELPERS: Final = frozenset({"store", "warehouse"})
+_HELPERS: Final = ("store/query.py", "warehouse/")
 
 _TABLES: Final = frozenset(table.name for table in schema.TABLES)
 _VIEWS: Final = {view.name: view.query for view in relations.VIEWS}
@@ -161,7 +161,7 @@ class Recorder:
         for module in _callers():
             if module.startswith(NO_ROOM) or module == _TESTS:
                 return
-            if module.partition("/")[0] not in _HELPERS:
+            if not module.startswith(_HELPERS):
                 break
             helpers.append(module)
         else:

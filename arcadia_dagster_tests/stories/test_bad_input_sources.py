@@ -385,9 +385,8 @@ def test_a_rule_about_nothing_that_documents_have_is_said_with_the_nearest_name(
     project.drop("a", as_file(charge(), tax()))
     say(project, f'{text}\nreason = "as they say"\n')
     rules = read_rules(project.home / "sources.toml")
-    with project.warehouse.read() as connection:
-        found = of_nothing(connection, archive_of(project.warehouse), rules, Formats())
-    assert [said in one for one in found] == [True] if said else found == []
+    idle = of_nothing(project.warehouse, archive_of(project.warehouse), rules, Formats())
+    assert [said in sentence for sentence in idle] == [True] if said else idle == []
 
 
 BILLS = '[aws]\ninvoice_id = "x_Bill"\nreason = "theirs"\n'
