@@ -14,7 +14,8 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 from arcadia_dagster.sandbox import RunningSandbox  # noqa: E402
 from arcadia_dagster_tests.kit import rooms  # noqa: E402
 from arcadia_dagster_tests.kit.documents import Desk  # noqa: E402
-from arcadia_dagster_tests.kit.project import SECRET, Project  # noqa: E402
+from arcadia_dagster_tests.kit.project import Project  # noqa: E402
+from arcadia_dagster_tests.kit.sandboxes import empty_sandbox  # noqa: E402
 from arcadia_dagster_tests.kit.statements import Recorder  # noqa: E402
 
 
@@ -25,9 +26,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+def sandbox() -> Iterator[RunningSandbox]:
     """A finance service of the test's own."""
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as running:
+    with empty_sandbox() as running:
         yield running
 
 

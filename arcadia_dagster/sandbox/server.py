@@ -73,6 +73,9 @@ class RunningSandbox:
     On entry it returns once requests are accepted; on exit once the server has stopped and its thread has ended. The
     database stays, so that a second one can go on with it. One object can be entered once at a time.
 
+    Attributes:
+        database: The SQLite file that keeps the rows.
+
         with RunningSandbox(database=folder / "finance.sqlite", secret=secret) as sandbox:
             push(sandbox.url)
             assert len(sandbox.invoices()) == 1
@@ -85,6 +88,7 @@ class RunningSandbox:
             SandboxStartError: The secret or the database is unusable.
         """
         self._app = _guarded(create_app(database, secret, issuer), DEFAULT_HOST)
+        self.database = database
         self._store = Store(database)
         self._port = port
         self._url: str | None = None

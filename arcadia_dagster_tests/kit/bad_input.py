@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster_tests.kit.project import SECRET, Project, checks_of, invoice_name
+from arcadia_dagster_tests.kit.project import Project, checks_of, invoice_name
+from arcadia_dagster_tests.kit.sandboxes import empty_sandbox
 
 APRIL = date(2026, 4, 1)
 
@@ -144,5 +144,5 @@ class World:
 @contextmanager
 def world_in(folder: Path, **environ: str) -> Iterator[World]:
     """A world in a folder of its own."""
-    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
+    with empty_sandbox() as sandbox:
         yield World(Project(folder / "home", sandbox=sandbox, **environ))

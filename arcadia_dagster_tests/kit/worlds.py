@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import aws, focus
 from arcadia_dagster_tests.kit.plain import land_only
-from arcadia_dagster_tests.kit.project import HEADER, SECRET, Project, invoice_name
+from arcadia_dagster_tests.kit.project import HEADER, Project, invoice_name
+from arcadia_dagster_tests.kit.sandboxes import empty_sandbox
 
 EXAMPLEPARTS = """
 name = "exampleparts"
@@ -180,7 +180,7 @@ def play(landings: Iterable[Sequence[File]], *, pushes: bool = False) -> Played:
         (home / "home" / "formats" / "exampleparts.toml").write_text(EXAMPLEPARTS, encoding="utf-8")
         if not pushes:
             return _played(Project(home / "home"), landings)
-        with RunningSandbox(database=home / "finance.sqlite", secret=SECRET) as sandbox:
+        with empty_sandbox() as sandbox:
             return _played(Project(home / "home", sandbox=sandbox), landings)
 
 

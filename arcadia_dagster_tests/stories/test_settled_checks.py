@@ -1,9 +1,8 @@
 """The checks reflect what a person did: what is settled does not keep failing."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,10 @@ from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.defs.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.sandboxes import empty_sandbox, execute
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, imported
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +50,9 @@ def test_a_void_invoice_does_not_keep_the_check_of_held_ones_failing(project_wit
     assert checks_after_a_run(project)["nothing_held"].passed
 
 
-def removed_by_hand(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "finance.sqlite")) as connection, connection:
-        connection.execute("DELETE FROM invoices")
+def removed_by_hand(project: Project) -> None:
+    assert project.sandbox is not None
+    execute(project.sandbox, "DELETE FROM invoices")
 
 
 def reconciled(project: Project) -> list[Difference]:
@@ -62,7 +61,7 @@ def reconciled(project: Project) -> list[Difference]:
 
 @pytest.mark.parametrize("decision", ["dismiss", "void"])
 def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
-    project_with_finance: Project, tmp_path: Path, decision: Decision
+    project_with_finance: Project, decision: Decision
 ) -> None:
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
@@ -72,7 +71,7 @@ def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
     check = checks_after_a_run(project)["finance_has_nothing_else"]
     assert (check.passed, "arcadia reconcile" in str(check.description)) == (False, True)
 
-    removed_by_hand(tmp_path)
+    removed_by_hand(project)
     assert reconciled(project) == []
     assert checks_after_a_run(project)["finance_has_nothing_else"].passed
     [record] = project.query("FROM finance_records")
@@ -81,14 +80,12 @@ def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
     assert [attempt["outcome"] for attempt in project.query("FROM finance_attempts")] == ["created"]
 
 
-def test_what_was_settled_is_pushed_again_should_it_be_wanted_again(
-    project_with_finance: Project, tmp_path: Path
-) -> None:
+def test_what_was_settled_is_pushed_again_should_it_be_wanted_again(project_with_finance: Project) -> None:
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
     checks_after_a_run(project)
     project.decide("void")
-    removed_by_hand(tmp_path)
+    removed_by_hand(project)
     assert reconciled(project) == []
     with project.warehouse.write() as connection:
         connection.execute("DELETE FROM decisions")
@@ -99,16 +96,15 @@ def test_what_was_settled_is_pushed_again_should_it_be_wanted_again(
     assert reconciled(project) == []
 
 
-def test_a_row_that_comes_back_after_it_was_settled_is_told(project_with_finance: Project, tmp_path: Path) -> None:
+def test_a_row_that_comes_back_after_it_was_settled_is_told(project_with_finance: Project) -> None:
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
     checks_after_a_run(project)
-    with closing(sqlite3.connect(tmp_path / "finance.sqlite")) as connection, connection:
-        connection.execute("UPDATE invoices SET tenant_id = 'north'")
-        project.decide("dismiss")
-        connection.commit()
-        assert reconciled(project) == []
-        connection.execute("UPDATE invoices SET tenant_id = 'platform-admin'")
+    assert project.sandbox is not None
+    execute(project.sandbox, "UPDATE invoices SET tenant_id = 'north'")
+    project.decide("dismiss")
+    assert reconciled(project) == []
+    execute(project.sandbox, "UPDATE invoices SET tenant_id = 'platform-admin'")
     assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
 
 
@@ -184,14 +180,14 @@ def test_the_ui_shows_what_a_command_settled_without_another_run(desk: Desk) -> 
         assert desk.failing(server.url) == set()
 
 
-def test_a_comparison_that_settles_a_check_shows_it(desk: Desk, tmp_path: Path) -> None:
+def test_a_comparison_that_settles_a_check_shows_it(desk: Desk) -> None:
     (desk.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
-    with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
+    with empty_sandbox() as sandbox:
         desk("ingest", url=sandbox.url)
         desk("void", "1001", "--reason", "paid twice", url=sandbox.url)
         desk("ingest", url=sandbox.url)
         assert desk.failing(sandbox.url) == {NOTHING_ELSE}
-        removed_by_hand(tmp_path)
+        execute(sandbox, "DELETE FROM invoices")
         desk("reconcile", url=sandbox.url)
         assert desk.failing(sandbox.url) == set()
 

@@ -2,9 +2,7 @@
 
 import json
 import shlex
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from arcadia_dagster_tests.kit.einvoices import Facts, Tax, cii
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import SECRET, Project
+from arcadia_dagster_tests.kit.sandboxes import execute
 from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.kit.stated import (
     azure_invoice,
@@ -216,8 +215,8 @@ def test_what_its_provider_voids_after_it_is_in_finance_is_told_until_its_comman
     assert left["command"] == "arcadia reconcile"
     pasted = shlex.split(left["command"])[1:]
     assert "remove it in finance by hand" in arcadia(*pasted, environ=at, code=1).stdout
-    with closing(sqlite3.connect(tmp_path / "finance.sqlite")) as connection, connection:
-        connection.execute("DELETE FROM invoices")
+    assert project.sandbox is not None
+    execute(project.sandbox, "DELETE FROM invoices")
     arcadia(*pasted, environ=at)
     assert (told(), in_finance(project)) == ([], {})
 
