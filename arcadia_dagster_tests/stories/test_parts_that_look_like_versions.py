@@ -5,6 +5,7 @@ a column that is not kept; and a correction may come to more than what it correc
 """
 
 import gzip
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -195,7 +196,7 @@ def test_parts_of_a_format_whose_description_says_nothing_of_parts_are_summed_on
         assert pushed(project) == [4000]
     [reason] = held(project)
     assert (
-        "say `parts = true` in the description of exampleparts and put copies of all parts into one new folder"
+        "say `parts = true` at the top of the description of exampleparts and put copies of all parts into one new folder"
         in reason
     )
     (project.home / "formats" / "exampleparts.toml").write_text(EXAMPLEPARTS, encoding="utf-8")
@@ -204,3 +205,29 @@ def test_parts_of_a_format_whose_description_says_nothing_of_parts_are_summed_on
     pushed(project)
     project.settle("release", f"INV-{KEY}")
     assert pushed(project) == [8000]
+
+
+@case("53")
+def test_parts_in_the_inbox_itself_are_summed_once_they_lie_in_the_folder_that_the_reason_names(
+    project: Project,
+) -> None:
+    (project.home / "formats" / "exampleparts.toml").write_text(UNSAID, encoding="utf-8")
+    files = {"a.csv": as_table(DAYS[:2], "eu"), "b.csv": as_table(DAYS[2:], "us")}
+    for name, content in files.items():
+        project.drop(name, content)
+    assert pushed(project) == []
+    [reason] = held(project)
+    told = re.search(
+        r"say `(.+?)` at the top of the description of (\S+) .*? new folder of the inbox, such as (\S+?);", reason
+    )
+    assert told is not None
+    path = project.home / "formats" / f"{told[2]}.toml"
+    path.write_text(f"{told[1]}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    assert pushed(project) == []
+    [again] = held(project)
+    assert "say `" not in again, "what a person has done is not asked for again"
+    assert f"one new folder of the inbox, such as {told[3]};" in again
+    for name, content in files.items():
+        project.drop(f"{told[3]}/{name}", content)
+    assert pushed(project) == [4000]
+    assert held(project) == []

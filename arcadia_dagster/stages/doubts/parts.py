@@ -172,8 +172,9 @@ def _part_or_replacement(scope: Scope) -> str:
         SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
           string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal,
           CASE WHEN bool_or(may_be_part) THEN '' WHEN min(format) IN ({_OWN_FORMATS}) THEN NULL
-            ELSE 'say `parts = true` in the description of ' || min(format) || ' and ' END
-            || 'put copies of all parts into one new folder of the inbox' AS parts_together,
+            ELSE 'say `parts = true` at the top of the description of ' || min(format) || ' and ' END
+            || 'put copies of all parts into one new folder of the inbox, such as ' ||
+            regexp_replace(any_value(external_id), '[^A-Za-z0-9]+', '-', 'g') || '-parts' AS parts_together,
           coalesce(parts_together, 'put one file with all of its lines in their place') AS together
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
         SEMI JOIN earlier USING (source, account_id, external_id) GROUP BY ALL
