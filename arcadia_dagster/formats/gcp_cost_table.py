@@ -37,6 +37,7 @@ from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.reading.csv_reader import read_csv_sql, repeated
 from arcadia_dagster.reading.format import Csv, Head, NameFacts, Refusal
 from arcadia_dagster.reading.json_values import amount_of
+from arcadia_dagster.reading.problems import DOWNLOAD_AGAIN, expected_time
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements
 from arcadia_dagster.store.query import text_literal
 
@@ -89,6 +90,9 @@ class GcpCostTable:
             if set(names) >= _HEADER and any(map(_COST.fullmatch, names)):
                 # Without a billing account it may be any provider's table with such columns: that takes a description.
                 is_google = not _ABOVE.isdisjoint(above) and (_ACCOUNT in above or _ACCOUNT in names)
+                if is_google and head.delimiter != ",":
+                    # What it shows is rounded, and its days are written as people write them.
+                    return Refusal(f"it is Google Cloud's cost table, and a spreadsheet has saved it: {DOWNLOAD_AGAIN}")
                 return _layout(names, line, above) if is_google else None
             if len(fields) > 1 and fields[0]:
                 above.setdefault(fields[0].lower(), (line, fields[1]))
@@ -103,7 +107,7 @@ def _fields(head: Head) -> Iterator[list[str]]:
     """The values of its first lines."""
     for line in head.text.split(head.newline)[:_LINES]:
         try:
-            yield [value.strip() for value in next(csv.reader([line]), [])]
+            yield [value.strip() for value in next(csv.reader([line], delimiter=head.delimiter), [])]
         except csv.Error:
             yield []
 
@@ -121,7 +125,7 @@ def _layout(names: Sequence[str], line: int, above: dict[str, tuple[int, str]]) 
         try:
             days[name] = date.fromisoformat(values[name]) if name in values else None
         except ValueError:
-            return _wrong(above, name, _DAY)
+            return _wrong(above, name, expected_time(values[name], _DAY))
     issued = days[_ISSUED]
     if issued is None:
         return _wrong(above, _ISSUED, _DAY)

@@ -41,7 +41,7 @@ from arcadia_dagster.reading.format import (
     StatedInvoice,
     UnreadableError,
 )
-from arcadia_dagster.reading.problems import Problem, assert_columns, describe, records_in
+from arcadia_dagster.reading.problems import Problem, assert_columns, describe, expected_time, records_in
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
 from arcadia_dagster.reading.text import HEAD_BYTES, TextFacts, newline_of, text_of_start
 from arcadia_dagster.store.query import fetch, text_list, text_literal
@@ -252,7 +252,9 @@ class Reader:
                 return self._read_by_halves(group, documents, error)
             structural = _structural_problems(connection)
             counted = {document.document_sha256: group.layout.lines_in(document.path) for document in documents}
-            unreadable = _unreadable_values(connection, part, counted)
+            unreadable = _unreadable_values(
+                connection, part, counted, is_described=self.formats.is_described(group.format)
+            )
             facts_of = _facts(connection, part, group.layout, self._advice(group.format))
         readings = {}
         name = group.format
@@ -537,7 +539,7 @@ def _structural_text(kind: str, message: str, column: int | None) -> str:
 
 
 def _unreadable_values(
-    connection: duckdb.DuckDBPyConnection, part: Path, counted: Mapping[str, int | Csv]
+    connection: duckdb.DuckDBPyConnection, part: Path, counted: Mapping[str, int | Csv], *, is_described: bool
 ) -> dict[str, list[Problem]]:
     """The first values of each document that cannot be read."""
     rows = connection.execute(
@@ -560,8 +562,11 @@ def _unreadable_values(
     problems: dict[str, list[Problem]] = {}
     for sha256, line_number, column, value, expected in rows:
         shown = "blank" if not value else repr(value[:80])
+        # A description says how its own times are written.
+        is_time = not is_described and expected.startswith(("a time ", "a day "))
+        told = expected_time(value, expected) if is_time else expected
         problems.setdefault(sha256, []).append(
-            Problem(f"column {column}: {shown}; expected {expected}", record=_record(line_number - 1, counted[sha256]))
+            Problem(f"column {column}: {shown}; expected {told}", record=_record(line_number - 1, counted[sha256]))
         )
     return problems
 

@@ -6,6 +6,7 @@ Readers count records; people count lines. Text in quotes may span lines, so the
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,15 @@ from typing import TextIO
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.reading.format import UnreadableError
+
+DOWNLOAD_AGAIN = "download the file again, and drop it without opening it in a spreadsheet"
+"""What a person does about a provider's file that a spreadsheet has saved."""
+
+_LOCAL_DAY = re.compile(
+    r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})([ ,]+\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[AaPp]\.?[Mm]\.?)?)?|\d{5}([.,]\d+)?",
+    re.ASCII,
+)
+"""A day as spreadsheets show it, `30.04.2026 00:00` or `4/30/26`, or as they count it: no provider writes it so."""
 
 _SHOWN = 3
 _CHUNK = 1 << 20
@@ -32,6 +42,13 @@ class Problem:
     text: str
     record: int | None = None
     line_offset: int | None = None
+
+
+def expected_time(value: str, expected: str) -> str:
+    """What was expected in place of a value that is no time; also what happened, where a spreadsheet has written it anew."""
+    if _LOCAL_DAY.fullmatch(value.strip()) is None:
+        return expected
+    return f"{expected}. A spreadsheet has written this day anew: {DOWNLOAD_AGAIN}"
 
 
 def describe(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from arcadia_dagster.reading import amounts
 from arcadia_dagster.reading.format import Csv, Head, Layout, Refusal, Rewritten, UnreadableError
-from arcadia_dagster.reading.problems import whole_records
+from arcadia_dagster.reading.problems import DOWNLOAD_AGAIN, whole_records
 
 DELIMITER = ";"
 
@@ -28,7 +28,6 @@ _WRITTEN = re.compile(
     re.ASCII,
 )
 _EXPONENT = r"([eE][+-]?\d+)?"
-_DOWNLOAD = "download the file again, and drop it without opening it in a spreadsheet"
 
 
 class Marks(StrEnum):
@@ -184,11 +183,13 @@ def _problem(first: dict[Marks, str]) -> str | None:
     if comma is not None and point is not None:
         return (
             f"{comma} has a decimal comma, and {point} a decimal point: a spreadsheet has taken some of its numbers for "
-            f"something else; {_DOWNLOAD}"
+            f"something else; {DOWNLOAD_AGAIN}"
         )
     unclear = (Marks.POINT_OR_GROUP,) if comma is not None else (Marks.COMMA_OR_GROUP, Marks.POINT_OR_GROUP)
     place = next((first[marks] for marks in unclear if marks in first), None)
     if place is None or point is not None:
         return None
     why = "although others have a decimal comma" if comma is not None else "and no other number proves which"
-    return f"{place} may be a thousand times as much as it seems, {why}; expected numbers that are clear: {_DOWNLOAD}"
+    return (
+        f"{place} may be a thousand times as much as it seems, {why}; expected numbers that are clear: {DOWNLOAD_AGAIN}"
+    )

@@ -15,7 +15,7 @@ from arcadia_dagster.reading import semicolons
 from arcadia_dagster.reading.csv_reader import identifier
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.json_values import amount_of
-from arcadia_dagster.reading.problems import whole_records
+from arcadia_dagster.reading.problems import expected_time, whole_records
 from arcadia_dagster.store.query import text_literal
 
 _SLICE = 10_000
@@ -80,7 +80,7 @@ class Row:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
-            raise self._wrong(name, "a time such as 2026-10-01T00:00:00Z") from error
+            raise self._wrong(name, expected_time(text, "a time such as 2026-10-01T00:00:00Z")) from error
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
 
     def needed_moment(self, name: str) -> datetime:

@@ -12,6 +12,7 @@ from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.spreadsheets import saved_anew, shown
+from arcadia_dagster_tests.kit.stated import cost_row, cost_table
 from arcadia_dagster_tests.kit.texts import TEXTS
 
 COLUMNS = "line_number, invoice_ordinal, charge_category, service_name, description, quantity, amount, currency"
@@ -148,6 +149,7 @@ def table(*costs: str, quantity: str = "24") -> bytes:
 
 
 DOWNLOAD = "download the file again, and drop it without opening it in a spreadsheet"
+COST_TABLE = cost_table(cost_row("Usage", "10.5", "10.50"), total="$10.50")
 REJECTED = {
     "a point and nothing else": (table("1.234"), "line 2, column BilledCost: '1.234' may be a thousand times", DOWNLOAD),
     "a comma and nothing else": (table("7", "1,234"), "line 3, column BilledCost: '1,234' may be a thousand times", DOWNLOAD),
@@ -171,7 +173,27 @@ REJECTED = {
     "a local date": (
         table("12,50").replace(b"2026-04-01T00:00:00Z", b"01.04.2026"),
         "line 2, column BillingPeriodStart: '01.04.2026'; expected a time",
-        "",
+        f"A spreadsheet has written this day anew: {DOWNLOAD}",
+    ),
+    "a cost table of Google's": (
+        saved_anew(COST_TABLE, numbers=()),
+        "it is Google Cloud's cost table, and a spreadsheet has saved it",
+        DOWNLOAD,
+    ),
+    "a cost table of Google's with local days": (
+        COST_TABLE.replace(b"2026-04-30", b"4/30/2026"),
+        "line 2, Invoice date: '4/30/2026'; expected a day such as 2026-09-30. A spreadsheet",
+        DOWNLOAD,
+    ),
+    "a report of AWS's with local times": (
+        saved_anew(aws.as_csv(aws.item()), numbers=()).replace(b"2026-04-01T00:00:00Z", b"01.04.2026 00:00"),
+        "line 2, column bill/BillingPeriodStartDate: '01.04.2026 00:00'; expected a time",
+        DOWNLOAD,
+    ),
+    "an invoice of DigitalOcean's with American times": (
+        csv_text([line()]).replace("2026-04-01 00:00:00 +0000", "4/1/2026 0:00").encode(),
+        "line 2, column start: '4/1/2026 0:00'; expected a time",
+        DOWNLOAD,
     ),
     "only a header": (table(), "line 1: there is a header and nothing below it", ""),
     "a column missing": (table("1,5").replace(b";ServiceName", b";Service"), "line 1: column ServiceName is missing", ""),
