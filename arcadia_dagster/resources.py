@@ -1,16 +1,18 @@
 """The resources that the settings make. It knows no Dagster: a command uses them too, outside of a run."""
 
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any
 
 from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.bucket_archive import archive_at
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.settings import Settings
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
@@ -36,30 +38,10 @@ class Resources:
         Raises:
             SettingsError: A setting that a provider declares cannot be right.
         """
+        landing = LandingResource.of(values)
         return cls(
-            warehouse=WarehouseResource(
-                path=values.warehouse,
-                data_path=str(values.data_path),
-                work_path=str(values.lake_work),
-                lock_timeout=values.lock_timeout,
-                warehouse=warehouse,
-            ),
-            landing=LandingResource(
-                inbox=str(values.inbox),
-                inbox_named=values.names_inbox,
-                further_inboxes=values.further_inboxes,
-                archive=str(values.archive),
-                archive_cache=str(values.archive_cache),
-                formats=str(values.formats),
-                formats_named=values.is_set("formats"),
-                max_document_bytes=values.max_document_bytes,
-                settle_seconds=values.settle_seconds,
-                tenants=str(values.tenants),
-                tenants_named=values.is_set("tenants"),
-                own_tenant=values.finance_tenant_id,
-                sources=str(values.sources),
-                sources_named=values.is_set("sources"),
-            ),
+            warehouse=WarehouseResource.of(values, warehouse),
+            landing=landing,
             finance=FinanceResource(
                 base_url=values.finance_url,
                 secret=values.finance_secret.get_secret_value(),
@@ -78,9 +60,7 @@ class Resources:
             providers=ProvidersResource.of(values),
             statements=StatementsResource(
                 folder=str(values.statements),
-                archive=archive_at(
-                    values.archive, cache=values.archive_cache, max_document_bytes=values.max_document_bytes
-                ),
+                archive=landing.get_archive(),
                 url=values.statements_url,
             ),
             alerts=AlertsResource(
@@ -88,6 +68,15 @@ class Resources:
                 ui_url=values.ui_url,
             ),
         )
+
+    def months_to_run(self, range_: MonthRange) -> list[date]:
+        """The months that a run has something to do for: one of their stages is stale, or something is not in finance yet."""
+        warehouse = self.warehouse.get()
+        with warehouse.read() as connection:
+            months = stale(connection)
+        if self.finance.is_configured:
+            months |= set(self.finance.outstanding(warehouse))
+        return sorted(month for month in months if month in range_)
 
     def by_name(self) -> dict[str, Any]:
         """The resources by their names."""

@@ -6,7 +6,6 @@
 import argparse
 import filecmp
 import os
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.landing.archive import Archive, ArchiveError
-from arcadia_dagster.landing.inbox import path_at, place_at
+from arcadia_dagster.landing.inbox import path_at
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def explain_file(options: argparse.Namespace, home: Home, warehouse: Warehouse, 
         return OK
     for line in (*_document_lines(explained, home), *_invoice_lines(explained), *_decision_lines(explained)):
         print(harmless(line))
-    for line in dict.fromkeys((*document.notes, *_what_to_do(explained, home))):
+    for line in dict.fromkeys((*document.notes, *documents.what_to_do(explained, home.landing))):
         print(harmless(line))
     return OK
 
@@ -196,37 +195,3 @@ def _decision_lines(explained: dict[str, Any]) -> Iterator[str]:
 
 def _name(invoice: dict[str, Any]) -> str:
     return f"{invoice['source']}/{invoice['account_id']}/{invoice['external_id']}"
-
-
-def _what_to_do(explained: dict[str, Any], home: Home) -> Iterator[str]:
-    """What a person does next, ready to paste; a command for the first invoice of a kind is the example for the others."""
-    from arcadia_dagster.landing.records import RESTORE
-
-    document = explained["document"]
-    if document["record_damage"] is not None:
-        yield RESTORE
-    if document["status"] == "rejected":
-        if explained["is_replaced"]:
-            yield "a good file has taken its place: nothing is left to do"
-            return
-        open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
-        places = " and ".join(
-            shlex.quote(place_at(path, home.settings.inbox, home.settings.further_inboxes)) for path in open_paths
-        )
-        yield f"put a good file in its place, {places or home.settings.inbox}, and run `arcadia ingest`;"
-        yield f"or take it out: arcadia dismiss {_hash(document['document_sha256'])} --reason ..."
-        return
-    states: dict[str, dict[str, Any]] = {}
-    for invoice in explained["invoices"]:
-        states.setdefault(f"{invoice['state']}{invoice['can_release']}", invoice)
-    for invoice in states.values():
-        name = shlex.quote(_name(invoice))
-        match invoice["state"]:
-            case "held" if invoice["can_release"]:
-                yield f"to let it go to finance as it is: arcadia release {name} --reason ..."
-            case "refused" | "abandoned":
-                yield f"once its cause is put right: arcadia push {name} --again"
-            case _:
-                continue
-    if explained["invoices"]:
-        yield f"for its lines and what finance has: arcadia explain {shlex.quote(_name(explained['invoices'][0]))}"

@@ -75,7 +75,7 @@ def try_description(options: argparse.Namespace) -> int:
 
     home = Home.open()
     with complaints(RulesError):
-        rules = home.rules()
+        rules = home.landing.get_rules()
     try:
         with complaints(TrialError, ArchiveError):
             trial = attempt(

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +15,15 @@ from arcadia_dagster.commands.common import MISUSED, CommandError, complaints
 from arcadia_dagster.home_sandbox import SANDBOX_FOLDER, HomeSandbox
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.resource import WarehouseResource
 
 if TYPE_CHECKING:
-    from arcadia_dagster.billing.allocation import Routes
-    from arcadia_dagster.billing.rules import Rules
     from arcadia_dagster.finance.outstanding import Recipient
     from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.archive import Archive
+    from arcadia_dagster.landing.resource import LandingResource
     from arcadia_dagster.resources import Resources
+    from arcadia_dagster.stages.due import MonthRange
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,12 +82,7 @@ class Home:
     def warehouse(self) -> Warehouse:
         """The warehouse, which may not be there yet."""
         with complaints():
-            return Warehouse(
-                self.settings.warehouse,
-                lock_timeout=self.settings.lock_timeout,
-                data_path=self.settings.data_path,
-                work_path=self.settings.lake_work,
-            )
+            return WarehouseResource.of(self.settings).get()
 
     @cached_property
     def existing_warehouse(self) -> Warehouse:
@@ -106,12 +101,16 @@ class Home:
         return self.warehouse
 
     @cached_property
+    def landing(self) -> "LandingResource":
+        """Inbox, archive, and what people say of formats, routes and sources."""
+        from arcadia_dagster.landing.resource import LandingResource
+
+        return LandingResource.of(self.settings)
+
+    @cached_property
     def archive(self) -> "Archive":
         """The archive."""
-        from arcadia_dagster.landing.bucket_archive import archive_at
-
-        values = self.settings
-        return archive_at(str(values.archive), cache=values.archive_cache, max_document_bytes=values.max_document_bytes)
+        return self.landing.get_archive()
 
     @cached_property
     def resources(self) -> "Resources":
@@ -122,6 +121,13 @@ class Home:
             return Resources.of(self.settings, self.warehouse)
         except settings.SettingsError as error:
             raise CommandError(str(error), MISUSED) from error
+
+    @property
+    def months(self) -> "MonthRange":
+        """The months that have a partition."""
+        from arcadia_dagster.stages.due import MonthRange
+
+        return MonthRange.since(self.settings.first_month)
 
     @property
     def recipient(self) -> "Recipient | None":
@@ -137,32 +143,9 @@ class Home:
 
     def formats(self) -> "Formats":
         """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""
-        from arcadia_dagster.formats.registry import Formats
+        from arcadia_dagster.billing.rules import Rules
 
-        return Formats.of(self.settings.formats, must_exist=self.settings.is_set("formats"))
-
-    def rules(self) -> "Rules":
-        """What people know of sources.
-
-        Raises:
-            RulesError: It cannot be right, or is gone.
-        """
-        from arcadia_dagster.landing.rules import assert_not_lost, read_rules
-
-        rules = read_rules(self.settings.sources, must_exist=self.settings.is_set("sources"))
-        assert_not_lost(self.archive, self.settings.sources, rules)
-        return rules
-
-    def routes(self) -> "Routes":
-        """The routing table: which tenant bears what.
-
-        Raises:
-            RoutesError: It cannot be right.
-        """
-        from arcadia_dagster.landing.routes import read_routes
-
-        values = self.settings
-        return read_routes(values.tenants, values.finance_tenant_id, must_exist=values.is_set("tenants"))
+        return self.landing.get_formats_with(Rules())
 
     def problems(self) -> list[str]:
         """Why nothing can be taken: what is wrong with people's descriptions, with the routing table and with rules.
@@ -182,11 +165,11 @@ class Home:
             else:
                 wrong += problems(None, self.formats())
         try:
-            self.routes()
+            self.landing.get_routes()
         except RoutesError as error:
             wrong.append(f"{error}; nothing is taken until it is right")
         try:
-            self.rules()
+            self.landing.get_rules()
         except RulesError as error:
             wrong.append(f"{error}; nothing is taken until it is right")
         return wrong
@@ -267,12 +250,10 @@ class Home:
     def _refresh_statements(self) -> None:
         if not self.settings.statements.is_dir():
             return
-        from arcadia_dagster.stages.due import MonthRange
         from arcadia_dagster.statement.pages import make_pages
 
-        months = MonthRange(self.settings.first_month, datetime.now(UTC).date().replace(day=1))
         try:
-            make_pages(self.warehouse, self.archive, self.settings.statements, (), months)
+            make_pages(self.warehouse, self.archive, self.settings.statements, (), self.months)
         except (LockTimeoutError, WarehouseError, OSError) as error:
             print(f"the statements could not be brought up to date ({error}); the next run does it", file=sys.stderr)
 

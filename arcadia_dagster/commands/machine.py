@@ -218,7 +218,7 @@ def _tenants(home: Home) -> str:
     from arcadia_dagster.landing.routes import RoutesError
 
     with complaints(RoutesError):
-        routes = home.routes().routes
+        routes = home.landing.get_routes().routes
     file, own = home.settings.tenants, home.settings.finance_tenant_id
     if not routes:
         return f"no routes in {file}: {own} bears everything"
@@ -232,7 +232,7 @@ def _sources(home: Home) -> str:
 
     path = home.settings.sources
     with complaints(RulesError):
-        rules = home.rules()
+        rules = home.landing.get_rules()
     if not rules.says_anything:
         return f"no rules in {path}: everything is as documents state it"
     words = [

@@ -86,28 +86,15 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.landing.rule_use import of_nothing
     from arcadia_dagster.landing.rules import RulesError
-    from arcadia_dagster.warehouse.months import stale
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
     with complaints(ConfigurationFailure, FormatsError, RoutesError, RulesError):
         landed = landing.land(warehouse)
-        with warehouse.read() as connection:
-            months = stale(connection)
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
-        if home.settings.finance_secret:
-            months |= set(resources.finance.outstanding(warehouse))
-    notes = [f"{path}: still being written, left for the next time" for path in landed.waiting]
-    notes += [f"{path}: not taken: {problem}" for path, problem in landed.problems.items()]
-    notes += [f"{name}: rejected: {reason}" for name, reason in landed.rejected.items()]
-    notes += [
-        f"{name}: its record is damaged, its invoices are held: {damage}" for name, damage in landed.damaged.values()
-    ]
-    notes += [f"{name}: read by the description {which}" for name, which in landed.described.items()]
-    notes += [f"{home.settings.sources}: {rule}" for rule in idle]
-    present = datetime.now(UTC).date()
-    definitions = build_defs(resource_overrides=resources.by_name())
-    return definitions, sorted(month for month in months if home.settings.first_month <= month <= present), notes
+        months = resources.months_to_run(home.months)
+    notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
+    return build_defs(resource_overrides=resources.by_name()), months, notes
 
 
 def _held(home: Home) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 
 from arcadia_dagster.commands.common import (
     OK,
@@ -21,7 +21,7 @@ def statement(options: argparse.Namespace) -> int:
     """Make the statements of the months, or of the latest with data, and print where they are."""
     home = Home.open()
     warehouse = home.existing_warehouse
-    range_ = months_of(home)
+    range_ = home.months
     with complaints():
         months = parse_months(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
         pages = make_pages(warehouse, home.archive, home.settings.statements, months, range_, others=False)
@@ -39,11 +39,6 @@ def statement(options: argparse.Namespace) -> int:
     if options.open:
         _open([page.path.absolute().as_uri() for page in pages.values()])
     return OK
-
-
-def months_of(home: Home) -> MonthRange:
-    """The months that have a partition."""
-    return MonthRange(home.settings.first_month, datetime.now(UTC).date().replace(day=1))
 
 
 def _latest(warehouse: Warehouse, range_: MonthRange) -> date:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import OwnRuns, months_of, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
@@ -16,6 +17,7 @@ from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -68,7 +70,7 @@ def new_invoice_files(
         try:
             own = OwnRuns.of(context)
             under_way = _months_under_way(context.instance, own, partitions)
-            works, found = _works(store, landing, partitions.start.date(), without=under_way, resume=context.cursor)
+            works, found = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
         except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
@@ -121,10 +123,9 @@ def _months_under_way(
 
 
 def _works(
-    warehouse: Warehouse, landing: LandingResource, first: date, *, without: set[date], resume: str | None
+    warehouse: Warehouse, landing: LandingResource, range_: MonthRange, *, without: set[date], resume: str | None
 ) -> tuple[list[Work], Look[Arriving]]:
     """What there is to do, and what the look at the inboxes found; that goes on where the last one stopped."""
-    present = datetime.now(UTC).date().replace(day=1)
     routes, formats = landing.get_routes(), landing.get_formats()
     assert_usable(warehouse, formats)
     # Listed before the warehouse is opened, for nobody can write it meanwhile.
@@ -137,15 +138,15 @@ def _works(
         due = {
             month: [version]
             for month, version in {**versions_to_build(connection), **rerouted, **ruled, **final}.items()
-            if first <= month <= present
+            if month in range_
         }
         for sha256, month in outdated_documents(connection, formats):
-            reread = month if month is not None and first <= month <= present else present
+            reread = month if month is not None and month in range_ else range_.last
             due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
         # A run of any month looks at all records, and makes the months of damaged ones due.
         if archived is not None and (changed := changed_records(connection, archived)):
             states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
-            due.setdefault(present, []).extend(states)
+            due.setdefault(range_.last, []).extend(states)
     in_inbox = landing.get_inboxes().look(
         known,
         now_ns=time.time_ns(),
@@ -153,7 +154,7 @@ def _works(
         until=time.monotonic() + _TICK_LOOK_SECONDS,
         resume=resume or None,
     )
-    add_files(due, in_inbox.complete, first=first, present=present)
+    add_files(due, in_inbox.complete, range_)
     todo = {month: parts for month, parts in due.items() if month not in without}
     return plan(todo, longest=MONTHS_PER_RUN), in_inbox
 

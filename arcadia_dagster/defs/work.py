@@ -12,6 +12,7 @@ import duckdb
 
 from arcadia_dagster.formats.registry import month_of_name
 from arcadia_dagster.landing.inbox import Arriving
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse.months import next_month, stale
 from arcadia_dagster.warehouse.relations import STAGES
 
@@ -51,7 +52,7 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in versions.items()}
 
 
-def add_files(due: dict[date, list[str]], files: Iterable[Arriving], *, first: date, present: date) -> None:
+def add_files(due: dict[date, list[str]], files: Iterable[Arriving], range_: MonthRange) -> None:
     """Add the new files to the due months, each to the month for which a run should take it.
 
     Any run registers every file of the inbox. So a file whose name does not tell a month with a partition, as an inventory's,
@@ -61,12 +62,12 @@ def add_files(due: dict[date, list[str]], files: Iterable[Arriving], *, first: d
     for file in files:
         month = month_of_name(file.name)
         part = f"{file.inbox_path}:{file.state}"
-        if month is not None and first <= month <= present:
+        if month is not None and month in range_:
             due.setdefault(month, []).append(part)
         else:
             monthless.append(part)
     if monthless:
-        due.setdefault(max(due, default=present), []).extend(monthless)
+        due.setdefault(max(due, default=range_.last), []).extend(monthless)
 
 
 def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:

@@ -87,6 +87,15 @@ class Landed:
     damaged: dict[str, tuple[str, str]] = field(default_factory=dict)
     seen: int = 0
 
+    def notes(self) -> Iterator[str]:
+        """What a person should know of it, in sentences."""
+        yield from (f"{path}: still being written, left for the next time" for path in self.waiting)
+        yield from (f"{path}: not taken: {problem}" for path, problem in self.problems.items())
+        yield from (f"{name}: rejected: {reason}" for name, reason in self.rejected.items())
+        for name, damage in self.damaged.values():
+            yield f"{name}: its record is damaged, its invoices are held: {damage}"
+        yield from (f"{name}: read by the description {which}" for name, which in self.described.items())
+
 
 class Landing:
     """The way of a file into the warehouse: `look`, `archive`, `read`, `register`; `land` does all four.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from arcadia_dagster import settings
 from arcadia_dagster.billing.allocation import Routes
@@ -16,6 +17,7 @@ from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
+from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -55,6 +57,26 @@ class LandingResource:
     sources_named: bool = False
     settle_seconds: float = settings.SETTLE_SECONDS
     _reader: Reader | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, values: Settings) -> Self:
+        """The landing that the settings describe."""
+        return cls(
+            inbox=str(values.inbox),
+            inbox_named=values.names_inbox,
+            further_inboxes=values.further_inboxes,
+            archive=str(values.archive),
+            archive_cache=str(values.archive_cache),
+            formats=str(values.formats),
+            formats_named=values.is_set("formats"),
+            max_document_bytes=values.max_document_bytes,
+            settle_seconds=values.settle_seconds,
+            tenants=str(values.tenants),
+            tenants_named=values.is_set("tenants"),
+            own_tenant=values.finance_tenant_id,
+            sources=str(values.sources),
+            sources_named=values.is_set("sources"),
+        )
 
     @property
     def inbox_path(self) -> Path:
@@ -110,7 +132,10 @@ class LandingResource:
         Raises:
             RulesError: What they know of sources cannot be right, or is gone.
         """
-        rules = self.get_rules()
+        return self.get_formats_with(self.get_rules())
+
+    def get_formats_with(self, rules: Rules) -> Formats:
+        """The formats with these rules, such as none where only the formats matter; what is wrong with one of them is in it."""
         if not self.formats:
             return Formats(rules=rules)
         return Formats.of(Path(self.formats), rules, must_exist=self.formats_named)

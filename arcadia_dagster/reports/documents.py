@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,10 +12,20 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, FINGERPRINT_SQL, fingerprint, is_temporary, readable
+from arcadia_dagster.landing.inbox import (
+    CONTROL_TOTAL_SUFFIX,
+    FINGERPRINT_SQL,
+    fingerprint,
+    is_temporary,
+    place_at,
+    readable,
+)
+from arcadia_dagster.landing.records import RESTORE
+from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.reports.listing import ListedInvoice, short_hash
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 FEWEST_DIGITS: Final = 8
 """So many digits of a SHA-256 name a document at least."""
@@ -329,6 +340,43 @@ def explain_document(
             )
         ],
     }
+
+
+def what_to_do(explained: Mapping[str, Any], landing: LandingResource) -> Iterator[str]:
+    """What a person does next, ready to paste; a command for the first invoice of a kind is the example for the others.
+
+    Args:
+        explained: See `explain_document`.
+        landing: Where its inboxes are.
+    """
+    document = explained["document"]
+    if document["record_damage"] is not None:
+        yield RESTORE
+    if document["status"] == "rejected":
+        if explained["is_replaced"]:
+            yield "a good file has taken its place: nothing is left to do"
+            return
+        open_paths = [name["inbox_path"] for name in explained["names"] if not name["replaced_by"]]
+        places = " and ".join(
+            shlex.quote(place_at(path, landing.inbox_path, landing.further_inboxes)) for path in open_paths
+        )
+        yield f"put a good file in its place, {places or landing.inbox}, and run `arcadia ingest`;"
+        yield f"or take it out: arcadia dismiss {short_hash(document['document_sha256'])} --reason ..."
+        return
+    states: dict[str, dict[str, Any]] = {}
+    for invoice in explained["invoices"]:
+        states.setdefault(f"{invoice['state']}{invoice['can_release']}", invoice)
+    for invoice in states.values():
+        name = shlex.quote(InvoiceKey.of(invoice).name)
+        match invoice["state"]:
+            case "held" if invoice["can_release"]:
+                yield f"to let it go to finance as it is: arcadia release {name} --reason ..."
+            case "refused" | "abandoned":
+                yield f"once its cause is put right: arcadia push {name} --again"
+            case _:
+                continue
+    if explained["invoices"]:
+        yield f"for its lines and what finance has: arcadia explain {shlex.quote(InvoiceKey.of(explained['invoices'][0]).name)}"
 
 
 def stated_months(connection: duckdb.DuckDBPyConnection, document_sha256: str) -> set[date]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import duckdb
 
@@ -20,6 +20,11 @@ class MonthRange:
 
     first: date
     last: date
+
+    @classmethod
+    def since(cls, first: date) -> "MonthRange":
+        """The months from the first one to the present one."""
+        return cls(first, datetime.now(UTC).date().replace(day=1))
 
     def __contains__(self, month: date) -> bool:
         """Whether the month has a partition."""

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
+from arcadia_dagster.settings import Settings
 from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
@@ -24,6 +26,17 @@ class WarehouseResource:
     work_path: str = ""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
     warehouse: Warehouse | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, values: Settings, warehouse: Warehouse | None = None) -> Self:
+        """The warehouse that the settings describe; `warehouse` is itself, where it was made already."""
+        return cls(
+            path=values.warehouse,
+            data_path=str(values.data_path),
+            work_path=str(values.lake_work),
+            lock_timeout=values.lock_timeout,
+            warehouse=warehouse,
+        )
 
     def get(self) -> Warehouse:
         """The warehouse: the same object for the whole run."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.defs.work import add_files, plan, stretches
 from arcadia_dagster.landing.inbox import FileState, InboxFile
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.kit.project import invoice_name
 
@@ -40,20 +41,20 @@ def test_stretches_are_adjacent_months_bounded_and_together_all_of_them(months: 
 )
 def test_a_file_is_for_the_month_that_its_name_tells_or_else_for_the_present_one(name: str, month: date) -> None:
     due: dict[date, list[str]] = {}
-    add_files(due, [_file(name)], first=FIRST, present=PRESENT)
+    add_files(due, [_file(name)], MonthRange(FIRST, PRESENT))
     assert set(due) == {month}
 
 
 def test_a_file_without_a_month_goes_with_the_latest_month_that_is_due() -> None:
     due = {date(2026, 1, 1): ["1-0-0-0"]}
-    add_files(due, [_file("inventory.csv"), _file(invoice_name())], first=FIRST, present=PRESENT)
+    add_files(due, [_file("inventory.csv"), _file(invoice_name())], MonthRange(FIRST, PRESENT))
     assert {month: len(parts) for month, parts in due.items()} == {date(2026, 1, 1): 1, date(2026, 4, 1): 2}
 
 
 def test_the_same_work_has_the_same_digest_and_a_changed_file_another() -> None:
     def digest(size: int) -> str:
         due: dict[date, list[str]] = {}
-        add_files(due, [_file(invoice_name(), size), _file("b.csv")], first=FIRST, present=PRESENT)
+        add_files(due, [_file(invoice_name(), size), _file("b.csv")], MonthRange(FIRST, PRESENT))
         return plan(due, longest=12)[0].digest
 
     assert digest(1) == digest(1)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -43,7 +43,7 @@ def range_of(partitions: dg.PartitionsDefinition[str]) -> MonthRange:
     """The months that have a partition now."""
     if not isinstance(partitions, dg.MonthlyPartitionsDefinition):
         raise TypeError(f"expected monthly partitions, got {type(partitions).__name__}")
-    return MonthRange(partitions.start.date(), datetime.now(UTC).date().replace(day=1))
+    return MonthRange.since(partitions.start.date())
 
 
 def column_schema(table: Table) -> dg.TableSchema:
