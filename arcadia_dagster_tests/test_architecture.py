@@ -135,6 +135,10 @@ def test_a_room_reads_no_table_of_a_room_above_it() -> None:
     assert above == set()
 
 
+def test_the_statement_asks_no_table_anything() -> None:
+    assert {f"{use.module} reads {use.table}" for use in rooms.uses() if use.room == "statement"} == set()
+
+
 def test_commands_parse_call_and_print_and_ask_no_table_anything() -> None:
     found = {f"{use.module} reads {use.table}" for use in rooms.uses() if use.room == "commands"}
     for name, tree in modules().items():

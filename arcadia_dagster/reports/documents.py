@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from arcadia_dagster.formats.einvoice import EInvoices
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import (
     CONTROL_TOTAL_SUFFIX,
@@ -67,6 +68,15 @@ def count_documents(connection: duckdb.DuckDBPyConnection) -> int:
     """How many documents there are, whatever became of them."""
     [(count,)] = connection.execute("SELECT count(*) FROM documents").fetchall()
     return int(count)
+
+
+def documents_to_look_at(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The hashes of the documents that people can look at: evidence, and electronic invoices."""
+    rows = connection.execute(
+        "SELECT document_sha256 FROM invoice_evidence UNION "
+        f"SELECT document_sha256 FROM documents WHERE format = '{EInvoices.name}' AND status = 'accepted'"
+    ).fetchall()
+    return {sha256 for (sha256,) in rows}
 
 
 def name_of(connection: duckdb.DuckDBPyConnection, document_sha256: str) -> str:

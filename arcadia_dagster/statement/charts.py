@@ -14,7 +14,7 @@ from datetime import date
 import pygal
 
 from arcadia_dagster.billing.currency import format_minor
-from arcadia_dagster.statement.figures import Totals
+from arcadia_dagster.reports.figures import Totals
 
 # pygal puts a finder for its maps, which are not used here, before everybody's imports; Python warns of its kind at each of them.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]

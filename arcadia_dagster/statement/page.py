@@ -21,9 +21,9 @@ from markupsafe import Markup
 
 from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor
+from arcadia_dagster.reports.figures import CurrencyFigures, year_before
+from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
 from arcadia_dagster.statement.charts import NARROW, WIDE, Size, trend_chart
-from arcadia_dagster.statement.figures import CurrencyFigures, year_before
-from arcadia_dagster.statement.standing import Delivery, InFinance, InvoiceStanding, Standing
 from arcadia_dagster.warehouse.months import previous_month
 
 _EDITION_DIGITS = 12

@@ -17,12 +17,13 @@ from uuid import uuid4
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.reports.documents import documents_to_look_at
+from arcadia_dagster.reports.figures import CurrencyFigures, currency_figures, months_with_invoices, shown_on
+from arcadia_dagster.reports.standing import Standing, digests_of_finance, rejected_documents, standings, targets
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import shown
-from arcadia_dagster.statement.figures import CurrencyFigures, currency_figures, shown_on
-from arcadia_dagster.statement.standing import Standing, rejected_documents, standings
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.months import previous_month, stale, touch
+from arcadia_dagster.warehouse.months import built, previous_month, stale, touch
 
 STAGE: Final = "monthly_statement"
 
@@ -92,7 +93,7 @@ def make_pages(
             wanted = {month for month in {*months, *behind} if month in range_} - building
             currencies = currency_figures(connection, wanted)
             standing = standings(connection, wanted)
-            documents = shown.shown_documents(connection)
+            documents = documents_to_look_at(connection)
         links = shown.copies(
             archive, folder, documents & {sha256 for one in standing.values() for sha256 in one.documents}
         )
@@ -111,37 +112,28 @@ def make_pages(
 
 def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> date | None:
     """The latest month that has an invoice, of those there are; None where none has."""
-    months = connection.execute("SELECT DISTINCT invoice_month FROM tax_split_totals").fetchall()
-    return max((month for (month,) in months if month in range_), default=None)
+    return max((month for month in months_with_invoices(connection) if month in range_), default=None)
 
 
 def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date]) -> dict[date, int]:
     """What each page would be made from now, as one number: of these months, and of all that have invoices or a page."""
     from arcadia_dagster.statement.page import look
 
-    totals = schema.TAX_SPLIT_TOTALS.name
-    rows = connection.execute(
-        f"SELECT stage, invoice_month, version FROM stage_versions WHERE stage IN ('{totals}', '{STAGE}')"
-    ).fetchall()
-    versions = {month: version for stage, month, version in rows if stage == totals}
-    finance: dict[date, str] = dict(
-        connection.execute(
-            "SELECT invoice_month, CAST(bit_xor(hash(record)) AS VARCHAR) FROM finance_records AS record GROUP BY ALL"
-        ).fetchall()
-    )
-    targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
+    versions = {month: version for month, (version, _) in built(connection, schema.TAX_SPLIT_TOTALS.name).items()}
+    finance = digests_of_finance(connection)
+    services = targets(connection)
     rejected: dict[date, list[str]] = {}
     for document, in_months in rejected_documents(connection):
         for month in in_months:
             rejected.setdefault(month, []).append(document.sha256)
-    wanted = {*months, *(month for _, month, _ in rows)}
+    wanted = {*months, *versions, *built(connection, STAGE)}
     return {
         month: _number(
             [
                 look(),
                 [(shown, versions[shown]) for shown in shown_on(month) if shown in versions],
                 finance.get(month),
-                targets,
+                [(service,) for service in services],
                 rejected.get(month, []),
             ]
         )
@@ -157,9 +149,7 @@ def _number(parts: list[object]) -> int:
 
 def _behind(connection: duckdb.DuckDBPyConnection, folder: Path, basis: dict[date, int]) -> set[date]:
     """The months whose page has another input now, or is gone."""
-    noted = dict(
-        connection.execute(f"SELECT invoice_month, built_from FROM stage_versions WHERE stage = '{STAGE}'").fetchall()
-    )
+    noted = {month: built_from for month, (_, built_from) in built(connection, STAGE).items()}
     return {
         month for month, number in basis.items() if noted.get(month) != number or not page_path(folder, month).exists()
     }

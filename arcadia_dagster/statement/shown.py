@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-import duckdb
-
-from arcadia_dagster.formats.einvoice import EInvoices
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.reading.content import DAMAGED, open_content
 from arcadia_dagster.reading.pdf_attachments import is_pdf
@@ -32,15 +29,6 @@ MAX_BYTES: Final = 64 << 20
 _PART = ".part"
 _START = 1024
 _MARK = "\xef\xbb\xbf"
-
-
-def shown_documents(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The hashes of the documents that people can look at: evidence, and electronic invoices."""
-    rows = connection.execute(
-        "SELECT document_sha256 FROM invoice_evidence UNION "
-        f"SELECT document_sha256 FROM documents WHERE format = '{EInvoices.name}' AND status = 'accepted'"
-    ).fetchall()
-    return {sha256 for (sha256,) in rows}
 
 
 def copies(archive: Archive, pages: Path, hashes: Collection[str]) -> dict[str, str]:

@@ -32,6 +32,14 @@ def versions(connection: duckdb.DuckDBPyConnection, stage: str, months: Collecti
     return {month: by_month.get(month, 0) for month in months}
 
 
+def built(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[date, tuple[int, int]]:
+    """The months that a stage has: for each its version, and the version that it was built from."""
+    rows = connection.execute(
+        f"SELECT invoice_month, version, built_from FROM stage_versions WHERE stage = {text_literal(stage)}"
+    ).fetchall()
+    return {month: (version, built_from) for month, version, built_from in rows}
+
+
 def touch(
     connection: duckdb.DuckDBPyConnection,
     stage: str,

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from arcadia_dagster.billing.currency import to_minor
 from arcadia_dagster.billing.services import SERVICES
 from arcadia_dagster.reports.export import CONTENTS, FORMATS, export
+from arcadia_dagster.reports.figures import currency_figures
 from arcadia_dagster.reports.focus import (
     COST_AND_USAGE,
     INVOICE_DETAIL,
@@ -30,7 +31,6 @@ from arcadia_dagster.reports.focus import (
     export_month,
 )
 from arcadia_dagster.sample import FOLDER as SAMPLE
-from arcadia_dagster.statement.figures import currency_figures
 from arcadia_dagster_tests.kit.api_documents import ovhcloud, written
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arcadia_dagster.reports.figures import Totals, trend_months
 from arcadia_dagster.statement.charts import NARROW, WIDE, trend_chart
-from arcadia_dagster.statement.figures import Totals, trend_months
 from arcadia_dagster_tests.kit.properties import quickly
 from arcadia_dagster_tests.kit.statement_pages import parse
 

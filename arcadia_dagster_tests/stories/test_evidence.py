@@ -12,7 +12,7 @@ import pytest
 
 from arcadia_dagster.reports.documents import explain_document
 from arcadia_dagster.reports.explain import explain, find
-from arcadia_dagster.statement.standing import standings
+from arcadia_dagster.reports.standing import standings
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.einvoices import Facts, cii, pdf
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax

@@ -138,6 +138,12 @@ class CurrencyFigures:
     movers: tuple[Row, ...]
 
 
+def months_with_invoices(connection: duckdb.DuckDBPyConnection) -> set[date]:
+    """The months (first days, UTC) that have an invoice."""
+    rows = connection.execute("SELECT DISTINCT invoice_month FROM tax_split_totals").fetchall()
+    return {month for (month,) in rows}
+
+
 def year_before(month: date) -> date:
     """The same month of the year before."""
     return month.replace(year=month.year - 1)

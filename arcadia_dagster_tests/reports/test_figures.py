@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.billing.currency import to_minor
-from arcadia_dagster.statement.figures import ROWS_SHOWN, currency_figures, shown_on, year_before
+from arcadia_dagster.reports.figures import ROWS_SHOWN, currency_figures, shown_on, year_before
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.generate import file_name, write_large

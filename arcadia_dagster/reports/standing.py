@@ -12,8 +12,8 @@ import duckdb
 from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.finance.outstanding import unwanted_sql
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
+from arcadia_dagster.reports.figures import shown_on, vendor_name
 from arcadia_dagster.reports.listing import rejected, short_hash
-from arcadia_dagster.statement.figures import shown_on, vendor_name
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
@@ -234,6 +234,23 @@ class _Month:
     unwanted: list[Unwanted] = field(default_factory=list)
 
 
+def targets(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The finance services that anything was pushed to, in order."""
+    return [
+        target
+        for (target,) in connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
+    ]
+
+
+def digests_of_finance(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
+    """For each month, a digest of all that finance is on record to have of it: another one once finance has answered."""
+    return dict(
+        connection.execute(
+            "SELECT invoice_month, CAST(bit_xor(hash(record)) AS VARCHAR) FROM finance_records AS record GROUP BY ALL"
+        ).fetchall()
+    )
+
+
 def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> dict[date, Standing]:
     """How the invoices of each of the months stand.
 
@@ -244,7 +261,7 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
     if not months:
         return {}
     by_month = {month: _Month() for month in months}
-    targets = connection.execute("SELECT DISTINCT target FROM finance_records ORDER BY ALL").fetchall()
+    services = targets(connection)
     deliveries: dict[InvoiceKey, list[Delivery]] = {}
     for row in fetch(connection, _deliveries_sql(months)):
         key = InvoiceKey(row["source"], row["account_id"], row["invoice_external_id"])
@@ -255,7 +272,6 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
     taken = {
         (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"] for row in fetch(connection, _taken_sql(months))
     }
-    services = [target for (target,) in targets]
     for row in fetch(connection, _invoices_sql(months)):
         key = InvoiceKey.of(row)
         by_month[row["invoice_month"]].invoices.append(
