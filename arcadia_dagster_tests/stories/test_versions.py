@@ -203,12 +203,12 @@ def test_an_asset_whose_code_has_changed_is_stale(ui: Ui, monkeypatch: pytest.Mo
 
 
 OTHERS = {
-    "finance_records": ("transport", "finance"),
+    "finance_records": ("transport", "finance", "sample"),
     "focus_export": ("reports/__init__.py", "reports/focus.py"),
-    "monthly_statement": ("finance", "reports", "statement"),
+    "monthly_statement": ("finance", "reports", "sample", "statement"),
 }
 ASSETS = (*MONTHLY, "documents", "cloud_resources")
-PAGES = ("statement", "finance", "reports")
+PAGES = ("statement", "finance", "reports", "sample")
 # The UI links from these to the statement's server: their months' pages, and the documents that show an invoice.
 NOT_CONTENT = {"raw_invoices": PAGES, "tax_split_totals": PAGES}
 
@@ -239,7 +239,8 @@ def imported_by(module: str) -> set[str]:
                 files = (
                     below.with_suffix(".py"),
                     below / "__init__.py",
-                    *(below / f"{one.name}.py" for one in node.names),
+                    *(below / f"{name.name}.py" for name in node.names),
+                    *(below / name.name / "__init__.py" for name in node.names),
                 )
                 left += [file.relative_to(PACKAGE).as_posix() for file in files if file.is_file()]
     return found
@@ -267,6 +268,9 @@ def test_a_code_version_changes_with_every_byte_of_its_parts_and_with_nothing_el
             "statement/statement.css": {"monthly_statement"},
             "reports/focus.py": {"focus_export", "monthly_statement"},
             "finance/client.py": {"finance_records", "monthly_statement"},
+            "sample/__init__.py": {"finance_records", "monthly_statement"},
+            "settings.py": {*ASSETS},
+            "resources.py": set(),
             "cli.py": set(),
             "sandbox/server.py": set(),
         }.items():

@@ -37,7 +37,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"duckdb", "http"},
         owners=common.OWNERS,
         metadata=common.table_metadata(schema.FINANCE_RECORDS),
-        code_version=versions.code_version("finance_records", "transport", "finance"),
+        code_version=versions.code_version("finance_records", "transport", "finance", "sample"),
         description=(
             "What the finance service has. Each ready invoice is pushed once; finance answers `created` or `updated` and its id. "
             "What finance has already is not sent again; what fails for a while is left for a later run. Without "

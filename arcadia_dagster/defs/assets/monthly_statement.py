@@ -21,7 +21,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.STATEMENTS,
         kinds={"html"},
         owners=common.OWNERS,
-        code_version=versions.code_version("monthly_statement", "finance", "reports", "statement"),
+        code_version=versions.code_version("monthly_statement", "finance", "reports", "sample", "statement"),
         description=(
             "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
             "provider, service, project and resource; tax, credits and movers; what is held or rejected and what to do; what "

@@ -25,10 +25,11 @@ from arcadia_dagster.defs.internals import (
 FOLDER = "defs/assets"
 PACKAGE = Path(__file__).resolve().parents[2]
 
-# Every asset lands, reads or builds by these.
+# Every asset lands, reads or builds by these. `definitions.py` and `resources.py` are left out: they hand on what the settings
+# say, and another setting is no other code.
 _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
-    *("defs/__init__.py", "defs/internals", "loopback.py", "plain_file.py", "toml_file.py"),
+    *("defs/__init__.py", "defs/internals.py", "loopback.py", "plain_file.py", "settings.py", "toml_file.py"),
     *("billing", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
 
