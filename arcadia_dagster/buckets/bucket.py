@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from arcadia_dagster.buckets.environment import ALLOW_HTTP, config, is_plain_to_this_machine
+from arcadia_dagster.buckets.environment import ALLOW_HTTP, config, is_plain_to_this_machine, signature_of_access
 from arcadia_dagster.buckets.errors import BucketError, GoneError, ReplacedError, Work, explained, not_installed
 from arcadia_dagster.buckets.url import BucketUrl
 
@@ -250,11 +250,14 @@ class Bucket:
                 raise not_installed(self.url) from None
             kind: Any = {"s3": stores.S3Store, "gs": stores.GCSStore, "az": stores.AzureStore}[self.url.scheme]
             try:
+                sas = signature_of_access(self.url.scheme)
+                own = {} if sas is None else {"credential_provider": lambda: {"sas_token": sas, "expires_at": None}}
                 self._made = kind(
                     self.url.bucket,
                     prefix=self.url.prefix or None,
                     config=config(self.url.scheme),
                     client_options=self._client_options(),
+                    **own,
                     retry_config={
                         "max_retries": self._patience.most,
                         "retry_timeout": timedelta(seconds=self._patience.tries),

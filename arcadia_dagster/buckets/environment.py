@@ -61,6 +61,23 @@ def config(scheme: str, environ: Mapping[str, str] | None = None) -> dict[str, A
     return found
 
 
+def signature_of_access(scheme: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """The SAS that the environment has for Azure, and no key beside it; None where it has none.
+
+    The library prefers an application (`AZURE_CLIENT_ID`) to a SAS. That application may be the one that reads Azure's billing
+    API, and may not read the storage account.
+    """
+    environ = os.environ if environ is None else environ
+    if scheme != "az":
+        return None
+    found = config(scheme, environ)
+    if found.get("use_emulator") or found.get("account_key") or environ.get("AZURE_STORAGE_ACCOUNT_KEY"):
+        return None
+    named = (environ.get(name) for name in ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"))
+    sas: str | None = next(filter(None, (found.get("sas_key"), *named)), None)
+    return None if sas is None else sas.strip().removeprefix("?")
+
+
 def endpoint(scheme: str, environ: Mapping[str, str] | None = None) -> str | None:
     """The server that the environment names in place of the cloud's own; None where it names none."""
     environ = os.environ if environ is None else environ

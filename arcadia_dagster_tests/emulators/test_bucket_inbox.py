@@ -19,7 +19,7 @@ from arcadia_dagster.landing.inbox import InboxError, label_of
 from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import aws, azure, focus
-from arcadia_dagster_tests.kit.buckets import SECRET, Fault, Store, Way
+from arcadia_dagster_tests.kit.buckets import ACCOUNT, SECRET, Azure, Fault, Store, Way
 from arcadia_dagster_tests.kit.project import SECRET as FINANCE_SECRET
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
@@ -338,6 +338,35 @@ def test_the_doctor_tells_of_each_inbox_whether_it_may_be_listed_and_read(
     assert "nobody lets this program list there" in found[3]["text"]
     assert "s3:GetObject" in found[4]["text"]
     assert SECRET not in printed
+
+
+@pytest.mark.parametrize("any_server", ["az"], indirect=True)
+@pytest.mark.parametrize("is_in_connection_string", [True, False])
+def test_a_sas_counts_where_an_application_reads_azures_billing_api(
+    store: Azure, monkeypatch: pytest.MonkeyPatch, *, is_in_connection_string: bool
+) -> None:
+    """The application may read invoices, and not the storage account."""
+    bucket = store.new_bucket()
+    store.put(bucket, "a.csv", INVOICE)
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
+    endpoint, sas = f"{store.url}/{ACCOUNT}", store.shared()
+    for name, value in {
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "application",
+        "AZURE_CLIENT_SECRET": SECRET,
+        **(
+            {"AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={endpoint};AccountName={ACCOUNT};SharedAccessSignature={sas}"}
+            if is_in_connection_string
+            else {
+                "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
+                "AZURE_STORAGE_SAS_TOKEN": f"?{sas}",
+                "AZURE_STORAGE_ENDPOINT": endpoint,
+            }
+        ),
+    }.items():
+        monkeypatch.setenv(name, value)
+    [file] = BucketInbox(BucketUrl.parse(bucket)).look({}, now_ns=0, settle_seconds=0).complete
+    assert b"".join(file.content()) == INVOICE
 
 
 @pytest.mark.parametrize("any_server", ["az"], indirect=True)

@@ -21,7 +21,7 @@ from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from arcadia_dagster_tests.kit.loopback import free_port
 
@@ -46,6 +46,7 @@ VARIABLES: Mapping[str, Sequence[str]] = {
         "AZURE_STORAGE_CONNECTION_STRING",
         "AZURE_STORAGE_ACCOUNT_NAME",
         "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
         "AZURE_STORAGE_ENDPOINT",
     ),
     "gs": ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -150,6 +151,25 @@ class Azure:
             "AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};"
             f"AccountKey={ACCOUNT_KEY};BlobEndpoint={endpoint};"
         }
+
+    def shared(self) -> str:
+        """A SAS with the rights to read and list all of the account.
+
+        Source: https://learn.microsoft.com/en-us/rest/api/storageservices/create-account-sas
+        """
+        named = {
+            "sp": "rl",
+            "ss": "b",
+            "srt": "sco",
+            "st": "2020-01-01T00:00:00Z",
+            "se": "2099-01-01T00:00:00Z",
+            "spr": "https,http",
+            "sv": "2020-12-06",
+        }
+        start, protocols = [ACCOUNT, *list(named.values())[:5]], [named["spr"], named["sv"]]
+        text = "\n".join([*start, "", *protocols, "", ""])
+        digest = hmac.new(base64.b64decode(ACCOUNT_KEY), text.encode(), hashlib.sha256).digest()
+        return urlencode({**named, "sig": base64.b64encode(digest).decode()})
 
     def new_bucket(self) -> str:
         name = f"billing-{next(_count)}"
