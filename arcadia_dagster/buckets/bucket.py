@@ -13,7 +13,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from arcadia_dagster.buckets.environment import ALLOW_HTTP, config, is_plain_to_this_machine, signature_of_access
-from arcadia_dagster.buckets.errors import BucketError, GoneError, ReplacedError, Work, explained, not_installed
+from arcadia_dagster.buckets.errors import (
+    BucketError,
+    GoneError,
+    NamesError,
+    ReplacedError,
+    Work,
+    explained,
+    not_installed,
+)
 from arcadia_dagster.buckets.url import BucketUrl
 
 if TYPE_CHECKING:
@@ -87,12 +95,16 @@ class Bucket:
         self._patience = patience
         self._made: ObjectStore | None = None
 
-    def pages(self, *, after: str | None = None, folder: str | None = None) -> Iterator[list[Object]]:
+    def pages(
+        self, *, after: str | None = None, folder: str | None = None, left: list[str] | None = None
+    ) -> Iterator[list[Object]]:
         """All objects, page by page, in the order of their names.
 
         Args:
             after: Only those whose names come after this one.
             folder: Only those in this folder below the prefix.
+            left: Gets the folders that cannot be listed, because a name in them has an empty part or the like; the others are
+                listed then, with a request for each. None: `NamesError` is raised.
 
         Raises:
             BucketError: It cannot be listed, or not to its end; the pages until then are right.
@@ -105,12 +117,57 @@ class Bucket:
                     last, tries = max(one.key for one in found) if found else last, 0
                     yield found
             except _Failed as failure:
+                if left is not None and isinstance(failure.error, NamesError):
+                    yield from self._walk(folder or "", last, left)
+                    return
                 tries += 1
                 if not failure.is_cut_off or tries >= _CUT_OFF_TRIES:
                     raise failure.error from None
                 time.sleep(_CUT_OFF_PAUSE)
             else:
                 return
+
+    def _walk(self, folder: str, after: str | None, left: list[str]) -> Iterator[list[Object]]:
+        """The same folder by folder, where a name that cannot be listed makes the list of all of them fail."""
+        try:
+            objects, folders = self._level(folder)
+        except NamesError:
+            left.append(folder)
+            return
+        entries: list[tuple[str, Object | None]] = [(one.key, one) for one in objects]
+        for name in folders:
+            if len(name) > len(folder):
+                entries.append((f"{name}/", None))
+            else:
+                # The library strips the `/` with which a name begins.
+                left.append("/")
+        page: list[Object] = []
+        for name, one in sorted(entries, key=lambda entry: entry[0]):
+            if one is not None:
+                page += [one] if after is None or name > after else []
+            elif after is None or name > after or after.startswith(name):
+                if page:
+                    yield page
+                page = []
+                yield from self._walk(name.removesuffix("/"), after, left)
+        if page:
+            yield page
+
+    def _level(self, folder: str) -> tuple[list[Object], list[str]]:
+        """The objects in a folder, and the folders in it."""
+        for tries in range(1, _CUT_OFF_TRIES + 1):
+            store = self._store()
+            import obstore  # noqa: PLC0415
+
+            try:
+                found = obstore.list_with_delimiter(store, folder or None)
+                return [_object(entry) for entry in found["objects"]], list(found["common_prefixes"])
+            except _library_errors() as error:
+                failure = _Failed.of(error, self.url, "list")
+                if not failure.is_cut_off or tries == _CUT_OFF_TRIES:
+                    raise failure.error from None
+                time.sleep(_CUT_OFF_PAUSE)
+        raise AssertionError
 
     def read(self, key: str, byte_size: int, version: str | None) -> Iterator[bytes]:
         """The bytes of an object that was listed, in pieces.
@@ -235,6 +292,9 @@ class Bucket:
         except FileNotFoundError:
             raise GoneError(f"{self.url}/{key} is gone") from None
         except PreconditionError:
+            if self.head(key) is None:
+                # Azure says the same of both.
+                raise GoneError(f"{self.url}/{key} is gone") from None
             raise ReplacedError(f"{self.url}/{key} was replaced") from None
         except _library_errors() as error:
             raise _Failed.of(error, self.url, "read") from None

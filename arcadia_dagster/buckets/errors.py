@@ -39,6 +39,7 @@ _METADATA: Final = re.compile(
 _MISSING_BUCKET: Final = {"NoSuchBucket", "ContainerNotFound", "ResourceNotFound"}
 _NOT_ALLOWED: Final = {"PermissionDeniedError", "UnauthenticatedError"}
 _OTHER_REGION: Final = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_INVALID_NAME: Final = "InvalidPathError"
 _NO_STORE: Final = ("invalid list response", "missing from response", "NotPartial")
 
 
@@ -48,6 +49,10 @@ class BucketError(OSError):
 
 class NotInstalledError(BucketError):
     """The extra that buckets need is not installed."""
+
+
+class NamesError(BucketError):
+    """An object has a name that cannot be listed, and with it what is listed together with it."""
 
 
 class GoneError(BucketError):
@@ -117,10 +122,10 @@ _ADVICE: Final[Sequence[tuple[Callable[[_Answer, Work], bool], str]]] = (
         ),
     ),
     (
-        lambda answer, _: answer.kind == "InvalidPathError",
+        lambda answer, _: answer.kind == _INVALID_NAME,
         (
-            "an object's name has an empty part, or one that is . or .., and such names cannot be listed: name a prefix that "
-            "does not have it, or rename the object"
+            "an object's name has an empty part, one that is . or .., or a control character, and such names cannot be listed: "
+            "name a prefix that does not have it, or rename the object"
         ),
     ),
     (
@@ -189,4 +194,4 @@ def explained(error: Exception, url: BucketUrl, work: Work) -> BucketError:
         allow_http=ALLOW_HTTP[url.scheme],
         page=PAGE,
     )
-    return BucketError(f"{url}: {words}")
+    return (NamesError if answer.kind == _INVALID_NAME else BucketError)(f"{url}: {words}")

@@ -5,7 +5,7 @@ ETag: it is not read again.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,11 @@ from arcadia_dagster.landing.inbox import (
 )
 
 _MICROSECOND_NS = 1_000
+_GONE = (
+    "it was listed, and nothing is to be had under that name: it was deleted meanwhile, or its whole name begins or ends with /, "
+    "and then rename it"
+)
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class BucketFile(Entry):
         try:
             yield from self.bucket.read(self.key, self.state.byte_size, self.state.version)
         except GoneError as error:
-            raise StillChangingError("it was gone when it was to be read") from error
+            if self.state.byte_size == 0:
+                # The mark of a folder whose name has a point.
+                raise StillChangingError("it was gone when it was to be read") from error
+            raise NotTakenError(_GONE) from error
         except ReplacedError as error:
             raise StillChangingError("it was replaced while it was read") from error
         except BucketError as error:
@@ -93,26 +101,51 @@ class BucketInbox:
         bucket = self._bucket if until is None else Bucket(self.url, patience=TICK)
         self._listed = {}
         listed: dict[str, Object] = {}
-        complete: list[BucketFile] = []
+        complete: dict[str, BucketFile] = {}
         stopped: str | None = None
+        left: list[str] = []
         try:
-            for page in bucket.pages(after=resume):
+            for page in bucket.pages(after=resume, left=left):
                 for one in page:
                     path = self.label + one.key
                     if path not in known and (any(map(is_temporary, one.key.split("/"))) or _is_no_file(one)):
                         continue
+                    if path in listed and not self._takes_the_place(bucket, listed[path], one, left):
+                        continue
                     listed[path] = one
+                    complete.pop(path, None)
                     if known.get(path) != _fingerprint(one):
-                        complete.append(self._file(path, one))
+                        complete[path] = self._file(path, one)
                 if until is not None and page and time.monotonic() >= until:
                     stopped = max(one.key for one in page)
                     break
         except BucketError as error:
             if not listed:
                 raise InboxError(str(error)) from error
-            return Look(complete, [], {str(self.url): str(error)}, len(listed))
+            return Look(list(complete.values()), [], {str(self.url): str(error)}, len(listed))
+        problems = {str(self.url): self._about(left)} if left else {}
+        if problems and not listed:
+            raise InboxError(self._about(left))
         self._listed = listed if until is None else {}
-        return Look(complete, [], {}, len(listed), stopped)
+        return Look(list(complete.values()), [], problems, len(listed), stopped)
+
+    def _takes_the_place(self, bucket: Bucket, first: Object, second: Object, left: list[str]) -> bool:
+        """Whether of two objects that are listed under one name the second has it; the other begins or ends with `/`."""
+        now = bucket.head(first.key)
+        is_second = now is not None and now.version == second.version
+        if (first if is_second else second).byte_size:
+            left.append(first.key)
+        return is_second
+
+    def _about(self, left: Sequence[str]) -> str:
+        """What is said of names that cannot be listed or read."""
+        shown = ", ".join(repr(name or "/") for name in left[:_SHOWN])
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        return (
+            f"{self.url}: nothing was taken that lies in {shown}{more}: an object's name there has an empty part (as after a prefix "
+            "that ends with /), a part . or .., or a control character, or it begins or ends with /; rename the object, "
+            "or name a prefix that does not have it"
+        )
 
     def file_at(self, inbox_path: str) -> BucketFile | None:
         """The object that the last look found at a path, if that look came to the end."""

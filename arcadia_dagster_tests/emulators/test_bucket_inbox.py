@@ -15,7 +15,7 @@ from arcadia_dagster.buckets.url import BucketUrl
 from arcadia_dagster.landing import bucket_inbox
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.bucket_inbox import BucketInbox
-from arcadia_dagster.landing.inbox import InboxError, label_of
+from arcadia_dagster.landing.inbox import InboxError, NotTakenError, label_of
 from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit import aws, azure, focus
@@ -296,10 +296,89 @@ def test_marks_of_folders_and_unfinished_uploads_are_left_alone(s3: Store, tmp_p
     assert b"".join(look.complete[0].content()) == INVOICE
 
 
-def test_a_name_that_cannot_be_listed_is_told(s3: Store) -> None:
+UNLISTED = ("x//a.csv", "x/./a.csv", "x/../a.csv", "x/a\tb.csv", "x/a.csv//", "x/deep/..", "x/\x7f.csv", "//a.csv")
+UNREAD = ("/a.csv", "x/a.csv/")
+LISTED = (
+    *(
+        "x/a%2Fb.csv",
+        "x/%2e%2e/a.csv",
+        "x/a b.csv",
+        "x/ a.csv ",
+        "x/ü☃.csv",
+        "x/e\u0301.csv",
+        "x/~*?<>|\"'.csv",
+        "x/a:b,c#.csv",
+    ),
+    f"x/{'é' * 400}.csv",
+)
+
+
+OTHERS = ("a/1.csv", "b.csv", "x0/2.csv", "z.csv")
+
+
+@pytest.mark.parametrize("any_server", ["s3", "az"], indirect=True)
+@pytest.mark.parametrize("name", [*UNLISTED, *UNREAD])
+def test_a_name_that_cannot_be_had_is_told_and_the_others_are_taken(store: Store, name: str) -> None:
+    bucket = store.new_bucket()
+    for key in (name, *OTHERS):
+        store.put(bucket, key, key.encode())
+    look = BucketInbox(BucketUrl.parse(bucket)).look({}, now_ns=0, settle_seconds=0)
+    taken, told = dict[str, bytes](), list(look.problems.values())
+    for file in look.complete:
+        try:
+            taken[file.key] = b"".join(file.content())
+        except NotTakenError as error:
+            told.append(str(error))
+    assert taken == {key: key.encode() for key in OTHERS}
+    assert ["rename" in sentence for sentence in told] == [True]
+
+
+@pytest.mark.parametrize("any_server", ["s3", "az"], indirect=True)
+def test_whatever_is_in_names_a_deployment_takes_what_can_be_had_and_tells_of_the_rest(
+    store: Store, tmp_path: Path
+) -> None:
+    bucket = store.new_bucket()
+    # Whatever is below a prefix that is followed by an empty part cannot be listed: `in//a.csv` would leave nothing.
+    unlisted = [f"in/{name.replace('x/', 'y/')}" for name in UNLISTED if not name.startswith("/")]
+    for number, key in enumerate((*unlisted, *(f"in/{name}" for name in (*LISTED, *OTHERS)), "out/c.csv", "index.csv")):
+        store.put(bucket, key, b"nothing,that,anybody,knows\n1,2,3,%d\n" % number)
+    project = with_bucket(tmp_path, f"{bucket}/in")
+    project.run([APRIL])
+    assert names(project) == sorted(label_of(f"{bucket}/in") + name for name in (*LISTED, *OTHERS))
+    assert list(problems(project)) == [f"{bucket}/in"]
+
+
+@pytest.mark.parametrize("any_server", ["s3", "az"], indirect=True)
+@pytest.mark.parametrize("other", ["/a.csv", "a.csv/"])
+def test_of_two_objects_that_are_listed_under_one_name_the_one_that_has_it_is_taken(store: Store, other: str) -> None:
+    bucket = store.new_bucket()
+    store.put(bucket, "a.csv", INVOICE)
+    store.put(bucket, other, b"another")
+    look = BucketInbox(BucketUrl.parse(bucket)).look({}, now_ns=0, settle_seconds=0)
+    assert [b"".join(file.content()) for file in look.complete] == [INVOICE]
+    assert "'a.csv'" in look.problems[bucket]
+
+
+def test_a_look_folder_by_folder_goes_on_where_it_stopped(s3: Store) -> None:
+    bucket = s3.new_bucket()
+    s3.put_many(bucket, ["a/1.csv", "a/b/2.csv", "a/b0.csv", "bad//3.csv", "c.csv", "c/4.csv", "c0.csv"])
+    inbox, seen = BucketInbox(BucketUrl.parse(bucket)), list[str]()
+    resume: str | None = None
+    for _ in range(10):
+        look = inbox.look({}, now_ns=0, settle_seconds=0, until=time.monotonic(), resume=resume)
+        seen += [file.key for file in look.complete]
+        resume = look.resume
+        if resume is None:
+            break
+    assert seen == ["a/1.csv", "a/b/2.csv", "a/b0.csv", "c.csv", "c/4.csv", "c0.csv"]
+
+
+def test_where_nothing_else_lies_in_an_inbox_it_cannot_be_looked_at(s3: Store) -> None:
     bucket = s3.new_bucket()
     s3.put(bucket, "exports//a.csv", INVOICE)
-    with pytest.raises(InboxError, match=r"an object's name has an empty part.* name a prefix that does not have it"):
+    with pytest.raises(
+        InboxError, match=r"lies in 'exports': an object's name there has an empty part.* name a prefix"
+    ):
         BucketInbox(BucketUrl.parse(bucket)).look({}, now_ns=0, settle_seconds=0)
 
 
@@ -355,7 +434,9 @@ def test_a_sas_counts_where_an_application_reads_azures_billing_api(
         "AZURE_CLIENT_ID": "application",
         "AZURE_CLIENT_SECRET": SECRET,
         **(
-            {"AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={endpoint};AccountName={ACCOUNT};SharedAccessSignature={sas}"}
+            {
+                "AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={endpoint};AccountName={ACCOUNT};SharedAccessSignature={sas}"
+            }
             if is_in_connection_string
             else {
                 "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
