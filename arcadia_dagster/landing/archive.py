@@ -12,10 +12,11 @@ import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
@@ -24,6 +25,8 @@ from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
 RECORD_SUFFIX = ".jsonl"
 _CHUNK = 1 << 20
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 _SHA256_DIGITS = 64
 _SHELF_DIGITS = 2
 
@@ -126,6 +129,14 @@ class Archive:
 
     def _path(self, document_sha256: str) -> Path:
         return self.folder / key_of(document_sha256)
+
+    def each(self, ask: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """What one asks the archive of each item, in their order: one after another, for a disk answers at once.
+
+        Raises:
+            Exception: What `ask` raises.
+        """
+        return [ask(item) for item in items]
 
     def take(self, file: Arriving) -> ArchivedDocument:
         """Copy a file of the inbox into the archive, hashing and examining it in the same pass.

@@ -26,6 +26,7 @@ from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, 
 CACHE_BYTES: Final = 20 << 30
 """How much of the archive is kept on this machine at most, but for what was used within the last hour."""
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _IN_USE_SECONDS: Final = 3600.0
@@ -93,10 +94,14 @@ class BucketArchive(Archive):
         """Whether there is a record of the document, damaged or not."""
         return self._asked(lambda: self._bucket.head(_record_key(document_sha256))) is not None
 
+    def each(self, ask: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """The same, several at a time: a bucket takes its time to answer, whatever the size; see `Archive.each`."""
+        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
+            return list(pool.map(ask, items))
+
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents, each as a whole or not at all; see `Archive.append_all`."""
-        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
-            list(pool.map(self._append, events.keys(), events.values()))
+        self.each(lambda document: self._append(*document), events.items())
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it."""

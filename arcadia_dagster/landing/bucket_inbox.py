@@ -142,8 +142,8 @@ class BucketInbox:
         shown = ", ".join(repr(name or "/") for name in left[:_SHOWN])
         more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
         return (
-            f"{self.url}: nothing was taken that lies in {shown}{more}: an object's name there has an empty part (as after a prefix "
-            "that ends with /), a part . or .., or a control character, or it begins or ends with /; rename the object, "
+            f"{self.url}: nothing was taken that lies in {shown}{more}: an object's name there has an empty part (as after a "
+            "prefix that ends with /), a part . or .., or a control character, or it begins or ends with /; rename the object, "
             "or name a prefix that does not have it"
         )
 

@@ -123,8 +123,10 @@ def kept_documents(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def recorded_descriptions(archive: Archive, documents: Iterable[str]) -> dict[str, DescribedFormat]:
     """The descriptions on the records of these documents, where there are some, by SHA-256."""
-    descriptions = {sha256: recorded_description(archive.record(sha256)) for sha256 in documents}
-    return {sha256: described for sha256, described in descriptions.items() if described is not None}
+    descriptions = (
+        (record.document_sha256, recorded_description(record)) for record in archive.each(archive.record, documents)
+    )
+    return {sha256: described for sha256, described in descriptions if described is not None}
 
 
 def described_event(described: DescribedFormat | None, format_name: str | None) -> Event:

@@ -60,7 +60,7 @@ _SLICE_FILES = 5_000
 _SLICE_BYTES = 2 << 30
 
 # A bucket takes its time to answer, whatever the size; a disk does not.
-_READ_AT_A_TIME = 4
+_READ_AT_A_TIME = 8
 
 
 @dataclass(slots=True)
@@ -165,16 +165,13 @@ class Landing:
     def archive(self, files: Sequence[Arriving], landed: Landed) -> list[tuple[Arriving, ArchivedDocument]]:
         """Copy files of the inbox into the archive, in the order of their arrival; `landed` gets those that cannot be copied."""
         taken: list[tuple[Arriving, ArchivedDocument]] = []
+        remote = [file for file in files if file.is_remote]
         with ThreadPoolExecutor(_READ_AT_A_TIME) as pool:
-            remote = dict(
-                zip(
-                    (file.inbox_path for file in files if file.is_remote),
-                    pool.map(self._taken, (file for file in files if file.is_remote)),
-                    strict=True,
-                )
-            )
+            answers = dict(zip((file.inbox_path for file in remote), pool.map(self._taken, remote), strict=True))
+        local = [file for file in files if not file.is_remote]
+        answers |= zip((file.inbox_path for file in local), self._archive.each(self._taken, local), strict=True)
         for file in files:
-            match remote[file.inbox_path] if file.is_remote else self._taken(file):
+            match answers[file.inbox_path]:
                 case ArchivedDocument() as document:
                     taken.append((file, document))
                 case StillChangingError():
@@ -244,7 +241,8 @@ class Landing:
             The months whose invoices are concerned: they are marked as changed.
         """
         nameless = [arrival.record.document_sha256 for arrival in arrived if not arrival.record.received]
-        archived_at = {sha256: self._archive.archived_at(sha256).replace(tzinfo=None) for sha256 in nameless}
+        times = self._archive.each(self._archive.archived_at, nameless)
+        archived_at = {sha256: time_.replace(tzinfo=None) for sha256, time_ in zip(nameless, times, strict=True)}
         while True:
             with self.warehouse.write() as connection:
                 registered = register(connection, self._archive, arrived, self.reader.formats, archived_at)
@@ -270,13 +268,15 @@ class Landing:
     def _learn(self, arrived: Sequence[Arrival], learned: Mapping[str, Sequence[Event]]) -> list[Arrival]:
         """The same arrivals with what was learned on their records. A damaged record has it in memory alone, until a rebuild."""
         damaged = {arrival.record.document_sha256 for arrival in arrived if arrival.record.damage is not None}
-        self.note({sha256: events for sha256, events in learned.items() if sha256 not in damaged})
+        noted = {sha256: events for sha256, events in learned.items() if sha256 not in damaged and events}
+        self.note(noted)
+        records = dict(zip(noted, self._archive.each(self._archive.record, noted), strict=True))
         return [
             arrival
             if not (events := learned.get(arrival.record.document_sha256))
             else replace(arrival, record=replace(arrival.record, events=(*arrival.record.events, *events)))
             if arrival.record.document_sha256 in damaged
-            else replace(arrival, record=self._archive.record(arrival.record.document_sha256))
+            else replace(arrival, record=records[arrival.record.document_sha256])
             for arrival in arrived
         ]
 
@@ -342,7 +342,8 @@ class _Pass:
         Raises:
             FormatsError: A description is gone by which one of them was read.
         """
-        assert_none_gone((self._archive.record(sha256) for sha256 in archived), self._formats)
+        for hashes in _slices([(sha256, 0) for sha256 in archived]):
+            assert_none_gone(self._archive.each(self._archive.record, hashes), self._formats)
         anew: list[str] = []
         # Which ids are aliases must be known before the first invoice is placed.
         for hashes in _slices([(sha256, 0) for sha256 in archived]):
@@ -394,8 +395,8 @@ class _Pass:
 
     def _register_archived(self, archived: Sequence[str]) -> None:
         """Register archived documents, in slices that are bounded in bytes."""
-        sizes = [(sha256, self._archive.byte_size(sha256)) for sha256 in archived]
-        for hashes in _slices(sizes):
+        sizes = self._archive.each(self._archive.byte_size, archived)
+        for hashes in _slices(list(zip(archived, sizes, strict=True))):
             documents = list(self._intact(hashes))
             self._landed.documents += [
                 document.document_sha256 for document in documents if document.document_sha256 not in self.known.records
@@ -404,18 +405,24 @@ class _Pass:
 
     def _intact(self, hashes: Sequence[str]) -> Iterator[ArchivedDocument]:
         """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
-        for sha256 in hashes:
-            try:
-                yield self._archive.examine(sha256)
-            except ArchiveError as error:
-                self._landed.problems[f"archive/{sha256}"] = str(error)
+        for sha256, found in zip(hashes, self._archive.each(self._examined, hashes), strict=True):
+            if isinstance(found, ArchiveError):
+                self._landed.problems[f"archive/{sha256}"] = str(found)
+            else:
+                yield found
+
+    def _examined(self, sha256: str) -> ArchivedDocument | ArchiveError:
+        try:
+            return self._archive.examine(sha256)
+        except ArchiveError as error:
+            return error
 
     def _take_files(self, files: Sequence[Arriving]) -> None:
         """Archive a slice of files, and register the documents that are new or have a new name."""
         landed, known = self._landed, self.known
         taken = self._landing.archive(files, landed)
         arrived: dict[str, ArchivedDocument] = {}
-        news: dict[str, list[Event]] = {}
+        arrivals: list[tuple[str, Event]] = []
         for file, document in taken:
             sha256 = document.document_sha256
             paths = known.paths.setdefault(sha256, set())
@@ -427,10 +434,10 @@ class _Pass:
                 if self._is_nameless(sha256):
                     known.nameless[sha256].append(received)
                     continue
-                self._add_once(news, sha256, received)
+                arrivals.append((sha256, received))
                 arrived[sha256] = document
                 known.nameless.pop(sha256, None)
-        self._landing.note(news)
+        self._landing.note(self._news(arrivals))
         self._archive.sync()
         looked_at = [
             (file, document.document_sha256) for file, document in taken if file.inbox_path not in landed.problems
@@ -441,7 +448,7 @@ class _Pass:
     def _take_totals(self, files: Sequence[Arriving]) -> None:
         """Note the totals that `<file>.total` states with the documents of those files."""
         landed, known = self._landed, self.known
-        news: dict[str, list[Event]] = {}
+        totals: list[tuple[str, Event]] = []
         looked_at = []
         besides = {file.inbox_path: file.inbox_path[: -len(CONTROL_TOTAL_SUFFIX)] for file in files}
         gone = documents_last_at(
@@ -464,11 +471,12 @@ class _Pass:
             if self._is_refused(file, sha256):
                 continue
             stated = {"event": "control_total", "file_name": file.name, "inbox_path": file.inbox_path, "text": text}
-            self._add_once(news, sha256, stated)
+            totals.append((sha256, stated))
             looked_at.append((file, sha256))
+        news = self._news(totals)
         self._landing.note(news)
         if looked_at:
-            self._register([self._archive.examine(sha256) for sha256 in news], looked_at)
+            self._register(self._archive.each(self._archive.examine, news), looked_at)
 
     def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[Arriving, str]] = ()) -> None:
         """Read the documents, and register them and what was looked at."""
@@ -501,17 +509,22 @@ class _Pass:
             self._landed.problems[file.inbox_path] = f"the record of its document in the archive is damaged ({damage})"
         return sha256 in self.known.damaged
 
-    def _add_once(self, news: dict[str, list[Event]], sha256: str, event: Event) -> None:
-        """Add an event to what is to be noted, unless the record has it already, as after a crash before it was registered."""
-        before = [*self._archive.record(sha256).of(event["event"]), *news.get(sha256, ())]
-        same = [
-            timeless(known)
-            for known in before
-            if known["event"] == event["event"] and known.get("inbox_path") == event.get("inbox_path")
-        ]
-        is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
-        if not is_known:
-            news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
+    def _news(self, events: Sequence[tuple[str, Event]]) -> dict[str, list[Event]]:
+        """What of these events is to be noted: not what a record has already, as after a crash before it was registered."""
+        documents = list(dict.fromkeys(sha256 for sha256, _ in events))
+        records = dict(zip(documents, self._archive.each(self._archive.record, documents), strict=True))
+        news: dict[str, list[Event]] = {}
+        for sha256, event in events:
+            before = [*records[sha256].of(event["event"]), *news.get(sha256, ())]
+            same = [
+                timeless(known)
+                for known in before
+                if known["event"] == event["event"] and known.get("inbox_path") == event.get("inbox_path")
+            ]
+            is_known = timeless(event) in same if event["event"] == "received" else same[-1:] == [timeless(event)]
+            if not is_known:
+                news.setdefault(sha256, []).append({"at": datetime.now(UTC).isoformat(), **event})
+        return news
 
     def _note_problems(self, in_inbox: Look[Arriving]) -> None:
         """Note the files that could not be taken, for a check to show, and forget the others."""

@@ -6,6 +6,7 @@ document, for it may be the only copy.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -39,7 +40,12 @@ def texts_of(warehouse: Warehouse, documents: Iterable[str]) -> dict[str, str | 
 def records_of(warehouse: Warehouse, archive: Archive, documents: Sequence[str]) -> dict[str, Record]:
     """The documents' records, as archive and warehouse have them: see `read_record`."""
     texts = texts_of(warehouse, documents)
-    return {sha256: archive.record(sha256, known=texts.get(sha256)) for sha256 in documents}
+    records = archive.each(partial(_record, archive, texts), documents)
+    return dict(zip(documents, records, strict=True))
+
+
+def _record(archive: Archive, texts: Mapping[str, str | None], sha256: str) -> Record:
+    return archive.record(sha256, known=texts.get(sha256))
 
 
 def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
@@ -104,8 +110,8 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
     for start in range(0, len(changed), _SLICE):
         hashes = changed[start : start + _SLICE]
         texts = texts_of(warehouse, hashes) if registered else {}
-        for sha256 in hashes:
-            record = archive.record(sha256, known=texts.get(sha256))
+        for record in archive.each(partial(_record, archive, texts), hashes):
+            sha256 = record.document_sha256
             if (damage := damage_of(archive, record)) is not None:
                 unsound[sha256] = (names.get(sha256, record.names[0]), damage)
     return dict(sorted(unsound.items(), key=lambda item: (item[1][0], item[0])))

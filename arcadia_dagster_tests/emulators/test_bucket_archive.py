@@ -1,7 +1,9 @@
 """The archive in a bucket keeps its promises: bytes under their hash, written once; records that lose no event."""
 
 import os
+import re
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from hashlib import sha256
@@ -15,7 +17,9 @@ from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.bucket_archive import BucketArchive
 from arcadia_dagster.landing.inbox import InboxFile, look
 from arcadia_dagster.landing.record import MISSING
+from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.settings import load
 from arcadia_dagster_tests.kit.buckets import Fault, Store, Way
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
@@ -176,6 +180,57 @@ def test_a_warehouse_is_rebuilt_from_an_archive_in_a_bucket(store: Store, tmp_pa
     assert again.query(documents) == project.query(documents)
     answers = [row["action"] for row in again.query("SELECT action FROM finance_records")]
     assert answers == ["updated"]
+
+
+@pytest.mark.parametrize("requests", ["HEAD .*/[0-9a-f]{64}", "GET .*jsonl", "PUT .*/[0-9a-f]{64}", "PUT .*jsonl"])
+def test_small_documents_are_archived_and_recorded_several_at_a_time(
+    way: Way, s3: Store, tmp_path: Path, requests: str
+) -> None:
+    together, left = threading.Barrier(4), iter(range(4))
+
+    def wait(request: str, before: int) -> Fault | None:
+        if re.fullmatch(requests, request.partition("?")[0]) and next(left, None) is not None:
+            # Breaks where nobody else asks meanwhile.
+            together.wait(20)
+        return None
+
+    project = Project(tmp_path, ARCADIA_ARCHIVE=s3.new_bucket())
+    for number in range(6):
+        project.drop(invoice_name(number=str(number)), digitalocean(line(amount=f"${number}.00")))
+    way.fault = wait
+    land(project)
+    assert next(left, None) is None
+    assert not together.broken
+    assert project.query("SELECT count(*) AS count FROM documents") == [{"count": 6}]
+
+
+@pytest.mark.parametrize("requests", ["GET .*jsonl", "HEAD .*/[0-9a-f]{64}", "GET .*/[0-9a-f]{64}"])
+def test_a_warehouse_is_rebuilt_by_several_requests_at_a_time(
+    way: Way, s3: Store, tmp_path: Path, requests: str
+) -> None:
+    bucket = s3.new_bucket()
+    project = Project(tmp_path / "one", ARCADIA_ARCHIVE=bucket)
+    for number in range(6):
+        project.drop(invoice_name(number=str(number)), digitalocean(line(amount=f"${number}.00")))
+    land(project)
+    together, left = threading.Barrier(4), iter(range(4))
+
+    def wait(request: str, before: int) -> Fault | None:
+        if re.fullmatch(requests, request.partition("?")[0]) and next(left, None) is not None:
+            together.wait(20)
+        return None
+
+    way.fault = wait
+    again = Project(tmp_path / "two", ARCADIA_ARCHIVE=bucket)
+    land(again)
+    assert next(left, None) is None
+    assert not together.broken
+    assert again.query("SELECT count(*) AS count FROM documents") == [{"count": 6}]
+
+
+def land(project: Project) -> None:
+    """What the first step of a run does."""
+    Resources.of(load(project.environ)).landing.land(project.warehouse)
 
 
 def test_a_folder_can_be_copied_into_a_bucket(s3: Store, tmp_path: Path) -> None:
