@@ -213,6 +213,7 @@ def test_the_table_of_rooms_and_tables_is_current() -> None:
     "spelling",
     [
         *("decision = 'void'", "decision = 'release'", "decision = 'dismiss'"),
+        *("status = 'accepted'", "finance_records WHERE finance_invoice_id"),
         *("status = 'current'", "record_damage IS NOT NULL", "(is_replaced, false)", "built_from <"),
         *(
             "FROM finance_records WHERE payload_sha256",

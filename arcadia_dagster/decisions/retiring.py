@@ -56,7 +56,7 @@ def retire(
     assert_is_reason("retire", reason)
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT document_sha256 FROM documents WHERE status = 'accepted' AND format = ? ORDER BY ALL", [name]
+            "SELECT document_sha256 FROM accepted_documents WHERE format = ? ORDER BY ALL", [name]
         ).fetchall()
         documents = [sha256 for (sha256,) in rows]
         # Once a document is dismissed, no table says which invoices it stated.

@@ -96,8 +96,7 @@ def invoices_in_finance(connection: duckdb.DuckDBPyConnection, document_sha256: 
     """The ids of a document's invoices that some finance service has, in order."""
     rows = connection.execute(
         "SELECT DISTINCT external_id FROM document_invoices SEMI JOIN ("
-        "  SELECT source, account_id, invoice_external_id AS external_id FROM finance_records"
-        "  WHERE finance_invoice_id IS NOT NULL"
+        "  SELECT source, account_id, invoice_external_id AS external_id FROM records_in_finance"
         ") USING (source, account_id, external_id) WHERE document_sha256 = ? ORDER BY ALL",
         [document_sha256],
     ).fetchall()

@@ -56,7 +56,7 @@ _PLACED = f"""
         SEMI JOIN (FROM documents WHERE status <> 'dismissed') AS kept USING (document_sha256)
         QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC) = 1
       ) AS newest
-      JOIN (SELECT document_sha256, record_count FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)
+      JOIN (SELECT document_sha256, record_count FROM accepted_documents) AS accepted USING (document_sha256)
       LEFT JOIN ({_LISTED_IN_THE_INBOX}) AS in_the_inbox USING (file_name, inbox)
       WHERE contains(inbox_path, '/') OR in_the_inbox.folder IS NOT NULL"""
 

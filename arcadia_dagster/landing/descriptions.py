@@ -55,8 +55,8 @@ def problems(connection: duckdb.DuckDBPyConnection | None, formats: Formats) -> 
     if connection is None:
         return []
     rows = connection.execute(
-        "SELECT format, described_in, count(*), min(file_name) FROM documents "
-        "WHERE status = 'accepted' AND format IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        "SELECT format, described_in, count(*), min(file_name) FROM accepted_documents "
+        "WHERE format IS NOT NULL GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return list(_gone((_Read(*row) for row in rows), formats))
 

@@ -130,8 +130,8 @@ def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outda
         return []
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT document_sha256, format, read_by FROM documents WHERE status = 'accepted' "
-            f"AND document_sha256 IN ({text_list(outdated)})"
+            "SELECT document_sha256, format, read_by FROM accepted_documents "
+            f"WHERE document_sha256 IN ({text_list(outdated)})"
         ).fetchall()
     same: dict[str, list[str]] = {}
     for sha256, format_name, read_by in rows:

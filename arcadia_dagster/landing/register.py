@@ -429,7 +429,8 @@ def _months_beside_rejects(connection: duckdb.DuckDBPyConnection, wanted: str) -
         ), concerned AS (
           SELECT folder FROM lying WHERE document_sha256 IN ({wanted})
           INTERSECT
-          SELECT folder FROM lying SEMI JOIN (FROM documents WHERE status <> 'accepted') AS other USING (document_sha256)
+          SELECT folder FROM lying
+          SEMI JOIN documents USING (document_sha256) ANTI JOIN accepted_documents USING (document_sha256)
         )
         SELECT DISTINCT invoice_month FROM document_invoices
         SEMI JOIN (FROM lying SEMI JOIN concerned USING (folder)) AS beside USING (document_sha256)

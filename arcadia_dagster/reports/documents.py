@@ -74,7 +74,7 @@ def documents_to_look_at(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """The hashes of the documents that people can look at: evidence, and electronic invoices."""
     rows = connection.execute(
         "SELECT document_sha256 FROM invoice_evidence UNION "
-        f"SELECT document_sha256 FROM documents WHERE format = '{EInvoices.name}' AND status = 'accepted'"
+        f"SELECT document_sha256 FROM accepted_documents WHERE format = '{EInvoices.name}'"
     ).fetchall()
     return {sha256 for (sha256,) in rows}
 

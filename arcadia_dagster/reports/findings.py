@@ -285,9 +285,9 @@ def _left_over_sql(recipient: Recipient) -> str:
     return f"""
     SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, external_id, finance_invoice_id, why,
       invoice_external_id AS invoice
-    FROM finance_records JOIN ({unwanted_sql(recipient.is_recipients_sql)}) AS unwanted
+    FROM records_in_finance JOIN ({unwanted_sql(recipient.is_recipients_sql)}) AS unwanted
       USING (target, tenant_id, source, account_id, external_id, invoice_external_id)
-    WHERE {recipient.is_recipients_sql} AND finance_invoice_id IS NOT NULL
+    WHERE {recipient.is_recipients_sql}
     ORDER BY invoice_month DESC, source, external_id, tenant_id
     """
 

@@ -109,8 +109,8 @@ def _pushed_sql(target: str) -> str:
       SELECT part.invoice_month, bool_and(coalesce(record.is_there, false)) AS is_pushed
       FROM invoice_parts AS part
       LEFT JOIN (
-        SELECT {DELIVERY_KEY_COLUMNS}, true AS is_there FROM finance_records
-        WHERE target = {text_literal(target)} AND state = 'delivered' AND finance_invoice_id IS NOT NULL
+        SELECT {DELIVERY_KEY_COLUMNS}, true AS is_there FROM records_in_finance
+        WHERE target = {text_literal(target)} AND state = 'delivered'
       ) AS record USING ({DELIVERY_KEY_COLUMNS})
       GROUP BY source, account_id, part.invoice_external_id, part.invoice_month
     ) WHERE is_pushed GROUP BY ALL

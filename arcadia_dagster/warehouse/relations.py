@@ -40,6 +40,14 @@ class View:
         return f"CREATE OR REPLACE VIEW {self.name} AS{self.query}"
 
 
+ACCEPTED_DOCUMENTS: Final = View(
+    "accepted_documents",
+    "The documents that count: neither rejected nor dismissed.",
+    """
+SELECT * FROM documents WHERE status = 'accepted'
+""",
+)
+
 REPLACED_DOCUMENTS: Final = View(
     "replaced_documents",
     "Each path of a document at which an accepted one came later, or was put back, with that one (`replaced_by`). The path "
@@ -49,9 +57,9 @@ REPLACED_DOCUMENTS: Final = View(
 SELECT DISTINCT name.document_sha256, name.inbox_path, other.document_sha256 AS replaced_by
 FROM document_names AS name
 JOIN document_names AS other USING (inbox_path)
-JOIN documents AS replacement ON replacement.document_sha256 = other.document_sha256
+JOIN accepted_documents AS replacement ON replacement.document_sha256 = other.document_sha256
 LEFT JOIN inbox_files AS lies USING (inbox_path)
-WHERE replacement.status = 'accepted' AND name.document_sha256 <> other.document_sha256
+WHERE name.document_sha256 <> other.document_sha256
   AND lies.document_sha256 IS DISTINCT FROM name.document_sha256
   AND (other.received_at > name.received_at OR lies.document_sha256 = other.document_sha256)
 """,
@@ -201,6 +209,14 @@ GROUP BY ALL
 """,
 )
 
+RECORDS_IN_FINANCE: Final = View(
+    "records_in_finance",
+    "The rows of `finance_records` of which the finance service has given its id: it has the part, or had it.",
+    """
+SELECT * FROM finance_records WHERE finance_invoice_id IS NOT NULL
+""",
+)
+
 UNSETTLED_RECORDS: Final = View(
     "unsettled_records",
     "The rows of `finance_records` of what finance has, or may have: all but what is not there any more, as it should be.",
@@ -220,8 +236,8 @@ FROM (
   FROM finance_attempts WHERE outcome IN ('created', 'updated') GROUP BY ALL
 ) AS taken
 JOIN (
-  SELECT target, tenant_id, source, account_id, external_id, invoice_external_id FROM unsettled_records
-  WHERE finance_invoice_id IS NOT NULL
+  SELECT target, tenant_id, source, account_id, external_id, invoice_external_id FROM records_in_finance
+  SEMI JOIN unsettled_records USING (target, tenant_id, source, account_id, external_id)
 ) AS record USING (target, tenant_id, source, account_id, external_id)
 GROUP BY ALL
 """,
@@ -310,6 +326,7 @@ FROM {joined_invoices_sql()}
 )
 
 VIEWS: Final = (
+    ACCEPTED_DOCUMENTS,
     REPLACED_DOCUMENTS,
     UNREPLACED_DOCUMENTS,
     DAMAGED_DOCUMENTS,
@@ -322,6 +339,7 @@ VIEWS: Final = (
     INVOICE_PARTS,
     INVOICE_TERMS,
     REFERRED_INVOICES,
+    RECORDS_IN_FINANCE,
     UNSETTLED_RECORDS,
     FINANCE_AMOUNTS,
     UNWANTED_INVOICES,

@@ -97,7 +97,7 @@ UNSTATED = """
         SELECT document_sha256, inbox_path, regexp_extract(inbox_path, '^(.*)/', 1) AS folder, received_at,
           first(document_sha256) OVER newest_first AS lies_there
         FROM document_names
-        SEMI JOIN (FROM documents WHERE status = 'accepted') AS accepted USING (document_sha256)
+        SEMI JOIN accepted_documents USING (document_sha256)
         WINDOW newest_first AS (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
       ), stated AS (
