@@ -78,7 +78,7 @@ class GcpCostTable:
     """The format itself."""
 
     name = "gcp_cost_table"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "GcpCostTableLayout | Refusal | None":
         """Known by its columns, and by what stands above them."""
@@ -244,7 +244,8 @@ class GcpCostTableLayout(Statements):
         return f"""
         SELECT document_sha256, invoice_key, {number} AS external_id, {number} AS invoice_number, {account} AS account_id,
           DATE '{self.issued_on.replace(day=1)}' AS month, DATE '{self.issued_on}' AS issued_on, {total} AS stated_total,
-          CASE WHEN {to_minor_sql("gross", exponent)} = {to_minor_sql(total, exponent)} THEN tax END AS stated_tax,
+          CASE WHEN {to_minor_sql("gross", exponent)} = {to_minor_sql(total, exponent)}
+            THEN round(tax, {exponent}) END AS stated_tax,
           {number} IS NOT NULL AS is_final,
           -- The row of the rounding may be in the total or beside it.
           CASE WHEN abs(gross - own_total) > {unit} AND abs(gross - rounding - own_total) > {unit}

@@ -148,3 +148,9 @@ def test_a_table_of_nobodys_billing_account_is_left_to_descriptions(large_desk: 
 def test_the_same_columns_without_lines_above_them_are_left_to_descriptions(large_desk: Desk) -> None:
     [found] = large_desk.read(",".join(COST_TABLE) + "\n" + ",".join(ROWS[0]) + "\n")
     assert found.format is None
+
+
+def test_the_tax_of_its_rows_is_rounded_as_the_invoice_is(desk: Desk) -> None:
+    rows = (cost_row("Usage", "1000.4", "1000"), cost_row("Tax", "100.04", "100"))
+    [found] = read(desk, cost_table(*rows, total="¥1,100", currency="JPY"))
+    assert (found.invoices[0].stated_total, found.invoices[0].stated_tax) == (Decimal(1100), Decimal(100))

@@ -95,6 +95,13 @@ def release(external_id: str) -> Step:
     return lambda project: _decided(project, "release", external_id)
 
 
+def release_as_stated(external_id: str) -> Step:
+    def done(project: Project) -> None:
+        project.release_as_stated(external_id)
+
+    return done
+
+
 def _decided(project: Project, decision: Decision, external_id: str) -> None:
     project.settle(decision, external_id)
 
@@ -347,6 +354,12 @@ CASES: dict[str, Held] = {
         "differs from the sum of its tax lines",
         [{"a.csv": as_csv(charge(), tax()), "a.csv.total": b"USD 6.60 tax 0.50"}],
         [Way({"INV-1": 660}), Way({"INV-1": 660}), Way({"INV-1": 660}), Way({"INV-1": 660})],
+    ),
+    "decimals of a currency without any": Held(
+        "INV-1",
+        " has no decimals: thousands behind a point? ",
+        [{"a.csv": as_csv(charge(BillingCurrency="JPY", BilledCost="1.500"))}],
+        [Way({"INV-1": 1500}, total="JPY 1500 tax 0", after=[release_as_stated("INV-1")]), Way({"INV-1": 2})],
     ),
     "a total of too many decimals": Held(
         "INV-1",

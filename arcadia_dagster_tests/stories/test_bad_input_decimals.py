@@ -10,7 +10,8 @@ from arcadia_dagster_tests.kit import aws, focus
 from arcadia_dagster_tests.kit.api_documents import linode, linode_item, written
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 from arcadia_dagster_tests.kit.described import GOOD, SERVER, as_csv
-from arcadia_dagster_tests.kit.project import digitalocean, line
+from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
+from arcadia_dagster_tests.kit.project import Project, digitalocean, line
 
 # Public samples of Azure's exports have such amounts.
 SMALL = ("0.0000000072922557592391990000", "0.0001188669167459011366", "7.2922557592391990000E-9")
@@ -90,3 +91,33 @@ def test_a_sum_that_the_rounding_could_move_to_another_cent_is_held_unless_its_t
         )
         assert world.invoice(label, account="111")["can_release"]
     assert world.pushed("confirmed") == (101, 101, 0)
+
+
+YEN: dict[str, tuple[str, tuple[str, ...], int | None]] = {
+    "whole": ("JPY", ("100", "200.00"), 300),
+    "prices of usage": ("JPY", ("0.123456", "100.2", "-0.5"), 100),
+    "grouped with points": ("JPY", ("1.500", "2.500"), None),
+    "grouped beside whole": ("KRW", ("12.000", "7.5"), None),
+    "more than thousands": ("KRW", ("1234.56", "7"), 1242),
+    "half": ("VND", ("100.5",), None),
+    "half, and its total": ("CLP", ("100.5",), 101),
+    "with cents, in a currency that has them": ("HUF", ("1234.56",), 123456),
+}
+"""Currency and amounts of an invoice, and what finance has of it."""
+
+
+@case("159")
+def test_decimals_of_a_currency_that_has_none_are_prices_of_usage_or_held(project: Project) -> None:
+    for number, (name, (currency, amounts, _)) in enumerate(YEN.items()):
+        rows = (
+            focus.charge(InvoiceId=name, BillingCurrency=currency, BilledCost=amount, ResourceName=f"{name} {place}")
+            for place, amount in enumerate(amounts)
+        )
+        project.drop(f"{number}.csv", focus.as_csv(*rows))
+        if "its total" in name:
+            project.drop(f"{number}.csv.total", b"CLP 101")
+    assert pushed(project) == {name: gross for name, (*_, gross) in YEN.items() if gross is not None}
+    [reason] = hold_reasons(project, "grouped with points")
+    assert reason.startswith("2.csv: line 1 is 1.5 JPY, and JPY has no decimals: thousands behind a point? ")
+    project.drop("3.csv.total", b"KRW 20")
+    assert pushed(project)["grouped beside whole"] == 20

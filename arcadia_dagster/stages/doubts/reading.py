@@ -1,12 +1,18 @@
-"""Doubts from reading documents: a charge category that no format knows, an issuer that no line names."""
+"""Doubts from reading documents: a charge category that no format knows, an issuer that no line names, decimals of yen."""
 
 from arcadia_dagster.billing.advice import name_sql, release_sql, rule_sql
+from arcadia_dagster.billing.currency import plain_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 
-def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
+def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """What formats found (`format.StatedInvoice.doubts`), with the file that it is in and the command that settles it."""
-    return (Doubt(_LEFT_IN_DOUBT), Doubt(_NO_ISSUER), Doubt(_READ_BY_OTHER_RULES))
+    return (
+        Doubt(_LEFT_IN_DOUBT),
+        Doubt(_NO_ISSUER),
+        Doubt(_READ_BY_OTHER_RULES),
+        Doubt(_decimals_of_none_sql(scope), needs=_IN_WHOLE_UNITS),
+    )
 
 
 _LEFT_IN_DOUBT = f"""
@@ -57,3 +63,30 @@ _READ_BY_OTHER_RULES = f"""
         FROM pair
       ) AS held
       GROUP BY held.source, held.account_id, held.external_id"""
+
+
+_IN_WHOLE_UNITS = "SELECT 1 FROM rounded WHERE exponent = 0"
+"""SQL: the invoices in currencies without a minor unit, such as JPY."""
+
+
+def _decimals_of_none_sql(scope: Scope) -> str:
+    """Invoices in a currency without a minor unit whose fractions may all be thousands behind a point, and that state no total.
+
+    `1.500` may be 1500. Thousands have three digits behind the point and one to three before it, and do not begin with 0. An
+    invoice with any other fraction has prices of usage: its sum is rounded, as in any currency.
+    """
+    return f"""
+      SELECT source, account_id, external_id,
+        total.file_name || ': line ' || found.line_number || ' is ' || {plain_sql("found.amount")} || ' ' || total.currency ||
+        ', and ' || total.currency || ' has no decimals: thousands behind a point? Write its total, as `' || total.currency ||
+        ' ' || total.amount_gross_minor || '` does, into ' || total.file_name || '.total; if ' || total.amount_gross_minor ||
+        ' ' || total.currency || ' is right: ' || {release_sql()} AS text
+      FROM rounded AS total JOIN (
+        SELECT source, account_id, external_id, min(line_number) FILTER (amount <> trunc(amount)) AS line_number,
+          arg_min(amount, line_number) FILTER (amount <> trunc(amount)) AS amount
+        FROM cost_lines SEMI JOIN (FROM rounded WHERE exponent = 0 AND stated_total IS NULL AND is_final AND NOT is_nothing)
+          AS own USING (source, account_id, external_id)
+        WHERE invoice_month IN ({scope.month_list}) AND added_by IS NULL
+        GROUP BY ALL HAVING bool_or(amount <> trunc(amount))
+          AND bool_and(amount = trunc(amount) OR amount = round(amount, 3) AND abs(amount) BETWEEN 1 AND 1000)
+      ) AS found USING (source, account_id, external_id)"""
