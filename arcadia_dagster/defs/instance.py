@@ -4,7 +4,9 @@
 `dagster dev` and `dagster definitions validate` would end with a traceback. So the paths come from the settings, which have one.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 
@@ -37,4 +39,8 @@ class InstanceInHome(dg.DagsterInstance):
             # A home that is new has no inbox, without which the first run would fail. One that goes missing later is an error.
             if values.inbox.is_relative_to(values.home):
                 values.inbox.mkdir(parents=True, exist_ok=True)
-        return InstanceRef.config_defaults(str(folder))
+        return {**InstanceRef.config_defaults(str(folder)), "storage": _storage(folder)}
+
+
+def _storage(folder: Path) -> ConfigurableClassData:
+    return ConfigurableClassData("arcadia_dagster.defs.storage", "SqliteStorage", json.dumps({"base_dir": str(folder)}))

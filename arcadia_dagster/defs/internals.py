@@ -31,6 +31,11 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 # Which evaluations of a check have ended: the alert sensor asks the instance for them, as the UI does.
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 
+# The databases of Dagster's events, which are opened and closed for each event.
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
 # The tags of runs: whose a run is, which partitions it is for, whether it is tried again, which server it runs in.
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -60,11 +65,14 @@ __all__ = [
     "GRPC_INFO_TAG",
     "PARTITION_NAME_TAG",
     "REPOSITORY_LABEL_TAG",
+    "SQLITE_BUSY_TIMEOUT_SECONDS",
     "WILL_RETRY_TAG",
     "CheckRunHealthResult",
     "ConfigurableClassData",
+    "DagsterSqliteStorage",
     "DefaultRunLauncher",
     "InstanceRef",
+    "SqliteEventLogStorage",
     "StepExecutionContext",
     "StepFailureData",
     "UnresolvedAssetJobDefinition",

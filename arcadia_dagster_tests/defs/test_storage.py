@@ -1,0 +1,144 @@
+"""Dagster's databases of events, kept open: nothing else about them is another than Dagster's own."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+
+from arcadia_dagster.defs.instance import InstanceInHome
+from arcadia_dagster.defs.storage import _MOST_OPEN, KeptOpenEventLog, SqliteStorage
+from arcadia_dagster_tests.kit.ui import PATIENCE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dg.asset
+def something() -> None:
+    """An asset that is built at once."""
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(ROOT))
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance, InstanceInHome)
+        yield instance
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "dagster" / "history" / "runs"
+
+
+def run(instance: dg.DagsterInstance) -> str:
+    return dg.materialize([something], instance=instance).run_id
+
+
+def kinds(storage: SqliteEventLogStorage, run_id: str) -> list[str]:
+    return [
+        entry.get_dagster_event().event_type_value
+        for entry in storage.get_logs_for_run(run_id)
+        if entry.is_dagster_event
+    ]
+
+
+def test_the_instance_keeps_events_where_and_as_dagster_does(instance: dg.DagsterInstance, folder: Path) -> None:
+    run_id = run(instance)
+    assert isinstance(instance.event_log_storage, KeptOpenEventLog)
+    assert (folder / f"{run_id}.db").exists()
+    own = SqliteEventLogStorage(str(folder))
+    assert kinds(own, run_id) == kinds(instance.event_log_storage, run_id)
+    assert "PIPELINE_SUCCESS" in kinds(own, run_id)
+    assert instance.get_latest_materialization_event(dg.AssetKey("something")) is not None
+
+
+def test_dagster_yaml_may_still_name_another_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path / "home"))
+    (tmp_path / "dagster.yaml").write_text(
+        f"instance_class: {{module: arcadia_dagster.defs.instance, class: InstanceInHome}}\n"
+        f"storage: {{sqlite: {{base_dir: {tmp_path / 'mine'}}}}}\n",
+        encoding="utf-8",
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        run_id = run(instance)
+        assert type(instance.event_log_storage) is SqliteEventLogStorage
+    assert (tmp_path / "mine" / "history" / "runs" / f"{run_id}.db").exists()
+
+
+def test_who_follows_a_run_in_another_process_sees_its_events_at_once(
+    instance: dg.DagsterInstance, folder: Path
+) -> None:
+    """As the web server does for its pages: by the changes of the run's file."""
+    own = SqliteEventLogStorage(str(folder))
+    first = run(instance)
+    seen = threading.Event()
+    own.watch(first, None, lambda entry, _: seen.set() if entry.message == "hello" else None)
+    try:
+        instance.report_engine_event("hello", instance.get_run_by_id(first))
+        assert seen.wait(PATIENCE)
+    finally:
+        own.dispose()
+
+
+def test_few_databases_are_open_at_a_time_and_all_are_whole(tmp_path: Path) -> None:
+    storage = SqliteStorage.from_local(str(tmp_path))
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as of_dagster:
+        storage.register_instance(of_dagster)
+    events = storage.event_log_storage
+    assert isinstance(events, KeptOpenEventLog)
+    runs = [str(uuid.uuid4()) for _ in range(_MOST_OPEN + 3)]
+    for run_id in runs:
+        assert events.get_logs_for_run(run_id) == []
+    assert len(events._engines) == _MOST_OPEN  # noqa: SLF001
+    events.dispose()
+    assert list((tmp_path / "history" / "runs").glob("*-wal")) == []
+    for run_id in runs:
+        with sqlite3.connect(tmp_path / "history" / "runs" / f"{run_id}.db") as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        connection.close()
+
+
+def test_a_run_that_somebody_deleted_is_not_read_from_what_was_open(instance: dg.DagsterInstance, folder: Path) -> None:
+    run_id = run(instance)
+    for path in folder.glob(f"{run_id}.db*"):
+        path.unlink()
+    events = instance.event_log_storage
+    assert isinstance(events, KeptOpenEventLog)
+    events._initialized_dbs.discard(run_id)  # noqa: SLF001 - as in a process that starts now
+    assert kinds(events, run_id) == []
+
+
+def test_wiped_events_are_gone_and_new_ones_come(instance: dg.DagsterInstance) -> None:
+    before = run(instance)
+    events = instance.event_log_storage
+    assert isinstance(events, KeptOpenEventLog)
+    events.wipe()
+    assert kinds(events, before) == []
+    assert "PIPELINE_SUCCESS" in kinds(events, run(instance))
+
+
+_KILLED = """
+import os, dagster as dg
+@dg.asset
+def something(): ...
+with dg.DagsterInstance.get() as instance:
+    print(dg.materialize([something], instance=instance).run_id, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_has_committed_is_there(instance: dg.DagsterInstance) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    events = instance.event_log_storage
+    assert isinstance(events, KeptOpenEventLog)
+    assert "PIPELINE_SUCCESS" in kinds(events, killed.stdout.split()[-1])
