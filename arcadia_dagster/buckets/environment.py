@@ -51,14 +51,14 @@ def config(scheme: str, environ: Mapping[str, str] | None = None) -> dict[str, A
         return {"base_url": host if "://" in host else f"http://{host}", "bearer_token": "none"}
     if scheme != "az":
         return {}
-    found = _of_connection_string(environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
+    options = _of_connection_string(environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
     for name, variable in (
         ("account_name", "AZURE_STORAGE_ACCOUNT"),
         ("account_key", "AZURE_STORAGE_KEY"),
     ):
-        if (value := environ.get(variable)) and name not in found:
-            found[name] = value
-    return found
+        if (value := environ.get(variable)) and name not in options:
+            options[name] = value
+    return options
 
 
 def signature_of_access(scheme: str, environ: Mapping[str, str] | None = None) -> str | None:

@@ -189,8 +189,8 @@ class EInvoices:
             return None
         try:
             if is_pdf(head.text):
-                found = attached_invoice(head.path)
-                if found is None or not _is_einvoice(found[:_START].decode("latin-1").removeprefix(_MARK)):
+                attached = attached_invoice(head.path)
+                if attached is None or not _is_einvoice(attached[:_START].decode("latin-1").removeprefix(_MARK)):
                     # It may show an invoice to people all the same: `evidence` says what it is.
                     return None
             elif not _is_einvoice(head.text):

@@ -31,11 +31,11 @@ def _what(start: str, path: Path) -> str:
     """What it is that is not read, in words; of a PDF that has a password or is damaged, what to do as well."""
     if is_pdf(start):
         try:
-            found = attached_invoice(path)
+            attached = attached_invoice(path)
         except NoPdfInvoiceError as error:
             return str(error)
-        if found is not None:
-            inside = found[:_START].decode("latin-1").removeprefix(_MARK)
+        if attached is not None:
+            inside = attached[:_START].decode("latin-1").removeprefix(_MARK)
             return f"what is attached to this PDF is not read: {unread.no_table(inside)}"
     return f"{unread.no_table(start)}"
 

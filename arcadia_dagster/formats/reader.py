@@ -564,9 +564,9 @@ def _unreadable_values(
         shown = "blank" if not value else repr(value[:80])
         # A description says how its own times are written.
         is_time = not is_described and expected.startswith(("a time ", "a day "))
-        told = expected_time(value, expected) if is_time else expected
+        stated = expected_time(value, expected) if is_time else expected
         problems.setdefault(sha256, []).append(
-            Problem(f"column {column}: {shown}; expected {told}", record=_record(line_number - 1, counted[sha256]))
+            Problem(f"column {column}: {shown}; expected {stated}", record=_record(line_number - 1, counted[sha256]))
         )
     return problems
 

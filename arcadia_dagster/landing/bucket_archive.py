@@ -80,15 +80,15 @@ class BucketArchive(Archive):
 
     def byte_size(self, document_sha256: str) -> int:
         """How many bytes the document has; 0 where the archive lacks it."""
-        found = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
-        return 0 if found is None else found.byte_size
+        document = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
+        return 0 if document is None else document.byte_size
 
     def archived_at(self, document_sha256: str) -> datetime:
         """When the document's bytes were archived (UTC, with its time zone)."""
-        found = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
-        if found is None:
+        document = self._asked(lambda: self._bucket.head(key_of(document_sha256)))
+        if document is None:
             raise ArchiveError(f"{self.place_of(document_sha256)} is missing; restore it from a backup")
-        return found.modified_at
+        return document.modified_at
 
     def has_record(self, document_sha256: str) -> bool:
         """Whether there is a record of the document, damaged or not."""
@@ -106,10 +106,10 @@ class BucketArchive(Archive):
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it."""
         key = _record_key(document_sha256)
-        found = self._asked(lambda: self._bucket.get(key))
+        stored = self._asked(lambda: self._bucket.get(key))
         at = None
-        if found is not None:
-            damaged, at = found
+        if stored is not None:
+            damaged, at = stored
             kept = f"{key}.damaged-{hashlib.sha256(damaged).hexdigest()[:12]}"
             self._asked(lambda: self._bucket.put(kept, damaged, instead_of=None))
         if not self._asked(lambda: self._bucket.put(key, content, instead_of=at)):
@@ -119,33 +119,33 @@ class BucketArchive(Archive):
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record as it is, damaged or not; nothing where it is missing."""
-        found = self._asked(lambda: self._bucket.get(_record_key(document_sha256)))
-        return b"" if found is None else found[0]
+        stored = self._asked(lambda: self._bucket.get(_record_key(document_sha256)))
+        return b"" if stored is None else stored[0]
 
     def record(self, document_sha256: str, *, known: str | None = None) -> Record:
         """The document's record; see `Archive.record`."""
         try:
-            found = self._bucket.get(_record_key(document_sha256))
+            stored = self._bucket.get(_record_key(document_sha256))
         except BucketError as error:
             return read_record(document_sha256, None, known=known, problem=f"it cannot be read ({error})")
-        if found is None:
+        if stored is None:
             return read_record(document_sha256, None, known=known)
-        content, one = found
+        content, one = stored
         return read_record(document_sha256, content, state=_state(one), known=known)
 
     def records(self) -> dict[str, RecordState]:
         """The state of every document's record; `MISSING` where the archive has the bytes alone."""
-        found: dict[str, RecordState] = {}
+        states: dict[str, RecordState] = {}
         listed = self._asked(lambda: list(self._bucket.pages()))
         for one in (one for page in listed for one in page):
             match = _DOCUMENT.fullmatch(one.key)
             if match is None:
                 continue
             if match[2]:
-                found[match[1]] = _state(one)
+                states[match[1]] = _state(one)
             else:
-                found.setdefault(match[1], MISSING)
-        return dict(sorted(found.items()))
+                states.setdefault(match[1], MISSING)
+        return dict(sorted(states.items()))
 
     def sync(self) -> None:
         """Make room on this machine. The bucket has what was written to it."""
@@ -169,8 +169,8 @@ class BucketArchive(Archive):
         ]
         if not names:
             return None
-        found = self._asked(lambda: self._bucket.get(f"{folder}/{max(names)}"))
-        return None if found is None else (max(names), found[0].decode())
+        stored = self._asked(lambda: self._bucket.get(f"{folder}/{max(names)}"))
+        return None if stored is None else (max(names), stored[0].decode())
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents; one of that name stays as it is."""
@@ -220,8 +220,8 @@ class BucketArchive(Archive):
         lines = b"".join(map(line_of, more))
         intended: bytes | None = None
         for _ in range(_TRIES):
-            found = self._asked(lambda: self._bucket.get(key))
-            before, at = (b"", None) if found is None else found
+            stored = self._asked(lambda: self._bucket.get(key))
+            before, at = (b"", None) if stored is None else stored
             if intended is not None and before.startswith(intended):
                 # The answer to our own request was lost, not the request.
                 return

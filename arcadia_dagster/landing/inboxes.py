@@ -54,7 +54,7 @@ class Inboxes:
         Raises:
             InboxError: None of them can be looked at; the message says why of each.
         """
-        found: dict[str, Arriving] = {}
+        arriving: dict[str, Arriving] = {}
         waiting: list[Arriving] = []
         problems: dict[str, str] = {}
         failed: list[str] = []
@@ -80,7 +80,7 @@ class Inboxes:
                 failed.append(str(error))
                 problems[name] = str(error)
                 continue
-            found.update((file.inbox_path, file) for file in one.complete if file.inbox_path not in found)
+            arriving.update((file.inbox_path, file) for file in one.complete if file.inbox_path not in arriving)
             waiting += one.waiting
             problems.update(one.problems)
             seen += one.seen
@@ -88,7 +88,7 @@ class Inboxes:
                 stopped = _text_of(name, one.resume)
         if len(failed) == len(self._inboxes):
             raise InboxError("; ".join(failed))
-        return Look(list(found.values()), waiting, problems, seen, stopped)
+        return Look(list(arriving.values()), waiting, problems, seen, stopped)
 
     def file_at(self, inbox_path: str) -> Arriving | None:
         """The file that lies at a path; see `Inbox`."""

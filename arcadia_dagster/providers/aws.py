@@ -149,8 +149,8 @@ class AwsAccount(Account):
 
     def _counted(self) -> str:
         [*_, month] = months_before(datetime.fromtimestamp(self.api.pace.clock(), UTC).date(), 2)
-        found = [entry for account in self._accounts for entry in self._summaries(account, month)]
-        return f"lists {len(found)} invoices of {month:%Y-%m}"
+        summaries = [entry for account in self._accounts for entry in self._summaries(account, month)]
+        return f"lists {len(summaries)} invoices of {month:%Y-%m}"
 
     def _summaries(self, account: str, month: date) -> list[dict[str, Any]]:
         """All summaries of an account's billing period; pages say only whether there is another one."""

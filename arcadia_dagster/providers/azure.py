@@ -120,11 +120,11 @@ class _Token:
             ),
             "a token",
         )
-        found = answer.get("access_token") if isinstance(answer, dict) else None
+        token = answer.get("access_token") if isinstance(answer, dict) else None
         lasts = answer.get("expires_in") if isinstance(answer, dict) else None
-        if not isinstance(found, str) or not str(lasts).isdecimal():
+        if not isinstance(token, str) or not str(lasts).isdecimal():
             raise UnusableAnswer("the answer for a token has no access_token with its expires_in")
-        self.token = usable(found, "access_token")
+        self.token = usable(token, "access_token")
         self.secrets.append(self.token)
         self.until = self.api.pace.clock() + max(float(str(lasts)) - _EARLY_SECONDS, 0.0)
 
@@ -177,8 +177,8 @@ class AzureAccount(Account):
         )
         if not kinds & _PRINTED:
             return None
-        found = self.api.done(f"{self._path}/{invoice.id}/download", {"api-version": _VERSION})
-        return self.api.paper_elsewhere(found.get("url"), _PAPER_HOSTS, f"the PDF of {invoice.name}")
+        place = self.api.done(f"{self._path}/{invoice.id}/download", {"api-version": _VERSION})
+        return self.api.paper_elsewhere(place.get("url"), _PAPER_HOSTS, f"the PDF of {invoice.name}")
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""

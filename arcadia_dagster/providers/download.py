@@ -109,8 +109,8 @@ class _Known:
 
 def _split(name: str) -> tuple[str, str]:
     """What comes before the time in a file's name that has one and a number, and the rest."""
-    found = _NUMBERED.search(name)
-    return (name[: found.start()], name[found.start() :]) if found else (name, "")
+    numbered = _NUMBERED.search(name)
+    return (name[: numbered.start()], name[numbered.start() :]) if numbered else (name, "")
 
 
 def fetch(

@@ -150,16 +150,16 @@ class OvhCloudAccount(Account):
         stretches: list[tuple[date, date | None]] = [(wanted.first_month, None)]
         if wanted.months is not None:
             stretches = [_days_of(month) for month in sorted(wanted.months) if month >= wanted.first_month]
-        found = []
+        invoices = []
         for kind in _KINDS:
             recent = set(self._ids(kind, recent_from, None)) if wanted.months is None else set()
             ids = [id_ for start, end in stretches for id_ in self._ids(kind, start, end)]
             for id_ in dict.fromkeys(ids):
                 if wanted.has(kind, id_) and (wanted.months is not None or id_ in recent):
-                    found.append(self._bill(kind, id_))
+                    invoices.append(self._bill(kind, id_))
                 else:
-                    found.append({f"{kind}Id": id_})
-        return found
+                    invoices.append({f"{kind}Id": id_})
+        return invoices
 
     def listed(self, entry: dict[str, Any]) -> Listed:
         """See `Account`."""

@@ -45,8 +45,8 @@ class ProvidersResource:
 
     def is_configured(self, provider: Provider[Any]) -> bool:
         """Whether a provider is set up, rightly or wrongly."""
-        found = self.settings.get(provider.name)
-        return found is not None and found.is_wanted
+        settings = self.settings.get(provider.name)
+        return settings is not None and settings.is_wanted
 
     def open(self, provider: Provider[Any]) -> Account:
         """The account at a provider that is configured; to be closed, or used as a context manager.
@@ -54,9 +54,9 @@ class ProvidersResource:
         Raises:
             ConfigurationFailure: A setting is missing or cannot be right.
         """
-        found = self.settings[provider.name]
-        found.assert_complete()
-        return provider.open(found, Pace(retry_delays=tuple(self.retry_delays)))
+        settings = self.settings[provider.name]
+        settings.assert_complete()
+        return provider.open(settings, Pace(retry_delays=tuple(self.retry_delays)))
 
     def fetch(
         self,

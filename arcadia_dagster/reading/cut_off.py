@@ -44,12 +44,12 @@ def cut_off_value(path: Path, newline: str) -> str | None:
     [usual] = decimals
     if usual is None or own >= usual:
         return None
-    found = _VALUE_BEHIND.search(last)
-    return None if found is None else found["value"]
+    value = _VALUE_BEHIND.search(last)
+    return None if value is None else value["value"]
 
 
 def _decimals(line: str) -> int | None:
     """How many decimals the number has with which a line ends; None where it ends with none."""
-    found = _VALUE_BEHIND.search(line)
-    number = None if found is None else _NUMBER.fullmatch(found["value"].strip())
+    value = _VALUE_BEHIND.search(line)
+    number = None if value is None else _NUMBER.fullmatch(value["value"].strip())
     return None if number is None else len(number["decimals"] or "")

@@ -110,18 +110,18 @@ class BucketFiles:
             "SECRET": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
             "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
         }
-        found = {key: text_literal(value) for key, value in named.items() if value}
-        if "KEY_ID" not in found:
+        options = {key: text_literal(value) for key, value in named.items() if value}
+        if "KEY_ID" not in options:
             # The machine's role: its credentials are temporary, and are had anew.
-            found = {"PROVIDER": "credential_chain", "REFRESH": "auto"}
+            options = {"PROVIDER": "credential_chain", "REFRESH": "auto"}
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        found["REGION"] = text_literal(region)
+        options["REGION"] = text_literal(region)
         if (named_endpoint := endpoint("s3")) is not None:
             parts = urlsplit(named_endpoint)
-            found["ENDPOINT"] = text_literal(parts.netloc)
-            found["USE_SSL"] = str(parts.scheme != "http").lower()
-            found["URL_STYLE"] = "'path'"
-        return found
+            options["ENDPOINT"] = text_literal(parts.netloc)
+            options["USE_SSL"] = str(parts.scheme != "http").lower()
+            options["URL_STYLE"] = "'path'"
+        return options
 
     def _of_azure(self) -> dict[str, str]:
         if text := os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").strip():
@@ -171,9 +171,9 @@ def extension(package: str, variable: str, extra: str) -> Path:
         WarehouseError: It is not installed, or of another version of DuckDB.
     """
     spec = find_spec(package)
-    found = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
     version = re.sub(r"^v?", "v", duckdb.__version__)
-    file = None if found is None else next(found.glob(f"extensions/{version}/*.duckdb_extension"), None)
+    file = None if folder is None else next(folder.glob(f"extensions/{version}/*.duckdb_extension"), None)
     if file is None:
         raise WarehouseError(
             f"{variable}: {package.replace('_', '-')} {duckdb.__version__} is not installed; "
