@@ -37,6 +37,7 @@ HOME_VARIABLE = "ARCADIA_HOME"
 
 # The defaults that what is made of the settings has too, where it is made without them.
 FINANCE_URL: Final = "http://localhost:4010"
+_SENSOR_SECONDS: Final = 10
 FINANCE_ROLES: Final = ("admin",)
 FINANCE_ISSUER: Final = "arcadia_cloud"
 FINANCE_READ_TIMEOUT: Final = 15.0
@@ -194,6 +195,11 @@ class _OnlyInHome(_InHome):
         return (str(super().__call__(valid)),)
 
 
+def _sensor_seconds(valid: dict[str, Any]) -> int:
+    """A person waits for files that lie in a folder, and to look at a folder costs nothing; each look at a bucket is paid for."""
+    return 60 if any(names_bucket(name) for name in valid["inboxes"]) else _SENSOR_SECONDS
+
+
 class _Environment(EnvSettingsSource):
     """The environment that it is given; a variable that is blank is not set, and blanks around a value do not count."""
 
@@ -310,11 +316,12 @@ class Settings(BaseSettings):
         description="A larger file is not taken",
     )
     sensor_seconds: int = Field(
-        30,
+        default_factory=_sensor_seconds,
         validation_alias="ARCADIA_SENSOR_SECONDS",
         ge=1,
         le=86400,
-        description="How long from one look of the sensor at the inbox to the next; less than 5 counts as 5",
+        description="How long from one look of the sensor at the inbox to the next; where an inbox is in a bucket, the "
+        "default is 60; less than 5 counts as 5",
     )
     runs_per_tick: int = Field(
         4,
@@ -577,6 +584,8 @@ def as_markdown(*sections: type[Section]) -> str:
 def _shown_default(name: str, field: FieldInfo) -> str:
     if name == "home":
         return "`var`"
+    if field.default_factory is _sensor_seconds:
+        return f"`{_SENSOR_SECONDS}`"
     match field.default_factory or field.default:
         case _InHome() as place:
             shown = place.name

@@ -39,7 +39,7 @@ DEFAULTS = {
     "ARCADIA_FIRST_MONTH": date(2018, 1, 1),
     "ARCADIA_SETTLE_SECONDS": 5.0,
     "ARCADIA_MAX_DOCUMENT_BYTES": 10 * 1024**3,
-    "ARCADIA_SENSOR_SECONDS": 30,
+    "ARCADIA_SENSOR_SECONDS": 10,
     "ARCADIA_RUNS_PER_TICK": 4,
     "ARCADIA_LOCK_TIMEOUT": 60.0,
     "SKYAI_FINANCE_URL": "http://localhost:4010",
@@ -180,6 +180,12 @@ def test_several_inboxes_are_folders_and_buckets(tmp_path: Path, monkeypatch: py
     assert values.further_inboxes == ("s3://billing/exports", "gs://invoices", "/mnt/more", "az://exports/focus")
     again = load({**values.places()})
     assert (again.inbox, again.further_inboxes) == (values.inbox, values.further_inboxes)
+
+
+def test_a_bucket_whose_cloud_charges_for_each_look_is_looked_at_once_a_minute_unless_it_is_set() -> None:
+    assert load({"ARCADIA_INBOX": "in, s3://bills"}).sensor_seconds == 60
+    assert load({"ARCADIA_INBOX": "in, s3://bills", "ARCADIA_SENSOR_SECONDS": "5"}).sensor_seconds == 5
+    assert load({"ARCADIA_INBOX": "in, more"}).sensor_seconds == 10
 
 
 def test_where_no_folder_is_named_downloads_go_into_the_home_which_need_not_have_one() -> None:
