@@ -39,6 +39,10 @@ Say who you are in `sources.toml` (`buyer_tax_ids`): then an invoice that states
 registry number, BT-47) is held. As long as nobody has said it, an invoice is held if earlier invoices of the same account
 state another buyer. Finance gets the buyer's tax id (`buyer_tax_id`) too.
 
+The one invoice in an envelope of Peppol (`StandardBusinessDocument`) or SOAP is read as if it came alone; an envelope with
+none or several is rejected. A byte order mark tells the encoding, else the declaration of XML; one that is wrong is
+rejected, because names would come out garbled.
+
 XML with a document type (`<!DOCTYPE`) is not read, nor are more than 64 MB, 500,000 elements, or elements 64 deep. A PDF is read
 by a process of its own with 20 seconds and 1 GB; only what is attached to it is read, never what is printed on it.
 Source: EN 16931-1 and CEN/TS 16931-3-2 and -3-3; Peppol BIS Billing 3.0; XRechnung 3; Factur-X 1.0 (ZUGFeRD 2); PINT A-NZ.
@@ -55,10 +59,19 @@ from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableE
 from arcadia_dagster.reading.kept import Kept
 from arcadia_dagster.reading.pdf_attachments import NoPdfInvoiceError, attached_invoice, is_pdf
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
-from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, read_xml, root_of
+from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, Element, read_xml, root_of
 
 _NAMESPACES = (*ubl.NAMESPACES, *cii.NAMESPACES)
 _ROOTS = frozenset({*ubl.ROOTS, *cii.ROOTS})
+_NAMES = frozenset(root.rpartition(" ")[2] for root in _ROOTS)
+_ENVELOPES = frozenset(
+    {
+        "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader StandardBusinessDocument",
+        "http://schemas.xmlsoap.org/soap/envelope/ Envelope",
+        "http://www.w3.org/2003/05/soap-envelope Envelope",
+    }
+)
+"""What networks send an invoice in: Peppol and others (UN/CEFACT SBDH 1.3), and web services (SOAP 1.1 and 1.2)."""
 _START = 64 << 10
 _MARK = "\xef\xbb\xbf"
 """The byte order mark of UTF-8, read as Latin-1."""
@@ -96,6 +109,8 @@ def read_einvoice(path: Path) -> EInvoice:
 def _read(path: Path) -> EInvoice:
     content = _xml(path)
     root = read_xml(content, _NAMESPACES)
+    if root.name in _ENVELOPES:
+        root = _inside(root)
     match root.name:
         case "Invoice" | "CreditNote":
             return ubl.read_ubl(root)
@@ -105,6 +120,31 @@ def _read(path: Path) -> EInvoice:
             raise UnreadableError(
                 f"line {root.line}: it is {name[:60]}; expected an Invoice, a CreditNote or a CrossIndustryInvoice"
             )
+
+
+def _inside(envelope: Element) -> Element:
+    """The one invoice in an envelope.
+
+    Raises:
+        UnreadableError: There is none in it, or there are several.
+    """
+    name = envelope.name.rpartition(" ")[2]
+    found: list[Element] = []
+    others = [envelope]
+    while others:
+        for element in others.pop().children:
+            (found if element.name in _NAMES else others).append(element)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UnreadableError(
+            f"line {envelope.line}: it is an envelope ({name}) without a UBL or CII invoice in it: unpack what is in it, "
+            "and drop the invoice by itself, as UBL 2.1 or CII"
+        )
+    raise UnreadableError(
+        f"line {max(element.line for element in found)}: it is an envelope ({name}) with {len(found)} invoices: save each of "
+        "them (the whole element Invoice, CreditNote or CrossIndustryInvoice) as a file of its own, and drop those"
+    )
 
 
 def _xml(path: Path) -> bytes:
@@ -170,7 +210,12 @@ def _is_einvoice(start: str) -> bool:
     """Whether XML that begins so is an electronic invoice; with a document type too, so that the rejection says why."""
     if not start.lstrip().startswith("<"):
         return False
-    return root_of(start) in _ROOTS or ("<!DOCTYPE" in start and any(root.split()[0] in start for root in _ROOTS))
+    root = root_of(start)
+    return (
+        root in _ROOTS
+        or root in _ENVELOPES
+        or ("<!DOCTYPE" in start and any(root.split()[0] in start for root in _ROOTS))
+    )
 
 
 _LAYOUT = _Layout()
@@ -181,7 +226,7 @@ class EInvoices:
     """The format itself."""
 
     name = "einvoice"
-    reading = 2
+    reading = 3
 
     def recognise(self, head: Head) -> "_Layout | _Stated | Refusal | None":
         """Known by the root of XML and its namespace, and by such XML in a PDF."""

@@ -117,6 +117,13 @@ _HINT = re.compile(r'"?sep=(?P<mark>.)"?\s*', re.IGNORECASE)
 _HTML = re.compile(r"<(!doctype html|html|head|body|table)\b", re.IGNORECASE)
 _BEFORE_MARKUP = re.compile(r"(<\?.*?\?>|<!--.*?-->|\s)*", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?(?P<name>[\w.-]+)")
+_E_INVOICES = (
+    "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2",
+    "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2",
+    "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
+)
+"""The namespaces of those that are read."""
+
 _OTHER_E_INVOICES = {
     "CrossIndustryDocument": "ZUGFeRD 1",
     "FatturaElettronica": "FatturaPA",
@@ -190,6 +197,11 @@ def _markup(content: str) -> str:
         return (
             f"line 1: it is an electronic invoice (XML) of a kind that is not read, {_OTHER_E_INVOICES[name]}: ask its "
             f"sender for one in UBL 2.1 or CII (EN 16931, as XRechnung, Peppol and Factur-X are); or {_INSTEAD}"
+        )
+    if any(namespace in element for namespace in _E_INVOICES):
+        return (
+            f"line 1: it is XML ({name[:60]}) around an electronic invoice: save that (the whole element Invoice, CreditNote or "
+            "CrossIndustryInvoice, with its namespaces) as a file of its own, and drop it"
         )
     if name == "Workbook":
         return f"line 1: it is an Excel workbook (XML): {_SPREADSHEET}"

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final, Never
 from xml.parsers import expat  # No document type is let in, see above.
 
+from arcadia_dagster.reading import xml_encoding
 from arcadia_dagster.reading.format import UnreadableError
 
 MAX_XML_BYTES: Final = 64 << 20
@@ -193,7 +194,7 @@ def read_xml(content: bytes, namespaces: Collection[str]) -> Element:
     """The root of a document.
 
     Args:
-        content: Its bytes; the declaration of XML tells their encoding.
+        content: Its bytes; a byte order mark tells their encoding, else the declaration of XML.
         namespaces: The namespaces whose elements are called by their name alone.
 
     Raises:
@@ -201,9 +202,12 @@ def read_xml(content: bytes, namespaces: Collection[str]) -> Element:
     """
     if len(content) > MAX_XML_BYTES:
         raise UnreadableError(f"it has more than {MAX_XML_BYTES} bytes, which is the limit for XML")
-    builder = _Builder(frozenset(namespaces))
+    content = content.lstrip(b" \t\r\n")
+    if (lie := xml_encoding.what_is_wrong(content)) is not None:
+        raise UnreadableError(lie)
+    builder = _Builder(frozenset(namespaces), xml_encoding.of_mark(content))
     try:
-        builder.parse(content.lstrip(b" \t\r\n"))
+        builder.parse(content)
     except expat.ExpatError as error:
         raise UnreadableError(f"line {error.lineno}: it is not XML: {expat.ErrorString(error.code)}") from error
     except (LookupError, ValueError) as error:
@@ -225,14 +229,14 @@ def _stop(*_: object) -> None:
 class _Builder:
     """Builds the tree, and stops where a bound is passed."""
 
-    def __init__(self, namespaces: frozenset[str]) -> None:
+    def __init__(self, namespaces: frozenset[str], encoding: str | None) -> None:
         self._namespaces = namespaces
         self._names: dict[str, str] = {}
         self._open: list[Element] = []
         self._root: Element | None = None
         self._elements = 0
         self._attributes = 0
-        parser = self._parser = expat.ParserCreate(namespace_separator=" ")
+        parser = self._parser = expat.ParserCreate(encoding, " ")
         parser.buffer_text = True
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end

@@ -32,6 +32,8 @@ from arcadia_dagster_tests.kit.einvoices import (
     Tax,
     cii,
     pdf,
+    peppol_envelope,
+    soap_envelope,
     ubl,
     zugferd,
 )
@@ -446,6 +448,13 @@ WRITTEN = {
     "a byte order mark": b"\xef\xbb\xbf" + cii(),
     "no declaration": ubl(declaration="<!-- an invoice -->\n"),
     "blanks before it": b"\n \n" + ubl(),
+    "UTF-16 that a shell wrote anew, and not its declaration": ubl().decode().encode("utf-16"),
+    "a byte order mark, and another encoding declared": b"\xef\xbb\xbf" + ubl(
+        Facts(buyer="Käufer"), declaration='<?xml version="1.0" encoding="ISO-8859-1"?>'),
+    "an envelope of Peppol": peppol_envelope(ubl()),
+    "an envelope of Peppol around CII": peppol_envelope(cii()),
+    "an envelope of SOAP": soap_envelope(cii()),
+    "an envelope in gzip": gzip.compress(peppol_envelope(ubl())),
     "gzip": gzip.compress(cii()),
     "ZIP": packed(ubl()),
     "PDF": zugferd(),
@@ -481,3 +490,100 @@ def test_whatever_is_done_to_one_it_is_read_or_refused_with_words(
         found = read_einvoice(path)
         found.records()
         found.statement()
+
+
+LATIN_1 = '<?xml version="1.0" encoding="ISO-8859-1"?>'
+LIES = {
+    "says UTF-8, is Latin-1": (
+        ubl(Facts(buyer="Käufer")).decode().encode("latin-1"),
+        (
+            "line 2: its declaration says UTF-8, and the byte 0xe4 is not: ask its sender for one whose declaration is "
+            "right; or if it is of a Western European Windows, convert it (iconv -f WINDOWS-1252 -t UTF-8 old.xml > new.xml), "
+            "look whether its words are right, and drop the new file"
+        ),
+    ),
+    "says nothing, is Latin-1": (
+        ubl(Facts(buyer="Käufer"), declaration='<?xml version="1.0"?>').decode().encode("latin-1"),
+        "line 1: it has no declaration of another encoding than UTF-8, and the byte 0xe4 is not: ask its sender",
+    ),
+    "says Latin-1, is UTF-8": (
+        ubl(Facts(buyer="Käufer"), declaration=LATIN_1),
+        (
+            "line 1: its declaration says ISO-8859-1, and its bytes are UTF-8: ask its sender for one whose declaration is "
+            'right; or write encoding="UTF-8" into its first line, and drop it again'
+        ),
+    ),
+    "says UTF-8, is UTF-16 without a mark": (
+        cii().decode().encode("utf-16-le"),
+        (
+            "line 1: its declaration says UTF-8, and its bytes are UTF-16LE: ask its sender for one whose declaration is "
+            "right; or convert it (iconv -f UTF-16LE -t UTF-8 old.xml > new.xml)"
+        ),
+    ),
+    "says UTF-16, is UTF-8": (
+        cii(declaration='<?xml version="1.0" encoding="UTF-16"?>'),
+        "line 1: its declaration says UTF-16, and its bytes are not: ask its sender",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_declaration_that_lies_about_the_encoding_is_rejected_with_what_is_wrong_and_what_to_do(
+    read: Callable[..., Stated], kind: str, pack: Callable[[bytes], bytes]
+) -> None:
+    content, words = LIES[kind]
+    assert str(read(pack(content)).reason).startswith(words)
+
+
+def test_an_envelope_that_lies_about_its_encoding_is_rejected_too(read: Callable[..., Stated]) -> None:
+    content, words = LIES["says UTF-8, is Latin-1"]
+    assert str(read(peppol_envelope(content)).reason).startswith(words.replace("line 2", "line 3"))
+
+
+def test_what_the_advice_about_an_encoding_makes_of_a_document_is_read(read: Callable[..., Stated]) -> None:
+    for kind, encoding in (("says UTF-8, is Latin-1", "cp1252"), ("says UTF-8, is UTF-16 without a mark", "utf-16-le")):
+        assert read(LIES[kind][0].decode(encoding).encode()).reason is None
+    for kind in ("says Latin-1, is UTF-8", "says UTF-16, is UTF-8"):
+        content = LIES[kind][0]
+        first, _, rest = content.partition(b"?>")
+        assert read(b'<?xml version="1.0" encoding="UTF-8"?>' + rest).reason is None
+        assert first.startswith(b"<?xml")
+
+
+ORDER = b'<Order xmlns="urn:oasis:names:specification:ubl:schema:xsd:Order-2"><ID>1</ID></Order>'
+WRAPPED = {
+    "two invoices": (
+        peppol_envelope(ubl(), cii()),
+        "it is an envelope (StandardBusinessDocument) with 2 invoices: save each",
+    ),
+    "an order": (
+        peppol_envelope(ORDER),
+        "it is an envelope (StandardBusinessDocument) without a UBL or CII invoice in it",
+    ),
+    "bytes in text": (
+        peppol_envelope(b'<BinaryContent encoding="Base64Encoding">PEludm9pY2U+</BinaryContent>'),
+        "without a UBL or CII invoice in it: unpack what is in it, and drop the invoice by itself, as UBL 2.1 or CII",
+    ),
+    "another envelope": (
+        b'<AttachedDocument xmlns="urn:oasis:names:specification:ubl:schema:xsd:AttachedDocument-2"><Description><![CDATA['
+        + ubl()
+        + b"]]></Description></AttachedDocument>",
+        (
+            "line 1: it is XML (AttachedDocument) around an electronic invoice: save that (the whole element Invoice, "
+            "CreditNote or CrossIndustryInvoice, with its namespaces) as a file of its own, and drop it"
+        ),
+    ),
+    "an envelope with a document type": (
+        peppol_envelope(ubl()).replace(b"<StandardBusinessDocument ", b"<!DOCTYPE x><StandardBusinessDocument "),
+        "document type",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_an_envelope_without_exactly_one_invoice_says_how_to_unwrap_it(read: Callable[..., Stated], kind: str) -> None:
+    content, words = WRAPPED[kind]
+    found = read(content)
+    assert words in str(found.reason)
+    assert found.invoices == ()

@@ -388,3 +388,38 @@ def pdf(attachments: Mapping[str, bytes], *, password: str | None = None) -> byt
 def zugferd(facts: Facts = Facts()) -> bytes:
     """A PDF with the invoice attached, as ZUGFeRD 2 has it."""
     return pdf({"factur-x.xml": cii(facts)})
+
+
+SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+
+
+def without_declaration(document: bytes) -> bytes:
+    """The document's root alone."""
+    return document.partition(b"?>")[2] if document.startswith(b"<?xml") else document
+
+
+def peppol_envelope(*documents: bytes) -> bytes:
+    """Documents in the envelope that Peppol's network sends them in."""
+    header = (
+        b"<StandardBusinessDocumentHeader><HeaderVersion>1.0</HeaderVersion><DocumentIdentification>"
+        b"<Standard>urn:oasis:names:specification:ubl:schema:xsd:Invoice-2</Standard><Type>Invoice</Type>"
+        b"</DocumentIdentification></StandardBusinessDocumentHeader>"
+    )
+    inside = b"".join(map(without_declaration, documents))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<StandardBusinessDocument xmlns="{SBDH}">'.encode()
+        + header
+        + inside
+        + b"</StandardBusinessDocument>"
+    )
+
+
+def soap_envelope(document: bytes) -> bytes:
+    """A document in the answer of a web service."""
+    inside = without_declaration(document)
+    return (
+        f'<s:Envelope xmlns:s="{SOAP}"><s:Body><Answer xmlns="urn:example">'.encode()
+        + inside
+        + b"</Answer></s:Body></s:Envelope>"
+    )

@@ -40,7 +40,7 @@ BOUNDS = {
     "cut off": (b"<a><b>1</b>", "line 1: it is not XML: no element found"),
     "garbage": (b"<a>\x00</a>", "line 1: it is not XML"),
     "nothing": (b"", "it is not XML"),
-    "half a character": (b"<a>\xc3</a>", "it is not XML"),
+    "half a character": (b"<a>\xc3</a>", "the byte 0xc3 is not"),
     "two roots": (b"<a/>\n<b/>", "line 2: it is not XML"),
     "an encoding of nobody": (b'<?xml version="1.0" encoding="klingon"?><a/>', "it is not XML"),
     "an encoding of no text": (b'<?xml version="1.0" encoding="hex"?><a/>', "it is not XML"),

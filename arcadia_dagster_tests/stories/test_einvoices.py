@@ -20,6 +20,8 @@ from arcadia_dagster_tests.kit.einvoices import (
     Tax,
     cii,
     pdf,
+    peppol_envelope,
+    soap_envelope,
     ubl,
     zugferd,
 )
@@ -233,6 +235,31 @@ def test_what_is_dangerous_or_damaged_is_rejected_with_words_and_the_others_go_o
         assert document["status"] == "rejected", name
         assert words in document["reason"], name
     assert finance(project) == {"R-1": (11900, 10000, 1900, "EUR")}
+
+
+@case("160")
+def test_an_invoice_in_an_envelope_counts_once_and_what_to_unwrap_or_convert_is_said(project: Project) -> None:
+    lie = ubl(Facts(number="L-1", seller="Größer AG")).decode().encode("latin-1")
+    rejected = {
+        "two.xml": (peppol_envelope(ubl(Facts(number="E-2")), cii(Facts(number="E-3"))), "with 2 invoices: save each"),
+        "none.xml": (peppol_envelope(b"<Order/>"), "without a UBL or CII invoice in it"),
+        "lie.xml": (lie, "the byte 0xf6 is not"),
+    }
+    project.drop("peppol.xml", peppol_envelope(ubl(Facts(number="E-1"))))
+    project.drop("alone.xml", ubl(Facts(number="E-1")))
+    project.drop("soap.xml", soap_envelope(cii(Facts(number="S-1", seller="Eine Cloud GmbH"))))
+    for name, (content, _) in rejected.items():
+        project.drop(name, content)
+    project.run()
+    assert finance(project) == dict.fromkeys(("E-1", "S-1"), (11900, 10000, 1900, "EUR"))
+    for name, (_, words) in rejected.items():
+        document = project.document(name)
+        assert document["status"] == "rejected", name
+        assert words in document["reason"], name
+    # What the reason says to do: iconv -f WINDOWS-1252 -t UTF-8.
+    project.drop("lie.xml", lie.decode("cp1252").encode())
+    project.run()
+    assert finance(project)["L-1"] == (11900, 10000, 1900, "EUR")
 
 
 def test_each_is_parsed_once_in_a_landing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
