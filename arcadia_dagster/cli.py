@@ -355,7 +355,7 @@ def _add_machine(parsers: _Parsers) -> None:
     demo = _add(
         parsers,
         "demo",
-        lambda options: commands.machine.demo(options),
+        _demo,
         "show the sample months from file to finance, in a temporary home",
     )
     demo.add_argument("--sample", type=Path, help="a folder of your own, with the folders inbox, reissued and rejected")
@@ -388,3 +388,25 @@ def _add_warehouse(parsers: _Parsers) -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Show the sample months from file to finance, in a temporary home."""
+    # The demo has a home, a port and a secret of its own, whatever the caller has set.
+    from arcadia_dagster.commands.common import MISUSED, OK, CommandError, new_console
+    from arcadia_dagster.providers.catalogue import VARIABLES
+
+    ours = ("SKYAI_", "ARCADIA_", "DAGSTER_")
+    for name in [name for name in os.environ if name.startswith(ours) or name in VARIABLES]:
+        del os.environ[name]
+    from arcadia_dagster import demo as sample_run
+    from arcadia_dagster.defs.ingest import IngestError
+
+    folder = options.sample or sample_run.SAMPLE
+    if missing := [name for name in ("inbox", "reissued", "rejected") if not (folder / name).is_dir()]:
+        raise CommandError(f"--sample {folder} has no folder {', '.join(missing)}", MISUSED)
+    try:
+        sample_run.run(folder, console=new_console())
+    except (sample_run.DemoError, IngestError) as error:
+        raise CommandError(f"the demo failed: {error}") from error
+    return OK

@@ -10,6 +10,7 @@ from string import Template
 
 import pytest
 
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster_tests.kit import rooms
 
@@ -201,7 +202,7 @@ def _sql_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
-def test_a_table_is_written_by_one_room(table: schema.Table) -> None:
+def test_a_table_is_written_by_one_room(table: Table) -> None:
     assert len({use.room for use in rooms.uses() if use.table == table.name and use.writes}) == 1
 
 

@@ -1,4 +1,4 @@
-"""`arcadia init`, `doctor`, `up`, `finance-sandbox`, `demo`: the commands for this machine."""
+"""`arcadia init`, `doctor`, `up`, `finance-sandbox`: the commands for this machine."""
 
 import argparse
 import os
@@ -20,7 +20,6 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     harmless,
-    new_console,
     print_json,
 )
 from arcadia_dagster.commands.home import Home, project_root
@@ -130,27 +129,6 @@ def finance_sandbox(options: argparse.Namespace) -> int:
         file = options.file or home.settings.home / "finance.sqlite"
         file.parent.mkdir(parents=True, exist_ok=True)
         serve(port=port, database=file, secret=secret, hosts=home.settings.hosts, on_accepting=accepting)
-    return OK
-
-
-def demo(options: argparse.Namespace) -> int:
-    """Show the sample months from file to finance, in a temporary home."""
-    # The demo has a home, a port and a secret of its own, whatever the caller has set.
-    from arcadia_dagster.providers.catalogue import VARIABLES
-
-    ours = ("SKYAI_", "ARCADIA_", "DAGSTER_")
-    for name in [name for name in os.environ if name.startswith(ours) or name in VARIABLES]:
-        del os.environ[name]
-    from arcadia_dagster import demo as sample_run
-    from arcadia_dagster.defs.ingest import IngestError
-
-    folder = options.sample or sample_run.SAMPLE
-    if missing := [name for name in ("inbox", "reissued", "rejected") if not (folder / name).is_dir()]:
-        raise CommandError(f"--sample {folder} has no folder {', '.join(missing)}", MISUSED)
-    try:
-        sample_run.run(folder, console=new_console())
-    except (sample_run.DemoError, IngestError) as error:
-        raise CommandError(f"the demo failed: {error}") from error
     return OK
 
 

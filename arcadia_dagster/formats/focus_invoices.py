@@ -37,7 +37,6 @@ from arcadia_dagster.reading.format import BillingPeriod, Head, NameFacts, Perio
 from arcadia_dagster.reading.json_values import MOST
 from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly, Status
 from arcadia_dagster.reading.table_rows import Row, csv_rows, parquet_rows
-from arcadia_dagster.warehouse.keys import InvoiceKey
 
 _KNOWN_BY = frozenset({"invoiceissuestatus", "invoiceid", "billedcost"})
 _NEEDED = (
@@ -148,11 +147,11 @@ def _problem_of(names: Sequence[str], needed: Iterable[str]) -> str | None:
 
 class _Invoices(_Table, StatementsOnly):
     def statements(self, path: Path) -> list[InvoiceStatement]:
-        invoices: dict[InvoiceKey, _Invoice] = {}
+        invoices: dict[tuple[str, str, str], _Invoice] = {}
         # A decimal is added exactly, however many there are.
         with localcontext(_EXACT):
             for row in self.rows(path):
-                key = InvoiceKey(
+                key = (
                     source_of(row.needed_text("InvoiceIssuerName")) or _UNKNOWN,
                     row.needed_text("BillingAccountId"),
                     row.needed_text("InvoiceId"),

@@ -19,7 +19,7 @@ from typing import Protocol
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly
-from arcadia_dagster.warehouse.schema import Column
+from arcadia_dagster.store.table import Column
 
 UNKNOWN_ACCOUNT = "unknown"
 

@@ -17,6 +17,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, exponents_sql, from_minor_sql, plain_sql
 from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import joined_invoices_sql
@@ -46,7 +47,7 @@ class _Exported:
     description: str
 
 
-def _columns(table: schema.Table, alias: str, *names: str) -> Iterator[_Exported]:
+def _columns(table: Table, alias: str, *names: str) -> Iterator[_Exported]:
     """Columns that are exported as they are in the table."""
     known = {column.name: column for column in table.columns}
     for name in names:

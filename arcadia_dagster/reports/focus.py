@@ -25,9 +25,9 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor,
 from arcadia_dagster.billing.services import OTHER, service_name_sql, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
 from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.store.table import Column
 from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster.warehouse.rows import arrow_table
-from arcadia_dagster.warehouse.schema import Column
 
 COST_AND_USAGE: Final = "focus_1_2_cost_and_usage"
 """The name of a month's files with its lines, without their suffix."""

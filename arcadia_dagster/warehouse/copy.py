@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.store.errors import WarehouseError
-from arcadia_dagster.warehouse.schema import TABLES, Table
+from arcadia_dagster.store.table import Table
+from arcadia_dagster.warehouse.schema import TABLES
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
 _ROWS_AT_A_TIME = 100_000

@@ -6,8 +6,8 @@ A column comes from the column of the same name in the table before; every other
 from collections.abc import Mapping
 from typing import Final
 
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.schema import Table
 
 _DOCUMENT: Final = "documents.document_sha256"
 _FILE_NAME: Final = "documents.file_name"

@@ -12,7 +12,7 @@ import duckdb
 
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.query import text_literal
-from arcadia_dagster.warehouse.schema import Table
+from arcadia_dagster.store.table import Table
 
 
 def month_list(months: Iterable[date]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
-from arcadia_dagster.warehouse.schema import Column, Table
+from arcadia_dagster.store.table import Column, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,49 +5,16 @@ times as much on insert, and DuckLake has none): uniqueness is asserted before c
 Every TIMESTAMP is in UTC. Months are DATEs, the first day of the month.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
+from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
 SCHEMA_VERSION: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, SQL type and meaning."""
-
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: its meaning, its columns in order, and the columns whose values together occur once.
-
-    A lake keeps the files of a large table apart by `partitioned_by`; a file has no use for it.
-    """
-
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = field(default=())
-    partitioned_by: tuple[str, ...] = field(default=())
-
-    @property
-    def column_names(self) -> str:
-        """The columns as SQL lists them."""
-        return ", ".join(column.name for column in self.columns)
-
-    @property
-    def ddl(self) -> str:
-        """The statement that creates the table."""
-        columns = ",\n  ".join(f"{column.name} {column.type}" for column in self.columns)
-        return f"CREATE TABLE {self.name} (\n  {columns}\n)"
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")

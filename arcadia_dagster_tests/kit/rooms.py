@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import relations, schema
 from arcadia_dagster_tests.kit.statements import NO_ROOM, Use, behind, read_in, written_in
 
@@ -77,7 +78,7 @@ def _in_tree(module: str, tree: ast.AST) -> Iterator[Use]:
                 for argument in node.args:
                     if isinstance(argument, ast.Attribute) and isinstance(argument.value, ast.Name):
                         table = getattr(schema, argument.attr, None) if argument.value.id == "schema" else None
-                        if isinstance(table, schema.Table):
+                        if isinstance(table, Table):
                             yield Use(module, table.name, writes=True)
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.store.query import text_list
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
-from arcadia_dagster.warehouse.schema import Table
 from arcadia_dagster_tests.kit.properties import from_attos, quickly
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, relations, schema, version_1
-from arcadia_dagster.warehouse.schema import Table
 
 
 @pytest.fixture(scope="module")

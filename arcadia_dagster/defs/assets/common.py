@@ -9,8 +9,8 @@ import dagster as dg
 
 from arcadia_dagster.defs.assets.versions import Made, note
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse.lineage import lineage
-from arcadia_dagster.warehouse.schema import Table
 
 OWNERS = ["team:platform"]
 

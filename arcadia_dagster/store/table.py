@@ -1,0 +1,37 @@
+"""A table, as the program describes it before there is one."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, SQL type and meaning."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its meaning, its columns in order, and the columns whose values together occur once.
+
+    A lake keeps the files of a large table apart by `partitioned_by`; a file has no use for it.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = field(default=())
+    partitioned_by: tuple[str, ...] = field(default=())
+
+    @property
+    def column_names(self) -> str:
+        """The columns as SQL lists them."""
+        return ", ".join(column.name for column in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The statement that creates the table."""
+        columns = ",\n  ".join(f"{column.name} {column.type}" for column in self.columns)
+        return f"CREATE TABLE {self.name} (\n  {columns}\n)"
