@@ -75,7 +75,7 @@ $(VENV)/.bench-ready: $(READY)
 bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; under five minutes; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs; most of an hour
+bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs, and further rows; more than an hour
 	@$(BIN)/python -m benchmarks --full
 
 bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, and two crashes: does all of it work? two minutes; writes nothing

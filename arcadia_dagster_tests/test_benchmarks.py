@@ -1,19 +1,26 @@
 """The benchmarks as a program: what becomes of a row that fails, what is written, who quotes it. `make bench-smoke` runs them."""
 
+import json
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import date
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import httpx
 import pytest
 
 import benchmarks.__main__ as program
 from arcadia_dagster.cli import main
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster_tests.kit.generate import Totals, write_large
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
-from benchmarks import empty
-from benchmarks.measure import BenchmarkError
+from benchmarks import aws, bare_duckdb, described, empty, focus, sums
+from benchmarks.answering import answering, raw_rate, received
+from benchmarks.measure import BenchmarkError, Stopwatch
 from benchmarks.report import COSTS_BEGIN, COSTS_END, Comparison, Results, as_markdown, costs_table, write_costs
 from benchmarks.size import Size, counted
 from benchmarks.starting import TOTALS_EXPLAINED
@@ -22,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PERFORMANCE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
-def row_of(number: int, work: str = "work") -> Comparison:
+def row_of(number: str, work: str = "work") -> Comparison:
     return Comparison(number, work, "", "1 s", "1.00x", "", None)
 
 
@@ -31,25 +38,25 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of which some fail: before they find anything, or after; with our error, or with any."""
     works, fails, fails_late, says_nothing = (ModuleType(f"benchmarks.{name}") for name in ("a", "b", "c", "d"))
 
-    def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
+    def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:
         for row in rows:
             results.add(row_of(row, f"row {row} at {size.value}"))
             results.cost(row, f"work of row {row}", 0.00123)
 
-    def fail(results: Results, *, size: Size, rows: Collection[int]) -> None:
+    def fail(results: Results, *, size: Size, rows: Collection[str]) -> None:
         raise BenchmarkError("our assets and checks, empty: {'materializations': 8}\ninstead of 5 | 6")
 
-    def fail_late(results: Results, *, size: Size, rows: Collection[int]) -> None:
+    def fail_late(results: Results, *, size: Size, rows: Collection[str]) -> None:
         measure(results, size=size, rows=list(rows)[:1])
         raise KeyError("gross")
 
-    def say_nothing(results: Results, *, size: Size, rows: Collection[int]) -> None:
+    def say_nothing(results: Results, *, size: Size, rows: Collection[str]) -> None:
         pass
 
     for module, function in ((works, measure), (fails, fail), (fails_late, fail_late), (says_nothing, say_nothing)):
         module.measure = function  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(program, "ROWS", {(1, 2): "c", (3,): "b", (4,): "a", (5,): "d", (6, 7): "a"})
+    monkeypatch.setattr(program, "ROWS", {("1", "2"): "c", ("3",): "b", ("4",): "a", ("5",): "d", ("5b", "10"): "a"})
 
 
 @pytest.mark.parametrize("options", [[], ["--full"], ["--tiny"]])
@@ -57,10 +64,10 @@ def test_a_row_that_fails_is_told_of_the_others_are_written_and_the_command_fail
     rows: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
     out = tmp_path / "results.md"
-    assert program.main(["--rows", "1", "2", "3", "4", "5", "6", "7", "--out", str(out), *options]) == 1
+    assert program.main(["--rows", "1", "2", "3", "4", "5", "5b", "10", "--out", str(out), *options]) == 1
     written, told = out.read_text(encoding="utf-8"), capsys.readouterr().err
     size = (options or ["--quick"])[0].removeprefix("--")
-    for row in (1, 4, 6, 7):
+    for row in (1, 4, "5b", 10):
         assert f"| {row} | row {row} at {size} |" in written
     for failed, error in (
         ("1, 2", "KeyError: 'gross'"),
@@ -70,6 +77,7 @@ def test_a_row_that_fails_is_told_of_the_others_are_written_and_the_command_fail
         assert re.search(rf"^\| {failed} \|.*\*\*failed\*\* \|$", written, flags=re.MULTILINE)
         assert f"Row {failed}:\n\n    {error}" in written
         assert f"row {failed} failed: {error}" in told
+    assert re.findall(r"^\| (\w+) \| row", written, flags=re.MULTILINE) == ["1", "4", "5b", "10"]
     assert "    instead of 5 | 6" in written
     assert "| work of row 4 | 1.2 ms | 4 |" in written
 
@@ -79,9 +87,9 @@ def test_rows_that_work_are_no_failure_and_tiny_ones_write_nothing(
 ) -> None:
     monkeypatch.setattr(program, "FOLDER", tmp_path)
     monkeypatch.setattr(program, "COSTS", tmp_path / "performance.md")
-    monkeypatch.setattr(program, "ROWS", {(4,): "a", (6, 7): "a"})
-    assert program.main(["--tiny", "--rows", "4", "6", "7"]) == 0
-    assert "rows 4, 6, 7: they work" in capsys.readouterr().out
+    monkeypatch.setattr(program, "ROWS", {("4",): "a", ("5b", "10"): "a"})
+    assert program.main(["--tiny", "--rows", "4", "5b", "10"]) == 0
+    assert "rows 4, 5b, 10: they work" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "performance.md").write_text(
         f"Before.\n\n{COSTS_BEGIN}\nold\n{COSTS_END}\n\nAfter.\n", encoding="utf-8"
@@ -104,7 +112,7 @@ def test_numbers_are_written_for_people() -> None:
     assert [counted(number) for number in (10_000_000, 200_000, 1_500, 20)] == ["10M", "200k", "1500", "20"]
     results = Results()
     for seconds in (75.2, 1.03, 0.22, 0.00497, 4.46e-06, 3e-10):
-        results.cost(1, "one", seconds)
+        results.cost("1", "one", seconds)
     assert [cost.amount for cost in results.costs] == ["75 s", "1 s", "220 ms", "5 ms", "4.5 µs", "0.0003 µs"]
     assert costs_table(results) in as_markdown(results, command="make bench", seconds=1)
 
@@ -124,7 +132,7 @@ def test_row_5s_own_graph_has_a_step_for_each_asset() -> None:
         assert of_empty.get(key).parent_keys == graph.get(key).parent_keys
 
 
-def test_row_10_finds_the_totals_that_explain_prints_once(
+def test_row_8_finds_the_totals_that_explain_prints_once(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.drop(invoice_name(), digitalocean(line(), tax()))
@@ -136,6 +144,41 @@ def test_row_10_finds_the_totals_that_explain_prints_once(
     printed = capsys.readouterr().out
     assert "borne by" in printed
     assert [found.strip() for found in re.findall(TOTALS_EXPLAINED, printed)] == ["gross 6.60 USD"]
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "floor"),
+    [
+        (focus.write, "focus.csv", focus.bare_csv),
+        (focus.write, "focus.csv.gz", focus.bare_csv),
+        (focus.write, "focus.parquet", focus.bare_parquet),
+        (aws.write, "cur.csv.gz", aws.bare_csv),
+        (aws.write, "cur.parquet", aws.bare_parquet),
+        (described.write, described.NAME, described.bare),
+        (partial(write_large, month=date(2024, 7, 1), seed=1), "do.csv", bare_duckdb.whole),
+    ],
+)
+def test_a_floor_keeps_the_bytes_and_stores_every_column_that_we_store(
+    tmp_path: Path, write: Callable[..., Totals], name: str, floor: Callable[..., dict[str, Any]]
+) -> None:
+    source, folder = tmp_path / "files", tmp_path / "floor"
+    source.mkdir()
+    folder.mkdir()
+    totals = write(source / name, lines=40)
+    found = floor(Stopwatch(), folder, source=str(source))
+    assert found == sums.expected([totals], archived=[source / name])
+
+
+def test_the_service_that_answers_at_once_tells_what_it_was_sent() -> None:
+    bodies = [json.dumps({"source": "a", "external_id": str(number), "amount_gross_minor": 5}) for number in (1, 2)]
+    with answering() as url, httpx.Client(base_url=url, trust_env=False) as client:
+        for body in (*bodies, bodies[0]):
+            answer = client.post("/any", content=body)
+            assert (answer.status_code, answer.json()["action"]) == (201, "created")
+        found = received(url)
+        assert {**found, "bodies": ""} == {"invoices": 2, "gross_minor": 10, "received": 3, "bodies": ""}
+        assert raw_rate(url, "/any", bodies[1].encode(), connections=2, seconds=0.01) > 0
+        assert received(url)["bodies"] != found["bodies"]
 
 
 # Who quotes the results.
@@ -164,5 +207,5 @@ def test_every_row_of_the_results_is_a_row_of_the_program() -> None:
     known = {row for rows in program.ROWS for row in rows}
     for name in ("RESULTS.md", "RESULTS-full.md"):
         results = (ROOT / "benchmarks" / name).read_text(encoding="utf-8")
-        assert {int(row) for row in re.findall(r"^\| (\d+) \| ", results, flags=re.MULTILINE)} <= known
-    assert {int(row) for row in re.findall(r"rows? (\d+)", PERFORMANCE)} <= known
+        assert set(re.findall(r"^\| (\d+b?) \| ", results, flags=re.MULTILINE)) <= known
+    assert set(re.findall(r"rows? (\d+b?)", PERFORMANCE)) <= known

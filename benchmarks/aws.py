@@ -1,17 +1,13 @@
-"""Rows 13 and 14: an AWS Cost and Usage Report, as CSV packed with gzip and as Parquet, from the inbox to `tax_split_totals`."""
+"""An AWS Cost and Usage Report, for row 9: the document, and the sides that are no part of the program."""
 
 import re
-import tempfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from arcadia_dagster_tests.kit.aws import cur2_name
 from arcadia_dagster_tests.kit.generate import Totals
-from benchmarks import exports, sums
-from benchmarks.measure import Side, Stopwatch, require, side_by_side
-from benchmarks.report import Results
-from benchmarks.size import Size, counted
+from benchmarks import exports
+from benchmarks.measure import Stopwatch
 
 _COST = "CAST(CAST(i * 7919 % 100003 AS DECIMAL(18,9)) * 0.0000137 AS DECIMAL(18,10))"
 _RATE = "CAST(0.0104 AS DECIMAL(18,10))"
@@ -85,29 +81,9 @@ SELECT '{sha256}' AS document_sha256, row_number() OVER () AS line_number, 'aws'
   CAST(CAST("lineItem/UsageAmount" AS DECIMAL(18,10)) AS DECIMAL(38,18)) AS quantity, "pricing/unit" AS unit,
   CAST(CAST("lineItem/UnblendedCost" AS DECIMAL(18,10)) AS DECIMAL(38,18)) AS amount, "lineItem/CurrencyCode" AS currency,
   CASE WHEN "lineItem/LineItemType" = 'Tax' THEN 'provider_type' END AS tax_basis, false AS is_tax_doubtful,
-  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method
+  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method, CAST(NULL AS VARCHAR) AS added_by
 FROM {records}
 """
-
-
-def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
-    """Measure the rows that are asked for."""
-    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
-    for row, name, floor in ((13, "cur.csv.gz", "bare_csv"), (14, "cur.parquet", "bare_parquet")):
-        if row in rows:
-            with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
-                totals = write(Path(folder) / name, lines=lines)
-                found = side_by_side(
-                    Side("ours", "reading:ours", {"source": folder}, {}),
-                    Side("bare DuckDB", f"aws:{floor}", {"source": folder}, {}),
-                    runs=size.pick(tiny=1, quick=3, full=5),
-                )
-            require(found, sums.expected([totals]))
-            work = (
-                f"AWS {name.partition('.')[2]} of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
-            )
-            note = "the floor stores all columns of `cost_lines` and reads no others, as ours does."
-            results.compare(row, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
 
 
 def write(path: Path, *, lines: int) -> Totals:
@@ -123,6 +99,11 @@ def bare_csv(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, An
     """The floor of CSV."""
     lines = _LINES.format(sha256="{sha256}", records="{records}", time="strptime", as_time=", '%Y-%m-%dT%H:%M:%SZ'")
     return exports.bare(stopwatch, folder, source, lines=lines, csv_columns=_COLUMNS)
+
+
+def csv_alone(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:  # noqa: ARG001 - every side has a folder
+    """The columns that are stored, read and counted."""
+    return exports.csv_alone(stopwatch, source, lines=_LINES, csv_columns=_COLUMNS)
 
 
 def bare_parquet(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:

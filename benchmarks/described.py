@@ -1,7 +1,5 @@
-"""Row 15: CSV of a format that a TOML file describes, from the inbox to `tax_split_totals`."""
+"""CSV of a format that a TOML file describes, for row 9: the document, its description, and the floor."""
 
-import tempfile
-from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,15 +8,13 @@ import duckdb
 
 from arcadia_dagster_tests.kit.generate import Totals
 from benchmarks import sums
-from benchmarks.bare_duckdb import archive, connected, files_in
-from benchmarks.measure import Side, Stopwatch, require, side_by_side
-from benchmarks.report import Results
-from benchmarks.size import Size, counted
+from benchmarks.bare_duckdb import ARCHIVE, archive, connected, files_in
+from benchmarks.measure import Stopwatch
 
-_NAME = "Rechnung R-1041 2024-07.csv"
+NAME = "Rechnung R-1041 2024-07.csv"
 
 # What asks most of a description: another decimal mark, thousands, days, and tax by a column's words.
-_DESCRIPTION = r"""
+DESCRIPTION = r"""
 name = "examplehost"
 source = "examplehost"
 currency = "EUR"
@@ -68,29 +64,9 @@ SELECT '{sha256}' AS document_sha256, row_number() OVER () AS line_number, 'exam
   CAST(CAST(Stunden AS DECIMAL(18,9)) AS DECIMAL(38,18)) AS quantity, CAST(NULL AS VARCHAR) AS unit,
   CAST(CAST(replace(replace("Netto EUR", '.', ''), ',', '.') AS DECIMAL(18,9)) AS DECIMAL(38,18)) AS amount,
   'EUR' AS currency, CASE WHEN Produkt = 'MwSt.' THEN 'provider_type' END AS tax_basis, false AS is_tax_doubtful,
-  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method
+  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method, CAST(NULL AS VARCHAR) AS added_by
 FROM read_csv('{copy}', auto_detect = false, header = true, columns = {{{columns}}}, delim = ';', quote = '"', escape = '"')
 """
-
-
-def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # noqa: ARG001 - there is one row
-    """Measure the row."""
-    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
-    with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
-        source, descriptions = Path(folder) / "files", Path(folder) / "formats"
-        source.mkdir()
-        descriptions.mkdir()
-        (descriptions / "examplehost.toml").write_text(_DESCRIPTION, encoding="utf-8")
-        totals = write(source / _NAME, lines=lines)
-        found = side_by_side(
-            Side("ours", "reading:ours", {"source": str(source), "descriptions": str(descriptions)}),
-            Side("bare DuckDB", "described:bare", {"source": str(source)}),
-            runs=size.pick(tiny=1, quick=1, full=5),
-        )
-    require(found, sums.expected([totals]))
-    work = f"described CSV of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
-    note = "the floor stores all columns of `cost_lines`, as ours does, and knows how everything is written beforehand."
-    results.compare(15, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
 
 
 def write(path: Path, *, lines: int) -> Totals:
@@ -116,11 +92,10 @@ def bare(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
     warehouse = folder / "bare.duckdb"
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in _COLUMNS)
     with stopwatch.running():
-        copy = folder / "copy"
-        sha256 = archive(path, copy)
+        copy, sha256 = archive(path, folder)
         with connected(warehouse) as connection:
             lines = _LINES.format(sha256=sha256, copy=copy, columns=columns)
             connection.execute(f"CREATE TABLE cost_lines AS {lines}")
             connection.execute(sums.TOTALS.format(lines="cost_lines"))
             connection.execute("CHECKPOINT")
-    return sums.facts(warehouse)
+    return sums.facts(warehouse, archive=folder / ARCHIVE)

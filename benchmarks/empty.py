@@ -42,10 +42,10 @@ def run(empty: dg.Definitions, instance: dg.DagsterInstance, first: str, last: s
     return sum(event.is_step_materialization for event in result.all_events)
 
 
-def run_here(first: str, last: str) -> None:
+def run_here(empty: dg.Definitions, first: str, last: str) -> None:
     """The same on the instance of `DAGSTER_HOME`, as a whole process; prints the number."""
     with dg.DagsterInstance.get() as instance:
-        print(run(definitions(), instance, first, last))
+        print(run(empty, instance, first, last))
 
 
 def _asset(

@@ -1,5 +1,6 @@
-"""What rows of exports of costs have in common: writing a large one, and the floor, bare DuckDB that stores the same columns."""
+"""What exports of costs have in common: writing a large one, the floor that stores the same columns, and reading alone."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ import duckdb
 
 from arcadia_dagster_tests.kit.generate import Totals
 from benchmarks import sums
-from benchmarks.bare_duckdb import archive, connected, files_in
+from benchmarks.bare_duckdb import ARCHIVE, archive, connected, files_in
 from benchmarks.measure import Stopwatch
 
 
@@ -55,18 +56,35 @@ def bare(
     (path,) = files_in(source)
     warehouse = folder / "bare.duckdb"
     with stopwatch.running():
-        copy = folder / "copy"
-        sha256 = archive(path, copy)
-        records = f"read_parquet('{copy}')"
-        if csv_columns is not None:
-            columns = ", ".join(f"'{column}': 'VARCHAR'" for column in csv_columns)
-            packing = "gzip" if path.suffix == ".gz" else "none"
-            records = (
-                f"read_csv('{copy}', auto_detect = false, header = true, columns = {{{columns}}}, delim = ',', "
-                f"quote = '\"', escape = '\"', compression = '{packing}')"
-            )
+        copy, sha256 = archive(path, folder)
+        records = f"read_parquet('{copy}')" if csv_columns is None else _read_csv(copy, csv_columns)
         with connected(warehouse) as connection:
             connection.execute(f"CREATE TABLE cost_lines AS {lines.format(sha256=sha256, records=records)}")
             connection.execute(sums.TOTALS.format(lines="cost_lines"))
             connection.execute("CHECKPOINT")
-    return sums.facts(warehouse)
+    return sums.facts(warehouse, archive=folder / ARCHIVE)
+
+
+def csv_alone(stopwatch: Stopwatch, source: str, *, lines: str, csv_columns: Mapping[str, str]) -> dict[str, Any]:
+    """Read the columns of CSV that are stored, and do no more with them than count.
+
+    Args:
+        stopwatch: Measures all of it.
+        source: The folder with the document.
+        lines: The lines as `cost_lines` has them: a SELECT that names the columns.
+        csv_columns: The columns of the document.
+    """
+    (path,) = files_in(source)
+    counts = ", ".join(f'count("{column}")' for column in csv_columns if re.search(rf"\b{re.escape(column)}\b", lines))
+    with stopwatch.running(), duckdb.connect() as connection:
+        found = connection.execute(f"SELECT count(*), {counts} FROM {_read_csv(path, csv_columns)}").fetchone()
+    return {"lines": found[0] if found else None}
+
+
+def _read_csv(path: Path, columns: Mapping[str, str]) -> str:
+    typed = ", ".join(f"'{column}': 'VARCHAR'" for column in columns)
+    packing = "gzip" if path.suffix == ".gz" else "none"
+    return (
+        f"read_csv('{path}', auto_detect = false, header = true, columns = {{{typed}}}, delim = ',', "
+        f"quote = '\"', escape = '\"', compression = '{packing}')"
+    )

@@ -1,4 +1,4 @@
-"""Row 17: bills of OVHcloud fetched from a server on this machine, beside a bare loop that sends the same requests."""
+"""Row 15: bills of OVHcloud fetched from a server on this machine, beside a bare loop that sends the same requests."""
 
 import re
 from collections.abc import Collection
@@ -27,7 +27,7 @@ class _OpenApi(OvhCloudApi):
         return True
 
 
-def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # noqa: ARG001 - one row
+def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # noqa: ARG001 - one row
     """Measure the row."""
     count = size.pick(tiny=5, quick=200, full=2_000)
     ours = Side(f"fetch of {count:,} bills", "fetching:bills", {"count": count})
@@ -35,7 +35,7 @@ def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # 
     found = side_by_side(ours, bare, runs=size.pick(tiny=1, quick=2, full=3))
     require(found, {"bills": count, "papers": count})
     results.compare(
-        17,
+        "15",
         f"{count:,} bills of OVHcloud fetched into the inbox, each with its details and its PDF, signed and durable",
         found[ours.label],
         "httpx.Client with the same requests, unsigned, and nothing kept",
@@ -43,7 +43,7 @@ def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:  # 
         most=3.0,
         note="One request at a time on both sides, five for each bill. The server is a thread of the same process.",
     )
-    results.cost(17, "bill fetched from a server on this machine", found[ours.label].median / count)
+    results.cost("15", "bill fetched from a server on this machine", found[ours.label].median / count)
 
 
 def bills(stopwatch: Stopwatch, folder: Path, *, count: int) -> dict[str, Any]:

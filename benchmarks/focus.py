@@ -1,7 +1,5 @@
-"""Rows 11 and 12: FOCUS Cost and Usage of 45 columns, as CSV and as Parquet, from the inbox to `tax_split_totals`."""
+"""FOCUS Cost and Usage of 45 columns, for row 9: the document, and the sides that are no part of the program."""
 
-import tempfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,7 @@ import duckdb
 from arcadia_dagster_tests.kit.generate import Totals
 from benchmarks import exports, sums
 from benchmarks.bare_duckdb import files_in
-from benchmarks.measure import Side, Stopwatch, require, side_by_side
-from benchmarks.report import Results
-from benchmarks.size import Size, counted
+from benchmarks.measure import Stopwatch
 
 _AMOUNT = "CAST(i * 7919 % 100003 AS DECIMAL(18,9)) * 0.0000137"
 
@@ -74,31 +70,9 @@ SELECT '{sha256}' AS document_sha256, row_number() OVER () AS line_number, 'aws'
   CAST(CAST(ConsumedQuantity AS DECIMAL(18,6)) AS DECIMAL(38,18)) AS quantity, ConsumedUnit AS unit,
   CAST(CAST(BilledCost AS DECIMAL(18,10)) AS DECIMAL(38,18)) AS amount, BillingCurrency AS currency,
   CASE WHEN ChargeCategory = 'Tax' THEN 'provider_type' END AS tax_basis, false AS is_tax_doubtful,
-  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method
+  CAST(NULL AS VARCHAR) AS matched_resource_id, 'none' AS match_method, CAST(NULL AS VARCHAR) AS added_by
 FROM {records}
 """
-
-
-def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
-    """Measure the rows that are asked for."""
-    lines = size.pick(tiny=2_000, quick=200_000, full=1_000_000)
-    for row, kind in ((11, "csv"), (12, "parquet")):
-        if row in rows:
-            with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
-                totals = write(Path(folder) / f"focus.{kind}", lines=lines)
-                found = side_by_side(
-                    *(Side(label, function, {"source": folder}, {}) for label, function in _sides(kind).items()),
-                    runs=size.pick(tiny=1, quick=1, full=5),
-                )
-            require(found, sums.expected([totals]))
-            work = f"FOCUS {kind} of {counted(lines)} lines and {len(_COLUMNS)} columns, landing to totals"
-            note = "the floor stores all columns of `cost_lines` and reads no others, as ours does."
-            results.compare(row, work, found["ours"], "bare DuckDB, tuned", found["bare DuckDB"], most=1.3, note=note)
-            results.compare(row, work, found["ours"], "polars", found["polars"], most=1.0)
-
-
-def _sides(kind: str) -> dict[str, str]:
-    return {"ours": "reading:ours", "bare DuckDB": f"focus:bare_{kind}", "polars": f"focus:polars_{kind}"}
 
 
 def write(path: Path, *, lines: int) -> Totals:
@@ -114,6 +88,11 @@ def bare_csv(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, An
 def bare_parquet(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
     """The same from Parquet."""
     return _bare(stopwatch, folder, source, is_csv=False)
+
+
+def csv_alone(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:  # noqa: ARG001 - every side has a folder
+    """The columns that are stored, read and counted."""
+    return exports.csv_alone(stopwatch, source, lines=_LINES, csv_columns=_COLUMNS)
 
 
 def polars_csv(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:

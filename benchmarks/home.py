@@ -32,6 +32,11 @@ def environ_of(home: Path, **more: str) -> dict[str, str]:
     return {**ours, "ARCADIA_HOME": str(home), "ARCADIA_SETTLE_SECONDS": "0", **more}
 
 
+def with_storage(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with Dagster's instance as `make run` has it: by the project's dagster.yaml, stored in the home."""
+    return {**environ, "DAGSTER_HOME": str(_ROOT)}
+
+
 def python(code: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) -> str:
     """Run a line of Python in a process of its own; what it printed.
 

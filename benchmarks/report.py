@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import statistics
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Comparison:
     """One line of the results: what was measured, what it is compared with, and the target.
 
     Attributes:
-        row: The row's number.
+        row: The row's number, such as `5`, or `5b` for one that belongs to it.
         work: What was done.
         against: What it is compared with.
         figure: What came out, such as `2.31 s (2.28..2.40) against 1.80 s (1.77..1.92)`.
@@ -32,7 +33,7 @@ class Comparison:
         note: What else to know.
     """
 
-    row: int
+    row: str
     work: str
     against: str
     figure: str
@@ -52,7 +53,7 @@ class Cost:
         amount: How much, with its unit.
     """
 
-    row: int
+    row: str
     what: str
     amount: str
 
@@ -79,29 +80,42 @@ class Results:
     failures: list[Failure] = field(default_factory=list)
 
     def compare(
-        self, row: int, work: str, mine: Samples, against: str, other: Samples, *, most: float, note: str = ""
+        self,
+        row: str,
+        work: str,
+        mine: Samples,
+        against: str,
+        other: Samples,
+        *,
+        most: float | None = None,
+        note: str = "",
     ) -> None:
-        """Add a ratio of times, the median over pairs of runs, that should be `most` at most."""
+        """Add a ratio of times, the median over pairs of runs, that should be `most` at most; None: it has no target."""
         found = statistics.median(ratios(mine, other))
         figure = f"{mine.median:.3g} s ({mine.spread}) against {other.median:.3g} s ({other.spread})"
-        self.comparisons.append(
-            Comparison(row, work, against, figure, f"{found:.2f}x", f"<= {most:g}x", found <= most, note)
-        )
+        target, met = ("", None) if most is None else (f"<= {most:g}x", found <= most)
+        self.comparisons.append(Comparison(row, work, against, figure, f"{found:.2f}x", target, met, note))
 
     def add(self, comparison: Comparison) -> None:
         """Add a line that is no plain ratio."""
         self.comparisons.append(comparison)
 
-    def cost(self, row: int, what: str, seconds: float) -> None:
+    def cost(self, row: str, what: str, seconds: float) -> None:
         """Add what one of something takes."""
         unit, name = next(one for one in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")) if seconds >= one[0] or one[1] == "µs")
         # Two digits, and never `2.2e+02`.
         self.costs.append(Cost(row, what, f"{float(f'{seconds / unit:.2g}'):g} {name}"))
 
-    def fail(self, rows: Collection[int], error: Exception) -> None:
+    def fail(self, rows: Collection[str], error: Exception) -> None:
         """Add rows that failed. What they found before stands."""
         text = str(error).strip() or "no more is known"
-        self.failures.append(Failure(", ".join(map(str, rows)), f"{type(error).__name__}: {text}"))
+        self.failures.append(Failure(", ".join(rows), f"{type(error).__name__}: {text}"))
+
+
+def in_order(row: str) -> tuple[int, str]:
+    """A key that sorts `5`, `5b`, `6`, `10`."""
+    number = re.match(r"\d+", row)
+    return (int(number[0]), row) if number else (0, row)
 
 
 def table(results: Results) -> str:
@@ -110,7 +124,7 @@ def table(results: Results) -> str:
         "| # | work | against | seconds: median (least..most) | result | target | |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in sorted(results.comparisons, key=lambda comparison: comparison.row):
+    for one in sorted(results.comparisons, key=lambda comparison: in_order(comparison.row)):
         verdict = {True: "met", False: "**missed**", None: ""}[one.met]
         rows.append(
             f"| {one.row} | {one.work} | {one.against} | {one.figure} | {one.ratio} | {one.target} | {verdict} |"
@@ -121,7 +135,7 @@ def table(results: Results) -> str:
 
 def costs_table(results: Results) -> str:
     """What one of each costs, as a Markdown table."""
-    found = sorted(results.costs, key=lambda cost: cost.row)
+    found = sorted(results.costs, key=lambda cost: in_order(cost.row))
     return "\n".join(
         ["| one | costs | row |", "|---|---|---|", *(f"| {one.what} | {one.amount} | {one.row} |" for one in found)]
     )

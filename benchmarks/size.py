@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Size(Enum):
-    """`QUICK` fits into five minutes; `FULL` takes most of an hour; `TINY` is for seeing that every row works."""
+    """`QUICK` fits into five minutes; `FULL` takes more than an hour; `TINY` is for seeing that every row works."""
 
     TINY = "tiny"
     QUICK = "quick"

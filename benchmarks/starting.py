@@ -1,4 +1,4 @@
-"""Rows 8 and 10: what a person or the daemon waits for again and again."""
+"""Rows 8 and 13: what a person or the daemon waits for again and again."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from benchmarks.measure import Side, Stopwatch, require, side_by_side
 from benchmarks.report import Results
 from benchmarks.size import Size
 
-_TICKS, _COMMANDS = 8, 10
+_COMMANDS, _TICKS = "8", "13"
 _ROOT = Path(__file__).resolve().parents[1]
 _PREPARE = "import sys; from benchmarks.ticking import prepare; prepare(*sys.argv[1:])"
 # They have a line of their own; those of each tenant's part, which has the same words, come after.
@@ -23,7 +23,7 @@ _MONTHS = 12
 _FIRST = date(2025, 1, 1)
 
 
-def measure(results: Results, *, size: Size, rows: Collection[int]) -> None:
+def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:
     """Measure the rows."""
     if _TICKS in rows:
         _ticks(results, files=size.pick(tiny=200, quick=100_000, full=100_000), runs=size.pick(tiny=1, quick=2, full=7))
@@ -43,7 +43,7 @@ def _ticks(results: Results, *, files: int, runs: int) -> None:
     require({walk.label: found[walk.label]}, {"files": files})
     for side, what in ((none, "none of them new"), (one, "and one that is new")):
         results.compare(
-            8,
+            _TICKS,
             f"the sensor looks at an inbox of {files:,} files, {what}",
             found[side.label],
             "os.scandir and stat of each file, nothing else",
@@ -52,7 +52,7 @@ def _ticks(results: Results, *, files: int, runs: int) -> None:
             note="Each a second time in its process. The files were not landed: what a landing notes of each was inserted, "
             "because landing so many takes minutes.",
         )
-    results.cost(8, "file that lies in the inbox, at each look of the sensor", found[none.label].median / files)
+    results.cost(_TICKS, "file that lies in the inbox, at each look of the sensor", found[none.label].median / files)
 
 
 def _commands(results: Results, *, runs: int) -> None:
@@ -73,12 +73,12 @@ def _commands(results: Results, *, runs: int) -> None:
     require({"explain": found["arcadia explain"]}, {"printed": [f"gross {invoices[-1].gross:,} USD"]})
     for name, side in sides.items():
         results.compare(
-            10,
+            _COMMANDS,
             f"`arcadia {name}` with a year of data, the whole process",
             found[side.label],
             '`python -c "import duckdb"`',
             found[other.label],
-            most=1.5,
+            most=2.0,
         )
 
 

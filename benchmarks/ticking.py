@@ -1,4 +1,4 @@
-"""Row 8's tick: a look of the sensor at a large inbox. Apart from `starting`, whose sides need not wait for Dagster."""
+"""Row 13's tick: a look of the sensor at a large inbox. Apart from `starting`, whose sides need not wait for Dagster."""
 
 import hashlib
 from datetime import date

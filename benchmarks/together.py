@@ -1,4 +1,4 @@
-"""Row 9's sides: groups of months, each with an inbox of its own, built into one warehouse by one process or by several."""
+"""Row 14's sides: groups of months, each with an inbox of its own, built into one warehouse by one process or by several."""
 
 import multiprocessing
 from collections.abc import Sequence
