@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -193,6 +194,13 @@ class Look(Generic[_File]):
     problems: dict[str, str]
     seen: int
     resume: str | None = None
+
+    def settled_in(self, settle_seconds: float) -> float:
+        """Seconds until the file that changed last has shown that nobody writes to it any more; 0 where none is waited for."""
+        if not self.waiting:
+            return 0.0
+        youngest = max(file.state.changed_ns for file in self.waiting) / 1e9
+        return max(0.05, youngest + settle_seconds - time.time())
 
 
 class Inbox(Protocol):

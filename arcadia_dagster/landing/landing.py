@@ -143,7 +143,7 @@ class Landing:
                 course = _Pass(self, self._archive, inbox, landed)
                 course.catch_up()
                 in_inbox = self.look(inbox, course.known.fingerprints, settle_seconds=settle_seconds)
-                pause = _until_settled(in_inbox, settle_seconds, deadline)
+                pause = min(in_inbox.settled_in(settle_seconds), max(0.0, deadline - time.monotonic()))
                 if not pause:
                     course.take(in_inbox)
                     return landed
@@ -558,15 +558,6 @@ def _is_registered(record: Record, known: Known, text: str | None) -> bool:
 def _now() -> datetime:
     """The time, in UTC without an offset, as the warehouse keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _until_settled(in_inbox: Look[Arriving], settle_seconds: float, deadline: float) -> float:
-    """Seconds until a file that was dropped just now has shown that nobody writes to it any more; 0 where none is waited for."""
-    left = deadline - time.monotonic()
-    if left <= 0 or not in_inbox.waiting:
-        return 0.0
-    youngest = max(file.state.changed_ns for file in in_inbox.waiting) / 1e9
-    return min(left, max(0.05, youngest + settle_seconds - time.time()))
 
 
 def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:

@@ -63,6 +63,15 @@ def test_adjacent_months_share_a_request_and_others_have_their_own(
     assert [months(request) for request in requests] == [("2026-01-01", "2026-02-01"), ("2026-05-01", "2026-05-01")]
 
 
+@pytest.mark.parametrize(("settle", "asked"), [("0.5", 1), ("60", 0)])
+def test_a_file_that_is_being_copied_is_waited_for_a_few_seconds_and_else_left_to_the_next_look(
+    project: Project, instance: dg.DagsterInstance, settle: str, asked: int
+) -> None:
+    project.environ["ARCADIA_SETTLE_SECONDS"] = settle
+    (project.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    assert len(tick(project, instance)) == asked
+
+
 def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
