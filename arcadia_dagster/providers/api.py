@@ -255,6 +255,35 @@ class Api:
         Raises:
             ProviderError: There is no complete list.
         """
+        return self.counted_beside(path, key, params, total=total, id_of=id_of)[0]
+
+    def counted_beside(
+        self,
+        path: str,
+        key: str,
+        params: Mapping[str, str],
+        *,
+        total: str,
+        beside: Sequence[str] = (),
+        id_of: Callable[[dict[str, Any]], object] | None = None,
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The same, with what each page states beside the entries of all: they were read in one state if it is equal.
+
+        Args:
+            path: See `counted`.
+            key: See `counted`.
+            params: See `counted`.
+            total: See `counted`.
+            beside: The names of what each page states; it may lack any.
+            id_of: See `complete`.
+
+        Returns:
+            The entries, and what the pages state by name.
+
+        Raises:
+            ProviderError: There is no complete list.
+        """
+        told: dict[str, Any] = {}
 
         def read() -> tuple[list[dict[str, Any]], str]:
             entries: list[dict[str, Any]] = []
@@ -271,13 +300,18 @@ class Api:
                     )
                 if before is not None and stated != before:
                     return entries, f"its total changed from {before} to {stated} on page {page}"
+                now = {name: answer.get(name) for name in beside}
+                if before is not None and now != told:
+                    changed = ", ".join(name for name in beside if now[name] != told[name])
+                    return entries, f"{changed} changed on page {page}"
                 before = stated
+                told.update(now)
                 entries += found
                 if len(entries) >= min(stated, _MOST_ENTRIES) or not found:
                     came = f"{len(entries)} entries came, and its total is {stated}"
                     return entries, "" if len(entries) == stated else came
 
-        return self.complete(path, read, id_of=id_of)
+        return self.complete(path, read, id_of=id_of), told
 
     def entries_in(self, answer: Mapping[str, Any], path: str, key: str) -> list[dict[str, Any]]:
         """The list of objects that a member of an answer is.

@@ -1,11 +1,14 @@
-"""Scaleway: the organization's invoices with their states, and their PDFs.
+"""Scaleway: the organization's invoices with their states, the consumption of their months, and their PDFs.
 
-Lists come in pages of at most 100; each page states how many invoices (`total_count`) there are in all. The list has all that the
-API states of an invoice, so that one list is all that a fetch asks for besides PDFs. Consumption (`GET
-/billing/v2beta1/consumptions`) is not fetched: no source says that it sums to an invoice, see `formats/scaleway.py`.
+Lists come in pages of at most 100; each page states how many entries (`total_count`) there are in all. The list has all that the
+API states of an invoice. Beside an invoice of the type `periodic` its month's consumption is fetched, which becomes its lines
+where it comes to the invoice's totals, see `formats/scaleway.py`. What is bought ahead (the type `purchase`) has none.
 
-Source: Scaleway's billing API v2beta1, as its Go client has it (`ListInvoices`, `DownloadInvoice`, whose answer is a file with
-its content in base64), and that client for the names of the variables.
+Taxes (`GET /billing/v2beta1/taxes`) are not fetched: they are of a month, not of an invoice, and binary fractions. The invoice
+states its tax exactly.
+
+Source: Scaleway's billing API v2beta1, as its Go and Python clients have it (`ListInvoices`, `ListConsumptions`, and
+`DownloadInvoice`, whose answer is a file with its content in base64), and the Go client for the names of the variables.
 """
 
 import base64
@@ -33,6 +36,7 @@ from arcadia_dagster.providers.token import usable
 from arcadia_dagster.settings import Url
 
 _INVOICES: Final = "/billing/v2beta1/invoices"
+_CONSUMPTION: Final = "/billing/v2beta1/consumptions"
 _PAGE: Final = 100  # the most that the API gives
 _MONTH: Final = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])(-01.*)?", re.ASCII | re.DOTALL)
 _STATE: Final = (
@@ -88,7 +92,11 @@ class ScalewayAccount(Account):
 
     def document(self, invoice: Listed) -> dict[str, Any]:
         """See `Account`."""
-        return {"invoices": [invoice.entry], "total_count": 1}
+        document: dict[str, Any] = {"invoices": [invoice.entry], "total_count": 1}
+        if invoice.entry.get("type") == "periodic":
+            organization = id_in(invoice.entry.get("organization_id"), "organization_id")
+            document["consumption"] = self._consumption(organization, f"{min(invoice.months):%Y-%m}")
+        return document
 
     def paper(self, invoice: Listed) -> bytes | None:
         """See `Account`. What is not issued has none."""
@@ -106,6 +114,24 @@ class ScalewayAccount(Account):
     def rights(self) -> Iterator[Right]:
         """See `Account`."""
         yield Right(what="invoices", try_it=lambda: f"lists {len(self._invoices())} invoices")
+        yield Right(what="consumption", try_it=self._try_consumption)
+
+    def _try_consumption(self) -> str:
+        wanted = {"organization_id": self._organization} if self._organization else {}
+        answer = self.api.get_object(_CONSUMPTION, {**wanted, "page": "1", "page_size": "1"})
+        self.api.entries_in(answer, _CONSUMPTION, "consumptions")
+        return "tells the consumption of this month"
+
+    def _consumption(self, organization: str, month: str) -> dict[str, Any]:
+        """An organization's consumption in a month: all pages of it, and the discount on it."""
+        rows, beside = self.api.counted_beside(
+            _CONSUMPTION,
+            "consumptions",
+            {"organization_id": organization, "billing_period": month, "page_size": str(_PAGE)},
+            total="total_count",
+            beside=("total_discount_untaxed_value", "updated_at"),
+        )
+        return {"consumptions": rows, **beside}
 
     def _invoices(self) -> list[dict[str, Any]]:
         wanted = {"organization_id": self._organization} if self._organization else {}
@@ -126,13 +152,18 @@ class Scaleway(Provider[ScalewaySettings]):
     settings = ScalewaySettings
     rights = "An API key (console, IAM) of an application or a user with the permission set `BillingReadOnly`."
     arrives = (
-        "Each invoice with its totals, and its PDF. A draft of the open month is shown and never pushed. The invoice comes again "
-        "when its state or its amounts change: Scaleway issues it in the first days of the next month."
+        "Each invoice with its totals, its PDF, and its month's consumption by project, product and resource. A draft of the "
+        "open month is shown and never pushed. The invoice comes again, with its consumption, when its state or its amounts "
+        "change: Scaleway issues it in the first days of the next month."
     )
-    witness = "The invoice's `total_taxed`, `total_untaxed` and `total_tax`, of which the two lines are made too."
+    witness = (
+        "The invoice's `total_taxed`, `total_untaxed` and `total_tax`. Consumption becomes its lines only where it comes to "
+        "them, less the discount, to the cent."
+    )
     lacks = (
-        "An invoice has a line for its total before tax and one for its tax: nothing says that the API's consumption sums to an "
-        "invoice. There is no inventory, for no line names a resource."
+        "Scaleway says that consumption is the data of the invoice, and not of which one. Where it does not come to the invoice "
+        "(a month with two invoices, what is bought ahead), the invoice has a line for its total before tax, which says what the "
+        "consumption comes to, and the same totals are both its lines and their witness. Tax is one line. There is no inventory."
     )
 
     def open(self, settings: ScalewaySettings, pace: Pace) -> ScalewayAccount:

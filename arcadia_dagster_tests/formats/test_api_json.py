@@ -225,6 +225,103 @@ def test_a_credit_note_counts_negative_whatever_the_sign_of_its_amounts(
     ]
 
 
+def of_nanos(nanos: int) -> dict[str, Any]:
+    sign = -1 if nanos < 0 else 1
+    return money(sign * (abs(nanos) // 10**9), sign * (abs(nanos) % 10**9))
+
+
+@quickly(10)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(-(10**12), 10**13), min_size=1, max_size=5), st.integers(0, 10**6), st.integers(0, 2)
+        ),
+        min_size=1,
+        max_size=10,
+    )
+)
+def test_consumption_is_the_lines_where_it_comes_to_the_invoice_to_the_cent_and_only_there(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[list[int], int, int]]
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("consumption"))
+    cent, documents, expected = 10**7, [], []
+    for values, discount_cents, missing_cents in drawn:
+        consumed = sum(values) - discount_cents * cent
+        net = (2 * abs(consumed) + cent) // (2 * cent) * (1 if consumed > 0 else -1) + missing_cents
+        documents.append(
+            scaleway(
+                scaleway_invoice(
+                    total_untaxed=of_nanos(net * cent),
+                    total_tax=of_nanos(19 * cent),
+                    total_taxed=of_nanos((net + 19) * cent),
+                )
+            )
+            | {
+                "consumption": {
+                    "consumptions": [{"product_name": "P", "value": of_nanos(value)} for value in values],
+                    "total_discount_untaxed_value": discount_cents / 100,
+                }
+            }
+        )
+        own = [net * cent] if missing_cents else [*values, *([-discount_cents * cent] if discount_cents else [])]
+        expected.append([(Decimal(amount).scaleb(-9),) for amount in (*own, 19 * cent)])
+    found = desk.read(*map(written, documents), columns="amount")
+    desk.reader.close()
+    assert [one.reason for one in found] == [None] * len(documents)
+    assert [one.lines for one in found] == expected
+
+
+UNREADABLE = "Total before tax; the month's consumption cannot be read"
+ROW = {"product_name": "P", "value": money(12, 340_000_000)}
+
+
+@pytest.mark.parametrize(
+    ("consumption", "description"),
+    [
+        ({"consumptions": [ROW]}, "P"),
+        ({"consumptions": [ROW], "total_discount_untaxed_value": None}, "P"),
+        ({"consumptions": [ROW, ROW], "total_discount_untaxed_value": -12.34}, "P"),
+        ({"consumptions": [ROW], "total_discount_untaxed_value": 5.551115123125783e-17}, "P"),
+        ({"consumptions": [ROW], "total_discount_untaxed_value": 1e99}, UNREADABLE),
+        ({"consumptions": [{"value": ROW["value"] | {"currency_code": ["EUR"]}}]}, UNREADABLE),  # type: ignore[operator]
+        ({"consumptions": [ROW | {"sku": "/p/1", "billed_quantity": "some", "unit": "GB"}]}, "P, /p/1"),
+        ({"consumptions": [ROW | {"product_name": None}]}, ""),
+        ({"consumptions": [{"value": money(12, 340_000_000, "USD")}]}, UNREADABLE),
+        ({"consumptions": [{"value": money(12, -340_000_000)}]}, UNREADABLE),
+        ({"consumptions": [{"value": money(12, 340_000_000, "???")}]}, UNREADABLE),
+        ({"consumptions": [ROW, 5]}, UNREADABLE),
+        ({"consumptions": "all"}, UNREADABLE),
+        ({"consumptions": [ROW], "total_discount_untaxed_value": "none"}, UNREADABLE),
+        ({"consumptions": [ROW], "total_discount_untaxed_value": [1]}, UNREADABLE),
+        ({"consumptions": []}, "Total before tax"),
+        ({"consumptions": None}, "Total before tax"),
+        ({}, "Total before tax"),
+        ("none", "Total before tax"),
+        (None, "Total before tax"),
+    ],
+)
+def test_consumption_of_any_shape_leaves_the_invoice_with_its_total(
+    read: Callable[..., Stated], consumption: object, description: str
+) -> None:
+    found = read(scaleway() | {"consumption": consumption}, columns="description, amount")
+    assert found.reason is None
+    assert found.lines[0] == (description, Decimal("12.34"))
+    [stated] = found.invoices
+    assert (stated.lines_total, stated.stated_total) == (Decimal("14.81"), Decimal("14.81"))
+
+
+def test_consumption_is_of_a_single_periodic_invoice(read: Callable[..., Stated]) -> None:
+    consumption = {"consumption": {"consumptions": [ROW]}}
+    several = scaleway(scaleway_invoice(id="a"), scaleway_invoice(id="b"))
+    for document in (
+        several,
+        scaleway(scaleway_invoice(type="purchase")),
+        scaleway(scaleway_invoice(type="credit_note")),
+    ):
+        found = read(document | consumption, columns="description")
+        assert {text for (text,) in found.lines} == {"Total before tax", "Total tax"}
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_refund_of_ovhcloud_is_a_credit_note_of_its_bill(read: Callable[..., Stated], sign: int) -> None:
     found = read(

@@ -12,7 +12,7 @@ from typing import Any
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import _NOT_READ, FORMATS, Formats
 from arcadia_dagster_tests.kit import aws, azure, papers, stated
-from arcadia_dagster_tests.kit.api_documents import linode, ovh_detail, ovhcloud_refund, written
+from arcadia_dagster_tests.kit.api_documents import linode, money, ovh_detail, ovhcloud_refund, scaleway, written
 from arcadia_dagster_tests.kit.charges import Account, metered, monthly
 from arcadia_dagster_tests.kit.documents import Desk
 from arcadia_dagster_tests.kit.einvoices import Facts, cii, ubl, zugferd
@@ -25,6 +25,15 @@ MONTHLY = monthly(ACCOUNT, date(2026, 4, 1), "1001")
 METERED = metered(ACCOUNT, date(2026, 4, 1), "A-1")
 METERED_DRAFT = metered(ACCOUNT, date(2026, 4, 1), "1002")
 OPEN = metered(ACCOUNT, date(2026, 4, 1), None, through=4)
+CONSUMED = written(
+    scaleway()
+    | {
+        "consumption": {
+            "consumptions": [{"product_name": "P", "value": money(13)}],
+            "total_discount_untaxed_value": 0.66,
+        }
+    }
+)
 
 DOCUMENTS: Mapping[str, Sequence[bytes]] = {
     "digitalocean_csv": [papers.digitalocean_csv(MONTHLY)],
@@ -33,7 +42,7 @@ DOCUMENTS: Mapping[str, Sequence[bytes]] = {
     "aws_cur": [papers.cur_csv(papers.cur_items(one)) for one in (METERED, OPEN)],
     "linode_json": [papers.linode(MONTHLY), written(linode(total=-1))],
     "ovhcloud_json": [papers.ovhcloud(MONTHLY), written(ovhcloud_refund(ovh_detail(-10.0)))],
-    "scaleway_json": [papers.scaleway([MONTHLY], [METERED_DRAFT])],
+    "scaleway_json": [papers.scaleway([MONTHLY], [METERED_DRAFT]), CONSUMED],
     "aws_invoice_summaries": [aws.summaries({}), aws.summaries(aws.credit_memo("INV-1"), {})],
     "einvoice": [ubl(), cii(Facts(type_code="381", preceding=("R-0",))), zugferd(Facts(lines=()))],
     "azure_invoices": [stated.azure_answer(stated.azure_invoice(), stated.azure_invoice("G2", status="Void"))],

@@ -216,7 +216,7 @@ DIGITALOCEAN = Case(
     secrets=(TOKEN,),
     entry=_charged,
     changed=_changed,
-    whole=lambda number: f"{uuid(number)}?",
+    whole=lambda number, _month: f"{uuid(number)}?",
     lists="/v2/customers/my/invoices?",
     wrong=(
         {"invoice_uuid": "../../etc/passwd"},

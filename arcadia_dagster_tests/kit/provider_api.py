@@ -74,7 +74,7 @@ class Case:
         secrets: What must be seen nowhere.
         entry: An invoice that is listed, by its number, the month that it is of, and its total.
         changed: The same invoice with another total.
-        whole: What the address of a request for this invoice alone has in it, by its number; None where the list has all.
+        whole: What the address of a request for this invoice alone has in it, by number and month; None where the list has all.
         lists: What the address of the list has in it.
         wrong: Members of an entry that cannot be right, each beside a good rest.
         format: The name of the format that reads the documents.
@@ -89,7 +89,7 @@ class Case:
     secrets: tuple[str, ...]
     entry: Callable[[int, date, str], dict[str, Any]]
     changed: Callable[[dict[str, Any], str], dict[str, Any]]
-    whole: Callable[[int], str] | None = None
+    whole: Callable[[int, date], str] | None = None
     lists: str
     wrong: tuple[dict[str, Any], ...]
     format: str
@@ -97,10 +97,10 @@ class Case:
     other_urls: tuple[str, ...] = ()
     besides: Mapping[str, str] = field(default_factory=dict)
 
-    def one(self, number: int) -> str:
+    def one(self, number: int, month: date) -> str:
         """What the address of a request for this invoice alone has in it."""
         assert self.whole is not None
-        return self.whole(number)
+        return self.whole(number, month)
 
     def settings(self, url: str, **environ: str) -> ProviderSettings:
         """The provider's settings for a server at a URL."""

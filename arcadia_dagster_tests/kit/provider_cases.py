@@ -63,4 +63,4 @@ def once(step: Step, *paths: str) -> Callable[[Request], Step | None]:
 
 def addresses(case: Case) -> list[str]:
     """What the addresses of the list and of one invoice have in them."""
-    return [case.lists, *([case.one(1)] if case.whole else [])]
+    return [case.lists, *([case.one(1, APRIL)] if case.whole else [])]

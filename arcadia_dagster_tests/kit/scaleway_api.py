@@ -1,7 +1,8 @@
-"""Scaleway's billing API on this machine: pages of `invoices` with `total_count`, as Scaleway's Go client has them."""
+"""Scaleway's billing API on this machine: pages of invoices and of consumption, as Scaleway's clients have them."""
 
 import base64
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -44,8 +45,33 @@ def invoice(number: int, month: date, total: str, **fields: Any) -> dict[str, An
     )
 
 
+def consumed(value: str, **fields: Any) -> dict[str, Any]:
+    """An entry of the consumption: one server, unless told otherwise."""
+    return {
+        "value": amount(value),
+        "product_name": "DEV1-S",
+        "resource_name": "web-01",
+        "sku": "/compute/dev1_s/run_par1",
+        "project_id": "105bdce1-64c0-48ab-899d-868455867ecf",
+        "category_name": "Compute",
+        "unit": "hour",
+        "billed_quantity": "720",
+        **fields,
+    }
+
+
 class ScalewayApi(ProviderApi):
-    """The API of one organization."""
+    """The API of one organization.
+
+    Attributes:
+        consumption: What was consumed in each month, and the discount on it.
+        updated_at: When the consumption was brought up to date.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.consumption: dict[str, tuple[list[dict[str, Any]], float]] = {}
+        self.updated_at = "2026-05-02T00:00:00Z"
 
     def step(self, request: Request) -> Step:
         if request.headers.get("x-auth-token") != KEY:
@@ -54,18 +80,25 @@ class ScalewayApi(ProviderApi):
             )
         address, wanted = address_of(request)
         if address == "/billing/v2beta1/invoices":
-            size, page = int(wanted.get("page_size", "20")), int(wanted.get("page", "1"))
-            if size > 100:
-                return answer(400, {"message": "invalid argument(s)", "type": "invalid_arguments"})
-            size = min(size, self.most)
-            if wanted.get("organization_id") not in {None, ORGANIZATION}:
-                return answer(403, {"message": "insufficient permissions", "type": "permissions_denied"})
-            found = self.entries[(page - 1) * size : page * size]
-            return answer(200, {"total_count": len(self.entries), "invoices": found})
+            return self._page("invoices", self.entries, wanted)
+        if address == "/billing/v2beta1/consumptions":
+            rows, discount = self.consumption.get(wanted.get("billing_period", "2026-05"), ([], 0))
+            beside = {"total_discount_untaxed_value": discount, "updated_at": self.updated_at}
+            return self._page("consumptions", rows, wanted, **beside)
         if match := re.fullmatch(r"/billing/v2beta1/invoices/([^/]+)/download", address):
             content = base64.b64encode(self.papers.get(match[1], PDF)).decode()
             return answer(200, {"name": f"{match[1]}.pdf", "content_type": "application/pdf", "content": content})
         return answer(404, {"message": "resource is not found", "type": "not_found"})
+
+    def _page(self, name: str, entries: list[dict[str, Any]], wanted: Mapping[str, str], **beside: Any) -> Step:
+        size, page = int(wanted.get("page_size", "20")), int(wanted.get("page", "1"))
+        if size > 100:
+            return answer(400, {"message": "invalid argument(s)", "type": "invalid_arguments"})
+        size = min(size, self.most)
+        if wanted.get("organization_id") not in {None, ORGANIZATION}:
+            return answer(403, {"message": "insufficient permissions", "type": "permissions_denied"})
+        found = entries[(page - 1) * size : page * size]
+        return answer(200, {"total_count": len(entries), name: found, **beside})
 
 
 def _changed(entry: dict[str, Any], total: str) -> dict[str, Any]:
@@ -81,6 +114,9 @@ SCALEWAY = Case(
     secrets=(KEY,),
     entry=invoice,
     changed=_changed,
+    whole=lambda _number, month: (
+        f"/billing/v2beta1/consumptions?organization_id={ORGANIZATION}&billing_period={month:%Y-%m}&"
+    ),
     lists="/billing/v2beta1/invoices?",
     wrong=(
         {"id": "../x"},

@@ -53,7 +53,7 @@ def test_a_failure_that_passes_is_tried_again(home: Home, case: Case, step: Step
 )
 def test_an_invoice_that_cannot_be_had_whole_is_left_and_the_others_go_on(home: Home, case: Case, step: Step) -> None:
     entries = [case.entry(1, MARCH, "119.00"), case.entry(2, APRIL, "119.00")]
-    with served(case, *entries, before=failing(case.one(1), step=step)) as api:
+    with served(case, *entries, before=failing(case.one(1, MARCH), step=step)) as api:
         fetched = home.fetch(api)
         assert len(fetched.left) == 1
         assert len(home.invoices()) == 1, "nothing of it was kept"
@@ -86,7 +86,7 @@ def test_a_list_that_stays_away_fetches_nothing(home: Home, case: Case) -> None:
 
 @each_that_asks_for_one
 def test_the_provider_is_left_alone_as_long_as_it_asks(home: Home, case: Case) -> None:
-    with served(case, before=once(answer(429, Retry_After=37), case.one(1))) as api:
+    with served(case, before=once(answer(429, Retry_After=37), case.one(1, APRIL))) as api:
         assert home.fetch(api).left == {}
     assert sum(home.sleeper.pauses) == pytest.approx(37)
 
@@ -94,11 +94,11 @@ def test_the_provider_is_left_alone_as_long_as_it_asks(home: Home, case: Case) -
 @each_that_asks_for_one
 def test_whoever_asks_to_be_left_alone_for_long_is_asked_nothing_more(home: Home, case: Case) -> None:
     entries = [case.entry(number, month, "119.00") for number, month in ((1, MARCH), (2, APRIL))]
-    with served(case, *entries, before=failing(case.one(1), step=answer(429, Retry_After=3000))) as api:
+    with served(case, *entries, before=failing(case.one(1, MARCH), step=answer(429, Retry_After=3000))) as api:
         fetched = home.fetch(api)
     assert home.names() == []
     assert "fetch again later" in str(fetched.left)
-    assert case.one(1).rstrip("?") in api.requests[-1].path
+    assert case.one(1, MARCH).rstrip("?") in api.requests[-1].path
 
 
 @each_provider

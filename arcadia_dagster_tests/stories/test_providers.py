@@ -17,7 +17,7 @@ from arcadia_dagster_tests.kit.bad_input import APRIL, World, world_in
 from arcadia_dagster_tests.kit.linode_api import LINODE
 from arcadia_dagster_tests.kit.ovhcloud_api import OVHCLOUD, refund
 from arcadia_dagster_tests.kit.provider_api import Case, ProviderApi
-from arcadia_dagster_tests.kit.scaleway_api import SCALEWAY
+from arcadia_dagster_tests.kit.scaleway_api import SCALEWAY, ScalewayApi, consumed
 
 CASES = (LINODE, SCALEWAY, OVHCLOUD)
 
@@ -91,6 +91,27 @@ def test_a_month_of_three_providers_is_in_finance_once_with_its_second_witness(
     world.run([APRIL])
     assert world.received == before
     assert len(rows_of_finance(world)) == 3
+
+
+def test_what_each_project_at_scaleway_consumed_is_borne_by_its_tenant(
+    world: World, apis: dict[str, ProviderApi]
+) -> None:
+    (world.project.home / "tenants.toml").write_text(
+        '[[route]]\nsource = "scaleway"\nproject = "p-shop"\ntenant = "shop"\n'
+    )
+    api = apis["scaleway"]
+    assert isinstance(api, ScalewayApi)
+    api.entries.append(entry(SCALEWAY))
+    api.consumption["2026-04"] = ([consumed("60.00", project_id="p-shop"), consumed("41.00")], 1)
+    fetch(world, apis)
+    world.run([APRIL])
+    [total] = world.project.query(
+        "SELECT status, hold_reasons, amount_gross_minor, lines_gross_minor, stated_gross_minor FROM tax_split_totals"
+    )
+    assert tuple(total.values()) == ("ready", [], 11900, 11900, 11900)
+    allocated = world.project.query("FROM allocations ORDER BY tenant_id")
+    assert [row["tenant_id"] for row in allocated] == ["platform-admin", "shop"]
+    assert sum(row["amount_gross_minor"] for row in allocated) == 11900
 
 
 def test_a_total_that_a_provider_changes_updates_the_row_and_is_no_doubt(

@@ -23,6 +23,10 @@ APRIL = date(2026, 4, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 # How often something was built, and when, is another matter than what it says.
 VOLATILE = {"stage_versions": {"version", "built_from", "built_at"}}
+BILLING_PERIOD = (
+    b"BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus,InvoiceIssuerName\n"
+    b"2026-04-01T00:00:00Z,2026-05-01T00:00:00Z,Closed,Examplecloud Ltd\n"
+)
 FROM_FINANCE = {"finance_records", "finance_attempts"}
 
 
@@ -77,7 +81,8 @@ def _have_a_past(project: Project) -> None:
     """Two rounds of files and decisions, so that every table has rows, and of every kind."""
     route = '[[route]]\nsource = "digitalocean"\nproject = "shop"\ntenant = "acme"\n'
     (project.home / "tenants.toml").write_text(route)
-    (project.home / "sources.toml").write_text('[digitalocean]\ntolerance = 0.02\nreason = "a cent or two"\n')
+    rules = 'buyer_tax_ids = ["DE123456789"]\n[digitalocean]\ntolerance = 0.02\nreason = "a cent or two"\n'
+    (project.home / "sources.toml").write_text(rules)
     project.drop("before it was named.csv", digitalocean(line(), tax()))
     project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))
     land_only(project.warehouse)
@@ -92,6 +97,7 @@ def _have_a_past(project: Project) -> None:
     project.drop(f"{april}.total", b"USD 99.00")
     project.drop("future.csv", digitalocean(line(start="2098-01-01 00:00:00 +0000", end="2098-01-31 23:59:59 +0000")))
     project.drop("no invoice.txt", b"\x00\x01")
+    project.drop("delivery/billing-period.csv", BILLING_PERIOD)
     project.drop("delivery/Manifest.json", b'{"assemblyId": "a", "reportKeys": ["report/1.csv"]}')
     taxes = {"Breakdown": [{"Description": "VAT", "Amount": "0.60", "Rate": "10"}], "TotalAmount": "0.60"}
     stated = comes_to("6.60", "6.00")["BaseCurrencyAmount"] | {"AmountBreakdown": {"Taxes": taxes}}
