@@ -386,10 +386,6 @@ def _add_warehouse(parsers: _Parsers) -> None:
         )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def _demo(options: argparse.Namespace) -> int:
     """Show the sample months from file to finance, in a temporary home."""
     # The demo has a home, a port and a secret of its own, whatever the caller has set.
@@ -410,3 +406,7 @@ def _demo(options: argparse.Namespace) -> int:
     except (sample_run.DemoError, IngestError) as error:
         raise CommandError(f"the demo failed: {error}") from error
     return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,6 +24,13 @@ def launcher(home: Path) -> Launcher:
             probe.bind(("127.0.0.1", 0))
         port, statements, sandbox = (probe.getsockname()[1] for probe in probes)
     return Launcher(plan(load(environ), environ, port=port, statements_port=statements, sandbox_port=sandbox), ROOT)
+
+
+def test_the_command_can_be_started_as_the_launcher_starts_it() -> None:
+    """By its module, for the script `arcadia` may not be installed."""
+    command = [sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, "usage: arcadia finance-sandbox" in done.stdout) == (0, "", True)
 
 
 def test_a_part_that_ends_is_named_with_its_last_words_and_nothing_is_left_running(tmp_path: Path) -> None:
