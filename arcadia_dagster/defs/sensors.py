@@ -176,7 +176,7 @@ def _note(context: dg.SensorEvaluationContext, landing: LandingResource, in_inbo
         context.update_cursor(in_inbox.resume or "")
     for place in landing.names:
         if place in in_inbox.problems:
-            context.log.warning(in_inbox.problems[place])
+            context.log.warning(f"{place}: not taken: {in_inbox.problems[place]}")
 
 
 def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:

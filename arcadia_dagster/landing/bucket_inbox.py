@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from arcadia_dagster.buckets.bucket import TICK, Bucket, Object
-from arcadia_dagster.buckets.errors import BucketError, GoneError, ReplacedError
+from arcadia_dagster.buckets.errors import BucketError, GoneError, NamesError, ReplacedError
 from arcadia_dagster.buckets.url import BucketUrl
 from arcadia_dagster.landing.inbox import (
     Entry,
@@ -63,7 +63,8 @@ class BucketFile(Entry):
         except ReplacedError as error:
             raise StillChangingError("it was replaced while it was read") from error
         except BucketError as error:
-            raise NotTakenError(f"it cannot be read ({error})") from error
+            why = str(error).removeprefix(f"{self.bucket.url}: ")
+            raise NotTakenError(f"it cannot be read: {why}") from error
 
 
 class BucketInbox:
@@ -121,11 +122,11 @@ class BucketInbox:
                     break
         except BucketError as error:
             if not listed:
-                raise InboxError(str(error)) from error
-            return Look(list(complete.values()), [], {str(self.url): str(error)}, len(listed))
-        problems = {str(self.url): self._about(left)} if left else {}
+                raise InboxError(str(error), reason=self._reason(error)) from error
+            return Look(list(complete.values()), [], {str(self.url): self._reason(error)}, len(listed))
+        problems = {str(self.url): _about(left)} if left else {}
         if problems and not listed:
-            raise InboxError(self._about(left))
+            raise InboxError(f"{self.url}: {_about(left)}", reason=_about(left))
         self._listed = listed if until is None else {}
         return Look(list(complete.values()), [], problems, len(listed), stopped)
 
@@ -137,15 +138,9 @@ class BucketInbox:
             left.append(first.key)
         return is_second
 
-    def _about(self, left: Sequence[str]) -> str:
-        """What is said of names that cannot be listed or read."""
-        shown = ", ".join(repr(name or "/") for name in left[:_SHOWN])
-        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-        return (
-            f"{self.url}: nothing was taken that lies in {shown}{more}: an object's name there has an empty part (as after a "
-            "prefix that ends with /), a part . or .., or a control character, or it begins or ends with /; rename the object, "
-            "or name a prefix that does not have it"
-        )
+    def _reason(self, error: BucketError) -> str:
+        """What is wrong, without the bucket's name, with which such a message begins."""
+        return str(error).removeprefix(f"{self.url}: ")
 
     def file_at(self, inbox_path: str) -> BucketFile | None:
         """The object that the last look found at a path, if that look came to the end."""
@@ -156,10 +151,16 @@ class BucketInbox:
         """Ask for a list and, where there is an object, for its bytes; in words.
 
         Raises:
-            BucketError: It may not be listed or read.
+            BucketError: It may not be listed or read, or has names that cannot be listed; the message says in which folders.
         """
         bucket = Bucket(self.url, patience=TICK)
-        first = next((one for page in bucket.pages() for one in page if one.byte_size), None)
+        try:
+            first = next((one for page in bucket.pages() for one in page if one.byte_size), None)
+        except NamesError as error:
+            left: list[str] = []
+            for _ in bucket.pages(left=left):
+                pass
+            raise BucketError(f"{self.url}: {_about(left)}") from error
         if first is None:
             return f"{self.url} can be listed; nothing lies there yet, so nobody knows whether it can be read"
         for _ in bucket.read(first.key, first.byte_size, first.version):
@@ -170,6 +171,16 @@ class BucketInbox:
         modified_ns = _nanoseconds(one.modified_at)
         state = FileState(one.byte_size, modified_ns, modified_ns, None, _version(one))
         return BucketFile(path, one.key, state, self._bucket)
+
+
+def _about(left: Sequence[str]) -> str:
+    """What is said of names that cannot be listed or read."""
+    shown = ", ".join(repr(name or "/") for name in left[:_SHOWN])
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    return (
+        f"what lies in {shown}{more}: an object's name there has an empty part (as after a prefix that ends with /), a part . or "
+        ".., or a control character, or it begins or ends with /; rename the object, or name a prefix that does not have it"
+    )
 
 
 def _is_no_file(one: Object) -> bool:

@@ -36,7 +36,16 @@ _CHUNK = 1 << 20
 
 
 class InboxError(OSError):
-    """The inbox is missing or cannot be read; the message names it and the setting."""
+    """An inbox cannot be looked at; the message names it and says why.
+
+    Attributes:
+        reason: The same without the inbox's name, for whoever writes it after that.
+    """
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        """Take the message, and the reason where the message has more."""
+        super().__init__(message)
+        self.reason = message if reason is None else reason
 
 
 class NotTakenError(Exception):
@@ -392,9 +401,8 @@ def _entries(
                         yield entry, inbox_path
         except OSError as error:
             if prefix == label:
-                raise InboxError(
-                    f"the inbox {inbox} cannot be read ({error.strerror}); make the folder or set ARCADIA_INBOX"
-                ) from error
+                why = f"cannot be read ({error.strerror}); make the folder or set ARCADIA_INBOX"
+                raise InboxError(f"the inbox {inbox} {why}", reason=f"it {why}") from error
             problems[prefix] = f"the folder cannot be read ({error.strerror})"
 
 

@@ -78,7 +78,7 @@ class Inboxes:
                 )
             except InboxError as error:
                 failed.append(str(error))
-                problems[name] = str(error)
+                problems[name] = error.reason
                 continue
             arriving.update((file.inbox_path, file) for file in one.complete if file.inbox_path not in arriving)
             waiting += one.waiting

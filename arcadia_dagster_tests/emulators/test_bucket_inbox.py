@@ -207,7 +207,7 @@ def test_a_fault_of_one_inbox_is_told_in_a_sentence_and_the_others_go_on(
     assert len(project.query("SELECT * FROM documents")) == 2
     found = problems(project)
     assert list(found) == [bucket]
-    assert found[bucket].startswith(f"{bucket}: {sentence}")
+    assert found[bucket].startswith(sentence)
     assert SECRET not in str(found)
     assert "http://" not in found[bucket]
     way.fault = lambda *_: None
@@ -239,7 +239,9 @@ def test_an_object_that_cannot_be_read_is_told_and_the_others_are_taken(
     project.run([APRIL])
     found = problems(project)
     assert list(found) == [f"{label_of(bucket)}closed.csv"]
-    assert "it cannot be read (" in next(iter(found.values()))
+    [problem] = found.values()
+    assert problem.startswith("it cannot be read: ")
+    assert bucket not in problem
     assert [row["gross"] for row in project.query(OUTCOME)] == [660]
 
 
@@ -417,6 +419,40 @@ def test_the_doctor_tells_of_each_inbox_whether_it_may_be_listed_and_read(
     assert "nobody lets this program list there" in found[3]["text"]
     assert "s3:GetObject" in found[4]["text"]
     assert SECRET not in printed
+
+
+def test_the_doctor_names_the_folder_with_a_name_that_cannot_be_listed(
+    s3: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = s3.new_bucket()
+    s3.put_many(bucket, ["a/1.csv", "exports//2.csv", "z/./3.csv"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
+    monkeypatch.setenv("ARCADIA_INBOX", f"{tmp_path},{bucket}")
+    cli.main(["doctor", "--json"])
+    found = [one for one in json.loads(capsys.readouterr().out) if one["what"] == "inbox"]
+    assert [one["verdict"] for one in found] == ["ok", "failed"]
+    assert found[1]["text"].startswith(
+        f"{bucket}: what lies in 'exports', 'z': an object's name there has an empty part"
+    )
+
+
+def test_what_is_wrong_with_an_inbox_is_said_after_its_name_once(
+    way: Way, s3: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket, odd, folder = s3.new_bucket(), s3.new_bucket(), tmp_path / "gone"
+    s3.put_many(odd, ["a.csv", "exports//2.csv"])
+    way.fault = lambda request, _: Fault(403, "AccessDenied") if f"/{bucket.partition('://')[2]}" in request else None
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
+    monkeypatch.setenv("ARCADIA_INBOX", ",".join((str(tmp_path / "in"), bucket, odd, str(folder))))
+    cli.main(["ingest"])
+    printed = "".join(capsys.readouterr())
+    told = {bucket: "nobody lets", odd: "what lies in 'exports'", str(folder): "it cannot be read (No such file"}
+    for place, words in told.items():
+        [line_] = [one for one in printed.splitlines() if f"{place}: not taken: {words}" in one]
+        assert line_.count(place) == 1
 
 
 @pytest.mark.parametrize("any_server", ["az"], indirect=True)
