@@ -92,6 +92,6 @@ class AwsCur(CostTable):
     """The format itself."""
 
     name = "aws_cur"
-    reading = 2
+    reading = 3
     layout = AwsCurLayout
     mandatory_by = "an invoice is not known without; select it for the export"

@@ -293,7 +293,7 @@ class CostTableLayout:
     def lines_in(self, path: Path) -> int | Csv:
         """The rows that Parquet's own footer counts; CSV has the header that it was known by."""
         if self.types is None:
-            return Csv(len(self.columns))
+            return Csv(len(self.columns), numbers=self.numbers)
         with duckdb.connect() as connection:
             row = connection.execute(
                 f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"

@@ -39,6 +39,10 @@ _OF_TABLES = {
 }
 """The keys by which a description's other tables name columns."""
 
+_NUMBERS = frozenset(
+    {*(f"columns.{field}" for field in ("amount", "quantity", "total", "total_tax")), "tax.amount", "tax.stated"}
+)
+
 _TEXTS = (*FIELDS, *_OF_TABLES)
 
 
@@ -156,7 +160,12 @@ class DescribedLayout:
         """As the description says."""
         description = self.description
         return Csv(
-            self.width, description.delimiter, description.header, 2 if self._has_tax_lines else 1, self.first_line
+            self.width,
+            description.delimiter,
+            description.header,
+            2 if self._has_tax_lines else 1,
+            self.first_line,
+            tuple(position for key, position in self.positions if key in _NUMBERS),
         )
 
     @cached_property

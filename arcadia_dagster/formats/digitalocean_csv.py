@@ -27,8 +27,10 @@ from arcadia_dagster.formats.digitalocean import (
 )
 from arcadia_dagster.reading import amounts, timestamps, totals
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.columns_without_header import split_amount_sql
 from arcadia_dagster.reading.csv_reader import identifier, read_csv_sql, repeated
 from arcadia_dagster.reading.format import Csv, Head, NameFacts, Refusal
+from arcadia_dagster.reading.problems import DOWNLOAD_AGAIN
 
 REQUIRED = ("product", "description", "hours", "start", "end")
 OPTIONAL = ("group_description", "project_name", "category")
@@ -47,7 +49,7 @@ class DigitalOceanCsv:
     """The format itself."""
 
     name = "digitalocean_csv"
-    reading = 3
+    reading = 4
 
     @property
     def usual_columns(self) -> list[str]:
@@ -158,6 +160,7 @@ class DigitalOceanCsvLayout:
                 filename,
                 {self._total_kind_sql(names)} AS total_kind,
                 {", ".join(self._column_sql(code.lower()) for code in self.currencies)},
+                {self._is_split_sql(names)} AS is_split,
                 c_product AS product,
                 {self._or_null("group_description")},
                 coalesce(c_description, '') AS description,
@@ -177,7 +180,7 @@ class DigitalOceanCsvLayout:
 
     def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
         """It is CSV, with the header that it was known by."""
-        return Csv(len(self.columns))
+        return Csv(len(self.columns), numbers=self.numbers)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -197,6 +200,15 @@ class DigitalOceanCsvLayout:
         # Where there are several, the one that is filled tells the currency.
         stated = text if len(self.currencies) == 1 else f"nullif(trim({text}), '')"
         return f"{stated} AS {identifier(f'amount_{name}')}"
+
+    def _is_split_sql(self, names: Sequence[str]) -> str:
+        """SQL: whether an amount goes on in the next column, which has no numbers of its own."""
+        pairs = [
+            split_amount_sql(identifier(names[position]), identifier(names[position + 1]))
+            for position in self.numbers
+            if self.columns[position] != "hours" and position + 1 < len(names) and position + 1 not in self.numbers
+        ]
+        return " OR ".join(f"({pair})" for pair in pairs) or "false"
 
     def _or_null(self, name: str) -> str:
         return f"c_{name} AS {name}" if name in self.columns else f"CAST(NULL AS VARCHAR) AS {name}"
@@ -224,6 +236,9 @@ class DigitalOceanCsvLayout:
         # The second condition is looked at only where the first holds.
         arms = [
             bad_sql("amount IS NULL", stated, value, amounts.EXPECTED),
+            bad_sql(
+                "is_split", stated, value, f"an amount in quotes, for it goes on in the next column: {DOWNLOAD_AGAIN}"
+            ),
             bad_sql(
                 f"{is_line} AND quantity IS NULL AND trim(hours) <> ''",
                 "hours",

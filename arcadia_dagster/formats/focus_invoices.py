@@ -102,7 +102,7 @@ class FocusInvoiceDetail:
     """The format of Invoice Detail."""
 
     name = "focus_invoice_detail"
-    reading = 1
+    reading = 2
 
     def recognise(self, head: Head) -> "_Invoices | Refusal | None":
         """Known by its columns, in any order and case."""
@@ -122,7 +122,7 @@ class FocusBillingPeriod:
     """The format of Billing Period."""
 
     name = "focus_billing_period"
-    reading = 2
+    reading = 3
 
     def recognise(self, head: Head) -> "_Periods | Refusal | None":
         """Known by its columns, in any order and case."""

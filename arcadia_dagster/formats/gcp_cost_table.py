@@ -78,7 +78,7 @@ class GcpCostTable:
     """The format itself."""
 
     name = "gcp_cost_table"
-    reading = 2
+    reading = 3
 
     def recognise(self, head: Head) -> "GcpCostTableLayout | Refusal | None":
         """Known by its columns, and by what stands above them."""
@@ -261,7 +261,8 @@ class GcpCostTableLayout(Statements):
 
     def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - the interface's
         """It is CSV below its first lines."""
-        return Csv(len(self.columns), first_line=self.first_line)
+        costs = (position for position, name in enumerate(self.columns) if _COST.fullmatch(name))
+        return Csv(len(self.columns), first_line=self.first_line, numbers=tuple(costs))
 
     def statements(self, path: Path) -> list[InvoiceStatement]:  # noqa: ARG002 - they were read when it was known
         """What stands above the table; none of a month that is not invoiced yet."""

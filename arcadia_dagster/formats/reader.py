@@ -24,6 +24,7 @@ from arcadia_dagster.formats.cost_table import CostTableLayout
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading import totals
+from arcadia_dagster.reading.columns_without_header import misplaced_value
 from arcadia_dagster.reading.content import DAMAGED, ArchivedDocument, Encoding, encoding_of, open_content, unpack
 from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.reading.cut_off import cut_off_value
@@ -217,7 +218,7 @@ class Reader:
             return name, layout
         try:
             counted = layout.lines_in(document.path)
-            problem = _no_lines(facts, counted) if isinstance(counted, Csv) else None
+            problem = _no_lines(facts, counted) or misplaced_value(head, counted) if isinstance(counted, Csv) else None
         except UnreadableError as error:
             problem = str(error)
         return name, layout if problem is None else Refusal(problem)

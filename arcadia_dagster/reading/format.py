@@ -161,6 +161,7 @@ class Csv:
         has_header: Whether the first one is the header.
         lines_each: How many lines a record gives.
         first_line: The line of the file, from 1, in which the first one begins.
+        numbers: The positions, from 0, of the columns whose numbers are read.
     """
 
     columns: int
@@ -168,6 +169,7 @@ class Csv:
     has_header: bool = True
     lines_each: int = 1
     first_line: int = 1
+    numbers: tuple[int, ...] = ()
 
 
 class Layout(Protocol):

@@ -121,7 +121,7 @@ class SemicolonTable(Rewritten):
 
     def lines_in(self, path: Path) -> Csv:  # noqa: ARG002 - its records were looked at when the document was known
         """It is CSV, with semicolons."""
-        return Csv(self.columns, DELIMITER)
+        return Csv(self.columns, DELIMITER, numbers=self.numbers)
 
     def rewrite(self, document: Path, target: Path) -> None:
         """See `format.Rewritten`."""

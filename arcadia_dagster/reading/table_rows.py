@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.reading import semicolons
+from arcadia_dagster.reading import columns_without_header, semicolons
 from arcadia_dagster.reading.csv_reader import identifier
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.json_values import amount_of
@@ -110,12 +110,15 @@ def csv_rows(
         decimal_commas: The columns whose decimals are behind a comma.
 
     Raises:
-        UnreadableError: A record is no CSV, or has not as many values as there are columns.
+        UnreadableError: A record is no CSV, has not as many values as there are columns, or has one in a column without a header.
     """
+    empty = columns_without_header.without_header(columns)
     lower = [name.lower() for name in columns]
     names = dict(zip(lower, columns, strict=True))
     with_commas = {name.lower() for name in decimal_commas}
     for line, values in itertools.islice(whole_records(path, len(columns), delimiter=delimiter), 1, None):
+        if (problem := columns_without_header.problem_of(line, values, empty, delimiter=delimiter)) is not None:
+            raise UnreadableError(problem)
         cells = zip(lower, values, strict=True)
         row = {name: semicolons.with_point(value) if name in with_commas else value for name, value in cells}
         yield Row(row, names, f"line {line}")
