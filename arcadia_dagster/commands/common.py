@@ -92,10 +92,13 @@ def parse_months(text: str, values: Settings) -> list[date]:
     parts = text.split("..")
     try:
         first, last = (datetime.strptime(part, "%Y-%m").replace(tzinfo=UTC).date() for part in (parts[0], parts[-1]))
+        is_range = len(parts) <= 2  # noqa: PLR2004 - a range has two ends
     except ValueError:
-        first, last = date.max, date.min
-    if len(parts) > 2 or last < first:  # noqa: PLR2004 - a range has two ends
+        is_range = False
+    if not is_range:
         raise CommandError(f"{text}: expected a month such as 2026-04, or a range such as 2026-01..2026-12", MISUSED)
+    if last < first:
+        raise CommandError(f"{text}: expected the earlier month first: {last:%Y-%m}..{first:%Y-%m}", MISUSED)
     if first < values.first_month or last > datetime.now(UTC).date():
         raise CommandError(
             f"{text}: months go from ARCADIA_FIRST_MONTH={values.first_month:%Y-%m} to the present one", MISUSED

@@ -178,7 +178,8 @@ def test_settings_come_from_dot_env_too(arcadia: Shell) -> None:
     ("arguments", "expected"),
     [
         (("ingest", "2026-13"), "expected a month such as 2026-04"),
-        (("ingest", "2026-04..2026-01"), "expected a month such as 2026-04"),
+        (("ingest", "2026-04..2026-01"), "expected the earlier month first: 2026-01..2026-04"),
+        (("ingest", "2026-01..2026-02..2026-03"), "expected a month such as 2026-04, or a range"),
         (("ingest", "2017-12"), "ARCADIA_FIRST_MONTH=2018-01"),
         (("ingest", "2999-01"), "to the present one"),
         (("finance-sandbox",), "SKYAI_FINANCE_SECRET is not set"),
