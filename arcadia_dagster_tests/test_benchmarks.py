@@ -100,6 +100,25 @@ def test_rows_that_work_are_no_failure_and_tiny_ones_write_nothing(
     assert quoted_costs(quoted) in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
 
+def test_a_row_that_this_machine_cannot_measure_is_told_of_and_is_no_failure(
+    rows: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = ModuleType("benchmarks.needs")
+
+    def leave_out(results: Results, *, size: Size, rows: Collection[str]) -> None:
+        results.leave_out("12", "it needs Postgres: apt-get install postgresql")
+
+    needs.measure = leave_out  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, needs.__name__, needs)
+    monkeypatch.setattr(program, "ROWS", {("4",): "a", ("12",): "needs"})
+    out = tmp_path / "results.md"
+    assert program.main(["--rows", "4", "12", "--out", str(out)]) == 0
+    assert "| 12 | left out: it needs Postgres: apt-get install postgresql | | | | | |" in out.read_text(
+        encoding="utf-8"
+    )
+    assert "row 12 is left out: it needs Postgres: apt-get install postgresql" in capsys.readouterr().err
+
+
 def test_a_document_without_a_place_for_the_costs_is_not_written(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"{COSTS_BEGIN}\n", encoding="utf-8")

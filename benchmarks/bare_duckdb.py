@@ -83,6 +83,13 @@ def whole(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
     return sums.facts(warehouse, archive=folder / ARCHIVE)
 
 
+def write_parquet(path: Path, into: Path) -> None:
+    """Read one file that is archived already, and write its lines with all columns of `cost_lines` as Parquet."""
+    with duckdb.connect() as connection:
+        connection.execute(_RECORDS.format(records=_read_csv([path])))
+        connection.execute(f"COPY ({_ALL_COLUMNS.format(sha256=path.name)}) TO '{into}' (FORMAT parquet)")
+
+
 def load_only(stopwatch: Stopwatch, folder: Path, *, source: str) -> dict[str, Any]:
     """Read many files, as they are, into a table; what it holds is typed and summed after the stopwatch has stopped."""
     paths = files_in(source)

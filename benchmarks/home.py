@@ -16,7 +16,7 @@ import duckdb
 from benchmarks.measure import BenchmarkError
 
 # What the script `arcadia` does that is installed with the program.
-_ARCADIA = "import sys; from arcadia_dagster.cli import main; sys.exit(main())"
+ARCADIA = "import sys; from arcadia_dagster.cli import main; sys.exit(main())"
 
 _BUILD = (
     "import sys; from pathlib import Path; from arcadia_dagster_tests.kit.plain import build, warehouse_of; "
@@ -53,7 +53,7 @@ def python(code: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) ->
 
 def arcadia(home: Path, *arguments: str, **environ: str) -> str:
     """Run a command of the program; what it printed. It runs in its home, so no `.env` is read."""
-    return python(_ARCADIA, *arguments, cwd=home, environ=environ_of(home, **environ))
+    return python(ARCADIA, *arguments, cwd=home, environ=environ_of(home, **environ))
 
 
 def build_elsewhere(home: Path) -> None:
@@ -65,7 +65,7 @@ def build_elsewhere(home: Path) -> None:
 def sandbox(folder: Path) -> Iterator[tuple[str, str]]:
     """Finance's sandbox in a process of its own, with a fresh file: its URL and its secret."""
     secret = secrets.token_urlsafe(48)
-    command = [sys.executable, "-c", _ARCADIA, "finance-sandbox", "--port", "0", "--file", str(_finance_file(folder))]
+    command = [sys.executable, "-c", ARCADIA, "finance-sandbox", "--port", "0", "--file", str(_finance_file(folder))]
     environ = environ_of(folder, SKYAI_FINANCE_SECRET=secret)
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:

@@ -71,6 +71,19 @@ class Failure:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that this machine cannot measure, which is no failure.
+
+    Attributes:
+        row: Its number.
+        why: What is missing, and how to have it.
+    """
+
+    row: str
+    why: str
+
+
 @dataclass(slots=True)
 class Results:
     """What all rows found."""
@@ -78,6 +91,7 @@ class Results:
     comparisons: list[Comparison] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def compare(
         self,
@@ -106,6 +120,10 @@ class Results:
         # Two digits, and never `2.2e+02`.
         self.costs.append(Cost(row, what, f"{float(f'{seconds / unit:.2g}'):g} {name}"))
 
+    def leave_out(self, row: str, why: str) -> None:
+        """Add a row that this machine cannot measure."""
+        self.left_out.append(LeftOut(row, why))
+
     def fail(self, rows: Collection[str], error: Exception) -> None:
         """Add rows that failed. What they found before stands."""
         text = str(error).strip() or "no more is known"
@@ -129,6 +147,7 @@ def table(results: Results) -> str:
         rows.append(
             f"| {one.row} | {one.work} | {one.against} | {one.figure} | {one.ratio} | {one.target} | {verdict} |"
         )
+    rows += [f"| {one.row} | left out: {one.why} | | | | | |" for one in results.left_out]
     rows += [f"| {failure.rows} | not measured, see below | | | | | **failed** |" for failure in results.failures]
     return "\n".join(rows)
 

@@ -12,14 +12,25 @@ import psycopg2
 
 from arcadia_dagster_tests.kit.loopback import free_port
 
+_FOLDERS = ("usr/lib/postgresql/*/bin",)
+
 
 def binary(name: str, package: str, *folders: str) -> str:
     """A program that Debian has; a test that cannot have it fails, and says which package to install."""
-    found = shutil.which(name) or next(
-        (str(path) for folder in folders for path in sorted(Path("/").glob(f"{folder}/{name}"), reverse=True)), None
-    )
+    found = _found(name, *folders)
     assert found, f"{name} is missing: apt-get install {package}"
     return found
+
+
+def is_installed() -> bool:
+    """Whether this machine has Debian's package of Postgres."""
+    return _found("initdb", *_FOLDERS) is not None
+
+
+def _found(name: str, *folders: str) -> str | None:
+    return shutil.which(name) or next(
+        (str(path) for folder in folders for path in sorted(Path("/").glob(f"{folder}/{name}"), reverse=True)), None
+    )
 
 
 class Postgres:
@@ -31,7 +42,7 @@ class Postgres:
 
     def __init__(self, *, durable: bool = False) -> None:
         self._fsync = "on" if durable else "off"
-        self._programs = Path(binary("initdb", "postgresql", "usr/lib/postgresql/*/bin")).parent
+        self._programs = Path(binary("initdb", "postgresql", *_FOLDERS)).parent
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="arcadia-pg-"))
         self._folder.chmod(0o755)
