@@ -21,6 +21,9 @@ ROOTS = (f"{INVOICE} Invoice", f"{CREDIT_NOTE} CreditNote")
 _NOT_ORDERED = "NA"
 """Peppol's placeholder for a purchase order where only the seller's order is known."""
 
+_VAT = frozenset({"VAT", "GST"})
+"""The tax schemes of a number for VAT: `GST` is that of Peppol's Australian profile."""
+
 
 def read_ubl(root: Element) -> EInvoice:
     """The invoice or credit note.
@@ -79,10 +82,13 @@ def _buyer(customer: Element | None) -> Party:
 
 def _party(party: Element, number: str | None = None) -> Party:
     trade_name = party.text_at("PartyName/Name")
+    # A seller may have a number for other taxes too (BT-32), such as a German Steuernummer, in front of that for VAT (BT-31).
+    schemes = sorted(party.all("PartyTaxScheme"), key=lambda scheme: scheme.text_at("TaxScheme/ID") not in _VAT)
+    tax_ids = (scheme.text_at("CompanyID") for scheme in schemes)
     return Party(
         party.text_at("PartyLegalEntity/RegistrationName") or trade_name,
         trade_name,
-        party.text_at("PartyTaxScheme/CompanyID") or party.text_at("PartyLegalEntity/CompanyID"),
+        next((tax_id for tax_id in tax_ids if tax_id), None) or party.text_at("PartyLegalEntity/CompanyID"),
         party.text_at("PostalAddress/Country/IdentificationCode"),
         number,
     )

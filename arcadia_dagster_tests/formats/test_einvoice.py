@@ -492,6 +492,23 @@ def test_whatever_is_done_to_one_it_is_read_or_refused_with_words(
         found.statement()
 
 
+@pytest.mark.parametrize(("scheme", "number"), [("VAT", "DE812871812"), ("GST", "63605345891")])
+def test_the_number_for_vat_counts_wherever_another_tax_number_stands(
+    facts_of: Callable[[bytes], EInvoice], scheme: str, number: str
+) -> None:
+    document = ubl(Facts(scheme=scheme, seller_tax_id=number, buyer_tax_id=f"B{number}")).decode()
+    own = "<cac:PartyTaxScheme>"
+    other = (
+        "<cac:PartyTaxScheme><cbc:CompanyID>201/113/40209</cbc:CompanyID>"
+        "<cac:TaxScheme><cbc:ID>FC</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme>"
+    )
+    end = "</cac:PartyTaxScheme>"
+    assert document.count(own) == 2
+    for with_both in (document.replace(own, other + own), document.replace(end, end + other)):
+        stated = facts_of(with_both.encode()).statement()
+        assert (stated.seller_tax_id, stated.buyer_tax_id) == (number, f"B{number}")
+
+
 LATIN_1 = '<?xml version="1.0" encoding="ISO-8859-1"?>'
 LIES = {
     "says UTF-8, is Latin-1": (
