@@ -276,3 +276,36 @@ def test_each_is_parsed_once_in_a_landing(project: Project, monkeypatch: pytest.
     project.build()
     assert {row["external_id"] for row in project.query("FROM tax_split_totals")} == {"X-1", "X-2", "X-3"}
     assert len(parsed) == len(set(parsed)) == 3
+
+
+@case("162")
+@pytest.mark.parametrize("folder", ["", "2026-10/"])
+def test_two_of_one_number_that_differ_by_a_cent_are_held_in_whatever_folder_they_lie(
+    project: Project, folder: str
+) -> None:
+    def facts(number: str, amount: str = "40.00", tax: str = "19.00", name: str = "Volume") -> Facts:
+        lines = (Line("60.00", number), Line(amount, name))
+        taxes = (Tax(tax, f"{60 + Decimal(amount)}"),)
+        return Facts(number=number, seller=f"{number} GmbH", lines=lines, taxes=taxes)
+
+    pairs = {
+        "MORE": (ubl(facts("MORE")), zugferd(facts("MORE", "40.01"))),
+        "LESS": (zugferd(facts("LESS")), cii(facts("LESS", "39.99"))),
+        "TAX": (cii(facts("TAX")), ubl(facts("TAX", "39.99", "19.01"))),
+        "SAME": (ubl(facts("SAME")), zugferd(facts("SAME"))),
+        # A profile that says less of its lines.
+        "WORDS": (ubl(facts("WORDS")), zugferd(facts("WORDS", name="Volume, 100 GB"))),
+    }
+    for number, documents in pairs.items():
+        for copy, document in enumerate(documents):
+            project.drop(f"{folder}{number}{'-b' * copy}.{'pdf' if document.startswith(b'%PDF') else 'xml'}", document)
+    project.run()
+    assert set(finance(project)) == {"SAME", "WORDS"}
+    held = {
+        row["external_id"]: row["hold_reasons"]
+        for row in project.query("SELECT external_id, hold_reasons FROM tax_split_totals WHERE status = 'held'")
+    }
+    assert set(held) == {"MORE", "LESS", "TAX"}
+    for number, reasons in held.items():
+        assert len(reasons) == 1
+        assert f"nothing says that this is newer than {number}" in reasons[0]

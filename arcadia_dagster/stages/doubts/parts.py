@@ -22,7 +22,8 @@ _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 # Of an earlier file its days and at most 64 of its charges are known; of the newest delivery all lines.
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
-        earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count,
+        earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count, earlier.stated_total,
+        earlier.stated_tax,
         list_distinct(earlier.charges_sketch) AS charges, earlier.received_at = released.received_at AS is_released
       FROM (
         SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
@@ -100,7 +101,8 @@ def _counts_more(own: str, other: str) -> str:
 
 
 # The earlier deliveries at other paths (a lone file, or the files of a folder) that nothing shows to be older. If each document
-# is a whole invoice, it has no parts: a browser's count shows which is newer, and equal lines are no doubt. A delivery with all
+# is a whole invoice, it has no parts, in one folder neither: a browser's count shows which is newer, and equal lines are no
+# doubt, nor are other words for what comes to the same stated total and tax, as in an XML beside a PDF. A delivery with all
 # lines of an earlier one has grown, if its folder is later or a person released the earlier one.
 _ELSEWHERE = f"""
       SELECT source, account_id, external_id, delivery, arg_max(file_name, inbox_path) AS file_name,
@@ -124,9 +126,12 @@ _ELSEWHERE = f"""
           -- Sums in two currencies are not compared; they are a doubt of their own.
           WHERE coalesce(earlier.currency = own.currency, true)
           GROUP BY own.source, own.account_id, own.external_id, earlier.document_sha256
-          HAVING NOT bool_or(own.place.unpacked = other.unpacked OR coalesce(own.place.folder = other.folder, false))
+          HAVING NOT bool_or(own.place.unpacked = other.unpacked
+              OR NOT own.is_whole AND coalesce(own.place.folder = other.folder, false))
             AND NOT bool_or(own.is_whole AND (own.lines_sketch, own.line_count, own.lines_total)
               = (earlier.lines_sketch, earlier.line_count, earlier.lines_total))
+            AND NOT bool_or(coalesce(own.is_whole AND (own.stated_total, own.stated_tax, own.lines_total)
+              = (earlier.stated_total, earlier.stated_tax, earlier.lines_total), false))
             AND (bool_or({_is_later("other", "own.place")} OR own.is_whole AND {_counts_more("other", "own.place")})
               OR NOT bool_or({_is_later("own.place", "other")} OR own.is_whole AND {_counts_more("own.place", "other")}))
         ) AS beside
