@@ -37,7 +37,7 @@ def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # 
             Side(label, "arriving:month", {"template": str(home), "is_late": is_late}, finance)
             for label, is_late in (("one late file", True), ("nothing new", False))
         )
-        found = side_by_side(late, none, runs=size.pick(tiny=1, quick=2, full=5))
+        found = side_by_side(late, none, runs=size.pick(tiny=1, quick=1, full=5))
         with_late = [*invoices, *_late(Path(folder))]
     for side, stated in ((late, with_late), (none, invoices)):
         require({side.label: found[side.label]}, {**stated_sums(stated), "delivered": len(stated)})

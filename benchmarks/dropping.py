@@ -160,9 +160,11 @@ def _parts(
             dg.DagsterEventType.PIPELINE_START,
         )
     )
+    settled = min(dropped + settle_seconds, enqueued)
     moments = {
-        "until the file has settled": min(dropped + settle_seconds, enqueued),
-        "until the sensor looks": _tick_of(instance, run.run_id),
+        "until the file has settled": settled,
+        # A look may have begun before, and have come to the file only now.
+        "until the sensor looks": max(settled, _tick_of(instance, run.run_id)),
         "its look": enqueued,
         "in the queue": starting,
         "until the run's process has started": started,
