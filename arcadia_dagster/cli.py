@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from arcadia_dagster import __version__, commands
+from arcadia_dagster.loopback import FINANCE_PORT
 
 _INTERRUPTED = 130
 
@@ -340,7 +341,10 @@ def _add_machine(parsers: _Parsers) -> None:
     up.add_argument(
         "--finance-port",
         type=_port,
-        help="port of the finance sandbox; default: the last one, else 4010. Another port counts as another finance service",
+        help=(
+            f"port of the finance sandbox; default: the last one, else {FINANCE_PORT}. "
+            "Another port counts as another finance service"
+        ),
     )
     sandbox = _add(
         parsers,
@@ -349,7 +353,9 @@ def _add_machine(parsers: _Parsers) -> None:
         "run a stand-in for the finance service on this machine, to try things on",
     )
     sandbox.add_argument(
-        "--port", type=_any_port, help="0 for any free port; default: the port of the home's sandbox, else 4010"
+        "--port",
+        type=_any_port,
+        help=f"0 for any free port; default: the port of the home's sandbox, else {FINANCE_PORT}",
     )
     sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
     demo = _add(

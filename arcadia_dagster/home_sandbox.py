@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
+from arcadia_dagster.loopback import FINANCE_PORT
+
 HOST: Final = "127.0.0.1"
-USUAL_PORT: Final = 4010
 SANDBOX_FOLDER: Final = "sandbox"
 """The folder of a home in which `make run` makes another, with a sandbox, as long as no finance service is configured."""
 
@@ -47,7 +48,7 @@ class HomeSandbox:
         """
         secret, port = _kept(home / _SECRET_FILE), _kept(home / _PORT_FILE)
         is_port = port.isdecimal() and 0 < int(port) <= _MOST_PORT
-        return cls(home, int(port) if is_port else USUAL_PORT, secret) if secret else None
+        return cls(home, int(port) if is_port else FINANCE_PORT, secret) if secret else None
 
     @classmethod
     def planned(cls, home: Path, port: int | None = None) -> Self:
@@ -62,7 +63,7 @@ class HomeSandbox:
         before = cls.of(home)
         if before is None:
             home.mkdir(parents=True, exist_ok=True)
-            before = cls(home, USUAL_PORT, secrets.token_urlsafe(64))
+            before = cls(home, FINANCE_PORT, secrets.token_urlsafe(64))
             _write(file, before.secret)
         file.chmod(0o600)  # also where the home was copied, or unpacked
         return replace(before, port=port or before.port)

@@ -1,6 +1,13 @@
-"""Whether a host is this machine. Nothing of ours is imported here, so that every room may ask."""
+"""This machine: whether a host is it, and the usual port of finance on it.
+
+Nothing of ours is imported here, so that every room may ask.
+"""
 
 import ipaddress
+from typing import Final
+
+FINANCE_PORT: Final = 4010
+"""Where finance is asked, and its sandbox listens, if nothing else is set."""
 
 
 def is_loopback(host: str) -> bool:

@@ -30,13 +30,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arcadia_dagster.buckets.url import BucketUrl, names_bucket
+from arcadia_dagster.loopback import FINANCE_PORT
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
 HOME_VARIABLE = "ARCADIA_HOME"
 
 # The defaults that what is made of the settings has too, where it is made without them.
-FINANCE_URL: Final = "http://localhost:4010"
+FINANCE_URL: Final = f"http://localhost:{FINANCE_PORT}"
 _SENSOR_SECONDS: Final = 10
 FINANCE_ROLES: Final = ("admin",)
 FINANCE_ISSUER: Final = "arcadia_cloud"
@@ -46,6 +47,7 @@ FINANCE_ABANDON_DAYS: Final = 7.0
 OWN_TENANT: Final = "platform-admin"
 FIRST_MONTH: Final = date(2018, 1, 1)
 SETTLE_SECONDS: Final = 5.0
+LOCK_TIMEOUT: Final = 60.0
 MAX_DOCUMENT_BYTES: Final = 10 * 2**30
 UI_URL: Final = "http://127.0.0.1:3000"
 
@@ -331,7 +333,10 @@ class Settings(BaseSettings):
         description="How many runs the sensor requests at a time; a run has at most 12 months",
     )
     lock_timeout: float = Field(
-        60.0, validation_alias="ARCADIA_LOCK_TIMEOUT", gt=0, description="How long to wait for the warehouse at most"
+        LOCK_TIMEOUT,
+        validation_alias="ARCADIA_LOCK_TIMEOUT",
+        gt=0,
+        description="How long to wait for the warehouse at most",
     )
     finance_url: Url = Field(
         FINANCE_URL, validation_alias=_FINANCE_URL_VARIABLE, description="The finance service's base URL"

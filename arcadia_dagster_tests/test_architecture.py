@@ -87,6 +87,13 @@ def test_a_package_imports_only_those_below_it(layer: str) -> None:
             assert _parts_of_ours(tree) & above == set(), name
 
 
+def test_the_page_draws_the_rooms_in_their_order() -> None:
+    drawn = re.search(r"^ {4}(\w+(?:\.py)?(?: <- [\w.]+)+)$", rooms.PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert drawn is not None
+    places = [LAYERS.index(name.removesuffix(".py")) for name in drawn[1].split(" <- ")]
+    assert places == sorted(places)
+
+
 def test_every_package_and_module_has_its_layer() -> None:
     assert {name.split(".")[0] for name in modules()} - {"__init__"} == set(LAYERS)
     assert len(set(LAYERS)) == len(LAYERS)

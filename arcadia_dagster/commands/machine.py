@@ -23,7 +23,8 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home, project_root
-from arcadia_dagster.home_sandbox import USUAL_PORT, HomeSandbox
+from arcadia_dagster.home_sandbox import HomeSandbox
+from arcadia_dagster.loopback import FINANCE_PORT
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
             if own is not None and own.secret == secret:
                 replace(own, port=port).remember()
 
-        port = (own.port if own else USUAL_PORT) if options.port is None else options.port
+        port = (own.port if own else FINANCE_PORT) if options.port is None else options.port
         file = options.file or home.settings.home / "finance.sqlite"
         file.parent.mkdir(parents=True, exist_ok=True)
         serve(port=port, database=file, secret=secret, hosts=home.settings.hosts, on_accepting=accepting)

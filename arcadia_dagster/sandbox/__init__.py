@@ -10,12 +10,11 @@ What belongs here: what finance does as its client sees it. What does not: how w
 
 from arcadia_dagster.sandbox.app import create_app
 from arcadia_dagster.sandbox.errors import SandboxStartError
-from arcadia_dagster.sandbox.server import DEFAULT_HOST, DEFAULT_PORT, RunningSandbox, serve
+from arcadia_dagster.sandbox.server import DEFAULT_HOST, RunningSandbox, serve
 from arcadia_dagster.sandbox.store import InvoiceRow
 
 __all__ = [
     "DEFAULT_HOST",
-    "DEFAULT_PORT",
     "InvoiceRow",
     "RunningSandbox",
     "SandboxStartError",

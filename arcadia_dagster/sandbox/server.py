@@ -19,8 +19,6 @@ from arcadia_dagster.sandbox.store import InvoiceRow, Store
 from arcadia_dagster.serving.guard import Guard, Names
 
 DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 4010
-"""The port of the finance service's own default address, `http://localhost:4010`."""
 
 _START_SECONDS = 10.0
 # How long requests under way may take to end once the sandbox stops. They take milliseconds, or hang.
@@ -30,7 +28,7 @@ _GRACE_SECONDS = 1
 def serve(
     *,
     host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
+    port: int,
     database: Path,
     secret: str,
     issuer: str | None = None,

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import duckdb
 
+from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.duckdb_file import DuckDBFile
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.scratch import scratch_path, sweep
 from arcadia_dagster.store.storage import AssertHeld, LockName, Storage
 from arcadia_dagster.store.threads import use_threads_for
-
-DEFAULT_LOCK_TIMEOUT = 60.0
 
 # What is larger goes to disk. With the rest of the process, ten million lines then fit into 1.5 GB.
 _MEMORY_LIMIT = "1GB"
@@ -73,7 +72,7 @@ class Database:
         location: str | Path,
         *,
         schema: Schema,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        lock_timeout: float = LOCK_TIMEOUT,
         data_path: str | Path | None = None,
         work_path: Path | None = None,
     ) -> None:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from arcadia_dagster.settings import Settings
-from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT
+from arcadia_dagster.settings import LOCK_TIMEOUT, Settings
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
 
@@ -24,7 +23,7 @@ class WarehouseResource:
     path: str
     data_path: str = ""
     work_path: str = ""
-    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    lock_timeout: float = LOCK_TIMEOUT
     warehouse: Warehouse | None = field(default=None, repr=False, compare=False)
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from arcadia_dagster.store.database import DEFAULT_LOCK_TIMEOUT, Database, Schema
+from arcadia_dagster.settings import LOCK_TIMEOUT
+from arcadia_dagster.store.database import Database, Schema
 from arcadia_dagster.warehouse import schema
 
 _SCHEMA = Schema(
@@ -30,7 +31,7 @@ class Warehouse(Database):
         self,
         location: str | Path,
         *,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        lock_timeout: float = LOCK_TIMEOUT,
         data_path: str | Path | None = None,
         work_path: Path | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from arcadia_dagster.sandbox import DEFAULT_PORT, RunningSandbox, SandboxStartError, create_app, serve
+from arcadia_dagster.sandbox import RunningSandbox, SandboxStartError, create_app, serve
 from arcadia_dagster_tests.kit.handmade import IMPORT, SECRET, invoice, token
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 
@@ -155,7 +155,3 @@ def test_the_sandbox_shares_no_code_with_the_client_that_it_checks() -> None:
     code = f"import sys, arcadia_dagster.sandbox; print([n for n in sys.modules if n.startswith({foreign})])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
-
-
-def test_the_default_port_is_that_of_the_finance_service() -> None:
-    assert DEFAULT_PORT == 4010
