@@ -380,9 +380,9 @@ NOT_STATED: Final = Kind(
 )
 MISSING: Final = Kind(
     "every_ready_invoice_is_in_finance",
-    "the schedule tries a deferred invoice again; a refused or abandoned one needs a person: correct what its error "
-    "says, then run `arcadia push INVOICE --again`; if its routes have changed since it was pushed, "
-    "`arcadia push INVOICE` says what you can do",
+    "once finance is configured, the schedule pushes what was not pushed yet and what is deferred, and `arcadia push INVOICE` "
+    "does so at once; a refused or abandoned one needs a person: correct what its error says, then run "
+    "`arcadia push INVOICE --again`; if its routes have changed since it was pushed, `arcadia push INVOICE` says what you can do",
     _missing_sql,
     command="arcadia push {invoice}",
     is_settled_by_commands=True,

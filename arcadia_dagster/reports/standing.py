@@ -17,7 +17,7 @@ from arcadia_dagster.reports.listing import rejected, short_hash
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.relations import NOTHING, SETTLED_PAYLOAD, VOID, ready_invoices_sql
+from arcadia_dagster.warehouse.relations import NOTHING, VOID, ready_invoices_sql
 
 
 class InFinance(StrEnum):
@@ -424,7 +424,11 @@ def _deliveries_sql(months: Collection[date]) -> str:
     UNION ALL BY NAME
     SELECT record.* REPLACE (coalesce(total.invoice_month, record.invoice_month) AS invoice_month), unwanted.why,
       unwanted.is_decided, coalesce(stated.is_stated, false) AS is_stated
-    FROM record
+    FROM (
+      FROM record SEMI JOIN records_in_finance USING (target, {key})
+      -- Without what a person has seen to.
+      SEMI JOIN unsettled_records USING (target, {key})
+    ) AS record
     LEFT JOIN ({unwanted_sql()}) AS unwanted USING (target, {key}, invoice_external_id)
     LEFT JOIN (
       SELECT DISTINCT source, account_id, external_id AS invoice_external_id, true AS is_stated FROM document_invoices
@@ -435,9 +439,7 @@ def _deliveries_sql(months: Collection[date]) -> str:
     ANTI JOIN ready
       ON ready.tenant_id = record.tenant_id AND ready.source = record.source
       AND ready.account_id = record.account_id AND ready.external_id = record.external_id
-    -- Without what a person has seen to.
-    WHERE record.finance_invoice_id IS NOT NULL AND pushed_sha256 <> '{SETTLED_PAYLOAD}'
-      AND coalesce(total.invoice_month, record.invoice_month) IN ({month_list(months)})
+    WHERE coalesce(total.invoice_month, record.invoice_month) IN ({month_list(months)})
     ORDER BY target, tenant_id, source, account_id, external_id
     """
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.duckdb_file import DuckDBFile
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.lock import ADVICE
@@ -72,7 +71,7 @@ class Database:
         location: str | Path,
         *,
         schema: Schema,
-        lock_timeout: float = LOCK_TIMEOUT,
+        lock_timeout: float,
         data_path: str | Path | None = None,
         work_path: Path | None = None,
     ) -> None:
