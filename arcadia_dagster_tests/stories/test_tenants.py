@@ -53,7 +53,7 @@ class Company(Project):
 
     def __init__(self, tmp_path: Path, sandbox: RunningSandbox) -> None:
         super().__init__(tmp_path / "home", sandbox=sandbox)
-        self._database = tmp_path / "finance.sqlite"
+        self._database = sandbox.database
 
     def route(self, *routes: dict[str, str]) -> None:
         text = "\n".join(
