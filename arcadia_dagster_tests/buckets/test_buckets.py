@@ -79,7 +79,7 @@ def test_without_the_extra_a_bucket_says_what_installs_it_and_the_folder_goes_on
     found = Inboxes(tmp_path, further=("s3://billing",)).look({}, now_ns=1 << 62, settle_seconds=1)
     assert [file.name for file in found.complete] == ["a.csv"]
     assert found.problems == {
-        "s3://billing": "s3://billing: buckets need a package that is not installed: pip install 'arcadia-dagster[buckets]'"
+        "s3://billing": "buckets need a package that is not installed: pip install 'arcadia-dagster[buckets]'"
     }
     with pytest.raises(NotInstalledError):
         next(Bucket(S3).pages())
