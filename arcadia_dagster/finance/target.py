@@ -1,4 +1,4 @@
-"""The name of a finance service. Who only reads what was pushed needs no client: that and its tokens take 0.2 s to import."""
+"""The name of a finance service. Reading what was pushed needs no client, whose import takes 0.2 s."""
 
 import re
 from typing import Final

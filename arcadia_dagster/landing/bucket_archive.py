@@ -1,4 +1,4 @@
-"""The archive in a bucket: as in a folder, so that one can be copied to the other with the cloud's own tools.
+"""The archive in a bucket. It is laid out as in a folder, so the cloud's own tools can copy one to the other.
 
 A document's bytes are written once, under their SHA-256. A record is written under the condition that it is still the one that
 was read, so that of two writers none loses an event. What must be a file, for DuckDB, is copied to this machine when it is first

@@ -1,4 +1,4 @@
-"""Which invoice a document shows that is not read, a PDF or XML: the one that its name tells, see `formats.evidence`.
+"""Which invoice a PDF or XML shows that no format reads: the one that its name tells, see `formats.evidence`.
 
 Names are compared each time that something is registered, for the invoice may come before its evidence or after.
 """

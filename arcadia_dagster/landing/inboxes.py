@@ -1,4 +1,4 @@
-"""Several inboxes as one: folders and buckets. What is wrong with one of them is told, and the others go on."""
+"""Several inboxes as one: folders and buckets. The program tells what is wrong with one, and goes on with the others."""
 
 import json
 import re

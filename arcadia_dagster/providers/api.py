@@ -1,4 +1,4 @@
-"""A provider's API over HTTP: its requests, retries and pauses, and its answers as JSON. What they mean, its module knows.
+"""A provider's API over HTTP: requests, retries, pauses, and answers as JSON. The provider's module knows what they mean.
 
 Lists come in pages, and a list that changes while it is read is no list: it is read again from its beginning (`complete`).
 """

@@ -1,4 +1,4 @@
-"""Files of one delivery that state the same charges: they are summed, so that these count twice.
+"""Files of one delivery that state the same charges: the program sums the files, so these charges count twice.
 
 A file may repeat most lines of the others (an earlier export is left over), or a few (two parts overlap), or none and state the
 same charges all the same: an hourly export beside a daily one, a month's summary beside its days, a legacy report beside the one
