@@ -69,7 +69,7 @@ check: $(READY) ## lint, format and types
 	@$(BIN)/mypy
 
 $(VENV)/.bench-ready: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench,buckets,emulators]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench,buckets,emulators,scale]'
 	@touch $@
 
 bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; under five minutes; writes benchmarks/RESULTS.md

@@ -79,14 +79,14 @@ def large_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def statements() -> Iterator[Recorder]:
+def recorder_of_statements() -> Iterator[Recorder]:
     """Looks at every statement that runs, for the next fixture."""
     with Recorder(rooms.may).recording() as recorder:
         yield recorder
 
 
 @pytest.fixture(autouse=True)
-def each_room_uses_its_tables_only(statements: Recorder) -> Iterator[None]:
+def each_room_uses_its_tables_only(recorder_of_statements: Recorder) -> Iterator[None]:
     """Fails a test in which a room reads or writes a table that docs/architecture.md does not list for it."""
     yield
-    assert statements.take() == []
+    assert recorder_of_statements.take() == []

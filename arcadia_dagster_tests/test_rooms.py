@@ -53,12 +53,12 @@ prefix = "finance"
 
 
 @pytest.fixture
-def seen(statements: Recorder, warehouse: Warehouse) -> Seen:
+def seen(recorder_of_statements: Recorder, warehouse: Warehouse) -> Seen:
     """What the recorder says of code that a module of the package would have."""
 
     def run(module: str, source: str) -> list[str]:
         _run(module, source, warehouse)
-        return statements.take()
+        return recorder_of_statements.take()
 
     return run
 
@@ -126,7 +126,7 @@ def test_a_statement_in_which_a_table_s_name_is_a_column_or_a_text_names_no_tabl
         assert tables_in(statement) == frozenset(), statement
 
 
-def test_statements_of_the_tests_themselves_are_nobody_s(statements: Recorder, warehouse: Warehouse) -> None:
+def test_statements_of_the_tests_themselves_are_nobody_s(recorder_of_statements: Recorder, warehouse: Warehouse) -> None:
     with warehouse.read() as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
-    assert statements.take() == []
+    assert recorder_of_statements.take() == []

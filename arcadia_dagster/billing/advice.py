@@ -6,17 +6,15 @@ that id comes.
 """
 
 
-def name_sql(row: str = "", *, account_id: str | None = None, external_id: str | None = None) -> str:
+def name_sql(row: str = "", *, external_id: str | None = None) -> str:
     """SQL: an invoice's whole name, `source/account/id`, which tells it from every other one.
 
     Args:
         row: The name of the row that has source, account and id; blank where its columns need none.
-        account_id: SQL: the account, where it is not that row's column.
         external_id: SQL: the id, where it is not that row's column.
     """
     prefix = f"{row}." if row else ""
-    account, id_ = account_id or f"{prefix}account_id", external_id or f"{prefix}external_id"
-    return f"({prefix}source || '/' || {account} || '/' || {id_})"
+    return f"({prefix}source || '/' || {prefix}account_id || '/' || {external_id or f'{prefix}external_id'})"
 
 
 def release_sql(name: str = name_sql()) -> str:

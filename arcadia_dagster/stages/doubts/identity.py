@@ -47,22 +47,6 @@ _OF_ANOTHER_SOURCE = f"""
         AND (other_account = account_id OR 'unknown' IN (other_account, account_id) OR other_total = lines_total)
       GROUP BY source, account_id, external_id"""
 
-# A document of a provider's API may leave out the account, which another format states. Each may be of another tenant.
-_OF_AN_UNKNOWN_ACCOUNT = f"""
-      SELECT raw.source, raw.account_id, raw.external_id,
-        'account ' || min(other.account_id) || ' has an invoice of the same month with its id, and one of the two does not say '
-        'its account: one invoice in two documents? Void the one that is too much (' || {void_sql(name_sql("raw"))} || ' or ' ||
-        {void_sql(name_sql("raw", account_id="min(other.account_id)"))} || '), or release both if both are real (' ||
-        {release_sql(name_sql("raw"))} || ')' AS text
-      FROM raw JOIN (
-        SELECT source, account_id, external_id, invoice_month FROM current_invoices
-        ANTI JOIN apart USING (source, account_id, external_id)
-        WHERE is_final AND NOT coalesce(is_statement, false) AND id_basis = 'document'
-      ) AS other USING (source, external_id, invoice_month)
-      WHERE raw.id_basis = 'document' AND raw.is_final AND other.account_id <> raw.account_id
-        AND 'unknown' IN (raw.account_id, other.account_id)
-      GROUP BY raw.source, raw.account_id, raw.external_id"""
-
 _HAS_IDS = f"""
       SELECT raw.source, raw.account_id, raw.external_id,
         'it is made of account and month by a rule of sources.toml, and its provider states ids for the same month (' ||
@@ -195,7 +179,6 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_MOVED),
         Doubt(_REPLACES_OTHER_LINES),
         Doubt(_OF_ANOTHER_SOURCE),
-        Doubt(_OF_AN_UNKNOWN_ACCOUNT),
         Doubt(_UNNAMED_IN_FINANCE),
         Doubt(_UNSTATED),
         Doubt(_HAS_IDS),
