@@ -126,7 +126,9 @@ def test_a_statement_in_which_a_table_s_name_is_a_column_or_a_text_names_no_tabl
         assert tables_in(statement) == frozenset(), statement
 
 
-def test_statements_of_the_tests_themselves_are_nobody_s(recorder_of_statements: Recorder, warehouse: Warehouse) -> None:
+def test_statements_of_the_tests_themselves_are_nobody_s(
+    recorder_of_statements: Recorder, warehouse: Warehouse
+) -> None:
     with warehouse.read() as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
     assert recorder_of_statements.take() == []

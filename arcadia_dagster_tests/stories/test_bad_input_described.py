@@ -246,8 +246,7 @@ def test_described_parts_are_one_invoice_in_whatever_order_they_come_and_files_t
         [reason] = described.invoice(f"G-{folder}")["hold_reasons"]
         assert (
             "a part of it, or a replacement? If they are parts, say `parts = true` at the top of the description of "
-            "shards and put copies"
-            in reason
+            "shards and put copies" in reason
         )
 
 
