@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-stories test-browser test-scale test-buckets test-servers check bench bench-full bench-smoke crashes format clean
+.PHONY: help run demo test test-stories test-browser test-scale test-buckets test-rest check bench bench-full bench-smoke crashes format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,9 +58,9 @@ $(VENV)/.buckets-ready: $(READY)
 test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
 
-# Both wait for servers most of the time. What they need is installed before either begins: pip must not change what is running.
-test-servers: $(VENV)/.scale-ready $(VENV)/.buckets-ready ## test-scale and test-buckets at a time, which takes as long as test-scale alone; under five minutes
-	@$(MAKE) --jobs=2 --output-sync=target test-scale test-buckets
+# The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
+test-rest: $(VENV)/.scale-ready $(VENV)/.buckets-ready $(VENV)/.bench-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
+	@$(MAKE) --jobs=3 --output-sync=target test-scale test-buckets bench-smoke
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .
