@@ -67,9 +67,13 @@ class KeptOpenEventLog(SqliteEventLogStorage):
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
+                database: Any = connection.connection.dbapi_connection
+                before = database.total_changes
                 yield connection
-            # The UI follows a run by the changes of its file, and a commit changes the log beside it.
-            os.utime(self.path_for_shard(shard))
+            # The UI follows a run by the changes of its file, and a commit changes the log beside it. It reads the file then:
+            # a read must not look like a change.
+            if database.total_changes != before:
+                os.utime(self.path_for_shard(shard))
 
     def _engine(self, shard: str) -> Engine:
         path = Path(self.path_for_shard(shard))

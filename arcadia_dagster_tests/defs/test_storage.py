@@ -1,5 +1,6 @@
 """Dagster's databases of events, kept open: nothing else about them is another than Dagster's own."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_who_follows_a_run_in_another_process_sees_its_events_at_once(
         assert seen.wait(PATIENCE)
     finally:
         own.dispose()
+
+
+def test_who_reads_events_does_not_change_the_file_that_the_ui_follows(
+    instance: dg.DagsterInstance, folder: Path
+) -> None:
+    run_id = run(instance)
+    file = folder / f"{run_id}.db"
+    os.utime(file, (0, 0))
+    events = instance.event_log_storage
+    assert isinstance(events, KeptOpenEventLog)
+    assert "PIPELINE_SUCCESS" in kinds(events, run_id)
+    assert file.stat().st_mtime == 0
+    instance.report_engine_event("hello", instance.get_run_by_id(run_id))
+    assert file.stat().st_mtime > 0
 
 
 def test_few_databases_are_open_at_a_time_and_all_are_whole(tmp_path: Path) -> None:
