@@ -2,23 +2,26 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from arcadia_dagster import settings
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.buckets.url import names_bucket
-from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.bucket_archive import archive_at
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inboxes import Inboxes
-from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
 from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
+
+# Commands that only ask for archive, routes and rules need neither: the two take half of what `arcadia status` takes.
+if TYPE_CHECKING:
+    from arcadia_dagster.formats.reader import Reader
+    from arcadia_dagster.landing.landing import Landed
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,7 +59,7 @@ class LandingResource:
     sources: str = ""
     sources_named: bool = False
     settle_seconds: float = settings.SETTLE_SECONDS
-    _reader: Reader | None = field(default=None, init=False, repr=False, compare=False)
+    _reader: "Reader | None" = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, values: Settings) -> Self:
@@ -101,17 +104,19 @@ class LandingResource:
         """The archive."""
         return archive_at(self.archive, cache=Path(self.archive_cache), max_document_bytes=self.max_document_bytes)
 
-    def get_reader(self, warehouse: Warehouse) -> Reader:
+    def get_reader(self, warehouse: Warehouse) -> "Reader":
         """The run's reader; it keeps the lines of each document for the next steps.
 
         Raises:
             RulesError: What people know of sources cannot be right.
         """
         if self._reader is None:
+            from arcadia_dagster.formats.reader import Reader  # noqa: PLC0415 - see above
+
             self._reader = Reader(warehouse.new_work_folder(), warehouse.stage, self.get_formats())
         return self._reader
 
-    def land(self, warehouse: Warehouse) -> Landed:
+    def land(self, warehouse: Warehouse) -> "Landed":
         """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `Landing.land`.
 
         Raises:
@@ -119,6 +124,8 @@ class LandingResource:
             RoutesError: The routing table cannot be right; nothing was taken.
             RulesError: What people know of sources cannot be right; nothing was taken.
         """
+        from arcadia_dagster.landing.landing import Landing  # noqa: PLC0415 - see above
+
         assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
         landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))

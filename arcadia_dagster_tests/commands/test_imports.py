@@ -10,7 +10,8 @@ _IMPORTED = """
 import sys
 from arcadia_dagster.cli import main
 code = main(["status"])
-heavy = {"dagster", "pandas", "numpy", "pyarrow", "jwt", "cryptography", "lxml", "facturx"}
+heavy = {"dagster", "pandas", "numpy", "pyarrow", "jwt", "cryptography", "lxml", "facturx", "httpx"}
+heavy |= {"arcadia_dagster.formats.reader", "arcadia_dagster.landing.landing"}
 print("imported:", *sorted(heavy & set(sys.modules)))
 sys.exit(code)
 """
