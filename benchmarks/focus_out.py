@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from arcadia_dagster.reports.focus import UNKNOWN_NUMBERS, UNKNOWN_TEXTS
 from arcadia_dagster_tests.kit.generate import file_name, write_large
 from benchmarks import sums
 from benchmarks.home import build_elsewhere
@@ -52,37 +53,6 @@ _COLUMNS = {
     "x_DocumentSha256": "document_sha256",
     "x_LineNumber": "line_number",
 }
-_EMPTY_TEXTS = (
-    "AvailabilityZone",
-    "BillingAccountName",
-    "CapacityReservationId",
-    "CapacityReservationStatus",
-    "ChargeClass",
-    "CommitmentDiscountCategory",
-    "CommitmentDiscountId",
-    "CommitmentDiscountName",
-    "CommitmentDiscountStatus",
-    "CommitmentDiscountType",
-    "CommitmentDiscountUnit",
-    "PricingCategory",
-    "PricingUnit",
-    "RegionId",
-    "RegionName",
-    "SkuId",
-    "SkuMeter",
-    "SkuPriceDetails",
-    "SkuPriceId",
-    "SubAccountType",
-    "Tags",
-)
-_EMPTY_NUMBERS = (
-    "CommitmentDiscountQuantity",
-    "ContractedUnitPrice",
-    "ListUnitPrice",
-    "PricingCurrencyContractedUnitPrice",
-    "PricingCurrencyListUnitPrice",
-    "PricingQuantity",
-)
 
 
 def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # noqa: ARG001 - there is one row
@@ -126,7 +96,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, warehouse: str) -> dict[str, Any
 def bare(stopwatch: Stopwatch, folder: Path, *, warehouse: str) -> dict[str, Any]:
     """The same columns, by two statements."""
     parquet, csv = folder / "lines.parquet", folder / "lines.csv"
-    empty = {**dict.fromkeys(_EMPTY_TEXTS, "VARCHAR"), **dict.fromkeys(_EMPTY_NUMBERS, sums.AMOUNT_TYPE)}
+    empty = {**dict.fromkeys(UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(UNKNOWN_NUMBERS, sums.AMOUNT_TYPE)}
     columns = {**_COLUMNS, **{name: f"CAST(NULL AS {type_})" for name, type_ in empty.items()}}
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     lines = (

@@ -37,7 +37,7 @@ INVOICE_DETAIL: Final = "focus_1_4_invoice_detail"
 
 _NOT_STATED: Final = "Not stated"
 
-_UNKNOWN_TEXTS: Final = (
+UNKNOWN_TEXTS: Final = (
     "AvailabilityZone",
     "BillingAccountName",
     "CapacityReservationId",
@@ -60,7 +60,9 @@ _UNKNOWN_TEXTS: Final = (
     "SubAccountType",
     "Tags",
 )
-_UNKNOWN_NUMBERS: Final = (
+"""The columns of text that nothing here knows: they are there, and empty."""
+
+UNKNOWN_NUMBERS: Final = (
     "CommitmentDiscountQuantity",
     "ContractedUnitPrice",
     "ListUnitPrice",
@@ -68,6 +70,7 @@ _UNKNOWN_NUMBERS: Final = (
     "PricingCurrencyListUnitPrice",
     "PricingQuantity",
 )
+"""The columns of numbers, likewise."""
 
 INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
     Column("BilledCost", AMOUNT_TYPE, "The charges of this category, in major units."),
@@ -200,7 +203,7 @@ def _cost_and_usage(month: date) -> dict[str, str]:
         "SubAccountId": "project",
         "SubAccountName": "project",
     }
-    unknown = {**dict.fromkeys(_UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(_UNKNOWN_NUMBERS, AMOUNT_TYPE)}
+    unknown = {**dict.fromkeys(UNKNOWN_TEXTS, "VARCHAR"), **dict.fromkeys(UNKNOWN_NUMBERS, AMOUNT_TYPE)}
     columns = {**known, **{name: f"CAST(NULL AS {type_})" for name, type_ in unknown.items()}}
     return dict(sorted(columns.items())) | {"x_DocumentSha256": "document_sha256", "x_LineNumber": "line_number"}
 
