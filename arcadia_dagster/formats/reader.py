@@ -37,6 +37,7 @@ from arcadia_dagster.reading.format import (
     Manifest,
     Periods,
     Reading,
+    Recognised,
     Refusal,
     Rewritten,
     StatedInvoice,
@@ -201,9 +202,7 @@ class Reader:
           USING (document_sha256, invoice_key)
         """
 
-    def _recognise(
-        self, document: ArchivedDocument, by: DescribedFormat | None
-    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal]:
+    def _recognise(self, document: ArchivedDocument, by: DescribedFormat | None) -> tuple[str | None, Recognised]:
         facts = document.facts
         if facts.problem is not None:
             return None, Refusal(facts.problem)
@@ -223,9 +222,7 @@ class Reader:
             problem = str(error)
         return name, layout if problem is None else Refusal(problem)
 
-    def _recognise_parquet(
-        self, document: ArchivedDocument
-    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal]:
+    def _recognise_parquet(self, document: ArchivedDocument) -> tuple[str | None, Recognised]:
         try:
             with self._connect() as connection:
                 described = connection.execute(

@@ -30,8 +30,13 @@ from arcadia_dagster.formats.ovhcloud import OvhCloud
 from arcadia_dagster.formats.own_exports import OwnExports
 from arcadia_dagster.formats.scaleway import Scaleway
 from arcadia_dagster.reading import semicolons, unread
-from arcadia_dagster.reading.format import Format, Head, Inventory, Layout, Manifest, NameFacts, Periods, Refusal
-from arcadia_dagster.reading.statements import StatementsOnly
+from arcadia_dagster.reading.format import (
+    Format,
+    Head,
+    NameFacts,
+    Recognised,
+    Refusal,
+)
 
 FORMATS: tuple[Format, ...] = (
     OwnExports(),
@@ -90,9 +95,7 @@ class Formats:
         """The same formats, with what people know of sources."""
         return Formats(self.descriptions, rules)
 
-    def recognise(
-        self, head: Head
-    ) -> tuple[str | None, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal]:
+    def recognise(self, head: Head) -> tuple[str | None, Recognised]:
         """The format's name and how to read the document; no name and a refusal where none recognises it.
 
         A description that names the columns of its header comes before the program's own formats: a person wrote it for such
@@ -200,7 +203,7 @@ class Formats:
         return format_name not in _OWN_NAMES
 
 
-def _own_format(head: Head) -> tuple[str, Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal] | None:
+def _own_format(head: Head) -> tuple[str, Recognised] | None:
     """The program's own format that reads the document, also with semicolons."""
     heads = [head, replace(head, delimiter=semicolons.DELIMITER)] if semicolons.has_semicolons(head) else [head]
     for part in heads:

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.reading.content import open_content
@@ -265,6 +265,10 @@ class Periods(ABC):
         """
 
 
+Recognised: TypeAlias = Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal
+"""How a document is read, by what it is; or why it is not."""
+
+
 class Format(Protocol):
     """One kind of file."""
 
@@ -274,7 +278,7 @@ class Format(Protocol):
     reading: int
     """The version of its reading. A change that reads documents differently raises it by one; then they are read anew."""
 
-    def recognise(self, head: Head) -> Layout | StatementsOnly | Inventory | Manifest | Periods | Refusal | None:
+    def recognise(self, head: Head) -> Recognised | None:
         """How to read the document; a refusal where it is this format's and unreadable; None where it is not."""
 
     def facts_from_name(self, file_name: str) -> NameFacts | None:
