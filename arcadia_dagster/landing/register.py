@@ -90,8 +90,7 @@ def register(
         return Registered(set(), learned)
     noted = note_records(connection, archive, unknown.values())
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
-    touched = months_of(connection, wanted) | _months_after(connection, wanted) | _months_of_periods(connection, wanted)
-    touched |= _months_of_other_buyers(connection, wanted)
+    touched = _months_concerned(connection, wanted)
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,
@@ -124,9 +123,8 @@ def register(
     touched |= evidence.place(connection, formats)
     _find_sources(connection, text_list(sorted(renamed | {arrived.record.document_sha256 for arrived in arrivals})))
     touched |= other_months
-    touched |= months_of(connection, wanted) | deliveries.months_beside(connection, wanted)
-    touched |= _months_after(connection, wanted) | _months_beside_rejects(connection, wanted)
-    touched |= _months_of_periods(connection, wanted) | _months_of_other_buyers(connection, wanted)
+    touched |= _months_concerned(connection, wanted) | deliveries.months_beside(connection, wanted)
+    touched |= _months_beside_rejects(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     return Registered(touched | noted, {})
 
@@ -382,6 +380,16 @@ def _find_sources(connection: duckdb.DuckDBPyConnection, wanted: str) -> None:
           AND invoice.account_id = decision.account_id AND invoice.external_id = decision.external_id
           AND invoice.source <> decision.source
         """
+    )
+
+
+def _months_concerned(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of these documents' invoices, and of the others that hang on what these documents state now."""
+    return (
+        months_of(connection, wanted)
+        | _months_after(connection, wanted)
+        | _months_of_periods(connection, wanted)
+        | _months_of_other_buyers(connection, wanted)
     )
 
 
