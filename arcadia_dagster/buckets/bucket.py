@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from arcadia_dagster.buckets.environment import ALLOW_HTTP, config, is_plain_to_this_machine, signature_of_access
 from arcadia_dagster.buckets.errors import (
@@ -38,6 +38,8 @@ _PIECES_AT_A_TIME: Final = 4
 # The library asks again after a connection error or an answer 5xx, and not after an answer that is cut off.
 _CUT_OFF_TRIES: Final = 3
 _CUT_OFF_PAUSE: Final = 0.2
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +157,17 @@ class Bucket:
 
     def _level(self, folder: str) -> tuple[list[Object], list[str]]:
         """The objects in a folder, and the folders in it."""
-        for tries in range(1, _CUT_OFF_TRIES + 1):
-            store = self._store()
-            import obstore  # noqa: PLC0415
+        return _asked_again(lambda: self._level_once(folder))
 
-            try:
-                found = obstore.list_with_delimiter(store, folder or None)
-                return [_object(entry) for entry in found["objects"]], list(found["common_prefixes"])
-            except _library_errors() as error:
-                failure = _Failed.of(error, self.url, "list")
-                if not failure.is_cut_off or tries == _CUT_OFF_TRIES:
-                    raise failure.error from None
-                time.sleep(_CUT_OFF_PAUSE)
-        raise AssertionError
+    def _level_once(self, folder: str) -> tuple[list[Object], list[str]]:
+        store = self._store()
+        import obstore  # noqa: PLC0415 - as in `_listing`
+
+        try:
+            found = obstore.list_with_delimiter(store, folder or None)
+        except _library_errors() as error:
+            raise _Failed.of(error, self.url, "list") from None
+        return [_object(entry) for entry in found["objects"]], list(found["common_prefixes"])
 
     def read(self, key: str, byte_size: int, version: str | None) -> Iterator[bytes]:
         """The bytes of an object that was listed, in pieces.
@@ -267,14 +267,7 @@ class Bucket:
             raise _Failed.of(error, self.url, "list") from None
 
     def _piece(self, key: str, start: int, end: int, version: str | None) -> bytes:
-        for tries in range(1, _CUT_OFF_TRIES + 1):
-            try:
-                return self._piece_once(key, start, end, version)
-            except _Failed as failure:
-                if not failure.is_cut_off or tries == _CUT_OFF_TRIES:
-                    raise failure.error from None
-                time.sleep(_CUT_OFF_PAUSE)
-        raise AssertionError
+        return _asked_again(lambda: self._piece_once(key, start, end, version))
 
     def _piece_once(self, key: str, start: int, end: int, version: str | None) -> bytes:
         store = self._store()
@@ -354,6 +347,22 @@ class _Failed(Exception):  # noqa: N818 - it never leaves this module
         text = str(error)
         is_cut_off = "response body" in text and "TimedOut" not in text
         return cls(explained(error, url, work), is_cut_off=is_cut_off)
+
+
+def _asked_again(ask: Callable[[], _Answer]) -> _Answer:
+    """The answer of a request, which is asked again where its answer was cut off.
+
+    Raises:
+        BucketError: It failed, or was cut off each time.
+    """
+    for tries in range(1, _CUT_OFF_TRIES + 1):
+        try:
+            return ask()
+        except _Failed as failure:
+            if not failure.is_cut_off or tries == _CUT_OFF_TRIES:
+                raise failure.error from None
+            time.sleep(_CUT_OFF_PAUSE)
+    raise AssertionError
 
 
 def _object(entry: Any) -> Object:  # noqa: ANN401 - the library's own dictionary
