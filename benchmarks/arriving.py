@@ -48,7 +48,7 @@ def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # 
             "5b",
             f"one late file for a month of {count:,} invoices of {_LINES} lines, inbox to finance, as a run in process, warm",
             "the same month with nothing new",
-            f"{mine.median:.3g} s ({mine.spread}) against {other.median:.3g} s ({other.spread})",
+            f"{mine.shown} against {other.shown}",
             f"{mine.median:.2f} s, {more:.2f} s more",
             f"<= {_MOST_SECONDS:g} s",
             mine.median <= _MOST_SECONDS,

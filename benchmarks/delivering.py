@@ -48,7 +48,7 @@ def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # 
             "7",
             f"{many:,} invoices delivered to a server that answers at once, each with its intent and answer on record",
             "a bare loop of httpx.AsyncClient with the same bodies",
-            f"{mine.median:.3g} s ({mine.spread}) against {bare.median:.3g} s ({bare.spread})",
+            f"{mine.shown} against {bare.shown}",
             f"{rate:.0%} of the rate: {many / mine.median:,.0f} against {many / bare.median:,.0f} a second",
             f">= {_LEAST_RATE:.0%}",
             rate >= _LEAST_RATE,

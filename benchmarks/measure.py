@@ -78,6 +78,11 @@ class Samples:
         """The least and the most, in seconds."""
         return f"{min(self.seconds):.3g}..{max(self.seconds):.3g}"
 
+    @property
+    def shown(self) -> str:
+        """The median with its spread, as the results have it."""
+        return f"{self.median:.3g} s ({self.spread})"
+
 
 def side_by_side(*sides: Side, runs: int, tell: Callable[[str], None] = print) -> dict[str, Samples]:
     """Run the sides in turn, A B A B, each `runs` times.

@@ -106,7 +106,7 @@ class Results:
     ) -> None:
         """Add a ratio of times, the median over pairs of runs, that should be `most` at most; None: it has no target."""
         found = statistics.median(ratios(mine, other))
-        figure = f"{mine.median:.3g} s ({mine.spread}) against {other.median:.3g} s ({other.spread})"
+        figure = f"{mine.shown} against {other.shown}"
         target, met = ("", None) if most is None else (f"<= {most:g}x", found <= most)
         self.comparisons.append(Comparison(row, work, against, figure, f"{found:.2f}x", target, met, note))
 

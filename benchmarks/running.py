@@ -121,7 +121,7 @@ def _compare_runs(
     ratio = statistics.median(ratios(mine, other))
     more = statistics.median(one - two for one, two in zip(mine.seconds, other.seconds, strict=True))
     target, met = ("", None) if most is None else (f"<= {most:g} s more", more <= most)
-    figure = f"{mine.median:.3g} s ({mine.spread}) against {other.median:.3g} s ({other.spread})"
+    figure = f"{mine.shown} against {other.shown}"
     results.add(Comparison("5", work, against, figure, f"{more:.2f} s more, {ratio:.2f}x", target, met, note))
 
 
