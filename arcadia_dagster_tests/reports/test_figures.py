@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.billing.currency import to_minor
-from arcadia_dagster.reports.figures import ROWS_SHOWN, currency_figures, shown_on, year_before
+from arcadia_dagster.reports.figures import ROWS_SHOWN, shown_on, year_before
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.generate import file_name, write_large
-from arcadia_dagster_tests.kit.plain import build, warehouse_of
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.properties import from_attos
 from arcadia_dagster_tests.kit.statement_pages import assert_adds_up, figures_of, minor, page_of, rows_of
@@ -188,19 +186,3 @@ def test_a_currency_that_only_another_month_holds_has_no_figures_of_nothing(tmp_
     project.build()
     assert list(figures_of(page_of(project, APRIL))["currencies"]) == ["USD"]
     assert list(figures_of(page_of(project, MARCH))["currencies"]) == ["EUR"]
-
-
-def test_as_many_resources_as_lines_need_no_more_memory_than_the_largest_breakdown(tmp_path: Path) -> None:
-    count = 300_000
-    (tmp_path / "inbox").mkdir()
-    totals = write_large(tmp_path / "inbox" / file_name(APRIL, "77", "1001"), lines=count, month=APRIL, seed=1)
-    warehouse = warehouse_of(tmp_path)
-    build(warehouse)
-    with warehouse.read() as connection:
-        # Each thread takes some. A sort of all resources, or two such breakdowns at once, take more than this.
-        connection.execute("SET threads = 2")
-        connection.execute("SET memory_limit = '60MB'")
-        [found] = currency_figures(connection, [APRIL])[APRIL]
-    assert found.totals.gross == to_minor(Decimal(totals.gross), "USD")
-    assert sum(row.amount for row in found.resources.rows) + found.resources.rounding == found.totals.net
-    assert found.resources.rows[-1].others > count * 0.8
