@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from arcadia_dagster.finance.batches import Batches
 from arcadia_dagster.finance.client import FinanceClient, Imported
 from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError, PayloadRefused, TransientFailure
 from arcadia_dagster.finance.outstanding import (
@@ -30,9 +31,6 @@ from arcadia_dagster.settings import FINANCE_ABANDON_DAYS, FINANCE_CONCURRENCY
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
-
-BATCH = 50
-"""The most invoices that are intended and sent between two commits."""
 
 OUTAGE_FAILURES = 10
 """After so many passing failures in a row a delivery ends: finance is away, and each further one may take minutes."""
@@ -241,14 +239,14 @@ class Delivery:
         assert_alone: Callable[[], None],
     ) -> None:
         """Send the invoices in batches, until all are dealt with or the course is stopped."""
-        batches = iter([keys[start : start + BATCH] for start in range(0, len(keys), BATCH)])
+        batches = Batches(keys)
         on_the_wire, answered = _Sent(), _Answered()
         dealt_with = 0
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="finance") as pool:
             try:
                 # While a batch is on the wire, the answers of the one before and the intents of the one after are committed.
                 while True:
-                    batch = [] if course.is_stopped.is_set() else next(batches, [])
+                    batch = [] if course.is_stopped.is_set() else batches.take()
                     if batch:
                         # If the lock is lost, another delivery may have begun, and this one intends nothing more.
                         assert_alone()

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from arcadia_dagster.finance.delivery import BATCH
+from arcadia_dagster.finance.batches import BATCH
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit import worker

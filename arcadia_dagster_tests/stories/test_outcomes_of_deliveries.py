@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.billing import payload
-from arcadia_dagster.finance.delivery import BATCH, Delivered
+from arcadia_dagster.finance.batches import BATCH
+from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
@@ -480,7 +481,9 @@ def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answere
         assert len(server.requests) == sent, "nobody goes on sending"
     assert BATCH <= sent < 2 * BATCH
     states = Counter(row["state"] for row in books.query("FROM finance_records"))
-    assert states == {"delivered": sent, "deferred": 2 * BATCH - sent, "pending": BATCH}
+    # The third batch is larger where the first took less than a second.
+    assert states.pop("pending") in {BATCH, 2 * BATCH}
+    assert states == {"delivered": sent, "deferred": 2 * BATCH - sent}
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
