@@ -128,9 +128,9 @@ def clone(tmp_path: Path) -> Clone:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("dagster definitions validate", "Validation successful for code location arcadia_dagster."),
         ("dg check defs", "All definitions loaded successfully."),
         ("dg list defs --json", '"tax_split_totals"'),
+        ("dagster asset materialize -m arcadia_dagster.definitions --select documents", "RUN_SUCCESS"),
     ],
 )
 def test_dagsters_own_commands_work_without_a_setting(clone: Clone, command: str, told: str) -> None:
@@ -140,12 +140,19 @@ def test_dagsters_own_commands_work_without_a_setting(clone: Clone, command: str
     assert clone.new_files() <= {"!! var/"}
 
 
+def test_dg_dev_serves_the_assets_and_ends_with_all_it_started(clone: Clone) -> None:
+    with served(clone, "dg", "dev") as graphql:
+        assert assets(graphql) == ASSETS
+    wait("every process has ended", lambda: not clone.processes(), seconds=20)
+    assert clone.new_files() == {"!! var/"}
+
+
 @pytest.mark.timeout(300)
 def test_dagster_dev_runs_and_shares_its_instance_with_arcadia_ingest(
     clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with dagster_dev(clone) as graphql:
-        assert {asset["assetKey"]["path"][0] for asset in graphql.ask(ASSET_KEYS)["assetNodes"]} == ASSETS
+    with served(clone, "dagster", "dev") as graphql:
+        assert assets(graphql) == ASSETS
         clone.drop(invoice_name(), digitalocean(line(), tax()))
         launched = graphql.ask(LAUNCH, month="2026-04-01")["launchRun"]["run"]["runId"]
         ended = wait("all runs have ended", lambda: ended_runs(graphql))
@@ -168,14 +175,18 @@ def test_dagster_dev_runs_and_shares_its_instance_with_arcadia_ingest(
         assert instance.get_materialized_partitions(dg.AssetKey("tax_split_totals")) == {"2026-04-01", "2026-05-01"}
 
 
+def assets(graphql: GraphQL) -> set[str]:
+    return {asset["assetKey"]["path"][0] for asset in graphql.ask(ASSET_KEYS)["assetNodes"]}
+
+
 @contextmanager
-def dagster_dev(clone: Clone) -> Iterator[GraphQL]:
-    """`dagster dev` until Ctrl-C; whatever happens, nothing of it is left."""
+def served(clone: Clone, *command: str) -> Iterator[GraphQL]:
+    """What `dagster dev` or `dg dev` serves, until Ctrl-C; whatever happens, nothing of it is left."""
     url = f"http://127.0.0.1:{(port := free_port())}"
-    log = clone.user / "dagster-dev.log"
+    log = clone.user / "dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["dagster", "dev", "--port", str(port)], cwd=clone.root, env=clone.environ, stdout=output, stderr=output
+            [*command, "--port", str(port)], cwd=clone.root, env=clone.environ, stdout=output, stderr=output
         )
         try:
             wait("the web server answers", lambda: process.poll() is not None or answers(url))

@@ -1,4 +1,5 @@
-"""The real web server, asked by GraphQL as its pages ask it, with another code location beside ours, as a company has."""
+"""The real web server, asked by GraphQL as its pages ask it, with another code location beside ours on an instance that is not
+ours, as a company has."""
 
 import os
 from collections.abc import Iterator
@@ -72,9 +73,16 @@ def graphql(project: Project) -> Iterator[GraphQL]:
     folder = project.home.parent
     (folder / "stranger.py").write_text(STRANGER, encoding="utf-8")
     (folder / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
-    environ = {**os.environ, **project.environ, "DAGSTER_HOME": str(ROOT)}
+    (dagster_home := dagster_home_of(project)).mkdir()
+    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}", encoding="utf-8")
+    environ = {**os.environ, **project.environ, "DAGSTER_HOME": str(dagster_home)}
     with web_server(folder / "workspace.yaml", environ, folder / "log") as running:
         yield running
+
+
+def dagster_home_of(project: Project) -> Path:
+    """Where the company's own instance stores what it keeps."""
+    return project.home.parent / "dagster_home"
 
 
 @pytest.mark.timeout(300)
@@ -97,8 +105,7 @@ def test_the_sensor_asks_for_the_months_that_no_run_of_ours_is_for_whatever_runs
 def test_what_comes_after_a_month_that_was_made_otherwise_is_shown_as_stale(
     project: Project, graphql: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(ROOT))
-    monkeypatch.setenv("ARCADIA_HOME", str(project.home))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home_of(project)))
     job = project.definitions().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
 
