@@ -81,14 +81,14 @@ def measure(results: Results, *, size: Size, rows: Collection[str]) -> None:  # 
 
 def ours(stopwatch: Stopwatch, folder: Path, *, warehouse: str) -> dict[str, Any]:
     """What the asset `focus_export` does for a month."""
-    from arcadia_dagster.reports.focus import export_month  # noqa: PLC0415
+    from arcadia_dagster.reports.focus import export_months  # noqa: PLC0415
     from arcadia_dagster.warehouse import Warehouse  # noqa: PLC0415
 
     own = Warehouse(warehouse)
     with own.read():
         pass
     with stopwatch.running(), own.read() as connection:
-        export_month(connection, folder, _MONTH)
+        export_months(connection, folder, [_MONTH])
     into = folder / f"{_MONTH:%Y-%m}"
     return _facts(into / "focus_1_2_cost_and_usage.parquet", into / "focus_1_2_cost_and_usage.csv")
 

@@ -9,14 +9,15 @@ Source: the FinOps Open Cost and Usage Specification, versions 1.2 and 1.4, http
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import duckdb
 
@@ -24,9 +25,9 @@ from arcadia_dagster.billing.allocation import apportioned
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor, plain_sql
 from arcadia_dagster.billing.services import OTHER, service_name_sql, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
-from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.store.query import fetch, temporary_tables, text_literal
 from arcadia_dagster.store.table import Column
-from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster.warehouse.months import month_list, next_month
 from arcadia_dagster.warehouse.rows import arrow_table
 
 COST_AND_USAGE: Final = "focus_1_2_cost_and_usage"
@@ -104,6 +105,11 @@ INVOICE_DETAIL_COLUMNS: Final[tuple[Column, ...]] = (
 """Invoice Detail, in the specification's order; the conditional columns are left out, for their conditions do not hold."""
 
 
+_LINES_AT_A_TIME: Final = 200_000
+"""About so many lines are sorted at a time, with as many months as have them: for each month alone the statements take 45 ms
+to plan, and 17 ms where its lines lie sorted with those of others (60 months of one invoice, CPU, 2026-11-29)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What was written of a month.
@@ -119,48 +125,93 @@ class Exported:
     details: int
 
 
-def export_month(connection: duckdb.DuckDBPyConnection, folder: Path, month: date) -> Exported:
-    """Write a month's files, each whole or not at all; those of an earlier export are replaced.
+def export_months(connection: duckdb.DuckDBPyConnection, folder: Path, months: Iterable[date]) -> dict[date, Exported]:
+    """Write months' files, each file whole or not at all; those of an earlier export are replaced.
 
     Args:
         connection: An open warehouse.
-        folder: Where the months' folders are; this one's is `2026-04`.
-        month: Its first day (UTC).
+        folder: Where the months' folders are; one is `2026-04`.
+        months: Their first days (UTC).
+
+    Returns:
+        What was written of each month.
 
     Raises:
         OSError, duckdb.Error: The files cannot be written; what was there stays.
     """
-    into = folder / f"{month:%Y-%m}"
-    into.mkdir(parents=True, exist_ok=True)
-    details = arrow_table(INVOICE_DETAIL_COLUMNS, list(_details(connection, month)))
-    connection.register("invoice_details", details)
+    exported: dict[date, Exported] = {}
+    for lines in _groups(connection, months):
+        exported |= _export_group(connection, folder, lines)
+    return exported
+
+
+def _groups(connection: duckdb.DuckDBPyConnection, months: Iterable[date]) -> Iterator[dict[date, int]]:
+    """The months with their numbers of lines, as many at a time as have few lines together."""
+    left = sorted(set(months))
+    counted: dict[date, int] = dict(
+        connection.execute(
+            f"SELECT invoice_month, count(*) FROM cost_lines WHERE invoice_month IN ({month_list(left)}) GROUP BY ALL"
+        ).fetchall()
+    )
+    group: dict[date, int] = {}
+    for month in left:
+        if group and sum(group.values()) + counted.get(month, 0) > _LINES_AT_A_TIME:
+            yield group
+            group = {}
+        group[month] = counted.get(month, 0)
+    if group:
+        yield group
+
+
+def _export_group(
+    connection: duckdb.DuckDBPyConnection, folder: Path, lines: Mapping[date, int]
+) -> dict[date, Exported]:
+    """Write the files of some months. Their lines are sorted, and what their columns need is worked out, once for all."""
+    details = sorted(_details(connection, lines), key=lambda row: row["InvoiceDetailId"])
+    in_month = Counter(row["BillingPeriodStart"].date() for row in details)
+    exported = {}
+    connection.register("invoice_details", arrow_table(INVOICE_DETAIL_COLUMNS, details))
     try:
-        # Sorted before constants make each line three times as wide.
-        of_lines = _write(connection, into / COST_AND_USAGE, _cost_and_usage(month), f"({_lines_sql(month)})")
-        columns = {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
-        rows = "(FROM invoice_details ORDER BY InvoiceDetailId)"
-        files = (*of_lines, *_write(connection, into / INVOICE_DETAIL, columns, rows))
-        [(lines,)] = connection.execute("SELECT count(*) FROM cost_lines WHERE invoice_month = ?", [month]).fetchall()
+        with temporary_tables(connection) as make:
+            make("focus_lines", _lines_sql(lines))
+            of_lines = _Columns.of(connection, "focus_lines", _cost_and_usage())
+            of_details = _Columns.of(
+                connection, "invoice_details", {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
+            )
+            for month, count in lines.items():
+                into = folder / f"{month:%Y-%m}"
+                into.mkdir(parents=True, exist_ok=True)
+                files = (
+                    *of_lines.write(into / COST_AND_USAGE, f"invoice_month = DATE '{month}'"),
+                    *of_details.write(into / INVOICE_DETAIL, f"BillingPeriodStart = TIMESTAMP '{month}'"),
+                )
+                exported[month] = Exported(files, count, in_month[month])
     finally:
         connection.unregister("invoice_details")
-    return Exported(files, lines, details.num_rows)
+    return exported
 
 
-def _lines_sql(month: date) -> str:
-    """SQL: the month's lines in order, each with what its invoice states and what kind of service it is for."""
+def _lines_sql(months: Iterable[date]) -> str:
+    """SQL: the months' lines in order, each with what its invoice states and what kind of service it is for."""
+    issuer = vendor_sql("source", "vendor_name", "vendor_by_rule")
+    # Sorted before issuers and other texts make each line wider.
     return f"""
-    SELECT line.*, raw.vendor_name, raw.vendor_by_rule, raw.is_final, kind.service_category, kind.service_subcategory
-    FROM (SELECT * EXCLUDE (invoice_month) FROM cost_lines WHERE invoice_month = DATE '{month}') AS line
-    JOIN (
-      SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, vendor_by_rule, is_final
-      FROM current_invoices
-    ) AS raw USING (document_sha256, source, account_id, external_id)
-    LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
-    ORDER BY line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
+    SELECT * EXCLUDE (vendor_name, vendor_by_rule), {issuer} AS issuer,
+      {service_name_sql("service_name", category="charge_category", vendor=issuer)} AS named_service
+    FROM (
+      SELECT line.*, raw.vendor_name, raw.vendor_by_rule, raw.is_final, kind.service_category, kind.service_subcategory
+      FROM (SELECT * FROM cost_lines WHERE invoice_month IN ({month_list(months)})) AS line
+      JOIN (
+        SELECT DISTINCT document_sha256, source, account_id, external_id, vendor_name, vendor_by_rule, is_final
+        FROM current_invoices
+      ) AS raw USING (document_sha256, source, account_id, external_id)
+      LEFT JOIN {services_sql()} AS kind ON kind.source = line.source AND kind.service = lower(trim(line.service_name))
+      ORDER BY line.invoice_month, line.source, line.account_id, line.external_id, line.document_sha256, line.line_number
+    )
     """
 
 
-def _cost_and_usage(month: date) -> dict[str, str]:
+def _cost_and_usage() -> dict[str, str]:
     """The columns of Cost and Usage 1.2, in the order of their names, and where each line comes from: SQL over `_lines_sql`.
 
     Columns that no invoice fills (commitments, capacity, regions, SKUs, unit prices) are NULL, or `not stated` where NULL is
@@ -169,8 +220,8 @@ def _cost_and_usage(month: date) -> dict[str, str]:
     """
     is_usage = "charge_category = 'Usage' AND quantity IS NOT NULL AND unit IS NOT NULL"
     resource = "coalesce(resource_id, matched_resource_id)"
-    issuer = vendor_sql("source", "vendor_name", "vendor_by_rule")
-    month_start, month_end = f"TIMESTAMP '{month}'", f"TIMESTAMP '{next_month(month)}'"
+    month_start = "CAST(invoice_month AS TIMESTAMP)"
+    month_end = "CAST(invoice_month + INTERVAL 1 MONTH AS TIMESTAMP)"
     other_category, other_subcategory = OTHER
     known = {
         "BilledCost": "amount",
@@ -190,15 +241,15 @@ def _cost_and_usage(month: date) -> dict[str, str]:
         "ContractedCost": "amount",
         "EffectiveCost": "amount",
         "InvoiceId": "CASE WHEN is_final THEN external_id END",
-        "InvoiceIssuerName": issuer,
+        "InvoiceIssuerName": "issuer",
         "ListCost": "amount",
-        "ProviderName": issuer,
-        "PublisherName": issuer,
+        "ProviderName": "issuer",
+        "PublisherName": "issuer",
         "ResourceId": resource,
         "ResourceName": f"CASE WHEN {resource} IS NOT NULL THEN resource_name END",
         "ResourceType": f"CASE WHEN {resource} IS NOT NULL THEN resource_type END",
         "ServiceCategory": f"coalesce(service_category, '{other_category}')",
-        "ServiceName": service_name_sql("service_name", category="charge_category", vendor=issuer),
+        "ServiceName": "named_service",
         "ServiceSubcategory": f"coalesce(service_subcategory, '{other_subcategory}')",
         "SubAccountId": "project",
         "SubAccountName": "project",
@@ -208,53 +259,52 @@ def _cost_and_usage(month: date) -> dict[str, str]:
     return dict(sorted(columns.items())) | {"x_DocumentSha256": "document_sha256", "x_LineNumber": "line_number"}
 
 
-def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dict[str, Any]]:
+def _details(connection: duckdb.DuckDBPyConnection, months: Iterable[date]) -> Iterator[dict[str, Any]]:
     """The rows of Invoice Detail: of each final invoice that can be summed, one for each charge category."""
+    listed = month_list(months)
     rows = fetch(
         connection,
         f"""
         WITH charged AS (
-          SELECT source, account_id, external_id, list({{'category': charge_category, 'amount': amount}} ORDER BY charge_category)
-            AS categories
+          SELECT invoice_month, source, account_id, external_id,
+            list({{'category': charge_category, 'amount': amount}} ORDER BY charge_category) AS categories
           FROM (
-            SELECT source, account_id, external_id, charge_category, sum(amount) AS amount
-            FROM cost_lines WHERE invoice_month = DATE '{month}' GROUP BY ALL
+            SELECT invoice_month, source, account_id, external_id, charge_category, sum(amount) AS amount
+            FROM cost_lines WHERE invoice_month IN ({listed}) GROUP BY ALL
           ) GROUP BY ALL
         ), stated AS (
-          SELECT source, account_id, external_id, any_value(vendor_name) AS vendor_name,
+          SELECT invoice_month, source, account_id, external_id, any_value(vendor_name) AS vendor_name,
             any_value(vendor_by_rule) AS vendor_by_rule, bool_and(is_final) AS is_final,
             max(issued_on) AS issued_on, max(received_at) AS received_at,
             max(refers_to) AS refers_to
-          FROM current_invoices WHERE invoice_month = DATE '{month}' GROUP BY ALL
+          FROM current_invoices WHERE invoice_month IN ({listed}) GROUP BY ALL
         ), first AS (
           SELECT source, account_id, external_id, min(received_at) AS first_received_at FROM document_invoices GROUP BY ALL
         ), void AS (
           SELECT source, account_id, external_id, true AS is_void FROM void_invoices
         )
-        SELECT total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
+        SELECT total.invoice_month, total.source, total.account_id, total.external_id, total.currency, total.amount_gross_minor,
           total.amount_tax_minor, charged.categories,
           {vendor_sql("total.source", "stated.vendor_name", "stated.vendor_by_rule")} AS issuer,
           stated.issued_on, stated.received_at, first.first_received_at, stated.refers_to, total.document_sha256,
           coalesce(void.is_void, total.is_nothing, false) AS is_void
         FROM tax_split_totals AS total
-        JOIN charged USING (source, account_id, external_id)
-        JOIN stated USING (source, account_id, external_id)
+        JOIN charged USING (invoice_month, source, account_id, external_id)
+        JOIN stated USING (invoice_month, source, account_id, external_id)
         JOIN first USING (source, account_id, external_id)
         LEFT JOIN void USING (source, account_id, external_id)
-        WHERE total.invoice_month = DATE '{month}' AND stated.is_final AND total.amount_gross_minor IS NOT NULL
+        WHERE total.invoice_month IN ({listed}) AND stated.is_final AND total.amount_gross_minor IS NOT NULL
         ORDER BY ALL
         """,
     )
-    begins = datetime(month.year, month.month, 1)  # noqa: DTZ001 - in UTC, as everything in the warehouse
-    ends = datetime(month.year + month.month // 12, month.month % 12 + 1, 1)  # noqa: DTZ001
     for row in rows:
         for category, amount in _amounts(row):
             yield {
                 "BilledCost": amount,
                 "BillingAccountId": row["account_id"],
                 "BillingCurrency": row["currency"],
-                "BillingPeriodEnd": ends,
-                "BillingPeriodStart": begins,
+                "BillingPeriodEnd": _midnight(next_month(row["invoice_month"])),
+                "BillingPeriodStart": _midnight(row["invoice_month"]),
                 "ChargeCategory": category,
                 "InvoiceDetailCreated": row["first_received_at"],
                 "InvoiceDetailDescription": f"{category} on invoice {row['external_id']}",
@@ -262,7 +312,7 @@ def _details(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[dic
                 "InvoiceDetailId": "/".join((row["source"], row["account_id"], row["external_id"], category)),
                 "InvoiceDetailLastUpdated": row["received_at"],
                 "InvoiceId": row["external_id"],
-                "InvoiceIssueDate": row["issued_on"] and datetime.combine(row["issued_on"], datetime.min.time()),
+                "InvoiceIssueDate": row["issued_on"] and _midnight(row["issued_on"]),
                 "InvoiceIssueStatus": "Voided" if row["is_void"] else "Issued",
                 "InvoiceIssuerName": row["issuer"],
                 "PaymentDueDate": None,
@@ -284,20 +334,41 @@ def _amounts(row: dict[str, Any]) -> list[tuple[str, Decimal]]:
     return [(category, from_minor(minor, row["currency"])) for category, minor in sorted(by_category.items())]
 
 
-def _write(connection: duckdb.DuckDBPyConnection, path: Path, columns: dict[str, str], source: str) -> Iterator[Path]:
-    """Both kinds of file of the columns, each an expression over the rows of the source, in their order."""
-    as_they_are = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    described = connection.execute(f"DESCRIBE SELECT {as_they_are} FROM {source}").fetchall()
-    types = {name: type_ for name, type_, *_ in described}
-    for suffix, as_written, options in (
-        (".parquet", _in_utc, "FORMAT parquet, COMPRESSION zstd"),
-        (".csv", _as_text, "FORMAT csv, HEADER"),
-    ):
-        selected = ", ".join(f"{as_written(columns[name], type_)} AS {name}" for name, type_ in types.items())
-        written = path.with_suffix(suffix)
-        with _replacing(written) as temporary:
-            connection.execute(f"COPY (SELECT {selected} FROM {source}) TO {text_literal(str(temporary))} ({options})")
-        yield written
+def _midnight(day: date) -> datetime:
+    """The beginning of a day, in UTC as everything in the warehouse."""
+    return datetime.combine(day, datetime.min.time())
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of both kinds of file, as expressions over the rows of a table, and the types that they have there."""
+
+    connection: duckdb.DuckDBPyConnection
+    table: str
+    expressions: Mapping[str, str]
+    types: Mapping[str, str]
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, table: str, expressions: Mapping[str, str]) -> Self:
+        as_they_are = ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
+        described = connection.execute(f"DESCRIBE SELECT {as_they_are} FROM {table}").fetchall()
+        return cls(connection, table, expressions, {name: type_ for name, type_, *_ in described})
+
+    def write(self, path: Path, where: str) -> Iterator[Path]:
+        """Write both kinds of file with those rows, in the table's order."""
+        for suffix, as_written, options in (
+            (".parquet", _in_utc, "FORMAT parquet, COMPRESSION zstd"),
+            (".csv", _as_text, "FORMAT csv, HEADER"),
+        ):
+            columns = ", ".join(
+                f"{as_written(self.expressions[name], type_)} AS {name}" for name, type_ in self.types.items()
+            )
+            written = path.with_suffix(suffix)
+            with _replacing(written) as temporary:
+                self.connection.execute(
+                    f"COPY (SELECT {columns} FROM {self.table} WHERE {where}) TO {text_literal(str(temporary))} ({options})"
+                )
+            yield written
 
 
 def _in_utc(expression: str, type_: str) -> str:

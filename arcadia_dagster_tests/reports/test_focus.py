@@ -28,7 +28,7 @@ from arcadia_dagster.reports.focus import (
     INVOICE_DETAIL_COLUMNS,
     Exported,
     _amounts,
-    export_month,
+    export_months,
 )
 from arcadia_dagster.sample import FOLDER as SAMPLE
 from arcadia_dagster_tests.kit.api_documents import ovhcloud, written
@@ -69,7 +69,7 @@ class Month:
 
     def export(self) -> Exported:
         with self.project.warehouse.read() as connection:
-            return export_month(connection, self.folder, APRIL)
+            return export_months(connection, self.folder, [APRIL])[APRIL]
 
     def path(self, name: str, suffix: str) -> Path:
         return self.folder / "2026-04" / f"{name}.{suffix}"
@@ -216,7 +216,7 @@ def test_exporting_again_changes_no_byte_and_leaves_nothing_else(month: Month) -
 
 def test_a_month_without_invoices_has_files_without_rows(month: Month, tmp_path: Path) -> None:
     with month.project.warehouse.read() as connection:
-        exported = export_month(connection, tmp_path, date(2026, 3, 1))
+        [exported] = export_months(connection, tmp_path, [date(2026, 3, 1)]).values()
     assert (exported.lines, exported.details, len(exported.files)) == (0, 0, 4)
     names = pq.read_table(tmp_path / "2026-03" / f"{INVOICE_DETAIL}.parquet").column_names
     assert names == [column.name for column in INVOICE_DETAIL_COLUMNS]
@@ -305,7 +305,7 @@ def test_every_line_has_a_service_whatever_its_provider_gives(tmp_path: Path) ->
     project.drop("nameless.csv", as_csv(*rows, tax(**nameless)))
     project.build()
     with project.warehouse.read() as connection:
-        export_month(connection, tmp_path / "focus", APRIL)
+        export_months(connection, tmp_path / "focus", [APRIL])
         figures = currency_figures(connection, [APRIL])[APRIL]
     with (tmp_path / "focus" / "2026-04" / f"{COST_AND_USAGE}.csv").open(encoding="utf-8", newline="") as file:
         found = sorted((row["ChargeCategory"], row["ServiceName"]) for row in csv.DictReader(file))

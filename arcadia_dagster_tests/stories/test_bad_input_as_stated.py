@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.reports.focus import export_month
+from arcadia_dagster.reports.focus import export_months
 from arcadia_dagster.stages.stated import NotStatedError
 from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster_tests.kit.bad_input import case
@@ -142,7 +142,7 @@ def test_a_released_invoice_is_in_the_focus_files_as_it_is_in_finance(project: P
     project.build()
     assert in_finance(project) == {"INV-1": (11000, 10001, 999)}
     with project.warehouse.read() as connection:
-        export_month(connection, tmp_path, date(2026, 4, 1))
+        export_months(connection, tmp_path, [date(2026, 4, 1)])
         path = tmp_path / "2026-04" / "*cost*.parquet"
         rows = connection.execute(
             f"SELECT ChargeCategory, sum(BilledCost)::VARCHAR FROM read_parquet('{path}') GROUP BY ALL ORDER BY ALL"

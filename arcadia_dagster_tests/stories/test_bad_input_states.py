@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arcadia_dagster.reports.explain import explain, find
-from arcadia_dagster.reports.focus import export_month
+from arcadia_dagster.reports.focus import export_months
 from arcadia_dagster.reports.status import status
 from arcadia_dagster_tests.kit import focus
 from arcadia_dagster_tests.kit.api_documents import (
@@ -117,7 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             world.put_as(label, label, content)
         world.build()
         with world.project.warehouse.read() as connection:
-            exported = export_month(connection, world.project.home / "focus", APRIL)
+            exported = export_months(connection, world.project.home / "focus", [APRIL])[APRIL]
         for path in exported.files:
             world.put_as(path.name, path.name, path.read_bytes())
         world.build()

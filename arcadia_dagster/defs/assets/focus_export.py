@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, versions
-from arcadia_dagster.reports.focus import export_month
+from arcadia_dagster.reports.focus import export_months
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
@@ -28,9 +28,9 @@ def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.Assets
     )
     def focus_export(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[WarehouseResource]) -> None:
         made, by_month = {}, {}
-        for month in common.months_of(context):
-            with warehouse.get().read() as connection:
-                exported = export_month(connection, folder, month)
+        with warehouse.get().read() as connection:
+            exported_by_month = export_months(connection, folder, common.months_of(context))
+        for month, exported in exported_by_month.items():
             # The version is of the CSV files: Parquet files of the same rows may differ.
             made[month] = versions.version_of_files(path for path in exported.files if path.suffix == ".csv")
             by_month[month] = {
