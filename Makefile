@@ -53,13 +53,13 @@ AZURITE := $(VENV)/azurite
 $(VENV)/.buckets-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators,scale]'
 	@npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.35.0
-	@touch $@
+	@touch $@ $(VENV)/.scale-ready
 
 test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
 
 # The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.scale-ready $(VENV)/.buckets-ready $(VENV)/.bench-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
+test-rest: $(VENV)/.buckets-ready $(VENV)/.scale-ready $(VENV)/.bench-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
 	@$(MAKE) --jobs=3 --output-sync=target test-scale test-buckets bench-smoke
 
 check: $(READY) ## lint, format and types
