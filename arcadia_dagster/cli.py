@@ -279,7 +279,15 @@ def _add_invoices(parsers: _Parsers) -> None:
         has_json=True,
     )
     end.add_argument("account", type=_text, metavar="ACCOUNT", help="the account's id, or source/account")
-    for parser in (release, void, dismiss, mend, end):
+    approve = _add(
+        parsers,
+        "approve",
+        lambda options: commands.invoices.approve(options),
+        "as a second person, let an invoice over ARCADIA_APPROVE_OVER go to finance",
+        has_json=True,
+    )
+    approve.add_argument("invoice", metavar="INVOICE", help=which)
+    for parser in (release, approve, void, dismiss, mend, end):
         parser.add_argument("--reason", required=True, type=_text, help="why you decide this; it is kept on record")
 
 

@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.buckets.url import BucketUrl, names_bucket
 from arcadia_dagster.loopback import FINANCE_PORT
 
@@ -163,6 +164,10 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def _limits(value: str | Limits) -> Limits:
+    return Limits.parse(value) if isinstance(value, str) else value
+
+
 Place: TypeAlias = Annotated[Path, BeforeValidator(_absolute)]
 """A file or a folder: one that is set is relative to where the program was started."""
 Location: TypeAlias = Annotated[str, BeforeValidator(_location)]
@@ -171,6 +176,8 @@ Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 """An http(s) URL with a host, without a user or a password."""
 Month: TypeAlias = Annotated[date, BeforeValidator(_month)]
 """A month that has begun (UTC), such as `2018-01`, as its first day."""
+ApprovalLimits: TypeAlias = Annotated[Limits, NoDecode, BeforeValidator(_limits)]
+"""An amount a currency, `EUR 1000, USD 2000`, or `all`; and, after a comma, the first month: `from 2026-11`."""
 InboxNames: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_inboxes)]
 """Folders and URLs of buckets, separated by commas."""
 List: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
@@ -397,6 +404,14 @@ class Settings(BaseSettings):
         validation_alias=_SANDBOX_URL_VARIABLE,
         description="The base URL that is a sandbox: sample invoices go there and nowhere else",
     )
+    approve_over: ApprovalLimits = Field(
+        NO_LIMITS,
+        validation_alias="ARCADIA_APPROVE_OVER",
+        description=(
+            "Which invoices wait until a second person [approves](manual.md#a-second-person) them: an amount a currency, tax "
+            "included, such as `EUR 1000, USD 2000`, or `all`; with `from 2026-11`, only those of that month and later"
+        ),
+    )
     close_day: int = Field(
         5,
         validation_alias="ARCADIA_CLOSE_DAY",
@@ -594,7 +609,7 @@ def _shown_default(name: str, field: FieldInfo) -> str:
     match field.default_factory or field.default:
         case _InHome() as place:
             shown = place.name
-        case SecretStr() | "" | ():
+        case SecretStr() | Limits() | "" | ():
             return "unset"
         case bool(default):
             shown = str(default).lower()

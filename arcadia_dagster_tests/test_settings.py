@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from arcadia_dagster.alerts.resource import AlertsResource
+from arcadia_dagster.billing.approval import NO_LIMITS
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.finance.resource import FinanceResource
@@ -54,6 +55,7 @@ DEFAULTS = {
     "SKYAI_FINANCE_OPTIONAL_FIELDS": True,
     "SKYAI_FINANCE_LIST_PATH": "",
     "ARCADIA_SANDBOX_URL": "",
+    "ARCADIA_APPROVE_OVER": NO_LIMITS,
     "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
     "ARCADIA_HOSTS": (),
@@ -68,6 +70,7 @@ WRONG = {
     "ARCADIA_SENSOR_SECONDS": ("0", "-5", "1.5", "30s"),
     "ARCADIA_LOCK_TIMEOUT": ("0", "-1", "nan", "inf", "soon"),
     "SKYAI_FINANCE_URL": ("localhost:4010", "ftp://finance", "http://", "http://finance:x", "https://key@finance"),
+    "ARCADIA_APPROVE_OVER": ("1000", "EUR 1000, all", "eur 1000", "from 2026-11"),
     "ARCADIA_CLOSE_DAY": ("0", "29", "last", "1.5"),
     "ARCADIA_HOSTS": ("https://dagster.example.com", "dagster:3000", "fe:3000", "one two", "*", "a,.b", "a/b"),
     "SKYAI_FINANCE_ROLES": (",", " , "),

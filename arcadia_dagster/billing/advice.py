@@ -52,6 +52,11 @@ def dismiss_sql(document_sha256: str = "document_sha256") -> str:
     return f"""('arcadia dismiss ' || left({document_sha256}, 12) || ' --reason "..."')"""
 
 
+def approve_sql(name: str = name_sql()) -> str:
+    """SQL: the command by which a second person lets an invoice of a large amount go to finance."""
+    return f"""('arcadia approve ' || {quoted_sql(name)} || ' --reason "..."')"""
+
+
 def mend_sql(document_sha256: str = "document_sha256") -> str:
     """SQL: the command by which a person has a damaged record written anew from what is still known."""
     return f"""('arcadia mend ' || left({document_sha256}, 12) || ' --reason "..."')"""

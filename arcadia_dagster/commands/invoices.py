@@ -1,7 +1,6 @@
-"""`arcadia explain`, `push`, `reconcile`, `release`, `dismiss`, `void`, `end`: what people do about invoices."""
+"""`arcadia explain`, `push`, `reconcile`, `release`, `approve`, `dismiss`, `void`, `end`: what people do about invoices."""
 
 import argparse
-import getpass
 import re
 import shlex
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.documents import explain_file, opened_by
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.commands.person import person
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
 from arcadia_dagster.warehouse import Warehouse
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _LINES_SHOWN = 40
 
 # Findings that an explanation tells with its totals, and with what finance has.
-_TOLD_ELSEWHERE = frozenset({findings.HELD.name, findings.MISSING.name})
+_TOLD_ELSEWHERE = frozenset({findings.HELD.name, findings.UNAPPROVED.name, findings.MISSING.name})
 
 
 def explain_invoice(options: argparse.Namespace) -> int:
@@ -130,6 +130,11 @@ def release(options: argparse.Namespace) -> int:
     return _decide_invoice(options, "release", "it may go to finance")
 
 
+def approve(options: argparse.Namespace) -> int:
+    """Let an invoice of a large amount go to finance, as another person than the one who has released it."""
+    return _decide_invoice(options, "approve", "it is approved, and may go to finance")
+
+
 def void(options: argparse.Namespace) -> int:
     """Stop all further pushes of an invoice."""
     return _decide_invoice(options, "void", "it is not pushed any more")
@@ -178,7 +183,7 @@ def mend(options: argparse.Namespace) -> int:
             home.archive,
             document_sha256=sha256,
             reason=options.reason,
-            by=getpass.getuser(),
+            by=person(),
             now=datetime.now(UTC),
             formats=formats,
         )
@@ -209,7 +214,7 @@ def retire(options: argparse.Namespace) -> int:
             home.archive,
             name=options.name,
             reason=options.reason,
-            by=getpass.getuser(),
+            by=person(),
             now=datetime.now(UTC),
             formats=formats,
         )
@@ -253,6 +258,7 @@ def end(options: argparse.Namespace) -> int:
 
 
 def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:
+    from arcadia_dagster.decisions.approving import must_be_approved
     from arcadia_dagster.decisions.decision import DecisionError
     from arcadia_dagster.decisions.subjects import current_document
     from arcadia_dagster.ledger.ledger import is_on_record
@@ -265,8 +271,12 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
             sha256 = current_document(connection, invoice)
             is_pushed = is_on_record(connection, invoice)
         stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
+        with warehouse.read() as connection:
+            waits = decision == "release" and must_be_approved(
+                connection, invoice, home.settings.approve_over, gross=stated[0] if stated else None
+            )
         months = _decided(home, warehouse, decision, sha256, invoice, options.reason, as_stated=stated)
-    message = f"{invoice.external_id}: {effect}"
+    message = f"{invoice.external_id}: {effect}{', once another person has approved it' if waits else ''}"
     if decision == "void" and is_pushed:
         message += "; finance has it: remove it there by hand"
     _tell(message, months, as_json=options.json, document_sha256=sha256)
@@ -301,7 +311,7 @@ def _decided(
         document_sha256=document_sha256,
         invoice=invoice,
         reason=reason,
-        by=getpass.getuser(),
+        by=person(),
         now=datetime.now(UTC),
         formats=formats,
         as_stated=as_stated,
@@ -515,7 +525,10 @@ def _file_lines(explanation: dict[str, Any], home: Home) -> Iterator[str]:
         yield f"  also known as {alias['alias_account_id']}/{alias['alias_external_id']}"
     for decision in explanation["decisions"]:
         when = decision["decided_at"][:19]
-        yield f"{decision['decision']} by {decision['decided_by']} at {when} UTC: {decision['reason']}"
+        figures = (
+            f" of {decision['approved_gross']} {decision['approved_currency']}" if decision["approved_gross"] else ""
+        )
+        yield f"{decision['decision']}{figures} by {decision['decided_by']} at {when} UTC: {decision['reason']}"
 
 
 def _literal(text: str | None) -> str:

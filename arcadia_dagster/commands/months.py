@@ -99,10 +99,10 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
 
 def _held(home: Home) -> dict[str, str]:
     """Why each held invoice is held, whatever its month."""
-    from arcadia_dagster.reports.findings import HELD, find
+    from arcadia_dagster.reports.findings import HELD, UNAPPROVED, find
 
     with complaints(), home.warehouse.read() as connection:
-        held = find(connection, HELD, None)
+        held = [finding for kind in (HELD, UNAPPROVED) for finding in find(connection, kind, None)]
     return {finding.invoice: finding.facts["held_because"] for finding in _by_month(held)}
 
 

@@ -1,4 +1,4 @@
-"""What people decide about documents and invoices, on the record: release, dismiss, void, end.
+"""What people decide about documents and invoices, on the record: release, approve, dismiss, void, end.
 
 A decision is kept beside the document that it was made about, in the archive, so that a rebuilt warehouse has it too.
 """
@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from arcadia_dagster.decisions.approving import ApprovalError, approved_figures
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landing
@@ -18,7 +19,7 @@ from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
-Decision = Literal["release", "dismiss", "void", "end"]
+Decision = Literal["release", "approve", "dismiss", "void", "end"]
 
 
 class DecisionError(ValueError):
@@ -45,8 +46,8 @@ def decide(
     Args:
         warehouse: Where the document is registered.
         archive: Where its record is.
-        decision: `release` and `void` are about an invoice, `dismiss` about a whole document; `end` is about the account of an
-            invoice, which is its last.
+        decision: `release`, `approve` and `void` are about an invoice, `dismiss` about a whole document; `end` is about the
+            account of an invoice, which is its last.
         document_sha256: The document; for an invoice, the one that states its current version.
         invoice: The invoice; None for a document.
         reason: Why, in the person's words.
@@ -59,8 +60,8 @@ def decide(
         The months that the stages must build again.
 
     Raises:
-        DecisionError: There is no such document, it does not state that invoice, the reason is blank, or the invoice is not
-            held or held for what nobody can overrule.
+        DecisionError: There is no such document, it does not state that invoice, the reason is blank, the invoice is not held
+            or held for what nobody can overrule; or it waits for no approval, or for that of another person.
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
         OSError, WarehouseError: The archive or the warehouse cannot be written.
     """
@@ -75,6 +76,8 @@ def decide(
             if as_stated is not None:
                 total, tax = as_stated
                 event |= {"stated_total": f"{total:f}", "stated_tax": None if tax is None else f"{tax:f}"}
+        if decision == "approve" and invoice is not None:
+            event |= _approved(warehouse, document_sha256, invoice, by=by)
         document = archive.examine(document_sha256)
         record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
@@ -137,18 +140,27 @@ def assert_known(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey
         raise DecisionError(f"document {document_sha256} does not state the invoice {' '.join(invoice)}")
 
 
+def _approved(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey, *, by: str) -> dict[str, str]:
+    """The figures that a person approves."""
+    with warehouse.read() as connection:
+        try:
+            return approved_figures(connection, invoice, document_sha256, by=by)
+        except ApprovalError as error:
+            raise DecisionError(str(error)) from error
+
+
 def _doubts(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey, *, also_ready: bool) -> list[str]:
     """The doubts that hold this version of the invoice; if it is ready, the doubts that would hold it without a release."""
     with warehouse.read() as connection:
         row = connection.execute(
-            "SELECT status, can_release, hold_reasons, released_reasons FROM tax_split_totals "
+            "SELECT status, can_release, hold_reasons, released_reasons, awaits_approval FROM tax_split_totals "
             "WHERE source = ? AND account_id = ? AND external_id = ? AND document_sha256 = ?",
             [*invoice, document_sha256],
         ).fetchone()
     if row is None:
         raise DecisionError(f"{invoice.external_id} is not built yet in this version: run `arcadia ingest` first")
-    status, can_release, reasons, released = row
-    if status == "ready" and also_ready:
+    status, can_release, reasons, released, awaits_approval = row
+    if also_ready and (status == "ready" or awaits_approval):
         return list(released)
     if status == "ready":
         raise DecisionError(f"{invoice.external_id} is not held: there is nothing to release")

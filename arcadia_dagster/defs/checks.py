@@ -62,6 +62,11 @@ _CHECKS = (
         "No invoice is held back from finance, but for those that a person has voided.",
     ),
     _Check(
+        findings.UNAPPROVED,
+        "tax_split_totals",
+        "Every invoice over the limit (ARCADIA_APPROVE_OVER) is approved by another person than the one who released it.",
+    ),
+    _Check(
         findings.DOUBTFUL_TAX,
         "cost_lines",
         "On every line this program and the system before it (tax: the description contains gst or tax) agree on what is tax.",

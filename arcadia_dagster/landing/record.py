@@ -262,7 +262,7 @@ def _is_amount_or_none(value: Any) -> bool:  # noqa: ANN401
     return value is None or (isinstance(value, str) and _AMOUNT.fullmatch(value) is not None)
 
 
-DECISIONS: Final = ("release", "dismiss", "void", "end", "mend")
+DECISIONS: Final = ("release", "dismiss", "void", "end", "mend", "approve")
 """What people decide."""
 
 _TEXT = _Field(_is_text, "a text")
@@ -290,8 +290,10 @@ _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
         "reason": _TEXT,
         "overruled": _Field(_is_texts, "a list of texts", is_optional=True),
         **dict.fromkeys(
-            ("stated_total", "stated_tax"), _Field(_is_amount_or_none, "an amount as text, or null", is_optional=True)
+            ("stated_total", "stated_tax", "approved_gross", "approved_tax"),
+            _Field(_is_amount_or_none, "an amount as text, or null", is_optional=True),
         ),
+        "approved_currency": _Field(_is_text, "a text", is_optional=True),
     },
 }
 """What the events of each kind tell, besides their time."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -474,8 +474,11 @@ def _months_after(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[dat
     return {month for (month,) in rows}
 
 
+_AMOUNTS: Final = ("stated_total", "stated_tax", "approved_gross", "approved_tax")
+
+
 def _fact(record: Record, event: dict[str, Any], time_column: str) -> dict[str, Any]:
     values = {name: value for name, value in event.items() if name not in {"event", "at"}}
     # JSON has no decimals: amounts are text in the archive.
-    values |= {name: Decimal(values[name]) for name in ("stated_total", "stated_tax") if values.get(name) is not None}
+    values |= {name: Decimal(values[name]) for name in _AMOUNTS if values.get(name) is not None}
     return {**values, "document_sha256": record.document_sha256, time_column: time_of(event)}

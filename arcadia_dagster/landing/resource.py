@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 from arcadia_dagster import settings
 from arcadia_dagster.billing.allocation import Routes
+from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.approvals import known_limits, take_limits
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.bucket_archive import archive_at
 from arcadia_dagster.landing.descriptions import assert_usable
@@ -42,6 +44,7 @@ class LandingResource:
         own_tenant: The tenant that bears what no route leads elsewhere.
         sources: The file with what people know of sources and accounts.
         sources_named: Whether a person has named that file, so that it must exist.
+        approve_over: Which invoices wait until a second person approves them.
         settle_seconds: How long a file must lie unchanged to count as complete.
     """
 
@@ -58,6 +61,7 @@ class LandingResource:
     own_tenant: str = settings.OWN_TENANT
     sources: str = ""
     sources_named: bool = False
+    approve_over: Limits = NO_LIMITS
     settle_seconds: float = settings.SETTLE_SECONDS
     _reader: "Reader | None" = field(default=None, init=False, repr=False, compare=False)
 
@@ -79,6 +83,7 @@ class LandingResource:
             own_tenant=values.finance_tenant_id,
             sources=str(values.sources),
             sources_named=values.is_set("sources"),
+            approve_over=values.approve_over,
         )
 
     @property
@@ -128,6 +133,7 @@ class LandingResource:
 
         assert_usable(warehouse, self.get_reader(warehouse).formats)
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
+        months |= take_limits(warehouse, self.approve_over)
         landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))
         landed = landing.land(self.get_inboxes(), settle_seconds=self.settle_seconds)
         landed.months |= months
@@ -170,12 +176,12 @@ class LandingResource:
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
 
     def assert_can_deliver(self, warehouse: Warehouse) -> None:
-        """Check that the descriptions can be used, and that the warehouse has the present routes and rules.
+        """Check that the descriptions can be used, and that the warehouse has the present routes, rules and limits.
 
         Raises:
             FormatsError: A description of a format cannot be used, or is gone.
             RoutesError: The warehouse does not go by the routing table yet, or it cannot be right.
-            RulesError: The same of what people know of sources.
+            RulesError: The same of what people know of sources, or of the limits above which invoices wait.
         """
         formats = self.get_formats()
         assert_usable(warehouse, formats)
@@ -192,6 +198,12 @@ class LandingResource:
                 raise RulesError(
                     f"{self.sources} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
                     "deployment does it by itself"
+                )
+            # Without a warehouse's first landing there are no invoices either, and no limits.
+            if known.own_tenant and known_limits(connection) != self.approve_over:
+                raise RulesError(
+                    "ARCADIA_APPROVE_OVER has changed, and no invoice waits by it yet: run `arcadia ingest` first, with the same "
+                    "setting; a running deployment does it by itself"
                 )
 
     def close(self) -> None:

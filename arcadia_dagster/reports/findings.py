@@ -193,7 +193,14 @@ FROM damaged_documents ORDER BY file_name, document_sha256
 _HELD: Final = """
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
   array_to_string(hold_reasons, '; ') AS held_because
-FROM waiting_invoices
+FROM waiting_invoices WHERE NOT coalesce(awaits_approval, false)
+ORDER BY invoice_month DESC, source, external_id
+"""
+
+_UNAPPROVED: Final = """
+SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_gross_minor,
+  array_to_string(hold_reasons, '; ') AS held_because
+FROM waiting_invoices WHERE awaits_approval
 ORDER BY invoice_month DESC, source, external_id
 """
 
@@ -328,6 +335,15 @@ HELD: Final = Kind(
     is_settled_by_commands=True,
     invoice_id="external_id",
 )
+UNAPPROVED: Final = Kind(
+    "nothing_awaits_approval",
+    "another person than the one who released it looks at it with `arcadia explain INVOICE`, and runs "
+    "`arcadia approve INVOICE --reason ...`",
+    _UNAPPROVED,
+    command="arcadia approve {invoice} --reason '...'",
+    is_settled_by_commands=True,
+    invoice_id="external_id",
+)
 DOUBTFUL_TAX: Final = Kind(
     "no_doubtful_tax_lines",
     "look at the lines; the provider's own type of a line decides what is tax, then whole words in its description.",
@@ -394,6 +410,7 @@ KINDS: Final = (
     REJECTED,
     DAMAGED,
     HELD,
+    UNAPPROVED,
     DOUBTFUL_TAX,
     FALL,
     RISE,

@@ -138,6 +138,7 @@ class InvoiceStanding:
     deliveries: tuple[Delivery, ...]
     compared: tuple[Compared, ...] = ()
     evidence: tuple[Document, ...] = ()
+    awaits_approval: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -368,6 +369,7 @@ def _invoice(
         line_count=row["line_count"],
         reasons=tuple(row["hold_reasons"]),
         can_release=row["can_release"],
+        awaits_approval=bool(row["awaits_approval"]),
         is_void=row["standing"] == VOID,
         is_nothing=row["standing"] == NOTHING,
         documents=tuple(Document(document["file_name"], document["sha256"]) for document in row["documents"] or ()),

@@ -207,10 +207,13 @@ def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     renew(connection, schema.COST_LINES.name, [month for (month,) in settled])
     connection.execute(
         """
-        UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready', conflict = found.conflict,
-          hold_reasons = list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
+        UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready' OR awaits_approval,
+          awaits_approval = false, conflict = found.conflict,
+          -- It is released first, and then approved.
+          hold_reasons = CASE WHEN awaits_approval THEN [found.conflict] ELSE
+            list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
             -- Where nobody can overrule what holds it, this would offer a release that is refused.
-            || CASE WHEN can_release OR status = 'ready' THEN [found.conflict] ELSE [] END
+            || CASE WHEN can_release OR status = 'ready' THEN [found.conflict] ELSE [] END END
         FROM conflicts AS found
         WHERE found.source = tax_split_totals.source AND found.account_id = tax_split_totals.account_id
           AND found.external_id = tax_split_totals.external_id AND tax_split_totals.conflict IS DISTINCT FROM found.conflict

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
 from arcadia_dagster.landing.deliveries import NOTHING_LISTED, listed_sql
+from arcadia_dagster.stages.approval import unapproved_sql
 from arcadia_dagster.stages.differences import differences_sql
 from arcadia_dagster.stages.doubts import Scope
 from arcadia_dagster.stages.doubts.identity import UNSTATED
@@ -27,7 +28,7 @@ def known_of_invoices(scope: Scope) -> Iterator[tuple[str, str]]:
     """Each relation's name and its SELECT, in the order in which to make them.
 
     The last ones are `rounded`, one row an invoice with its totals; `differing`, what its difference from a stated total equals;
-    and `unstated`. `stages.doubts.Scope` says what the others are.
+    `approval`, the invoices that a second person must see; and `unstated`. `stages.doubts.Scope` says what the others are.
     """
     yield "line", _LINE.format(months=scope.month_list)
     yield "part", _PART.format(months=scope.month_list)
@@ -45,6 +46,7 @@ def known_of_invoices(scope: Scope) -> Iterator[tuple[str, str]]:
     yield "exact", _EXACT
     yield "rounded", _ROUNDED
     yield "differing", differences_sql("rounded")
+    yield "approval", unapproved_sql("rounded")
     yield "unstated", UNSTATED
 
 

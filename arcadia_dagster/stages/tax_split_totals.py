@@ -112,11 +112,12 @@ def _that_hold_any(connection: duckdb.DuckDBPyConnection, all_reasons: tuple[Rea
 def _judged_sql(holding: tuple[Reason, ...]) -> str:
     """SQL: the rows of `rounded`, each with its `bars` and its `doubts`."""
     return f"""
-      SELECT rounded.*, {reasons_sql(holding, can_release=False)} AS bars,
+      SELECT rounded.*, approval.unapproved, {reasons_sql(holding, can_release=False)} AS bars,
         {reasons_sql(holding, can_release=True)} || coalesce(doubtful.doubts, CAST([] AS VARCHAR[])) AS doubts
       FROM rounded
       LEFT JOIN doubtful USING (source, account_id, external_id)
-      LEFT JOIN differing USING (source, account_id, external_id)"""
+      LEFT JOIN differing USING (source, account_id, external_id)
+      LEFT JOIN approval USING (source, account_id, external_id)"""
 
 
 _TOTALS = """
@@ -132,8 +133,11 @@ _TOTALS = """
       amount_tax_minor, amount_gross, amount_tax, line_count, document_sha256,
       lines_gross_minor, stated_total_minor AS stated_gross_minor, stated_tax_minor, stated_by,
       -- What nobody can overrule comes first: a doubt would offer a release that is refused.
-      CASE WHEN len(bars) > 0 THEN bars ELSE open_doubts END AS hold_reasons, released_reasons,
+      CASE WHEN len(bars) > 0 THEN bars WHEN len(open_doubts) > 0 THEN open_doubts
+        -- The second person looks at what the first one has let go.
+        WHEN unapproved IS NOT NULL THEN [unapproved] ELSE CAST([] AS VARCHAR[]) END AS hold_reasons, released_reasons,
       len(bars) = 0 AND len(open_doubts) > 0 AS can_release,
+      len(bars) = 0 AND len(open_doubts) = 0 AND unapproved IS NOT NULL AS awaits_approval,
       is_nothing, CASE WHEN len(hold_reasons) = 0 THEN 'ready' ELSE 'held' END AS status
     FROM decided
 """

@@ -60,6 +60,7 @@ _MADE_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "status": _TAX,
         "hold_reasons": _TAX,
         "can_release": _TAX,
+        "awaits_approval": _TAX,
         "released_reasons": _TAX,
     },
     "finance_records": {

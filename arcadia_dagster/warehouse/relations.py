@@ -105,6 +105,15 @@ SELECT * FROM decisions WHERE decision = 'release'
 """,
 )
 
+APPROVALS: Final = View(
+    "approvals",
+    "The decisions by which second persons let invoices go to finance: each for the figures that the person saw, in whatever "
+    "version of the invoice. It does not count for a version that the same person has released.",
+    """
+SELECT * FROM decisions WHERE decision = 'approve'
+""",
+)
+
 CURRENT_INVOICES: Final = View(
     "current_invoices",
     "The rows of `raw_invoices` that count: of each invoice the newest version, from one document or several together.",
@@ -332,6 +341,7 @@ VIEWS: Final = (
     DAMAGED_DOCUMENTS,
     VOID_INVOICES,
     RELEASES,
+    APPROVALS,
     CURRENT_INVOICES,
     STANDING_INVOICES,
     AWAITED_INVOICES,

@@ -370,19 +370,22 @@ _DECISIONS_SINCE_5 = (
     Column(
         "stated_tax", AMOUNT_TYPE, "`release` as stated: the tax that goes with it, where it was stated; else NULL."
     ),
+    Column("approved_currency", "VARCHAR", "`approve`: the currency of the two amounts (ISO 4217); else NULL."),
+    Column("approved_gross", AMOUNT_TYPE, "`approve`: the gross that the person saw, in major units; else NULL."),
+    Column("approved_tax", AMOUNT_TYPE, "`approve`: the tax that the person saw, in major units; else NULL."),
 )
 
 DECISIONS = Table(
     "decisions",
-    "What people decided, with their reason: `release`, `dismiss`, `void`, `end`, `mend`.",
+    "What people decided, with their reason: `release`, `approve`, `dismiss`, `void`, `end`, `mend`.",
     (
         Column("decided_at", "TIMESTAMP", "When (UTC)."),
-        Column("decided_by", "VARCHAR", "Who: the operating system's user name."),
+        Column("decided_by", "VARCHAR", "Who: the name of the person's account on the machine."),
         Column(
             "decision",
             "VARCHAR",
-            "`release`, `dismiss`, `void`, `end`: the invoice is the last of its account; `mend`: its damaged record was "
-            "written anew.",
+            "`release`; `approve`: a second person has seen it; `dismiss`; `void`; `end`: the invoice is the last of its "
+            "account; `mend`: its damaged record was written anew.",
         ),
         _SHA256,
         Column("source", "VARCHAR", "The invoice's source; NULL for a decision about a whole document."),
@@ -517,6 +520,11 @@ _TOTALS_SINCE_5 = (
         "VARCHAR",
         "The control files and statements of its issuer that say so; NULL: the document with its lines does, or nobody.",
     ),
+    Column(
+        "awaits_approval",
+        "BOOLEAN",
+        "Whether it is held for nothing but the approval of a second person; see `approval_limits`.",
+    ),
 )
 
 TAX_SPLIT_TOTALS = Table(
@@ -614,6 +622,19 @@ OWN_TAX_IDS = Table(
     "Who we are, from `sources.toml` as it was landed last: an invoice that is addressed to another buyer is held.",
     (Column("tax_id", "VARCHAR", "A tax id of ours: letters and digits alone, in capitals."),),
     key=("tax_id",),
+)
+
+APPROVAL_LIMITS = Table(
+    "approval_limits",
+    "Which invoices wait until a second person approves them, from `ARCADIA_APPROVE_OVER` as it was landed last.",
+    (
+        Column("currency", "VARCHAR", "ISO 4217 code; NULL: every currency that has no row."),
+        Column(
+            "over", AMOUNT_TYPE, "An invoice of more, tax included, waits, in major units; NULL: whatever it comes to."
+        ),
+        Column("first_month", "DATE", "From which invoice month on, its first day (UTC); NULL: always."),
+    ),
+    key=("currency",),
 )
 
 ALLOCATIONS = Table(
@@ -762,6 +783,7 @@ TABLES: tuple[Table, ...] = (
     TENANT_ROUTES,
     SOURCE_RULES,
     OWN_TAX_IDS,
+    APPROVAL_LIMITS,
     ALLOCATIONS,
     CLOUD_RESOURCES,
     FINANCE_RECORDS,
@@ -814,6 +836,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(INBOX_FILES, _FILES_SINCE_5),
         SOURCE_RULES.ddl,
         OWN_TAX_IDS.ddl,
+        APPROVAL_LIMITS.ddl,
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,
         INVOICE_EVIDENCE.ddl,

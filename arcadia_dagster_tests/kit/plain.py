@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.approvals import take_limits
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inbox import FolderInbox
@@ -81,6 +83,7 @@ def build(
     settle_seconds: float = 0,
     resources: bool = False,
     formats: Formats | None = None,
+    approve_over: Limits = NO_LIMITS,
 ) -> Landed:
     """Everything but finance, for these months or for what is stale after landing."""
     archive = archive_of(warehouse)
@@ -88,6 +91,7 @@ def build(
         tenants = warehouse.path.parent / "tenants.toml"
         assert_usable(warehouse, reader.formats)
         take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
+        take_limits(warehouse, approve_over)
         landed = Landing(warehouse, archive, reader).land(
             FolderInbox(warehouse.path.parent / "inbox"), settle_seconds=settle_seconds
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
@@ -137,7 +138,8 @@ class Project:
 
     def build(self) -> None:
         """Land, build and deliver everything that is new without Dagster around it, which takes thrice as long."""
-        build(self.warehouse, formats=self.formats)
+        limits = Limits.parse(self.environ.get("ARCADIA_APPROVE_OVER", ""))
+        build(self.warehouse, formats=self.formats, approve_over=limits)
         if self.finance.is_configured:
             self.finance.deliver(self.warehouse)
 
@@ -157,7 +159,7 @@ class Project:
             new = [month for month in stale(connection) if date(2018, 1, 1) <= month <= present]
         return new or [present]
 
-    def settle(self, decision: Decision, external_id: str) -> set[date]:
+    def settle(self, decision: Decision, external_id: str, *, by: str = "ann") -> set[date]:
         """What a person decides of an invoice by its id, for the version that there is; the months that it touches."""
         invoice = self.invoice(external_id)
         return decide(
@@ -167,7 +169,7 @@ class Project:
             document_sha256=invoice["document_sha256"],
             invoice=InvoiceKey(invoice["source"], invoice["account_id"], external_id),
             reason="looked at",
-            by="ann",
+            by=by,
             now=datetime.now(UTC),
             formats=self.formats,
         )

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
+from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster_tests.kit.plain import build, warehouse_of
 from arcadia_dagster_tests.kit.project import instance_in_memory
 
@@ -63,7 +64,7 @@ class Shell:
 
     def build(self, **finance: str) -> None:
         """What `ingest` does, without its run: for tests of other commands."""
-        build(warehouse_of(self.folder / "var"))
+        build(warehouse_of(self.folder / "var"), approve_over=Limits.parse(finance.pop("ARCADIA_APPROVE_OVER", "")))
         if finance:
             self("push", f"{FIRST:%Y-%m}..{datetime.now(UTC):%Y-%m}", environ=finance)
 

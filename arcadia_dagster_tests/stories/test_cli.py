@@ -264,6 +264,18 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
     assert "nothing to release" in arcadia("release", "1001", "--reason", "again", code=1).stderr
 
 
+def test_a_person_who_has_released_a_large_invoice_cannot_approve_it(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
+    limit = {"ARCADIA_APPROVE_OVER": "USD 5"}
+    arcadia.build(**limit)
+    released = arcadia("release", "1001", "--reason", "checked with the provider", environ=limit)
+    assert "1001: it may go to finance, once another person has approved it" in released.stdout
+    arcadia.build(**limit)
+    refused = arcadia("approve", "1001", "--reason", "it is right", code=1).stderr
+    assert "1001 was released by" in refused
+    assert "another person must approve it" in refused
+
+
 def test_a_forced_push_is_answered_updated_and_a_void_invoice_is_pushed_no_more(
     arcadia: Shell, finance: dict[str, str]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.formats.registry import Formats
@@ -27,6 +28,7 @@ BILLING_PERIOD = (
     b"BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus,InvoiceIssuerName\n"
     b"2026-04-01T00:00:00Z,2026-05-01T00:00:00Z,Closed,Examplecloud Ltd\n"
 )
+OF_THE_FUTURE = Limits.parse("all, from 9999-01")
 FROM_FINANCE = {"finance_records", "finance_attempts"}
 
 
@@ -62,13 +64,13 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Rebuilt:
         inbox = project.inbox.rename(folder / "inbox of before")
         project.inbox.mkdir()
         project.forget_warehouse()
-        build(project.warehouse, resources=True)
+        build(project.warehouse, resources=True, approve_over=OF_THE_FUTURE)
         from_archive = contents(project)
 
         project.inbox.rmdir()
         inbox.rename(project.inbox)
         project.forget_warehouse()
-        build(project.warehouse, resources=True)
+        build(project.warehouse, resources=True, approve_over=OF_THE_FUTURE)
         with_inbox = contents(project)
         with project.warehouse.read() as connection:
             assert {month for month in stale(connection) if month in RANGE} == set()
@@ -103,7 +105,7 @@ def _have_a_past(project: Project) -> None:
     stated = comes_to("6.60", "6.00")["BaseCurrencyAmount"] | {"AmountBreakdown": {"Taxes": taxes}}
     project.drop("summaries.json", summaries({"BaseCurrencyAmount": stated}))
     project.drop("summaries.pdf", pdf({}))
-    build(project.warehouse, resources=True)
+    build(project.warehouse, resources=True, approve_over=OF_THE_FUTURE)
     assert project.finance.deliver(project.warehouse).failure is None
 
     for file in (SAMPLE / "reissued").iterdir():
@@ -117,7 +119,7 @@ def _have_a_past(project: Project) -> None:
     project.decide("void", file_name=may, invoice=("digitalocean", "0000000", "900000005"), now=NOW)
     project.decide("dismiss", file_name=invoice_name("2026 Mar", "3002"), now=NOW)
     project.decide("dismiss", file_name="no invoice.txt", now=NOW)
-    build(project.warehouse, resources=True)
+    build(project.warehouse, resources=True, approve_over=OF_THE_FUTURE)
     assert project.finance.deliver(project.warehouse).failure is None
 
 
