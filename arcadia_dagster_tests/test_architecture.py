@@ -3,7 +3,7 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -19,6 +19,7 @@ PACKAGE = TESTS.parent / "arcadia_dagster"
 
 # From the bottom up: a package, or a module beside the packages, may import those before it, and nothing after it.
 LAYERS = (
+    "how_many",
     "loopback",
     "plain_file",
     "toml_file",
@@ -85,6 +86,35 @@ def test_a_package_imports_only_those_below_it(layer: str) -> None:
     for name, tree in modules().items():
         if name.split(".")[0] == layer:
             assert _parts_of_ours(tree) & above == set(), name
+
+
+MOST_FLOORS = 12
+"""The rooms in the longest chain of imports, on 2026-11-29. A change at its bottom may concern each room of it."""
+
+
+def longest_chain(below: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """The longest chain of rooms of which each imports the one before it; `below` has what each room imports."""
+
+    @cache
+    def chain_to(room: str) -> tuple[str, ...]:
+        return (*max(map(chain_to, sorted(below[room])), key=len, default=()), room)
+
+    return max(map(chain_to, sorted(below)), key=len)
+
+
+def test_the_longest_chain_of_rooms_is_found() -> None:
+    below = {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "a"}, "e": set()}
+    assert longest_chain(below) == ("a", "b", "d")
+
+
+def test_the_house_grows_by_no_floor_unseen() -> None:
+    below: dict[str, set[str]] = {room: set() for room in LAYERS}
+    for name, tree in modules().items():
+        room = name.split(".")[0]
+        if room in below:
+            below[room] |= (_parts_of_ours(tree) & set(LAYERS)) - {room}
+    chain = longest_chain(below)
+    assert len(chain) == MOST_FLOORS, " <- ".join(chain)
 
 
 def test_the_page_draws_the_rooms_in_their_order() -> None:

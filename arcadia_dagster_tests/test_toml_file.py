@@ -118,7 +118,9 @@ def test_a_table_of_thousands_of_routes_is_read_and_a_route_too_many_is_found(tm
     path.write_text("".join(routes), encoding="utf-8")
     assert len(read_routes(path, "own").routes) == len(routes)
     path.write_text("".join([*routes, routes[4321]]), encoding="utf-8")
-    with pytest.raises(RoutesError, match="route 10001: no line is left for it, route 4322 before it has them all"):
+    with pytest.raises(
+        RoutesError, match="route 10001: it never applies, because route 4322 takes all its lines first"
+    ):
         read_routes(path, "own")
 
 

@@ -117,15 +117,15 @@ _ADVICE: Final[Sequence[tuple[Callable[[_Answer, Work], bool], str]]] = (
     (
         lambda answer, _: answer.status in {"401", "403"} or answer.kind in _NOT_ALLOWED,
         (
-            "nobody lets this program {work} there ({answer}): give its identity the right {right}, or correct {credentials}; "
+            "this program may not {work} there ({answer}): give its identity the right {right}, or correct {credentials}; "
             "see {page}"
         ),
     ),
     (
         lambda answer, _: answer.kind == _INVALID_NAME,
         (
-            "an object's name has an empty part, one that is . or .., or a control character, and such names cannot be listed: "
-            "name a prefix that does not have it, or rename the object"
+            "an object's name has an empty part, a part . or .., or a control character, so it cannot be listed: rename the "
+            "object, or name a prefix without it"
         ),
     ),
     (
@@ -138,8 +138,8 @@ _ADVICE: Final[Sequence[tuple[Callable[[_Answer, Work], bool], str]]] = (
     (
         lambda answer, _: answer.status in {"429", "503"},
         (
-            "the store asks for fewer requests, and did so at each try ({answer}): nothing is lost, and the next look tries "
-            "again; where that stays so, name a narrower prefix"
+            "the store asked for fewer requests at each try ({answer}): nothing is lost, and the next look tries again; if this "
+            "goes on, name a narrower prefix"
         ),
     ),
     (
@@ -156,19 +156,19 @@ _ADVICE: Final[Sequence[tuple[Callable[[_Answer, Work], bool], str]]] = (
     ),
     (
         lambda answer, _: any(words in answer.whole for words in _NO_STORE),
-        "what answers is no store of this kind: correct {endpoint}",
+        "what answers there is not a store of this kind: correct {endpoint}",
     ),
     (
         lambda answer, _: "TimedOut" in answer.whole or "Timeout" in answer.whole,
-        "the store did not answer in time: see that the network reaches it, and {endpoint}; the next look tries again",
+        "the store did not answer in time: check the network and {endpoint}; the next look tries again",
     ),
     (
         lambda answer, _: "response body" in answer.text or "IncompleteMessage" in answer.whole,
-        "the answer was cut off, at each try: see that the network is sound; the next look tries again",
+        "the answer was cut off at each try: check the network; the next look tries again",
     ),
     (
         lambda *_: True,
-        "the store cannot be reached: see that the network reaches it, and {endpoint}; the next look tries again",
+        "the store cannot be reached: check the network and {endpoint}; the next look tries again",
     ),
 )
 

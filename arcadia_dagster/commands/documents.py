@@ -20,6 +20,7 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.inbox import path_at
 from arcadia_dagster.warehouse import Warehouse
@@ -142,7 +143,7 @@ def _document_lines(explained: dict[str, Any], home: Home) -> Iterator[str]:
     yield f"  {document['reason'] if document['status'] == 'dismissed' and reason else document['status'] + reason}"
     yield f"  format {document['format'] or 'not known'}, {document['byte_size']:,} bytes, SHA-256 {document['document_sha256']}"
     if document["record_damage"] is not None:
-        yield f"  its record is damaged, nothing of it is pushed: {document['record_damage']}"
+        yield f"  its record is damaged, so nothing of it is pushed: {document['record_damage']}"
     for name in explained["names"]:
         by = ", ".join(map(_hash, name["replaced_by"]))
         replaced = f"; replaced there by {by}" if by else ""
@@ -155,11 +156,11 @@ def _document_lines(explained: dict[str, Any], home: Home) -> Iterator[str]:
             f"{earlier['reason']}"
         )
     if explained["resources"]:
-        yield f"  it is an inventory of {explained['resources']:,} resources"
+        yield f"  it is an inventory of {how_many(explained['resources'], 'resource')}"
     for invoice in explained["evidence_of"]:
         yield f"  it is evidence of {_name(invoice)}, by {_BASES[invoice['basis']]}; nothing is read from it"
     if explained["delivery_files"]:
-        yield f"  it is the manifest of a delivery of {explained['delivery_files']:,} files"
+        yield f"  it is the manifest of a delivery of {how_many(explained['delivery_files'], 'file')}"
 
 
 def _invoice_lines(explained: dict[str, Any]) -> Iterator[str]:

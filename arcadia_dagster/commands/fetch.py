@@ -17,6 +17,7 @@ from arcadia_dagster.commands.common import (
     progress,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.how_many import how_many
 
 if TYPE_CHECKING:
     from arcadia_dagster.providers.provider import Provider
@@ -59,7 +60,7 @@ def fetch(options: argparse.Namespace) -> int:
             print(name)
         older = f", {together.older} older than ARCADIA_FIRST_MONTH" if together.older else ""
         print(
-            f"{len(together.files)} new in {home.settings.inbox}; {together.known} invoices were there already{older}"
+            f"{len(together.files)} new in {home.settings.inbox}; already there: {how_many(together.known, 'invoice')}{older}"
         )
         if together.files:
             print("run `arcadia ingest` to take them; a running deployment does it by itself")

@@ -15,6 +15,7 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.how_many import how_many
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -152,7 +153,7 @@ def _print_rules(console: "Console", tried: "TriedInvoice", rules: "Rules") -> N
 
 
 def _lines(count: int) -> str:
-    return f"{count} line{'' if count == 1 else 's'}"
+    return how_many(count, "line")
 
 
 def _day(time: "datetime | None") -> str:

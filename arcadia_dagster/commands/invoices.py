@@ -23,6 +23,7 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.documents import explain_file, opened_by
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.commands.person import person
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
 from arcadia_dagster.warehouse import Warehouse
@@ -126,7 +127,7 @@ def _of_tenant(difference: "Difference") -> str:
 def release(options: argparse.Namespace) -> int:
     """Let a held invoice go to finance, for this version of it: as its lines are, or as it is stated."""
     if options.as_stated:
-        return _decide_invoice(options, "release", "it may go to finance, with what it states")
+        return _decide_invoice(options, "release", "it may go to finance with its stated total")
     return _decide_invoice(options, "release", "it may go to finance")
 
 
@@ -206,7 +207,7 @@ def retire(options: argparse.Namespace) -> int:
     warehouse = home.existing_warehouse
     formats = home.formats()
     if not formats.is_described(options.name):
-        raise CommandError(f"{options.name} is a format of the program: it is described nowhere, and cannot be retired")
+        raise CommandError(f"{options.name} is the program's own format: only a described format can be retired")
     described = formats.described(options.name)
     with complaints(DecisionError):
         retired = retire_description(
@@ -220,7 +221,7 @@ def retire(options: argparse.Namespace) -> int:
         )
     pushed, dismissed = retired.in_finance, retired.dismissed
     months = sorted(f"{month:%Y-%m}" for month in retired.months)
-    message = f"{options.name}: {len(dismissed)} document{'' if len(dismissed) == 1 else 's'} dismissed"
+    message = f"{options.name}: {how_many(len(dismissed), 'document')} dismissed"
     if retired.read_otherwise:
         message += f", {len(retired.read_otherwise)} read by another format from now on"
     if described is not None and not described.comes_with_the_program:
@@ -354,7 +355,7 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
         "deferred": ("left for a later delivery", delivered.deferred),
         "refused": ("refused", delivered.refused),
         "abandoned": ("abandoned", delivered.abandoned),
-        "given_up": ("not tried, for it needs a person; `--again` tries it", delivered.given_up),
+        "given_up": ("not tried, because it needs a person; `--again` tries it", delivered.given_up),
         "barred": ("not pushed", delivered.barred),
     }
     failed = bool(delivered.failure) or any(errors for _, errors in failures.values())
@@ -377,9 +378,11 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
         f"{len(delivered.created)} created, {len(delivered.updated)} updated, {delivered.unchanged} unchanged and not sent"
     )
     if delivered.synthetic:
-        print(f"{delivered.synthetic} sample invoices were kept back: the target is no sandbox (ARCADIA_SANDBOX_URL)")
+        print(
+            f"{how_many(delivered.synthetic, 'sample invoice')} not sent: the target is no sandbox (ARCADIA_SANDBOX_URL)"
+        )
     if delivered.stopped is not None:
-        print(f"ended early, the rest is due at once, for finance is away: {delivered.stopped}")
+        print(f"ended early, because finance is away: {delivered.stopped}; the rest is due at once")
     for what, errors in failures.values():
         for key, error in errors.items():
             print(harmless(f"{key.external_id}: {what}: {error}"))
@@ -422,7 +425,7 @@ def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
     if totals is None:
         yield f"  {_why_no_totals(explanation)}"
         return
-    yield f"  month {totals['invoice_month'][:7]}, {totals['line_count']} lines, {totals['status']}"
+    yield f"  month {totals['invoice_month'][:7]}, {how_many(totals['line_count'], 'line')}, {totals['status']}"
     yield f"  {_amounts(totals)}"
     for compared in explanation["agreement"]:
         yield f"  {compared['words']}" + (f" ({compared['target']})" if compared["target"] else "")
@@ -506,7 +509,7 @@ def _finance_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  {_finance_line(record)}"
     for attempt in explanation["attempts"]:
         answer = f"{attempt['outcome'] or 'no answer recorded'} {attempt['error'] or ''}".strip()
-        yield f"  {attempt['intended_at'][:19]} UTC, {attempt['requests'] or 0} requests: {answer}"
+        yield f"  {attempt['intended_at'][:19]} UTC, {how_many(attempt['requests'] or 0, 'request')}: {answer}"
 
 
 def _file_lines(explanation: dict[str, Any], home: Home) -> Iterator[str]:

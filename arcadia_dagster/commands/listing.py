@@ -14,6 +14,7 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.how_many import how_many
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,7 +107,7 @@ def _print(shown: "Sequence[ListedInvoice]") -> None:
             format_minor(amount, total.currency) for amount in (total.gross_minor, total.net_minor, total.tax_minor)
         )
         print(f"gross {gross}, net {net}, tax {tax}")
-    print(f"{len(shown)} invoice{'' if len(shown) == 1 else 's'}; `arcadia explain INVOICE` says where one comes from")
+    print(f"{how_many(len(shown), 'invoice')}; `arcadia explain INVOICE` says where one comes from")
 
 
 def _row(invoice: "ListedInvoice") -> tuple[str, ...]:
@@ -167,7 +168,9 @@ def _print_rejected(documents: "Sequence[RejectedDocument]", others: "Sequence[N
             f"{'it' if len(documents) == 1 else 'one'} out: arcadia dismiss {example} --reason ..."
         )
     if others:
-        print(f"{len(others)} not taken: put right what is said of each, or move it out of {home.settings.inbox}")
+        print(
+            f"{len(others)} not taken: correct what is wrong with each, or move the file out of {home.settings.inbox}"
+        )
 
 
 def _in(months: str | None) -> str:

@@ -24,6 +24,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.home import Home, project_root
 from arcadia_dagster.home_sandbox import HomeSandbox
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import FINANCE_PORT
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 
@@ -149,9 +150,11 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield from _finance(home)
     yield from _providers(home)
     if home.settings.alert_webhook:
-        yield Verdict("alerts", "ok", f"failures are told to {ALERT_VARIABLE}, with links to {home.settings.ui_url}")
+        yield Verdict(
+            "alerts", "ok", f"failures go to the webhook of {ALERT_VARIABLE}, with links to {home.settings.ui_url}"
+        )
     else:
-        yield Verdict("alerts", "note", f"off ({ALERT_VARIABLE} is unset): failures are seen in the UI only")
+        yield Verdict("alerts", "note", f"off, because {ALERT_VARIABLE} is not set: failures are shown in the UI only")
 
 
 def _tried(what: str, look: Callable[[], str]) -> Verdict:
@@ -175,8 +178,8 @@ def _inboxes(home: Home) -> Iterator[Verdict]:
 
 def _inbox(inbox: Path) -> str:
     if not inbox.is_dir():
-        raise CommandError(f"{inbox} is no folder: run `arcadia init`, or set ARCADIA_INBOX")
-    return f"{inbox}, {sum(1 for _ in os.scandir(inbox))} entries"
+        raise CommandError(f"{inbox} is not a folder: run `arcadia init`, or set ARCADIA_INBOX")
+    return f"{inbox}, {how_many(sum(1 for _ in os.scandir(inbox)), 'entry', 'entries')}"
 
 
 def _records(home: Home) -> str:
@@ -188,9 +191,9 @@ def _records(home: Home) -> str:
     if damaged:
         names_and_damage = "; ".join(harmless(f"{name}: {damage}") for name, damage in damaged.values())
         raise CommandError(
-            f"{len(damaged)} damaged, nothing of their documents is pushed: {names_and_damage}; {RESTORE}"
+            f"{how_many(len(damaged), 'damaged record')}, so nothing of their documents is pushed: {names_and_damage}; {RESTORE}"
         )
-    return f"{len(archive.records())} documents in the archive, the record of each is whole"
+    return f"{how_many(len(archive.records()), 'document')} in the archive, and no record is damaged"
 
 
 def _tenants(home: Home) -> str:
@@ -202,7 +205,7 @@ def _tenants(home: Home) -> str:
     if not routes:
         return f"no routes in {file}: {own} bears everything"
     tenants = sorted({route.tenant_id for route in routes})
-    return f"{len(routes)} routes in {file}, to {', '.join(tenants)}; {own} bears the rest"
+    return f"{how_many(len(routes), 'route')} in {file}, to {', '.join(tenants)}; {own} bears the rest"
 
 
 def _sources(home: Home) -> str:
@@ -221,7 +224,7 @@ def _sources(home: Home) -> str:
     words += of_nothing(home.existing_warehouse, home.archive, rules, home.formats())
     if rules.buyer_tax_ids:
         words.insert(0, f"we are {', '.join(rules.buyer_tax_ids)}")
-    return f"{len(rules.rules)} rules in {path}: {'; '.join(words)}"
+    return f"{how_many(len(rules.rules), 'rule')} in {path}: {'; '.join(words)}"
 
 
 def _formats(home: Home) -> str:
@@ -237,7 +240,12 @@ def _formats(home: Home) -> str:
     if wrong:
         raise CommandError("; ".join(wrong))
     names = ", ".join(format_.name for format_ in formats.descriptions.formats)
-    held = f"; of {len(kept)} the invoices are held, read otherwise now: `arcadia status`" if kept else ""
+    held = (
+        f"; the invoices of {how_many(len(kept), 'document')} are held, because a changed description reads them otherwise: run "
+        "`arcadia status`"
+        if kept
+        else ""
+    )
     return f"described in {home.settings.formats} or shipped: {names}{held}"
 
 
@@ -248,7 +256,7 @@ def _warehouse(home: Home) -> str:
     warehouse = home.existing_warehouse
     with warehouse.read() as connection:
         documents = count_documents(connection)
-    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {documents} documents"
+    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {how_many(documents, 'document')}"
 
 
 def _findings(home: Home) -> Iterator[Verdict]:

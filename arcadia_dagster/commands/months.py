@@ -188,7 +188,7 @@ class _Standing:
             yield self.close.summary
         yield from map(harmless, self._agreed())
         for name, damage in self.damaged.values():
-            yield harmless(f"{name}: its record is damaged, nothing of it is pushed: {damage}")
+            yield harmless(f"{name}: its record is damaged, so nothing of it is pushed: {damage}")
         if self.damaged:
             yield RESTORE
         yield from map(harmless, self.problems)

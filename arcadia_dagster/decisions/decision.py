@@ -14,7 +14,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
-from arcadia_dagster.landing.record import Event, Record, decided, timeless
+from arcadia_dagster.landing.record import Event, Record, decided, restored_by, timeless
 from arcadia_dagster.landing.records import damage_of, records_of
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -100,9 +100,8 @@ def _whole_record(warehouse: Warehouse, archive: Archive, document_sha256: str) 
     record = records_of(warehouse, archive, [document_sha256])[document_sha256]
     if record.damage is not None:
         raise DecisionError(
-            f"nothing can be put on the record of document {document_sha256[:12]}, for it is damaged "
-            f"({damage_of(archive, record)}): restore that file from the newest backup and run `arcadia ingest`, or without a "
-            f"backup run `arcadia mend {document_sha256[:12]} --reason ...`; nothing of the document is pushed meanwhile"
+            f"the record of document {document_sha256[:12]} is damaged ({damage_of(archive, record)}), so no decision can be "
+            f"written to it: {restored_by(document_sha256)}. Until then nothing of the document is pushed"
         )
     return record
 
@@ -114,11 +113,11 @@ def assert_is_reason(decision: str, reason: str) -> None:
         DecisionError: It is none (see `reasons.is_reason`), or no text: a terminal hands on whatever bytes were typed.
     """
     if not is_reason(reason):
-        raise DecisionError(f"{decision}: a reason is needed, for the record: {EXPECTED}")
+        raise DecisionError(f"{decision}: a reason is needed, because it is kept on record: {EXPECTED}")
     try:
         reason.encode()
     except UnicodeEncodeError as error:
-        raise DecisionError(f"{decision}: the reason is no text in UTF-8; type it anew") from error
+        raise DecisionError(f"{decision}: the reason is not UTF-8 text; type it again") from error
 
 
 def assert_known(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey | None) -> None:
@@ -158,7 +157,7 @@ def _doubts(warehouse: Warehouse, document_sha256: str, invoice: InvoiceKey, *, 
             [*invoice, document_sha256],
         ).fetchone()
     if row is None:
-        raise DecisionError(f"{invoice.external_id} is not built yet in this version: run `arcadia ingest` first")
+        raise DecisionError(f"this version of {invoice.external_id} is not built yet: run `arcadia ingest` first")
     status, can_release, reasons, released, awaits_approval = row
     if also_ready and (status == "ready" or awaits_approval):
         return list(released)

@@ -106,7 +106,9 @@ def _read_otherwise(
     with warehouse.hold("landing", path=archive.lock_path):
         records = records_of(warehouse, archive, documents)
         if damaged := [sha256[:12] for sha256, record in records.items() if record.damage is not None]:
-            raise DecisionError(f"the records of documents {', '.join(damaged)} are damaged; see `arcadia status`")
+            raise DecisionError(
+                f"the records of these documents are damaged: {', '.join(damaged)}; `arcadia status` says how"
+            )
         with reader_as_landed(warehouse, formats) as reader:
             landing = Landing(warehouse, archive, reader)
             arrivals, _ = landing.read([archive.examine(sha256) for sha256 in documents], records)

@@ -64,7 +64,7 @@ def current_document(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey)
     ).fetchone()
     if row is None:
         raise DecisionError(
-            f"{invoice.external_id} is registered and its month not built yet: run `arcadia ingest` first"
+            f"{invoice.external_id} is registered, but its month is not built yet: run `arcadia ingest` first"
         )
     return str(row[0])
 
@@ -84,7 +84,9 @@ def last_invoice(connection: duckdb.DuckDBPyConnection, account: str) -> LastInv
         [account],
     ).fetchall()
     if not rows:
-        raise DecisionError(f"there is no account {account}; `arcadia status` shows those that are awaited")
+        raise DecisionError(
+            f"there is no account {account}; `arcadia status` shows the accounts whose invoices are expected"
+        )
     if len(rows) > 1:
         names = ", ".join(f"{source}/{account_id}" for source, account_id, *_ in rows)
         raise DecisionError(f"{account} may be any of {names}; name one of them")

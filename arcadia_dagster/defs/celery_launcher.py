@@ -23,7 +23,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyp
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Failed where the run's worker does not answer three times, or answers that it does not work on this run."""
         if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has it, as runs of `arcadia ingest`")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has it: it may be a run of `arcadia ingest`")
         result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
         as_told: CheckRunHealthResult = super().check_run_worker_health(run)
         if result.state != _STARTED:
@@ -36,7 +36,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyp
             if result.state != _STARTED:
                 # The run has just ended; the next look sees how.
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"the worker {worker} is gone, or has forgotten the run")
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"the worker {worker} is gone, or no longer works on the run")
 
     def _tasks_of(self, worker: str | None) -> set[str] | None:
         """The tasks that a worker works on, by id; None where it does not answer."""

@@ -15,6 +15,7 @@ from arcadia_dagster.defs.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.close import accounts, close
@@ -113,7 +114,8 @@ def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.Asset
         passed=not unequal,
         severity=dg.AssetCheckSeverity.ERROR,
         description=(
-            f"{len(unequal)} invoices, nothing is pushed; a defect of the program: report it with {'; '.join(unequal[:3])}"
+            f"{how_many(len(unequal), 'invoice')} with wrong totals, so nothing is pushed. This is a defect of the program: "
+            f"report it with {'; '.join(unequal[:3])}"
             if unequal
             else "every total is the sum of its lines"
         ),
@@ -150,8 +152,9 @@ def every_ready_invoice_is_in_finance(
 @dg.asset_check(
     asset="tax_split_totals",
     description=(
-        "What the issuer of an account's invoices stated of earlier ones, it states of each: a second witness beside the lines. "
-        "Where no issuer has stated anything, nothing is expected. The list has the share of spend that has a second witness."
+        "If the issuer stated the totals of an account's earlier invoices, it states those of each new one: a second witness "
+        "beside the lines. If no issuer has stated totals, none are expected. The list has the share of spend that has a second "
+        "witness."
     ),
 )
 def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
@@ -160,7 +163,7 @@ def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> d
         accounts_shares = shares(connection)
         not_stated = findings.find(connection, findings.NOT_STATED, None)
     witnessed = sum(row["with_a_second_witness"] for row in accounts_shares)
-    summary = f"{witnessed} of {sum(row['invoices'] for row in accounts_shares)} invoices have a second witness"
+    summary = f"invoices with a second witness: {witnessed} of {sum(row['invoices'] for row in accounts_shares)}"
     shown = [{name: str(value) for name, value in row.items()} for row in accounts_shares[: preview.PREVIEW_ROWS]]
     return dg.AssetCheckResult(
         passed=not not_stated,

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster.defs.runs import JOB_TAG
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.catalogue import CATALOGUE
 from arcadia_dagster.providers.errors import ProviderError
@@ -40,7 +41,7 @@ def to_inbox(provider: Provider[Any]) -> dg.OpDefinition:
         except ProviderError as error:
             raise dg.Failure(f"nothing was fetched: {error}", allow_retries=False) from error
         context.log.info(
-            f"{len(fetched.files)} files were put into the inbox, {fetched.known} invoices were there already"
+            f"put into the inbox: {how_many(len(fetched.files), 'file')}; already there: {how_many(fetched.known, 'invoice')}"
         )
         context.add_output_metadata(
             {"files": fetched.files, "known_invoices": fetched.known, "before_first_month": fetched.older}
@@ -48,7 +49,7 @@ def to_inbox(provider: Provider[Any]) -> dg.OpDefinition:
         if fetched.left:
             left = "; ".join(f"{what}: {why}" for what, why in fetched.left.items())
             raise dg.Failure(
-                f"{len(fetched.files)} files were put into the inbox; left for the next fetch: {left}",
+                f"put into the inbox: {how_many(len(fetched.files), 'file')}; left for the next fetch: {left}",
                 allow_retries=False,
             )
 

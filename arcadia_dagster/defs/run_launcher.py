@@ -27,7 +27,9 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """Failed where nobody listens at the socket of the run's code server. A live server reports its own runs."""
         path = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
         if path is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has no code server, as runs of `arcadia ingest`")
+            return CheckRunHealthResult(
+                WorkerStatus.RUNNING, "it has no code server: it may be a run of `arcadia ingest`"
+            )
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_CONNECT_SECONDS)
             try:

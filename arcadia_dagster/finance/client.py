@@ -182,16 +182,18 @@ class FinanceClient:
             rows += page.rows
             if not page.goes_on:
                 if page.count > len(rows):
-                    raise self._not_whole(path, f"it counts {page.count} and lists {len(rows)}")
+                    raise self._not_whole(path, f"it counts {page.count} invoices and lists {len(rows)}")
                 return [row for row in rows if row.get("tenant_id", tenant_id) == tenant_id]
             if page.link is None:
-                raise self._not_whole(path, "it goes on, and does not say where in a way that is known here")
+                raise self._not_whole(
+                    path, "it has a next page, but does not say where it is in a way that this program knows"
+                )
             here, params = self._below(path, here, page.link), None
             if len(rows) > listing.MOST_ROWS:
                 break
             if time.monotonic() > until:
                 raise TransientFailure(f"finance took more than {listing.MOST_SECONDS:g} s to list its invoices")
-        raise self._not_whole(path, f"it goes on after {len(rows)} rows")
+        raise self._not_whole(path, f"it has more pages after {len(rows)} rows")
 
     def quoted(self, text: str, most: int = 80) -> str:
         """Somebody else's words, fit to be shown: without our secrets, short, on one line and harmless to a terminal."""
@@ -236,8 +238,8 @@ class FinanceClient:
 
     def _not_whole(self, path: str, why: str) -> ConfigurationFailure:
         return ConfigurationFailure(
-            f"finance lists its invoices in pages at {self.quoted(path)}, and what came is not all: {why}. Half a list cannot be "
-            "compared: name one that is whole, or has links to its pages, in SKYAI_FINANCE_LIST_PATH"
+            f"finance lists its invoices in pages at {self.quoted(path)}, and not all of them came: {why}. A part of the list "
+            "cannot be compared: set SKYAI_FINANCE_LIST_PATH to a list that is whole, or that has links to its pages"
         )
 
     def _exchange(

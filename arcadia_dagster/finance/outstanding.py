@@ -209,9 +209,9 @@ REROUTED = "routed otherwise since"
 """How the delivery of an invoice stands where `rerouted` is set."""
 
 REROUTED_ADVICE = (
-    "its routes have changed since it was pushed: {rerouted}. Undo that; or remove in finance by hand what is under another "
-    "tenant and run `arcadia reconcile`, which sees that it is gone; or have it pushed as it is routed now, with `arcadia "
-    "push {invoice_external_id} --again`"
+    "its routes have changed since it was pushed: {rerouted}. Do one of these: undo the change of the routes; or remove in "
+    "finance by hand what is under another tenant, then run `arcadia reconcile`; or push it as it is routed now: `arcadia push "
+    "{invoice_external_id} --again`"
 )
 """What a person does where `rerouted` is set; to be formatted with the row."""
 

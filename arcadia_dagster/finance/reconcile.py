@@ -29,7 +29,7 @@ from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey
 _COMPARED = ("currency", *COMPARED)
 _IDS_SHOWN = 5
 
-NOT_LISTED = "finance does not list it any more, as it should be"
+NOT_LISTED = "finance does not list it any more, which is right: it should not be there"
 """What the record of an invoice says that finance should not have, once its row there is gone."""
 
 
@@ -170,7 +170,7 @@ def _missing(state: str | None, error: str | None, *, is_same: bool) -> str:
     if state is None:
         return "no push of it is on record"
     if not is_same:
-        return "it changed, and was not pushed since"
+        return "it has changed since its last push"
     if state == State.PENDING:
         return "its last push has no answer on record"
     return f"{state}: {error}"
@@ -196,7 +196,7 @@ def listed(
             normal = _normal(row)
             if normal is None:
                 raise ConfigurationFailure(
-                    "finance lists something that is no invoice, ids being text or integers and amounts integers: "
+                    "finance lists something that is no invoice (ids are text or integers, amounts are integers): "
                     f"{show(json.dumps(row, ensure_ascii=False))}; check SKYAI_FINANCE_LIST_PATH"
                 )
             rows_of.setdefault((source, normal["external_id"]), []).append(normal)
@@ -287,8 +287,9 @@ def differences(
             tenant_id,
             show(source),
             show(external_id),
-            f"finance has it as {_ids(rows, show)}, and no push of it is on record here",
-            "if its file is in the archive, `arcadia ingest` pushes it and records that; else ask finance where it comes from",
+            f"finance has it as {_ids(rows, show)}, but no push of it is on record here",
+            "if its file is in the archive, run `arcadia ingest`: it pushes the invoice and records that; if not, ask the people "
+            "who run finance where it comes from",
         )
         for (source, external_id), rows in theirs.items()
         if (source, external_id) not in known
@@ -306,12 +307,12 @@ def _difference(
     if invoice.unwanted is not None:
         return f"finance has it as {ids}, though {invoice.unwanted}", _remove(invoice)
     if len(rows) > 1:
-        return f"finance has {len(rows)} rows of it: {ids}", "finance must keep one of them: tell those who run it"
+        return f"finance has {len(rows)} rows of it: {ids}", "ask the people who run finance to keep one of them"
     if invoice.body is None:
         pushed = "the outcome of a push of it is not certain" if invoice.is_uncertain else "no push of it is on record"
         return (
-            f"finance has it as {ids}; {pushed} here, and it is not ready to be pushed",
-            f"`arcadia explain {_name(invoice)}` says why",
+            f"finance has it as {ids}, but {pushed} here, and it is not ready to be pushed",
+            f"run `arcadia explain {_name(invoice)}`: it says why",
         )
     (row,) = rows
     fields = [
@@ -324,7 +325,7 @@ def _difference(
     there = "; ".join(fields) + (invoice.compared(row) if fields else "")
     if invoice.missing is not None:
         there = there or "its amounts are the same there"
-        return f"finance has it as {ids}, but did not confirm it as it is now: {invoice.missing}; {there}", _push(
+        return f"finance has it as {ids}, but has not confirmed this version: {invoice.missing}; {there}", _push(
             invoice
         )
     return (there, _again(invoice)) if fields else None
@@ -334,16 +335,19 @@ def _unlisted_difference(invoice: OnRecord) -> tuple[str, str] | None:
     if invoice.missing is not None:
         return f"finance does not list it: {invoice.missing}", _push(invoice)
     if invoice.unwanted is None and invoice.body is not None:
-        return f"finance does not list it; it had answered with {invoice.finance_invoice_id}", _again(invoice)
+        return (
+            f"finance does not list it, but it had answered its push with the id {invoice.finance_invoice_id}",
+            _again(invoice),
+        )
     return None
 
 
 def _remove(invoice: OnRecord) -> str:
     if invoice.is_decided:
-        return "remove it in finance by hand, then run this again"
+        return "remove it in finance by hand, then run `arcadia reconcile` again"
     return (
-        f"`arcadia push {_name(invoice)}` says what can be done: undo the change of routes, or remove this one in finance by "
-        "hand, or have it pushed as it is routed now"
+        "do one of these: undo the change of the routes; or remove this one in finance by hand; or push it as it is routed now. "
+        f"`arcadia push {_name(invoice)}` says how"
     )
 
 
@@ -351,14 +355,14 @@ def _push(invoice: OnRecord) -> str:
     if invoice.rerouted is not None:
         return invoice.rerouted
     if invoice.needs_a_person:
-        return f"put right what its error says, then `arcadia push {_name(invoice)} --again`"
-    return f"`arcadia push {_name(invoice)}` sends it, if no schedule does before"
+        return f"correct what its error says, then run `arcadia push {_name(invoice)} --again`"
+    return f"a running deployment pushes it; to push it now: `arcadia push {_name(invoice)}`"
 
 
 def _again(invoice: OnRecord) -> str:
     if not invoice.is_ready:
-        return f"it is held: `arcadia explain {_name(invoice)}` says why; once it is ready, it is pushed"
-    return f"`arcadia push {_name(invoice)} --again` puts it right"
+        return f"it is held; run `arcadia explain {_name(invoice)}`: it says why. It is pushed when it is ready"
+    return f"run `arcadia push {_name(invoice)} --again`"
 
 
 def _name(invoice: OnRecord) -> str:

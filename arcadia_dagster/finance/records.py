@@ -28,7 +28,7 @@ _OUTCOMES: tuple[tuple[type[FinanceError], Outcome], ...] = (
     (FinanceError, Outcome.TRANSIENT),
 )
 
-_PUSHED_ELSEWHERE = "pushed as it is routed now, as a person asked: this one is to be removed in finance by hand"
+_PUSHED_ELSEWHERE = "a person had the invoice pushed as it is routed now: remove this one in finance by hand"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,4 +94,4 @@ class AwsCur(CostTable):
     name = "aws_cur"
     reading = 3
     layout = AwsCurLayout
-    mandatory_by = "an invoice is not known without; select it for the export"
+    mandatory_by = "tells which invoice a line is on; select it for the export"

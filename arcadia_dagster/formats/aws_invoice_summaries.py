@@ -56,7 +56,7 @@ class _Summaries(StatementsOnly):
     def statements(self, path: Path) -> list[InvoiceStatement]:
         document = Node(exact_json_object(path))
         if document.text("NextToken"):
-            raise UnreadableError("NextToken: the list goes on, and the rest of it is not here; expected all of it")
+            raise UnreadableError("NextToken: the rest of the list is not in this file; expected all of it")
         return [_statement(summary) for summary in document.list(_LIST) if summary.text("InvoiceType") != _RECEIPT]
 
 

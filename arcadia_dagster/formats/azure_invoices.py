@@ -72,7 +72,7 @@ class _Invoices(StatementsOnly):
     def statements(self, path: Path) -> list[InvoiceStatement]:
         document = exact_json(path)
         if isinstance(document, dict) and document.get("nextLink"):
-            raise UnreadableError("nextLink: the list goes on, and the rest of it is not here; expected all of it")
+            raise UnreadableError("nextLink: the rest of the list is not in this file; expected all of it")
         invoices = list(_invoices_in(document))
         place = "invoice" if len(invoices) > 1 else "the document"
         return [_statement(_node(invoice, number, place)) for number, invoice in enumerate(invoices, start=1)]

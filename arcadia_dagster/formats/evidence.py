@@ -22,8 +22,8 @@ _MARK = "\xef\xbb\xbf"
 """The byte order mark of UTF-8, read as Latin-1."""
 
 _OF_NOTHING = (
-    "; it is evidence of nothing yet: if it shows an invoice, give it the name of that invoice's file and put it beside that, or "
-    "put the invoice's number into its name, and drop it again"
+    "; it belongs to no invoice yet. If it shows an invoice, drop it again under another name: under the name of the invoice's "
+    "file and beside it, or under a name with the invoice's number in it"
 )
 
 

@@ -809,7 +809,7 @@ def _reason(
         return _described(document, counted, problems)
     read = 0 if facts is None else facts.row_count
     if facts is not None and not facts.invoices:
-        return "it has totals, and no line that they are of; expected at least one"
+        return "it has totals, but no line; expected at least one line"
     if isinstance(counted, Csv):
         return _csv_reason(document, counted, read)
     if not read:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record, restored_by
 from arcadia_dagster.plain_file import open_plain
 from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
@@ -285,7 +285,9 @@ class Archive:
         path = self.record_path(document_sha256)
         before = path.read_bytes() if path.exists() else b""
         if before and (damage := read_record(document_sha256, before).damage) is not None:
-            raise ArchiveError(f"{path} is damaged ({damage}): nothing is appended to it")
+            raise ArchiveError(
+                f"{path} is damaged ({damage}), so nothing was added to it: {restored_by(document_sha256)}"
+            )
         return before + b"".join(map(line_of, events))
 
     @contextmanager

@@ -21,7 +21,7 @@ from arcadia_dagster.buckets.bucket import Bucket, Object
 from arcadia_dagster.buckets.errors import BucketError
 from arcadia_dagster.buckets.url import BucketUrl
 from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, key_of
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record, restored_by
 
 CACHE_BYTES: Final = 20 << 30
 """How much of the archive is kept on this machine at most, but for what was used within the last hour."""
@@ -114,7 +114,7 @@ class BucketArchive(Archive):
             self._asked(lambda: self._bucket.put(kept, damaged, instead_of=None))
         if not self._asked(lambda: self._bucket.put(key, content, instead_of=at)):
             raise ArchiveError(
-                f"{self.name}/{key} was written by somebody else meanwhile; nothing was changed: run again"
+                f"{self.name}/{key}: another process wrote to it at the same time, so nothing was changed: run this again"
             )
 
     def record_bytes(self, document_sha256: str) -> bytes:
@@ -193,11 +193,11 @@ class BucketArchive(Archive):
         key, first = ".doctor", self._asked(lambda: self._bucket.get(".doctor"))
         before = None if first is None else first[1]
         if not self._asked(lambda: self._bucket.put(key, uuid4().hex.encode(), instead_of=before)):
-            raise ArchiveError(f"{self.name}: somebody else tries it right now: run again")
+            raise ArchiveError(f"{self.name}: another process tests it at this moment: run this again")
         if self._asked(lambda: self._bucket.put(key, b"", instead_of=None)):
             raise ArchiveError(
-                f"{self.name}: the store does not look at conditions (If-None-Match), so that two writers would lose what one of "
-                "them wrote: use another store for ARCADIA_ARCHIVE"
+                f"{self.name}: the store ignores the condition If-None-Match, so that of two writers one would lose what it "
+                "wrote: set ARCADIA_ARCHIVE to a bucket of another store, or to a folder"
             )
         return f"{self.name} can be written and read; copies for DuckDB are in {self.folder}"
 
@@ -226,12 +226,16 @@ class BucketArchive(Archive):
                 # The answer to our own request was lost, not the request.
                 return
             if before and (damage := read_record(document_sha256, before).damage) is not None:
-                raise ArchiveError(f"{self.name}/{key} is damaged ({damage}): nothing is appended to it")
+                raise ArchiveError(
+                    f"{self.name}/{key} is damaged ({damage}), so nothing was added to it: {restored_by(document_sha256)}"
+                )
             intended = before + lines
             content, of = intended, at
             if self._asked(lambda: self._bucket.put(key, content, instead_of=of)):  # noqa: B023 - called at once
                 return
-        raise ArchiveError(f"{self.name}/{key}: others wrote to it at each of {_TRIES} tries; run again")
+        raise ArchiveError(
+            f"{self.name}/{key}: other processes wrote to it during each of {_TRIES} tries: run this again"
+        )
 
     def _copy(self, document_sha256: str, path: Path) -> None:
         """Copy a document to this machine, if the archive has it and its bytes are what its name says."""

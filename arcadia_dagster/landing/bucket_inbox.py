@@ -26,8 +26,8 @@ from arcadia_dagster.landing.inbox import (
 
 _MICROSECOND_NS = 1_000
 _GONE = (
-    "it was listed, and nothing is to be had under that name: it was deleted meanwhile, or its whole name begins or ends with /, "
-    "and then rename it"
+    "it was listed, but cannot be read under that name: either it was deleted since, or its whole name begins or ends with /. "
+    "If its name does, rename it"
 )
 _SHOWN = 5
 
@@ -58,7 +58,7 @@ class BucketFile(Entry):
         except GoneError as error:
             if self.state.byte_size == 0:
                 # The mark of a folder whose name has a point.
-                raise StillChangingError("it was gone when it was to be read") from error
+                raise StillChangingError("it was gone before it was read") from error
             raise NotTakenError(_GONE) from error
         except ReplacedError as error:
             raise StillChangingError("it was replaced while it was read") from error
@@ -162,7 +162,7 @@ class BucketInbox:
                 pass
             raise BucketError(f"{self.url}: {_about(left)}") from error
         if first is None:
-            return f"{self.url} can be listed; nothing lies there yet, so nobody knows whether it can be read"
+            return f"{self.url} can be listed; it is empty, so whether its objects can be read is not known"
         for _ in bucket.read(first.key, first.byte_size, first.version):
             break
         return f"{self.url} can be listed and read"
@@ -178,8 +178,8 @@ def _about(left: Sequence[str]) -> str:
     shown = ", ".join(repr(name or "/") for name in left[:_SHOWN])
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     return (
-        f"what lies in {shown}{more}: an object's name there has an empty part (as after a prefix that ends with /), a part . or "
-        ".., or a control character, or it begins or ends with /; rename the object, or name a prefix that does not have it"
+        f"names in {shown}{more} cannot be read: one has an empty part (as after a prefix that ends with /), a part . or "
+        ".., or a control character, or it begins or ends with /; rename the object, or name a prefix without it"
     )
 
 

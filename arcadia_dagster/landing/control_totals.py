@@ -24,7 +24,7 @@ _LINE = re.compile(
     rf"(?:\s+tax\s+(?:(?P<third>[A-Z]{{3}})\s+)?\$?(?P<tax>{_AMOUNT})(?:\s+(?P<fourth>[A-Z]{{3}}))?)?"
 )
 _WITH_ID = re.compile(rf"(?P<id>\S.*?):?\s+(?P<rest>{re.sub(r'[?]P<[a-z]+>', '?:', _LINE.pattern)})")
-_EXPECTED = "expected a total such as 86.92 or USD 86.92, with its tax where it has some: USD 86.92 tax 7.90"
+_EXPECTED = "expected a total such as 86.92 or USD 86.92, or a total with its tax, such as USD 86.92 tax 7.90"
 _NONE = "none"
 _SHOWN = 60
 
@@ -128,13 +128,13 @@ class ControlTotals:
             return ControlTotal(problem=self.problem)
         if strange := [named for named in self.by_id if named is not None and named not in others]:
             return ControlTotal(
-                problem=f"{self.file_name}: {strange[0]!r:.60} is the id of no invoice of its document; expected "
+                problem=f"{self.file_name}: no invoice of its document has the id {strange[0]!r:.60}; expected "
                 f"{', '.join(sorted(others)[:3])}: {correct(self.file_name)}"
             )
         if None in self.by_id and not set(others) <= set(names):
             return ControlTotal(
-                problem=f"{self.file_name}: one total for a document of several invoices cannot be checked; expected a line for "
-                f"each, which begins with its id: {min(names)} USD 86.92 tax 7.90; {correct(self.file_name)}"
+                problem=f"{self.file_name}: it has one total, but its document has several invoices; expected a line for each "
+                f"invoice that begins with its id, such as {min(names)} USD 86.92 tax 7.90: {correct(self.file_name)}"
             )
         return self.by_id.get(None) or next((self.by_id[name] for name in names if name in self.by_id), NOTHING)
 

@@ -159,6 +159,6 @@ def _gone(read: Iterable[_Read], formats: Formats) -> Iterator[str]:
         )
         verb = "was" if reading.documents == 1 else "were"
         yield (
-            f"{where} is gone, and {documents} {verb} read by it as {reading.name}; nothing is taken until it is there again: "
-            f'put it back; or, if its documents should not count any more: `arcadia formats retire {reading.name} --reason "..."`'
+            f"{where} is gone, but {documents} {verb} read by it as {reading.name}. No file is taken until you put it back. If "
+            f'its documents should no longer count: `arcadia formats retire {reading.name} --reason "..."`'
         )

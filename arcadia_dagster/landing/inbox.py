@@ -139,7 +139,7 @@ class InboxFile(Entry):
         try:
             return open_plain(self.path, follows_links=False)
         except FileNotFoundError as error:
-            raise StillChangingError("it was gone when it was to be read") from error
+            raise StillChangingError("it was gone before it was read") from error
         except NotPlainError as error:
             raise NotTakenError(f"{error.strerror}; only plain files are taken") from error
         except OSError as error:

@@ -93,7 +93,7 @@ class Landed:
         yield from (f"{path}: not taken: {problem}" for path, problem in self.problems.items())
         yield from (f"{name}: rejected: {reason}" for name, reason in self.rejected.items())
         for name, damage in self.damaged.values():
-            yield f"{name}: its record is damaged, its invoices are held: {damage}"
+            yield f"{name}: its record is damaged, so its invoices are held: {damage}"
         yield from (f"{name}: read by the description {which}" for name, which in self.described.items())
 
 
@@ -458,7 +458,7 @@ class _Pass:
             beside = besides[file.inbox_path]
             sha256 = known.documents.get(beside) or gone.get(beside)
             if sha256 is None:
-                landed.problems[file.inbox_path] = f"there is no document {beside} beside it whose total it could state"
+                landed.problems[file.inbox_path] = f"it states the total of {beside}, but no such document was landed"
                 continue
             try:
                 text = text_of(file)
@@ -489,7 +489,7 @@ class _Pass:
         self._landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
         for arrival in arrivals:
             if arrival.reading.passed_over is not None:
-                which = f"{arrival.reading.format}, and not the program's own {arrival.reading.passed_over}"
+                which = f"{arrival.reading.format}, instead of the program's own format {arrival.reading.passed_over}"
                 self._landed.described[arrival.record.names[0]] = which
         if arrivals or looked_at:
             self._landed.months |= self._landing.register(arrivals, looked_at)

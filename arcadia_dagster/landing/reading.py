@@ -303,14 +303,15 @@ def _why_not_registered(
 ) -> str:
     """Why a document stays as it is registered, in a sentence."""
     states = (
-        f"states {_listed('/'.join(invoice.key) for invoice in stated)}"
+        f"the program now reads {_listed('/'.join(invoice.key) for invoice in stated)} in it"
         if stated
-        else f"cannot be read ({now.reason or NO_MONTH})"
+        else f"the program can no longer read it ({now.reason or NO_MONTH})"
     )
     return (
-        f"{file_name} was accepted before with {_listed('/'.join(invoice.key) for invoice in lost)}, and {states} now: nothing "
-        "of it is changed. If a description reads it, correct that (`arcadia formats`); else it is a defect: report it. Or, if "
-        f'it should not count: `arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
+        f"{file_name} was accepted with {_listed('/'.join(invoice.key) for invoice in lost)}, but {states}. So it stays as it "
+        "was accepted. If a description of yours reads it, correct that description: `arcadia formats` names it. If none does, "
+        "this is a defect of the program: report it. If the document should not count: "
+        f'`arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
     )
 
 
@@ -321,14 +322,14 @@ def _reason(
     lost: Sequence[_Stated],
     present: DescribedFormat | None,
 ) -> str:
-    """What the present formats make of the document, in words that follow the name of its description."""
+    """What the present formats read in the document, in words that follow the name of its description."""
     if not stated:
         why = now.reason or NO_MONTH
         if now.format is None and present is not None and present.recognise(head_of(document)) is None:
             why = present.why_not(head_of(document))
         return f"as it is now, does not read it ({why})"
     ids = _listed("/".join(invoice.key) for invoice in stated)
-    return f"as it is now, states {ids} in it, and not {_listed('/'.join(invoice.key) for invoice in lost)} any more"
+    return f"as it is now, reads {ids} in it, but no longer {_listed('/'.join(invoice.key) for invoice in lost)}"
 
 
 def _listed(ids: Iterable[str]) -> str:

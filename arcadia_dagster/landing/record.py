@@ -19,6 +19,7 @@ Event = dict[str, Any]
 """What happened, as a line tells it: `event` is its kind, `at` its time with the time zone."""
 
 _SHOWN = 60
+_HASH_SHOWN = 12
 _AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?")
 
 
@@ -108,7 +109,7 @@ def read_record(
         except DamagedError as error:
             damage = damage or f"line {number}: {error}"
     if rest:
-        damage = damage or f"line {len(lines) + 1}: it is cut off, for no line end follows ({_shown(rest)})"
+        damage = damage or f"line {len(lines) + 1}: it is cut off: no line end follows ({_shown(rest)})"
     if not content:
         damage = "it is empty"
     elif damage is None and not any(event["event"] == "received" for event in events):
@@ -125,6 +126,14 @@ def _damaged(
 ) -> Record:
     events = readable if known is None else [event_of(line) for line in known.encode().split(b"\n")[:-1]]
     return Record(document_sha256, state, known or "", tuple(events), damage)
+
+
+def restored_by(document_sha256: str) -> str:
+    """What a person does about the damaged record of a document, in words that follow what is wrong."""
+    return (
+        "restore that file from the newest backup, then run `arcadia ingest`; without a backup run "
+        f"`arcadia mend {document_sha256[:_HASH_SHOWN]} --reason ...`"
+    )
 
 
 def line_of(event: Mapping[str, Any]) -> bytes:
@@ -145,16 +154,16 @@ def event_of(line: bytes) -> Event:
     except DamagedError:
         raise
     except UnicodeError as error:
-        raise DamagedError(f"it is no text in UTF-8 ({_shown(line)})") from error
+        raise DamagedError(f"it is not UTF-8 text ({_shown(line)})") from error
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"it is no JSON ({_shown(line)})") from error
+        raise DamagedError(f"it is not JSON ({_shown(line)})") from error
     if not isinstance(event, dict):
-        raise DamagedError(f"it is no JSON object ({_shown(line)})")
+        raise DamagedError(f"it is not a JSON object ({_shown(line)})")
     kind = event.get("event")
     fields = _FIELDS.get(kind) if isinstance(kind, str) else None
     if fields is None:
         raise DamagedError(
-            f"its event is {_shown(kind)}; expected {', '.join(_FIELDS)}; or a newer version of this program wrote it"
+            f"its event is {_shown(kind)}; expected {', '.join(_FIELDS)}. A newer version of the program may have written it"
         )
     for name, field in {"at": _TIME, **fields}.items():
         if name not in event and not field.is_optional:
@@ -163,7 +172,7 @@ def event_of(line: bytes) -> Event:
             raise DamagedError(f"its {name!r} is {_shown(event[name])}; expected {field.expected}")
     if unknown := event.keys() - fields.keys() - {"at", "event"}:
         raise DamagedError(
-            f"it has {', '.join(sorted(unknown))!r}, which is no field of a record; or a newer version of this program wrote it"
+            f"it has the unknown field {', '.join(sorted(unknown))!r}. A newer version of the program may have written it"
         )
     return event
 
@@ -212,8 +221,8 @@ def _lost(known: str, text: str) -> str:
     before, now = known.split("\n")[:-1], text.split("\n")[:-1]
     number = next((n for n, (a, b) in enumerate(zip(before, now, strict=False), 1) if a != b), None)
     if number is None:
-        return f"it ends after line {len(now)}, and had {len(before)} lines when it was last read whole"
-    return f"line {number}: it is not what it was when the record was last read whole"
+        return f"it ends after line {len(now)}, but had {len(before)} lines when it was last read whole"
+    return f"line {number}: it has changed since the record was last read whole"
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
 
 RESTORE = (
-    "restore the damaged records from the newest backup, then run `arcadia ingest`; a record without a backup is written anew "
-    "by `arcadia mend DOCUMENT --reason ...`"
+    "restore the damaged records from the newest backup, then run `arcadia ingest`; for a record without a backup run "
+    "`arcadia mend DOCUMENT --reason ...`, which writes a new one"
 )
 """What a person does about damaged records."""
 

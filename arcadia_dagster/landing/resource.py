@@ -191,12 +191,12 @@ class LandingResource:
             # Before the first landing there are no invoices to route.
             if known.own_tenant and known != routes:
                 raise RoutesError(
-                    f"{self.tenants} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
+                    f"{self.tenants} has changed, but the figures are not built by it yet: run `arcadia ingest` first; a running "
                     "deployment does it by itself"
                 )
             if known_rules(connection) != rules:
                 raise RulesError(
-                    f"{self.sources} has changed, and what it says is not built yet: run `arcadia ingest` first; a running "
+                    f"{self.sources} has changed, but the figures are not built by it yet: run `arcadia ingest` first; a running "
                     "deployment does it by itself"
                 )
             # Without a warehouse's first landing there are no invoices either, and no limits.

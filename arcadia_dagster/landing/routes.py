@@ -57,7 +57,7 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
     except TomlError as error:
         raise RoutesError(str(error)) from error
     if unknown := sorted(table.keys() - {"route"}):
-        raise RoutesError(f"{path}: {', '.join(map(shown_key, unknown[:_MOST_TOLD]))}: expected nothing but [[route]]")
+        raise RoutesError(f"{path}: {', '.join(map(shown_key, unknown[:_MOST_TOLD]))}: expected only [[route]]")
     stated = table.get("route", [])
     if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
         raise RoutesError(f"{path}: route: expected [[route]], in two brackets, above each route")
@@ -65,7 +65,8 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
     if (shadowed := _shadowed(routes)) is not None:
         later, earlier = shadowed
         raise RoutesError(
-            f"{path}, route {later}: no line is left for it, route {earlier} before it has them all; put the narrower one first"
+            f"{path}, route {later}: it never applies, because route {earlier} takes all its lines first: put the narrower one "
+            "above"
         )
     return Routes(tuple(routes), own_tenant)
 
@@ -141,7 +142,7 @@ def assert_not_lost(connection: duckdb.DuckDBPyConnection, path: Path, routes: R
     """
     if not routes.routes and not path.exists() and known_routes(connection).routes:
         raise RoutesError(
-            f"{path} is gone, and there were routes in it; an empty file says that there are none any more"
+            f"{path} is gone, but it had routes: bring it back; if there are no routes any more, put an empty file there"
         )
 
 

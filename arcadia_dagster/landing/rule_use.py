@@ -53,7 +53,7 @@ def _names_column(rule: Rule) -> bool:
 
 def _of_nobody(rule: Rule, known: Iterable[str]) -> str:
     near = did_you_mean(rule.name, known).removeprefix(";")
-    return f"{rule.name}: no document has stated it yet: is it written as documents have it?{near}"
+    return f"{rule.name}: no document has this name yet: is it spelled as in the documents?{near}"
 
 
 def _newest(connection: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
@@ -80,7 +80,7 @@ def _of_no_column(
             column, list(columns)
         )
         yield (
-            f'{rule.name}: invoice_id = "{column}": no document of it has such a column, so that the rule does nothing'
+            f'{rule.name}: invoice_id = "{column}": no document of it has such a column, so the rule does nothing'
             f"{near or ': write the name as the header of its documents has it'}"
         )
 

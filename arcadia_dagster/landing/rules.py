@@ -98,11 +98,7 @@ def parse_rules(text: str, path: Path) -> Rules:
     try:
         tables = parse_toml(text, path)
     except TomlError as error:
-        twice = (
-            "; each name may be there once: put all that is known of it into one table"
-            if "Cannot" in str(error)
-            else ""
-        )
+        twice = "; each name may occur only once: put all its keys into one table" if "Cannot" in str(error) else ""
         raise RulesError(f"{error}{twice}") from error
     places = _Places(path, lines_of_keys(text))
     buyers = _buyers(tables.pop(BUYERS, None), places)
@@ -407,8 +403,8 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
     name, text = last
     if parse_rules(text, Path(KEPT_IN) / name).says_anything:
         raise RulesError(
-            f"{path} is gone, and there were rules in it: bring it back ({archive.copy_command(KEPT_IN, name, path)}); an empty "
-            "file says that there are none any more"
+            f"{path} is gone, but it had rules: bring it back ({archive.copy_command(KEPT_IN, name, path)}); if there are no "
+            "rules any more, put an empty file there"
         )
 
 

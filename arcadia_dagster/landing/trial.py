@@ -96,7 +96,7 @@ def attempt(
     with tempfile.TemporaryDirectory(prefix="arcadia-") as folder:
         document = _archived_link(file, Path(folder), max_document_bytes=max_document_bytes)
         if document.encoding is Encoding.PARQUET:
-            raise TrialError(f"{file}: it is Parquet; expected CSV, which is all that can be described")
+            raise TrialError(f"{file}: it is Parquet, but a description can only read CSV")
         described = DescribedFormat(description, description_file)
         formats = Formats(Descriptions((described,)), rules)
         warehouse = Warehouse(Path(folder) / "arcadia.duckdb")
@@ -108,7 +108,7 @@ def attempt(
             raise TrialError(f"{file}: {reading.reason}")
         if reading.format != description.name:
             raise TrialError(
-                f"{file}: the program's own format {reading.format} reads it, which comes before a description without a header"
+                f"{file}: the program's own format {reading.format} reads it: that comes before a description without a header"
             )
         inside = member_name(document.path) if document.encoding is Encoding.ZIP else None
         own_names = formats.facts_from_names(reading.format, [file.name, *([] if inside is None else [inside])])
@@ -122,7 +122,7 @@ def attempt(
 def _archived_link(file: Path, folder: Path, *, max_document_bytes: int) -> ArchivedDocument:
     """The file as it would lie in the archive, by a link: however large it is, it is not copied."""
     if not file.is_file():
-        raise TrialError(f"{file} is no file that can be read; expected a document")
+        raise TrialError(f"{file} is not a file that can be read; expected a document")
     if (size := file.stat().st_size) > max_document_bytes:
         raise TrialError(f"{file} has {size} bytes, more than ARCADIA_MAX_DOCUMENT_BYTES={max_document_bytes}")
     with file.open("rb") as content:
@@ -145,7 +145,7 @@ def _invoices(
     tried = []
     for stated, identity in placed(reading.invoices, names.facts, names.best, rules)[:max_invoices]:
         if identity is None:
-            raise TrialError(f"{names.best}: neither its name nor its lines tell its month")
+            raise TrialError(f"{names.best}: neither its name nor its lines say which month it is of")
         [(gross, tax)] = connection.execute(
             "SELECT sum(amount), coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) FROM line WHERE invoice_ordinal = ?",
             [stated.ordinal],

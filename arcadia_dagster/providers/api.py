@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import is_loopback
 from arcadia_dagster.providers.errors import ConfigurationFailure, GivenUp, TransientFailure, UnusableAnswer
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service
@@ -308,7 +309,7 @@ class Api:
                 told.update(now)
                 entries += found
                 if len(entries) >= min(stated, _MOST_ENTRIES) or not found:
-                    came = f"{len(entries)} entries came, and its total is {stated}"
+                    came = f"{how_many(len(entries), 'entry', 'entries')} came, and its total is {stated}"
                     return entries, "" if len(entries) == stated else came
 
         return self.complete(path, read, id_of=id_of), told
@@ -372,11 +373,11 @@ class Api:
                 return answer
             elsewhere = parsed_url(response.headers.get("Location", ""))
             if elsewhere is None or elsewhere.host != own.host:
-                raise UnusableAnswer(f"{named} is to be looked for elsewhere than at {self.url}")
+                raise UnusableAnswer(f"the answer sends us for {named} to another address than {self.url}")
             method, address = "GET", own.copy_with(raw_path=elsewhere.raw_path)
             pause = retry_after_seconds(response.headers.get("Retry-After"), self.pace.clock())
             self._free_at = self.pace.clock() + (_LOOK_AGAIN_SECONDS if pause is None else pause)
-        raise TransientFailure(f"{self.title} has not done {named} after {_LOOKS} looks")
+        raise TransientFailure(f"{self.title} has not finished {named} after {_LOOKS} looks")
 
     def exchange(
         self,
@@ -447,9 +448,9 @@ class Api:
             return
         left, self._free_at = self._free_at - self.pace.clock(), None
         if left > self.pace.longest_pause:
-            raise GivenUp(f"{self.title} asks to be left alone for {left:.0f} s: fetch again later")
+            raise GivenUp(f"{self.title} asks us to wait {left:.0f} s: fetch again later")
         if left > 0:
-            self._spend(left, f"{self.title} asks to be left alone")
+            self._spend(left, f"{self.title} asks us to wait")
             self.pace.sleep(left)
 
     def _note_quota(self, response: httpx.Response) -> None:

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import AfterValidator, Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace, Sign, inner
 from arcadia_dagster.providers.errors import UnusableAnswer
 from arcadia_dagster.providers.provider import (
@@ -150,7 +151,7 @@ class AwsAccount(Account):
     def _counted(self) -> str:
         [*_, month] = months_before(datetime.fromtimestamp(self.api.pace.clock(), UTC).date(), 2)
         summaries = [entry for account in self._accounts for entry in self._summaries(account, month)]
-        return f"lists {len(summaries)} invoices of {month:%Y-%m}"
+        return f"lists {how_many(len(summaries), 'invoice')} of {month:%Y-%m}"
 
     def _summaries(self, account: str, month: date) -> list[dict[str, Any]]:
         """All summaries of an account's billing period; pages say only whether there is another one."""
@@ -185,15 +186,18 @@ class Aws(Provider[AwsSettings]):
     settings = AwsSettings
     rights = (
         "A key of a user or a role with the policy actions `invoicing:ListInvoiceSummaries` and `invoicing:GetInvoicePDF` in the "
-        "account that pays. Credentials of instance roles are not looked for: set the variables."
+        "account that pays. The program does not use the credentials of instance roles: set the variables."
     )
     arrives = (
-        "What AWS states of each invoice and credit memo of the last 13 billing periods, and its PDF, once AWS has issued it (in "
-        "the first days of the next month), and again when it changes. Fetch earlier months by name, such as `arcadia fetch aws "
-        "2024-01..2024-12`. The lines come from a cost and usage report or a FOCUS export, which you put into the inbox."
+        "The totals of each invoice and credit memo of the last 13 billing periods, and its PDF. They arrive when AWS has issued "
+        "the invoice (in the first days of the next month), and again when it changes. Fetch earlier months by name, such as "
+        "`arcadia fetch aws 2024-01..2024-12`. The lines do not arrive: put a cost and usage report or a FOCUS export into the "
+        "inbox."
     )
-    witness = "It is the second witness: the total, the tax and the exchange rate beside the lines of the export."
-    lacks = "The API has no lines, and there is no inventory."
+    witness = (
+        "What arrives is the second witness for the lines of the export: the total, the tax and the exchange rate."
+    )
+    lacks = "The API has neither the lines nor an inventory."
 
     def open(self, settings: AwsSettings, pace: Pace) -> AwsAccount:
         """See `Provider`."""

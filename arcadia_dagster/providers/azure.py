@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace, inner
 from arcadia_dagster.providers.errors import ConfigurationFailure, UnusableAnswer
 from arcadia_dagster.providers.provider import (
@@ -187,7 +188,7 @@ class AzureAccount(Account):
     def _counted(self) -> str:
         today = datetime.fromtimestamp(self.api.pace.clock(), UTC).date()
         [*_, start] = months_before(today, 3)
-        return f"lists {len(self._invoices(start, today))} invoices since {start:%Y-%m}"
+        return f"lists {how_many(len(self._invoices(start, today)), 'invoice')} since {start:%Y-%m}"
 
     def _invoices(self, start: date, end: date) -> list[dict[str, Any]]:
         """The invoices of the periods between two days, the last one included."""
@@ -223,14 +224,14 @@ class Azure(Provider[AzureSettings]):
         "the billing account (Cost Management + Billing, Access control)."
     )
     arrives = (
-        "What Azure states of each invoice and credit note since `ARCADIA_FIRST_MONTH`, and its PDF, once Azure lists it (in the "
-        "first days of the next month), and again when its state or its amounts change. The lines come from an export, which "
-        "you put into the inbox."
+        "The totals of each invoice and credit note since `ARCADIA_FIRST_MONTH`, and its PDF. They arrive when Azure lists the "
+        "invoice (in the first days of the next month), and again when its state or its amounts change. The lines do not arrive: "
+        "put an export into the inbox."
     )
-    witness = "It is the second witness: the total, and the tax that Azure's exports leave out."
+    witness = "What arrives is the second witness for the lines of the export: the total, and the tax that Azure's exports lack."
     lacks = (
-        "The API has no lines, and there is no inventory. It lists no invoices of an Enterprise Agreement, and only the amount "
-        "billed, without its tax, of an account of the Online Services Program."
+        "The API has neither the lines nor an inventory. It lists no invoices of an Enterprise Agreement. Of an account of the "
+        "Online Services Program it has only the billed amount, without the tax."
     )
 
     def open(self, settings: AzureSettings, pace: Pace) -> AzureAccount:

@@ -31,42 +31,44 @@ def provider(name: str) -> Provider[Any] | None:
 
 _WITHOUT_API: Final = {
     "Hetzner": (
-        "Hetzner's public APIs (Cloud, Robot, Storage Box) have prices and resources, and no invoices. Its account page has each "
-        "invoice as PDF and as CSV: drop both, the PDF under the name of the CSV. If the PDF is an electronic "
-        "invoice, it states the total and the tax too."
+        "Hetzner's public APIs (Cloud, Robot, Storage Box) have prices and resources, but no invoices. Its account page has each "
+        "invoice as PDF and as CSV: drop both, and give the PDF the name of the CSV. If the PDF is an electronic invoice, it "
+        "also states the total and the tax."
     ),
     "Vultr": (
         "Vultr's API v2 lists invoices (`/v2/billing/invoices`) and their items, each with its total. Its public documentation "
-        "does not say whether these have tax in them, nor whether the items come to the invoice's amount. So nothing is "
-        "fetched: an invoice whose tax nobody states would be held anyway. Describe Vultr's CSV instead "
-        "([describing-a-format.md](describing-a-format.md)), with a `.total` beside it for the tax "
+        "does not say whether the totals include tax, nor whether the items sum to the invoice's amount. So the program fetches "
+        "nothing: it would have to hold each invoice, because its tax is not known. Describe Vultr's CSV instead "
+        "([describing-a-format.md](describing-a-format.md)), with a `.total` file beside it for the tax "
         "([sources.md](sources.md#totals-and-tax-that-a-document-does-not-state))."
     ),
     "UpCloud": (
-        "UpCloud's API 1.3 sums what each resource costs in a month (`/1.3/account/billing/summary/2026-04`), and has no "
-        "invoices: neither their numbers nor their tax. So nothing is fetched. Drop the invoice that UpCloud sends, with a "
-        "description of its CSV ([describing-a-format.md](describing-a-format.md))."
+        "UpCloud's API 1.3 sums what each resource costs in a month (`/1.3/account/billing/summary/2026-04`). It has no "
+        "invoices: neither their numbers nor their tax. So the program fetches nothing. Drop the CSV of the invoice that UpCloud "
+        "sends, and describe that CSV ([describing-a-format.md](describing-a-format.md))."
     ),
 }
 """Providers from which nothing can be fetched, and what to do instead."""
 
 _HEAD: Final = """# Providers that are fetched from
 
-Set what a provider needs, and nobody downloads its invoices by hand. A running deployment fetches daily at 05:37 UTC (schedule
-`fetch_providers`). By hand:
+Set the variables of a provider, and the program downloads its invoices. A running deployment fetches daily at 05:37 UTC (schedule
+`fetch_providers`). You can also fetch by hand:
 
     arcadia fetch                             # all providers that are configured
     arcadia fetch linode                      # one provider
     arcadia fetch linode 2026-01..2026-04     # only these months, and no inventory
     arcadia doctor                            # what each provider's credentials may read
 
-Each new or changed invoice goes into the inbox as one JSON file, and its PDF beside it under the same name, if the provider has
-one. Once a day an inventory of what the account runs is added, if the provider lists that. The program treats these files like
-all other files. If something cannot be fetched whole, nothing of it is kept: the next fetch tries again, and the message says
-why. A PDF that cannot be had is asked for again for 14 days, and later by a fetch of its month. If a provider lists only the day
-of an invoice, a fetch of a month takes the invoices of that month and of the next.
+A fetch puts each new or changed invoice into the inbox as one JSON file. If the provider has a PDF of it, the PDF lies beside it
+under the same name. Once a day the fetch adds an inventory of what the account runs, if the provider lists that. The program
+treats these files like all other files.
 
-Credentials need the right to read, and no other. They are sent to the provider's address only, and are shown nowhere. Set an
+If an invoice cannot be fetched whole, the program keeps nothing of it. The message says why, and the next fetch tries again. If a
+PDF cannot be fetched, the program asks for it again for 14 days; after that, fetch its month by name. If a provider lists only
+the day of an invoice, a fetch of a month takes the invoices of that month and of the next.
+
+Credentials need only the right to read. The program sends them only to the provider's address, and never shows them. Set an
 address only if you reach the API through a proxy of your own.
 
 """

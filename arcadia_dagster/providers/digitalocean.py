@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace, inner
 from arcadia_dagster.providers.errors import UnusableAnswer
 from arcadia_dagster.providers.provider import Account, Listed, Provider, ProviderSettings, Right, Wanted, id_in
@@ -148,8 +149,8 @@ class DigitalOceanClient(Account):
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""
-        yield Right(what="invoices", try_it=lambda: f"lists {len(self.invoices())} invoices")
-        yield Right(what="inventory", try_it=lambda: f"lists {len(self.resources())} resources")
+        yield Right(what="invoices", try_it=lambda: f"lists {how_many(len(self.invoices()), 'invoice')}")
+        yield Right(what="inventory", try_it=lambda: f"lists {how_many(len(self.resources()), 'resource')}")
 
     def invoices(self) -> list[dict[str, Any]]:
         """Every invoice as the list states it, newest first; not the preview.
@@ -227,11 +228,11 @@ class DigitalOceanClient(Account):
                 return entries, f"its total changed from {total} to {stated} on page {page}"
             total = stated
             entries += on_page
+            came = f"{how_many(len(entries), 'entry', 'entries')} came, and its total is {total}"
             if not _has_next(answer, self.api.named(path)):
-                came = f"{len(entries)} entries came, and its total is {total}"
                 return entries, "" if len(entries) == total else came
             if not on_page or len(entries) >= min(total, _MOST_ENTRIES):
-                return entries, f"{len(entries)} entries came, its total is {total}, and there is a page {page + 1}"
+                return entries, f"{came}, but there is a page {page + 1}"
 
 
 class DigitalOcean(Provider[DigitalOceanSettings]):
@@ -245,11 +246,11 @@ class DigitalOcean(Provider[DigitalOceanSettings]):
         "Kubernetes, load balancers, reserved IPs, apps and projects; or a token with full read access."
     )
     arrives = (
-        "Each invoice with all its items and its summary, once DigitalOcean lists it (in the first days of the next month), and "
-        "again when it is changed. Once a day the inventory of what the account runs."
+        "Each invoice with all its items and its summary, when DigitalOcean lists it (in the first days of the next month), and "
+        "again when it changes. Once a day the inventory of what the account runs."
     )
-    witness = "The summary's total and tax. The items must come to them."
-    lacks = "The preview of the open month is not fetched: it is no invoice."
+    witness = "The summary's total and tax. The items must sum to them."
+    lacks = "The preview of the open month, because it is not an invoice."
 
     def open(self, settings: DigitalOceanSettings, pace: Pace) -> DigitalOceanClient:
         """See `Provider`."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace
 from arcadia_dagster.providers.provider import (
     Account,
@@ -106,8 +107,8 @@ class LinodeAccount(Account):
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""
-        yield Right(what="invoices", try_it=lambda: f"lists {len(self._complete(_INVOICES))} invoices")
-        yield Right(what="inventory", try_it=lambda: f"lists {len(self.resources())} resources")
+        yield Right(what="invoices", try_it=lambda: f"lists {how_many(len(self._complete(_INVOICES)), 'invoice')}")
+        yield Right(what="inventory", try_it=lambda: f"lists {how_many(len(self.resources()), 'resource')}")
 
     def _complete(self, path: str, *, with_ids: bool = True) -> list[dict[str, Any]]:
         return self.api.counted(
@@ -130,11 +131,11 @@ class Linode(Provider[LinodeSettings]):
         "NodeBalancers, Kubernetes and Databases, which the inventory lists. Its user needs the permission to read billing."
     )
     arrives = (
-        "Each invoice with all its items, once Linode lists it (on the first of the next month), and again when its amounts "
+        "Each invoice with all its items, when Linode lists it (on the first of the next month), and again when its amounts "
         "change. Once a day the inventory of what the account runs."
     )
-    witness = "The invoice's `total`, `subtotal`, `tax` and `tax_summary`. The items must come to them."
-    lacks = "The API has no PDF of an invoice: download it in Cloud Manager, and drop it with the invoice's number in its name."
+    witness = "The invoice's `total`, `subtotal`, `tax` and `tax_summary`. The items must sum to them."
+    lacks = "PDFs of invoices: download each one in Cloud Manager, and drop it under a name with the invoice's number in it."
 
     def open(self, settings: LinodeSettings, pace: Pace) -> LinodeAccount:
         """See `Provider`."""

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Final, Literal
 import httpx
 from pydantic import Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace, inner
 from arcadia_dagster.providers.errors import UnusableAnswer
 from arcadia_dagster.providers.provider import (
@@ -206,7 +207,7 @@ class OvhCloudAccount(Account):
             yield Right(what="invoices" if kind == "bill" else f"{kind}s", try_it=partial(self._counted, kind))
 
     def _counted(self, kind: str) -> str:
-        return f"lists {len(self._ids(kind, _BEFORE_THE_FIRST, None))} {kind}s"
+        return f"lists {how_many(len(self._ids(kind, _BEFORE_THE_FIRST, None)), kind)}"
 
     def _bill(self, kind: str, id_: str) -> dict[str, Any]:
         bill = self.api.get_object(f"/me/{kind}/{id_in(id_, f'{kind}Id')}")
@@ -237,12 +238,13 @@ class OvhCloud(Provider[OvhCloudSettings]):
         "`/me/bill`, `/me/bill/*`, `/me/refund` and `/me/refund/*`."
     )
     arrives = (
-        "Each bill and each refund with all its details, and its PDF, once OVHcloud lists it. A bill that has arrived is read "
-        "again for 62 days, and comes again when its prices change. A fetch of named months reads those bills again whatever "
-        "their age. The first fetch takes a request for each detail: some minutes for 2,000 bills."
+        "Each bill and each refund with all its details, and its PDF, when OVHcloud lists it. For 62 days the program reads a "
+        "bill again at each fetch, and it arrives again if its prices have changed. A fetch of named months reads all bills of "
+        "those months again, however old they are. The first fetch sends a request for each detail, which takes some minutes for "
+        "2,000 bills."
     )
-    witness = "The bill's `priceWithTax`, `priceWithoutTax` and `tax`. The details must come to them."
-    lacks = "There is no inventory. In the US region PDFs need a person to log in: download them by hand."
+    witness = "The bill's `priceWithTax`, `priceWithoutTax` and `tax`. The details must sum to them."
+    lacks = "An inventory, and PDFs in the US region: only a person who has logged in can download them."
 
     def open(self, settings: OvhCloudSettings, pace: Pace) -> OvhCloudAccount:
         """See `Provider`."""

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field, SecretStr
 
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.providers.api import Api, Pace, pdf
 from arcadia_dagster.providers.errors import UnusableAnswer
 from arcadia_dagster.providers.provider import (
@@ -113,7 +114,7 @@ class ScalewayAccount(Account):
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""
-        yield Right(what="invoices", try_it=lambda: f"lists {len(self._invoices())} invoices")
+        yield Right(what="invoices", try_it=lambda: f"lists {how_many(len(self._invoices()), 'invoice')}")
         yield Right(what="consumption", try_it=self._try_consumption)
 
     def _try_consumption(self) -> str:
@@ -152,18 +153,19 @@ class Scaleway(Provider[ScalewaySettings]):
     settings = ScalewaySettings
     rights = "An API key (console, IAM) of an application or a user with the permission set `BillingReadOnly`."
     arrives = (
-        "Each invoice with its totals, its PDF, and its month's consumption by project, product and resource. A draft of the "
-        "open month is shown and never pushed. The invoice comes again, with its consumption, when its state or its amounts "
-        "change: Scaleway issues it in the first days of the next month."
+        "Each invoice with its totals, its PDF, and its month's consumption by project, product and resource. For the open month "
+        "a draft arrives, which the program shows and never pushes. Scaleway issues the invoice in the first days of the next "
+        "month. It arrives again, with its consumption, when its state or its amounts change."
     )
     witness = (
-        "The invoice's `total_taxed`, `total_untaxed` and `total_tax`. Consumption becomes its lines only where it comes to "
-        "them, less the discount, to the cent."
+        "The invoice's `total_taxed`, `total_untaxed` and `total_tax`. The consumption becomes the invoice's lines only if it, "
+        "less the discount, sums to them to the cent."
     )
     lacks = (
-        "Scaleway says that consumption is the data of the invoice, and not of which one. Where it does not come to the invoice "
-        "(a month with two invoices, what is bought ahead), the invoice has a line for its total before tax, which says what the "
-        "consumption comes to, and the same totals are both its lines and their witness. Tax is one line. There is no inventory."
+        "An inventory, and tax by line: tax is one line. Scaleway does not say which invoice a month's consumption belongs to. "
+        "If the consumption does not sum to the invoice (a month with two invoices, or something that is bought ahead), the "
+        "invoice gets one line for its total before tax. That line says what the consumption sums to. Then lines and second "
+        "witness are the same totals, so they prove nothing about each other."
     )
 
     def open(self, settings: ScalewaySettings, pace: Pace) -> ScalewayAccount:

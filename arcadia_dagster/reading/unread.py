@@ -138,7 +138,7 @@ def no_table(content: str) -> str | None:
     """The kind of a text that begins so, and what to do; None where it may be a table or JSON."""
     content = content.lstrip()
     if content.startswith("%PDF-"):
-        return f"it is a PDF without an electronic invoice in it, and so for people alone: {_INSTEAD}"
+        return f"it is a PDF without an electronic invoice in it, so only people can read it: {_INSTEAD}"
     if content.startswith("<"):
         return _markup(content)
     if content.startswith("version https://git-lfs.github.com/spec/"):

@@ -191,7 +191,7 @@ def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, b
     names = _current(_names(connection, f"inbox_path = {text_literal(path)}"))
     notes: tuple[str, ...] = ()
     if status is None:
-        notes = (f"{path} does not lie in the inbox any more",)
+        notes = (f"{path} is no longer in the inbox",)
     elif names and known["fingerprint"] != fingerprint(status):
         notes = (f"{path} has changed since it was landed: run `arcadia ingest` to take it as it is now",)
     if names:
@@ -206,10 +206,10 @@ def _in_inbox(connection: duckdb.DuckDBPyConnection, inside: Path, file: Path, b
         raise NoDocumentError(f"{path} is a folder of the inbox: name a file in it")
     if any(is_temporary(part) for part in inside.parts[-1:]):
         raise NoDocumentError(
-            f"{path} is left alone: a file of such a name is not finished. Give it its own name when it is"
+            f"{path} is not taken: its name says that it is not finished. Rename it when it is finished"
         )
     if not file.is_symlink() and file.is_file() and (sha256 := bytes_.document(connection, file)) is not None:
-        note = f"{path} has the bytes of this document; `arcadia ingest` will take it for another name of it"
+        note = f"{path} has the same bytes as this document; `arcadia ingest` will record it as another name of the document"
         return Found(sha256, (note,))
     raise NoDocumentError(f"{path} lies in the inbox and is not landed yet: run `arcadia ingest`")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.sandbox.store import InvoiceRow
 
 MAX_ROWS = 1000
@@ -83,7 +84,7 @@ class _Sum:
 
 def render(rows: list[InvoiceRow]) -> str:
     """The whole page for these rows, in their order."""
-    count = "1 invoice" if len(rows) == 1 else f"{len(rows):,} invoices"
+    count = how_many(len(rows), "invoice")
     content = _sums(rows) + _invoices(rows) if rows else "<p>Push one, and it shows here.</p>"
     return f"""<!doctype html>
 <html lang="en">

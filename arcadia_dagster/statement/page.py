@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports.figures import CurrencyFigures, year_before
 from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
 from arcadia_dagster.statement.charts import NARROW, WIDE, Size, trend_chart
@@ -121,7 +122,7 @@ def _environment() -> Environment:
         percent=percent,
         day=_day,
         month=_month_name,
-        count=_count,
+        count=how_many,
         share=_share,
     )
     environment.globals.update(
@@ -204,11 +205,6 @@ def _day(at: datetime | None) -> str:
 
 def _month_name(month: date) -> str:
     return f"{month:%B %Y}"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    """`1 invoice`, `2 invoices`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _chart(figures: CurrencyFigures, size: Size) -> Markup:

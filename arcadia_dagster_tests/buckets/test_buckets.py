@@ -135,7 +135,7 @@ def test_a_connection_string_of_the_emulator_is_this_machine() -> None:
     [
         (
             "Server returned non-2xx status code: 403 Forbidden: <Code>SignatureDoesNotMatch</Code>{}",
-            "nobody lets this program",
+            "this program may not",
         ),
         (
             "Error performing token request: Error performing GET http://169.254.169.254/ {}",
@@ -147,7 +147,7 @@ def test_a_connection_string_of_the_emulator_is_this_machine() -> None:
             "another region",
         ),
         ("status code: 400 Bad Request: <Code>AuthorizationHeaderMalformed</Code>{}", "another region"),
-        ("status code: 429 Too Many Requests: {}", "asks for fewer requests"),
+        ("status code: 429 Too Many Requests: {}", "asked for fewer requests"),
         ("status code: 418 : {}", "refused the request (418)"),
         ("HTTP error: error sending request {}", "cannot be reached"),
     ],

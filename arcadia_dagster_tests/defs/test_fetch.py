@@ -94,7 +94,7 @@ def test_what_is_left_makes_the_run_fail_after_all_else_was_fetched(project: Pro
     with DigitalOceanApi([invoice(1, "2026-02"), invoice(2, "2026-03")], before=fail) as api:
         result = run(project, api.url)
     assert not result.success
-    assert f"1 files were put into the inbox; left for the next fetch: invoice {uuid(1)}" in failure_of(result)
+    assert f"put into the inbox: 1 file; left for the next fetch: invoice {uuid(1)}" in failure_of(result)
     assert len(list(project.inbox.iterdir())) == 1
 
 

@@ -181,10 +181,10 @@ def test_an_object_that_is_replaced_half_way_is_never_taken_in_part(way: Way, s3
 SENTENCES = {
     "403": (
         Fault(403, "AccessDenied"),
-        "nobody lets this program list there (403 AccessDenied): give its identity the right s3:",
+        "this program may not list there (403 AccessDenied): give its identity the right s3:",
     ),
     "404": (Fault(404, "NoSuchBucket"), "there is no such bucket (404 NoSuchBucket): make it"),
-    "503": (Fault(503, "SlowDown"), "the store asks for fewer requests, and did so at each try (503 SlowDown)"),
+    "503": (Fault(503, "SlowDown"), "the store asked for fewer requests at each try (503 SlowDown)"),
     "500": (Fault(500, "InternalError"), "the store has a fault of its own (500 InternalError)"),
     "slow": (Fault(seconds=1.5), "the store did not answer in time"),
     "cut off": (Fault(cut_after=30), "the answer was cut off, at each try"),
@@ -261,7 +261,7 @@ def test_where_no_inbox_can_be_looked_at_landing_fails_and_says_why_of_each(way:
     inboxes = Inboxes(Path("/nowhere/at/all"), must_exist=True, further=(bucket, other))
     with pytest.raises(InboxError) as raised:
         inboxes.look({}, now_ns=0, settle_seconds=0)
-    assert str(raised.value).count("nobody lets this program list there") == 2
+    assert str(raised.value).count("this program may not list there") == 2
     assert "the inbox /nowhere/at/all cannot be read" in str(raised.value)
     assert SECRET not in repr(raised.getrepr(chain=True))
 
@@ -415,8 +415,8 @@ def test_the_doctor_tells_of_each_inbox_whether_it_may_be_listed_and_read(
     found: list[dict[str, Any]] = [one for one in json.loads(printed) if one["what"] == "inbox"]
     assert [one["verdict"] for one in found] == ["ok", "ok", "ok", "failed", "failed"]
     assert found[1]["text"] == f"{full} can be listed and read"
-    assert "nobody knows whether it can be read" in found[2]["text"]
-    assert "nobody lets this program list there" in found[3]["text"]
+    assert "whether its objects can be read is not known" in found[2]["text"]
+    assert "this program may not list there" in found[3]["text"]
     assert "s3:GetObject" in found[4]["text"]
     assert SECRET not in printed
 
@@ -432,9 +432,7 @@ def test_the_doctor_names_the_folder_with_a_name_that_cannot_be_listed(
     cli.main(["doctor", "--json"])
     found = [one for one in json.loads(capsys.readouterr().out) if one["what"] == "inbox"]
     assert [one["verdict"] for one in found] == ["ok", "failed"]
-    assert found[1]["text"].startswith(
-        f"{bucket}: what lies in 'exports', 'z': an object's name there has an empty part"
-    )
+    assert found[1]["text"].startswith(f"{bucket}: names in 'exports', 'z' cannot be read: one has an empty part")
 
 
 def test_what_is_wrong_with_an_inbox_is_said_after_its_name_once(
@@ -449,7 +447,7 @@ def test_what_is_wrong_with_an_inbox_is_said_after_its_name_once(
     monkeypatch.setenv("ARCADIA_INBOX", ",".join((str(tmp_path / "in"), bucket, odd, str(folder))))
     cli.main(["ingest"])
     printed = "".join(capsys.readouterr())
-    told = {bucket: "nobody lets", odd: "what lies in 'exports'", str(folder): "it cannot be read (No such file"}
+    told = {bucket: "this program may not", odd: "names in 'exports'", str(folder): "it cannot be read (No such file"}
     for place, words in told.items():
         [line_] = [one for one in printed.splitlines() if f"{place}: not taken: {words}" in one]
         assert line_.count(place) == 1

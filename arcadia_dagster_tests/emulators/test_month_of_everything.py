@@ -205,7 +205,7 @@ def test_a_month_of_everything_is_in_finance_once_with_its_second_witness(
             (source for source, _ in EXPECTED), "lines = stated = finance"
         )
         check = deployment.check("every_invoice_is_stated")
-        assert (check.passed, check.description) == (True, "5 of 5 invoices have a second witness")
+        assert (check.passed, check.description) == (True, "invoices with a second witness: 5 of 5")
         evidence = deployment.query("SELECT source FROM invoice_evidence ORDER BY source")
         assert [source for (source,) in evidence] == ["aws", "azure", "ovhcloud", "scaleway"]
         # The next day: nothing is new, and nothing is sent again.

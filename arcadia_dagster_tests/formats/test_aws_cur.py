@@ -208,6 +208,6 @@ def test_a_header_that_lacks_a_column_or_has_it_twice_is_named(desk: Desk) -> No
         {"without": as_csv(item(), header=without), "twice": as_csv(item(), header=(*HEADER, "lineItem/UnblendedCost"))}
     )
     assert {label: document.reason for label, document in found.items()} == {
-        "without": "line 1: column bill_invoice_id is missing, which an invoice is not known without; select it for the export",
+        "without": "line 1: column bill_invoice_id is missing, which tells which invoice a line is on; select it for the export",
         "twice": "line 1: column lineitemunblendedcost occurs more than once; expected each once",
     }

@@ -165,7 +165,7 @@ def test_a_value_that_cannot_be_read_is_named_with_its_place_and_nothing_is_take
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"InvoiceSummaries": [], "NextToken": "abc"}, "NextToken: the list goes on"),
+        ({"InvoiceSummaries": [], "NextToken": "abc"}, "NextToken: the rest of the list"),
         ({"InvoiceSummaries": []}, "it states no invoice"),
         ({"InvoiceSummaries": "none"}, "InvoiceSummaries: 'none'; expected a list of objects"),
         ({"InvoiceSummaries": [7]}, "InvoiceSummaries: ['7']; expected a list of objects"),

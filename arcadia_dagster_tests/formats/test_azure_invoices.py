@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         azure_invoice() | dict.fromkeys(("totalAmount", "billedAmount", "amountDue")),
         "the document: totalAmount, currency: missing",
     ),
-    "a page": ({"value": [azure_invoice()], "nextLink": "https://example.org/2"}, "nextLink: the list goes on"),
+    "a page": ({"value": [azure_invoice()], "nextLink": "https://example.org/2"}, "nextLink: the rest of the list"),
 }
 
 

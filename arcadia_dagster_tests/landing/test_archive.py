@@ -213,7 +213,7 @@ def test_nothing_is_appended_to_a_damaged_record(inbox: Path, archive: Archive) 
     whole = path.read_bytes()
     for end in range(len(whole) - 60, len(whole)):
         path.write_bytes(whole[:end])
-        with pytest.raises(ArchiveError, match=rf"{path} is damaged \(line 3: it is cut off.*nothing is appended"):
+        with pytest.raises(ArchiveError, match=rf"{path} is damaged \(line 3: it is cut off.*nothing was added"):
             archive.append_all(dict.fromkeys(taken, EVENTS[2:]))
         assert path.read_bytes() == whole[:end]
     assert archive.record_path(taken[0]).read_bytes() == whole

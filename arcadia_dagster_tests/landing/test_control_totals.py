@@ -37,12 +37,12 @@ def test_total_and_tax_are_read_exactly_wherever_the_currency_stands(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("EUR 41.06 tax", "'EUR 41.06 tax'; expected a total such as 86.92 or USD 86.92, with its tax"),
+        ("EUR 41.06 tax", "'EUR 41.06 tax'; expected a total such as 86.92 or USD 86.92, or a total with its tax"),
         ("EUR 41.06 tax 19%", "expected a total such as"),
         ("EUR 41.06 tax USD 6.56", "expected a total such as"),
         ("41,06", "expected a total such as"),
         ("INV-1 EUR 1.00\nINV-1 EUR 2.00", "expected one line for each invoice"),
-        ("INV-2 EUR 1.00", "'INV-2' is the id of no invoice of its document; expected INV-1"),
+        ("INV-2 EUR 1.00", "no invoice of its document has the id 'INV-2'; expected INV-1"),
     ],
 )
 def test_what_cannot_be_used_says_what_is_expected(text: str, problem: str) -> None:
@@ -54,6 +54,4 @@ def test_what_cannot_be_used_says_what_is_expected(text: str, problem: str) -> N
 def test_one_total_for_several_invoices_says_how_each_has_its_own() -> None:
     found = ControlTotals.of("USD 5.00", "a.csv.total").of_invoice({"A"}, {"A", "B"})
     assert found.problem is not None
-    assert (
-        "cannot be checked; expected a line for each, which begins with its id: A USD 86.92 tax 7.90" in found.problem
-    )
+    assert "expected a line for each invoice that begins with its id, such as A USD 86.92 tax 7.90" in found.problem

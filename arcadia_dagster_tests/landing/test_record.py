@@ -50,23 +50,23 @@ def without(event: Mapping[str, object], name: str) -> dict[str, object]:
 
 DAMAGED = {
     b"": "it is empty",
-    b"\n": "line 1: it is no JSON ('')",
-    WHOLE[:-1]: "line 2: it is cut off, for no line end follows",
+    b"\n": "line 1: it is not JSON ('')",
+    WHOLE[:-1]: "line 2: it is cut off: no line end follows",
     WHOLE[:-30]: "line 2: it is cut off",
     WHOLE[:20]: "line 1: it is cut off",
-    WHOLE.replace(b"void", b"\x00\x00\x00\x00"): "line 2: it is no JSON",
-    WHOLE.replace(b"void", b"\xff\xfe\xfd\xfc"): "line 2: it is no text in UTF-8",
+    WHOLE.replace(b"void", b"\x00\x00\x00\x00"): "line 2: it is not JSON",
+    WHOLE.replace(b"void", b"\xff\xfe\xfd\xfc"): "line 2: it is not UTF-8 text",
     bytes(len(WHOLE)): "line 1: it is cut off",
-    WHOLE.replace(b'{"at"', b'["at"'): "line 1: it is no JSON",
-    content_of(RECEIVED) + b"[]\n": "line 2: it is no JSON object ('[]')",
-    content_of(RECEIVED) + b"null\n": "line 2: it is no JSON object ('null')",
-    content_of(RECEIVED) + b'"void"\n': "line 2: it is no JSON object",
-    content_of(RECEIVED) + b"NaN\n": "line 2: it is no JSON object",
+    WHOLE.replace(b'{"at"', b'["at"'): "line 1: it is not JSON",
+    content_of(RECEIVED) + b"[]\n": "line 2: it is not a JSON object ('[]')",
+    content_of(RECEIVED) + b"null\n": "line 2: it is not a JSON object ('null')",
+    content_of(RECEIVED) + b'"void"\n': "line 2: it is not a JSON object",
+    content_of(RECEIVED) + b"NaN\n": "line 2: it is not a JSON object",
     content_of(RECEIVED)
     + b"{}\n": "line 2: its event is None; expected received, control_total, alias, described, decided",
-    content_of(RECEIVED) + b"\n" + content_of(VOID): "line 2: it is no JSON ('')",
-    content_of(RECEIVED) + b"[" * 100_000 + b"\n": "line 2: it is no JSON ('[[[",
-    content_of(RECEIVED) + b"9" * 10_000 + b"\n": "line 2: it is no JSON ('999",
+    content_of(RECEIVED) + b"\n" + content_of(VOID): "line 2: it is not JSON ('')",
+    content_of(RECEIVED) + b"[" * 100_000 + b"\n": "line 2: it is not JSON ('[[[",
+    content_of(RECEIVED) + b"9" * 10_000 + b"\n": "line 2: it is not JSON ('999",
     content_of(RECEIVED) + b'{"event": ["void"]}\n': "line 2: its event is ['void']",
     content_of(RECEIVED, {**VOID, "event": "decidedd"}): "line 2: its event is 'decidedd'",
     content_of(
@@ -85,9 +85,9 @@ DAMAGED = {
         RECEIVED, {**VOID, "at": "0001-01-01T00:00:00+14:00"}
     ): "line 2: its 'at' is '0001-01-01T00:00:00+14:00'",
     content_of(RECEIVED, without(VOID, "at")): "line 2: it has no 'at'",
-    content_of(RECEIVED, {**VOID, "undone": True}): "line 2: it has 'undone', which is no field of a record",
+    content_of(RECEIVED, {**VOID, "undone": True}): "line 2: it has the unknown field 'undone'",
     content_of(RECEIVED) + content_of(VOID).replace(b'"decision"', b'"reason"'): "line 2: it says something twice",
-    content_of(RECEIVED) + content_of(VOID).replace(b"paid", rb"\ud800"): "line 2: it is no text in UTF-8",
+    content_of(RECEIVED) + content_of(VOID).replace(b"paid", rb"\ud800"): "line 2: it is not UTF-8 text",
     content_of(VOID): "no line says under which name the document came",
     content_of(without(RECEIVED, "file_name"), VOID): "line 1: it has no 'file_name'",
 }
@@ -104,7 +104,7 @@ def test_a_line_that_cannot_be_read_is_named_and_no_line_is_passed_over(content:
 
 def test_the_first_line_that_cannot_be_read_is_named_and_those_that_can_be_are_told() -> None:
     record = read_record(SHA256, content_of(RECEIVED) + b"x\ny\n" + content_of(VOID) + b"z")
-    assert record.damage == "line 2: it is no JSON ('x')"
+    assert record.damage == "line 2: it is not JSON ('x')"
     assert list(record.events) == [RECEIVED, VOID]
 
 
@@ -119,10 +119,10 @@ def test_a_record_that_is_missing_or_cannot_be_had_is_damaged(known: str | None)
 @pytest.mark.parametrize(
     ("content", "damage"),
     [
-        (content_of(RECEIVED), "it ends after line 1, and had 2 lines when it was last read whole"),
-        (content_of(RECEIVED, TOTAL), "line 2: it is not what it was when the record was last read whole"),
-        (content_of(TOTAL, RECEIVED, VOID), "line 1: it is not what it was"),
-        (WHOLE.replace(b"paid", b"held"), "line 2: it is not what it was"),
+        (content_of(RECEIVED), "it ends after line 1, but had 2 lines when it was last read whole"),
+        (content_of(RECEIVED, TOTAL), "line 2: it has changed since the record was last read whole"),
+        (content_of(TOTAL, RECEIVED, VOID), "line 1: it has changed since"),
+        (WHOLE.replace(b"paid", b"held"), "line 2: it has changed since"),
         (WHOLE[:-1], "line 2: it is cut off"),
         (b"", "it is empty"),
     ],

@@ -36,7 +36,9 @@ NO_REASONS = ("...", "   ", "TODO", "todo!", "TBD.", "n/a", "-", "?", "…", "no
 
 @pytest.mark.parametrize("text", NO_REASONS)
 def test_what_is_no_reason_in_a_file_is_none_on_the_command_line(text: str) -> None:
-    with pytest.raises(DecisionError, match="a reason is needed, for the record: why this is so, in words"):
+    with pytest.raises(
+        DecisionError, match="a reason is needed, because it is kept on record: why this is so, in words"
+    ):
         assert_is_reason("release", text)
     assert_is_reason("release", f"{text} agreed with Ann")
 
@@ -77,7 +79,7 @@ def test_an_account_s_rule_wins_over_its_source_s_key_by_key() -> None:
         ("[oci", "is not TOML"),
         ("\xff", "is not TOML"),
         ("a = " + "[" * 100_000, "is not TOML"),
-        ('[oci]\ntax = "not stated"\nreason = "a"\n[oci]\nreason = "b"', "each name may be there once"),
+        ('[oci]\ntax = "not stated"\nreason = "a"\n[oci]\nreason = "b"', "each name may occur only once"),
         ('oci = "x"', "line 1: oci: 'x': expected a table"),
         ('\n[OCI]\nreason = "a"', "line 2: OCI: expected a source in small letters, such as [oci]"),
         ('["Snowflake Inc."]\nreason = "a"', "line 1: Snowflake Inc.: expected a source in small letters"),
@@ -228,7 +230,7 @@ def test_a_file_that_is_gone_is_not_taken_for_an_empty_one(tmp_path: Path) -> No
     path = tmp_path / "sources.toml"
     assert_not_lost(archive_in(tmp_path), path, read_rules(path))
     keep(archive_in(tmp_path), rules_of(f"[oci]\n{BY_MONTH}"))
-    with pytest.raises(RulesError, match=r"is gone, and there were rules in it: bring it back \(cp .*000001-.*toml"):
+    with pytest.raises(RulesError, match=r"is gone, but it had rules: bring it back \(cp .*000001-.*toml"):
         assert_not_lost(archive_in(tmp_path), path, read_rules(path))
     path.write_text("")
     assert_not_lost(archive_in(tmp_path), path, read_rules(path))
@@ -273,5 +275,5 @@ def test_tax_ids_that_are_none_and_ids_in_a_table_are_named_with_their_line(text
 
 def test_a_file_that_says_only_who_we_are_is_missed_when_it_is_gone(tmp_path: Path) -> None:
     keep(archive_in(tmp_path), rules_of('buyer_tax_ids = ["DE1"]\n'))
-    with pytest.raises(RulesError, match="is gone, and there were rules in it"):
+    with pytest.raises(RulesError, match="is gone, but it had rules"):
         assert_not_lost(archive_in(tmp_path), PATH, Rules())

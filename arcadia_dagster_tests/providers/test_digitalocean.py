@@ -193,7 +193,7 @@ def test_a_list_that_changes_each_time_is_left_for_the_next_fetch(client_of: Cal
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ((page(invoice(), total=2),), "1 entries came, and its total is 2"),
+        ((page(invoice(), total=2),), "1 entry came, and its total is 2"),
         ((page(invoice(1), invoice(2), total=1),), "2 entries came, and its total is 1"),
         ((page(invoice(), total=1, next_="https://api.digitalocean.com/v2?page=2"),), "there is a page 2"),
         ((page(total=5, next_="https://api.digitalocean.com/v2?page=2"),), "there is a page 2"),

@@ -181,7 +181,7 @@ def test_items_that_do_not_come_to_their_total_are_never_a_document(home: Home) 
     with DigitalOceanApi([invoice()], before=failing(uuid(1) + "?", step=short)) as api:
         fetched = home.fetch(api)
     assert home.names() == []
-    assert "1 entries came, and its total is 2" in fetched.left[f"invoice {uuid(1)} of 2026-04"]
+    assert "1 entry came, and its total is 2" in fetched.left[f"invoice {uuid(1)} of 2026-04"]
 
 
 def test_a_token_that_is_withdrawn_on_the_way_ends_the_fetch_and_what_was_fetched_stays(home: Home) -> None:

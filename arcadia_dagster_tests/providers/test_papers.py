@@ -81,7 +81,7 @@ def test_one_that_is_never_there_is_not_asked_for_again_once_its_invoice_has_lef
         (answer(500), "answered 500"),
         (answer(400, {"message": "no"}), "answered 400"),
         (answer(302, Location="http://127.0.0.1:1/x.pdf"), "redirects are not followed"),
-        (answer(429, Retry_After=3000), "asks to be left alone"),
+        (answer(429, Retry_After=3000), "asks us to wait"),
         (answer(200, WHOLE[:-8]), "is not whole: its end is missing"),
         (answer(200, b""), "is no PDF"),
         (answer(200, b"<html>%%EOF"), "is no PDF: <html>"),

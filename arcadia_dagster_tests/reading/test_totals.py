@@ -389,7 +389,7 @@ def test_a_subtotal_that_is_the_sum_of_nothing_is_in_doubt(counter: Desk) -> Non
 
 def test_totals_without_lines_are_no_invoice(counter: Desk) -> None:
     (found,) = counter.read(csv_text([total_row("Total", "6.00")]))
-    assert found.reason == "it has totals, and no line that they are of; expected at least one"
+    assert found.reason == "it has totals, but no line; expected at least one line"
 
 
 def table(*rows: tuple[str, object]) -> str:

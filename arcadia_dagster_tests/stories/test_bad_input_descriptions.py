@@ -289,7 +289,7 @@ def test_a_description_that_is_gone_while_documents_were_read_by_it_stops_everyt
     for lose in (remove_file, remove_folder, rename, hide):
         lose(host)
         assert host.stopped() == (
-            f"{host.folder / 'examplehost.toml'} is gone, and {FILE} was read by it as examplehost; nothing is taken until it "
+            f"{host.folder / 'examplehost.toml'} is gone, but {FILE} was read by it as examplehost. No file is taken until you "
             "is there again: put it back; or, if its documents should not count any more: "
             '`arcadia formats retire examplehost --reason "..."`'
         ), lose.__name__
@@ -316,7 +316,7 @@ def test_the_programs_description_does_not_stand_in_for_ones_own_that_is_gone(pr
     project.build()
     assert project.invoice("080000869173")["status"] == "ready"
     (folder / "mine.toml").unlink()
-    with pytest.raises(FormatsError, match=r"mine\.toml is gone, and Hetzner_2026-05-03_080000869173.csv was read"):
+    with pytest.raises(FormatsError, match=r"mine\.toml is gone, but Hetzner_2026-05-03_080000869173.csv was read"):
         project.build()
     assert project.invoice("080000869173")["status"] == "ready"
 
@@ -368,7 +368,7 @@ def test_a_description_is_given_up_by_a_decision_about_its_documents_before_or_a
     code, told = arcadia("formats")
     assert (
         code,
-        "examplehost.toml is gone, and 2 documents (April R-1 2026-04.csv, ...) were read by it as examplehost" in told,
+        "examplehost.toml is gone, but 2 documents (April R-1 2026-04.csv, ...) were read by it as examplehost" in told,
     ) == (
         1,
         True,
@@ -521,7 +521,7 @@ def test_a_description_that_calls_the_source_otherwise_renames_an_invoice_until_
 def assert_decided(host: Host, states: str) -> None:
     """The invoice is held, and a person who voids it has what its document states now taken."""
     [reason] = host.project.invoice("R-1")["hold_reasons"]
-    assert f"as it is now, states {states} in it, and not examplehost/unknown/R-1 any more" in reason
+    assert f"as it is now, reads {states} in it, but no longer examplehost/unknown/R-1" in reason
     assert 'if what it states now is right: `arcadia void examplehost/unknown/R-1 --reason "..."`' in reason
     assert len(host.project.query("FROM tax_split_totals")) == 1
     host.project.decide("void", file_name=FILE, invoice=("examplehost", "unknown", "R-1"), reason="it was never one")
@@ -594,7 +594,7 @@ def test_a_rebuilt_warehouse_keeps_what_was_kept_and_says_what_is_gone(host: Hos
     assert contents(host.project, volatile=False) == before
     host.project.forget_warehouse()
     shutil.rmtree(host.folder)
-    with pytest.raises(FormatsError, match=r"examplehost\.toml is gone, and 2 documents .* were read"):
+    with pytest.raises(FormatsError, match=r"examplehost\.toml is gone, but 2 documents .* were read"):
         host.project.build()
     assert host.project.query("FROM documents") == []
     host.describe()
@@ -631,9 +631,9 @@ def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_to
     host.change(('"Net"', '"Gross"'))
     [problem] = host.project.query("SELECT problem FROM inbox_files WHERE problem IS NOT NULL")
     assert problem["problem"].startswith(
-        f"{FILE} was accepted before with examplehost/unknown/R-1, and cannot be read ("
+        f"{FILE} was accepted with examplehost/unknown/R-1, but the program can no longer read it ("
     )
-    assert "nothing of it is changed" in problem["problem"]
+    assert "it stays as it was accepted" in problem["problem"]
     assert host.project.invoice("R-1")["status"] == "ready"
     assert host.project.finance.reconcile(host.project.warehouse) == []
 

@@ -295,7 +295,7 @@ def test_a_warehouse_is_rebuilt_by_what_people_said(project: Project) -> None:
     project.forget_warehouse()
     # What they said is not forgotten with the file either.
     kept = (project.home / "sources.toml").rename(project.home / "moved.toml")
-    with pytest.raises(RulesError, match="is gone, and there were rules in it: bring it back"):
+    with pytest.raises(RulesError, match="is gone, but it had rules: bring it back"):
         project.new_months()
     kept.rename(project.home / "sources.toml")
     project.build()
@@ -371,7 +371,7 @@ def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(
         ),
         (
             '["aws/112"]\ntax = "expected"',
-            "aws/112: no document has stated it yet: is it written as documents have it? did you",
+            "aws/112: no document has this name yet: is it spelled as in the documents? did you",
         ),
         ('[awss]\ntax = "expected"', "did you mean 'aws'?"),
         ('[aws]\ninvoice_id = "invoiceid"', None),

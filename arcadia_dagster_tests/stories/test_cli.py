@@ -325,7 +325,7 @@ def test_a_damaged_record_is_told_by_status_and_doctor_and_push_and_mended_by_a_
     assert [one["file_name"] for one in json.loads(arcadia("status", "--json").stdout)["damaged_records"]] == [
         invoice_name()
     ]
-    assert "1 damaged, nothing of their documents is pushed" in arcadia("doctor", code=1).stdout
+    assert "1 damaged record, so nothing of their documents is pushed" in arcadia("doctor", code=1).stdout
     assert "1001: not pushed: its record is damaged" in arcadia("push", "2026-04", code=1, environ=finance).stdout
     assert "arcadia mend" in arcadia("push", "1001", code=1, environ=finance).stdout
     assert "for the record" in arcadia("mend", invoice_name(), "--reason", " ", code=1).stderr
@@ -561,7 +561,7 @@ def test_doctor_says_what_a_provider_lets_us_read(arcadia: Shell) -> None:
     with DigitalOceanApi([api_invoice()]) as api:
         environ = {"DIGITALOCEAN_TOKEN": TOKEN, "ARCADIA_DIGITALOCEAN_URL": api.url}
         told = arcadia("doctor", environ=environ).stdout
-        assert f"invoices: {api.url} lists 1 invoices" in told
+        assert f"invoices: {api.url} lists 1 invoice" in told
         assert f"inventory: {api.url} lists 0 resources" in told
         refused = arcadia("doctor", code=1, environ={**environ, "DIGITALOCEAN_TOKEN": "another"})
     assert "check DIGITALOCEAN_TOKEN" in refused.stdout

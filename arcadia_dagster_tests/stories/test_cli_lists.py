@@ -317,7 +317,7 @@ def test_what_lies_in_the_inbox_and_is_no_document_yet_is_told_about(arcadia: Sh
     waiting.write_bytes(GOOD + b"\n")
     assert "has changed since it was landed" in arcadia("explain", invoice_name()).stdout
     waiting.unlink()
-    assert "does not lie in the inbox any more" in arcadia("explain", str(waiting)).stdout
+    assert "is no longer in the inbox" in arcadia("explain", str(waiting)).stdout
 
 
 def test_a_name_of_several_documents_lists_them_and_each_is_explained_by_its_hash(arcadia: Shell) -> None:
@@ -369,5 +369,5 @@ def test_a_rejected_document_whose_record_has_lost_its_paths_is_still_listed_and
     sha256 = hashlib.sha256(PAGE).hexdigest()[:12]
     for name in (sha256, invoice_name()):
         printed = arcadia("explain", name).stdout
-        assert "its record is damaged, nothing of it is pushed: line 1 is no JSON" in printed
+        assert "its record is damaged, so nothing of it is pushed: line 1 is no JSON" in printed
         assert "arcadia mend DOCUMENT" in printed

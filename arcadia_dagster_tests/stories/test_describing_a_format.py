@@ -123,7 +123,7 @@ def test_a_description_of_a_header_of_the_program_is_told_and_its_files_are_read
     assert (code, "it comes before focus, whose columns it names" in told) == (0, True), told
     code, _, told = arcadia("ingest")
     assert (code, described.query(read)[0]["format"]) == (0, "own")
-    assert "focus.csv: read by the description own, and not the program's own focus" in told
+    assert "focus.csv: read by the description own, instead of the program's own format focus" in told
     path.unlink()
     with pytest.raises(FormatsError, match="arcadia formats retire own"):
         described.build()
@@ -206,7 +206,7 @@ def test_trying_what_is_no_readable_document_says_so_and_ends(
         "binary.csv": (b"\x00\xff" * 99, "byte 0"),
         "large.csv": (b"x" * 100_001, "has 100001 bytes, more than ARCADIA_MAX_DOCUMENT_BYTES=100000"),
         "bomb.csv.gz": (gzip.compress(b"Produkt\n" * 20_000), "it unpacks into more than"),
-        "table.parquet": (b"PAR1", "it is Parquet; expected CSV"),
+        "table.parquet": (b"PAR1", "it is Parquet, but a description can only read CSV"),
     }
     told = {}
     for name, (content, _) in files.items():
@@ -215,7 +215,7 @@ def test_trying_what_is_no_readable_document_says_so_and_ends(
     assert {name: reason in told[name][2] for name, (_, reason) in files.items()} == dict.fromkeys(files, True), told
     for path in (pipe, described.home, described.home / "none.csv"):
         told[path.name] = arcadia("formats", "try", description, path)
-        assert "is no file that can be read" in told[path.name][2]
+        assert "is not a file that can be read" in told[path.name][2]
     assert {code for code, *_ in told.values()} == {1}
 
 

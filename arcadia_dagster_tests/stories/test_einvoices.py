@@ -216,7 +216,7 @@ REJECTED = {
     "deep.xml": (ubl().replace(b"<cac:InvoiceLine>", b"<x>" * 100 + b"<cac:InvoiceLine>"), "64 deep"),
     "cut.xml": (cii()[:-30], "it is not XML"),
     "comma.xml": (ubl().replace(b">60.00<", b">60,00<"), "LineExtensionAmount: '60,00'; expected an amount"),
-    "plain.pdf": (pdf({}), "it is a PDF without an electronic invoice in it, and so for people alone"),
+    "plain.pdf": (pdf({}), "it is a PDF without an electronic invoice in it, so only people can read it"),
     "picture.pdf": (pdf({"a.png": b"\x89PNG"}), "it is a PDF without an electronic invoice in it"),
     "locked.pdf": (pdf({"factur-x.xml": cii()}, password="secret"), "it is a PDF with a password"),
     "half.pdf": (zugferd()[:900], "it is a PDF that is damaged or not whole: download it again"),

@@ -65,7 +65,8 @@ def test_it_belongs_to_its_invoice_whichever_comes_first_and_after_a_rebuild(
         project.build()
         if what == "evidence" and number == 0:
             assert (
-                "it is evidence of nothing yet: if it shows an invoice, give it the name of" in rejected(project)[name]
+                "it belongs to no invoice yet. If it shows an invoice, drop it again under another name"
+                in rejected(project)[name]
             )
     for _ in range(2):
         assert evidence(project) == {name: "aws/111/INV-40015"}
@@ -284,7 +285,7 @@ def test_a_pdf_that_nothing_is_read_from_is_evidence_beside_its_invoice_and_refu
     project.drop(name, content)
     project.build()
     assert words in rejected(project)[name]
-    assert "it is evidence of nothing yet" in rejected(project)[name]
+    assert "it belongs to no invoice yet" in rejected(project)[name]
     project.drop("april.csv", lines())
     project.build()
     assert evidence(project) == {name: "aws/111/INV-40015"}

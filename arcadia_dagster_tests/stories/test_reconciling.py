@@ -95,7 +95,7 @@ def test_what_is_void_or_dismissed_is_to_be_removed_where_finance_has_it_still(
 ) -> None:
     found = compared(ours(books, unwanted="it is void"), theirs(books))
     assert len(found) == len(books)
-    assert {one.advice for one in found} == {"remove it in finance by hand, then run this again"}
+    assert {one.advice for one in found} == {"remove it in finance by hand, then run `arcadia reconcile` again"}
     assert compared(ours(books, unwanted="it is void"), []) == []
 
 
@@ -144,7 +144,7 @@ def test_what_somebody_changed_in_finance_is_found_and_a_push_puts_it_right(desk
         "1",
         "amount_net_minor is 599 in finance and 600 here; amount_tax_minor is 61 in finance and 60 here",
     )
-    assert (gone.external_id, gone.advice) == ("2", "`arcadia push 2 --again` puts it right")
+    assert (gone.external_id, gone.advice) == ("2", "run `arcadia push 2 --again`")
     desk.finance.deliver(desk.books.warehouse, again=True)
     assert desk.reconcile() == []
 
@@ -228,24 +228,25 @@ def test_what_is_ready_and_not_in_finance_as_it_is_now_is_told_with_what_to_do(c
         found = counter.reconcile(server.url)
     assert {number: advice for number, (_, advice) in found.items()} == {
         **{
-            number: f"put right what its error says, then `arcadia push {number} --again`" for number in ("1", "2", "4")
+            number: f"correct what its error says, then run `arcadia push {number} --again`"
+            for number in ("1", "2", "4")
         },
         **{
-            number: f"`arcadia push {number}` sends it, if no schedule does before"
+            number: f"a running deployment pushes it; to push it now: `arcadia push {number}`"
             for number in ("3", "5", "6", "7", "8")
         },
     }
     what = {number: what for number, (what, _) in found.items()}
     assert what["1"].startswith(
-        "finance has it as inv-1, but did not confirm it as it is now: refused: finance answered 422"
+        "finance has it as inv-1, but has not confirmed this version: refused: finance answered 422"
     )
     assert "amount_gross_minor is 660 in finance and 999 here" in what["1"]
     assert what["2"].startswith("finance does not list it: refused: finance answered 422")
-    assert "as it is now: deferred: finance answered 200 without an invoice_id" in what["3"]
+    assert "this version: deferred: finance answered 200 without an invoice_id" in what["3"]
     assert what["4"].startswith("finance does not list it: abandoned: ")
     assert what["5"] == "finance does not list it: no push of it is on record"
     assert what["6"].endswith("its last push has no answer on record; its amounts are the same there")
-    assert what["7"].endswith("it changed, and was not pushed since; currency is USD in finance and EUR here")
+    assert what["7"].endswith("it has changed since its last push; currency is USD in finance and EUR here")
     assert what["8"].endswith("no push of it is on record; its amounts are the same there")
 
 
@@ -268,8 +269,8 @@ def test_a_push_whose_outcome_is_not_certain_is_told_where_the_invoice_is_held_s
         assert counter.reconcile(server.url) == {}
         counter.rows = [counter.row(1)]
         [(what, advice)] = counter.reconcile(server.url).values()
-    assert what.startswith("finance has it as inv-1; the outcome of a push of it is not certain here")
-    assert advice == "`arcadia explain 1` says why"
+    assert what.startswith("finance has it as inv-1, but the outcome of a push of it is not certain here")
+    assert advice == "run `arcadia explain 1`: it says why"
 
 
 def test_of_two_accounts_invoices_with_one_id_the_one_that_is_ready_is_compared(counter: Counter) -> None:
@@ -415,13 +416,13 @@ def test_a_list_in_pages_is_read_to_its_end_with_the_token_and_retries(first: St
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"next": "b2Zmc2V0PTI="}, "does not say where"),
-        ({"meta": {"next_cursor": "b2Zmc2V0PTI="}}, "does not say where"),
-        ({"next_page": 2}, "does not say where"),
-        ({"has_more": True}, "does not say where"),
-        ({"total": 3}, "it counts 3 and lists 2"),
-        ({"meta": {"total_entries": 3}}, "it counts 3 and lists 2"),
-        ({"next": "/list?page=1"}, "it goes on after"),
+        ({"next": "b2Zmc2V0PTI="}, "does not say where it is"),
+        ({"meta": {"next_cursor": "b2Zmc2V0PTI="}}, "does not say where it is"),
+        ({"next_page": 2}, "does not say where it is"),
+        ({"has_more": True}, "does not say where it is"),
+        ({"total": 3}, "it counts 3 invoices and lists 2"),
+        ({"meta": {"total_entries": 3}}, "it counts 3 invoices and lists 2"),
+        ({"next": "/list?page=1"}, "it has more pages after"),
     ],
 )
 def test_a_list_that_is_not_whole_is_not_compared(more: dict[str, Any], why: str) -> None:

@@ -67,7 +67,9 @@ def test_what_a_person_removed_from_finance_is_settled_by_a_comparison(
     project.drop(invoice_name(), digitalocean(line(), tax()))
     assert checks_after_a_run(project)["finance_has_nothing_else"].passed
     project.decide(decision)
-    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
+    assert [one.advice for one in reconciled(project)] == [
+        "remove it in finance by hand, then run `arcadia reconcile` again"
+    ]
     check = checks_after_a_run(project)["finance_has_nothing_else"]
     assert (check.passed, "arcadia reconcile" in str(check.description)) == (False, True)
 
@@ -105,7 +107,9 @@ def test_a_row_that_comes_back_after_it_was_settled_is_told(project_with_finance
     project.decide("dismiss")
     assert reconciled(project) == []
     execute(project.sandbox, "UPDATE invoices SET tenant_id = 'platform-admin'")
-    assert [one.advice for one in reconciled(project)] == ["remove it in finance by hand, then run this again"]
+    assert [one.advice for one in reconciled(project)] == [
+        "remove it in finance by hand, then run `arcadia reconcile` again"
+    ]
 
 
 def test_what_went_to_another_finance_service_is_not_held_against_this_one(project_with_finance: Project) -> None:

@@ -192,7 +192,7 @@ def test_a_person_may_have_it_pushed_under_its_new_tenant_at_once(company: Compa
     assert company.given_up() == []
     # Until it is removed there, finance has both, and that is not forgotten.
     [left] = company.finance.reconcile(company.warehouse)
-    assert (left.tenant_id, left.advice) == (TENANT, "remove it in finance by hand, then run this again")
+    assert (left.tenant_id, left.advice) == (TENANT, "remove it in finance by hand, then run `arcadia reconcile` again")
     company.drop(invoice_name(), digitalocean(line(amount="$7.00")))
     company.build()
     assert ("1001", "acme", 700, 0) in company.rows()

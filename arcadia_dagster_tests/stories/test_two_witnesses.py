@@ -91,7 +91,7 @@ def test_each_ends_as_a_record_that_two_documents_agree_on(project: Project) -> 
         assert [one["words"] for one in told["agreement"]] == ["lines = stated = finance"]
         assert [(one["status"], one["kind"]) for one in told["stated"]] == [("issued", "invoice")]
     check = checks_of(result)["every_invoice_is_stated"]
-    assert (check.passed, check.description) == (True, "2 of 2 invoices have a second witness")
+    assert (check.passed, check.description) == (True, "invoices with a second witness: 2 of 2")
     shares = {row["account_id"]: row["percent_of_spend"] for row in listed_rows(check)}
     assert set(shares.values()) == {"100.0"}
     months = MonthRange(APRIL, datetime.now(UTC).date().replace(day=1))
@@ -174,7 +174,7 @@ def test_an_invoice_of_an_account_that_states_its_invoices_is_missed_where_it_is
     check = checks_of(project.run())["every_invoice_is_stated"]
     assert not check.passed
     assert str(check.description).startswith(
-        "2 of 3 invoices have a second witness; not stated: 1 found in 2026-05: its issuer stated the totals of earlier invoices"
+        "invoices with a second witness: 2 of 3; not stated: 1 found in 2026-05: its issuer stated the totals of earlier invoices"
     )
     shares = {row["source"]: row["percent_of_spend"] for row in listed_rows(check)}
     assert shares == {"aws": "75.0", "hetzner": "100.0"}
@@ -183,5 +183,5 @@ def test_an_invoice_of_an_account_that_states_its_invoices_is_missed_where_it_is
 def test_where_nobody_states_anything_nothing_is_missed(project: Project) -> None:
     project.drop("cur/20260401-20260501/cur-1.csv", as_csv(*usage(*range(3))))
     check = checks_of(project.run())["every_invoice_is_stated"]
-    assert (check.passed, check.description) == (True, "0 of 1 invoices have a second witness")
+    assert (check.passed, check.description) == (True, "invoices with a second witness: 0 of 1")
     assert words(project) == {"aws/111/2001": "lines = finance, stated by nobody"}

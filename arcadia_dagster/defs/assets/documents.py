@@ -4,6 +4,7 @@ import dagster as dg
 import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.warehouse import schema
@@ -65,7 +66,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, landed: Landed) -> dict[str
 
 
 def _report(context: dg.AssetExecutionContext, landed: Landed) -> None:
-    context.log.info(f"inbox: {landed.seen} files, {len(landed.documents)} new documents")
+    context.log.info(f"inbox: {how_many(landed.seen, 'file')}, {how_many(len(landed.documents), 'new document')}")
     for path in landed.waiting:
         context.log.info(f"{path}: still being written, left for the next run")
     for name, reason in landed.rejected.items():

@@ -8,6 +8,7 @@ from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.landing.resource import LandingResource
@@ -91,9 +92,9 @@ def _log(context: dg.AssetExecutionContext, delivered: Delivered) -> None:
         f"{delivered.unchanged} unchanged and not sent"
     )
     if delivered.stopped is not None:
-        context.log.warning(f"the delivery was ended early, finance is away: {delivered.stopped}")
+        context.log.warning(f"the delivery ended early, because finance is away: {delivered.stopped}")
     if delivered.synthetic:
-        context.log.warning(f"{delivered.synthetic} sample invoices were not pushed: the target is no sandbox")
+        context.log.warning(f"{how_many(delivered.synthetic, 'sample invoice')} not sent: the target is no sandbox")
     for what, errors in (
         ("left for a later delivery", delivered.deferred),
         ("refused by finance", delivered.refused),

@@ -29,7 +29,15 @@ PACKAGE = Path(__file__).resolve().parents[2]
 # say, and another setting is no other code.
 _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
-    *("defs/__init__.py", "defs/internals.py", "loopback.py", "plain_file.py", "settings.py", "toml_file.py"),
+    *(
+        "defs/__init__.py",
+        "defs/internals.py",
+        "how_many.py",
+        "loopback.py",
+        "plain_file.py",
+        "settings.py",
+        "toml_file.py",
+    ),
     *("billing", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
 
