@@ -290,7 +290,7 @@ def test_a_description_that_is_gone_while_documents_were_read_by_it_stops_everyt
         lose(host)
         assert host.stopped() == (
             f"{host.folder / 'examplehost.toml'} is gone, but {FILE} was read by it as examplehost. No file is taken until you "
-            "is there again: put it back; or, if its documents should not count any more: "
+            "put it back. If its documents should no longer count: "
             '`arcadia formats retire examplehost --reason "..."`'
         ), lose.__name__
         host.describe()
@@ -500,7 +500,7 @@ def test_a_document_in_which_a_changed_description_reads_other_invoices_keeps_it
     assert sorted(row["external_id"] for row in sandbox.invoices()) == ["B-1", "B-2", "R-1"]
     [told] = host.project.finance.reconcile(host.project.warehouse)
     assert (told.external_id, "though it is void" in told.what) == ("R-1", True)
-    assert told.advice == "remove it in finance by hand, then run this again"
+    assert told.advice == "remove it in finance by hand, then run `arcadia reconcile` again"
 
 
 @pytest.mark.parametrize("is_pushed", [False, True], ids=["not pushed", "pushed"])
