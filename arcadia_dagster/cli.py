@@ -21,7 +21,7 @@ _Command: TypeAlias = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the process's exit code is returned."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_as_one_command(sys.argv[1:] if arguments is None else arguments))
     command: _Command = options.command
     from arcadia_dagster.commands.common import CommandError, harmless
 
@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has ended, as `head` does. Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _as_one_command(arguments: Sequence[str]) -> list[str]:
+    """The command line with a command of two words as one: `export bills`, beside `export MONTH`."""
+    return ["export bills", *arguments[2:]] if [*arguments[:2]] == ["export", "bills"] else [*arguments]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,6 +166,23 @@ def _add_export(parsers: _Parsers) -> None:
         metavar="FOLDER|FILE",
         help="a folder, or a file that ends with .csv or .parquet; files of the same name are replaced; default: here",
     )
+    bills = _add(
+        parsers,
+        "export bills",
+        lambda options: commands.books.export_bills(options),
+        "write a month's invoices as bills or as a journal for the books; each once, and a changed one as a correction",
+        has_json=True,
+    )
+    bills.add_argument("months", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-03")
+    bills.add_argument(
+        "--as",
+        dest="layout",
+        choices=["xero", "quickbooks", "bills", "journal", "beancount"],
+        default="bills",
+        help="for which program; each has a record of its own of what was exported; default: %(default)s",
+    )
+    bills.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where the files go; default: here")
+    bills.add_argument("--again", action="store_true", help="also write what was exported; the record notes this")
 
 
 def _add_invoices(parsers: _Parsers) -> None:

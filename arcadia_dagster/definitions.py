@@ -46,7 +46,11 @@ def build_defs(
     """
     values = settings.load(environ)
     partitions = common.monthly(values.first_month)
-    asset_checks = [*checks.CHECKS, checks.month_is_complete(values.close_day)]
+    asset_checks = [
+        *checks.CHECKS,
+        checks.month_is_complete(values.close_day),
+        checks.nothing_in_suspense(values.accounts, must_exist=values.is_set("accounts")),
+    ]
     return dg.Definitions(
         assets=[
             documents.documents,

@@ -288,6 +288,11 @@ class Settings(BaseSettings):
         validation_alias="ARCADIA_SOURCES",
         description="What you know of sources and accounts that documents do not say, where there is [something](sources.md)",
     )
+    accounts: Place = Field(
+        default_factory=_InHome("accounts.toml"),
+        validation_alias="ARCADIA_ACCOUNTS",
+        description="The accounts of your books, where there are [some](books.md)",
+    )
     formats: Place = Field(
         default_factory=_InHome("formats"),
         validation_alias="ARCADIA_FORMATS",

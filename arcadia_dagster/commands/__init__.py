@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from arcadia_dagster.commands import books as books
     from arcadia_dagster.commands import documents as documents
     from arcadia_dagster.commands import export as export
     from arcadia_dagster.commands import fetch as fetch

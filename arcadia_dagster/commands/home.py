@@ -18,6 +18,7 @@ from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseErro
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 if TYPE_CHECKING:
+    from arcadia_dagster.books.accounts import Accounts
     from arcadia_dagster.finance.outstanding import Recipient
     from arcadia_dagster.formats.registry import Formats
     from arcadia_dagster.landing.archive import Archive
@@ -141,6 +142,19 @@ class Home:
         except ConfigurationFailure:
             return None
 
+    @property
+    def accounts(self) -> "Accounts":
+        """The accounts of the books; those of the program where no file says any.
+
+        Raises:
+            CommandError: The file cannot be right.
+        """
+        from arcadia_dagster.books.accounts import Accounts
+        from arcadia_dagster.books.accounts_file import AccountsError, read_accounts
+
+        with complaints(AccountsError):
+            return read_accounts(self.settings.accounts, must_exist=self.settings.is_set("accounts")) or Accounts()
+
     def formats(self) -> "Formats":
         """The formats that documents are read by, with people's descriptions; what is wrong with one of them is in it."""
         from arcadia_dagster.billing.rules import Rules
@@ -172,6 +186,10 @@ class Home:
             self.landing.get_rules()
         except RulesError as error:
             wrong.append(f"{error}; nothing is taken until it is right")
+        try:
+            _ = self.accounts
+        except CommandError as error:
+            wrong.append(f"{error}; nothing is exported to the books until it is right")
         return wrong
 
     @property

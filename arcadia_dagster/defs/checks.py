@@ -7,10 +7,12 @@ other invoices go on.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 
+from arcadia_dagster.books.accounts_file import AccountsError, read_accounts
 from arcadia_dagster.defs.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
@@ -18,7 +20,9 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
+from arcadia_dagster.reports.bills import bills
 from arcadia_dagster.reports.close import accounts, close
+from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
 from arcadia_dagster.reports.witnesses import shares
 from arcadia_dagster.stages.tax_split_totals import unreconciled
@@ -244,6 +248,43 @@ def _closed(warehouse: WarehouseResource, close_day: int) -> dg.AssetCheckResult
             **_listed(findings.of_close(month, month.standings if passed else month.open)),
         },
     )
+
+
+def nothing_in_suspense(accounts: Path, *, must_exist: bool) -> dg.AssetChecksDefinition:
+    """The check of the accounts of the books.
+
+    Args:
+        accounts: The file with the accounts.
+        must_exist: Whether a person has named it.
+    """
+
+    @dg.asset_check(
+        asset="tax_split_totals",
+        name="nothing_in_suspense",
+        description=(
+            "Where there is an `accounts.toml`, a rule of it matches each service and each tax of the ready invoices of the last "
+            "twelve months."
+        ),
+    )
+    def check(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
+        """What `arcadia export bills` puts into the suspense account."""
+        try:
+            known = read_accounts(accounts, must_exist=must_exist)
+        except AccountsError as error:
+            return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description=str(error))
+        if known is None:
+            return dg.AssetCheckResult(passed=True, description=f"there is no {accounts}")
+        with warehouse.get().read() as connection:
+            months = trend_months(datetime.now(UTC).date().replace(day=1))
+            found = findings.of_suspense(bills(connection, months, known))
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=_description(found),
+            metadata={"found": len(found), **_listed(found)},
+        )
+
+    return check
 
 
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (

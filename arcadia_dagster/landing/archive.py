@@ -90,10 +90,24 @@ class Archive:
             folder: The folder's name.
             pattern: What their names are like; the greatest is the last.
         """
-        if not (self.folder / folder).is_dir():
-            return None
-        last = max((path for path in (self.folder / folder).iterdir() if pattern.fullmatch(path.name)), default=None)
-        return None if last is None else (last.name, last.read_text(encoding="utf-8"))
+        name = max(self._names_kept(folder, pattern), default=None)
+        return None if name is None else (name, self._text_kept(folder, name))
+
+    def all_kept(self, folder: str, pattern: re.Pattern[str]) -> list[tuple[str, str]]:
+        """The names and texts of all files that were kept in a folder beside the documents, by their names.
+
+        Raises:
+            OSError: The archive cannot be read.
+        """
+        names = sorted(self._names_kept(folder, pattern))
+        return list(zip(names, self.each(lambda name: self._text_kept(folder, name), names), strict=True))
+
+    def _names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        place = self.folder / folder
+        return [path.name for path in place.iterdir() if pattern.fullmatch(path.name)] if place.is_dir() else []
+
+    def _text_kept(self, folder: str, name: str) -> str:
+        return (self.folder / folder / name).read_text(encoding="utf-8")
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents.

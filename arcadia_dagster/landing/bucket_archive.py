@@ -158,19 +158,16 @@ class BucketArchive(Archive):
             path.unlink(missing_ok=True)
             total -= size
 
-    def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
-        """The name and the text of the last of the files that were kept in a folder; see `Archive.last_kept`."""
-        names = [
-            name
-            for page in self._asked(lambda: list(self._bucket.pages(folder=folder)))
-            for one in page
-            for name in [one.key.rpartition("/")[2]]
-            if pattern.fullmatch(name)
-        ]
-        if not names:
-            return None
-        stored = self._asked(lambda: self._bucket.get(f"{folder}/{max(names)}"))
-        return None if stored is None else (max(names), stored[0].decode())
+    def _names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        listed = self._asked(lambda: list(self._bucket.pages(folder=folder)))
+        names = (one.key.rpartition("/")[2] for page in listed for one in page)
+        return [name for name in names if pattern.fullmatch(name)]
+
+    def _text_kept(self, folder: str, name: str) -> str:
+        stored = self._asked(lambda: self._bucket.get(f"{folder}/{name}"))
+        if stored is None:
+            raise ArchiveError(f"{self.name}/{folder}/{name} is gone meanwhile: run again")
+        return stored[0].decode()
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents; one of that name stays as it is."""

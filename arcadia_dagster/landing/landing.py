@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.arrival import Arrival
@@ -97,10 +98,24 @@ class Landed:
         yield from (f"{name}: read by the description {which}" for name, which in self.described.items())
 
 
+def keep_export(archive: Archive, number: int, text: str) -> None:
+    """Keep the record of an export to the books (see `books.record`). The caller holds the landing's lock.
+
+    Args:
+        archive: The archive.
+        number: Which export it is, from 1.
+        text: What the record says.
+
+    Raises:
+        OSError: The archive cannot be written.
+    """
+    archive.keep(record.KEPT_IN, record.name_of(number, text), text)
+
+
 class Landing:
     """The way of a file into the warehouse: `look`, `archive`, `read`, `register`; `land` does all four.
 
-    Only this class writes to the archive. The caller of `archive`, `note`, `mend` and `register` holds the landing's lock.
+    Only this module writes to the archive. The caller of `archive`, `note`, `mend` and `register` holds the landing's lock.
 
     Args:
         warehouse: Where documents are registered.

@@ -16,6 +16,7 @@ from uuid import uuid4
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, exponents_sql, from_minor_sql, plain_sql
+from arcadia_dagster.books.cells import FORMULA_STARTS
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, schema
@@ -27,10 +28,6 @@ FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet")
 
 Content = Literal["invoices", "lines"]
 CONTENTS: Final[tuple[Content, ...]] = ("invoices", "lines")
-
-# OWASP, CSV Injection: a spreadsheet takes a cell for a formula that begins with one of these; Excel their wide forms too.
-# A text that begins with quotes before such a character gets one more quote, so that removing one always gives the text back.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _MEMORY_LIMIT: Final = "300MB"
 _MAJOR_TYPE: Final = "DECIMAL(38,4)"
@@ -228,8 +225,8 @@ def _cell(column: _Exported) -> str:
 
 
 def _defused(text: str) -> str:
-    # Ten times as fast as a regular expression.
-    is_formula = f"left(ltrim({text}, ''''), 1) IN ({text_list(_FORMULA_STARTS)})"
+    # The same as `books.cells.defused`. Ten times as fast as a regular expression.
+    is_formula = f"left(ltrim({text}, ''''), 1) IN ({text_list(FORMULA_STARTS)})"
     return f"CASE WHEN {is_formula} THEN '''' || {text} ELSE {text} END"
 
 

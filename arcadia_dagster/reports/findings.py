@@ -14,6 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster.books.bill import Bill
 from arcadia_dagster.finance.outstanding import REROUTED, REROUTED_ADVICE, Recipient, missing_sql, unwanted_sql
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
@@ -432,6 +433,16 @@ _CLOSE: Final = Kind(
     is_settled_by_commands=True,
 )
 
+_SUSPENSE: Final = Kind(
+    "nothing_in_suspense",
+    "write a rule for it into accounts.toml (docs/books.md); what was exported already is in the suspense account of the books, "
+    "and is moved there by hand",
+    # No query: which rule matches is not a question to tables.
+    "",
+    words="{row} {what}: {amount}",
+    identity=("source", "row", "what", "project", "tenant_id", "currency"),
+)
+
 
 def find(
     connection: duckdb.DuckDBPyConnection,
@@ -500,6 +511,31 @@ def waiting(connection: duckdb.DuckDBPyConnection, recipient: Recipient | None) 
 
 def _of(recipient: Recipient | None) -> list[Kind]:
     return [kind for kind in KINDS if recipient is not None or not kind.is_about_finance]
+
+
+def of_suspense(bills: Iterable[Bill]) -> list[Finding]:
+    """What no rule of `accounts.toml` matches, those of the latest months first: for each service or tax one finding."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for bill in sorted(bills, key=lambda one: one.month, reverse=True):
+        for row in bill.rows:
+            if row.is_suspense:
+                key = (bill.source, *row.key, bill.currency)
+                one = rows.setdefault(
+                    key,
+                    {
+                        "month": f"{bill.month:%Y-%m}",
+                        "source": bill.source,
+                        "row": row.key.kind,
+                        "what": row.key.what,
+                        "account": "(any)",
+                        "project": row.key.project,
+                        "tenant_id": row.key.tenant_id,
+                        "currency": bill.currency,
+                        "amount_minor": 0,
+                    },
+                )
+                one["amount_minor"] += row.amount_minor
+    return [_SUSPENSE.finding(row) for row in rows.values()]
 
 
 def of_close(month: Close, standings: Iterable[Standing]) -> list[Finding]:

@@ -141,19 +141,28 @@ INVOICE_TERMS: Final = View(
     "invoice_terms",
     "What issuers state of an invoice besides its amounts, one row for each invoice of which something is stated, as finance is "
     "told it: `due_on`, `purchase_order`, `seller_tax_id`, `buyer_tax_id`, `kind` (`invoice`, `credit_note`), `refers_to`: the "
-    "id or number of the invoice that it is about. Of several documents that state one the newest counts; NULL: not known.",
+    "id or number of the invoice that it is about; and as the books are told it: `terms`, `seller_name`, `seller_country`, and "
+    "of the currency that is paid in `payment_currency`, `payment_amount`, `payment_rate`, as one document states them. Of "
+    "several documents that state one the newest counts; NULL: not known.",
     f"""
+SELECT * EXCLUDE (payment), payment.currency AS payment_currency, payment.amount AS payment_amount, payment.rate AS payment_rate
+FROM (
 SELECT source, account_id, external_id, {_newest("stated.due_on")} AS due_on,
   {_newest_text("purchase_order")}, {_newest_text("seller_tax_id")}, {_newest_text("buyer_tax_id")},
   coalesce({_newest("stated.kind")}, CASE WHEN count(own.refers_to) > 0 THEN 'credit_note' END) AS kind,
-  {_newest_text("refers_to", "coalesce(stated.refers_to, own.refers_to)")}
+  {_newest_text("refers_to", "coalesce(stated.refers_to, own.refers_to)")},
+  {_newest_text("terms")}, {_newest_text("seller_name")}, {_newest_text("seller_country")},
+  arg_max(struct_pack(currency := payment_currency, amount := payment_amount, rate := payment_rate),
+    (received_at, document_sha256)) FILTER (payment_currency IS NOT NULL) AS payment
 FROM current_invoices AS own
 LEFT JOIN (
-  SELECT document_sha256, invoice_ordinal, due_on, purchase_order, seller_tax_id, buyer_tax_id, kind, refers_to
+  SELECT document_sha256, invoice_ordinal, due_on, purchase_order, seller_tax_id, buyer_tax_id, kind, refers_to, terms,
+    seller_name, seller_country, payment_currency, payment_amount, payment_rate
   FROM stated_invoices
 ) AS stated USING (document_sha256, invoice_ordinal)
 WHERE stated.kind IS NOT NULL OR own.refers_to IS NOT NULL
 GROUP BY ALL
+)
 """,
 )
 

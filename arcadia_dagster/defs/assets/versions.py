@@ -38,7 +38,7 @@ _SHARED = (
         "settings.py",
         "toml_file.py",
     ),
-    *("billing", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
+    *("billing", "books", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
 
 

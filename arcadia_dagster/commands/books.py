@@ -1,0 +1,153 @@
+"""`arcadia export bills`: a month's invoices for the books."""
+
+import argparse
+import getpass
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arcadia_dagster.commands.common import (
+    MISUSED,
+    OK,
+    CommandError,
+    complaints,
+    harmless,
+    parse_months,
+    print_json,
+)
+from arcadia_dagster.commands.home import Home
+
+if TYPE_CHECKING:
+    from arcadia_dagster.reports.booking import Exported
+
+_SUSPENSE_SHOWN = 10
+
+
+def export_bills(options: argparse.Namespace) -> int:
+    """Write what is new or has changed, and say what was exported before and what is not exported."""
+    home = Home.open()
+    from arcadia_dagster.books.record import RecordError
+    from arcadia_dagster.reports.booking import export_bills as export
+
+    months = parse_months(options.months, home.settings)
+    folder = _folder(options.to)
+    with complaints(RecordError):
+        exported = export(
+            home.existing_warehouse,
+            home.archive,
+            months=months,
+            layout=options.layout,
+            accounts=home.accounts,
+            folder=folder,
+            by=getpass.getuser(),
+            now=datetime.now(UTC),
+            again=options.again,
+        )
+    if options.json:
+        print_json(_as_json(exported))
+    else:
+        for text in _lines(exported, home):
+            print(harmless(text))
+    return OK
+
+
+def _folder(to: Path) -> Path:
+    if to.exists() and not to.is_dir():
+        raise CommandError(f"--to {to}: it is a file; name a folder", MISUSED)
+    with complaints():
+        to.mkdir(parents=True, exist_ok=True)
+    return to
+
+
+def _as_json(exported: "Exported") -> dict[str, object]:
+    from arcadia_dagster.billing.currency import from_minor
+
+    return {
+        "files": [str(path) for path in exported.paths],
+        "bills": [
+            {
+                "invoice": bill.name,
+                "number": bill.number,
+                "written": written,
+                "month": f"{bill.month:%Y-%m}",
+                "currency": bill.currency,
+                **{
+                    key: value
+                    for what in ("gross", "net", "tax")
+                    for minor in [getattr(bill, f"{what}_minor")]
+                    for key, value in (
+                        (f"{what}_minor", minor),
+                        (what, f"{from_minor(minor, bill.currency):f}"),
+                    )
+                },
+                "rows": [
+                    {
+                        **row.key._asdict(),
+                        "account": row.account,
+                        "amount_minor": row.amount_minor,
+                        "amount": f"{from_minor(row.amount_minor, bill.currency):f}",
+                        "is_suspense": row.is_suspense,
+                    }
+                    for row in bill.rows
+                ],
+            }
+            for bill, written in exported.bills
+        ],
+        "exported_before": [
+            {
+                "invoice": booked.bill.name,
+                "exported_at": booked.exports[-1].at.isoformat(),
+                "exported_by": booked.exports[-1].by,
+                "files": list(booked.exports[-1].files),
+            }
+            for booked in exported.unchanged
+        ],
+        "not_exported": [{"invoice": one.name, "reason": one.reason} for one in exported.not_exported],
+    }
+
+
+def _lines(exported: "Exported", home: Home) -> Iterator[str]:
+    from arcadia_dagster.billing.currency import format_minor
+
+    for path in exported.paths:
+        yield str(path)
+    what = {"bill": "", "correction": "correction, ", "again": "again, "}
+    for bill, written in exported.bills:
+        amounts = ", ".join(
+            f"{name} {format_minor(getattr(bill, f'{name}_minor'), bill.currency)}" for name in ("gross", "net", "tax")
+        )
+        yield f"  {what[written]}{bill.vendor_name} {bill.number} ({bill.name}): {amounts}"
+    if not exported.bills:
+        yield "nothing new to export: no file was written"
+    before = [
+        booked for booked in exported.unchanged if all(bill.name != booked.bill.name for bill, _ in exported.bills)
+    ]
+    if before:
+        last = max((booked.exports[-1] for booked in before), key=lambda export: export.at)
+        yield (
+            f"exported before, and not written again: {len(before)} invoice{'s' if len(before) > 1 else ''}, the last at "
+            f"{last.at:%Y-%m-%d %H:%M} UTC by {last.by} in {', '.join(last.files)}; `--again` writes them again"
+        )
+    for one in exported.not_exported:
+        yield f"not exported: {one.name}: {one.reason}"
+    yield from _suspense(exported, home)
+
+
+def _suspense(exported: "Exported", home: Home) -> Iterator[str]:
+    """What is in the suspense account: each service or tax once."""
+    from arcadia_dagster.billing.currency import format_minor
+
+    sums: dict[tuple[str, ...], int] = {}
+    for bill, _ in exported.bills:
+        for row in bill.rows:
+            if row.is_suspense:
+                project = f", project {row.key.project}" if row.key.project else ""
+                key = (f"{row.key.kind} {bill.source}, {row.key.what}{project}", bill.currency)
+                sums[key] = sums.get(key, 0) + row.amount_minor
+    if sums:
+        yield f"in the suspense account, for no rule of {home.settings.accounts} matches:"
+        for (what, currency), amount in [*sums.items()][:_SUSPENSE_SHOWN]:
+            yield f"  {what}: {format_minor(amount, currency)}"
+        if len(sums) > _SUSPENSE_SHOWN:
+            yield f"  and {len(sums) - _SUSPENSE_SHOWN} more; `--json` has all"

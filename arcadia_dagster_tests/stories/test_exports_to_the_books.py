@@ -1,0 +1,149 @@
+"""An invoice is exported to the books once, a changed one as a correction, and the archive knows what was exported."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcadia_dagster.books import record
+from arcadia_dagster.books.layouts import Layout
+from arcadia_dagster.reports.booking import Exported, export_bills
+from arcadia_dagster_tests.kit.bills import ACCOUNTS
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+
+APRIL = date(2026, 4, 1)
+NOW = datetime(2026, 6, 2, 8, 0, tzinfo=UTC)
+
+Export = Callable[..., Exported]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def export(project: Project, tmp_path: Path) -> Export:
+    def run(layout: Layout = "bills", **options: Any) -> Exported:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        values: dict[str, Any] = {"months": [APRIL], "accounts": ACCOUNTS, "by": "ann", "now": NOW, **options}
+        return export_bills(
+            project.warehouse, archive_of(project.warehouse), layout=layout, folder=tmp_path / "out", **values
+        )
+
+    return run
+
+
+def booked(folder: Path) -> dict[str, Decimal]:
+    """What all plain files together say of each invoice."""
+    sums: dict[str, Decimal] = {}
+    for path in sorted(folder.glob("bills-*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                sums[row["invoice"]] = sums.get(row["invoice"], Decimal(0)) + Decimal(row["amount"])
+    return sums
+
+
+def test_a_second_export_says_so_and_writes_nothing(project: Project, export: Export, tmp_path: Path) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name(number="1002"), digitalocean(line(amount="$1.00"), tax("GST", "$2.00")))
+    project.build()
+    first = export()
+    assert [path.name for path in first.paths] == ["bills-2026-04-000001.csv"]
+    assert [(bill.name, bill.gross_minor) for bill, _ in first.bills] == [("digitalocean/77/1001", 660)]
+    [held] = first.not_exported
+    assert held.name == "digitalocean/77/1002"
+    assert held.reason.startswith("held: ")
+    second = export()
+    assert (second.paths, second.bills) == ((), ())
+    [before] = second.unchanged
+    assert (before.exports[-1].by, before.exports[-1].files) == ("ann", ("bills-2026-04-000001.csv",))
+    # Another program has books of its own; and a person may ask for a file once more.
+    assert len(export("xero").bills) == 1
+    assert [written for _, written in export(again=True).bills] == ["again"]
+    # A deleted warehouse exports nothing twice.
+    project.warehouse.path.unlink()
+    project.build()
+    assert export().bills == ()
+    assert [one.name for one in (tmp_path / "archive" / "books").iterdir() if one.suffix == ".json"] != []
+
+
+def test_a_changed_invoice_is_exported_as_a_correction_and_a_void_one_is_taken_out(
+    project: Project, export: Export, tmp_path: Path
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    export()
+    newer = invoice_name().replace(".csv", " (1).csv")
+    project.drop(newer, digitalocean(line(amount="$7.00"), tax(amount="$0.70")))
+    project.build()
+    changed = export()
+    assert changed.not_exported == ()
+    [(correction, written)] = changed.bills
+    assert (written, correction.number, correction.dated) == ("correction", "1001-C1", NOW.date())
+    assert [(row.key.what, row.amount_minor) for row in correction.rows] == [("Droplets", 100), ("Tax", 10)]
+    assert booked(tmp_path / "out") == {"digitalocean/77/1001": Decimal("7.70")}
+    project.decide("void", file_name=newer)
+    project.build()
+    [(reversal, _)] = export().bills
+    assert (reversal.number, reversal.gross_minor) == ("1001-C2", -770)
+    assert booked(tmp_path / "out") == {"digitalocean/77/1001": Decimal("0.00")}
+    assert export().bills == ()
+
+
+def test_an_invoice_whose_name_is_learned_later_is_not_exported_twice(project: Project, export: Export) -> None:
+    content = digitalocean(line(), tax())
+    project.drop("april.csv", content)
+    project.build()
+    assert len(export().bills) == 1
+    project.drop(invoice_name(), content)
+    project.build()
+    second = export()
+    assert (second.bills, len(second.unchanged)) == ((), 1)
+
+
+def test_a_dismissed_invoice_is_taken_out_and_one_that_is_merely_not_stated_stays(
+    project: Project, export: Export
+) -> None:
+    path = project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    export()
+    project.decide("dismiss", "1001")
+    path.unlink()
+    project.build()
+    [(reversal, _)] = export().bills
+    assert reversal.gross_minor == -660
+
+
+def test_a_record_that_is_missing_or_was_changed_stops_the_export(
+    project: Project, export: Export, tmp_path: Path
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    export()
+    export("xero")
+    first, second = sorted((tmp_path / "archive" / "books").iterdir())
+    shutil.move(first, tmp_path / "kept")
+    with pytest.raises(record.RecordError, match="record 000001 of books/ in the archive is missing"):
+        export()
+    shutil.move(tmp_path / "kept", first)
+    second.chmod(0o644)
+    second.write_text(second.read_text().replace("ann", "bob"))
+    with pytest.raises(record.RecordError, match="cannot be read"):
+        export()
+
+
+def test_files_that_cannot_be_written_leave_nothing_on_record(project: Project, export: Export, tmp_path: Path) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    (tmp_path / "out").write_text("a file in its place")
+    with pytest.raises(OSError, match="out"):
+        export()
+    (tmp_path / "out").unlink()
+    assert len(export().bills) == 1
