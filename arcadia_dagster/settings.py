@@ -109,27 +109,27 @@ def _items(value: str) -> tuple[str, ...]:
 
 
 def _inboxes(value: str) -> tuple[str, ...]:
-    found: list[str] = []
+    inboxes: list[str] = []
     for item in _items(value):
         if not names_bucket(item):
-            found.append(_absolute(item))
+            inboxes.append(_absolute(item))
             continue
         try:
-            found.append(str(BucketUrl.parse(item)))
+            inboxes.append(str(BucketUrl.parse(item)))
         except ValueError as error:
             raise ValueError(f"{error}; several inboxes are separated by commas") from None
-    first = next((name for name in found if not names_bucket(name)), None)
-    for name in found:
+    first = next((name for name in inboxes if not names_bucket(name)), None)
+    for name in inboxes:
         if name != first and not names_bucket(name) and ":" in name:
             raise ValueError("expected no : in the path of a further folder; the first folder may have one")
-    for name, other in permutations(found, 2):
+    for name, other in permutations(inboxes, 2):
         if _lies_in(name, other):
             raise ValueError(
                 f"expected inboxes that have no file in common: {name} lies in {other}"
                 if name != other
                 else f"{name} is named twice"
             )
-    return tuple(found)
+    return tuple(inboxes)
 
 
 def _folder_or_bucket(value: str) -> str:
@@ -447,7 +447,7 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr = Field(
         SecretStr(""),
         validation_alias=ALERT_VARIABLE,
-        description="The webhook (Slack's, or one like it) that failures are told to, a secret; unset: alerts are off",
+        description="The address of a webhook (Slack's, or one like it) for failures, a secret; unset: alerts are off",
     )
 
     _environ: Mapping[str, str] = PrivateAttr(default_factory=dict)

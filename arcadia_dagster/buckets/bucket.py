@@ -115,9 +115,9 @@ class Bucket:
         while True:
             try:
                 for page in self._listing(last, folder):
-                    found = [_object(entry) for entry in page]
-                    last, tries = max(one.key for one in found) if found else last, 0
-                    yield found
+                    objects = [_object(entry) for entry in page]
+                    last, tries = max(one.key for one in objects) if objects else last, 0
+                    yield objects
             except _Failed as failure:
                 if left is not None and isinstance(failure.error, NamesError):
                     yield from self._walk(folder or "", last, left)
@@ -164,10 +164,10 @@ class Bucket:
         import obstore  # noqa: PLC0415 - as in `_listing`
 
         try:
-            found = obstore.list_with_delimiter(store, folder or None)
+            level = obstore.list_with_delimiter(store, folder or None)
         except _library_errors() as error:
             raise _Failed.of(error, self.url, "list") from None
-        return [_object(entry) for entry in found["objects"]], list(found["common_prefixes"])
+        return [_object(entry) for entry in level["objects"]], list(level["common_prefixes"])
 
     def read(self, key: str, byte_size: int, version: str | None) -> Iterator[bytes]:
         """The bytes of an object that was listed, in pieces.
@@ -191,8 +191,8 @@ class Bucket:
         Raises:
             BucketError: It cannot be asked for.
         """
-        found = self._asked("read", lambda obstore, store: obstore.head(store, key))
-        return None if found is None else _object(found)
+        meta = self._asked("read", lambda obstore, store: obstore.head(store, key))
+        return None if meta is None else _object(meta)
 
     def get(self, key: str) -> tuple[bytes, Object] | None:
         """The bytes of a small object, and what it is; None where there is none.
@@ -205,8 +205,8 @@ class Bucket:
             answer = obstore.get(store, key)
             return bytes(answer.bytes()), _object(answer.meta)
 
-        found: tuple[bytes, Object] | None = self._asked("read", ask)
-        return found
+        stored: tuple[bytes, Object] | None = self._asked("read", ask)
+        return stored
 
     def put(self, key: str, content: bytes, *, instead_of: Object | None) -> bool:
         """Write a small object, if nobody else has written it meanwhile; whether that was so.
@@ -280,7 +280,7 @@ class Bucket:
         try:
             answer = obstore.get(store, key, options=options)
             # A store that knows no conditions sends what there is.
-            found = _object(answer.meta)
+            there = _object(answer.meta)
             content = bytes(answer.bytes())
         except FileNotFoundError:
             raise GoneError(f"{self.url}/{key} is gone") from None
@@ -291,7 +291,7 @@ class Bucket:
             raise ReplacedError(f"{self.url}/{key} was replaced") from None
         except _library_errors() as error:
             raise _Failed.of(error, self.url, "read") from None
-        if (version is not None and found.version != version) or len(content) != end - start:
+        if (version is not None and there.version != version) or len(content) != end - start:
             raise ReplacedError(f"{self.url}/{key} was replaced")
         return content
 

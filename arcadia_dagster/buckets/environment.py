@@ -70,11 +70,11 @@ def signature_of_access(scheme: str, environ: Mapping[str, str] | None = None) -
     environ = os.environ if environ is None else environ
     if scheme != "az":
         return None
-    found = config(scheme, environ)
-    if found.get("use_emulator") or found.get("account_key") or environ.get("AZURE_STORAGE_ACCOUNT_KEY"):
+    options = config(scheme, environ)
+    if options.get("use_emulator") or options.get("account_key") or environ.get("AZURE_STORAGE_ACCOUNT_KEY"):
         return None
     named = (environ.get(name) for name in ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"))
-    sas: str | None = next(filter(None, (found.get("sas_key"), *named)), None)
+    sas: str | None = next(filter(None, (options.get("sas_key"), *named)), None)
     return None if sas is None else sas.strip().removeprefix("?")
 
 

@@ -331,8 +331,8 @@ def _providers(home: Home) -> Iterator[Verdict]:
         with account:
             for right in account.rights():
                 try:
-                    found = right.try_it()
+                    answer = right.try_it()
                 except ProviderError as error:
                     yield Verdict(provider.name, "failed", f"{right.what}: {error}")
                 else:
-                    yield Verdict(provider.name, "ok", f"{right.what}: {account.api.url} {found}")
+                    yield Verdict(provider.name, "ok", f"{right.what}: {account.api.url} {answer}")

@@ -24,6 +24,7 @@ from arcadia_dagster.defs.ingest import failure_words
 from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, WILL_RETRY_TAG
 from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
 from arcadia_dagster.defs.runs import OwnRuns, partition_range
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports.findings import Finding, identity_of
 from arcadia_dagster.settings import ALERT_VARIABLE
 
@@ -45,9 +46,9 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if is_configured else dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Tells the webhook of {ALERT_VARIABLE} (such as Slack's) what has failed: checks and runs, with the invoice or "
-            "file, what to do and a link; once for each cause, and when it is over. What does not get through is tried again "
-            f"later. Stopped as long as {ALERT_VARIABLE} is not set."
+            f"Reports failed checks and runs to the webhook of {ALERT_VARIABLE} (such as Slack's), with the invoice or file, "
+            "what to do and a link. It reports each cause once, and once more when it is over. A message that does not get "
+            f"through is sent again later. The sensor is stopped while {ALERT_VARIABLE} is not set."
         ),
     )
     def sensor(
@@ -58,7 +59,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         memory, now = remembered(context.cursor), time.time()
         if now < memory.not_before:
             when = datetime.fromtimestamp(memory.not_before, UTC)
-            return dg.SkipReason(f"the webhook is left alone until {when:%H:%M:%S} UTC, after it failed")
+            return dg.SkipReason(f"the webhook failed; the next message is sent after {when:%H:%M:%S} UTC")
         memory, reason = _send_news(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
         return dg.SensorResult(skip_reason=reason, cursor=memory.as_cursor())
 
@@ -102,7 +103,7 @@ class _Teller:
     @property
     def summary(self) -> str:
         """A line for the tick."""
-        sent = f"{self.sent} messages sent" if self.sent else "nothing new to tell"
+        sent = f"{how_many(self.sent, 'message')} sent" if self.sent else "nothing new to report"
         return f"{sent}; {self.problem}; tried again later" if self.problem else sent
 
 

@@ -64,7 +64,7 @@ _CHECKS = (
     _Check(
         findings.HELD,
         "tax_split_totals",
-        "No invoice is held back from finance, but for those that a person has voided.",
+        "No invoice is held back from finance, except those that a person has voided.",
     ),
     _Check(
         findings.UNAPPROVED,
@@ -74,7 +74,7 @@ _CHECKS = (
     _Check(
         findings.DOUBTFUL_TAX,
         "cost_lines",
-        "On every line this program and the system before it (tax: the description contains gst or tax) agree on what is tax.",
+        "This program and the system before it, for which a description with gst or tax in it was tax, agree on every line.",
     ),
     _Check(
         findings.FALL,
@@ -94,8 +94,8 @@ _CHECKS = (
     _Check(
         findings.LEFT_OVER,
         "finance_records",
-        "Finance has no invoice that is void, withdrawn by its provider, or whose document a person has dismissed, and none that "
-        "is led elsewhere by a route.",
+        "Finance has no invoice that is void, that its provider has withdrawn, whose document a person has dismissed, or that a "
+        "route now leads to another tenant.",
     ),
     _Check(
         findings.TAX_RATE,
@@ -218,8 +218,9 @@ def month_is_complete(close_day: int) -> dg.AssetChecksDefinition:
         asset=MONTH_IS_COMPLETE.asset_key,
         name=MONTH_IS_COMPLETE.name,
         description=(
-            "The latest month that has ended has an invoice, and none that is held, of every account that has one in one of the "
-            f"three months before. It may be awaited until day {close_day} of the next month (ARCADIA_CLOSE_DAY)."
+            "Every account with an invoice in one of the three months before the latest month that has ended has one in that "
+            "month too, and none of them is held. An invoice is late from day "
+            f"{close_day} of the next month on (ARCADIA_CLOSE_DAY)."
         ),
     )
     def check(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:

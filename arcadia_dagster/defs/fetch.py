@@ -23,7 +23,7 @@ def to_inbox(provider: Provider[Any]) -> dg.OpDefinition:
     @dg.op(
         name=f"{provider.name}_to_inbox",
         description=(
-            f"Puts each new or changed invoice of the account at {provider.title}, with what it states of it, into the inbox. "
+            f"Puts each new or changed invoice of the account into the inbox, with all that {provider.title} states of it. "
             f"Without {variable} it does nothing."
         ),
     )

@@ -72,11 +72,11 @@ def new_invoice_files(
         try:
             own = OwnRuns.of(context)
             under_way = _months_under_way(context.instance, own, partitions)
-            works, found = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
+            works, look = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
         except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
-        _note(context, landing, found)
+        _note(context, landing, look)
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for work in works:

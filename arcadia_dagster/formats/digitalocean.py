@@ -91,7 +91,7 @@ _SAVED_BY_ID = re.compile(
 
 def saved_by_id(file_name: str, ending: str) -> NameFacts | None:
     """What the name of a file tells that people save what doctl and the API give under: the id that they asked for."""
-    found = _SAVED_BY_ID.fullmatch(file_name)
-    if found is None or found["ending"].lower() != ending:
+    parts = _SAVED_BY_ID.fullmatch(file_name)
+    if parts is None or parts["ending"].lower() != ending:
         return None
-    return NameFacts(account_id=None, invoice_number=found["uuid"].lower(), month=None, is_printed=False)
+    return NameFacts(account_id=None, invoice_number=parts["uuid"].lower(), month=None, is_printed=False)

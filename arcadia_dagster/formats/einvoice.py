@@ -129,21 +129,21 @@ def _inside(envelope: Element) -> Element:
         UnreadableError: There is none in it, or there are several.
     """
     name = envelope.name.rpartition(" ")[2]
-    found: list[Element] = []
+    invoices: list[Element] = []
     others = [envelope]
     while others:
         for element in others.pop().children:
-            (found if element.name in _NAMES else others).append(element)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+            (invoices if element.name in _NAMES else others).append(element)
+    if len(invoices) == 1:
+        return invoices[0]
+    if not invoices:
         raise UnreadableError(
             f"line {envelope.line}: it is an envelope ({name}) without a UBL or CII invoice in it: unpack what is in it, "
             "and drop the invoice by itself, as UBL 2.1 or CII"
         )
     raise UnreadableError(
-        f"line {max(element.line for element in found)}: it is an envelope ({name}) with {len(found)} invoices: save each of "
-        "them (the whole element Invoice, CreditNote or CrossIndustryInvoice) as a file of its own, and drop those"
+        f"line {max(element.line for element in invoices)}: it is an envelope ({name}) with {len(invoices)} invoices: save each "
+        "of them (the whole element Invoice, CreditNote or CrossIndustryInvoice) as a file of its own, and drop those"
     )
 
 

@@ -762,13 +762,13 @@ def _with_doubts(document: ArchivedDocument, counted: int | Csv, facts: _Documen
         if len(doubts) > _DOUBTS_KEPT:
             yield f"{len(doubts) - _DOUBTS_KEPT} other values of its lines are as doubtful"
 
-    found = dict(facts.doubts)
+    doubts_of = dict(facts.doubts)
     if facts.last_ordinal is not None and (text := _cut_off(document, counted)) is not None:
         last = _Doubt(text, facts.last_category, facts.first_row + facts.row_count - 1, 1)
-        found[facts.last_ordinal] = [last, *found.get(facts.last_ordinal, [])]
+        doubts_of[facts.last_ordinal] = [last, *doubts_of.get(facts.last_ordinal, [])]
     return tuple(
-        replace(invoice, doubts=(*invoice.doubts, *sentences(found[invoice.ordinal])))
-        if invoice.ordinal in found
+        replace(invoice, doubts=(*invoice.doubts, *sentences(doubts_of[invoice.ordinal])))
+        if invoice.ordinal in doubts_of
         else invoice
         for invoice in facts.invoices
     )

@@ -201,10 +201,10 @@ def _lines(invoice: object, consumption: object) -> list[dict[str, Any]]:
     gross = _exact(members.get("total_taxed"), currency)
     if net is None or gross is None:  # what is bad in it is told of its own totals
         return [own, tax]
-    found = _consumed(consumption, currency)
-    if found is None:
+    consumed = _consumed(consumption, currency)
+    if consumed is None:
         return [{**own, "remark": "the month's consumption cannot be read"}, tax]
-    lines, total = found
+    lines, total = consumed
     with_tax = total + (_exact(members.get("total_tax"), currency) or 0)
     if any(to_minor(one, currency) != to_minor(other, currency) for one, other in ((total, net), (with_tax, gross))):
         return [{**own, "remark": f"the month's consumption comes to {total.normalize():f} {currency}"}, tax]

@@ -130,8 +130,8 @@ class BucketArchive(Archive):
             return read_record(document_sha256, None, known=known, problem=f"it cannot be read ({error})")
         if stored is None:
             return read_record(document_sha256, None, known=known)
-        content, one = stored
-        return read_record(document_sha256, content, state=_state(one), known=known)
+        content, written = stored
+        return read_record(document_sha256, content, state=_state(written), known=known)
 
     def records(self) -> dict[str, RecordState]:
         """The state of every document's record; `MISSING` where the archive has the bytes alone."""

@@ -144,8 +144,8 @@ class BucketInbox:
 
     def file_at(self, inbox_path: str) -> BucketFile | None:
         """The object that the last look found at a path, if that look came to the end."""
-        one = self._listed.get(inbox_path)
-        return None if one is None else self._file(inbox_path, one)
+        listed = self._listed.get(inbox_path)
+        return None if listed is None else self._file(inbox_path, listed)
 
     def check(self) -> str:
         """Ask for a list and, where there is an object, for its bytes; in words.

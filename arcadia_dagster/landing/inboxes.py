@@ -69,7 +69,7 @@ class Inboxes:
                 stopped = stopped or _text_of(name, None)
                 continue
             try:
-                one = inbox.look(
+                look = inbox.look(
                     known,
                     now_ns=now_ns,
                     settle_seconds=settle_seconds,
@@ -80,12 +80,12 @@ class Inboxes:
                 failed.append(str(error))
                 problems[name] = error.reason
                 continue
-            arriving.update((file.inbox_path, file) for file in one.complete if file.inbox_path not in arriving)
-            waiting += one.waiting
-            problems.update(one.problems)
-            seen += one.seen
-            if one.resume is not None:
-                stopped = _text_of(name, one.resume)
+            arriving.update((file.inbox_path, file) for file in look.complete if file.inbox_path not in arriving)
+            waiting += look.waiting
+            problems.update(look.problems)
+            seen += look.seen
+            if look.resume is not None:
+                stopped = _text_of(name, look.resume)
         if len(failed) == len(self._inboxes):
             raise InboxError("; ".join(failed))
         return Look(list(arriving.values()), waiting, problems, seen, stopped)

@@ -284,7 +284,7 @@ class Api:
         Raises:
             ProviderError: There is no complete list.
         """
-        told: dict[str, Any] = {}
+        stated_beside: dict[str, Any] = {}
 
         def read() -> tuple[list[dict[str, Any]], str]:
             entries: list[dict[str, Any]] = []
@@ -293,7 +293,7 @@ class Api:
             while True:
                 page += 1
                 answer = self.get_object(path, {**params, "page": str(page)})
-                found = self.entries_in(answer, path, key)
+                on_page = self.entries_in(answer, path, key)
                 stated = answer.get(total)
                 if isinstance(stated, bool) or not isinstance(stated, int):
                     raise UnusableAnswer(
@@ -302,17 +302,17 @@ class Api:
                 if before is not None and stated != before:
                     return entries, f"its total changed from {before} to {stated} on page {page}"
                 now = {name: answer.get(name) for name in beside}
-                if before is not None and now != told:
-                    changed = ", ".join(name for name in beside if now[name] != told[name])
+                if before is not None and now != stated_beside:
+                    changed = ", ".join(name for name in beside if now[name] != stated_beside[name])
                     return entries, f"{changed} changed on page {page}"
                 before = stated
-                told.update(now)
-                entries += found
-                if len(entries) >= min(stated, _MOST_ENTRIES) or not found:
+                stated_beside.update(now)
+                entries += on_page
+                if len(entries) >= min(stated, _MOST_ENTRIES) or not on_page:
                     came = f"{how_many(len(entries), 'entry', 'entries')} came, and its total is {stated}"
                     return entries, "" if len(entries) == stated else came
 
-        return self.complete(path, read, id_of=id_of), told
+        return self.complete(path, read, id_of=id_of), stated_beside
 
     def entries_in(self, answer: Mapping[str, Any], path: str, key: str) -> list[dict[str, Any]]:
         """The list of objects that a member of an answer is.
@@ -490,12 +490,12 @@ def pdf(content: bytes, named: str) -> bytes:
 
 def inner(answer: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """An object within objects; an empty one where it is not there."""
-    found: Any = answer
+    within: Any = answer
     for name in names:
-        found = found.get(name)
-        if not isinstance(found, dict):
+        within = within.get(name)
+        if not isinstance(within, dict):
             return {}
-    return dict(found)
+    return dict(within)
 
 
 def _usable(url: str, variable: str) -> str:

@@ -160,14 +160,14 @@ class AwsAccount(Account):
             "Filter": {"BillingPeriod": {"Month": month.month, "Year": month.year}},
             "MaxResults": _PAGE,
         }
-        found: list[dict[str, Any]] = []
+        summaries: list[dict[str, Any]] = []
         seen: set[str] = set()
         while True:
             answer = self._ask("ListInvoiceSummaries", wanted)
-            found += self.api.entries_in(answer, "ListInvoiceSummaries", "InvoiceSummaries")
+            summaries += self.api.entries_in(answer, "ListInvoiceSummaries", "InvoiceSummaries")
             token = answer.get("NextToken")
             if token is None:
-                return found
+                return summaries
             if not isinstance(token, str) or token in seen:
                 raise UnusableAnswer("the answer for ListInvoiceSummaries names its next page by no new token")
             seen.add(token)

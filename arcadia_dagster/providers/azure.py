@@ -198,14 +198,14 @@ class AzureAccount(Account):
         )
 
     def _pages(self, params: Mapping[str, str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        invoices: list[dict[str, Any]] = []
         asked = {tuple(sorted(params.items()))}
         while True:
             answer = self.api.get_object(self._path, params)
-            found += self.api.entries_in(answer, self._path, "value")
+            invoices += self.api.entries_in(answer, self._path, "value")
             link = answer.get("nextLink")
             if not link:
-                return found
+                return invoices
             params = {**params, **(dict(httpx.URL(link).params) if isinstance(link, str) else {})}
             page = tuple(sorted(params.items()))
             if page in asked:

@@ -93,7 +93,7 @@ class LinodeAccount(Account):
 
     def resources(self) -> list[dict[str, str | None]]:
         """See `Account`."""
-        found: list[dict[str, str | None]] = [
+        resources: list[dict[str, str | None]] = [
             {
                 "id": number_in(entry.get("id"), "id"),
                 "name": label if isinstance(label := entry.get("label"), str) else None,
@@ -103,7 +103,7 @@ class LinodeAccount(Account):
             for type_, path in _RESOURCES
             for entry in self._complete(path)
         ]
-        return sorted(found, key=lambda resource: (str(resource["type"]), str(resource["id"])))
+        return sorted(resources, key=lambda resource: (str(resource["type"]), str(resource["id"])))
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""

@@ -196,10 +196,10 @@ class OvhCloudAccount(Account):
 
     def paper(self, invoice: Listed) -> bytes | None:
         """See `Account`. Its address lets everybody read it, and is asked for without our keys."""
-        found = self.looked_up(invoice)
-        if not found.entry.get("pdfUrl"):
+        bill = self.looked_up(invoice)
+        if not bill.entry.get("pdfUrl"):
             return None
-        return self.api.paper_elsewhere(found.entry["pdfUrl"], _PAPER_HOSTS, f"the PDF of {found.name}")
+        return self.api.paper_elsewhere(bill.entry["pdfUrl"], _PAPER_HOSTS, f"the PDF of {bill.name}")
 
     def rights(self) -> Iterator[Right]:
         """See `Account`."""
@@ -221,10 +221,10 @@ class OvhCloudAccount(Account):
         return self._list(f"/me/{kind}", {"date.from": f"{start}T00:00:00+00:00", **until})
 
     def _list(self, path: str, wanted: Mapping[str, str]) -> list[str]:
-        found = self.api.get(path, wanted)
-        if not isinstance(found, list) or not all(isinstance(id_, str | int) for id_ in found):
+        ids = self.api.get(path, wanted)
+        if not isinstance(ids, list) or not all(isinstance(id_, str | int) for id_ in ids):
             raise UnusableAnswer(f"the answer for {self.api.named(path)} is no list of ids")
-        return [str(id_) for id_ in found]
+        return [str(id_) for id_ in ids]
 
 
 class OvhCloud(Provider[OvhCloudSettings]):

@@ -81,8 +81,8 @@ def documents_to_look_at(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def name_of(connection: duckdb.DuckDBPyConnection, document_sha256: str) -> str:
     """The file name of a document that is known."""
-    one = f"document_sha256 = {text_literal(document_sha256)}"
-    [(name,)] = connection.execute(f"SELECT file_name FROM documents WHERE {one}").fetchall()
+    condition = f"document_sha256 = {text_literal(document_sha256)}"
+    [(name,)] = connection.execute(f"SELECT file_name FROM documents WHERE {condition}").fetchall()
     return str(name)
 
 

@@ -339,9 +339,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _R
 
 
 def _shown(part: Mapping[str, Any], by: _By) -> Iterator[Row]:
-    def row(thing: Mapping[str, Any], others: int = 0) -> Row:
-        amount, before = (_minor(thing[which], part["currency"]) for which in ("amount", "before"))
-        return Row(thing["name"], thing["source"], thing["kind"], amount, before, others)
+    def row(summed: Mapping[str, Any], others: int = 0) -> Row:
+        amount, before = (_minor(summed[which], part["currency"]) for which in ("amount", "before"))
+        return Row(summed["name"], summed["source"], summed["kind"], amount, before, others)
 
     first, others = part["first"], part["things"] - by.shown
     # A row that would sum just one thing shows that thing instead.

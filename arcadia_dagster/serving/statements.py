@@ -53,10 +53,10 @@ class _Handler(SimpleHTTPRequestHandler):
         inside = Path(self.translate_path(self.path)).relative_to(self.directory).parts
         if inside[:1] != (DOCUMENTS,):
             return super().send_head()
-        found = _DOCUMENT.fullmatch(asked)
-        endings = () if found is None else (found["ending"],) if found["ending"] else tuple(_TYPES)
+        named = _DOCUMENT.fullmatch(asked)
+        endings = () if named is None else (named["ending"],) if named["ending"] else tuple(_TYPES)
         for ending in endings:
-            file = Path(self.directory, DOCUMENTS, f"{found and found['sha256']}{ending}")
+            file = Path(self.directory, DOCUMENTS, f"{named and named['sha256']}{ending}")
             if file.is_file() and not file.is_symlink():
                 self._document = file
                 self.path = f"/{DOCUMENTS}/{file.name}"

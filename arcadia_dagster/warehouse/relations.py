@@ -50,9 +50,9 @@ SELECT * FROM documents WHERE status = 'accepted'
 
 REPLACED_DOCUMENTS: Final = View(
     "replaced_documents",
-    "Each path of a document at which an accepted one came later, or was put back, with that one (`replaced_by`). The path "
-    "counts, not the file's name alone: files of different deliveries have the same names in folders of their own. A document "
-    "that lies at the path again is not replaced.",
+    "Each path of a document at which an accepted document came later, or was put back (`replaced_by`). The whole path counts, "
+    "because files of different deliveries have the same names in different folders. A document that lies at the path again is "
+    "not replaced.",
     """
 SELECT DISTINCT name.document_sha256, name.inbox_path, other.document_sha256 AS replaced_by
 FROM document_names AS name
@@ -67,9 +67,9 @@ WHERE name.document_sha256 <> other.document_sha256
 
 UNREPLACED_DOCUMENTS: Final = View(
     "unreplaced_documents",
-    "The rejected documents that no accepted one has replaced, or not at each path that they came under: one error "
-    "page may lie in the place of several invoices, and all of them are missing then. A damaged record may have lost its "
-    "document's paths: what nobody knows is not replaced.",
+    "The rejected documents that accepted ones have not replaced at all of their paths: one error page may lie in the place of "
+    "several invoices, and then all of them are missing. If a damaged record has lost its document's paths, the document is not "
+    "replaced.",
     """
 SELECT * FROM documents AS document
 WHERE status = 'rejected' AND document_sha256 NOT IN (
@@ -90,7 +90,7 @@ SELECT * FROM documents WHERE record_damage IS NOT NULL
 
 VOID_INVOICES: Final = View(
     "void_invoices",
-    "The invoices that a person has voided, and who said so last (`void_by`), and why (`void_reason`).",
+    "The invoices that a person has voided, with who did so last (`void_by`) and why (`void_reason`).",
     """
 SELECT source, account_id, external_id, arg_max(decided_by, decided_at) AS void_by, arg_max(reason, decided_at) AS void_reason
 FROM decisions WHERE decision = 'void' GROUP BY ALL
@@ -211,8 +211,8 @@ SELECT * EXCLUDE (external_id), external_id AS invoice_external_id, finance_exte
 
 REFERRED_INVOICES: Final = View(
     "referred_invoices",
-    "By what id finance knows the invoice that one refers to (`reference`), for each tenant; no row where there is no such "
-    "invoice here.",
+    "For each invoice that refers to another one, and each tenant: the id by which finance knows that other invoice "
+    "(`reference`). No row if there is no such invoice here.",
     """
 SELECT note.source, note.account_id, note.external_id, part.tenant_id,
   arg_min(part.external_id, (part.account_id <> note.account_id, part.account_id, part.external_id)) AS reference
@@ -229,7 +229,7 @@ GROUP BY ALL
 
 RECORDS_IN_FINANCE: Final = View(
     "records_in_finance",
-    "The rows of `finance_records` of which the finance service has given its id: it has the part, or had it.",
+    "The rows of `finance_records` for which the finance service has given an id: it has the part, or had it.",
     """
 SELECT * FROM finance_records WHERE finance_invoice_id IS NOT NULL
 """,
@@ -237,7 +237,7 @@ SELECT * FROM finance_records WHERE finance_invoice_id IS NOT NULL
 
 UNSETTLED_RECORDS: Final = View(
     "unsettled_records",
-    "The rows of `finance_records` of what finance has, or may have: all but what is not there any more, as it should be.",
+    "The rows of `finance_records` whose part finance has, or may have: all except those that finance has removed, as it should.",
     f"""
 SELECT * FROM finance_records WHERE payload_sha256 <> '{SETTLED_PAYLOAD}'
 """,

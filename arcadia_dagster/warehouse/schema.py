@@ -116,17 +116,17 @@ _STATED_SINCE_5 = (
         "The end of its billing period (UTC), until which lines may come; NULL for purchases alone, and where its document does "
         "not tell.",
     ),
-    Column("is_statement", "BOOLEAN", "Whether its document states what the invoice comes to, and not its lines."),
+    Column("is_statement", "BOOLEAN", "Whether its document states the invoice's total, but not its lines."),
     Column(
         "yields",
         "BOOLEAN",
-        "Whether its lines count only where no other document has lines of the invoice: then it is a statement of it.",
+        "Whether its lines count only if no other document has lines of the invoice: otherwise it is a statement of it.",
     ),
     Column(
         "unnamed_issuer",
         "VARCHAR",
-        "Where no line of it in its document names the issuer, what stands for it: the provider's name, empty where there is "
-        "none; NULL where one does.",
+        "The provider's name, if no line of it in its document names the issuer; empty if no line names a provider either; NULL "
+        "if a line names the issuer.",
     ),
 )
 
@@ -311,7 +311,8 @@ INVOICE_EVIDENCE = Table(
         Column(
             "basis",
             "VARCHAR",
-            "What says so: `file name`, that of the invoice's document beside it; `number`, the invoice's, in its name.",
+            "What says so: `file name`, which is that of the invoice's document beside it; `number`, which the invoice and its "
+            "name have in common.",
         ),
     ),
     key=("document_sha256", *_INVOICE_KEY),
@@ -423,7 +424,7 @@ INVOICE_ALIASES = Table(
 
 RAW_INVOICES = Table(
     "raw_invoices",
-    "The invoices that documents state, each version of each: who, which month, which version is current.",
+    "Every version of every invoice that documents state: who, which month, which version is current.",
     (
         _SHA256,
         *_STATED_INVOICE,
@@ -496,7 +497,7 @@ COST_LINES = Table(
 )
 
 _TOTALS_SINCE_3 = (
-    Column("conflict", "VARCHAR", "Which other invoice finance would take it for, which holds it; or NULL."),
+    Column("conflict", "VARCHAR", "The other invoice that finance would take it for; this holds it. Else NULL."),
 )
 
 _TOTALS_SINCE_5 = (

@@ -65,7 +65,7 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
     project.drop(invoice_name(), digitalocean(line(amount="$1.00"), tax("GST", "$7.00")))
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         project.run([APRIL], instance=instance)
         assert watch.tick() == "2 messages sent"
         rejected, held = sorted(texts(server), key=lambda text: "held" in text)
@@ -77,16 +77,16 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
         assert "tax" in held
 
         project.run([APRIL], instance=instance)
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
 
         project.decide("dismiss", file_name=bad, reason="not an invoice")
         # What a person's command reports belongs to no run.
         checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28)
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         assert texts(server)[-1].startswith(":white_check_mark: *Over: Check nothing_rejected")
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         report_rejected(instance)
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
 
 
 def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
@@ -110,7 +110,7 @@ def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
         project.run([APRIL], instance=instance)
         watch.tick()
         assert sum("Over: Run of" in text for text in texts(server)) == 1
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
 
 
 def job_that(*, fails: bool, tags: dict[str, str] | None = None) -> dg.JobDefinition:
@@ -138,15 +138,15 @@ def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
         for whose in (ELSEWHERE, None):
             execute(instance, whose, job_that(fails=True), april)
             execute(instance, whose, job_that(fails=True), {"dagster/partition": "eu-west|2026"})
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         execute(instance, HERE, job_that(fails=True), april)
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         assert "for 2026-04 failed" in texts(server)[0]
         for whose in (ELSEWHERE, None):
             execute(instance, whose, job_that(fails=False), april)
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         execute(instance, HERE, job_that(fails=False), april)
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         assert texts(server)[-1].startswith(":white_check_mark: *Over: Run of ingest_invoices")
 
 
@@ -169,11 +169,11 @@ def test_a_check_of_another_location_whose_asset_has_the_same_name_says_nothing_
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
         execute(instance, ELSEWHERE, theirs, {})
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         report_rejected(instance)
         for _ in range(2):
             execute(instance, ELSEWHERE, theirs, {})
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         assert "login.csv" in texts(server)[0]
 
 
@@ -229,9 +229,9 @@ def test_two_routes_of_one_source_are_two_causes(project: Project, instance: dg.
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
         report_failed(instance, "tax_split_totals", "every_route_is_used", *routes[:1])
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         report_failed(instance, "tax_split_totals", "every_route_is_used", *routes)
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         first, second = texts(server)
     assert "`digitalocean/(any)/north`" in first
     assert "`digitalocean/(any)/south`" in second
@@ -256,11 +256,11 @@ def test_a_doubtful_line_that_comes_again_each_month_is_told_once(
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
         report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines[2:])
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines)
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines, {**lines[0], "description": "taxi-db"})
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         first, second = texts(server)
     assert first.count("`2026-04 digitalocean/77/1001`") == 1
     assert "taxi-db" in second
@@ -284,9 +284,9 @@ def test_what_an_earlier_version_evaluated_is_told_by_the_next_evaluation(
                 metadata={"found": 1, "list": dg.TableMetadataValue(rows, dg.TableSchema([]))},
             )
         )
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
         report_rejected(instance)
-        assert watch.tick() == "nothing new to tell"
+        assert watch.tick() == "nothing new to report"
 
 
 @pytest.mark.parametrize(
@@ -313,9 +313,9 @@ def test_what_does_not_get_through_is_told_later_and_nothing_shows_the_address(
     with ScriptedServer(dead, OK) as server:
         watch = Watch(project, instance, server.url, deadline=0.5)
         assert told in watch.tick()
-        assert "left alone until" in watch.tick()
+        assert "next message is sent after" in watch.tick()
         watch.forget_the_pause()
-        assert watch.tick() == "1 messages sent"
+        assert watch.tick() == "1 message sent"
         assert len(server.requests) == 2
         assert server.requests[0].path == f"/services/{MARKED}"
     printed = capfd.readouterr()

@@ -253,7 +253,7 @@ def test_where_the_archive_cannot_be_written_the_file_stays_for_the_next_time(
     file = dropped(tmp_path / "in", b"a,b\n1,2\n")
     way.fault = lambda request, _: Fault(403, "AccessDenied") if request.startswith("PUT") else None
     with pytest.raises(
-        ArchiveError, match=r"nobody lets this program write there .* give its identity the right s3:PutObject"
+        ArchiveError, match=r"this program may not write there .* give its identity the right s3:PutObject"
     ):
         archive.take(file)
     way.fault = lambda *_: None

@@ -137,7 +137,7 @@ def test_an_approved_invoice_goes_to_finance_and_needs_no_further_approval(world
 
 def test_a_doubtful_invoice_is_released_first_and_then_approved_by_another_person(world: World) -> None:
     assert world.refused[0].startswith("1003 cannot be approved, for it is held: its tax of 1200.00 USD is more")
-    assert world.refused[1] == "1003 is not built yet in this version: run `arcadia ingest` first"
+    assert world.refused[1] == "this version of 1003 is not built yet: run `arcadia ingest` first"
     assert world.state(AFTER_DECISIONS, DOUBTFUL) == "awaits approval"
     assert "another one than ann, who released it" in world.totals[AFTER_DECISIONS][DOUBTFUL]["hold_reasons"][0]
     assert world.refused[3] == "1003 was released by Ann: another person must approve it"

@@ -51,7 +51,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         metadata=common.table_metadata(schema.RAW_INVOICES),
         code_version=versions.code_version("raw_invoices"),
         description=(
-            "The invoices that the documents state, each version of each. Where a provider issues an invoice again, the newest "
+            "Every version of every invoice that the documents state. Where a provider issues an invoice again, the newest "
             "document is current and the older one superseded. Alone it takes nothing from the inbox: `documents` does."
         ),
     )
