@@ -101,12 +101,6 @@ def test_a_lake_whose_data_lies_elsewhere_is_not_opened(lake: Warehouse, tmp_pat
         pass
 
 
-def test_a_password_in_the_location_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match="PGPASSFILE") as found:
-        Warehouse("ducklake:postgres:dbname=lake password=pass-word", data_path=tmp_path)
-    assert "pass-word" not in str(found.value)
-
-
 def test_a_block_that_raises_writes_nothing(lake: Warehouse) -> None:
     with pytest.raises(ZeroDivisionError), lake.write() as connection:  # noqa: PT012 - the block is one transaction
         put(connection, "a.csv")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.alerts.webhook import AlertError, send
 from arcadia_dagster.transport.service import Failures, Limits, Retries, Service, ServiceError
-from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, hang_up
+from arcadia_dagster.transport.urls import exposure, parsed_url
+from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, hang_up, raw
 
 
 class PassingError(ServiceError):
@@ -144,3 +146,48 @@ def test_no_part_of_the_webhooks_address_is_in_what_its_failure_says(url: str) -
     with pytest.raises(AlertError) as failed:
         send(url, {})
     assert not [part for part in ("hooks", "services", "marked") if part in str(failed.value)]
+
+
+def test_what_does_not_speak_http_is_a_wrong_setting_and_not_asked_again() -> None:
+    with ScriptedServer(raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as server:
+        service = service_at(server.url, retries=Retries(delays=(1.0, 1.0)))
+        with service, pytest.raises(WrongSettingError, match="the service does not speak HTTP: check SERVICE_URL"):
+            service.retrying(lambda number: service.request("GET", server.url, headers={}, number=number))
+        assert len(server.requests) == 1
+
+
+def test_certificates_that_cannot_be_read_are_named_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(WrongSettingError, match="SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates"):
+        service_at("https://service.example")
+    service_at("http://service.example").close()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "why"),
+    [
+        ("https://user@service.example", "holds a user or a password"),
+        ("https://:pass-word@service.example", "holds a user or a password"),
+        ("https://service.example/?token=1", "has a query or a fragment"),
+        ("https://service.example/#there", "has a query or a fragment"),
+        ("http://service.example", "in the clear: use https://, or set ALLOW=true"),
+        ("http://127.0.0.1.service.example", "in the clear"),
+        ("http://127.0.0.1:8080", None),
+        ("http://[::1]", None),
+        ("https://service.example/below", None),
+    ],
+)
+def test_a_secret_is_sent_to_no_url_that_shows_it(base_url: str, why: str | None) -> None:
+    url = parsed_url(base_url)
+    assert url is not None
+    reason = exposure(url, allowed_by="ALLOW")
+    assert (reason is None) if why is None else (why in str(reason))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "service.example", "ftp://service.example", "http://", "http://a b", "http://a:0"]
+)
+def test_what_is_no_url_of_a_service_is_none(text: str) -> None:
+    assert parsed_url(text) is None
