@@ -293,6 +293,11 @@ class Settings(BaseSettings):
         validation_alias="ARCADIA_ACCOUNTS",
         description="The accounts of your books, where there are [some](books.md)",
     )
+    budgets: Place = Field(
+        default_factory=_InHome("budgets.toml"),
+        validation_alias="ARCADIA_BUDGETS",
+        description="What may be spent in a month, where there are [budgets](books.md#budgets)",
+    )
     formats: Place = Field(
         default_factory=_InHome("formats"),
         validation_alias="ARCADIA_FORMATS",

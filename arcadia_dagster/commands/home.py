@@ -167,6 +167,7 @@ class Home:
         Raises:
             CommandError: The warehouse cannot be read.
         """
+        from arcadia_dagster.books.budgets_file import BudgetsError
         from arcadia_dagster.landing.descriptions import problems
         from arcadia_dagster.landing.routes import RoutesError
         from arcadia_dagster.landing.rules import RulesError
@@ -185,6 +186,10 @@ class Home:
         try:
             self.landing.get_rules()
         except RulesError as error:
+            wrong.append(f"{error}; nothing is taken until it is right")
+        try:
+            self.landing.get_budgets()
+        except BudgetsError as error:
             wrong.append(f"{error}; nothing is taken until it is right")
         try:
             _ = self.accounts

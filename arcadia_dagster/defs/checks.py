@@ -21,11 +21,13 @@ from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
+from arcadia_dagster.reports.budgets import budget_standings
 from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
 from arcadia_dagster.reports.witnesses import shares
 from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
@@ -288,7 +290,29 @@ def nothing_in_suspense(accounts: Path, *, must_exist: bool) -> dg.AssetChecksDe
     return check
 
 
+@dg.asset_check(
+    asset="tax_split_totals",
+    description=(
+        "No budget of the present month or the one before is over, or will be at the month's present pace. Where there is no "
+        "`budgets.toml`, there is none."
+    ),
+)
+def budgets_are_kept(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
+    """The months that somebody can still do something about."""
+    month = datetime.now(UTC).date().replace(day=1)
+    with warehouse.get().read() as connection:
+        standings = budget_standings(connection, [month, previous_month(month)])
+    found = findings.of_budgets(one for of_month in standings.values() for one in of_month)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_description(found),
+        metadata={"found": len(found), **_listed(found)},
+    )
+
+
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
+    budgets_are_kept,
     totals_reconcile,
     invoice_checks,
     every_ready_invoice_is_in_finance,

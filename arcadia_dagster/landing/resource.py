@@ -8,11 +8,14 @@ from arcadia_dagster import settings
 from arcadia_dagster.billing.allocation import Routes
 from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.books.budgets import Budget
+from arcadia_dagster.books.budgets_file import read_budgets
 from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.approvals import known_limits, take_limits
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.bucket_archive import archive_at
+from arcadia_dagster.landing.budgets import take_budgets
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inboxes import Inboxes
 from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
@@ -44,6 +47,8 @@ class LandingResource:
         own_tenant: The tenant that bears what no route leads elsewhere.
         sources: The file with what people know of sources and accounts.
         sources_named: Whether a person has named that file, so that it must exist.
+        budgets: The file with budgets.
+        budgets_named: Whether a person has named that file, so that it must exist.
         approve_over: Which invoices wait until a second person approves them.
         settle_seconds: How long a file must lie unchanged to count as complete.
     """
@@ -61,6 +66,8 @@ class LandingResource:
     own_tenant: str = settings.OWN_TENANT
     sources: str = ""
     sources_named: bool = False
+    budgets: str = ""
+    budgets_named: bool = False
     approve_over: Limits = NO_LIMITS
     settle_seconds: float = settings.SETTLE_SECONDS
     _reader: "Reader | None" = field(default=None, init=False, repr=False, compare=False)
@@ -83,6 +90,8 @@ class LandingResource:
             own_tenant=values.finance_tenant_id,
             sources=str(values.sources),
             sources_named=values.is_set("sources"),
+            budgets=str(values.budgets),
+            budgets_named=values.is_set("budgets"),
             approve_over=values.approve_over,
         )
 
@@ -125,6 +134,7 @@ class LandingResource:
         """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `Landing.land`.
 
         Raises:
+            BudgetsError: The budgets cannot be right; nothing was taken.
             FormatsError: A description of a format cannot be used, or is gone; nothing was taken.
             RoutesError: The routing table cannot be right; nothing was taken.
             RulesError: What people know of sources cannot be right; nothing was taken.
@@ -132,7 +142,10 @@ class LandingResource:
         from arcadia_dagster.landing.landing import Landing  # noqa: PLC0415 - see above
 
         assert_usable(warehouse, self.get_reader(warehouse).formats)
+        budgets = self.get_budgets()
         months = take_routes(warehouse, Path(self.tenants), self.get_routes())
+        if self.budgets:
+            take_budgets(warehouse, Path(self.budgets), budgets)
         months |= take_limits(warehouse, self.approve_over)
         landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))
         landed = landing.land(self.get_inboxes(), settle_seconds=self.settle_seconds)
@@ -174,6 +187,14 @@ class LandingResource:
         if not self.tenants:
             return Routes((), self.own_tenant)
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
+
+    def get_budgets(self) -> tuple[Budget, ...]:
+        """The budgets, as the file has them now; none where there is no file.
+
+        Raises:
+            BudgetsError: They cannot be right.
+        """
+        return read_budgets(Path(self.budgets), must_exist=self.budgets_named) if self.budgets else ()
 
     def assert_can_deliver(self, warehouse: Warehouse) -> None:
         """Check that the descriptions can be used, and that the warehouse has the present routes, rules and limits.

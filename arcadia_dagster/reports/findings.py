@@ -15,6 +15,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import format_minor
 from arcadia_dagster.books.bill import Bill
+from arcadia_dagster.books.budgets import BudgetStanding, State
 from arcadia_dagster.finance.outstanding import REROUTED, REROUTED_ADVICE, Recipient, missing_sql, unwanted_sql
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
@@ -536,6 +537,36 @@ def of_suspense(bills: Iterable[Bill]) -> list[Finding]:
                 )
                 one["amount_minor"] += row.amount_minor
     return [_SUSPENSE.finding(row) for row in rows.values()]
+
+
+_BUDGET: Final = Kind(
+    "budgets_are_kept",
+    "see the month's statement for what it was spent on; `budgets.toml` has the budget (docs/books.md)",
+    # No query: the pace of an open month is no question to tables.
+    "",
+    words="{state}: {spent} of {budget} {currency} spent, {expected} expected ({basis})",
+    identity=("month", "what", "currency", "state"),
+)
+
+
+def of_budgets(standings: Iterable[BudgetStanding]) -> list[Finding]:
+    """The budgets that are over, or will be; those that are over first."""
+    found = sorted((one for one in standings if one.state != State.WITHIN), key=lambda one: one.state != State.OVER)
+    return [
+        _BUDGET.finding(
+            {
+                "month": f"{one.month:%Y-%m}",
+                "what": one.budget.name,
+                "state": one.state.value,
+                "budget": f"{one.budget.amount:,f}",
+                "spent": f"{one.spent:,.2f}",
+                "expected": f"{one.expected:,.2f}",
+                "currency": one.budget.currency,
+                "basis": one.basis,
+            }
+        )
+        for one in found
+    ]
 
 
 def of_close(month: Close, standings: Iterable[Standing]) -> list[Finding]:

@@ -20,7 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from arcadia_dagster import __version__
-from arcadia_dagster.billing.currency import EXPONENTS, format_minor
+from arcadia_dagster.billing.currency import EXPONENTS, format_minor, to_minor
+from arcadia_dagster.books.budgets import BudgetStanding
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports.figures import CurrencyFigures, year_before
 from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
@@ -39,12 +40,14 @@ class Statement:
         currencies: Its figures.
         standing: How its invoices stand.
         links: The addresses of the documents beside it, relative to it, by their SHA-256.
+        budgets: How its budgets stand.
     """
 
     month: date
     currencies: tuple[CurrencyFigures, ...]
     standing: Standing
     links: Mapping[str, str] = field(default_factory=dict)
+    budgets: tuple[BudgetStanding, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
@@ -62,6 +65,18 @@ class Statement:
                 for figures in self.currencies
             },
             "invoices": _plain([asdict(invoice) for invoice in self.standing.invoices]),
+            "budgets": [
+                {
+                    "name": one.budget.name,
+                    "currency": one.budget.currency,
+                    "amount": f"{one.budget.amount:f}",
+                    "spent": f"{one.spent:f}",
+                    "expected": f"{one.expected:f}",
+                    "state": one.state.value,
+                    "basis": one.basis,
+                }
+                for one in self.budgets
+            ],
             "rejected": _plain([asdict(document) for document in self.standing.rejected]),
             "targets": _plain(self.standing.targets),
             "unwanted": _plain([asdict(unwanted) for unwanted in self.standing.unwanted]),
@@ -124,6 +139,7 @@ def _environment() -> Environment:
         month=_month_name,
         count=how_many,
         share=_share,
+        major=_major,
     )
     environment.globals.update(
         trend_chart=_chart, WIDE=WIDE, NARROW=NARROW, sum_by_currency=sum_by_currency, whole=_whole
@@ -190,6 +206,11 @@ def _whole(invoices: Iterable[InvoiceStanding]) -> list[tuple[InvoiceStanding, N
 def _change(minor: int, currency: str) -> str:
     """A difference as it is printed: with its sign, unless it is nothing."""
     return f"+{money(minor, currency)}" if minor > 0 else money(minor, currency)
+
+
+def _major(amount: Decimal, currency: str) -> str:
+    """An amount in major units as it is printed, rounded to the currency's minor unit."""
+    return money(to_minor(amount, currency), currency)
 
 
 def _share(part: int, rows: Iterable[int]) -> int:

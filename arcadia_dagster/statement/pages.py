@@ -1,9 +1,9 @@
 """Finding pages that are out of date and making them: one file a month, replaced in one step.
 
 A page shows more than its own month: the month before, the same a year before, twelve months. So it is made anew when any of
-these was built again, finance answered, a file was rejected, or the look of pages changed. `stage_versions` has one number for
-the input of each page, beside the versions of the other stages. A page is out of date if its number has changed or its file is
-gone, whichever run or command should have made it.
+these was built again, finance answered, a file was rejected, a budget changed, or the look of pages changed. `stage_versions`
+has one number for the input of each page, beside the versions of the other stages. A page is out of date if its number has
+changed or its file is gone, whichever run or command should have made it.
 """
 
 import hashlib
@@ -16,7 +16,10 @@ from uuid import uuid4
 
 import duckdb
 
+from arcadia_dagster.books.budgets import BudgetStanding, applying
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.budgets import known_budgets
+from arcadia_dagster.reports.budgets import budget_standings
 from arcadia_dagster.reports.documents import documents_to_look_at
 from arcadia_dagster.reports.figures import CurrencyFigures, currency_figures, months_with_invoices, shown_on
 from arcadia_dagster.reports.standing import Standing, digests_of_finance, rejected_documents, standings, targets
@@ -40,6 +43,7 @@ class Page:
         currencies: Its figures.
         standing: How its invoices stand.
         links: The addresses of the documents beside it, relative to it, by their SHA-256.
+        budgets: How its budgets stand.
     """
 
     month: date
@@ -47,6 +51,7 @@ class Page:
     currencies: tuple[CurrencyFigures, ...]
     standing: Standing
     links: Mapping[str, str] = field(default_factory=dict)
+    budgets: tuple[BudgetStanding, ...] = ()
 
 
 def page_path(folder: Path, month: date) -> Path:
@@ -93,13 +98,15 @@ def make_pages(
             wanted = {month for month in {*months, *behind} if month in range_} - building
             currencies = currency_figures(connection, wanted)
             standing = standings(connection, wanted)
+            budgets = budget_standings(connection, wanted)
             documents = documents_to_look_at(connection)
         links = shown.copies(
             archive, folder, documents & {sha256 for one in standing.values() for sha256 in one.documents}
         )
         shown.remove_others(folder, documents)
         pages = [
-            Page(month, page_path(folder, month), currencies[month], standing[month], links) for month in sorted(wanted)
+            Page(month, page_path(folder, month), currencies[month], standing[month], links, budgets[month])
+            for month in sorted(wanted)
         ]
         for page in pages:
             _write(page)
@@ -122,6 +129,7 @@ def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: It
     versions = {month: version for month, (version, _) in built(connection, schema.TAX_SPLIT_TOTALS.name).items()}
     finance = digests_of_finance(connection)
     services = targets(connection)
+    budgets = known_budgets(connection)
     rejected: dict[date, list[str]] = {}
     for document, in_months in rejected_documents(connection):
         for month in in_months:
@@ -135,6 +143,7 @@ def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: It
                 finance.get(month),
                 [(service,) for service in services],
                 rejected.get(month, []),
+                applying(budgets, month),
             ]
         )
         for month in wanted
@@ -166,7 +175,7 @@ def _write(page: Page) -> None:
     # Late: the template engine and the charts take a tenth of a second to import, which no other work needs.
     from arcadia_dagster.statement.page import Statement, render
 
-    content = render(Statement(page.month, page.currencies, page.standing, page.links)).encode()
+    content = render(Statement(page.month, page.currencies, page.standing, page.links, page.budgets)).encode()
     if page.path.exists() and page.path.read_bytes() == content:
         return
     part = page.path.with_name(f".{page.path.name}.{uuid4().hex[:12]}{_PART}")

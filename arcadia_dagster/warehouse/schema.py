@@ -638,6 +638,25 @@ APPROVAL_LIMITS = Table(
     key=("currency",),
 )
 
+BUDGETS = Table(
+    "budgets",
+    "What may be spent in a month, net, from `budgets.toml` as it was landed last.",
+    (
+        Column("budget_number", "INTEGER", "Its place in the file, from 1."),
+        Column("source", "VARCHAR", "Of which source; NULL: any."),
+        Column("project", "VARCHAR", "Of which project; NULL: any, or none."),
+        Column("tenant_id", "VARCHAR", "Borne by whom; NULL: by anybody."),
+        Column(
+            "invoice_month",
+            "DATE",
+            "The month, its first day (UTC); NULL: each month that has no budget of its own for the same.",
+        ),
+        Column("amount", AMOUNT_TYPE, "What may be spent, without tax, in major units."),
+        Column("currency", "VARCHAR", "ISO 4217 code; what is spent in others does not count."),
+    ),
+    key=("budget_number",),
+)
+
 ALLOCATIONS = Table(
     "allocations",
     "What each tenant bears of each invoice that has totals: the invoice, or parts that sum to it; and how finance knows it.",
@@ -784,6 +803,7 @@ TABLES: tuple[Table, ...] = (
     TENANT_ROUTES,
     SOURCE_RULES,
     OWN_TAX_IDS,
+    BUDGETS,
     APPROVAL_LIMITS,
     ALLOCATIONS,
     CLOUD_RESOURCES,
@@ -842,6 +862,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         STATED_TAXES.ddl,
         INVOICE_EVIDENCE.ddl,
         BILLING_PERIODS.ddl,
+        BUDGETS.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
