@@ -142,6 +142,19 @@ def _add_months(parsers: _Parsers) -> None:
         help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
     )
     statement.add_argument("--open", action="store_true", help="show it in the browser")
+    tax = _add(
+        parsers,
+        "tax",
+        lambda options: commands.tax.tax(options),
+        "show net, tax and gross of a period by seller, country, rate and kind, and write its page",
+        has_json=True,
+    )
+    tax.add_argument(
+        "period",
+        metavar="PERIOD",
+        help="such as 2026-Q3, 2026, 2026-04 or 2026-01..2026-06; the months of the invoices",
+    )
+    tax.add_argument("--by", choices=["month"], help="each month has rows of its own")
     _add_export(parsers)
 
 

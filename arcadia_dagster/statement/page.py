@@ -85,22 +85,37 @@ class Statement:
 
 def render(statement: Statement) -> str:
     """The page."""
-    figures = json.dumps(statement.as_json(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return render_page(
+        "statement.html.j2",
+        statement.as_json(),
+        statement=statement,
+        month=statement.month,
+        before=previous_month(statement.month),
+        last_year=year_before(statement.month),
+        standing=statement.standing,
+        links=statement.links,
+        InFinance=InFinance,
+    )
+
+
+def render_page(template: str, values: Mapping[str, object], **shown: object) -> str:
+    """A page of a template: with its figures for programs, an edition that tells other figures, and the common style.
+
+    Args:
+        template: The template's name.
+        values: The figures as plain values.
+        shown: What the template names besides.
+    """
+    figures = json.dumps(values, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return (
         _environment()
-        .get_template("statement.html.j2")
+        .get_template(template)
         .render(
-            statement=statement,
-            month=statement.month,
-            before=previous_month(statement.month),
-            last_year=year_before(statement.month),
-            standing=statement.standing,
-            links=statement.links,
-            InFinance=InFinance,
             figures=Markup(figures.replace("<", "\\u003c")),  # noqa: S704 - no tag can begin in it
             edition=hashlib.sha256(figures.encode()).hexdigest()[:_EDITION_DIGITS],
             version=__version__,
             style=Markup(_style()),  # noqa: S704 - our own
+            **shown,
         )
     )
 

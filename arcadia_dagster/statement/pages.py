@@ -175,13 +175,22 @@ def _write(page: Page) -> None:
     # Late: the template engine and the charts take a tenth of a second to import, which no other work needs.
     from arcadia_dagster.statement.page import Statement, render
 
-    content = render(Statement(page.month, page.currencies, page.standing, page.links, page.budgets)).encode()
-    if page.path.exists() and page.path.read_bytes() == content:
+    write_page(page.path, render(Statement(page.month, page.currencies, page.standing, page.links, page.budgets)))
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page in one step, unless its bytes are there already. The caller holds the statements' lock.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    content = text.encode()
+    if path.exists() and path.read_bytes() == content:
         return
-    part = page.path.with_name(f".{page.path.name}.{uuid4().hex[:12]}{_PART}")
+    part = path.with_name(f".{path.name}.{uuid4().hex[:12]}{_PART}")
     try:
         part.write_bytes(content)
-        part.replace(page.path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -365,6 +365,10 @@ def test_a_months_statement_is_written_and_its_path_printed_and_a_push_is_on_it(
     arcadia("void", "1001", "--reason", "paid twice")
     assert "2026-04: something new is not in it yet: run `arcadia ingest`" in arcadia("statement").stderr
     assert "expected a month" in arcadia("statement", "April", code=2).stderr
+    taxed = arcadia("tax", "2026-q2").stdout
+    assert taxed.splitlines()[-1] == str(folder / "tax-2026-Q2.html")
+    assert json.loads(arcadia("tax", "2026", "--json").stdout)["months"][0] == "2026-01"
+    assert "expected a quarter such as 2026-Q3" in arcadia("tax", "2026-Q5", code=2).stderr
 
 
 def test_a_statement_of_half_built_figures_is_refused(arcadia: Shell) -> None:
