@@ -411,6 +411,25 @@ def _add_machine(parsers: _Parsers) -> None:
 
 
 def _add_warehouse(parsers: _Parsers) -> None:
+    verify = _add(
+        parsers,
+        "verify",
+        lambda options: commands.verify.verify(options),
+        "compare everything at rest: archive, register, totals and finance's records; exit 1 where something is doubted",
+        has_json=True,
+    )
+    verify.add_argument(
+        "--full", action="store_true", help="hash every byte of the archive; default: compare the lengths of documents"
+    )
+    verify.add_argument(
+        "--seal", type=Path, metavar="FILE", help="write where each record stands, for an auditor to keep"
+    )
+    verify.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="a seal: say whether anything from before it was changed or removed",
+    )
     warehouse = parsers.add_parser(
         "warehouse",
         help="copy all tables from a file to a lake, or back",

@@ -26,6 +26,7 @@ from arcadia_dagster.defs.assets import (
 from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
+from arcadia_dagster.defs.verification import verify_archive, verify_weekly
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.resources import Resources
 
@@ -68,6 +69,7 @@ def build_defs(
             deliver_invoices(),
             fetch_from_providers,
             close_month(checks.MONTH_IS_COMPLETE),
+            verify_archive,
             *([maintain_warehouse] if values.has_lake else []),
         ],
         sensors=[
@@ -82,6 +84,7 @@ def build_defs(
             schedules.deliver_outstanding,
             schedules.fetch_providers,
             schedules.month_close,
+            verify_weekly,
             *([maintain_daily] if values.has_lake else []),
         ],
         resources={**_resources_of_runs(environ, resource_overrides or {}), "io_manager": _NOTHING_BETWEEN_STEPS},

@@ -39,6 +39,7 @@ LAYERS = (
     "formats",
     "landing",
     "stages",
+    "verification",
     "decisions",
     "providers",
     "finance",

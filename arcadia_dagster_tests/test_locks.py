@@ -1,6 +1,7 @@
 """While files are read and the archive is asked, which may be a bucket, others can write the warehouse."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.record import Record, RecordState
@@ -54,13 +56,17 @@ class Watched(Archive):
         self.beside.write()
         return super().archived_at(document_sha256)
 
-    def records(self) -> dict[str, RecordState]:
+    def look(self) -> tuple[dict[str, RecordState], set[str]]:
         self.beside.write()
-        return super().records()
+        return super().look()
 
-    def record(self, document_sha256: str, *, known: str | None = None) -> Record:
+    def heads_in(self, shelves: Collection[str]) -> tuple[dict[str, Head], dict[str, str]]:
         self.beside.write()
-        return super().record(document_sha256, known=known)
+        return super().heads_in(shelves)
+
+    def record(self, document_sha256: str, *, known: str | None = None, head: Head | None = None) -> Record:
+        self.beside.write()
+        return super().record(document_sha256, known=known, head=head)
 
     def examine(self, document_sha256: str) -> ArchivedDocument:
         self.beside.write()

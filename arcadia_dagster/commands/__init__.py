@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arcadia_dagster.commands import months as months
     from arcadia_dagster.commands import statement as statement
     from arcadia_dagster.commands import tax as tax
+    from arcadia_dagster.commands import verify as verify
     from arcadia_dagster.commands import warehouse as warehouse
 
 

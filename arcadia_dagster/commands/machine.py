@@ -142,6 +142,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("archive", home.archive.check)
     yield _tried("warehouse", lambda: _warehouse(home))
     yield _tried("records", lambda: _records(home))
+    yield _verified(home)
     yield _tried("tenants", lambda: _tenants(home))
     yield _tried("sources", lambda: _sources(home))
     yield _tried("formats", lambda: _formats(home))
@@ -194,6 +195,21 @@ def _records(home: Home) -> str:
             f"{how_many(len(damaged), 'damaged record')}, so nothing of their documents is pushed: {names_and_damage}; {RESTORE}"
         )
     return f"{how_many(len(archive.records()), 'document')} in the archive, and no record is damaged"
+
+
+def _verified(home: Home) -> Verdict:
+    """When everything at rest was last verified."""
+    from arcadia_dagster.verification.at_rest import noted
+
+    last = noted(home.settings.home)
+    if last is None:
+        return Verdict(
+            "verified", "note", "never in this home: run `arcadia verify --full`; a deployment does it each week"
+        )
+    when = f"on {last.at:%Y-%m-%d %H:%M} UTC, {'every byte' if last.is_full else 'lengths only'}"
+    if last.doubts:
+        return Verdict("verified", "failed", f"{when}: {last.doubts} doubts; run `arcadia verify` to see them")
+    return Verdict("verified", "ok", f"{when}: nothing was doubted")
 
 
 def _tenants(home: Home) -> str:

@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime
 from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason, assert_known
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
-from arcadia_dagster.landing.record import DamagedError, Event, Record, decided, event_of
+from arcadia_dagster.landing.record import DamagedError, Event, Record, broken, decided, event_of, not_as_noted
 from arcadia_dagster.landing.records import records_of
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
@@ -59,35 +60,45 @@ def mend(
         record = records_of(warehouse, archive, [document_sha256])[document_sha256]
         if record.damage is None:
             raise DecisionError(f"the record of document {document_sha256[:12]} is whole: there is nothing to mend")
-        events, lost = _kept(record, archive.record_bytes(document_sha256))
+        heads, _ = archive.heads([document_sha256])
+        lines, lost = _kept(record, archive.record_bytes(document_sha256), heads.get(document_sha256))
+        events = [event_of(line) for line in lines]
         if not any(event["event"] == "received" for event in events):
             events = [*_received(warehouse, document_sha256, now), *events]
+        # A whole beginning stays as it is, byte for byte. Lines that are no chain are made one.
+        content = b"".join(line + b"\n" for line in lines)
+        before, events = (b"", events) if lost or len(events) > len(lines) else (content, [])
         events.append(decided("mend", invoice=None, reason=reason, by=by, at=now, overruled=lost))
         document = archive.examine(document_sha256)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
-            mended = landing.mend(document_sha256, events)
+            mended = landing.mend(document_sha256, before, events)
             arrivals, _ = landing.read([document], {document_sha256: mended})
             return landing.register_again(mended, arrivals), lost
 
 
-def _kept(record: Record, content: bytes) -> tuple[list[Event], list[str]]:
-    """The events that are known or can be read, and the lines that are lost.
+def _kept(record: Record, content: bytes, head: Head | None) -> tuple[list[bytes], list[str]]:
+    """The lines that are known or can be read, without their line ends, and what is lost, in words.
 
     Records only grow, so a damaged line in the place of a known line is that known line.
     """
-    known = [event_of(line) for line in record.text.encode().split(b"\n")[:-1]]
-    events, lost = list(known), []
-    for line in content.split(b"\n")[len(known) :]:
+    lines, lost = record.text.encode().split(b"\n")[:-1], []
+    for line in content.split(b"\n")[len(lines) :]:
         if not line.strip(b"\0 \r\t"):
             continue
         try:
-            events.append(event_of(line))
+            event_of(line)
         except DamagedError:
             lost.append(line.decode("utf-8", "backslashreplace").replace("\0", "\\0")[:_SHOWN])
-    if not events and not lost:
+        else:
+            lines.append(line)
+    if not lost:
+        readable = b"".join(line + b"\n" for line in lines)
+        change = broken(record.document_sha256, readable) or not_as_noted(record.document_sha256, readable, head)
+        lost += [f"({change})"] if change is not None else []
+    if not lines and not lost:
         lost.append("(how many lines it had is not known)")
-    return events, lost
+    return lines, lost
 
 
 def _received(warehouse: Warehouse, document_sha256: str, now: datetime) -> Sequence[Event]:

@@ -2,8 +2,10 @@
 
     archive/3f/3f9a...          the bytes
     archive/3f/3f9a....jsonl    what is known of them that is not in them: names, arrival, ids learned, decisions
+    archive/3f/heads.jsonl      how far each of these records goes
 
 The record only grows, one event a line (`landing.record`). With it the whole warehouse can be rebuilt from the archive alone.
+The lines of a record are a chain, and the index of heads tells where each ends (`landing.heads`).
 """
 
 import hashlib
@@ -12,14 +14,15 @@ import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record, restored_by
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
 from arcadia_dagster.plain_file import open_plain
 from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
@@ -109,6 +112,14 @@ class Archive:
     def _text_kept(self, folder: str, name: str) -> str:
         return (self.folder / folder / name).read_text(encoding="utf-8")
 
+    def bytes_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bytes]:
+        """The bytes of all files that were kept in a folder beside the documents, by name, whatever they are now.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        return {name: (self.folder / folder / name).read_bytes() for name in self._names_kept(folder, pattern)}
+
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents.
 
@@ -187,6 +198,22 @@ class Archive:
             raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
 
+    def digest_of(self, document_sha256: str) -> str:
+        """The SHA-256 of the document's bytes as they are now, which is its name unless somebody has changed them.
+
+        Raises:
+            ArchiveError: They cannot be read.
+        """
+        path = self._path(document_sha256)
+        try:
+            digest = hashlib.sha256()
+            with open_plain(path) as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+            return digest.hexdigest()
+        except OSError as error:
+            raise ArchiveError(f"it cannot be read ({error.strerror})") from error
+
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents. After a crash, or a power cut, each record is the old one or the new one.
 
@@ -197,9 +224,64 @@ class Archive:
             ArchiveError: The archive cannot be written, or a record is damaged: nothing is appended to that.
         """
         with self._writing():
-            grown = {self.record_path(sha256): self._grown(sha256, more) for sha256, more in events.items() if more}
-            if grown:
-                self._put_all(grown)
+            records = {sha256: self._grown(sha256, more) for sha256, more in events.items() if more}
+            if records:
+                # The heads come last: what a crash leaves behind is caught up with, what a head is ahead of would be lost.
+                self._put_all(
+                    {self.record_path(sha256): content for sha256, content in records.items()} | self._advanced(records)
+                )
+
+    def advance_heads(self, records: Mapping[str, bytes]) -> None:
+        """Note in the index how far whole records go, as after a crash between a record and its head.
+
+        The caller holds the archive's lock.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
+        with self._writing():
+            if changed := self._advanced(records):
+                self._put_all(changed)
+
+    def heads(self, documents: Iterable[str]) -> tuple[dict[str, Head], dict[str, str]]:
+        """What the index has of the documents' records, by SHA-256, and what is wrong with it, by its place.
+
+        Raises:
+            ArchiveError: It cannot be read.
+        """
+        wanted = set(documents)
+        found, wrong = self.heads_in({shelf_of(sha256) for sha256 in wanted})
+        return {sha256: head for sha256, head in found.items() if sha256 in wanted}, wrong
+
+    def heads_in(self, shelves: Collection[str]) -> tuple[dict[str, Head], dict[str, str]]:
+        """All that the index has of shelves, and what is wrong with it; see `heads`."""
+        found: dict[str, Head] = {}
+        wrong: dict[str, str] = {}
+        shelves = sorted(shelves)
+        for shelf, content in zip(shelves, self.each(self._index, shelves), strict=True):
+            heads, problem = read_heads(content or b"")
+            found |= heads
+            if problem is not None:
+                wrong[self.index_place(shelf)] = problem
+        return found, wrong
+
+    def index_shelves(self, shelves: Iterable[str], *, without: Collection[str]) -> None:
+        """Make the index of heads of shelves that have none: an earlier version wrote their records. The caller holds the lock.
+
+        Args:
+            shelves: The shelves.
+            without: Documents whose records are damaged although each of their lines can be read.
+
+        Raises:
+            ArchiveError: The archive cannot be read or written.
+        """
+        for shelf in shelves:
+            whole = {sha256: content for sha256, content in self._whole_records(shelf).items() if sha256 not in without}
+            self._put_index(shelf, content_of(advanced({}, whole)))
+
+    def index_place(self, shelf: str) -> str:
+        """Where the index of the heads of a shelf is, for a person."""
+        return f"{self.name}/{shelf}/{HEADS_FILE}"
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it. The caller holds the archive's lock.
@@ -216,7 +298,10 @@ class Archive:
                     kept.write_bytes(path.read_bytes())
                 else:
                     path.rename(kept)
-            self._put_all({path: content})
+            shelf = shelf_of(document_sha256)
+            heads, _ = read_heads(self._index(shelf) or b"")
+            heads[document_sha256] = head_of(document_sha256, content)
+            self._put_all({path: content, self._index_path(shelf): content_of(heads)})
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record's file as it is, damaged or not; nothing where it is missing, or no plain file.
@@ -238,19 +323,20 @@ class Archive:
         path = self._path(document_sha256)
         return path.with_name(path.name + RECORD_SUFFIX)
 
-    def record(self, document_sha256: str, *, known: str | None = None) -> Record:
+    def record(self, document_sha256: str, *, known: str | None = None, head: Head | None = None) -> Record:
         """The document's record.
 
         Args:
             document_sha256: The document.
             known: See `read_record`.
+            head: See `read_record`.
         """
         path = self.record_path(document_sha256)
         try:
             with open_plain(path) as file:
                 # The state from before reading: the next look sees what is written after it.
                 state = _state(os.fstat(file.fileno()))
-                return read_record(document_sha256, file.read(), state=state, known=known)
+                return read_record(document_sha256, file.read(), state=state, known=known, head=head)
         except FileNotFoundError:
             return read_record(document_sha256, None, known=known)
         except OSError as error:
@@ -259,21 +345,28 @@ class Archive:
 
     def records(self) -> dict[str, RecordState]:
         """The state of every document's record; `MISSING` where the archive has the bytes alone."""
+        return self.look()[0]
+
+    def look(self) -> tuple[dict[str, RecordState], set[str]]:
+        """The state of every document's record, as `records` gives it, and the shelves that have an index of heads."""
         if not self.folder.is_dir():
-            return {}
+            return {}, set()
         states: dict[str, RecordState] = {}
+        indexed: set[str] = set()
         with os.scandir(self.folder) as shelves:
             for shelf in shelves:
                 if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
                     with os.scandir(shelf) as entries:
                         for entry in entries:
+                            if entry.name == HEADS_FILE:
+                                indexed.add(shelf.name)
                             sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
                             if suffix == RECORD_SUFFIX:
                                 # What is no plain file is none: its document is held, see `record`.
                                 states[sha256] = _state_of(entry)
                             elif not suffix and len(sha256) == _SHA256_DIGITS:
                                 states.setdefault(sha256, MISSING)
-        return dict(sorted(states.items()))
+        return dict(sorted(states.items())), indexed
 
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""
@@ -294,6 +387,55 @@ class Archive:
                 new.unlink(missing_ok=True)
             raise
 
+    def _whole_records(self, shelf: str) -> dict[str, bytes]:
+        """What the records of a shelf say, of those that are whole."""
+        documents = self._documents_of(shelf)
+        contents = zip(documents, self.each(self.record_bytes, documents), strict=True)
+        return {sha256: content for sha256, content in contents if read_record(sha256, content).damage is None}
+
+    def _documents_of(self, shelf: str) -> list[str]:
+        """The documents of a shelf that have a record."""
+        names = (path.name for path in (self.folder / shelf).glob(f"*{RECORD_SUFFIX}"))
+        return sorted(name[:_SHA256_DIGITS] for name in names if len(name) == _SHA256_DIGITS + len(RECORD_SUFFIX))
+
+    def _index_path(self, shelf: str) -> Path:
+        return self.folder / shelf / HEADS_FILE
+
+    def _index(self, shelf: str) -> bytes | None:
+        """A shelf's index of heads; None where there is none."""
+        try:
+            with open_plain(self._index_path(shelf)) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArchiveError(
+                f"{self.index_place(shelf)} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
+            ) from error
+
+    def _put_index(self, shelf: str, content: bytes) -> None:
+        """Make the index of a shelf that has none."""
+        with self._writing():
+            self._put_all({self._index_path(shelf): content})
+
+    def _advanced(self, records: Mapping[str, bytes]) -> dict[Path, bytes]:
+        """The indexes that change once these records are in them."""
+        by_shelf: dict[str, dict[str, bytes]] = {}
+        for sha256, content in records.items():
+            by_shelf.setdefault(shelf_of(sha256), {})[sha256] = content
+        changed: dict[Path, bytes] = {}
+        for shelf, of_shelf in by_shelf.items():
+            before = self._index(shelf)
+            heads, problem = read_heads(before or b"")
+            if before is None:
+                heads = advanced(heads, self._whole_records(shelf))
+            if problem is not None:
+                path = self._index_path(shelf)
+                path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}").write_bytes(before or b"")
+            if (after := content_of(advanced(heads, of_shelf))) != before:
+                changed[self._index_path(shelf)] = after
+        return changed
+
     def _grown(self, document_sha256: str, events: Sequence[Event]) -> bytes:
         """What a record is to be once it has these events too."""
         path = self.record_path(document_sha256)
@@ -302,7 +444,7 @@ class Archive:
             raise ArchiveError(
                 f"{path} is damaged ({damage}), so nothing was added to it: {restored_by(document_sha256)}"
             )
-        return before + b"".join(map(line_of, events))
+        return grown(document_sha256, before, events)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -348,7 +490,12 @@ class Archive:
 
 def key_of(document_sha256: str) -> str:
     """Where a document's bytes are below the archive."""
-    return f"{document_sha256[:_SHELF_DIGITS]}/{document_sha256}"
+    return f"{shelf_of(document_sha256)}/{document_sha256}"
+
+
+def shelf_of(document_sha256: str) -> str:
+    """The folder of the archive, its shelf, in which a document is."""
+    return document_sha256[:_SHELF_DIGITS]
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:

@@ -20,8 +20,9 @@ from uuid import uuid4
 from arcadia_dagster.buckets.bucket import Bucket, Object
 from arcadia_dagster.buckets.errors import BucketError
 from arcadia_dagster.buckets.url import BucketUrl
-from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, key_of
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, read_record, restored_by
+from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, key_of, shelf_of
+from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
 
 CACHE_BYTES: Final = 20 << 30
 """How much of the archive is kept on this machine at most, but for what was used within the last hour."""
@@ -34,6 +35,7 @@ _SMALL: Final = 16 << 20
 _ASKED_AT_A_TIME: Final = 8
 _TRIES: Final = 20
 _DOCUMENT: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})(\.jsonl)?")
+_INDEX: Final = re.compile(rf"([0-9a-f]{{2}})/{re.escape(HEADS_FILE)}")
 
 _COPY: Final = {
     "s3": "aws s3 cp {url}/{key} {path}",
@@ -99,9 +101,31 @@ class BucketArchive(Archive):
         with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
             return list(pool.map(ask, items))
 
+    def digest_of(self, document_sha256: str) -> str:
+        """The SHA-256 of the bytes in the bucket, whatever copies this machine has; see `Archive.digest_of`."""
+        key, digest = key_of(document_sha256), hashlib.sha256()
+        try:
+            there = self._bucket.head(key)
+            if there is None:
+                raise ArchiveError("it is missing")
+            for piece in self._bucket.read(key, there.byte_size, there.version):
+                digest.update(piece)
+        except BucketError as error:
+            raise ArchiveError(f"it cannot be read ({error})") from error
+        return digest.hexdigest()
+
     def append_all(self, events: Mapping[str, Sequence[Event]]) -> None:
         """Append events to the records of documents, each as a whole or not at all; see `Archive.append_all`."""
-        self.each(lambda document: self._append(*document), events.items())
+        news = [(sha256, more) for sha256, more in events.items() if more]
+        records = self.each(lambda document: self._append(*document), news)
+        self.advance_heads({sha256: content for (sha256, _), content in zip(news, records, strict=True)})
+
+    def advance_heads(self, records: Mapping[str, bytes]) -> None:
+        """Note in the index how far whole records go; see `Archive.advance_heads`."""
+        by_shelf: dict[str, dict[str, bytes]] = {}
+        for sha256, content in records.items():
+            by_shelf.setdefault(shelf_of(sha256), {})[sha256] = content
+        self.each(lambda shelf: self._change_index(shelf[0], lambda heads: advanced(heads, shelf[1])), by_shelf.items())
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it."""
@@ -116,13 +140,15 @@ class BucketArchive(Archive):
             raise ArchiveError(
                 f"{self.name}/{key}: another process wrote to it at the same time, so nothing was changed: run this again"
             )
+        head = {document_sha256: head_of(document_sha256, content)}
+        self._change_index(shelf_of(document_sha256), lambda heads: {**heads, **head})
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record as it is, damaged or not; nothing where it is missing."""
         stored = self._asked(lambda: self._bucket.get(_record_key(document_sha256)))
         return b"" if stored is None else stored[0]
 
-    def record(self, document_sha256: str, *, known: str | None = None) -> Record:
+    def record(self, document_sha256: str, *, known: str | None = None, head: Head | None = None) -> Record:
         """The document's record; see `Archive.record`."""
         try:
             stored = self._bucket.get(_record_key(document_sha256))
@@ -131,13 +157,16 @@ class BucketArchive(Archive):
         if stored is None:
             return read_record(document_sha256, None, known=known)
         content, written = stored
-        return read_record(document_sha256, content, state=_state(written), known=known)
+        return read_record(document_sha256, content, state=_state(written), known=known, head=head)
 
-    def records(self) -> dict[str, RecordState]:
-        """The state of every document's record; `MISSING` where the archive has the bytes alone."""
+    def look(self) -> tuple[dict[str, RecordState], set[str]]:
+        """The state of every document's record, and the shelves that have an index of heads; see `Archive.look`."""
         states: dict[str, RecordState] = {}
+        indexed: set[str] = set()
         listed = self._asked(lambda: list(self._bucket.pages()))
         for one in (one for page in listed for one in page):
+            if (index := _INDEX.fullmatch(one.key)) is not None:
+                indexed.add(index[1])
             match = _DOCUMENT.fullmatch(one.key)
             if match is None:
                 continue
@@ -145,7 +174,7 @@ class BucketArchive(Archive):
                 states[match[1]] = _state(one)
             else:
                 states.setdefault(match[1], MISSING)
-        return dict(sorted(states.items()))
+        return dict(sorted(states.items())), indexed
 
     def sync(self) -> None:
         """Make room on this machine. The bucket has what was written to it."""
@@ -168,6 +197,12 @@ class BucketArchive(Archive):
         if stored is None:
             raise ArchiveError(f"{self.name}/{folder}/{name} is gone meanwhile: run again")
         return stored[0].decode()
+
+    def bytes_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bytes]:
+        """The bytes of all files that were kept in a folder, by name; see `Archive.bytes_kept`."""
+        names = self._names_kept(folder, pattern)
+        stored = self.each(lambda name: self._asked(lambda: self._bucket.get(f"{folder}/{name}")), names)
+        return {name: found[0] for name, found in zip(names, stored, strict=True) if found is not None}
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents; one of that name stays as it is."""
@@ -210,29 +245,62 @@ class BucketArchive(Archive):
                 self._asked(lambda: self._bucket.put_file(key, temporary))
         return super()._placed(temporary, document_sha256, byte_size)
 
-    def _append(self, document_sha256: str, more: Sequence[Event]) -> None:
-        if not more:
-            return
+    def _append(self, document_sha256: str, more: Sequence[Event]) -> bytes:
+        """Append to a record; what it says then is returned."""
         key = _record_key(document_sha256)
-        lines = b"".join(map(line_of, more))
         intended: bytes | None = None
         for _ in range(_TRIES):
             stored = self._asked(lambda: self._bucket.get(key))
             before, at = (b"", None) if stored is None else stored
             if intended is not None and before.startswith(intended):
                 # The answer to our own request was lost, not the request.
-                return
+                return before
             if before and (damage := read_record(document_sha256, before).damage) is not None:
                 raise ArchiveError(
                     f"{self.name}/{key} is damaged ({damage}), so nothing was added to it: {restored_by(document_sha256)}"
                 )
-            intended = before + lines
+            intended = grown(document_sha256, before, more)
             content, of = intended, at
+            if self._asked(lambda: self._bucket.put(key, content, instead_of=of)):  # noqa: B023 - called at once
+                return content
+        raise ArchiveError(
+            f"{self.name}/{key}: other processes wrote to it during each of {_TRIES} tries: run this again"
+        )
+
+    def _index(self, shelf: str) -> bytes | None:
+        stored = self._asked(lambda: self._bucket.get(f"{shelf}/{HEADS_FILE}"))
+        return None if stored is None else stored[0]
+
+    def _put_index(self, shelf: str, content: bytes) -> None:
+        # Whoever was faster has made it of the same records.
+        self._asked(lambda: self._bucket.put(f"{shelf}/{HEADS_FILE}", content, instead_of=None))
+
+    def _change_index(self, shelf: str, change: Callable[[Mapping[str, Head]], Mapping[str, Head]]) -> None:
+        """Write a shelf's index anew, under the condition that it is still the one that was read."""
+        key = f"{shelf}/{HEADS_FILE}"
+        for _ in range(_TRIES):
+            stored = self._asked(lambda: self._bucket.get(key))
+            before, at = (None, None) if stored is None else stored
+            heads, problem = read_heads(before or b"")
+            if before is None:
+                heads = advanced(heads, self._whole_records(shelf))
+            if problem is not None:
+                kept = f"{key}.damaged-{hashlib.sha256(before or b'').hexdigest()[:12]}"
+                damaged = before or b""
+                self._asked(lambda: self._bucket.put(kept, damaged, instead_of=None))  # noqa: B023 - called at once
+            content, of = content_of(change(heads)), at
+            if content == before:
+                return
             if self._asked(lambda: self._bucket.put(key, content, instead_of=of)):  # noqa: B023 - called at once
                 return
         raise ArchiveError(
             f"{self.name}/{key}: other processes wrote to it during each of {_TRIES} tries: run this again"
         )
+
+    def _documents_of(self, shelf: str) -> list[str]:
+        listed = self._asked(lambda: list(self._bucket.pages(folder=shelf)))
+        matches = (_DOCUMENT.fullmatch(f"{shelf}/{one.key.rpartition('/')[2]}") for page in listed for one in page)
+        return sorted(match[1] for match in matches if match is not None and match[2])
 
     def _copy(self, document_sha256: str, path: Path) -> None:
         """Copy a document to this machine, if the archive has it and its bytes are what its name says."""

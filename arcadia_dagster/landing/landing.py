@@ -5,7 +5,7 @@ the inbox.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive, ArchiveError
+from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone
 from arcadia_dagster.landing.inbox import (
@@ -29,7 +29,7 @@ from arcadia_dagster.landing.inbox import (
 )
 from arcadia_dagster.landing.known import Known, to_read_anew
 from arcadia_dagster.landing.reading import arrivals
-from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, line_of, timeless
+from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
 from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
@@ -62,6 +62,9 @@ _SLICE_BYTES = 2 << 30
 
 # A bucket takes its time to answer, whatever the size; a disk does not.
 _READ_AT_A_TIME = 8
+
+_ARCHIVED = "archive/"
+"""What the name of an archived document begins with among the files that could not be taken."""
 
 
 @dataclass(slots=True)
@@ -212,8 +215,20 @@ class Landing:
         """
         self._archive.append_all(events)
 
-    def mend(self, document_sha256: str, events: Sequence[Event]) -> Record:
-        """Put a record of these events in the place of a damaged one, which stays beside it.
+    def advance_heads(self, records: Mapping[str, bytes]) -> None:
+        """Note in the archive's index how far whole records go, where a crash came before that.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
+        self._archive.advance_heads(records)
+
+    def index_shelves(self, shelves: Iterable[str], *, without: Collection[str]) -> None:
+        """Make the archive's index of heads where there is none; see `Archive.index_shelves`."""
+        self._archive.index_shelves(shelves, without=without)
+
+    def mend(self, document_sha256: str, lines: bytes, events: Sequence[Event]) -> Record:
+        """Put a record of these lines and events in the place of a damaged one, which stays beside it.
 
         Returns:
             The record as it is now.
@@ -221,7 +236,7 @@ class Landing:
         Raises:
             ArchiveError: The archive cannot be written.
         """
-        self._archive.replace_record(document_sha256, b"".join(map(line_of, events)))
+        self._archive.replace_record(document_sha256, grown(document_sha256, lines, events))
         return self._archive.record(document_sha256)
 
     def keep_rules(self, rules: Rules) -> None:
@@ -314,7 +329,7 @@ class _Pass:
     def catch_up(self) -> None:
         """Register the differences between the warehouse on one side, and the archive and the rules on the other."""
         # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
-        archived = self._archive.records()
+        archived, indexed = self._archive.look()
         behind = [
             sha256
             for sha256 in sorted(self.known.records.keys() | archived.keys())
@@ -323,6 +338,10 @@ class _Pass:
         if behind:
             self._restore(behind)
             self.known = Known.of(self._warehouse, self._formats)
+        self._tell_what_is_gone(archived, self._archive.heads_in(indexed)[0] if behind else ())
+        shelves = {shelf_of(sha256) for sha256, state in archived.items() if state != MISSING}
+        if unindexed := sorted(shelves - indexed):
+            self._landing.index_shelves(unindexed, without=self.known.damaged)
         self.known.nameless = {sha256: [] for sha256 in archived if sha256 not in self.known.records}
         self._take_rules()
 
@@ -377,8 +396,25 @@ class _Pass:
             with self._warehouse.write() as connection:
                 self._landed.months |= note_records(connection, self._archive, noted)
                 register_facts(connection, others)
+            self._landing.advance_heads(
+                {record.document_sha256: record.text.encode() for record in records if record.damage is None}
+            )
             anew += [record.document_sha256 for record in others]
         self._register_archived(anew)
+
+    def _tell_what_is_gone(self, archived: Mapping[str, RecordState], indexed: Iterable[str]) -> None:
+        """Tell of the documents of which only the index of heads has anything, and which no warehouse knows.
+
+        Args:
+            archived: What the archive has.
+            indexed: What the index has; what was told before is told as long as it is so.
+        """
+        before = (path.removeprefix(_ARCHIVED) for path in self.known.problems if path.startswith(_ARCHIVED))
+        for sha256 in {*indexed, *before} - archived.keys() - self.known.records.keys():
+            self._landed.problems[f"{_ARCHIVED}{sha256}"] = (
+                f"{self._archive.place_of(sha256)} and its record are gone, and nobody knows which invoices it states: restore "
+                "both from the newest backup, or put the file into the inbox again; then run `arcadia ingest`"
+            )
 
     def _take_rules(self) -> None:
         """Apply the present rules: keep them, register the documents that they concern, note which invoices are final.
@@ -422,7 +458,7 @@ class _Pass:
         """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
         for sha256, found in zip(hashes, self._archive.each(self._examined, hashes), strict=True):
             if isinstance(found, ArchiveError):
-                self._landed.problems[f"archive/{sha256}"] = str(found)
+                self._landed.problems[f"{_ARCHIVED}{sha256}"] = str(found)
             else:
                 yield found
 
@@ -501,7 +537,7 @@ class _Pass:
             for sha256, record in records_of(self._warehouse, self._archive, hashes).items()
         }
         arrivals, lost = self._landing.read(documents, records)
-        self._landed.problems.update({f"archive/{sha256}": problem for sha256, problem in lost.items()})
+        self._landed.problems.update({f"{_ARCHIVED}{sha256}": problem for sha256, problem in lost.items()})
         for arrival in arrivals:
             if arrival.reading.passed_over is not None:
                 which = f"{arrival.reading.format}, instead of the program's own format {arrival.reading.passed_over}"

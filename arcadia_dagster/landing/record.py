@@ -1,9 +1,10 @@
 """A document's record: all that is known of it besides its bytes, one event a line, as JSON. Only this module reads it.
 
-    {"at": "2026-05-01T08:00:00+00:00", "event": "received", "file_name": "a.csv", "inbox_path": "a.csv"}
+    {"at": "2026-05-01T08:00:00+00:00", "event": "received", "file_name": "a.csv", "inbox_path": "a.csv", "previous": "9b1c..."}
 
 A line that cannot be read may have said anything: that somebody voided the invoice, or under which id finance knows it. So a
 record is whole only if each of its lines is one that this program writes, and it is damaged otherwise: no line is passed over.
+Each line has the hash of all lines before it as `previous`, see `landing.heads`; the lines of version 0.1 have none.
 """
 
 import json
@@ -13,13 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from arcadia_dagster.landing.heads import Head, begin_chain
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
 Event = dict[str, Any]
 """What happened, as a line tells it: `event` is its kind, `at` its time with the time zone."""
 
+PREVIOUS: Final = "previous"
+"""The member of a line that has the hash of the lines before it. It is no part of the event."""
+
 _SHOWN = 60
 _HASH_SHOWN = 12
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _AMOUNT = re.compile(r"-?\d{1,20}(\.\d{1,18})?")
 
 
@@ -87,6 +93,7 @@ def read_record(
     *,
     state: RecordState = MISSING,
     known: str | None = None,
+    head: Head | None = None,
     problem: str = "it is missing",
 ) -> Record:
     """A record as its file has it.
@@ -96,6 +103,7 @@ def read_record(
         content: The file's bytes; None where they cannot be had.
         state: How the file was.
         known: What the record said when it was last read whole: it must begin with that, for records only grow.
+        head: What the index of heads has of it: it must begin with the lines of that.
         problem: Why the bytes cannot be had.
     """
     if content is None:
@@ -114,11 +122,45 @@ def read_record(
         damage = "it is empty"
     elif damage is None and not any(event["event"] == "received" for event in events):
         damage = "no line says under which name the document came"
-    if damage is None and known is not None and not content.startswith(known.encode()):
-        damage = _lost(known, content.decode())
+    damage = (
+        damage
+        or broken(document_sha256, content)
+        or _lost(known, content)
+        or not_as_noted(document_sha256, content, head)
+    )
     if damage is not None:
         return _damaged(document_sha256, state, events, damage, known)
     return Record(document_sha256, state, content.decode(), tuple(events), None)
+
+
+def broken(document_sha256: str, content: bytes) -> str | None:
+    """At which line, each of which can be read, it is seen that the lines before it are not what they were; None where nowhere.
+
+    Args:
+        document_sha256: The document.
+        content: The lines, each with its line end.
+    """
+    digest = begin_chain(document_sha256)
+    first: int | None = None
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        previous = json.loads(line).get(PREVIOUS)
+        if previous is None and first is not None:
+            return f"line {number}: it has no {PREVIOUS!r}, and line {first} before it has"
+        if previous is not None and previous != digest.hexdigest():
+            return f"line {number}: the lines before it are not those that it was written after"
+        if previous is not None:
+            first = first or number
+        digest.update(line + b"\n")
+    return None
+
+
+def not_as_noted(document_sha256: str, content: bytes, head: Head | None) -> str | None:
+    """How a record contradicts what the index of heads has noted of it; None where it does not."""
+    if head is None or head.is_of(document_sha256, content):
+        return None
+    if (lines := content.count(b"\n")) < head.lines:
+        return f"it ends after line {lines}, and the index of heads counts {head.lines}"
+    return f"line {head.lines}, or one before it, is not what it was when the index of heads noted it"
 
 
 def _damaged(
@@ -139,6 +181,23 @@ def restored_by(document_sha256: str) -> str:
 def line_of(event: Mapping[str, Any]) -> bytes:
     """An event as the line of a record, with its line end."""
     return json.dumps(event, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def grown(document_sha256: str, before: bytes, events: Sequence[Mapping[str, Any]]) -> bytes:
+    """A record once it has these events too, each as a line that has the hash of the lines before it.
+
+    Args:
+        document_sha256: The document.
+        before: The record's lines before.
+        events: What is appended.
+    """
+    digest = begin_chain(document_sha256)
+    digest.update(before)
+    lines = [before]
+    for event in events:
+        lines.append(line_of({**event, PREVIOUS: digest.hexdigest()}))
+        digest.update(lines[-1])
+    return b"".join(lines)
 
 
 def event_of(line: bytes) -> Event:
@@ -165,11 +224,12 @@ def event_of(line: bytes) -> Event:
         raise DamagedError(
             f"its event is {_shown(kind)}; expected {', '.join(_FIELDS)}. A newer version of the program may have written it"
         )
-    for name, field in {"at": _TIME, **fields}.items():
+    for name, field in {"at": _TIME, PREVIOUS: _PREVIOUS, **fields}.items():
         if name not in event and not field.is_optional:
             raise DamagedError(f"it has no {name!r}")
         if name in event and not field.is_right(event[name]):
             raise DamagedError(f"its {name!r} is {_shown(event[name])}; expected {field.expected}")
+    event.pop(PREVIOUS, None)
     if unknown := event.keys() - fields.keys() - {"at", "event"}:
         raise DamagedError(
             f"it has the unknown field {', '.join(sorted(unknown))!r}. A newer version of the program may have written it"
@@ -216,9 +276,11 @@ def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
-def _lost(known: str, text: str) -> str:
-    """The known lines that a record lacks although all its lines can be read."""
-    before, now = known.split("\n")[:-1], text.split("\n")[:-1]
+def _lost(known: str | None, content: bytes) -> str | None:
+    """The known lines that a record lacks although all its lines can be read; None where it lacks none."""
+    if known is None or content.startswith(known.encode()):
+        return None
+    before, now = known.split("\n")[:-1], content.decode().split("\n")[:-1]
     number = next((n for n, (a, b) in enumerate(zip(before, now, strict=False), 1) if a != b), None)
     if number is None:
         return f"it ends after line {len(now)}, but had {len(before)} lines when it was last read whole"
@@ -242,6 +304,10 @@ class _Field:
     is_right: Callable[[Any], bool]
     expected: str
     is_optional: bool = False
+
+
+def _is_sha256(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _is_text(value: Any) -> bool:  # noqa: ANN401
@@ -277,6 +343,7 @@ DECISIONS: Final = ("release", "dismiss", "void", "end", "mend", "approve")
 _TEXT = _Field(_is_text, "a text")
 _TEXT_OR_NONE = _Field(_is_text_or_none, "a text or null")
 _TIME = _Field(_is_time, "a time with its time zone")
+_PREVIOUS = _Field(_is_sha256, "a SHA-256", is_optional=True)
 _INVOICE = {"source": _TEXT, "account_id": _TEXT, "external_id": _TEXT}
 
 _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {

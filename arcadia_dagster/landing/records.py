@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.record import MISSING, Record, RecordState
 from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import Warehouse, months, schema
@@ -40,12 +41,13 @@ def texts_of(warehouse: Warehouse, documents: Iterable[str]) -> dict[str, str | 
 def records_of(warehouse: Warehouse, archive: Archive, documents: Sequence[str]) -> dict[str, Record]:
     """The documents' records, as archive and warehouse have them: see `read_record`."""
     texts = texts_of(warehouse, documents)
-    records = archive.each(partial(_record, archive, texts), documents)
+    heads, _ = archive.heads(documents)
+    records = archive.each(partial(_record, archive, texts, heads), documents)
     return dict(zip(documents, records, strict=True))
 
 
-def _record(archive: Archive, texts: Mapping[str, str | None], sha256: str) -> Record:
-    return archive.record(sha256, known=texts.get(sha256))
+def _record(archive: Archive, texts: Mapping[str, str | None], heads: Mapping[str, Head], sha256: str) -> Record:
+    return archive.record(sha256, known=texts.get(sha256), head=heads.get(sha256))
 
 
 def damaged_records(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
@@ -110,7 +112,8 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
     for start in range(0, len(changed), _SLICE):
         hashes = changed[start : start + _SLICE]
         texts = texts_of(warehouse, hashes) if registered else {}
-        for record in archive.each(partial(_record, archive, texts), hashes):
+        heads, _ = archive.heads(hashes)
+        for record in archive.each(partial(_record, archive, texts, heads), hashes):
             sha256 = record.document_sha256
             if (damage := damage_of(archive, record)) is not None:
                 unsound[sha256] = (names.get(sha256, record.names[0]), damage)

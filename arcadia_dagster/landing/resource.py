@@ -38,6 +38,7 @@ class LandingResource:
         inbox_named: Whether a person has named that folder, or no other inbox, so that it must exist.
         further_inboxes: The other folders, by their absolute paths, and buckets, by their URLs. Nothing there is changed.
         archive: The folder, or the bucket's URL, that keeps every document's bytes.
+        home: The folder of the deployment, where it is noted when the archive was last verified.
         archive_cache: The folder of this machine for copies of what is in a bucket.
         formats: The folder with people's descriptions of formats.
         formats_named: Whether a person has named that folder, so that it must exist.
@@ -55,6 +56,7 @@ class LandingResource:
 
     inbox: str
     archive: str
+    home: str = ""
     archive_cache: str = ""
     inbox_named: bool = True
     further_inboxes: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ class LandingResource:
             inbox_named=values.names_inbox,
             further_inboxes=values.further_inboxes,
             archive=str(values.archive),
+            home=str(values.home),
             archive_cache=str(values.archive_cache),
             formats=str(values.formats),
             formats_named=values.is_set("formats"),

@@ -61,7 +61,8 @@ _MOST_TOLERATED: Final = Decimal(100)
 _MOST_DECIMALS: Final = 4
 _SOURCE = re.compile(r"[^\W_A-Z]+(-[^\W_A-Z]+)*")
 _SPAN = re.compile(r"(\d{1,4})([dh])")
-_VERSION = re.compile(r"\d{6}-[0-9a-f]{12}\.toml")
+KEPT_NAME: Final = re.compile(r"\d{6}-[0-9a-f]{12}\.toml")
+"""What each version is called: its number, from 1, and the beginning of its SHA-256."""
 
 
 class RulesError(ValueError):
@@ -398,7 +399,7 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
     Raises:
         RulesError: There is no file, and the archive has one with rules.
     """
-    if rules.text is not None or (last := archive.last_kept(KEPT_IN, _VERSION)) is None:
+    if rules.text is not None or (last := archive.last_kept(KEPT_IN, KEPT_NAME)) is None:
         return
     name, text = last
     if parse_rules(text, Path(KEPT_IN) / name).says_anything:
@@ -410,7 +411,7 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
 
 def version_to_keep(archive: Kept, rules: Rules) -> tuple[str, str] | None:
     """The name by which the archive is to keep the file, and its text; None where its last version there is the same."""
-    last = archive.last_kept(KEPT_IN, _VERSION)
+    last = archive.last_kept(KEPT_IN, KEPT_NAME)
     if rules.text is None or (last is not None and last[1] == rules.text):
         return None
     if last is None and not rules.says_anything:

@@ -210,14 +210,14 @@ def test_nothing_is_appended_to_a_damaged_record(inbox: Path, archive: Archive) 
     taken = [archive.take(dropped(inbox, f"{n}".encode(), f"{n}.csv")).document_sha256 for n in range(2)]
     archive.append_all(dict.fromkeys(taken, EVENTS))
     path = archive.record_path(taken[1])
-    whole = path.read_bytes()
+    whole, other = path.read_bytes(), archive.record_path(taken[0]).read_bytes()
     for end in range(len(whole) - 60, len(whole)):
         path.write_bytes(whole[:end])
         with pytest.raises(ArchiveError, match=rf"{path} is damaged \(line 3: it is cut off.*nothing was added"):
             archive.append_all(dict.fromkeys(taken, EVENTS[2:]))
         assert path.read_bytes() == whole[:end]
-    assert archive.record_path(taken[0]).read_bytes() == whole
-    assert len(archived_files(archive)) == 4
+    assert archive.record_path(taken[0]).read_bytes() == other
+    assert len(archived_files(archive)) == 6
 
 
 KILLED = """
@@ -256,7 +256,11 @@ def test_the_record_is_one_json_object_a_line(inbox: Path, archive: Archive) -> 
     sha256 = archive.take(dropped(inbox)).document_sha256
     archive.append_all({sha256: EVENTS})
     lines = archive.record_path(sha256).read_bytes().split(b"\n")
-    assert [json.loads(line) for line in lines[:-1]] == EVENTS
+    told = [json.loads(line) for line in lines[:-1]]
+    assert [{name: line[name] for name in line if name != "previous"} for line in told] == EVENTS
+    assert [line["previous"] for line in told] == [
+        hashlib.sha256(b"\n".join([sha256.encode(), *lines[:number], b""])).hexdigest() for number in range(3)
+    ]
     assert lines[-1] == b""
 
 

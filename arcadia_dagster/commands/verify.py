@@ -1,0 +1,56 @@
+"""`arcadia verify`: whether everything at rest is what it must be."""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arcadia_dagster.commands.common import FAILED, OK, CommandError, complaints, harmless, print_json
+from arcadia_dagster.commands.home import Home
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Verify archive, register, totals and finance's records; write or compare a seal where one is named."""
+    home = Home.open()
+    from arcadia_dagster.landing.verifying import Seal, SealError
+    from arcadia_dagster.verification.at_rest import note
+    from arcadia_dagster.verification.at_rest import verify as verify_all
+
+    with complaints(SealError):
+        text = None if options.against is None else options.against.read_text(encoding="utf-8")
+        sealed = None if text is None else Seal.parse(text, str(options.against))
+        found = verify_all(home.warehouse, home.archive, full=options.full, now=datetime.now(UTC), sealed=sealed)
+        if home.settings.home.is_dir():
+            note(home.settings.home, found)
+    if options.json:
+        print_json(found.as_json())
+    else:
+        for doubt in found.doubts:
+            print(
+                harmless(
+                    f"{doubt.kind:<10} {doubt.subject}: {doubt.what}" + (f": {doubt.command}" if doubt.command else "")
+                )
+            )
+        hashed = "all hashed" if found.is_full else "their lengths compared; --full hashes them"
+        print(
+            f"{found.documents:,} documents of {found.byte_size:,} bytes ({hashed}), {found.lines:,} lines of their records, "
+            f"{found.invoices:,} invoices, {found.deliveries:,} records of finance: "
+            + (f"{len(found.doubts)} doubts" if found.doubts else "nothing is doubted")
+        )
+        if sealed is not None and not any(doubt.kind == "seal" for doubt in found.doubts):
+            print(f"nothing that was sealed on {sealed.sealed_at:%Y-%m-%d %H:%M} UTC was changed or removed")
+    if options.seal is not None:
+        if found.seal is None:
+            raise CommandError(f"{options.seal} is not written, for the archive is doubted; settle the doubts first")
+        with complaints():
+            _write(options.seal, json.dumps(found.seal.as_json(), indent=1) + "\n")
+    return FAILED if found.doubts else OK
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a seal into a new file: an earlier one is never replaced."""
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise CommandError(f"{file} is there already; a seal is never replaced: name a new file") from None

@@ -1,0 +1,66 @@
+"""The job and the schedule that verify everything at rest. They change nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from arcadia_dagster.defs.runs import JOB_TAG
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.verification.at_rest import note, verify
+from arcadia_dagster.warehouse.resource import WarehouseResource
+
+VERIFY = "verify_archive"
+
+
+@dg.op(
+    description=(
+        "Hashes every byte of the archive, and compares records, register, totals and finance's records. It fails where "
+        "something is doubted."
+    )
+)
+def verify_at_rest(
+    context: dg.OpExecutionContext,
+    warehouse: dg.ResourceParam[WarehouseResource],
+    landing: dg.ResourceParam[LandingResource],
+) -> None:
+    """The same as `arcadia verify --full`."""
+    found = verify(warehouse.get(), landing.get_archive(), full=True, now=datetime.now(UTC))
+    note(Path(landing.home), found)
+    context.add_output_metadata(
+        {
+            "documents": found.documents,
+            "bytes": found.byte_size,
+            "record_lines": found.lines,
+            "doubts": len(found.doubts),
+        }
+    )
+    if found.doubts:
+        doubts = "; ".join(f"{doubt.subject}: {doubt.what}" for doubt in found.doubts[:3])
+        raise dg.Failure(
+            f"{len(found.doubts)} doubts about what is at rest: {doubts}; run `arcadia verify` to see all of them",
+            allow_retries=False,
+        )
+
+
+@dg.job(
+    name=VERIFY,
+    tags={JOB_TAG: VERIFY},
+    metadata={"on_the_command_line": "arcadia verify --full"},
+    description="Verifies that no byte and no line at rest was changed. It changes nothing.",
+    executor_def=dg.in_process_executor,
+)
+def verify_archive() -> None:
+    """One step."""
+    verify_at_rest()
+
+
+verify_weekly = dg.ScheduleDefinition(
+    name="verify_weekly",
+    job=verify_archive,
+    # On Sunday, when nobody waits for anything.
+    cron_schedule="27 3 * * 0",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every week, verifies that no byte and no line at rest was changed.",
+)

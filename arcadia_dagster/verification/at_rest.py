@@ -1,0 +1,202 @@
+"""`arcadia verify`: whether everything at rest is what it must be: archive, register, totals, and finance's records.
+
+It changes nothing but the note of when it last was.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, against, seal_of, verify_archive
+from arcadia_dagster.ledger.states import Outcome, State
+from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.store.query import text_list
+from arcadia_dagster.warehouse import Warehouse, WarehouseError
+from arcadia_dagster.warehouse.copy import read_all
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
+from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
+
+NOTED_IN: Final = "verified.json"
+"""The file of a home that says when it was last verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was verified, and what is doubted.
+
+    Attributes:
+        at: When it began (UTC, with its time zone).
+        is_full: Whether each byte was hashed.
+        documents: How many documents there are.
+        byte_size: How many bytes they have.
+        lines: How many lines their records have.
+        invoices: How many invoices have totals.
+        deliveries: How many records of finance there are.
+        doubts: What is not what it must be; none where all is well.
+        seal: Where the archive stands; None where its records are doubted.
+    """
+
+    at: datetime
+    is_full: bool
+    documents: int
+    byte_size: int
+    lines: int
+    invoices: int
+    deliveries: int
+    doubts: tuple[Doubt, ...]
+    seal: Seal | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "at": self.at.isoformat(),
+            "full": self.is_full,
+            "documents": self.documents,
+            "bytes": self.byte_size,
+            "record_lines": self.lines,
+            "invoices": self.invoices,
+            "finance_records": self.deliveries,
+            "doubts": [doubt.as_json() for doubt in self.doubts],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """When a home was last verified.
+
+    Attributes:
+        at: When (UTC, with its time zone).
+        is_full: Whether each byte was hashed.
+        doubts: How many doubts there were.
+    """
+
+    at: datetime
+    is_full: bool
+    doubts: int
+
+
+def verify(
+    warehouse: Warehouse, archive: Archive, *, full: bool, now: datetime, sealed: Seal | None = None
+) -> Verification:
+    """Verify everything at rest.
+
+    Args:
+        warehouse: The warehouse; there need not be one.
+        archive: The archive.
+        full: Whether each byte of the documents is hashed; else their lengths are compared.
+        now: The time, with its time zone.
+        sealed: An earlier seal: nothing that it tells of may have been changed or removed.
+
+    Raises:
+        LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
+        ArchiveError: The archive cannot be read.
+    """
+    doubts: list[Doubt] = []
+    counts = (0, 0)
+    found = Archived()
+    try:
+        found = verify_archive(warehouse, archive, full=full)
+        if warehouse.exists():
+            with warehouse.read() as connection:
+                doubts += _of_tables(connection)
+                counts = _counts(connection)
+    except (WarehouseError, duckdb.Error) as error:
+        doubts.append(Doubt("warehouse", warehouse.name, f"it cannot be read: {str(error).splitlines()[0]}", REBUILD))
+    doubts = [*found.doubts, *(against(sealed, archive, found) if sealed is not None else ()), *doubts]
+    is_whole = not any(doubt.kind in _OF_SEAL for doubt in doubts)
+    return Verification(
+        at=now.astimezone(UTC),
+        is_full=full,
+        documents=found.documents,
+        byte_size=found.byte_size,
+        lines=sum(head.lines for head in found.heads.values()),
+        invoices=counts[0],
+        deliveries=counts[1],
+        doubts=tuple(doubts),
+        seal=seal_of(archive, found, now) if is_whole else None,
+    )
+
+
+_OF_SEAL: Final = frozenset({"bytes", "record", "seal", "warehouse"})
+"""What must not be doubted where an archive is sealed."""
+
+
+def note(home: Path, verification: Verification) -> None:
+    """Note in the home when it was verified.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file = home / NOTED_IN
+    part = file.with_name(f".{NOTED_IN}.{os.getpid()}.part")
+    values = {"at": verification.at.isoformat(), "full": verification.is_full, "doubts": len(verification.doubts)}
+    part.write_text(json.dumps(values) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def noted(home: Path) -> Noted | None:
+    """When the home was last verified; None where it never was, or the note cannot be read."""
+    try:
+        values = json.loads((home / NOTED_IN).read_text(encoding="utf-8"))
+        return Noted(datetime.fromisoformat(values["at"]).astimezone(UTC), bool(values["full"]), int(values["doubts"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
+    """What is wrong with the tables."""
+    read_all(connection)
+    for sentence in unreconciled(connection):
+        yield Doubt("totals", sentence.partition(":")[0], f"{sentence}; build it anew", REBUILD)
+    yield from _of_deliveries(connection)
+
+
+def _of_deliveries(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
+    """Where finance's records are not what the attempts come to."""
+    accepted = text_list([Outcome.CREATED, Outcome.UPDATED])
+    rows = connection.execute(
+        f"""
+        WITH attempt AS (
+          SELECT target, {DELIVERY_KEY_COLUMNS}, count(*) AS attempts,
+            max(answered_at) FILTER (outcome IN ({accepted})) AS accepted_at,
+            arg_max(outcome, intended_at) AS last_outcome, arg_max(payload_sha256, intended_at) AS last_payload
+          FROM finance_attempts GROUP BY ALL
+        )
+        SELECT target, {DELIVERY_KEY_COLUMNS}, CASE
+          WHEN record.state IS NULL THEN 'there are attempts to push it, and no record'
+          WHEN attempt.attempts IS NULL THEN 'there is no attempt to push it'
+          WHEN record.attempts <> attempt.attempts
+            THEN record.attempts || ' attempts are on its record, and there are ' || attempt.attempts
+          WHEN record.pushed_to_finance_at IS DISTINCT FROM accepted_at
+            THEN 'finance last accepted it at ' || coalesce(record.pushed_to_finance_at::VARCHAR, 'no time')
+              || ' by its record, and at ' || coalesce(accepted_at::VARCHAR, 'no time') || ' by the attempts'
+          WHEN record.state = '{State.DELIVERED}' AND last_outcome NOT IN ({accepted})
+            THEN 'it is delivered by its record, and the last attempt was ' || last_outcome
+          WHEN record.payload_sha256 NOT IN (last_payload, '{SETTLED_PAYLOAD}')
+            THEN 'its record is about another payload than the last attempt'
+        END AS difference
+        FROM finance_records AS record FULL JOIN attempt USING (target, {DELIVERY_KEY_COLUMNS})
+        WHERE difference IS NOT NULL ORDER BY ALL
+        """
+    ).fetchall()
+    for _, tenant, source, account, external_id, difference in rows:
+        yield Doubt(
+            "deliveries",
+            f"{source}/{account}/{external_id}",
+            f"{difference} (tenant {tenant}); compare it with finance's own list",
+            "arcadia reconcile",
+        )
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM tax_split_totals), (SELECT count(*) FROM finance_records)"
+    ).fetchone()
+    return (row[0], row[1]) if row is not None else (0, 0)

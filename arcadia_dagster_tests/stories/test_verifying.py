@@ -1,0 +1,267 @@
+"""`arcadia verify`: whatever is changed at rest is found, named with its command, and the rest is not doubted."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster.cli import main
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.heads import HEADS_FILE
+from arcadia_dagster.landing.verifying import Doubt, Seal, SealError
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.verification.at_rest import Verification, note, noted, verify
+from arcadia_dagster_tests.kit.plain import archive_of, build
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NAME, OTHER = invoice_name(), invoice_name(number="1002")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Two invoices in finance, of which a person has voided one after that, and a file of rules."""
+    folder = tmp_path_factory.mktemp("verifying")
+    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
+        project = Project(folder / "home", sandbox=sandbox)
+        for amount in ("0.01", "0.02"):
+            rule = f'[digitalocean]\ntolerance = {amount}\nreason = "a cent or two"\n'
+            (project.home / "sources.toml").write_text(rule)
+            project.drop(NAME, digitalocean(line(), tax()))
+            project.drop(OTHER, digitalocean(line(amount="$7.00"), tax(amount="$0.70")))
+            build(project.warehouse, resources=True)
+        assert project.finance.deliver(project.warehouse).failure is None
+        project.decide("void", reason="paid twice", now=NOW)
+        build(project.warehouse, resources=True)
+        yield project
+
+
+@pytest.fixture
+def project(kept: Project) -> Iterator[Project]:
+    """The same; what a test changes in its archive and its warehouse is put back."""
+    archive, copy = archive_of(kept.warehouse).folder, kept.home / "copy"
+    shutil.copytree(archive, copy)
+    shutil.copy2(kept.warehouse.path, kept.home / "copy.duckdb")
+    yield kept
+    shutil.rmtree(archive)
+    copy.rename(archive)
+    (kept.home / "copy.duckdb").replace(kept.warehouse.path)
+
+
+def verified(project: Project, *, full: bool = True, sealed: Seal | None = None) -> Verification:
+    return verify(project.warehouse, archive_of(project.warehouse), full=full, now=NOW, sealed=sealed)
+
+
+def of(project: Project, name: str = NAME) -> tuple[Archive, str]:
+    return archive_of(project.warehouse), project.document(name)["document_sha256"]
+
+
+def record_of(project: Project) -> Path:
+    archive, sha256 = of(project)
+    return archive.record_path(sha256)
+
+
+def index_of(project: Project) -> Path:
+    archive, sha256 = of(project)
+    return archive.folder / sha256[:2] / HEADS_FILE
+
+
+def bytes_of(project: Project) -> Path:
+    archive, sha256 = of(project)
+    return archive.path_of(sha256)
+
+
+def changed(path: Path, content: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def flipped(path: Path, at: int = 40) -> None:
+    content = path.read_bytes()
+    changed(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+
+
+def test_nothing_is_doubted_where_nothing_was_changed(kept: Project) -> None:
+    found = verified(kept)
+    assert (found.doubts, found.documents, found.invoices, found.deliveries) == ((), 2, 2, 2)
+    assert (found.lines, found.byte_size) == (3, sum(bytes_of_all(kept)))
+    assert verified(kept, full=False).doubts == ()
+
+
+def bytes_of_all(project: Project) -> list[int]:
+    return [row["byte_size"] for row in project.query("FROM documents")]
+
+
+def execute(project: Project, statement: str) -> None:
+    with project.warehouse.write() as connection:
+        connection.execute(statement)
+
+
+CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
+    "a byte of a document": (lambda project: flipped(bytes_of(project)), "bytes", "arcadia ingest"),
+    "the end of a document": (lambda project: os.truncate(bytes_of(project), 30), "bytes", "arcadia ingest"),
+    "a document is gone": (lambda project: bytes_of(project).unlink(), "bytes", "arcadia ingest"),
+    "a byte of a record": (lambda project: flipped(record_of(project)), "record", "arcadia mend"),
+    "the last line of a record": (
+        lambda project: changed(record_of(project), record_of(project).read_bytes().splitlines(keepends=True)[0]),
+        "record",
+        "arcadia mend",
+    ),
+    "a record is gone": (lambda project: record_of(project).unlink(), "record", "arcadia mend"),
+    "a byte of the index": (lambda project: flipped(index_of(project), at=0), "heads", "arcadia ingest"),
+    "the index is gone": (lambda project: index_of(project).unlink(), "heads", "arcadia ingest"),
+    "the index is empty": (lambda project: changed(index_of(project), b""), "heads", "arcadia ingest"),
+    "a byte of the rules": (
+        lambda project: flipped(min((archive_of(project.warehouse).folder / "sources").iterdir())),
+        "kept",
+        "",
+    ),
+    "the first rules are gone": (
+        lambda project: min((archive_of(project.warehouse).folder / "sources").iterdir()).unlink(),
+        "kept",
+        "",
+    ),
+    "a decision in the warehouse": (
+        lambda project: execute(project, "UPDATE decisions SET reason = 'paid once'"),
+        "register",
+        "arcadia rebuild",
+    ),
+    "a name in the warehouse": (
+        lambda project: execute(project, "DELETE FROM document_names"),
+        "register",
+        "arcadia rebuild",
+    ),
+    "a total": (
+        lambda project: execute(project, "UPDATE tax_split_totals SET amount_gross_minor = amount_gross_minor + 1"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "a line": (
+        lambda project: execute(project, "UPDATE cost_lines SET amount = amount + 1"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "an attempt": (
+        lambda project: execute(project, "UPDATE finance_attempts SET outcome = 'refused'"),
+        "deliveries",
+        "arcadia reconcile",
+    ),
+    "an attempt is gone": (
+        lambda project: execute(project, "DELETE FROM finance_attempts"),
+        "deliveries",
+        "arcadia reconcile",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "kind", "command"), CHANGES.values(), ids=CHANGES)
+def test_what_is_changed_at_rest_is_found_with_the_command_that_settles_it(
+    project: Project, change: Callable[[Project], object], kind: str, command: str
+) -> None:
+    change(project)
+    doubts = verified(project).doubts
+    assert {doubt.kind for doubt in doubts} == {kind}
+    assert all(doubt.command.startswith(command) for doubt in doubts)
+
+
+def test_a_document_and_its_record_that_are_gone_together_are_told_with_and_without_the_warehouse(
+    project: Project,
+) -> None:
+    _, sha256 = of(project)
+    bytes_of(project).unlink()
+    record_of(project).unlink()
+    (project.inbox / NAME).rename(project.home / "elsewhere.csv")
+    assert {doubt.kind for doubt in verified(project).doubts} == {"bytes", "record"}
+    project.forget_warehouse()
+    landed = build(project.warehouse, resources=True)
+    try:
+        [problem] = landed.problems.values()
+        assert "and its record are gone, and nobody knows which invoices it states" in problem
+        assert build(project.warehouse, resources=True).problems == landed.problems
+        [doubt] = verified(project).doubts
+        assert (doubt.kind, doubt.subject) == ("record", sha256)
+    finally:
+        (project.home / "elsewhere.csv").rename(project.inbox / NAME)
+
+
+def test_a_lost_index_is_made_anew_by_the_next_landing(project: Project) -> None:
+    before = index_of(project).read_bytes()
+    index_of(project).unlink()
+    build(project.warehouse, resources=True)
+    assert index_of(project).read_bytes() == before
+    assert verified(project).doubts == ()
+
+
+def test_a_head_that_a_crash_left_behind_is_no_damage_and_is_caught_up_with(project: Project) -> None:
+    archive, sha256 = of(project)
+    before = index_of(project).read_bytes()
+    project.decide("end", reason="the last one", now=NOW)
+    after = index_of(project).read_bytes()
+    changed(index_of(project), before)
+    execute(project, "UPDATE documents SET record_bytes = 0")
+    build(project.warehouse, resources=True)
+    assert index_of(project).read_bytes() == after != before
+    assert (archive.record(sha256).damage, verified(project).doubts) == (None, ())
+
+
+def test_a_seal_shows_that_nothing_was_removed_and_what_came_since_is_no_doubt(project: Project) -> None:
+    seal = verified(project).seal
+    assert seal is not None
+    again = Seal.parse(json.dumps(seal.as_json()), "seal.json")
+    assert again == seal
+    project.decide("end", reason="the last one", now=NOW)
+    assert verified(project, sealed=again).doubts == ()
+
+    # Somebody who may write everything takes the void out, and makes index and warehouse agree with it.
+    lines = record_of(project).read_bytes().splitlines(keepends=True)
+    changed(record_of(project), lines[0])
+    for index in archive_of(project.warehouse).folder.glob(f"*/{HEADS_FILE}"):
+        index.unlink()
+    project.forget_warehouse()
+    build(project.warehouse, resources=True)
+    assert verified(project).doubts == ()
+    [doubt] = verified(project, sealed=again).doubts
+    assert (doubt.kind, doubt.subject) == ("seal", of(project)[1])
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"heads": {"a": 1}}', "[" * 100_000])
+def test_a_file_that_is_no_seal_is_refused(text: str) -> None:
+    with pytest.raises(SealError, match=r"seal\.json is no seal"):
+        Seal.parse(text, "seal.json")
+
+
+def test_the_command_prints_each_doubt_and_exits_with_1_and_the_doctor_says_when_it_last_was(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ARCADIA_HOME", str(project.home))
+    monkeypatch.chdir(tmp_path)
+    assert main(["verify", "--full", "--seal", "seal.json"]) == 0
+    assert "nothing is doubted" in capsys.readouterr().out
+    assert main(["verify", "--seal", "seal.json"]) == 1
+    assert "a seal is never replaced" in capsys.readouterr().err
+    assert main(["verify", "--against", "seal.json"]) == 0
+    assert "nothing that was sealed on" in capsys.readouterr().out
+    flipped(bytes_of(project))
+    assert main(["verify", "--full"]) == 1
+    assert "where the inbox has the file the next landing takes it again" in capsys.readouterr().out
+    assert main(["verify", "--full", "--json"]) == 1
+    [doubt] = json.loads(capsys.readouterr().out)["doubts"]
+    assert doubt["kind"] == "bytes"
+    last = noted(project.home)
+    assert last is not None
+    assert (last.is_full, last.doubts) == (True, 1)
+
+
+def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    assert noted(tmp_path) is None
+    found = Verification(NOW, False, 0, 0, 0, 0, 0, (Doubt("bytes", "a", "b", ""),), None)
+    note(tmp_path, found)
+    last = noted(tmp_path)
+    assert last is not None
+    assert (last.at, last.is_full, last.doubts) == (NOW, False, 1)
+    (tmp_path / "verified.json").write_text("{}")
+    assert noted(tmp_path) is None
