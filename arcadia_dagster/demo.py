@@ -76,7 +76,7 @@ class _Demo:
         """What a forced second push does."""
         delivered = self._finance.deliver(self.warehouse, again=True)
         if delivered.created or delivered.deferred or delivered.refused or delivered.failure:
-            raise DemoError(f"a second push was not answered `updated` throughout: {delivered}")
+            raise DemoError(f"finance did not answer every second push with `updated`: {delivered}")
 
     def invoices(self) -> list[dict[str, Any]]:
         """The invoices as the warehouse has them."""

@@ -437,7 +437,7 @@ def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
     for line in explanation["added_lines"]:
         amount = f"{line['amount']} {line['currency']}"
-        yield f"  brought to what is stated: {line['service_name'].lower()} of {amount}, for {line['added_by']}"
+        yield f"  added to reach the stated total: {line['service_name'].lower()} of {amount}, for {line['added_by']}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
     if totals["can_release"]:

@@ -43,7 +43,7 @@ def approved_figures(
     name = invoice.external_id
     # Where it waits already, its figures are what the person approves, whatever else of its month is to be built again.
     if totals is None or (totals["is_stale"] and not totals["awaits_approval"]):
-        raise ApprovalError(f"{name} is not built yet in this version: run `arcadia ingest` first")
+        raise ApprovalError(f"this version of {name} is not built yet: run `arcadia ingest` first")
     if totals["status"] == "ready":
         raise ApprovalError(f"{name} waits for no approval{_earlier(connection, invoice)}")
     if not totals["awaits_approval"]:

@@ -89,7 +89,7 @@ def last_invoice(connection: duckdb.DuckDBPyConnection, account: str) -> LastInv
         )
     if len(rows) > 1:
         names = ", ".join(f"{source}/{account_id}" for source, account_id, *_ in rows)
-        raise DecisionError(f"{account} may be any of {names}; name one of them")
+        raise DecisionError(f"several accounts have that name: {names}; name one of them")
     source, account_id, external_id, document_sha256, month = rows[0]
     return LastInvoice(InvoiceKey(source, account_id, external_id), document_sha256, month)
 

@@ -388,14 +388,15 @@ class EInvoice:
         """What has to be looked at by a person before it is pushed, each a sentence."""
         if self.is_credit and self.totals.gross < 0:
             yield (
-                f"it is a credit note of {_plain(self.totals.gross)} {self.currency}: by EN 16931 that is owed, for a credit "
-                "note states what it gives back without a sign; if it gives back, void it, and ask its sender for one without"
+                f"it is a credit note of {_plain(self.totals.gross)} {self.currency}. By EN 16931 a credit note states what it "
+                "gives back without a minus sign, so this amount is owed. If it gives money back, void it, and ask its sender "
+                "for one without the sign"
             )
         if self.type_code == _CORRECTED and self.totals.gross > 0:
             about = ", ".join(self.preceding) or "an earlier one"
-            yield f"it is a corrected invoice (384), which takes the place of {about}: void that, unless both are owed"
+            yield f"it is a corrected invoice (384), which replaces {about}: void that one, unless both are owed"
         if self.type_code not in CREDIT_NOTES | _INVOICES | {_CORRECTED, _PROFORMA}:
-            yield f"its type {self.type_code[:20]!r} is none of EN 16931 (BT-3), and it counts as {self.kind.replace('_', ' ')}"
+            yield f"its type {self.type_code[:20]!r} is not in EN 16931 (BT-3), so it counts as {self.kind.replace('_', ' ')}"
         if self.kind == "invoice" and self.totals.prepaid and self.preceding:
             yield (
                 f"{_plain(self.totals.prepaid)} {self.currency} of it is paid in advance, and it refers to "

@@ -782,7 +782,7 @@ def _cut_off(document: ArchivedDocument, counted: int | Csv) -> str | None:
     if value is None:
         return None
     return (
-        f"{value!r} is the last value, has fewer decimals than those of all other lines, and no line end behind it: is the file "
+        f"the last value, {value!r}, has fewer decimals than those of all other lines, and no line end follows it: is the file "
         "cut off? If it is, drop the whole file under its name"
     )
 

@@ -51,8 +51,8 @@ def totals_taken_away(warehouse: Warehouse, inbox: Inbox) -> dict[str, str]:
         ).fetchall()
     suffixes = (CONTROL_TOTAL_SUFFIX, CONTROL_TOTAL_SUFFIX.upper())
     return {
-        f"{path}{CONTROL_TOTAL_SUFFIX}": "it was taken away, and what it stated still counts: put it back, or write the word "
-        "none into it, to take back what it stated; then run `arcadia ingest`"
+        f"{path}{CONTROL_TOTAL_SUFFIX}": "it was deleted, but what it stated still counts: put it back; or, to take back what "
+        "it stated, put a file with the word none there; then run `arcadia ingest`"
         for path, stated_by in rows
         if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
         and inbox.file_at(path) is not None

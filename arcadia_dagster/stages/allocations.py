@@ -133,7 +133,7 @@ def _assert_sums(connection: duckdb.DuckDBPyConnection, in_months: str) -> None:
     ).fetchone()
     if unequal is not None:
         raise WarehouseError(
-            f"allocations: the parts of invoice {unequal[0]} are not the invoice; nothing was written. This is a defect: "
+            f"allocations: the parts of invoice {unequal[0]} do not sum to it; nothing was written. This is a defect: "
             "report it"
         )
 

@@ -73,13 +73,13 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
     """
     if known_rules(connection).id_columns != reader.formats.rules.id_columns:
         raise WarehouseError(
-            "what ARCADIA_SOURCES says of ids has changed since documents were read; run `arcadia ingest`, or materialize "
-            "documents together with this month's raw_invoices and cost_lines"
+            "the file of ARCADIA_SOURCES says something else of ids than when the documents were read: run `arcadia ingest`, or "
+            "materialize documents together with this month's raw_invoices and cost_lines"
         )
     outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)}
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
         raise WarehouseError(
-            f"document {changed[0]}: the description of its format, or the program, has changed since it was read; run "
+            f"document {changed[0]}: the description of its format, or the program, has changed since it was read: run "
             "`arcadia ingest`, or materialize documents together with this month's raw_invoices and cost_lines"
         )
 
@@ -92,7 +92,7 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
     for sha256, reading in reader.read(missing, by).items():
         if reading.reason is not None:
             raise WarehouseError(
-                f"document {sha256}, accepted before, cannot be read any more ({reading.reason}); "
+                f"document {sha256} was accepted, but can no longer be read ({reading.reason}): "
                 "move the warehouse away and run `arcadia ingest` to rebuild it from the archive"
             )
 

@@ -162,19 +162,19 @@ def stated_figures(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey) -
     rows = fetch(connection, differing_sql(invoice.condition))
     if not rows:
         raise NotStatedError(
-            f"{external_id} states no total that differs from what its lines come to: release it without --as-stated, or put "
-            "what is invoiced into a file beside its document, with .total after its name, such as EUR 119.00 tax 19.00"
+            f"{external_id}: no stated total differs from the sum of its lines. Release it without --as-stated; or write what is "
+            "invoiced, such as EUR 119.00 tax 19.00, into a file beside its document, with .total after its name"
         )
     stated = stated_of(rows[0])
     if not stated.is_in_minor_units:
         raise NotStatedError(
-            f"{external_id}: {_figures(rows[0])} has more decimals than {stated.currency} has; state it as it is invoiced, in a "
-            "file beside its document, with .total after its name"
+            f"{external_id}: {_figures(rows[0])} has more decimals than {stated.currency} has; write it as it is invoiced into "
+            "a file beside its document, with .total after its name"
         )
     if stated.lacks_its_tax:
         raise NotStatedError(
-            f"{external_id}: its lines have no tax, and nobody has stated which part of {_figures(rows[0])} is tax: write it, "
-            f"as {stated.currency} 119.00 tax 19.00 does, into the file beside its document, with .total after its name; tax 0 "
+            f"{external_id}: its lines have no tax, and no document states which part of {_figures(rows[0])} is tax: write it, "
+            f"such as {stated.currency} 119.00 tax 19.00, into a file beside its document, with .total after its name; tax 0 "
             "says that there is none"
         )
     return stated.stated_total, stated.stated_tax

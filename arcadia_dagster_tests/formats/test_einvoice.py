@@ -213,7 +213,7 @@ def test_a_credit_note_of_less_than_nothing_is_owed_and_held(
 def test_a_corrected_invoice_counts_as_it_states(facts_of: Callable[[bytes], EInvoice], syntax: str) -> None:
     owed = facts_of(SYNTAXES[syntax](Facts(type_code="384", preceding=("R-0",))))
     assert (owed.statement().gross, owed.statement().kind) == (Decimal("119.00"), "invoice")
-    assert [doubt for doubt in owed.doubts() if "takes the place of R-0" in doubt]
+    assert [doubt for doubt in owed.doubts() if "which replaces R-0" in doubt]
     back = Facts(type_code="384", preceding=("R-0",), lines=(Line("-100.00"),), taxes=(Tax("-19.00", "-100.00"),))
     given_back = facts_of(SYNTAXES[syntax](back))
     assert (given_back.statement().gross, given_back.statement().kind) == (Decimal("-119.00"), "credit_note")

@@ -162,8 +162,8 @@ def test_what_nobody_stated_cannot_be_released_as_stated(project: Project) -> No
     project.drop("odd.csv.total", b"USD 6.005")
     project.build()
     for name, words in (
-        ("only tax", "states no total that differs from what its lines come to"),
-        ("G1", "nobody has stated which part of USD 7 is tax: write it"),
+        ("only tax", "no stated total differs from the sum of its lines"),
+        ("G1", "no document states which part of USD 7 is tax: write it"),
         ("odd", "USD 6.005 has more decimals than USD has"),
     ):
         with pytest.raises(NotStatedError, match=words):
@@ -180,7 +180,7 @@ def test_the_command_line_releases_as_stated_and_explains_it(shell: Shell) -> No
     told = shell("explain", "INV-1").stdout
     assert "gross 110.00 USD, net 100.00 USD, tax 10.00 USD" in told
     assert (
-        "brought to what is stated: rounding of -0.049 USD, for a.csv.total states USD 110; released as stated by"
+        "added to reach the stated total: rounding of -0.049 USD, for a.csv.total states USD 110; released as stated by"
         in told
     )
     assert json.loads(shell("explain", "INV-1", "--json").stdout)["decisions"][0]["stated_total"] == "110"

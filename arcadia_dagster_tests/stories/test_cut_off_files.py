@@ -18,7 +18,7 @@ def test_a_file_whose_last_amount_is_cut_off_is_never_pushed_until_the_whole_one
     project.drop("a.csv", WHOLE[:-cut])
     project.build()
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert reason.startswith("a.csv: line 5, '1")
+    assert reason.startswith("a.csv: line 5, the last value, '1")
     assert "is the file cut off? If it is, drop the whole file under its name" in reason
     project.drop("a.csv", WHOLE)
     project.build()

@@ -172,7 +172,7 @@ def test_a_credit_note_counts_below_nothing_in_any_syntax(project: Project, synt
     assert stated == [{"kind": "credit_note", "refers_to": "R-1", "amount_gross": Decimal(-119)}]
     held = {number: " ".join(project.invoice(number)["hold_reasons"]) for number in ("C-2", "K-1", "F-1")}
     assert "owed.xml: it is a credit note of -1.19 EUR" in held["C-2"]
-    assert "corrected.xml: it is a corrected invoice (384), which takes the place of R-1" in held["K-1"]
+    assert "corrected.xml: it is a corrected invoice (384), which replaces R-1" in held["K-1"]
     assert "it is a preview or has no id" in held["F-1"]
     project.settle("release", "K-1")
     project.run()
