@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from arcadia_dagster import sample
+from arcadia_dagster import dagster_home, sample
 from arcadia_dagster.home_sandbox import HOST, SANDBOX_FOLDER, HomeSandbox
 from arcadia_dagster.settings import HOME_VARIABLE, Settings, in_sandbox, load
 
@@ -109,7 +110,7 @@ class Launcher:
 
     Attributes:
         deployment: What to start.
-        root: The project's root, where `workspace.yaml` and `dagster.yaml` are.
+        root: Where `workspace.yaml` and `dagster.yaml` are: the root of a checkout, or the deployment's home.
     """
 
     deployment: Deployment
@@ -130,7 +131,7 @@ class Launcher:
                 port = ("--port", str(sandbox.port))
                 self._start("finance-sandbox", (sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", *port))
                 self._wait_for("finance-sandbox", f"{sandbox.url}/api/v1/health")
-            workspace = ("--workspace", str(self.root / "workspace.yaml"))
+            workspace = ("--workspace", str(self.root / dagster_home.WORKSPACE))
             address = ("--host", HOST, "--port", str(self.deployment.port))
             self._start("webserver", (sys.executable, "-m", "arcadia_dagster.defs.webserver", *workspace, *address))
             # The first to start makes Dagster's databases: two at once get in each other's way.
@@ -179,6 +180,8 @@ class Launcher:
         home, inbox = self.deployment.home, self.deployment.settings.inbox
         for folder in (inbox, home / "logs", self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
+        if self.root == home:
+            dagster_home.place(home)
         if self.deployment.sandbox is not None:
             for file in sorted(SAMPLE_INBOX.iterdir()):
                 if not (inbox / file.name).exists():
@@ -198,8 +201,8 @@ class Launcher:
                 cwd=self.deployment.home,
                 env={
                     **self.deployment.environ,
-                    "DAGSTER_HOME": str(self.root),
-                    "PYTHONPATH": os.pathsep.join(filter(None, (str(self.root), os.environ.get("PYTHONPATH")))),
+                    dagster_home.VARIABLE: str(self.root),
+                    **_where_this_package_is(),
                     "PYTHONUNBUFFERED": "1",
                 },
                 stdin=subprocess.DEVNULL,
@@ -257,6 +260,14 @@ def interrupted_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _where_this_package_is() -> dict[str, str]:
+    """What another process needs to import this package from a checkout; one that is installed needs nothing."""
+    folder = str(Path(__file__).resolve().parents[1])
+    if folder in {sysconfig.get_path(name) for name in ("purelib", "platlib")}:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))}
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

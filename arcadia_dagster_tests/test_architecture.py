@@ -30,6 +30,7 @@ LAYERS = (
     "settings",
     "transport",
     "serving",
+    "dagster_home",
     "home_sandbox",
     "sandbox",
     "store",

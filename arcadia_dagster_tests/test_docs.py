@@ -1,12 +1,15 @@
 """What the documents say is what the code does."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from arcadia_dagster import cli, settings
 from arcadia_dagster.definitions import build_defs
@@ -141,6 +144,19 @@ def test_the_hooks_before_a_commit_are_commands_of_make_check_and_need_no_networ
 def test_constraints_name_packages_and_versions_only() -> None:
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
+
+
+def test_each_requirement_of_each_extra_has_a_version_that_it_allows() -> None:
+    pinned = dict(line.split("==") for line in text_of(ROOT / "constraints.txt").splitlines() if "==" in line)
+    versions = {canonicalize_name(name): version for name, version in pinned.items()}
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    required = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    assert len(required) >= 30
+    for requirement in map(Requirement, required):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
 def test_the_page_of_operations_names_every_check_sensor_schedule_and_job() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arcadia_dagster import settings
+from arcadia_dagster import dagster_home, settings
 from arcadia_dagster.commands.common import MISUSED, CommandError, complaints
 from arcadia_dagster.home_sandbox import SANDBOX_FOLDER, HomeSandbox
 from arcadia_dagster.settings import Settings
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from arcadia_dagster.landing.resource import LandingResource
     from arcadia_dagster.resources import Resources
     from arcadia_dagster.stages.due import MonthRange
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,23 @@ class Home:
             home = cls(_settings())
         home._assert_secrets_are_usable()
         os.environ.update(home.settings.places())
-        os.environ.setdefault("DAGSTER_HOME", str(project_root()))
+        os.environ.setdefault(dagster_home.VARIABLE, str(dagster_home.dagster_home(home.settings.home)))
         return home
+
+    @property
+    def dagster_home(self) -> Path:
+        """The folder of `dagster.yaml`, as Dagster is told."""
+        return Path(os.environ[dagster_home.VARIABLE])
+
+    def place_dagster_files(self) -> None:
+        """Put Dagster's files into the home where Dagster looks for them there; to do before Dagster opens its instance.
+
+        Raises:
+            CommandError: They cannot be written.
+        """
+        if self.dagster_home == self.settings.home:
+            with complaints():
+                dagster_home.place(self.dagster_home)
 
     def _assert_secrets_are_usable(self) -> None:
         if secret := self.settings.finance_secret.get_secret_value():
@@ -261,6 +274,7 @@ class Home:
         """Have the UI show what the checks find now, where Dagster has run here before; see `show_changes`."""
         if not self.settings.dagster_storage.exists():
             return
+        self.place_dagster_files()
         from arcadia_dagster.defs.checks import report_here
 
         try:
@@ -296,8 +310,3 @@ def _sandbox_in(home: Path) -> HomeSandbox | None:
 def not_running(sandbox: HomeSandbox) -> str:
     """The message, with what to type, where the home's sandbox is not running."""
     return f"the finance sandbox of this home is not running at {sandbox.url}: {sandbox.advice}"
-
-
-def project_root() -> Path:
-    """Where dagster.yaml and workspace.yaml are: here, or in the project that this program runs from."""
-    return next((folder for folder in (Path.cwd(), PROJECT_ROOT) if (folder / "dagster.yaml").is_file()), PROJECT_ROOT)

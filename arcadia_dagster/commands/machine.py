@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from arcadia_dagster import __version__
+from arcadia_dagster import __version__, dagster_home
 from arcadia_dagster.commands.common import (
     FAILED,
     MISUSED,
@@ -22,7 +22,7 @@ from arcadia_dagster.commands.common import (
     harmless,
     print_json,
 )
-from arcadia_dagster.commands.home import Home, project_root
+from arcadia_dagster.commands.home import Home
 from arcadia_dagster.home_sandbox import HomeSandbox
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import FINANCE_PORT
@@ -40,6 +40,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     with complaints():
         for folder in (home.settings.home, home.settings.inbox, home.archive.folder, home.settings.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
+        home.place_dagster_files()
         warehouse = home.warehouse
         warehouse.create()
     print(
@@ -47,6 +48,7 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     )
     if warehouse.is_lake:
         print(f"its data   {home.settings.data_path}")
+    print(f"dagster    {home.dagster_home}")
     return OK
 
 
@@ -85,7 +87,7 @@ def up(options: argparse.Namespace) -> int:
             statements_port=options.statements_port,
             sandbox_port=options.finance_port,
         )
-        running = launcher.Launcher(deployment, project_root())
+        running = launcher.Launcher(deployment, dagster_home.dagster_home(deployment.home))
         print("starting ...", flush=True)
         with running.running():
             print(_where_to_look(deployment), flush=True)
@@ -146,6 +148,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("tenants", lambda: _tenants(home))
     yield _tried("sources", lambda: _sources(home))
     yield _tried("formats", lambda: _formats(home))
+    yield _dagster(home)
     yield _tried("disk", lambda: _disk(home.settings.home))
     yield from _findings(home)
     yield from _finance(home)
@@ -263,6 +266,19 @@ def _formats(home: Home) -> str:
         else ""
     )
     return f"described in {home.settings.formats} or shipped: {names}{held}"
+
+
+def _dagster(home: Home) -> Verdict:
+    """Whether Dagster finds its files, and in the home those of this version."""
+    folder = home.dagster_home
+    in_home = folder == home.settings.home
+    if not (folder / dagster_home.INSTANCE).is_file():
+        remedy = "run `arcadia init`" if in_home else f"unset {dagster_home.VARIABLE}, or put the instance's file there"
+        return Verdict("dagster", "failed", f"{folder} has no {dagster_home.INSTANCE}: {remedy}")
+    if in_home and (names := dagster_home.changed(folder)):
+        compare = "; ".join(shlex.join(("diff", str(folder / name), str(dagster_home.FOLDER / name))) for name in names)
+        return Verdict("dagster", "note", f"{folder} has another {' and '.join(names)} than this version: {compare}")
+    return Verdict("dagster", "ok", f"{folder} has {dagster_home.INSTANCE}")
 
 
 def _warehouse(home: Home) -> str:

@@ -51,6 +51,7 @@ def ingest(options: argparse.Namespace) -> int:
     undelivered: list[str] = []
     if wanted:
         held_before = _held(home)
+        home.place_dagster_files()
         try:
             _run_months(definitions, wanted, console)
         except CommandError:

@@ -415,6 +415,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
                 "tenants",
                 "sources",
                 "formats",
+                "dagster",
                 "disk",
                 "finance",
             ),

@@ -1,0 +1,34 @@
+"""Homes that earlier versions have written: this version opens each, and finds in it what that version found."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from arcadia_dagster_tests.kit.released_home import FINANCE, FOLDER, INVOICES, facts
+from arcadia_dagster_tests.kit.shell import Shell
+
+HOMES = sorted(FOLDER.glob("home-*.tar.xz"))
+
+
+@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name.removesuffix(".tar.xz"))
+def test_an_older_home_keeps_its_invoices_and_pushes_none_of_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    arcadia = Shell(tmp_path, monkeypatch, capsys)
+    with tarfile.open(home) as archive:
+        archive.extractall(tmp_path / "var", filter="data")
+    before = json.loads((tmp_path / "var" / INVOICES).read_text(encoding="utf-8"))
+    assert {invoice["state"] for invoice in before} == {"pushed", "held", "voided"}
+
+    # Nobody listens at finance's address: whatever were sent there would fail.
+    assert facts(arcadia("invoices", "--json", environ=FINANCE).stdout) == before
+    arcadia("ingest", environ=FINANCE)
+    assert "0 created, 0 updated" in arcadia("push", "2026-04..2026-06", environ=FINANCE).stdout
+    assert facts(arcadia("invoices", "--json", environ=FINANCE).stdout) == before
+
+    (tmp_path / "var" / "arcadia.duckdb").unlink()
+    arcadia("ingest")
+    unsent = [{**invoice, "state": invoice["state"].replace("pushed", "ready")} for invoice in before]
+    assert facts(arcadia("invoices", "--json").stdout) == unsent
