@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
@@ -371,6 +371,9 @@ _DECISIONS_SINCE_5 = (
     Column(
         "stated_tax", AMOUNT_TYPE, "`release` as stated: the tax that goes with it, where it was stated; else NULL."
     ),
+)
+
+_DECISIONS_SINCE_6 = (
     Column("approved_currency", "VARCHAR", "`approve`: the currency of the two amounts (ISO 4217); else NULL."),
     Column("approved_gross", AMOUNT_TYPE, "`approve`: the gross that the person saw, in major units; else NULL."),
     Column("approved_tax", AMOUNT_TYPE, "`approve`: the tax that the person saw, in major units; else NULL."),
@@ -399,6 +402,7 @@ DECISIONS = Table(
             "`release`: the doubts that the person saw; a new one holds the invoice again. `mend`: the lines that are lost.",
         ),
         *_DECISIONS_SINCE_5,
+        *_DECISIONS_SINCE_6,
     ),
 )
 
@@ -521,6 +525,9 @@ _TOTALS_SINCE_5 = (
         "VARCHAR",
         "The control files and statements of its issuer that say so; NULL: the document with its lines does, or nobody.",
     ),
+)
+
+_TOTALS_SINCE_6 = (
     Column(
         "awaits_approval",
         "BOOLEAN",
@@ -548,6 +555,7 @@ TAX_SPLIT_TOTALS = Table(
         _SHA256,
         *_TOTALS_SINCE_3,
         *_TOTALS_SINCE_5,
+        *_TOTALS_SINCE_6,
     ),
     key=_INVOICE_KEY,
 )
@@ -857,18 +865,24 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         *_added(INBOX_FILES, _FILES_SINCE_5),
         SOURCE_RULES.ddl,
         OWN_TAX_IDS.ddl,
-        APPROVAL_LIMITS.ddl,
         STATED_INVOICES.ddl,
         STATED_TAXES.ddl,
         INVOICE_EVIDENCE.ddl,
         BILLING_PERIODS.ddl,
+        # Totals are built again: what holds an invoice has changed.
+        "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
+    ),
+    6: (
+        *_added(TAX_SPLIT_TOTALS, _TOTALS_SINCE_6),
+        *_added(DECISIONS, _DECISIONS_SINCE_6),
+        APPROVAL_LIMITS.ddl,
         BUDGETS.ddl,
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
 }
-"""The statements that bring a warehouse from the version before to each version; a new column is a table's last. Once a version
-is released its statements do not change any more."""
+"""The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements of
+a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""
 
 
 def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection type is not exported for annotations

@@ -23,7 +23,6 @@ def test_an_older_home_keeps_its_invoices_and_pushes_none_of_them_again(
     assert {invoice["state"] for invoice in before} == {"pushed", "held", "voided"}
 
     # Nobody listens at finance's address: whatever were sent there would fail.
-    assert facts(arcadia("invoices", "--json", environ=FINANCE).stdout) == before
     arcadia("ingest", environ=FINANCE)
     assert "0 created, 0 updated" in arcadia("push", "2026-04..2026-06", environ=FINANCE).stdout
     assert facts(arcadia("invoices", "--json", environ=FINANCE).stdout) == before
