@@ -196,6 +196,21 @@ def _add_export(parsers: _Parsers) -> None:
     )
     bills.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where the files go; default: here")
     bills.add_argument("--again", action="store_true", help="also write what was exported; the record notes this")
+    accruals = _add(
+        parsers,
+        "accruals",
+        lambda options: commands.books.accruals(options),
+        "show what a month comes to that is not invoiced yet, and what its invoices differ by from what was accrued",
+        has_json=True,
+    )
+    accruals.add_argument("month", metavar="MONTH", help="such as 2026-11")
+    accruals.add_argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="also write it as a journal, dated on the month's last day and reversed on the next, and put it on record",
+    )
+    accruals.add_argument("--as", dest="layout", choices=["journal", "beancount"], default="journal")
 
 
 def _add_invoices(parsers: _Parsers) -> None:

@@ -128,6 +128,7 @@ class Bill:
         document_sha256: The document that states it.
         corrects: Which correction of the invoice it is, from 1; 0: it is the invoice.
         terms: What else is known.
+        basis: Of an accrual, which is no invoice, what it goes by; empty for a bill.
     """
 
     source: str
@@ -143,6 +144,7 @@ class Bill:
     document_sha256: str
     corrects: int = 0
     terms: Terms = field(default_factory=Terms)
+    basis: str = ""
 
     @property
     def name(self) -> str:

@@ -146,7 +146,7 @@ def _bills(bills: Sequence[Bill], accounts: Accounts) -> dict[str, str]:
                     "bill_tax": _major(bill.tax_minor, bill),
                     "bill_gross": _major(bill.gross_minor, bill),
                     **_payment(bill),
-                    "document": f"sha256:{bill.document_sha256}",
+                    "document": f"sha256:{bill.document_sha256}" if bill.document_sha256 else "",
                 }
                 yield [cells[column] for column in BILLS]
 
@@ -174,7 +174,7 @@ def _journal(bills: Sequence[Bill], accounts: Accounts) -> dict[str, str]:  # no
                     "tenant": "" if row is None else kept(row.key.tenant_id),
                     "due": "" if row is not None or bill.terms.due_on is None else bill.terms.due_on.isoformat(),
                     **(_payment(bill) if row is None else _NO_PAYMENT),
-                    "document": f"sha256:{bill.document_sha256}",
+                    "document": f"sha256:{bill.document_sha256}" if bill.document_sha256 else "",
                 }
                 yield [cells[column] for column in JOURNAL]
 
@@ -283,12 +283,16 @@ def _plain(cell: Cell) -> str:
 
 
 def _kind(bill: Bill) -> str:
+    if bill.basis:
+        return "accrual"
     if bill.corrects:
         return "correction"
     return "credit_note" if bill.gross_minor < 0 else "bill"
 
 
 def _memo(bill: Bill) -> str:
+    if bill.basis:
+        return f"{_line(bill.number)}: {_line(bill.basis)}"
     what = {"bill": "Invoice", "credit_note": "Credit note", "correction": "Correction of invoice"}[_kind(bill)]
     order = f", purchase order {_line(bill.terms.purchase_order)}" if bill.terms.purchase_order else ""
     return f"{what} {_line(bill.number)}, {bill.month:%Y-%m}{order}"

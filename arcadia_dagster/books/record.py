@@ -148,6 +148,7 @@ def _of_bill(bill: Bill) -> dict[str, Any]:
         "month": bill.month.isoformat(),
         "dated": bill.dated.isoformat(),
         "corrects": bill.corrects,
+        "basis": bill.basis,
         "rows": [
             {
                 **row.key._asdict(),
@@ -184,4 +185,5 @@ def _bill(values: Mapping[str, Any]) -> Bill:
             for row in values["rows"]
         ),
         terms=Terms(),
+        basis=values["basis"],
     )

@@ -1,4 +1,4 @@
-"""`arcadia export bills`: a month's invoices for the books."""
+"""`arcadia export bills` and `arcadia accruals`: a month for the books."""
 
 import argparse
 import getpass
@@ -19,6 +19,8 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.home import Home
 
 if TYPE_CHECKING:
+    from arcadia_dagster.books.bill import Bill
+    from arcadia_dagster.reports.accruals import Accruals
     from arcadia_dagster.reports.booking import Exported
 
 _SUSPENSE_SHOWN = 10
@@ -151,3 +153,104 @@ def _suspense(exported: "Exported", home: Home) -> Iterator[str]:
             yield f"  {what}: {format_minor(amount, currency)}"
         if len(sums) > _SUSPENSE_SHOWN:
             yield f"  and {len(sums) - _SUSPENSE_SHOWN} more; `--json` has all"
+
+
+def accruals(options: argparse.Namespace) -> int:
+    """Show what is not invoiced yet, beside what was accrued; write it where a folder is named."""
+    home = Home.open()
+    from arcadia_dagster.books.record import RecordError
+    from arcadia_dagster.reports.accruals import export_accruals, show_accruals
+
+    months = parse_months(options.month, home.settings)
+    if len(months) > 1:
+        raise CommandError(f"{options.month}: expected one month, such as 2026-11", MISUSED)
+    folder = None if options.to is None else _folder(options.to)
+    with complaints(RecordError):
+        if folder is None:
+            found = show_accruals(home.existing_warehouse, home.archive, months[0], home.accounts)
+        else:
+            found = export_accruals(
+                home.existing_warehouse,
+                home.archive,
+                month=months[0],
+                layout=options.layout,
+                accounts=home.accounts,
+                folder=folder,
+                by=getpass.getuser(),
+                now=datetime.now(UTC),
+            )
+    if options.json:
+        print_json(_accruals_as_json(found))
+    else:
+        for text in _accrual_lines(found, options.month, is_written=folder is not None):
+            print(harmless(text))
+    return OK
+
+
+def _by_account(bill: "Bill") -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for row in bill.rows:
+        sums[row.account] = sums.get(row.account, 0) + row.amount_minor
+    return sums
+
+
+def _accruals_as_json(found: "Accruals") -> dict[str, object]:
+    from arcadia_dagster.billing.currency import from_minor
+
+    def amount(minor: int | None, currency: str, name: str) -> dict[str, object]:
+        major = None if minor is None else f"{from_minor(minor, currency):f}"
+        return {f"{name}_minor": minor, name: major}
+
+    return {
+        "files": [str(path) for path in found.paths],
+        "accruals": [
+            {
+                "source": bill.source,
+                "account_id": bill.account_id,
+                "currency": bill.currency,
+                "basis": bill.basis,
+                **amount(bill.net_minor, bill.currency, "net"),
+                "accounts": {name: amount(minor, bill.currency, "net") for name, minor in _by_account(bill).items()},
+            }
+            for bill in found.entries
+        ],
+        "accrued": [
+            {
+                "source": one.booked.bill.source,
+                "account_id": one.booked.bill.account_id,
+                "currency": one.booked.bill.currency,
+                "accrued_at": one.booked.exports[-1].at.isoformat(),
+                "accrued_by": one.booked.exports[-1].by,
+                **amount(one.booked.bill.net_minor, one.booked.bill.currency, "accrued"),
+                **amount(one.invoiced_minor, one.booked.bill.currency, "invoiced"),
+                **amount(one.difference_minor, one.booked.bill.currency, "difference"),
+            }
+            for one in found.compared
+        ],
+    }
+
+
+def _accrual_lines(found: "Accruals", month: str, *, is_written: bool) -> Iterator[str]:
+    from arcadia_dagster.billing.currency import format_minor
+
+    for path in found.paths:
+        yield str(path)
+    if not found.entries:
+        yield f"{month}: nothing is known that is not invoiced"
+    for bill in found.entries:
+        net = format_minor(bill.net_minor, bill.currency)
+        yield f"{bill.source}/{bill.account_id}: {net} net, not invoiced: {bill.basis}"
+        for account, amount in sorted(_by_account(bill).items()):
+            yield f"  {account}: {format_minor(amount, bill.currency)}"
+    for one in found.compared:
+        bill, last = one.booked.bill, one.booked.exports[-1]
+        accrued = f"accrued {format_minor(bill.net_minor, bill.currency)} at {last.at:%Y-%m-%d %H:%M} UTC by {last.by}"
+        if one.difference_minor is None:
+            yield f"{bill.source}/{bill.account_id}: {accrued}; its invoice has not come"
+        else:
+            yield (
+                f"{bill.source}/{bill.account_id}: {accrued}; invoiced {format_minor(one.invoiced_minor, bill.currency)}, "
+                f"difference {format_minor(one.difference_minor, bill.currency)}"
+            )
+    if is_written and not found.paths:
+        yield "all of it is on record: no file was written"

@@ -97,7 +97,7 @@ def export_bills(
             number = len(exports) + 1
             stem = f"{layout}-{_period(months)}-{number:06}"
             paths = tuple(folder / (stem + ending) for ending in texts)
-            with _written(dict(zip(paths, texts.values(), strict=True))):
+            with written_files(dict(zip(paths, texts.values(), strict=True))):
                 made = Export(now, by, layout, tuple(path.name for path in paths), todo.written)
                 keep_export(archive, number, record.text_of(made))
     return Exported(
@@ -181,7 +181,7 @@ def _period(months: Sequence[date]) -> str:
 
 
 @contextlib.contextmanager
-def _written(contents: Mapping[Path, str]) -> Iterator[None]:
+def written_files(contents: Mapping[Path, str]) -> Iterator[None]:
     """Write files under other names, and rename them once the block has ended well."""
     parts = {path: path.with_name(f".{path.name}.{uuid4().hex[:8]}.part") for path in contents}
     try:

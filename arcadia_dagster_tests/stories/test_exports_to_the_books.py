@@ -1,6 +1,7 @@
 """An invoice is exported to the books once, a changed one as a correction, and the archive knows what was exported."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from arcadia_dagster.reports.booking import Exported, export_bills
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import Shell
 
 APRIL = date(2026, 4, 1)
 NOW = datetime(2026, 6, 2, 8, 0, tzinfo=UTC)
@@ -147,3 +149,29 @@ def test_files_that_cannot_be_written_leave_nothing_on_record(project: Project, 
         export()
     (tmp_path / "out").unlink()
     assert len(export().bills) == 1
+
+
+def test_the_commands_say_what_was_written_what_was_before_and_what_has_no_account(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(
+        digitalocean(line(), line("Volumes", "disk", "$1.00"), tax(amount="$0.70"))
+    )
+    arcadia.build()
+    accounts = arcadia.folder / "var" / "accounts.toml"
+    accounts.write_text('[[expense]]\nservice = "Droplets"\naccount = "6100"\n', encoding="utf-8")
+    printed = arcadia("export", "bills", "2026-04", "--as", "xero", "--to", "books").stdout
+    assert "books/xero-2026-04-000001.csv\n" in printed
+    assert "DigitalOcean 1001 (digitalocean/77/1001): gross 7.70 USD, net 7.00 USD, tax 0.70 USD" in printed
+    assert "expense digitalocean, Volumes, project shop: 1.00 USD" in printed
+    assert "tax digitalocean, Tax: 0.70 USD" in printed
+    assert (
+        "exported before, and not written again: 1 invoice"
+        in arcadia("export", "bills", "2026-04", "--as", "xero").stdout
+    )
+    found = json.loads(arcadia("export", "bills", "2026-04", "--as", "journal", "--to", "books", "--json").stdout)
+    assert (found["bills"][0]["gross"], found["not_exported"]) == ("7.70", [])
+    arcadia("accruals", "2026-05", "--to", "books")
+    [accrued] = json.loads(arcadia("accruals", "2026-05", "--json").stdout)["accrued"]
+    assert (accrued["accrued"], accrued["invoiced"]) == ("7.00", None)
+    accounts.write_text("acounts = 1", encoding="utf-8")
+    assert "there is no such key" in arcadia("export", "bills", "2026-04", code=1).stderr
+    assert "expected one month" in arcadia("accruals", "2026-04..2026-05", code=2).stderr

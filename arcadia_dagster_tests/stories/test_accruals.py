@@ -1,0 +1,119 @@
+"""What is not invoiced yet is accrued by what is known of it, reversed the next day, and compared with the invoice."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from beancount.core.data import Transaction
+from beancount.loader import load_file
+
+from arcadia_dagster.books.budgets import Budget
+from arcadia_dagster.landing.budgets import take_budgets
+from arcadia_dagster.reports.accruals import Accruals, export_accruals, show_accruals
+from arcadia_dagster.reports.budgets import budget_standings
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement.pages import make_pages
+from arcadia_dagster_tests.kit.bills import ACCOUNTS
+from arcadia_dagster_tests.kit.digitalocean_api import invoice, item
+from arcadia_dagster_tests.kit.digitalocean_json import document, written
+from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+
+APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
+NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def shown(project: Project, month: date = MAY) -> Accruals:
+    return show_accruals(project.warehouse, archive_of(project.warehouse), month, ACCOUNTS)
+
+
+def exported(project: Project, month: date = MAY) -> Accruals:
+    return export_accruals(
+        project.warehouse,
+        archive_of(project.warehouse),
+        month=month,
+        layout="beancount",
+        accounts=ACCOUNTS,
+        folder=project.home,
+        by="ann",
+        now=NOW,
+    )
+
+
+def test_an_accrual_is_reversed_on_the_next_day_and_compared_with_its_invoice(project: Project) -> None:
+    project.drop(invoice_name(), digitalocean(line(), line("Volumes", "disk", "$1.00"), tax(amount="$0.70")))
+    project.build()
+    [accrual] = exported(project).written
+    assert (accrual.net_minor, accrual.gross_minor, accrual.basis) == (
+        700,
+        700,
+        "price of 2026-04, for nothing of 2026-05 has come",
+    )
+    [path] = [*project.home.glob("accruals-*")]
+    entries, errors, _ = load_file(str(path))
+    assert errors == []
+    days = [entry.date for entry in entries if isinstance(entry, Transaction)]
+    assert days == [date(2026, 5, 31), date(2026, 6, 1)]
+    postings = [posting for entry in entries if isinstance(entry, Transaction) for posting in entry.postings]
+    sums: dict[str, Decimal] = {}
+    for posting in postings:
+        sums[posting.account] = sums.get(posting.account, Decimal(0)) + Decimal(
+            str(posting.units and posting.units.number)
+        )
+    assert set(sums.values()) == {Decimal(0)}
+    # It is on record: a second time nothing is written, in a rebuilt warehouse too.
+    project.warehouse.path.unlink()
+    project.build()
+    assert exported(project).paths == ()
+    [before] = shown(project).compared
+    assert (before.invoiced_minor, before.difference_minor) == (None, None)
+    may = [
+        part.replace("2026-04-01", "2026-05-01").replace("2026-04-30", "2026-05-31")
+        for part in (line(amount="$6.50"), tax())
+    ]
+    project.drop(invoice_name("2026 May", "1002"), digitalocean(*may))
+    project.build()
+    found = shown(project)
+    assert found.entries == ()
+    [compared] = found.compared
+    assert (compared.booked.bill.net_minor, compared.invoiced_minor, compared.difference_minor) == (700, 650, -50)
+    # Written again, it leaves nothing accrued of what is invoiced.
+    [change] = exported(project).written
+    assert change.net_minor == -700
+    assert exported(project).written == ()
+
+
+def test_a_preview_and_a_held_invoice_are_accrued_as_far_as_they_go(project: Project) -> None:
+    entry = invoice(99, "2026-05", "4.00") | {"invoice_uuid": "preview"}
+    project.drop("preview.json", written(document(item(amount="4.00"), entry=entry)))
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$1.00"), tax("GST", "$2.00")))
+    project.build()
+    [accrual] = shown(project).entries
+    assert accrual.net_minor == 400
+    assert accrual.basis.startswith("open invoice, by a document of ")
+    [held] = shown(project, APRIL).entries
+    assert (held.net_minor, held.basis) == (100, "held invoice 1003")
+
+
+def test_a_changed_budget_makes_the_statement_anew_and_open_invoices_count(project: Project, tmp_path: Path) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    range_ = MonthRange(date(2018, 1, 1), MAY)
+
+    def page() -> str:
+        pages = make_pages(project.warehouse, archive_of(project.warehouse), tmp_path / "statements", [], range_)
+        assert pages == {}
+        return (tmp_path / "statements" / "2026-04.html").read_text(encoding="utf-8")
+
+    assert "Budgets" not in page()
+    take_budgets(project.warehouse, tmp_path / "budgets.toml", [Budget(Decimal(5), "USD", project="shop")])
+    assert "project shop" in page()
+    with project.warehouse.read() as connection:
+        [found] = budget_standings(connection, [APRIL])[APRIL]
+    assert (found.spent, found.state.value, found.basis) == (Decimal(6), "over", "final invoices")
