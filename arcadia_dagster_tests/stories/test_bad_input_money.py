@@ -295,7 +295,7 @@ def test_a_control_total_beside_a_file_must_be_the_sum_of_its_lines(world: World
 @case("5")
 def test_a_control_total_of_no_file_is_reported(world: World) -> None:
     assert world.problems == {
-        "nothing.csv.total": "there is no document nothing.csv beside it whose total it could state"
+        "nothing.csv.total": "it states the total of nothing.csv, but no such document was landed"
     }
     assert world.checks["nothing_rejected"].metadata["found"].value == 1 + len(
         world.project.query("SELECT * FROM documents WHERE status = 'rejected'")

@@ -328,7 +328,7 @@ def test_a_damaged_record_is_told_by_status_and_doctor_and_push_and_mended_by_a_
     assert "1 damaged record, so nothing of their documents is pushed" in arcadia("doctor", code=1).stdout
     assert "1001: not pushed: its record is damaged" in arcadia("push", "2026-04", code=1, environ=finance).stdout
     assert "arcadia mend" in arcadia("push", "1001", code=1, environ=finance).stdout
-    assert "for the record" in arcadia("mend", invoice_name(), "--reason", " ", code=1).stderr
+    assert "kept on record" in arcadia("mend", invoice_name(), "--reason", " ", code=1).stderr
     assert f"the record of {invoice_name()} is mended" in arcadia("mend", invoice_name(), "--reason", "x").stdout
     assert "there is nothing to mend" in arcadia("mend", invoice_name(), "--reason", "x", code=1).stderr
     arcadia.build(**finance)

@@ -151,7 +151,7 @@ def test_a_total_that_is_taken_away_still_counts_and_that_is_said_until_it_is_se
     for _ in range(2):
         [(path, problem)] = project.landed_problems().items()
         assert path == f"{name}.total"
-        assert "write the word none into it" in problem
+        assert "put a file with the word none there" in problem
     project.build()
     assert "differs from the sum of its lines" in reasons(project, "1001")
     rebuilt(project)
