@@ -10,6 +10,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import ProvidersResource
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.statement.pages import Company
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
@@ -62,6 +63,7 @@ class Resources:
                 folder=str(values.statements),
                 archive=landing.get_archive(),
                 url=values.statements_url,
+                company=Company(values.company, values.own_currency),
             ),
             alerts=AlertsResource(
                 webhook=values.alert_webhook.get_secret_value(),

@@ -30,6 +30,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arcadia_dagster.billing.approval import NO_LIMITS, Limits
+from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.buckets.url import BucketUrl, names_bucket
 from arcadia_dagster.loopback import FINANCE_PORT
 
@@ -162,6 +163,12 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _currency(value: str) -> str:
+    if value and value not in EXPONENTS:
+        raise ValueError("expected the code of a currency in ISO 4217, such as EUR")
+    return value
 
 
 def _limits(value: str | Limits) -> Limits:
@@ -312,6 +319,17 @@ class Settings(BaseSettings):
         default_factory=_InHome("dagster"),
         validation_alias="ARCADIA_DAGSTER_STORAGE",
         description="The folder with what Dagster itself keeps: runs, events, logs",
+    )
+    company: str = Field(
+        "",
+        validation_alias="ARCADIA_COMPANY",
+        max_length=200,
+        description="The company's name, as statements and tax pages show it",
+    )
+    own_currency: Annotated[str, AfterValidator(_currency)] = Field(
+        "",
+        validation_alias="ARCADIA_CURRENCY",
+        description="The company's own currency, such as `EUR`: statements show it before all others; nothing is converted",
     )
     statements_url: Url = Field(
         "",

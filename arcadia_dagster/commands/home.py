@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arcadia_dagster.landing.resource import LandingResource
     from arcadia_dagster.resources import Resources
     from arcadia_dagster.stages.due import MonthRange
+    from arcadia_dagster.statement.pages import Company
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,13 @@ class Home:
         from arcadia_dagster.landing.resource import LandingResource
 
         return LandingResource.of(self.settings)
+
+    @property
+    def company(self) -> "Company":
+        """Whose statements they are."""
+        from arcadia_dagster.statement.pages import Company
+
+        return Company(self.settings.company, self.settings.own_currency)
 
     @cached_property
     def archive(self) -> "Archive":
@@ -290,7 +298,7 @@ class Home:
         from arcadia_dagster.statement.pages import make_pages
 
         try:
-            make_pages(self.warehouse, self.archive, self.settings.statements, (), self.months)
+            make_pages(self.warehouse, self.archive, self.settings.statements, (), self.months, company=self.company)
         except (LockTimeoutError, WarehouseError, OSError) as error:
             print(f"the statements could not be brought up to date ({error}); the next run does it", file=sys.stderr)
 

@@ -24,7 +24,9 @@ def statement(options: argparse.Namespace) -> int:
     range_ = home.months
     with complaints():
         months = parse_months(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
-        pages = make_pages(warehouse, home.archive, home.settings.statements, months, range_, others=False)
+        pages = make_pages(
+            warehouse, home.archive, home.settings.statements, months, range_, others=False, company=home.company
+        )
     for page in pages.values():
         print(page.path)
     if missing := [f"{month:%Y-%m}" for month in months if month not in pages]:

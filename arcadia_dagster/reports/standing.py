@@ -1,8 +1,8 @@
 """How a month's invoices stand: each with its document and what finance has, what is held or rejected, what to do."""
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.billing.agreement import Agreement
+from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.finance.outstanding import unwanted_sql
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.figures import shown_on, vendor_name
@@ -104,6 +105,42 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided about an invoice.
+
+    Attributes:
+        decision: `release` or `approve`.
+        by: Who.
+        at: When (UTC).
+        reason: Why, in the person's words.
+        doubts: Of a release, the doubts that it overrules.
+    """
+
+    decision: str
+    by: str
+    at: datetime
+    reason: str
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierVersion:
+    """A version of an invoice that a newer document has replaced.
+
+    Attributes:
+        document: Its file.
+        received_at: When that came (UTC).
+        gross: The sum of its lines in minor units of the invoice's currency; None where they cannot be added.
+        difference: What the version after it comes to, less that; None where either cannot be added.
+    """
+
+    document: Document
+    received_at: datetime
+    gross: int | None
+    difference: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceStanding:
     """One invoice of the month. Amounts are in minor units; None where its lines cannot be summed.
 
@@ -118,6 +155,10 @@ class InvoiceStanding:
         evidence: The files that show it and are not read, such as its PDF.
         deliveries: What each finance service has of it.
         compared: Its lines, what is stated and what each finance service has; nothing where nothing is invoiced.
+        awaits_approval: Whether it is held for nothing but the approval of a second person.
+        issued_on: The day of issue, where a document states it.
+        decided: Who let this version go to finance, and why, in order.
+        earlier: The versions before, the newest first.
     """
 
     source: str
@@ -139,6 +180,9 @@ class InvoiceStanding:
     compared: tuple[Compared, ...] = ()
     evidence: tuple[Document, ...] = ()
     awaits_approval: bool = False
+    issued_on: date | None = None
+    decided: tuple[Decided, ...] = ()
+    earlier: tuple[EarlierVersion, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -273,10 +317,16 @@ def standings(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -
     taken = {
         (row["target"], InvoiceKey.of(row)): row["amount_gross_minor"] for row in fetch(connection, _taken_sql(months))
     }
+    decided, replaced = _decisions(connection, months), _replaced(connection, months)
     for row in fetch(connection, _invoices_sql(months)):
         key = InvoiceKey.of(row)
+        standing = _invoice(row, deliveries.get(key, []), {target: taken.get((target, key)) for target in services})
         by_month[row["invoice_month"]].invoices.append(
-            _invoice(row, deliveries.get(key, []), {target: taken.get((target, key)) for target in services})
+            replace(
+                standing,
+                decided=tuple(decided.get(key, ())),
+                earlier=tuple(_earlier(replaced.get(key, ()), row["lines_gross_minor"], row["currency"])),
+            )
         )
     for document, in_months in rejected_documents(connection):
         for month in in_months:
@@ -314,15 +364,15 @@ def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Reje
 
 def _invoices_sql(months: Collection[date]) -> str:
     return f"""
-    SELECT total.*, raw.vendor_name, raw.documents, shown.evidence,
+    SELECT total.*, raw.vendor_name, raw.documents, raw.issued_on, shown.evidence,
       coalesce(raw.invoice_number, total.external_id) AS number
     FROM standing_invoices AS total
     LEFT JOIN (
       SELECT source, account_id, external_id, invoice_month, max(invoice_number) AS invoice_number,
-        max(vendor_name) AS vendor_name,
+        max(vendor_name) AS vendor_name, max(issued_on) AS issued_on,
         list({{'file_name': file_name, 'sha256': document_sha256}} ORDER BY received_at, document_sha256) AS documents
-      FROM (SELECT DISTINCT source, account_id, external_id, invoice_month, invoice_number, vendor_name, file_name,
-          document_sha256, received_at FROM current_invoices)
+      FROM (SELECT DISTINCT source, account_id, external_id, invoice_month, invoice_number, vendor_name, issued_on,
+          file_name, document_sha256, received_at FROM current_invoices)
       WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL
     ) AS raw USING (source, account_id, external_id, invoice_month)
     LEFT JOIN (
@@ -335,6 +385,70 @@ def _invoices_sql(months: Collection[date]) -> str:
     ORDER BY total.invoice_month, total.source, abs(total.amount_gross_minor) DESC NULLS FIRST, total.account_id,
       total.external_id
     """
+
+
+def _decisions(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> dict[InvoiceKey, list[Decided]]:
+    """Who let the months' invoices go to finance, in order."""
+    decided: dict[InvoiceKey, list[Decided]] = {}
+    for row in fetch(connection, _decided_sql(months)):
+        approved = row["approved_gross"]
+        # An approval is for figures, and does not count for a version with others.
+        if approved is None or to_minor(approved, row["currency"]) == row["amount_gross_minor"]:
+            decided.setdefault(InvoiceKey.of(row), []).append(
+                Decided(
+                    row["decision"], row["decided_by"], row["decided_at"], row["reason"], tuple(row["doubts"] or ())
+                )
+            )
+    return decided
+
+
+def _replaced(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date]
+) -> dict[InvoiceKey, list[dict[str, Any]]]:
+    """The earlier versions of the months' invoices, the newest first."""
+    replaced: dict[InvoiceKey, list[dict[str, Any]]] = {}
+    for row in fetch(connection, _earlier_sql(months)):
+        replaced.setdefault(InvoiceKey.of(row), []).append(row)
+    return replaced
+
+
+def _decided_sql(months: Collection[date]) -> str:
+    """SQL: the decisions that let the months' invoices go to finance: releases of the current version, and approvals."""
+    return f"""
+    SELECT decision.source, decision.account_id, decision.external_id, decision, decided_by, decided_at, reason,
+      list_filter(total.released_reasons, lambda doubt: len(list_filter(coalesce(overruled, []),
+        lambda seen: starts_with(doubt, seen))) > 0) AS doubts, total.currency, total.amount_gross_minor, approved_gross
+    FROM (FROM releases UNION ALL FROM approvals) AS decision
+    JOIN (FROM tax_split_totals WHERE invoice_month IN ({month_list(months)})) AS total USING (source, account_id, external_id)
+    WHERE (approved_currency IS NULL AND decision.document_sha256 = total.document_sha256 AND len(total.released_reasons) > 0)
+      OR (approved_currency = total.currency AND total.status = 'ready')
+    ORDER BY decided_at, decided_by, decision
+    """
+
+
+def _earlier_sql(months: Collection[date]) -> str:
+    """SQL: the versions of the months' invoices that newer documents have replaced, the newest first; not the parts of one."""
+    return f"""
+    SELECT source, account_id, external_id, document_sha256, any_value(file_name) AS file_name, max(received_at) AS received_at,
+      CASE WHEN count(lines_total) = count(*) THEN sum(lines_total) END AS lines_total
+    FROM raw_invoices WHERE status = 'superseded' AND invoice_month IN ({month_list(months)})
+      AND NOT coalesce(is_statement, false)
+    GROUP BY ALL ORDER BY received_at DESC, document_sha256
+    """
+
+
+def _earlier(rows: Iterable[Mapping[str, Any]], gross: int | None, currency: str | None) -> Iterator[EarlierVersion]:
+    after = gross
+    for row in rows:
+        can_be_added = row["lines_total"] is not None and currency in EXPONENTS
+        own = to_minor(row["lines_total"], currency) if can_be_added and currency is not None else None
+        yield EarlierVersion(
+            Document(row["file_name"], row["document_sha256"]),
+            row["received_at"],
+            own,
+            None if own is None or after is None else after - own,
+        )
+        after = own
 
 
 def _taken_sql(months: Collection[date]) -> str:
@@ -370,6 +484,7 @@ def _invoice(
         reasons=tuple(row["hold_reasons"]),
         can_release=row["can_release"],
         awaits_approval=bool(row["awaits_approval"]),
+        issued_on=row["issued_on"],
         is_void=row["standing"] == VOID,
         is_nothing=row["standing"] == NOTHING,
         documents=tuple(Document(document["file_name"], document["sha256"]) for document in row["documents"] or ()),

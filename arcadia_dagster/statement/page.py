@@ -41,6 +41,8 @@ class Statement:
         standing: How its invoices stand.
         links: The addresses of the documents beside it, relative to it, by their SHA-256.
         budgets: How its budgets stand.
+        company: The company's name; may be empty.
+        neighbours: The month before and the month after, those of the two that have a page.
     """
 
     month: date
@@ -48,6 +50,8 @@ class Statement:
     standing: Standing
     links: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[BudgetStanding, ...] = ()
+    company: str = ""
+    neighbours: tuple[date, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
@@ -151,6 +155,7 @@ def _environment() -> Environment:
         change=_change,
         percent=percent,
         day=_day,
+        date=_date,
         month=_month_name,
         count=how_many,
         share=_share,
@@ -237,6 +242,11 @@ def _share(part: int, rows: Iterable[int]) -> int:
 def _day(at: datetime | None) -> str:
     """`3 May 2026, 14:07 UTC`."""
     return "" if at is None else f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def _date(on: date) -> str:
+    """`3 May 2026`."""
+    return f"{on.day} {on:%B %Y}"
 
 
 def _month_name(month: date) -> str:

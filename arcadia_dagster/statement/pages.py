@@ -26,11 +26,28 @@ from arcadia_dagster.reports.standing import Standing, digests_of_finance, rejec
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import shown
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.months import built, previous_month, stale, touch
+from arcadia_dagster.warehouse.months import built, next_month, previous_month, stale, touch
 
 STAGE: Final = "monthly_statement"
 
 _PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Whose statements they are.
+
+    Attributes:
+        name: The company's name; may be empty.
+        currency: Its own currency (ISO 4217), which comes before all others; may be empty.
+    """
+
+    name: str = ""
+    currency: str = ""
+
+
+UNNAMED: Final = Company()
+"""A company that no setting names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,8 @@ class Page:
         standing: How its invoices stand.
         links: The addresses of the documents beside it, relative to it, by their SHA-256.
         budgets: How its budgets stand.
+        company: Whose it is.
+        neighbours: The month before and the month after, those of the two that have invoices.
     """
 
     month: date
@@ -52,6 +71,8 @@ class Page:
     standing: Standing
     links: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[BudgetStanding, ...] = ()
+    company: Company = UNNAMED
+    neighbours: tuple[date, ...] = ()
 
 
 def page_path(folder: Path, month: date) -> Path:
@@ -67,6 +88,7 @@ def make_pages(
     range_: MonthRange,
     *,
     others: bool = True,
+    company: Company = UNNAMED,
 ) -> dict[date, Page]:
     """Make the months' pages, and those of other months that are out of date.
 
@@ -79,6 +101,7 @@ def make_pages(
         folder: Where pages go; made where missing.
         months: The months whose pages are wanted, out of date or not.
         range_: The months there are.
+        company: Whose statements they are.
         others: Whether to make the pages of other months that are out of date, too.
 
     Returns:
@@ -92,20 +115,30 @@ def make_pages(
     with warehouse.hold("statements", path=folder / ".lock"):
         _sweep(folder)
         with warehouse.read() as connection:
-            basis = _bases(connection, range_, months)
+            basis = _bases(connection, range_, months, company)
             building = _being_built(connection, basis, range_)
             behind = _behind(connection, folder, basis) if others else set()
             wanted = {month for month in {*months, *behind} if month in range_} - building
             currencies = currency_figures(connection, wanted)
             standing = standings(connection, wanted)
             budgets = budget_standings(connection, wanted)
+            known = {month for month in months_with_invoices(connection) if month in range_}
             documents = documents_to_look_at(connection)
         links = shown.copies(
             archive, folder, documents & {sha256 for one in standing.values() for sha256 in one.documents}
         )
         shown.remove_others(folder, documents)
         pages = [
-            Page(month, page_path(folder, month), currencies[month], standing[month], links, budgets[month])
+            Page(
+                month,
+                page_path(folder, month),
+                _own_first(currencies[month], company.currency),
+                standing[month],
+                links,
+                budgets[month],
+                company,
+                _neighbours(month, known),
+            )
             for month in sorted(wanted)
         ]
         for page in pages:
@@ -122,7 +155,19 @@ def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> d
     return max((month for month in months_with_invoices(connection) if month in range_), default=None)
 
 
-def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date]) -> dict[date, int]:
+def _own_first(figures: tuple[CurrencyFigures, ...], currency: str) -> tuple[CurrencyFigures, ...]:
+    """The currencies in their order, the company's own one before all others."""
+    return tuple(sorted(figures, key=lambda one: one.currency != currency))
+
+
+def _neighbours(month: date, known: Collection[date]) -> tuple[date, ...]:
+    """The month before and the month after, of those that are known."""
+    return tuple(other for other in (previous_month(month), next_month(month)) if other in known)
+
+
+def _bases(
+    connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: Iterable[date], company: Company
+) -> dict[date, int]:
     """What each page would be made from now, as one number: of these months, and of all that have invoices or a page."""
     from arcadia_dagster.statement.page import look
 
@@ -144,6 +189,8 @@ def _bases(connection: duckdb.DuckDBPyConnection, range_: MonthRange, months: It
                 [(service,) for service in services],
                 rejected.get(month, []),
                 applying(budgets, month),
+                _neighbours(month, [known for known in versions if known in range_]),
+                (company.name, company.currency),
             ]
         )
         for month in wanted
@@ -175,7 +222,20 @@ def _write(page: Page) -> None:
     # Late: the template engine and the charts take a tenth of a second to import, which no other work needs.
     from arcadia_dagster.statement.page import Statement, render
 
-    write_page(page.path, render(Statement(page.month, page.currencies, page.standing, page.links, page.budgets)))
+    write_page(
+        page.path,
+        render(
+            Statement(
+                page.month,
+                page.currencies,
+                page.standing,
+                page.links,
+                page.budgets,
+                company=page.company.name,
+                neighbours=page.neighbours,
+            )
+        ),
+    )
 
 
 def write_page(path: Path, text: str) -> None:

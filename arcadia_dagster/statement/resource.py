@@ -8,7 +8,7 @@ from pathlib import Path
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import shown
-from arcadia_dagster.statement.pages import Page, make_pages, page_path
+from arcadia_dagster.statement.pages import UNNAMED, Company, Page, make_pages, page_path
 from arcadia_dagster.warehouse import Warehouse
 
 
@@ -19,12 +19,14 @@ class StatementsResource:
     Attributes:
         folder: The folder that pages are written to.
         archive: Where the documents are that pages link to.
+        company: Whose statements they are.
         url: Where that folder is served over HTTP; empty: nowhere.
     """
 
     folder: str
     archive: Archive
     url: str = ""
+    company: Company = UNNAMED
 
     def link_to(self, month: date) -> str:
         """The address of a month's page, once it is made: a file's where pages are not served.
@@ -40,4 +42,4 @@ class StatementsResource:
 
     def make(self, warehouse: Warehouse, months: Collection[date], range_: MonthRange) -> dict[date, Page]:
         """Make the months' pages, and those that are out of date; see `make_pages`."""
-        return make_pages(warehouse, self.archive, Path(self.folder), months, range_)
+        return make_pages(warehouse, self.archive, Path(self.folder), months, range_, company=self.company)

@@ -9,11 +9,13 @@ import pytest
 
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.statement.page import percent, shown_text
+from arcadia_dagster.statement.pages import Company, make_pages
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as digitalocean_tax
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer
-from arcadia_dagster_tests.kit.statement_pages import Element, figures_of, made, page_of
+from arcadia_dagster_tests.kit.statement_pages import Element, figures_of, made, page_of, parse
 
 APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
 HOSTILE = (
@@ -143,8 +145,8 @@ def test_what_is_held_void_or_rejected_is_shown_and_not_counted_with_what_to_do(
     project.build()
     page = page_of(project, APRIL)
     assert "0 invoices, and 1 held, and 1 void." in page.text
-    assert page.one("div", _class="total").text.startswith("Spend, with tax 0.00 USD")
-    note = "1 held invoice of 8.00 USD is not counted; with it, spend would be 8.00 USD."
+    assert page.one("div", _class="total").text.startswith("Held, with tax 8.00 USD")
+    note = "No invoice in USD counts as spend yet: 1 held invoice waits for a person, and comes to 8.00 USD."
     assert page.one("p", _class="held-note").text == note
     held, rejected = tasks(page)
     assert held.startswith("Held DigitalOcean 1001 8.00 USD its tax of 7.00 USD is more than its net of 1.00 USD")
@@ -275,3 +277,55 @@ def test_the_parts_of_a_split_invoice_stand_at_finance_each_by_itself_and_what_s
     assert "67.50 USD as 1001:platform-admin: waiting" in shown
     assert "15.00 USD as 1001:zenith: waiting" in shown
     assert f"{ids['1001']} in finance, and should not be" in shown
+
+
+def test_a_month_whose_invoices_all_wait_has_what_they_come_to_and_no_falls(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.drop(invoice_name(), digitalocean(line()))
+    may = {"start": "2026-05-01 00:00:00 +0000", "end": "2026-05-31 23:59:59 +0000"}
+    held = digitalocean(line(amount="$1.00", **may), digitalocean_tax(amount="$7.00"))
+    project.drop(invoice_name("2026 May", "1002"), held)
+    project.build()
+    page = page_of(project, MAY)
+    assert page.one("div", _class="total").text == "Held, with tax 8.00 USD April 2026 6.00 May 2025 no invoices"
+    assert page.all("table", data_breakdown="services") == []
+
+
+def test_a_page_says_who_let_an_invoice_go_and_why_and_how_its_versions_differ(project: Project) -> None:
+    project.environ["ARCADIA_APPROVE_OVER"] = "all"
+    march = line(start="2026-03-01 00:00:00 +0000", end="2026-03-31 23:59:59 +0000")
+    project.drop(invoice_name("2026 Mar", "900"), digitalocean(march))
+    project.drop(invoice_name(), digitalocean(line(amount="$1.00"), digitalocean_tax(amount="$6.00")))
+    project.build()
+    project.drop(invoice_name(), digitalocean(line(amount="$1.00"), digitalocean_tax(amount="$7.00")))
+    project.build()
+    project.settle("release", "1001")
+    project.build()
+    project.settle("approve", "1001", by="bea")
+    project.build()
+    page = page_of(project, APRIL)
+    [invoice] = page.all("li", _class="invoice")
+    assert "Released by ann, " in invoice.text
+    assert "UTC: looked at although its tax of 7.00 USD is more than its net of 1.00 USD" in invoice.text
+    assert "Approved by bea, " in invoice.text
+    assert re.search(r"Before DigitalOcean Invoice .*: 7.00 USD, and \+1.00 since", invoice.text)
+    assert [link.attributes["href"] for link in page.one("nav", _class="months-beside").all("a")] == ["2026-03.html"]
+    [row] = page.one("table", _class="figures invoice-table").one("tbody").all("tr")
+    assert row.text == "DigitalOcean 1001 ready 1.00 7.00 8.00 USD"
+
+
+def test_the_companys_name_and_own_currency_come_first(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.drop("a.csv", as_csv(charge(), charge(InvoiceId="INV-2", BillingCurrency="EUR"), charge(InvoiceId="INV-3")))
+    project.build()
+    pages = make_pages(
+        project.warehouse,
+        archive_of(project.warehouse),
+        tmp_path / "own",
+        [APRIL],
+        RANGE,
+        company=Company("A < B", "EUR"),
+    )
+    page = parse(pages[APRIL].path.read_text(encoding="utf-8"))
+    assert page.one("p", _class="eyebrow").text == "A < B, cloud spend"
+    assert [one.attributes["data-currency"] for one in page.all("article", _class="currency")] == ["EUR", "USD"]
