@@ -416,6 +416,13 @@ def _add_machine(parsers: _Parsers) -> None:
         help=f"0 for any free port; default: the port of the home's sandbox, else {FINANCE_PORT}",
     )
     sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
+    completion = _add(
+        parsers,
+        "completion",
+        _completion,
+        "print the script by which a shell completes commands and options",
+    )
+    completion.add_argument("shell", metavar="SHELL", choices=["bash", "zsh", "tcsh"], help="bash, zsh or tcsh")
     demo = _add(
         parsers,
         "demo",
@@ -467,6 +474,14 @@ def _add_warehouse(parsers: _Parsers) -> None:
             metavar="FOLDER",
             help=f"the folder of the files of {which}, if a lake; default: ARCADIA_DATA_PATH",
         )
+
+
+def _completion(options: argparse.Namespace) -> int:
+    """Print the script by which a shell completes commands and options."""
+    import shtab
+
+    print(shtab.complete(_parser(), options.shell))
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

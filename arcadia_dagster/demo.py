@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from arcadia_dagster import sample as sample_documents
-from arcadia_dagster import settings
-from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster import settings, text_table
+from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.finance.resource import FinanceResource
@@ -93,7 +91,9 @@ class _Demo:
     def show(self, title: str) -> None:
         """Print the invoices with what finance answered, and check that finance has just these."""
         invoices = self.invoices()
-        self._console.print(_table(title, invoices))
+        self._console.print(f"\n{title}", style="bold")
+        for line in _table(invoices):
+            self._console.print(line, markup=False, soft_wrap=True)
         self._assert_in_finance(invoices)
 
     def _assert_in_finance(self, invoices: Sequence[dict[str, Any]]) -> None:
@@ -129,14 +129,14 @@ def run(sample: Path = SAMPLE, *, console: Console | None = None) -> None:
         demo.show("The same pushed again: updated, and no second row")
 
         for file in demo.drop(sample / "reissued"):
-            console.print(f"\nA provider issues an invoice again: [bold]{file.name}[/bold]", highlight=False)
+            console.print(f"\nA provider issues an invoice again: [bold]{file.name}[/bold]", soft_wrap=True)
         demo.ingest(instance)
         demo.show("After the re-issue: the same row, with new figures")
 
         demo.drop(sample / "rejected")
         demo.ingest(instance)
         for name, reason in demo.rejected():
-            console.print(f"\nA bad file is rejected, alone: [bold]{name}[/bold]\n  {reason}", highlight=False)
+            console.print(f"\nA bad file is rejected, alone: [bold]{name}[/bold]\n  {reason}", soft_wrap=True)
         if not demo.rejected():
             raise DemoError("the bad file was not rejected")
         if len(demo.invoices()) != rows:
@@ -164,25 +164,19 @@ def _figures(row: Mapping[str, Any], finance_id: str) -> tuple[str, str, int, in
     )
 
 
-def _table(title: str, invoices: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
-    for name in ("month", "invoice"):
-        table.add_column(name, no_wrap=True)
-    for name in ("lines", "gross", "net", "tax"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("action", no_wrap=True)
-    table.add_column("finance id", no_wrap=True)
+def _table(invoices: Sequence[dict[str, Any]]) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = [("month", "invoice", "lines", "gross", "net", "tax", "", "action", "finance id")]
     for invoice in invoices:
-        amounts = [
-            format_minor(invoice[f"amount_{name}_minor"], invoice["currency"]) for name in ("gross", "net", "tax")
-        ]
-        table.add_row(
-            f"{invoice['invoice_month']:%Y-%m}",
-            invoice["external_id"],
-            str(invoice["line_count"]),
-            *amounts,
-            invoice["action"] or "",
-            f"{(invoice['finance_invoice_id'] or '')[:_ID_DIGITS]}...",
+        minors = (invoice[f"amount_{name}_minor"] for name in ("gross", "net", "tax"))
+        rows.append(
+            (
+                f"{invoice['invoice_month']:%Y-%m}",
+                invoice["external_id"],
+                str(invoice["line_count"]),
+                *(f"{from_minor(minor, invoice['currency']):,}" for minor in minors),
+                invoice["currency"],
+                invoice["action"] or "",
+                f"{(invoice['finance_invoice_id'] or '')[:_ID_DIGITS]}...",
+            )
         )
-    return table
+    return text_table.lines(rows, right=range(2, 6), width=text_table.window_width())

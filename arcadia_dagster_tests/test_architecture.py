@@ -22,6 +22,7 @@ LAYERS = (
     "how_many",
     "loopback",
     "plain_file",
+    "text_table",
     "toml_file",
     "sample",
     "billing",

@@ -66,6 +66,16 @@ def format_minor(minor: int | None, currency: str | None) -> str:
     return f"{from_minor(minor, currency):,} {currency}"
 
 
+def format_exact(amount: Decimal, currency: str | None) -> str:
+    """An amount as a person reads it, not rounded: `7.90 USD`, `12.0125 EUR`, `900 JPY`; the number alone without a currency."""
+    decimals = EXPONENTS.get(currency or "", 0)
+    text = f"{amount:,f}"
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0").ljust(decimals, "0")
+    number = f"{whole}.{fraction}" if fraction else whole
+    return f"{number} {currency}" if currency else number
+
+
 def exponents_sql() -> str:
     """SQL: ISO 4217 as a relation of `currency` and `exponent`, to be joined: a CASE of 160 codes is slow to plan."""
     rows = ", ".join(f"('{code}', {exponent})" for code, exponent in EXPONENTS.items())
@@ -75,6 +85,16 @@ def exponents_sql() -> str:
 def plain_sql(amount: str) -> str:
     """SQL: a DECIMAL with decimals as text, without the zeros that only its type gives it: `100.50` stays `100.5`."""
     return f"rtrim(rtrim(CAST({amount} AS VARCHAR), '0'), '.')"
+
+
+def minor_text_sql(minor: str, exponent: str) -> str:
+    """SQL: minor units as decimal text in major units, with as many decimals as the currency has: 790 USD is `7.90`."""
+    exact = f"CAST({minor} AS DECIMAL(38,0))"
+    arms = " ".join(
+        f"WHEN {digits} THEN CAST(CAST({exact} * {Decimal(1).scaleb(-digits)} AS DECIMAL(38,{digits})) AS VARCHAR)"
+        for digits in sorted(set(EXPONENTS.values()))
+    )
+    return f"CASE {exponent} {arms} END"
 
 
 def to_minor_sql(amount: str, exponent: str) -> str:

@@ -17,7 +17,14 @@ from arcadia_dagster.billing.advice import (
     total_line_sql,
     void_sql,
 )
-from arcadia_dagster.billing.currency import EXPONENTS, from_minor_sql, plain_sql, rounding_bound_sql, to_minor_sql
+from arcadia_dagster.billing.currency import (
+    EXPONENTS,
+    from_minor_sql,
+    minor_text_sql,
+    plain_sql,
+    rounding_bound_sql,
+    to_minor_sql,
+)
 from arcadia_dagster.billing.rules import TAX_NOT_STATED
 
 
@@ -266,7 +273,7 @@ def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''
         ),
         Reason(
             f"{column} = {in_major} AND {in_minor} <> {computed}",
-            f"'the {what} that it states, ' || {plain_sql(column)} || ' ' || currency || ', differs from {of_what}, ' || "
+            f"'the {what} that it states, ' || {_amount(in_minor)} || ', differs from {of_what}, ' || "
             f"{_amount(computed)} || CASE WHEN stated_tax IS NULL AND (is_before_tax OR {_MAY_BE_TAX}) "
             f"THEN ', which have no tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
             f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
@@ -300,8 +307,4 @@ def _rounding_counts() -> str:
 
 def _amount(minor: str) -> str:
     """SQL: minor units as `86.92 USD`, with as many decimals as the currency has."""
-    arms = " ".join(
-        f"WHEN {digits} THEN CAST(CAST({minor} AS DECIMAL(38,0)) * {Decimal(1).scaleb(-digits)} AS DECIMAL(38,{digits}))::VARCHAR"
-        for digits in (0, 2, 3, 4)
-    )
-    return f"(CASE exponent {arms} END || ' ' || currency)"
+    return f"({minor_text_sql(minor, 'exponent')} || ' ' || currency)"

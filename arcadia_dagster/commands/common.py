@@ -65,6 +65,18 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def line_name(file_line: int | None, record: int) -> str:
+    """A line as commands name it: by the line of the file that an editor shows; where a file has none, by its record.
+
+    Args:
+        file_line: The line of the file, from 1; None where the file has no lines, as Parquet, or its records are not on them.
+        record: The ordinal of the record in its document, from 1; what the program has added itself has none, and comes below 1.
+    """
+    if file_line is not None:
+        return str(file_line)
+    return f"record {record}" if record > 0 else "added"
+
+
 @contextlib.contextmanager
 def progress(what: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
     """A progress bar, called with the number done and the number of all; one line at the end where the console is no terminal."""

@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from arcadia_dagster import text_table
+from arcadia_dagster.billing.currency import format_exact
 from arcadia_dagster.commands.common import (
     FAILED,
     MISUSED,
@@ -11,7 +13,7 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     harmless,
-    new_console,
+    line_name,
     print_json,
 )
 from arcadia_dagster.commands.home import Home
@@ -19,9 +21,6 @@ from arcadia_dagster.how_many import how_many
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from decimal import Decimal
-
-    from rich.console import Console
 
     from arcadia_dagster.billing.rules import Rules
     from arcadia_dagster.landing.trial import TriedInvoice
@@ -32,9 +31,6 @@ _INVOICES_SHOWN = 5
 
 def formats(options: argparse.Namespace) -> int:
     """List the formats that are read; exit 1 where a description cannot be used, or is gone."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from arcadia_dagster.formats.registry import FORMATS
     from arcadia_dagster.landing.descriptions import problems
 
@@ -58,10 +54,9 @@ def formats(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"formats": [{"format": name, "text": text} for name, text in rows], "problems": wrong})
     else:
-        table = Table("format", "what it is", box=None, header_style="bold")
-        for name, text in rows:
-            table.add_row(name, escape(text))
-        new_console().print(table)
+        table = [("format", "what it is"), *((name, harmless(text)) for name, text in rows)]
+        for line in text_table.lines(table, width=text_table.window_width()):
+            print(line)
         for problem in wrong:
             print(harmless(problem), file=sys.stderr)
     return FAILED if wrong else OK
@@ -89,49 +84,54 @@ def try_description(options: argparse.Namespace) -> int:
             )
     except DescriptionError as error:
         raise CommandError(str(error), MISUSED) from error
-    console = new_console()
     for invoice in trial.invoices:
-        _print_invoice(console, invoice)
-        _print_rules(console, invoice, rules)
-        _print_lines(console, invoice)
+        _print_invoice(invoice)
+        _print_rules(invoice, rules)
+        _print_lines(invoice)
     if trial.count > _INVOICES_SHOWN:
-        console.print(f"These are the first {_INVOICES_SHOWN} of its {trial.count} invoices")
+        print(f"These are the first {_INVOICES_SHOWN} of its {trial.count} invoices")
     return OK
 
 
-def _print_lines(console: "Console", tried: "TriedInvoice") -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    columns = ("line", "from", "to", "category", "service", "description", "quantity", "amount")
-    table = Table(*columns, box=None, header_style="bold")
+def _print_lines(tried: "TriedInvoice") -> None:
+    currency = tried.stated.currencies[0] if len(tried.stated.currencies) == 1 else None
+    rows: list[tuple[str, ...]] = [("line", "from", "to", "quantity", "amount", "category", "service", "description")]
     for line in tried.lines:
-        quantity = "" if line.quantity is None else f"{line.quantity.normalize():f} {line.unit or ''}"
-        period = (_day(line.charge_period_start), _day(line.charge_period_end))
-        texts = (line.charge_category, line.service_name, line.description)
-        cells = (str(line.number), *period, *texts, quantity, _with_decimals(line.amount))
-        table.add_row(*(escape(cell or "") for cell in cells))
-    console.print(table)
+        quantity = "" if line.quantity is None else f"{line.quantity.normalize():f} {line.unit or ''}".strip()
+        cells = (
+            line_name(line.file_line, line.record),
+            _day(line.charge_period_start),
+            _day(line.charge_period_end),
+            quantity,
+            format_exact(line.amount, currency),
+            line.charge_category,
+            line.service_name,
+            line.description,
+        )
+        rows.append(tuple(harmless(cell or "") for cell in cells))
+    for row in text_table.lines(rows, right=(0, 3, 4), width=text_table.window_width()):
+        print(row)
     if tried.stated.line_count > _LINES_SHOWN:
-        console.print(f"and {_lines(tried.stated.line_count - _LINES_SHOWN)} more")
+        print(f"and {_lines(tried.stated.line_count - _LINES_SHOWN)} more")
 
 
-def _print_invoice(console: "Console", tried: "TriedInvoice") -> None:
+def _print_invoice(tried: "TriedInvoice") -> None:
     invoice, identity, gross, tax = tried.stated, tried.identity, tried.gross, tried.tax
     currencies = ", ".join(invoice.currencies)
-    sums = f"gross {_with_decimals(gross)} {currencies}, net {_with_decimals(gross - tax)}, tax {_with_decimals(tax)}"
+    amounts = {"gross": gross, "net": gross - tax, "tax": tax}
+    sums = ", ".join(f"{name} {format_exact(amount, currencies)}" for name, amount in amounts.items())
     if len(invoice.currencies) > 1:
         sums = f"in several currencies ({currencies}): it would be held"
     text = (
         f"Invoice {identity.external_id} of {identity.source}, account {identity.account_id}, {identity.month:%Y-%m} "
         f"(by {identity.month_basis}): {_lines(invoice.line_count)}, {sums}"
     )
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    print(harmless(text))
     for doubt in invoice.doubts:
-        console.print(f"  it would be held: {doubt}", highlight=False, markup=False, soft_wrap=True)
+        print(harmless(f"  it would be held: {doubt}"))
 
 
-def _print_rules(console: "Console", tried: "TriedInvoice", rules: "Rules") -> None:
+def _print_rules(tried: "TriedInvoice", rules: "Rules") -> None:
     """The rules for the invoice's account, and what they change."""
     from arcadia_dagster.billing.rules import TAX_EXPECTED, TAX_NOT_STATED
     from arcadia_dagster.landing.rules import said
@@ -149,7 +149,7 @@ def _print_rules(console: "Console", tried: "TriedInvoice", rules: "Rules") -> N
     if identity.final_from is not None:
         remarks.append(f"it would be final, and pushed, from {identity.final_from:%Y-%m-%d %H:%M} UTC on")
     for text in remarks:
-        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+        print(harmless(f"  {text}"))
 
 
 def _lines(count: int) -> str:
@@ -158,10 +158,3 @@ def _lines(count: int) -> str:
 
 def _day(time: "datetime | None") -> str:
     return "" if time is None else f"{time:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
-
-
-def _with_decimals(amount: "Decimal") -> str:
-    """The exact amount, with two decimals at least."""
-    text = f"{amount:f}".rstrip("0")
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals:0<2}"

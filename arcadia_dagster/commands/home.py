@@ -261,14 +261,18 @@ class Home:
         """Turn errors of finance within the block into one line, with the command to start the home's sandbox.
 
         Raises:
-            CommandError: The home's sandbox is not there, or finance cannot be used.
+            CommandError: The home's sandbox is not there, or finance cannot be used; with the exit code of a wrong setting where
+                one is the cause.
         """
-        from arcadia_dagster.finance.errors import FinanceError
+        from arcadia_dagster.finance.errors import ConfigurationFailure, FinanceError
 
         if (sandbox := self.sandbox) is not None:
             self.assert_answers(sandbox)
         with complaints(FinanceError):
-            yield
+            try:
+                yield
+            except ConfigurationFailure as error:
+                raise CommandError(str(error), MISUSED) from error
 
     def show_changes(self) -> None:
         """Update the UI's checks and the statements, where Dagster has run here before and there are statements.

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import (
     FAILED,
     MISUSED,
@@ -15,6 +16,7 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     harmless,
+    line_name,
     new_console,
     parse_months,
     print_json,
@@ -390,33 +392,38 @@ def _report(delivered: "Delivered", *, as_json: bool) -> int:
 
 
 def _print_explanation(explanation: dict[str, Any], home: Home) -> None:
-    from rich import box
-    from rich.table import Table
-
-    console = new_console()
     for text in (
         *_invoice_lines(explanation),
         *_finding_lines(explanation),
         *_finance_lines(explanation),
         *_file_lines(explanation, home),
     ):
-        console.print(harmless(text), markup=False, soft_wrap=True)
-    table = Table(title="Lines", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("file line", justify="right", no_wrap=True)
-    table.add_column("amount", justify="right", no_wrap=True)
-    for name in ("category", "service", "description", "resource"):
-        table.add_column(name, overflow="fold", min_width=len(name))
+        print(harmless(text))
+    rows: list[tuple[str, ...]] = [("line", "amount", "category", "service", "description", "resource")]
     for line in explanation["lines"]:
         category = line["charge_category"] + (f" ({line['tax_basis']})" if line["tax_basis"] else "")
-        cells = (line["service_name"], line["description"], line["matched_resource_id"])
-        table.add_row(
-            str(line["file_line"] or ""),
-            f"{line['amount']} {line['currency']}",
-            *(_literal(cell) for cell in (category, *cells)),
+        cells = (
+            line_name(line["file_line"], line["line_number"]),
+            _exact(line["amount"], line["currency"]),
+            category,
+            line["service_name"],
+            line["description"],
+            line["matched_resource_id"],
         )
-    console.print(table)
+        rows.append(tuple(harmless(cell or "") for cell in cells))
+    print("Lines")
+    for row in text_table.lines(rows, right=(0, 1), width=text_table.window_width()):
+        print(row)
     if explanation["totals"] and (more := explanation["totals"]["line_count"] - len(explanation["lines"])) > 0:
-        console.print(f"and {more} more lines: use --json")
+        print(f"and {more} more lines: use --json")
+
+
+def _exact(amount: str, currency: str | None) -> str:
+    from decimal import Decimal
+
+    from arcadia_dagster.billing.currency import format_exact
+
+    return format_exact(Decimal(amount), currency)
 
 
 def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
@@ -431,12 +438,12 @@ def _invoice_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  {compared['words']}" + (f" ({compared['target']})" if compared["target"] else "")
     for stated in explanation["stated"]:
         yield f"  stated by {stated['file_name']}: {_terms(stated)}"
-        yield from (f"    {_tax(tax)}" for tax in stated["taxes"] if tax["category"] or tax["rate"])
+        yield from (f"    {_tax(tax, stated['currency'])}" for tax in stated["taxes"] if tax["category"] or tax["rate"])
     yield from _relations(explanation)
     for rule in explanation["rules"]:
         yield f"  by sources.toml, {rule['of']}: {rule['key']} = {rule['value']} ({rule['reason']})"
     for line in explanation["added_lines"]:
-        amount = f"{line['amount']} {line['currency']}"
+        amount = _exact(line["amount"], line["currency"])
         yield f"  added to reach the stated total: {line['service_name'].lower()} of {amount}, for {line['added_by']}"
     for reason in totals["hold_reasons"]:
         yield f"  held: {reason}"
@@ -475,18 +482,21 @@ _TERMS = {
 
 def _terms(stated: dict[str, Any]) -> str:
     """What a document states of an invoice, in a line."""
-    amounts = [f"{name} {value}" for name in ("gross", "net", "tax") if (value := stated[f"amount_{name}"]) is not None]
+    amounts = [
+        f"{name} {_exact(value, stated['currency'])}"
+        for name in ("gross", "net", "tax")
+        if (value := stated[f"amount_{name}"]) is not None
+    ]
     terms = [words.format(stated[name]) for name, words in _TERMS.items() if stated[name] is not None]
-    sums = [f"{', '.join(amounts)} {stated['currency']}"] if amounts else []
-    return ", ".join([stated["kind"].replace("_", " "), *sums, *terms])
+    return ", ".join([stated["kind"].replace("_", " "), *amounts, *terms])
 
 
-def _tax(tax: dict[str, Any]) -> str:
+def _tax(tax: dict[str, Any], currency: str | None) -> str:
     """A row of the tax that a document states, in a line."""
     category = f" of category {tax['category']}" if tax["category"] else ""
     rate = f" at {tax['rate']} %" if tax["rate"] else ""
-    amount = f": {tax['tax_amount']}" if tax["tax_amount"] else ""
-    taxed = f" on {tax['taxable_amount']}" if tax["taxable_amount"] else ""
+    amount = f": {_exact(tax['tax_amount'], currency)}" if tax["tax_amount"] else ""
+    taxed = f" on {_exact(tax['taxable_amount'], currency)}" if tax["taxable_amount"] else ""
     return f"tax{category}{rate}{amount}{taxed}" + (f" ({tax['reason']})" if tax["reason"] else "")
 
 
@@ -532,13 +542,6 @@ def _file_lines(explanation: dict[str, Any], home: Home) -> Iterator[str]:
             f" of {decision['approved_gross']} {decision['approved_currency']}" if decision["approved_gross"] else ""
         )
         yield f"{decision['decision']}{figures} by {decision['decided_by']} at {when} UTC: {decision['reason']}"
-
-
-def _literal(text: str | None) -> str:
-    """Text of a file as a table cell that is not read as markup."""
-    from rich.markup import escape
-
-    return escape(harmless(text or ""))
 
 
 def _amounts(totals: dict[str, Any]) -> str:

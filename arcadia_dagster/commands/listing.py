@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from arcadia_dagster.commands import text_table
+from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import (
     OK,
     complaints,
@@ -95,12 +95,13 @@ def _print(shown: "Sequence[ListedInvoice]") -> None:
     from arcadia_dagster.reports.listing import sums
 
     rows = [_HEADER, *(tuple(map(harmless, _row(invoice))) for invoice in shown)]
-    head, *lines = text_table.lines(rows, right=_AMOUNTS)
+    width = text_table.window_width()
+    head, *lines = text_table.lines(rows, right=_AMOUNTS, width=width)
     print(head)
     for invoice, line in zip(shown, lines, strict=True):
         print(line)
         for reason in invoice.reasons:
-            print(f"    {harmless(reason)}")
+            print(*text_table.wrapped(harmless(reason), width), sep="\n")
     print()
     for total in sums(shown):
         gross, net, tax = (

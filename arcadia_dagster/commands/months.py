@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import (
     FAILED,
     OK,
@@ -21,7 +22,7 @@ from arcadia_dagster.commands.common import (
 )
 from arcadia_dagster.commands.home import Home, not_running
 
-_WIDEST = 1_000
+_HEADER = ("month", "docs", "invoices", "pushed", "held", "rejected", "gross", "net", "tax", "")
 _PARTING_SHOWN = 20
 _NAMED = 3
 
@@ -55,9 +56,7 @@ def ingest(options: argparse.Namespace) -> int:
         try:
             _run_months(definitions, wanted, console)
         except CommandError:
-            # Another program in the place of the home's sandbox made the delivery fail: no setting is wrong.
-            if (sandbox := home.sandbox) is not None and sandbox.is_running():
-                home.assert_answers(sandbox)
+            _assert_finance_is_usable(home)
             raise
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(home).items() if invoice not in held_before]
         if home.settings.finance_secret:
@@ -96,6 +95,20 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
         months = resources.months_to_run(home.months)
     notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
     return build_defs(resource_overrides=resources.by_name()), months, notes
+
+
+def _assert_finance_is_usable(home: Home) -> None:
+    """Check, where a run failed, what one can know of finance without asking it.
+
+    Raises:
+        CommandError: Another program is in the place of the home's sandbox; or a setting is wrong, with the exit code of that.
+    """
+    if (sandbox := home.sandbox) is not None:
+        if sandbox.is_running():
+            home.assert_answers(sandbox)
+    elif home.settings.finance_secret:
+        with home.finance_complaints(), home.resources.finance.client():
+            pass
 
 
 def _held(home: Home) -> dict[str, str]:
@@ -237,36 +250,28 @@ def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, i
 
 
 def _print_months(months: "Sequence[MonthStatus]") -> None:
-    from rich import box
-    from rich.measure import Measurement
-    from rich.table import Table
+    rows = [_HEADER, *(row for month in months for row in _rows(month))]
+    for line in text_table.lines(rows, right=range(1, len(_HEADER) - 1), width=text_table.window_width()):
+        print(line)
+    print()
 
+
+def _rows(month: "MonthStatus") -> Iterator[tuple[str, ...]]:
+    """A month as rows of the table: one for each currency, of which the first has its counts."""
     from arcadia_dagster.billing.currency import from_minor
 
-    console = new_console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("month", no_wrap=True, min_width=len("no month"))
-    for name in ("docs", "invoices"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("currency", no_wrap=True)
-    for name in ("gross", "net", "tax", "pushed", "held", "rejected"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    for month in months:
-        amounts = [
-            "\n".join(f"{from_minor(getattr(sums, f'{name}_minor'), sums.currency):,}" for sums in month.sums)
-            for name in ("gross", "net", "tax")
-        ]
-        table.add_row(
-            "no month" if month.month is None else f"{month.month:%Y-%m}",
-            str(month.documents),
-            str(month.invoices),
-            "\n".join(sums.currency for sums in month.sums),
-            *amounts,
-            str(month.pushed),
-            str(month.held),
-            str(month.rejected),
+    name = "no month" if month.month is None else f"{month.month:%Y-%m}"
+    counts = tuple(map(str, (month.documents, month.invoices, month.pushed, month.held, month.rejected)))
+    for place, sums in enumerate(month.sums or (None,)):
+        amounts = (
+            ("", "", "", "")
+            if sums is None
+            else (
+                *(
+                    f"{from_minor(minor, sums.currency):,}"
+                    for minor in (sums.gross_minor, sums.net_minor, sums.tax_minor)
+                ),
+                sums.currency,
+            )
         )
-    # A figure is never cut: on a window that is too narrow a line goes on below.
-    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    console.width = max(console.width, needed)
-    console.print(table)
+        yield ((name, *counts) if place == 0 else ("",) * (1 + len(counts))) + amounts

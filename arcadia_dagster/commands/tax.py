@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from arcadia_dagster.commands import text_table
+from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import MISUSED, OK, CommandError, complaints, harmless, parse_months, print_json
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.settings import Settings
@@ -99,7 +99,9 @@ def _print(found: "TaxReturn") -> None:
 def _print_rows(rows: "Sequence[TaxRow]") -> None:
     by_month = rows[0].month is not None
     cells = [(*(("month",) if by_month else ()), *_HEADER), *(tuple(map(harmless, _cells(row))) for row in rows)]
-    head, *lines = text_table.lines(cells, right=tuple(place + by_month for place in _AMOUNTS))
+    head, *lines = text_table.lines(
+        cells, right=tuple(place + by_month for place in _AMOUNTS), width=text_table.window_width()
+    )
     print(head)
     for row, line in zip(rows, lines, strict=True):
         print(line)

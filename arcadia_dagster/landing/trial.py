@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from arcadia_dagster.formats.description import read_description
 from arcadia_dagster.formats.reader import Reader, head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.file_lines import physical_lines
 from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.reading.content import ArchivedDocument, Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
@@ -29,9 +30,14 @@ class TrialError(ValueError):
 
 
 class TriedLine(NamedTuple):
-    """A line as it was read; times are in UTC."""
+    """A line as it was read; times are in UTC.
 
-    number: int
+    Attributes:
+        record: The ordinal of its record in the file, from 1.
+        file_line: The line of the file on which the record begins, from 1; None where nobody can tell.
+    """
+
+    record: int
     charge_period_start: datetime | None
     charge_period_end: datetime | None
     charge_category: str | None
@@ -40,6 +46,7 @@ class TriedLine(NamedTuple):
     quantity: Decimal | None
     unit: str | None
     amount: Decimal
+    file_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,18 @@ def attempt(
         with warehouse.stage() as connection:
             connection.execute(f"CREATE TABLE line AS {reader.lines_sql([document.document_sha256])}")
             invoices = _invoices(connection, reading, names, rules, max_invoices, max_lines)
+        last = max((line.record for invoice in invoices for line in invoice.lines), default=0)
+        places = physical_lines(
+            Archive(Path(folder) / "archive", max_document_bytes=max_document_bytes),
+            document.document_sha256,
+            formats,
+            up_to=last,
+            by=described,
+        )
+    invoices = [
+        replace(invoice, lines=tuple(line._replace(file_line=places.get(line.record)) for line in invoice.lines))
+        for invoice in invoices
+    ]
     return Trial(invoices, len(reading.invoices))
 
 

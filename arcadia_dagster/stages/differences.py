@@ -6,7 +6,7 @@ is for people, and decides nothing.
 """
 
 from arcadia_dagster.billing.adjustment import TAX_FROM_MINOR
-from arcadia_dagster.billing.currency import from_minor_sql, plain_sql, to_minor_sql
+from arcadia_dagster.billing.currency import minor_text_sql, to_minor_sql
 
 _KEY = "source, account_id, external_id"
 _SHOWN = 60
@@ -63,4 +63,4 @@ def differences_sql(totals: str) -> str:
 
 def _amount(minor: str) -> str:
     """SQL: minor units as `86.92 USD`."""
-    return f"{plain_sql(from_minor_sql(minor, 'exponent'))} || ' ' || currency"
+    return f"{minor_text_sql(minor, 'exponent')} || ' ' || currency"

@@ -120,12 +120,18 @@ def _judged_sql(holding: tuple[Reason, ...]) -> str:
       LEFT JOIN approval USING (source, account_id, external_id)"""
 
 
-_TOTALS = """
+def as_earlier_sql(reason: str) -> str:
+    r"""SQL: a reason in the words that 0.1 had: `98 USD` for `98.00 USD`, `line 2 of a.csv` for `record 2 of a.csv`."""
+    shorter = rf"regexp_replace({reason}, '(\.[0-9]*[1-9])0+ ', '\1 ', 'g')"
+    return rf"regexp_replace(regexp_replace({shorter}, '\.0+ ', ' ', 'g'), '\brecord ([0-9])', 'line \1', 'g')"
+
+
+_TOTALS = f"""
     WITH decided AS (
       -- A release is for the doubts that the person saw: what has come up since holds the invoice again. Earlier versions gave
-      -- the same reasons without the commands that follow them now.
-      SELECT *, list_filter(doubts, lambda doubt: len(list_filter(overruled, lambda seen: starts_with(doubt, seen))) > 0)
-          AS released_reasons,
+      -- the same reasons without the commands that follow them now, and wrote amounts and records otherwise.
+      SELECT *, list_filter(doubts, lambda doubt: len(list_filter(overruled,
+            lambda seen: starts_with({as_earlier_sql("doubt")}, {as_earlier_sql("seen")}))) > 0) AS released_reasons,
         list_filter(doubts, lambda doubt: NOT list_contains(released_reasons, doubt)) AS open_doubts
       FROM judged
     )

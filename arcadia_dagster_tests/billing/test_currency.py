@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from arcadia_dagster.billing.currency import (
     EXPONENTS,
     exponents_sql,
+    format_exact,
     format_minor,
     from_minor,
     from_minor_sql,
+    minor_text_sql,
     to_minor,
     to_minor_sql,
 )
@@ -140,3 +142,32 @@ def test_people_read_an_amount_with_as_many_decimals_as_its_currency_has(
     minor: int | None, currency: str | None, text: str
 ) -> None:
     assert format_minor(minor, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("7.9", "USD", "7.90 USD"),
+        ("-6.000000000000000000", "EUR", "-6.00 EUR"),
+        ("1293.6", "EUR", "1,293.60 EUR"),
+        ("12.012500", "EUR", "12.0125 EUR"),
+        ("900.000", "JPY", "900 JPY"),
+        ("1.5", "JPY", "1.5 JPY"),
+        ("7.9", None, "7.9"),
+        ("7", "points", "7 points"),
+    ],
+)
+def test_people_read_an_exact_amount_with_at_least_the_decimals_of_its_currency(
+    amount: str, currency: str | None, text: str
+) -> None:
+    assert format_exact(Decimal(amount), currency) == text
+
+
+@quickly(10)
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), EXPONENT), min_size=1, max_size=40))
+def test_sql_writes_an_amount_as_python_does(
+    connection: duckdb.DuckDBPyConnection, given_: list[tuple[int, int]]
+) -> None:
+    codes = {digits: code for code, digits in EXPONENTS.items()}
+    written = evaluate(connection, minor_text_sql("m", "e"), given_, "m BIGINT, e INTEGER")
+    assert written == [str(from_minor(minor, codes[digits])) for minor, digits in given_]

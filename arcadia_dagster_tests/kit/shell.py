@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import jsonschema
 import pytest
 
 from arcadia_dagster import cli
@@ -18,6 +19,15 @@ from arcadia_dagster_tests.kit.project import instance_in_memory
 
 FIRST = date(2018, 1, 1)
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "commands.schema.json").read_text(encoding="utf-8"))
+
+
+def assert_by_schema(arguments: Sequence[str], printed: str) -> None:
+    """What a command prints as JSON is as the documented schema of the command says."""
+    words = [word for word in arguments if not word.startswith("-")]
+    names = [" ".join(["arcadia", *words[:count]]) for count in (2, 1)]
+    name = next(name for name in names if name in SCHEMA["$defs"])
+    jsonschema.validate(json.loads(printed), {**SCHEMA, "$ref": f"#/$defs/{name.replace(' ', '%20')}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,8 @@ class Shell:
                 returned = int(stopped.code or 0)
         printed = self._capsys.readouterr()
         assert returned == code, printed.err
+        if "--json" in arguments and (printed.out or returned == 0):
+            assert_by_schema(arguments, printed.out)
         return Result(returned, printed.out, printed.err)
 
     def build(self, **finance: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals, unreconciled
+from arcadia_dagster.stages.tax_split_totals import as_earlier_sql, build_tax_split_totals, unreconciled
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.properties import from_attos, quickly, rounded, to_attos
@@ -206,3 +206,20 @@ def test_a_sum_that_lies_between_two_minor_units_is_held_where_a_line_was_rounde
     tax = [(Decimal("10.00"), "Usage"), (Decimal("0.995"), "Tax")]
     totals(warehouse, [("USD", half), ("USD", half), ("USD", tax), ("KWD", half)], [0, 1, 1, 1])
     assert list(map(len, doubts_of_rounding(warehouse))) == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("now", "earlier"),
+    [
+        ("it states 98.00 USD, differs", "it states 98 USD, differs"),
+        ("it states 6.60 USD, differs", "it states 6.6 USD, differs"),
+        ("it states 100 JPY and 12.0125 EUR, differs", "it states 100 JPY and 12.0125 EUR, differs"),
+        ("record 2 of a.csv is also record 10 of b.csv", "line 2 of a.csv is also line 10 of b.csv"),
+    ],
+)
+def test_a_release_holds_for_the_same_reason_in_the_words_of_an_earlier_version(
+    warehouse: Warehouse, now: str, earlier: str
+) -> None:
+    with warehouse.read() as connection:
+        row = connection.execute(f"SELECT {as_earlier_sql('?')} = {as_earlier_sql('?')}", [now, earlier]).fetchone()
+    assert row == (True,)

@@ -97,7 +97,10 @@ HELD: dict[str, tuple[bytes, str]] = {
         as_csv(usage("long ago", BillingPeriodStartDate="2016-01-01T00:00:00Z")),
         "its month 2016-01 is before the first month, ARCADIA_FIRST_MONTH",
     ),
-    "cut off": (as_csv(usage("cut off")), "the total that it states, 6.6 USD, differs from the sum of its lines, 6.00"),
+    "cut off": (
+        as_csv(usage("cut off")),
+        "the total that it states, 6.60 USD, differs from the sum of its lines, 6.00",
+    ),
 }
 
 GOOD = of_both("bad")

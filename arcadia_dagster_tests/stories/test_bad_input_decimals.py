@@ -118,6 +118,6 @@ def test_decimals_of_a_currency_that_has_none_are_prices_of_usage_or_held(projec
             project.drop(f"{number}.csv.total", b"CLP 101")
     assert pushed(project) == {name: gross for name, (*_, gross) in YEN.items() if gross is not None}
     [reason] = hold_reasons(project, "grouped with points")
-    assert reason.startswith("2.csv: line 1 is 1.5 JPY, and JPY has no decimals: thousands behind a point? ")
+    assert reason.startswith("2.csv: record 1 is 1.5 JPY, and JPY has no decimals: thousands behind a point? ")
     project.drop("3.csv.total", b"KRW 20")
     assert pushed(project)["grouped beside whole"] == 20

@@ -216,7 +216,7 @@ def test_what_is_above_and_below_a_table_is_neither_charged_nor_lost(described: 
         "3": (9_901, 9_001, 900, 4),
     }
     [reason] = described.invoice("4")["hold_reasons"]
-    assert "the total that it states, 98 USD, differs from the sum of its lines, 99.00 USD" in reason
+    assert "the total that it states, 98.00 USD, differs from the sum of its lines, 99.00 USD" in reason
     path = described.home / "formats" / "table.toml"
     path.write_text(TABLE.replace('first_line = "header"\n', ""), encoding="utf-8")
     described.drop("T-9.csv", contents[0].replace("Compute", "Compute 9").encode())

@@ -226,7 +226,7 @@ def test_what_is_only_stated_is_pushed_by_a_rule_and_its_lines_must_agree_when_t
     project.drop("lines.csv", as_csv(charge(BilledCost="5.99"), tax()))
     project.build()
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert "the total that it states, 6.6 USD, differs from the sum of its lines, 6.59 USD" in reason
+    assert "the total that it states, 6.60 USD, differs from the sum of its lines, 6.59 USD" in reason
     project.drop("lines.csv", as_csv(charge(), tax()))
     project.build()
     assert (project.invoice("INV-1")["status"], project.invoice("INV-1")["line_count"]) == ("ready", 2)

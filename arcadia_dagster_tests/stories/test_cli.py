@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from arcadia_dagster import cli
 from arcadia_dagster.demo import SAMPLE
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.sandbox import RunningSandbox
@@ -26,7 +28,7 @@ from arcadia_dagster_tests.kit.linode_api import invoice as linode_invoice
 from arcadia_dagster_tests.kit.plain import warehouse_of
 from arcadia_dagster_tests.kit.project import SECRET, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.scripted_server import Request, Step, answer
-from arcadia_dagster_tests.kit.shell import ROOT, Shell
+from arcadia_dagster_tests.kit.shell import ROOT, SCHEMA, Shell
 
 
 def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_but_its_home(tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ def test_reconcile_tells_what_finance_has_beside_what_was_pushed(arcadia: Shell,
     arcadia("void", "1001", "--reason", "paid twice")
     assert "remove it in finance by hand" in arcadia("reconcile", code=1, environ=can_list).stdout
     unknown = {**can_list, "SKYAI_FINANCE_LIST_PATH": "/nowhere"}
-    assert "SKYAI_FINANCE_LIST_PATH" in arcadia("reconcile", code=1, environ=unknown).stderr
+    assert "SKYAI_FINANCE_LIST_PATH" in arcadia("reconcile", code=2, environ=unknown).stderr
 
 
 def test_a_dismissed_document_makes_the_older_version_current_again(arcadia: Shell) -> None:
@@ -394,6 +396,38 @@ def test_a_decision_needs_a_reason(arcadia: Shell) -> None:
     assert "--reason" in arcadia("release", "1001", code=2).stderr
 
 
+def test_a_setting_that_cannot_be_right_has_an_exit_code_of_its_own(arcadia: Shell) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    clear = {"SKYAI_FINANCE_URL": "http://finance.example", "SKYAI_FINANCE_SECRET": SECRET}
+    assert "use https://" in arcadia("ingest", code=2, environ=clear).stderr
+    assert "use https://" in arcadia("push", "2026-04", code=2, environ=clear).stderr
+    assert arcadia.status()["2026-04"]["invoices"] == 1
+
+
+def test_each_command_that_prints_json_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    def commands(*names: str) -> Iterator[str]:
+        with pytest.raises(SystemExit):
+            cli.main([*names, "--help"])
+        told = capsys.readouterr().out
+        if "--json" in told:
+            yield " ".join(["arcadia", *names])
+        for name in (
+            re.findall(r"^ {4}([a-z-]+(?: [a-z]+)?)(?:  |$)", told, re.MULTILINE)
+            if "ACTION" in told or not names
+            else ()
+        ):
+            yield from commands(*names, name)
+
+    assert set(commands()) == {name for name in SCHEMA["$defs"] if name.startswith("arcadia ")}
+
+
+def test_a_shell_completes_commands_and_options(arcadia: Shell) -> None:
+    script = arcadia("completion", "bash").stdout
+    script += 'COMP_WORDS=(arcadia invoices --h); COMP_CWORD=2; _shtab_arcadia; echo "${COMPREPLY[@]}"'
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["--help", "--held"]
+
+
 def test_push_without_finance_says_which_setting_is_missing(arcadia: Shell) -> None:
     assert "SKYAI_FINANCE_SECRET" in arcadia("push", "2026-04", code=2).stderr
 
@@ -460,7 +494,7 @@ def test_a_release_is_for_the_doubts_that_were_seen_and_a_new_one_holds_the_invo
     arcadia.build()
     assert arcadia.status()["2026-04"]["held"] == 0
     total.write_text("USD 55555.00", encoding="utf-8")
-    assert "1001: held: the total that it states, 55555 USD" in arcadia("ingest").stderr
+    assert "1001: held: the total that it states, 55555.00 USD" in arcadia("ingest").stderr
     assert arcadia.status()["2026-04"]["held"] == 1
 
 

@@ -68,7 +68,7 @@ def test_a_total_beside_parts_that_their_sum_does_not_come_to_holds_the_invoice(
 ) -> None:
     drop(project, PARTS | {f"d/part-{number}.csv.total": b"USD 70.00" for number in beside})
     told = reasons(project)
-    assert "the total that it states, 70 USD, differs from the sum of its lines, 66.00 USD" in told
+    assert "the total that it states, 70.00 USD, differs from the sum of its lines, 66.00 USD" in told
     for number in beside:
         assert f"d/part-{number}.csv.total" in told
     assert ready(project) == {}

@@ -47,8 +47,8 @@ def test_the_demo_prints_what_is_in_the_files_and_changing_one_line_changes_it(s
 
     first, again, reissued = _april(_run(small))
 
-    assert first.startswith("2026-04 900000004 33 88.15 USD 80.25 USD 7.90 USD created ")
-    assert again.startswith("2026-04 900000004 33 88.15 USD 80.25 USD 7.90 USD updated ")
+    assert first.startswith("2026-04 900000004 33 88.15 80.25 7.90 USD created ")
+    assert again.startswith("2026-04 900000004 33 88.15 80.25 7.90 USD updated ")
     assert reissued == again
 
 

@@ -259,7 +259,7 @@ def the_tutorial_is_true_beside_it(story: Story, folder: Path) -> None:
             told[command] = typed(folder, command)
             assert told[command].returncode == 0, told[command].stderr
     assert str(story.deployment.home) == str(folder / "var" / "sandbox")
-    months = re.findall(r"^ (\d{4}-\d{2}) .* (\d+) +0 +0 *$", told["arcadia status"].stdout, flags=re.MULTILINE)
+    months = re.findall(r"^(\d{4}-\d{2}) +\d+ +\d+ +(\d+) +0 +0 ", told["arcadia status"].stdout, flags=re.MULTILINE)
     assert sum(int(pushed) for _, pushed in months) == len(story.finance())
     assert re.search(rf"^ok +finance +{re.escape(story.sandbox.url)}, ", told["arcadia doctor"].stdout, re.MULTILINE)
     assert "0 created, 1 updated" in told["arcadia push 2026-04 --again"].stdout

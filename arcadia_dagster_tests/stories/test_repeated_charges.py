@@ -156,7 +156,7 @@ def test_a_line_that_lies_in_two_parts_is_never_pushed_twice(project: Project, r
     project.drop("export/2.csv", as_csv(first[-1], *second, tax(BilledCost="11.00")))
     project.build()
     [reason] = project.invoice("INV-1")["hold_reasons"]
-    assert "is also line" in reason
+    assert "is also record" in reason
     assert in_finance(project) == {}
     project.drop("export/2.csv", as_csv(*second, tax(BilledCost="11.00")))
     project.build()

@@ -264,21 +264,25 @@ CHARGES = (charge(BilledCost="10.004"), charge(BilledCost="5.004", ResourceId="b
 CREDIT = charge(BilledCost="-3.00", ChargeCategory="Credit", ChargeDescription="Promotion", ConsumedQuantity=None)
 # The lines, what is stated (gross and net), and what the difference is.
 DIFFERENCES: dict[str, tuple[tuple[dict[str, str | None], ...], tuple[str, str | None], str]] = {
-    "the tax": ((*CHARGES, tax(BilledCost="1.00")), ("16.51", "15.01"), "the difference of 0.5 USD is that of the tax"),
+    "the tax": (
+        (*CHARGES, tax(BilledCost="1.00")),
+        ("16.51", "15.01"),
+        "the difference of 0.50 USD is that of the tax",
+    ),
     "its own tax": (
         (*CHARGES, tax(BilledCost="1.00")),
         ("15.01", None),
-        "the difference of -1 USD is the tax of its lines: it is stated without it",
+        "the difference of -1.00 USD is the tax of its lines: it is stated without it",
     ),
     "its credits": (
         (*CHARGES, CREDIT),
         ("15.01", "15.01"),
-        "the difference of 3 USD is what its credits come to: it is stated without them",
+        "the difference of 3.00 USD is what its credits come to: it is stated without them",
     ),
     "a line": (
         (*CHARGES, charge(BilledCost="7.00", ChargeDescription="NAT gateway")),
         ("15.01", "15.01"),
-        "the difference of -7 USD is exactly one of its lines: NAT gateway",
+        "the difference of -7.00 USD is exactly one of its lines: NAT gateway",
     ),
     "rounding each line": (
         CHARGES,
@@ -319,7 +323,7 @@ def test_what_credits_and_a_prepayment_have_taken_from_an_invoice_of_azure_is_na
     project.drop("invoices.json", json.dumps(invoice).encode())
     project.build()
     assert (
-        "the difference of -2.86 USD is tax of 1.14 USD and -4 USD, what credits and prepayments have taken from it"
+        "the difference of -2.86 USD is tax of 1.14 USD and -4.00 USD, what credits and prepayments have taken from it"
         in reasons(project, "G000000001")
     )
 
@@ -384,7 +388,7 @@ def test_a_cost_table_whose_download_left_out_tax_or_savings_is_held(project: Pr
     assert in_finance(project) == {}
     held = reasons(project, "5000000030")
     assert held.startswith(
-        "the total that it states, 119 USD, differs from the sum of its lines, 100.00 USD, which have no tax"
+        "the total that it states, 119.00 USD, differs from the sum of its lines, 100.00 USD, which have no tax"
     )
     assert "the total that it states, 5.72 USD, differs from the sum of its lines, 80.00 USD" in reasons(project, "2")
     project.drop("no tax.csv.total", b"USD 119.00 tax 19.00")

@@ -126,13 +126,13 @@ def listed_rows(check: object) -> list[dict[str, object]]:
             {"aws": ("14.00", "14.00")},
             "aws/2001",
             "lines 15.00 USD, stated 1.00 USD less, not in finance",
-            "the difference of -1 USD is that of the tax",
+            "the difference of -1.00 USD is that of the tax",
         ),
         (
             {"server": "60.01"},
             f"hetzner/{NUMBER}",
             "lines 100.01 EUR, stated 18.99 EUR more, not in finance",
-            "is tax of 19 EUR and -0.01 EUR, as small as a rounding",
+            "is tax of 19.00 EUR and -0.01 EUR, as small as a rounding",
         ),
     ],
 )

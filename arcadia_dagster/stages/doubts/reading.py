@@ -77,7 +77,7 @@ def _decimals_of_none_sql(scope: Scope) -> str:
     """
     return f"""
       SELECT source, account_id, external_id,
-        total.file_name || ': line ' || found.line_number || ' is ' || {plain_sql("found.amount")} || ' ' || total.currency ||
+        total.file_name || ': record ' || found.line_number || ' is ' || {plain_sql("found.amount")} || ' ' || total.currency ||
         ', and ' || total.currency || ' has no decimals: thousands behind a point? Write its total, as `' || total.currency ||
         ' ' || total.amount_gross_minor || '` does, into ' || total.file_name || '.total; if ' || total.amount_gross_minor ||
         ' ' || total.currency || ' is right: ' || {release_sql()} AS text

@@ -113,7 +113,7 @@ def _repeated_sql(scope: Scope) -> str:
       GROUP BY pair.source, pair.account_id, pair.external_id
       UNION ALL
       SELECT overlap.source, overlap.account_id, overlap.external_id,
-        'line ' || any_value(overlap.line_number) || ' of ' || any_value(own.file_name) || ' is also line ' ||
+        'record ' || any_value(overlap.line_number) || ' of ' || any_value(own.file_name) || ' is also record ' ||
         any_value(overlap.other_number) || ' of ' || any_value(other.file_name) || CASE WHEN count(*) > 1
           THEN ', and ' || (count(*) - 1) || ' more lines are in two of its files' ELSE '' END ||
         ': do its parts overlap? If they do, put files without the repeated lines in their place, under their names; if each is '
