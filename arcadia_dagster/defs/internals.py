@@ -13,6 +13,9 @@ from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED
 # What `define_asset_job` returns: for types alone.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+# Which backfills are under way: an instance lists them, but the filter and the statuses are not public.
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
 # The context of a step, by which the months are noted that it has made.
 from dagster._core.execution.context.system import StepExecutionContext
 
@@ -67,6 +70,8 @@ __all__ = [
     "REPOSITORY_LABEL_TAG",
     "SQLITE_BUSY_TIMEOUT_SECONDS",
     "WILL_RETRY_TAG",
+    "BulkActionStatus",
+    "BulkActionsFilter",
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DagsterSqliteStorage",

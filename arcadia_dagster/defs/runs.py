@@ -1,10 +1,10 @@
-"""Which code location a run belongs to, and which months it is for: one Dagster instance may serve several locations.
+"""Which location a run belongs to, and which months it or a backfill is for: one Dagster instance may serve several locations.
 
 Dagster labels each run that a code location's server starts with `repository@location` (the tag `.dagster/repository`). A run
 in the process of a command, as of `arcadia ingest`, has no such label: there the tag `JOB_TAG` of our jobs counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,8 @@ from arcadia_dagster.defs.internals import (
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
     REPOSITORY_LABEL_TAG,
+    BulkActionsFilter,
+    BulkActionStatus,
 )
 
 JOB_TAG = "arcadia/job"
@@ -75,3 +77,34 @@ def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) ->
     if first not in keys or last not in keys:
         return set()
     return {date.fromisoformat(key) for key in keys[keys.index(first) : keys.index(last) + 1]}
+
+
+_BACKFILL_IS_UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
+
+
+def months_of_backfills(
+    instance: dg.DagsterInstance, assets: Collection[dg.AssetKey], partitions: dg.MonthlyPartitionsDefinition
+) -> set[date]:
+    """The months of backfills of these assets that have not ended, those too for which no run is requested yet.
+
+    A backfill makes what is not partitioned first, and then one asset after another where it must: between two of its runs the
+    warehouse shows its months as half built.
+
+    Args:
+        instance: Where backfills are recorded.
+        assets: Assets of ours that have a partition a month.
+        partitions: The months there are.
+    """
+    targets = [
+        backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+        for backfill in instance.get_backfills(BulkActionsFilter(statuses=_BACKFILL_IS_UNDER_WAY))
+        if backfill.asset_backfill_data is not None
+    ]
+    keys = {
+        name
+        for target in targets
+        for asset, subset in target.items()
+        if asset in assets
+        for name in subset.get_partition_keys()
+    }
+    return {date.fromisoformat(key) for key in keys.intersection(partitions.get_partition_keys())}

@@ -9,7 +9,7 @@ import dagster as dg
 from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
-from arcadia_dagster.defs.runs import OwnRuns, months_of, range_tags
+from arcadia_dagster.defs.runs import OwnRuns, months_of, months_of_backfills, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 from arcadia_dagster.landing.inbox import Arriving, InboxError, Look
@@ -20,6 +20,7 @@ from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.relations import STAGES
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 WORK_TAG = "arcadia/work"
@@ -32,6 +33,7 @@ _TICK_LOCK_TIMEOUT = 5.0
 # Dagster ends a tick after a minute. What is left of large buckets is looked at in the next one.
 _TICK_LOOK_SECONDS = 20.0
 _TICK_SETTLE_SECONDS = 5.0
+_BUILT = frozenset(map(dg.AssetKey, STAGES))
 _UNDER_WAY = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -93,7 +95,9 @@ def new_invoice_files(
         if not requests:
             reasons = [f"left for a person after {FAILURES} failed runs: {', '.join(given_up)}"] if given_up else []
             if under_way:
-                reasons.append(f"runs for {', '.join(f'{month:%Y-%m}' for month in sorted(under_way))} are under way")
+                reasons.append(
+                    f"runs or backfills for {', '.join(f'{month:%Y-%m}' for month in sorted(under_way))} are under way"
+                )
             yield dg.SkipReason("; ".join(reasons) or "nothing new in the inbox")
         yield from requests
 
@@ -116,12 +120,14 @@ def failed_runs_to_log(context: dg.RunFailureSensorContext) -> None:
 def _months_under_way(
     instance: dg.DagsterInstance, own: OwnRuns, partitions: dg.MonthlyPartitionsDefinition
 ) -> set[date]:
-    """The months of our runs that have not ended, backfills too: as a run builds, its months look like other work each time.
+    """The months of our runs and backfills that have not ended: as they build, their months look like other work each time.
 
     Without the runs of `arcadia ingest`: nobody notices where one of them was killed.
     """
     runs = instance.get_runs(own.of_server(_UNDER_WAY))
-    return {month for run in runs for month in months_of(run, partitions)}
+    return {month for run in runs for month in months_of(run, partitions)} | months_of_backfills(
+        instance, _BUILT, partitions
+    )
 
 
 def _works(

@@ -8,7 +8,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from arcadia_dagster.defs.sensors import WORK_TAG
 from arcadia_dagster.finance.resource import FinanceResource
@@ -276,6 +279,28 @@ def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
             assert "2026-04, 2026-05 are under way" in str(result.skip_message)
         instance.report_run_canceled(instance.get_runs(limit=1)[0])
         assert [months(request) for request in tick(project, instance)] == [BOTH]
+
+
+def test_months_of_a_backfill_are_not_requested_until_it_ends(project: Project, instance: dg.DagsterInstance) -> None:
+    april_and_may(project)
+    asset = project.definitions().resolve_asset_graph().get(dg.AssetKey("raw_invoices"))
+    assert asset.partitions_def is not None
+    subset = asset.partitions_def.subset_with_partition_keys(["2026-03-01", "2026-04-01"])
+    target = AssetGraphSubset({asset.key: subset}, set())  # type: ignore[call-arg] # mypy sees no defaults
+    now = datetime.now(UTC).timestamp()
+    backfill = PartitionBackfill(
+        backfill_id="all",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=now,
+        asset_selection=[asset.key],
+        asset_backfill_data=AssetBackfillData.empty(target, now, instance),
+    )
+    instance.add_backfill(backfill)
+    assert [months(request) for request in tick(project, instance)] == [("2026-05-01", "2026-05-01")]
+    instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
+    assert [months(request) for request in tick(project, instance)] == [BOTH]
 
 
 NO_MONTHS: tuple[dict[str, str], ...] = (
