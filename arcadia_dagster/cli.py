@@ -141,7 +141,11 @@ def _add_months(parsers: _Parsers) -> None:
         metavar="MONTH[..MONTH]",
         help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
     )
+    statement.add_argument(
+        "--tenant", type=_text, metavar="TENANT", help="only what this tenant bears, ready to be sent"
+    )
     statement.add_argument("--open", action="store_true", help="show it in the browser")
+    statement.add_argument("--pdf", action="store_true", help="also print it into a PDF beside it; needs Chromium")
     tax = _add(
         parsers,
         "tax",
@@ -154,6 +158,7 @@ def _add_months(parsers: _Parsers) -> None:
         metavar="PERIOD",
         help="such as 2026-Q3, 2026, 2026-04 or 2026-01..2026-06; the months of the invoices",
     )
+    tax.add_argument("--pdf", action="store_true", help="also print the page into a PDF beside it; needs Chromium")
     tax.add_argument("--by", choices=["month"], help="each month has rows of its own")
     _add_export(parsers)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import MISUSED, OK, CommandError, complaints, harmless, parse_months, print_json
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.commands.statement import print_pdfs
 from arcadia_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def tax(options: argparse.Namespace) -> int:
     from arcadia_dagster.statement.tax import write_tax_page
 
     with complaints(), warehouse.hold("statements", path=home.settings.statements / ".lock"):
-        print(write_tax_page(home.settings.statements, options.period, months, found))
+        page = write_tax_page(home.settings.statements, options.period, months, found)
+    print(page)
+    if options.pdf:
+        print_pdfs([page])
     return OK
 
 
