@@ -457,6 +457,12 @@ def _add_warehouse(parsers: _Parsers) -> None:
         metavar="FILE",
         help="a seal: say whether anything from before it was changed or removed",
     )
+    _add(
+        parsers,
+        "rebuild",
+        lambda options: commands.rebuild.rebuild(options),
+        "move the warehouse away and build a new one from the archive, where it is damaged or doubted; nothing is pushed",
+    )
     warehouse = parsers.add_parser(
         "warehouse",
         help="copy all tables from a file to a lake, or back",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from arcadia_dagster.commands import listing as listing
     from arcadia_dagster.commands import machine as machine
     from arcadia_dagster.commands import months as months
+    from arcadia_dagster.commands import rebuild as rebuild
     from arcadia_dagster.commands import statement as statement
     from arcadia_dagster.commands import tax as tax
     from arcadia_dagster.commands import verify as verify

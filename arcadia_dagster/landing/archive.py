@@ -44,12 +44,14 @@ class Archive:
     Args:
         folder: Where it lies; made on first use.
         max_document_bytes: A larger file is not taken.
+        inbox: The folder in which the files may still lie that documents came from; their paths are relative to it.
     """
 
-    def __init__(self, folder: Path, *, max_document_bytes: int) -> None:
+    def __init__(self, folder: Path, *, max_document_bytes: int, inbox: Path | None = None) -> None:
         """Note where the archive is. Nothing is made yet."""
         self.folder = folder
         self.max_document_bytes = max_document_bytes
+        self._inbox = inbox
 
     @property
     def name(self) -> str:
@@ -181,9 +183,19 @@ class Archive:
     def examine(self, document_sha256: str) -> ArchivedDocument:
         """The archived document again, examined as when it was taken.
 
+        Where its bytes have changed since, or are gone, and the inbox still has the file, they are taken again from there.
+
         Raises:
             ArchiveError: The archived bytes are not those that were archived any more.
         """
+        try:
+            return self._examined(document_sha256)
+        except ArchiveError:
+            if not self._take_again(document_sha256):
+                raise
+        return self._examined(document_sha256)
+
+    def _examined(self, document_sha256: str) -> ArchivedDocument:
         path = self.path_of(document_sha256)
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
         try:
@@ -197,6 +209,30 @@ class Archive:
         if digest.hexdigest() != document_sha256:
             raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
+
+    def _take_again(self, document_sha256: str) -> bool:
+        """Put a file of the inbox in the place of changed bytes, which stay beside it; whether there is such a file."""
+        if self._inbox is None:
+            return False
+        for event in self.record(document_sha256).received:
+            try:
+                with open_plain(self._inbox / event["inbox_path"], follows_links=False) as source:
+                    content = source.read(self.max_document_bytes + 1)
+            except (OSError, ValueError):
+                continue
+            if hashlib.sha256(content).hexdigest() == document_sha256:
+                self._replace_bytes(document_sha256, content)
+                return True
+        return False
+
+    def _replace_bytes(self, document_sha256: str, content: bytes) -> None:
+        path = self._path(document_sha256)
+        with self._writing():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(path):
+                path.rename(path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}"))
+            self._put_all({path: content})
+            path.chmod(0o444)
 
     def digest_of(self, document_sha256: str) -> str:
         """The SHA-256 of the document's bytes as they are now, which is its name unless somebody has changed them.

@@ -350,14 +350,15 @@ def _state(one: Object) -> RecordState:
     return RecordState(one.byte_size, int.from_bytes(digest[:8]) >> 1)
 
 
-def archive_at(place: str, *, cache: Path, max_document_bytes: int) -> Archive:
+def archive_at(place: str, *, cache: Path, max_document_bytes: int, inbox: Path | None = None) -> Archive:
     """The archive at a place: a folder's path, or a bucket's URL.
 
     Args:
         place: Where it is.
         cache: For a bucket, the folder of this machine for copies.
         max_document_bytes: A larger file is not taken.
+        inbox: For a folder, where files may still lie that documents came from; see `Archive`.
     """
     if "://" not in place:
-        return Archive(Path(place), max_document_bytes=max_document_bytes)
+        return Archive(Path(place), max_document_bytes=max_document_bytes, inbox=inbox)
     return BucketArchive(BucketUrl.parse(place), cache=cache, max_document_bytes=max_document_bytes)

@@ -119,7 +119,12 @@ class LandingResource:
 
     def get_archive(self) -> Archive:
         """The archive."""
-        return archive_at(self.archive, cache=Path(self.archive_cache), max_document_bytes=self.max_document_bytes)
+        return archive_at(
+            self.archive,
+            cache=Path(self.archive_cache),
+            max_document_bytes=self.max_document_bytes,
+            inbox=self.inbox_path,
+        )
 
     def get_reader(self, warehouse: Warehouse) -> "Reader":
         """The run's reader; it keeps the lines of each document for the next steps.

@@ -1,5 +1,6 @@
 """The warehouse as one DuckDB file: one process writes it, and a second open fails at once, so there is a lock beside it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,11 @@ from arcadia_dagster.store.storage import AssertHeld, LockName
 # The oldest DuckDB that pyproject.toml allows. Its texts are written a quarter faster than in the format that DuckDB takes by
 # default, which much older versions can read.
 _STORAGE_VERSION = "v1.5.0"
+
+_INTERNAL = (duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+"""What DuckDB raises where it reads from a file what it can never have written."""
+
+_DAMAGED = re.compile(r"(?i)corrupt|checksum|Could not read enough bytes")
 
 
 class DuckDBFile:
@@ -65,8 +71,8 @@ class DuckDBFile:
             connection.execute("USE warehouse")
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, "
-                "move the file away and run `arcadia ingest` to rebuild it from the archive"
+                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, run "
+                "`arcadia rebuild`: it moves the file away and builds a new one from the archive"
             ) from error
 
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -84,8 +90,14 @@ class DuckDBFile:
         """Nothing: the file knows the least and greatest month of each of its blocks."""
 
     def explained(self, error: duckdb.Error) -> Exception:
-        """The error as it is."""
-        return error
+        """The error as it is; of a file whose blocks were changed, or cut off, what to do."""
+        is_damage = isinstance(error, _INTERNAL) or _DAMAGED.search(str(error)) is not None
+        if not is_damage:
+            return error
+        return WarehouseError(
+            f"{self.path} is damaged ({_first_line(error)}): run `arcadia rebuild`, which moves the file away and builds a "
+            "new one from the archive"
+        )
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
         """The error as it is: a failed commit to a file has not happened."""

@@ -1,6 +1,7 @@
 """A table, as the program describes it before there is one."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Table:
     def column_names(self) -> str:
         """The columns as SQL lists them."""
         return ", ".join(column.name for column in self.columns)
+
+    def without(self, names: Collection[str]) -> "Table":
+        """The table without some of its columns, for a comparison that they do not matter for."""
+        return replace(self, columns=tuple(column for column in self.columns if column.name not in names))
 
     @property
     def ddl(self) -> str:

@@ -3,7 +3,7 @@
 The copy is one transaction. Before it is committed, counts, sums and a checksum of every table and month are compared.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -112,3 +112,29 @@ def read_all(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for table in TABLES:
         connection.execute(f"SELECT bit_xor(hash({table.column_names})) FROM {table.name}").fetchall()
+
+
+def differing_tables(
+    tables: Sequence[Table], before: duckdb.DuckDBPyConnection, after: duckdb.DuckDBPyConnection
+) -> dict[str, list[date | None]]:
+    """The months in which tables of two warehouses differ, by the table's name; see `compare`.
+
+    Args:
+        tables: Which tables.
+        before: The one warehouse.
+        after: The other.
+    """
+    differing: dict[str, list[date | None]] = {}
+    for table in tables:
+        expected, actual = _figures(table, before), _figures(table, after)
+        months = {month for month in {*expected, *actual} if expected.get(month) != actual.get(month)}
+        if months:
+            differing[table.name] = sorted(months, key=lambda month: month or date.min)
+    return differing
+
+
+def copy_tables(
+    tables: Sequence[Table], reading: duckdb.DuckDBPyConnection, writing: duckdb.DuckDBPyConnection
+) -> dict[str, int]:
+    """Copy all rows of tables into another warehouse that has none of them; how many rows each has, by name."""
+    return {table.name: _copy(table, reading, writing, lambda _: None).rows for table in tables}

@@ -199,7 +199,7 @@ def test_what_is_no_warehouse_is_an_error_that_says_what_to_do(
         put(connection)
     make(warehouse.path)
     for way in (warehouse.read, warehouse.write, Warehouse(warehouse.path).read):
-        with pytest.raises(WarehouseError, match=r"cannot be opened as a warehouse .*arcadia ingest"), way():
+        with pytest.raises(WarehouseError, match=r"cannot be opened as a warehouse .*arcadia rebuild"), way():
             pass
 
 

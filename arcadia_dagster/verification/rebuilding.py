@@ -1,0 +1,115 @@
+"""`arcadia rebuild`: a new warehouse from the archive, in place of one that cannot be read or is doubted."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.cloud_resources import build_cloud_resources
+from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.stages.raw_invoices import build_raw_invoices
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
+from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
+from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
+from arcadia_dagster.warehouse.months import stale
+
+_COMPARED: Final = (schema.DOCUMENTS, schema.RAW_INVOICES, schema.COST_LINES, schema.TAX_SPLIT_TOTALS)
+_OF_FINANCE: Final = (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS)
+_IGNORED: Final = ("record_bytes", "record_changed_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of it.
+
+    Attributes:
+        moved_to: Where the warehouse of before is now; None where there was none.
+        documents: How many documents the new one has.
+        months: How many months were built.
+        unreadable: Why the one of before could not be read; None where it could.
+        differing: Where it could: the months in which tables differ from it, by the table's name.
+        records: How many of finance's records were taken over from it.
+        problems: What of the archive could not be taken, by name.
+    """
+
+    moved_to: Path | None
+    documents: int
+    months: int
+    unreadable: str | None
+    differing: Mapping[str, list[date | None]]
+    records: int
+    problems: Mapping[str, str]
+
+
+def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, now: datetime) -> Rebuilt:
+    """Move the warehouse away and build a new one from the archive and the inbox. Nothing is pushed.
+
+    What finance answered is in no archive. It is taken over where the warehouse of before can still be read.
+
+    Args:
+        warehouse: The warehouse, a file.
+        landing: Archive and inbox, and what people say of formats, routes and rules.
+        range_: The months that there are.
+        now: The time, for the name of the file that is moved away.
+
+    Raises:
+        WarehouseError: It is a lake, or the new one cannot be written.
+        LockTimeoutError: Somebody landed, delivered or wrote for longer than the lock's time-out.
+        OSError: The file cannot be moved, or the archive cannot be read.
+    """
+    if warehouse.is_lake:
+        raise WarehouseError(
+            f"{warehouse.name} is a lake: set ARCADIA_WAREHOUSE to a new one, run `arcadia ingest`, then `arcadia reconcile`"
+        )
+    moved_to: Path | None = None
+    with warehouse.hold("landing", path=landing.get_archive().lock_path), warehouse.hold("delivery"):
+        if warehouse.path.exists():
+            moved_to = warehouse.path.with_name(f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+            for suffix in ("", ".wal"):
+                if os.path.lexists(f"{warehouse.path}{suffix}"):
+                    Path(f"{warehouse.path}{suffix}").rename(f"{moved_to}{suffix}")
+    warehouse.create()
+    landed = landing.land(warehouse)
+    months = _build(warehouse, landing, range_)
+    unreadable, differing, records = (
+        (None, {}, 0)
+        if moved_to is None
+        else _taken_over(Warehouse(moved_to, lock_timeout=warehouse.lock_timeout), warehouse)
+    )
+    with warehouse.read() as connection:
+        row = connection.execute("SELECT count(*) FROM documents").fetchone()
+    documents = 0 if row is None else row[0]
+    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.problems)
+
+
+def _build(warehouse: Warehouse, landing: LandingResource, range_: MonthRange) -> int:
+    with warehouse.read() as connection:
+        months = {month for month in stale(connection) if month in range_}
+    reader = landing.get_reader(warehouse)
+    try:
+        with warehouse.write() as connection:
+            build_raw_invoices(connection, months, range_)
+        build_cloud_resources(warehouse)
+        build_cost_lines(warehouse, landing.get_archive(), reader, months, range_)
+        with warehouse.write() as connection:
+            build_tax_split_totals(connection, months, range_)
+    finally:
+        landing.close()
+    return len(months)
+
+
+def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, dict[str, list[date | None]], int]:
+    """Why the warehouse of before cannot be read; where the two differ; how many records were taken over."""
+    try:
+        with before.read() as old, after.write() as new:
+            records = copy_tables(_OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
+            compared = [table.without(_IGNORED) for table in _COMPARED]
+            return None, differing_tables(compared, old, new), records
+    except (WarehouseError, duckdb.Error) as error:
+        return str(error).splitlines()[0], {}, 0
