@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from arcadia_dagster.defs.internals import StepFailureData
 from arcadia_dagster.defs.jobs import INGEST
@@ -23,9 +24,19 @@ class IngestError(Exception):
 def ingest_here(
     definitions: dg.Definitions, months: Iterable[date], progress: Callable[[int, int], None]
 ) -> list[dg.ExecuteInProcessResult]:
-    """The same as `ingest`, on the instance that `DAGSTER_HOME` names."""
-    with dg.DagsterInstance.get() as instance:
-        return ingest(definitions, instance, months, progress)
+    """The same as `ingest`, on the instance that `DAGSTER_HOME` names.
+
+    Raises:
+        IngestError: See `ingest`; or Dagster's own storage cannot be written, as on a full disk.
+    """
+    try:
+        with dg.DagsterInstance.get() as instance:
+            return ingest(definitions, instance, months, progress)
+    except DBAPIError as error:
+        raise IngestError(
+            f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
+            "(ARCADIA_DAGSTER_STORAGE, else dagster/ in the home), then run this again; what was finished is kept"
+        ) from error
 
 
 def ingest(

@@ -49,6 +49,7 @@ class Shell:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self.inbox = folder / "var" / "inbox"
+        self.uses_storage_of_dagster = False
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
@@ -59,7 +60,8 @@ class Shell:
     ) -> Result:
         settings = {"COLUMNS": "100", "ARCADIA_SETTLE_SECONDS": "0", **(environ or {}), **named}
         with self._monkeypatch.context() as patch:
-            patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
+            if not self.uses_storage_of_dagster:
+                patch.setattr(dg.DagsterInstance, "get", instance_in_memory)
             patch.chdir(self.folder)
             # A copy: what the command sets itself must not outlive it.
             patch.setattr(os, "environ", os.environ.copy())

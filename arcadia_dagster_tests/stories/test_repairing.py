@@ -5,25 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.cli import main
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import Shell
 
 NAME, OTHER = invoice_name(), invoice_name("2026 Mar", "1002")
 FIGURES = "SELECT * FROM tax_split_totals ORDER BY ALL"
 
 
 @pytest.fixture
-def project(project_with_finance: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Project:
-    """Two invoices of two months in finance; commands work in the same home."""
+def project(project_with_finance: Project) -> Project:
+    """Two invoices of two months in finance."""
     project = project_with_finance
     project.drop(NAME, digitalocean(line(), tax()))
     march = {"start": "2026-03-01 00:00:00 +0000", "end": "2026-03-31 23:59:59 +0000"}
     project.drop(OTHER, digitalocean(line(amount="$7.00", **march)))
     project.build()
-    monkeypatch.setenv("ARCADIA_HOME", str(project.home))
-    monkeypatch.setenv("ARCADIA_SETTLE_SECONDS", "0")
-    monkeypatch.chdir(tmp_path)
     return project
 
 
@@ -32,7 +29,9 @@ def archived(project: Project) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut off", "gone"])
-def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(project: Project, damage: str) -> None:
+def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(
+    project: Project, damage: str, arcadia: Shell
+) -> None:
     path, figures = archived(project), project.query(FIGURES)
     whole = path.read_bytes()
     path.chmod(0o644)
@@ -40,27 +39,27 @@ def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(projec
         path.unlink()
     else:
         path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:] if damage == "flipped" else whole[:-3])
-    assert main(["rebuild"]) == 0
+    arcadia("rebuild", ARCADIA_HOME=str(project.home))
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (whole, 0o444)
     assert project.query(FIGURES) == figures
     assert len([*path.parent.glob(f"{path.name}.damaged-*")]) == (damage != "gone")
 
 
 def test_changed_bytes_that_the_inbox_does_not_have_either_stay_and_the_others_go_on(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: Project, arcadia: Shell
 ) -> None:
     path = archived(project)
     path.chmod(0o644)
     path.write_bytes(b"x")
     (project.inbox / NAME).unlink()
-    assert main(["rebuild"]) == 1
-    assert "its SHA-256 is not its name any more; restore it from a backup" in capsys.readouterr().out
+    said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "its SHA-256 is not its name any more; restore it from a backup" in said
     assert [row["external_id"] for row in project.query(FIGURES)] == ["1002"]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "overwritten", "no database"])
 def test_a_damaged_warehouse_is_one_line_that_names_the_remedy_which_brings_everything_back(
-    project: Project, damage: str, capsys: pytest.CaptureFixture[str]
+    project: Project, damage: str, arcadia: Shell
 ) -> None:
     figures, path = project.query(FIGURES), project.warehouse.path
     if damage == "cut off":
@@ -68,12 +67,10 @@ def test_a_damaged_warehouse_is_one_line_that_names_the_remedy_which_brings_ever
     else:
         content, kept = path.read_bytes(), 0 if damage == "no database" else 3 * 4096
         path.write_bytes(content[:kept] + bytes(len(content) - kept))
-    assert main(["status"]) == 1
-    [told] = capsys.readouterr().err.splitlines()
+    [told] = arcadia("status", code=1, ARCADIA_HOME=str(project.home)).stderr.splitlines()
     assert "run `arcadia rebuild`" in told
 
-    assert main(["rebuild"]) == 0
-    said = capsys.readouterr().out
+    said = arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home)).stdout
     assert "what finance answered is not in the archive" in said
     assert "the warehouse of before is now" in said
     assert project.query(FIGURES) == figures
@@ -83,21 +80,31 @@ def test_a_damaged_warehouse_is_one_line_that_names_the_remedy_which_brings_ever
 
 
 def test_a_rebuild_of_a_readable_warehouse_differs_in_nothing_and_keeps_what_finance_answered(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: Project, arcadia: Shell
 ) -> None:
-    assert main(["rebuild"]) == 0
-    said = capsys.readouterr().out
+    said = arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home)).stdout
     assert "2 records of what finance answered were taken over" in said
     assert "differs" not in said
     delivered = project.finance.deliver(project.warehouse)
     assert (delivered.created, delivered.updated) == ([], [])
-    assert main(["verify", "--full"]) == 0
+    arcadia("verify", "--full", ARCADIA_HOME=str(project.home))
 
 
-def test_a_rebuild_shows_where_the_warehouse_of_before_was_otherwise(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rebuild_shows_where_the_warehouse_of_before_was_otherwise(project: Project, arcadia: Shell) -> None:
     with project.warehouse.write() as connection:
         connection.execute("UPDATE cost_lines SET amount = amount + 1 WHERE external_id = '1002'")
-    assert main(["rebuild"]) == 0
-    assert "cost_lines differs from before in 2026-03\n" in capsys.readouterr().out
+    said = arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home)).stdout
+    assert "cost_lines differs from before in 2026-03\n" in said
+
+
+def test_a_storage_of_dagster_that_cannot_be_written_is_one_line(
+    project: Project, arcadia: Shell, tmp_path: Path
+) -> None:
+    storage = tmp_path / "storage"
+    (storage / "history" / "runs.db").mkdir(parents=True)
+    (storage / "history" / "runs" / "index.db").mkdir(parents=True)
+    project.drop(invoice_name(number="1003"), digitalocean(line()))
+    arcadia.uses_storage_of_dagster = True
+    told = arcadia("ingest", code=1, ARCADIA_HOME=str(project.home), ARCADIA_DAGSTER_STORAGE=str(storage)).stderr
+    assert "Dagster's storage, where runs are recorded, cannot be written" in told
+    assert "Traceback" not in told

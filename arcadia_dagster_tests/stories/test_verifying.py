@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from arcadia_dagster.cli import main
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.heads import HEADS_FILE
 from arcadia_dagster.landing.verifying import Doubt, Seal, SealError
@@ -17,6 +16,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.verification.at_rest import Verification, note, noted, verify
 from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import Shell
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NAME, OTHER = invoice_name(), invoice_name(number="1002")
@@ -235,25 +235,20 @@ def test_a_file_that_is_no_seal_is_refused(text: str) -> None:
 
 
 def test_the_command_prints_each_doubt_and_exits_with_1_and_the_doctor_says_when_it_last_was(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    project: Project, arcadia: Shell
 ) -> None:
-    monkeypatch.setenv("ARCADIA_HOME", str(project.home))
-    monkeypatch.chdir(tmp_path)
-    assert main(["verify", "--full", "--seal", "seal.json"]) == 0
-    assert "nothing is doubted" in capsys.readouterr().out
-    assert main(["verify", "--seal", "seal.json"]) == 1
-    assert "a seal is never replaced" in capsys.readouterr().err
-    assert main(["verify", "--against", "seal.json"]) == 0
-    assert "nothing that was sealed on" in capsys.readouterr().out
+    home = {"ARCADIA_HOME": str(project.home)}
+    assert "nothing is doubted" in arcadia("verify", "--full", "--seal", "seal.json", environ=home).stdout
+    assert "a seal is never replaced" in arcadia("verify", "--seal", "seal.json", environ=home, code=1).stderr
+    assert "nothing that was sealed on" in arcadia("verify", "--against", "seal.json", environ=home).stdout
     flipped(bytes_of(project))
-    assert main(["verify", "--full"]) == 1
-    assert "where the inbox has the file the next landing takes it again" in capsys.readouterr().out
-    assert main(["verify", "--full", "--json"]) == 1
-    [doubt] = json.loads(capsys.readouterr().out)["doubts"]
+    told = arcadia("verify", "--full", environ=home, code=1).stdout
+    assert "where the inbox has the file the next landing takes it again" in told
+    [doubt] = json.loads(arcadia("verify", "--full", "--json", environ=home, code=1).stdout)["doubts"]
     assert doubt["kind"] == "bytes"
-    last = noted(project.home)
-    assert last is not None
-    assert (last.is_full, last.doubts) == (True, 1)
+    verdicts = json.loads(arcadia("doctor", "--json", environ=home, code=1).stdout)
+    [verdict] = [verdict for verdict in verdicts if verdict["what"] == "verified"]
+    assert (verdict["verdict"], "every byte: 1 doubts" in verdict["text"]) == ("failed", True)
 
 
 def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
