@@ -95,6 +95,21 @@ class Payment:
     amount: Decimal | None
     rate: Decimal | None
 
+    def words(self, currency: str | None) -> str:
+        """What is stated, in words; only what is.
+
+        Args:
+            currency: The invoice's.
+        """
+        amount = "" if self.amount is None else f" {plain(self.amount)}"
+        rate = "" if self.rate is None else f", at {plain(self.rate)} {self.currency} for one {currency}"
+        return f"paid in {self.currency}{amount}{rate}"
+
+
+def plain(amount: Decimal) -> Decimal:
+    """The amount without the zeros that only its column gives it, and never as `1E+2`."""
+    return Decimal(f"{amount.normalize():f}")
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

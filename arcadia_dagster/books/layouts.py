@@ -21,7 +21,7 @@ from typing import Final, Literal, get_args
 
 from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.books.accounts import Accounts
-from arcadia_dagster.books.bill import Bill, Row, taxed_rows
+from arcadia_dagster.books.bill import Bill, Row, plain, taxed_rows
 from arcadia_dagster.books.cells import Cell, as_csv, defused, kept, unique_number
 
 Layout = Literal["xero", "quickbooks", "bills", "journal", "beancount"]
@@ -315,17 +315,12 @@ def _payment(bill: Bill) -> dict[str, Cell]:
         return dict(_NO_PAYMENT)
     return {
         "payment_currency": payment.currency,
-        "payment_amount": None if payment.amount is None else _stated(payment.amount),
-        "payment_rate": None if payment.rate is None else _stated(payment.rate),
+        "payment_amount": None if payment.amount is None else plain(payment.amount),
+        "payment_rate": None if payment.rate is None else plain(payment.rate),
     }
 
 
 _NO_PAYMENT: Final[Mapping[str, Cell]] = {"payment_currency": "", "payment_amount": None, "payment_rate": None}
-
-
-def _stated(amount: Decimal) -> Decimal:
-    """The amount without the zeros that only its column gives it, and never as `1E+2`."""
-    return Decimal(f"{amount.normalize():f}")
 
 
 def _major(minor: int, bill: Bill) -> Decimal:

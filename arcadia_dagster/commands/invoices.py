@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster import text_table
@@ -32,8 +33,6 @@ from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from arcadia_dagster.decisions.decision import Decision
     from arcadia_dagster.finance.delivery import Delivered
     from arcadia_dagster.finance.reconcile import Difference
@@ -419,8 +418,6 @@ def _print_explanation(explanation: dict[str, Any], home: Home) -> None:
 
 
 def _exact(amount: str, currency: str | None) -> str:
-    from decimal import Decimal
-
     from arcadia_dagster.billing.currency import format_exact
 
     return format_exact(Decimal(amount), currency)
@@ -482,12 +479,19 @@ _TERMS = {
 
 def _terms(stated: dict[str, Any]) -> str:
     """What a document states of an invoice, in a line."""
+    from arcadia_dagster.books.bill import Payment
+
     amounts = [
         f"{name} {_exact(value, stated['currency'])}"
         for name in ("gross", "net", "tax")
         if (value := stated[f"amount_{name}"]) is not None
     ]
     terms = [words.format(stated[name]) for name, words in _TERMS.items() if stated[name] is not None]
+    if stated["payment_currency"] is not None:
+        amount, rate = (
+            None if (value := stated[f"payment_{name}"]) is None else Decimal(value) for name in ("amount", "rate")
+        )
+        terms.append(Payment(stated["payment_currency"], amount, rate).words(stated["currency"]))
     return ", ".join([stated["kind"].replace("_", " "), *amounts, *terms])
 
 

@@ -74,6 +74,21 @@ def _exact_amounts() -> Iterator[_Exported]:
         )
 
 
+def _payment() -> Iterator[_Exported]:
+    meanings = {
+        "currency": "ISO 4217 code of what is paid, if a document states another currency; NULL for a part of a split invoice.",
+        "amount": "What is paid in it, as the document states it, or NULL.",
+        "rate": "Units of it for one of `currency`, as the document states it, or NULL. Nothing is computed from it.",
+    }
+    for name, meaning in meanings.items():
+        yield _Exported(
+            f"payment_{name}",
+            f"CASE WHEN coalesce(part.finance_external_id, total.external_id) = total.external_id THEN terms.payment_{name} END",
+            "VARCHAR" if name == "currency" else AMOUNT_TYPE,
+            meaning,
+        )
+
+
 _KEY: Final = ("invoice_month", "source", "account_id", "external_id")
 
 _INVOICE_COLUMNS: Final = (
@@ -95,6 +110,7 @@ _INVOICE_COLUMNS: Final = (
     ),
     *_columns(schema.RAW_INVOICES, "raw", "file_name", "received_at"),
     *_columns(schema.TAX_SPLIT_TOTALS, "total", "document_sha256"),
+    *_payment(),
 )
 
 _LINE_COLUMNS: Final = (
@@ -200,7 +216,11 @@ def _query(content: Content, months: Collection[date] | None, target: str, *, as
 def _invoices(target: str) -> str:
     """SQL: a row for each part that a tenant bears, as in the view `invoices`; an invoice that is not split is one part."""
     joined = joined_invoices_sql(f"record.target = {text_literal(target)}")
-    return f"{joined}\nLEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency"
+    terms = (
+        "LEFT JOIN invoice_terms AS terms ON terms.source = total.source AND terms.account_id = total.account_id "
+        "AND terms.external_id = total.external_id"
+    )
+    return f"{joined}\n{terms}\nLEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency"
 
 
 def _typed(column: _Exported) -> str:

@@ -11,6 +11,7 @@ import duckdb
 
 from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.currency import EXPONENTS, to_minor
+from arcadia_dagster.books.bill import Payment
 from arcadia_dagster.finance.outstanding import unwanted_sql
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
 from arcadia_dagster.reports.figures import shown_on, vendor_name
@@ -159,6 +160,7 @@ class InvoiceStanding:
         issued_on: The day of issue, where a document states it.
         decided: Who let this version go to finance, and why, in order.
         earlier: The versions before, the newest first.
+        paid: What a document states of another currency that is paid in, in words; None: nothing.
     """
 
     source: str
@@ -183,6 +185,7 @@ class InvoiceStanding:
     issued_on: date | None = None
     decided: tuple[Decided, ...] = ()
     earlier: tuple[EarlierVersion, ...] = ()
+    paid: str | None = None
 
     @property
     def is_held(self) -> bool:
@@ -364,7 +367,8 @@ def rejected_documents(connection: duckdb.DuckDBPyConnection) -> list[tuple[Reje
 
 def _invoices_sql(months: Collection[date]) -> str:
     return f"""
-    SELECT total.*, raw.vendor_name, raw.documents, raw.issued_on, shown.evidence,
+    SELECT total.*, raw.vendor_name, raw.documents, raw.issued_on, shown.evidence, terms.payment_currency,
+      terms.payment_amount, terms.payment_rate,
       coalesce(raw.invoice_number, total.external_id) AS number
     FROM standing_invoices AS total
     LEFT JOIN (
@@ -381,6 +385,9 @@ def _invoices_sql(months: Collection[date]) -> str:
       FROM invoice_evidence JOIN (SELECT document_sha256, file_name, received_at FROM documents) USING (document_sha256)
       GROUP BY ALL
     ) AS shown USING (source, account_id, external_id)
+    LEFT JOIN (
+      SELECT source, account_id, external_id, payment_currency, payment_amount, payment_rate FROM invoice_terms
+    ) AS terms USING (source, account_id, external_id)
     WHERE total.invoice_month IN ({month_list(months)})
     ORDER BY total.invoice_month, total.source, abs(total.amount_gross_minor) DESC NULLS FIRST, total.account_id,
       total.external_id
@@ -491,6 +498,9 @@ def _invoice(
         deliveries=tuple(deliveries),
         compared=tuple(_compared(row, taken)),
         evidence=tuple(Document(document["file_name"], document["sha256"]) for document in row["evidence"] or ()),
+        paid=None
+        if row["payment_currency"] is None
+        else Payment(row["payment_currency"], row["payment_amount"], row["payment_rate"]).words(row["currency"]),
     )
 
 

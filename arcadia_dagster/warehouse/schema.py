@@ -881,8 +881,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
 }
-"""The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements of
-a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""
+"""The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
+of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""
 
 
 def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection type is not exported for annotations
