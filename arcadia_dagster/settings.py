@@ -462,6 +462,16 @@ class Settings(BaseSettings):
         ),
     )
 
+    user_header: str = Field(
+        "",
+        validation_alias="ARCADIA_USER_HEADER",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description=(
+            "The header in which a proxy names the person who has logged in, such as `X-Forwarded-User`: runs that they launch "
+            "are tagged with it ([operations](operations.md#who-may-do-what)); unset: nobody is named"
+        ),
+    )
+
     finance_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=SECRET_VARIABLE,

@@ -63,6 +63,7 @@ DEFAULTS = {
     "ARCADIA_CLOSE_DAY": 5,
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
     "ARCADIA_HOSTS": (),
+    "ARCADIA_USER_HEADER": "",
     "SKYAI_FINANCE_SECRET": SecretStr(""),
     "ARCADIA_ALERT_WEBHOOK": SecretStr(""),
 }
@@ -77,6 +78,7 @@ WRONG = {
     "ARCADIA_CURRENCY": ("euro", "eur", "XXX"),
     "ARCADIA_APPROVE_OVER": ("1000", "EUR 1000, all", "eur 1000", "from 2026-11"),
     "ARCADIA_CLOSE_DAY": ("0", "29", "last", "1.5"),
+    "ARCADIA_USER_HEADER": ("X_User", "X User", "X-User:"),
     "ARCADIA_HOSTS": ("https://dagster.example.com", "dagster:3000", "fe:3000", "one two", "*", "a,.b", "a/b"),
     "SKYAI_FINANCE_ROLES": (",", " , "),
     "SKYAI_FINANCE_READ_TIMEOUT": ("0", "inf", "15s"),

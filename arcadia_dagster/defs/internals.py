@@ -31,6 +31,9 @@ from dagster._core.instance import InstanceRef
 # How a launcher answers run monitoring's question whether a run still lives. `RunLauncher` is public, its answers are not.
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
+# The queue of runs and what it is handed of a launch: Dagster documents both for noting who launched a run, under these names.
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+
 # Which evaluations of a check have ended: the alert sensor asks the instance for them, as the UI does.
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 
@@ -77,9 +80,11 @@ __all__ = [
     "DagsterSqliteStorage",
     "DefaultRunLauncher",
     "InstanceRef",
+    "QueuedRunCoordinator",
     "SqliteEventLogStorage",
     "StepExecutionContext",
     "StepFailureData",
+    "SubmitRunContext",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
     "WorkspaceProcessContext",

@@ -23,6 +23,10 @@ JOB_TAG = "arcadia/job"
 """The tag of every run of a job of ours, whoever starts it: the job's name."""
 
 
+PERSON_TAG = "arcadia/person"
+"""The tag of a run that a person launched in the UI: the name by which the proxy knows them; see `run_coordinator`."""
+
+
 @dataclass(frozen=True, slots=True)
 class OwnRuns:
     """The runs of this code location.

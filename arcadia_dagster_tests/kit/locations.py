@@ -49,7 +49,7 @@ def add_run(
             run_id=make_new_run_id(),
             tags=tags,
             status=status,
-            remote_job_origin=None if location is None else _origin(location, repository, job),
+            remote_job_origin=None if location is None else remote_origin(location, repository, job),
         )
     )
 
@@ -59,11 +59,12 @@ def execute(
 ) -> dg.DagsterRun:
     """Execute a job as the server of a location does, or a command where no location is given; the run."""
     run = instance.create_run_for_job(
-        job, tags=tags, remote_job_origin=None if location is None else _origin(location, REPOSITORY, job.name)
+        job, tags=tags, remote_job_origin=None if location is None else remote_origin(location, REPOSITORY, job.name)
     )
     execute_run(InMemoryJob(job), run, instance)
     return run
 
 
-def _origin(location: str, repository: str, job: str) -> RemoteJobOrigin:
+def remote_origin(location: str = HERE, repository: str = REPOSITORY, job: str = INGEST) -> RemoteJobOrigin:
+    """Where a run's job is: in the server of a location."""
     return RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), repository), job)

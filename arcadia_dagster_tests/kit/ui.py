@@ -26,8 +26,9 @@ _DAGSTER_YAML = """
 instance_class: {module: arcadia_dagster.defs.instance, class: InstanceInHome}
 telemetry: {enabled: false}
 nux: {enabled: false}
-run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
 """
+_AT_ONCE = "run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}"
+QUEUED = "run_coordinator: {module: arcadia_dagster.defs.run_coordinator, class: AttributedRunCoordinator}"
 
 
 @contextmanager
@@ -37,11 +38,12 @@ def web_server(
     command: Sequence[str] = GUARDED,
     code: Sequence[str] = ("--workspace", str(ROOT / "workspace.yaml")),
     environ: Mapping[str, str] | None = None,
+    coordinator: str = _AT_ONCE,
 ) -> Iterator[str]:
-    """The server's address on loopback, as long as it runs; a run begins as soon as it is launched."""
+    """The server's address on loopback, as long as it runs; a run begins as soon as it is launched, unless runs are `QUEUED`."""
     dagster_home = home / "dagster-home"
     dagster_home.mkdir(parents=True)
-    (dagster_home / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
+    (dagster_home / "dagster.yaml").write_text(f"{_DAGSTER_YAML}{coordinator}\n", encoding="utf-8")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (home / "webserver.log").open("wb") as log:

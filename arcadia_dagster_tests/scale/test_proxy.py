@@ -17,13 +17,26 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from arcadia_dagster.defs.runs import PERSON_TAG
 from arcadia_dagster_tests.kit.loopback import free_port
 from arcadia_dagster_tests.kit.postgres import binary
-from arcadia_dagster_tests.kit.ui import ANSWERED, GUARDED, PLAIN, REFUSED, ROOT, Attempt, runs, web_server
+from arcadia_dagster_tests.kit.ui import (
+    ANSWERED,
+    GUARDED,
+    LAUNCH,
+    PLAIN,
+    QUEUED,
+    REFUSED,
+    ROOT,
+    Attempt,
+    runs,
+    web_server,
+)
 
 NAME = "dagster.example.com"
 SITE = f"https://{NAME}"
 LOGIN = ("ann", "a-password")
+TAGS = "query { runsOrError { ... on Runs { results { tags { key value } } } } }"
 
 
 def is_of_a_browser(attempt: Attempt) -> bool:
@@ -157,3 +170,36 @@ def test_only_the_uis_own_pages_can_subscribe(proxy: Proxy) -> None:
         assert json.loads(connection.recv(timeout=30)) == {"type": "connection_ack"}
     with pytest.raises(InvalidStatus, match="403"), proxy.websocket("https://evil.example"):
         pass
+
+
+def test_a_run_is_tagged_with_who_has_logged_in_whatever_the_request_says(tmp_path: Path) -> None:
+    environ = {"ARCADIA_UI_URL": SITE, "ARCADIA_USER_HEADER": "X-Forwarded-User"}
+    with (
+        web_server(tmp_path / "ui", environ=environ, coordinator=QUEUED) as upstream,
+        nginx(tmp_path / "nginx", upstream) as running,
+        running.client() as client,
+    ):
+        named = {"Host": NAME, "X-Forwarded-User": "the-chief"}
+        launched = client.post(
+            "/graphql", json={"query": LAUNCH}, headers=named, extensions={"sni_hostname": NAME}
+        ).json()
+        assert launched["data"]["launchRun"]["__typename"] == "LaunchRunSuccess", launched
+        asked = client.post(
+            "/graphql", json={"query": TAGS}, headers={"Host": NAME}, extensions={"sni_hostname": NAME}
+        ).json()
+    [run] = asked["data"]["runsOrError"]["results"]
+    assert {"key": PERSON_TAG, "value": LOGIN[0]} in run["tags"]
+
+
+def test_a_server_that_is_read_only_shows_and_launches_nothing(tmp_path: Path) -> None:
+    environ = {"ARCADIA_UI_URL": SITE, "DAGSTER_WEBSERVER_READ_ONLY": "true"}
+    with (
+        web_server(tmp_path / "ui", environ=environ, coordinator=QUEUED) as upstream,
+        nginx(tmp_path / "nginx", upstream) as running,
+        running.client() as client,
+    ):
+        answer = client.post(
+            "/graphql", json={"query": LAUNCH}, headers={"Host": NAME}, extensions={"sni_hostname": NAME}
+        ).json()
+        assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError", answer
+        assert runs(client, Host=NAME) == []
