@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from arcadia_dagster.books.bill import plain
 from arcadia_dagster.books.budgets import Budget
 from arcadia_dagster.books.budgets_file import BudgetsError
 from arcadia_dagster.warehouse import Warehouse, schema
@@ -17,7 +18,7 @@ def known_budgets(connection: duckdb.DuckDBPyConnection) -> tuple[Budget, ...]:
     rows = connection.execute(
         "SELECT amount, currency, source, project, tenant_id, invoice_month FROM budgets ORDER BY budget_number"
     ).fetchall()
-    return tuple(Budget(*row) for row in rows)
+    return tuple(Budget(plain(amount), *others) for amount, *others in rows)
 
 
 def take_budgets(warehouse: Warehouse, path: Path, budgets: Sequence[Budget]) -> None:
