@@ -138,8 +138,8 @@ def _add_months(parsers: _Parsers) -> None:
     statement.add_argument(
         "months",
         nargs="?",
-        metavar="MONTH[..MONTH]",
-        help="such as 2026-04 or 2026-01..2026-04; default: the latest month with invoices",
+        metavar="MONTH[..MONTH]|YEAR",
+        help="such as 2026-04, 2026-01..2026-04, or 2026 for the year's page; default: the latest month with invoices",
     )
     statement.add_argument(
         "--tenant", type=_text, metavar="TENANT", help="only what this tenant bears, ready to be sent"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -119,3 +120,35 @@ def parse_months(text: str, values: Settings) -> list[date]:
     while months[-1] < last:
         months.append(next_month(months[-1]))
     return months
+
+
+def parse_period(text: str, values: Settings) -> list[date]:
+    """`2026-Q3`, `2026`, or what `parse_months` takes, as months that have a partition.
+
+    Of a year or a quarter, those that have begun.
+
+    Raises:
+        CommandError: It is none of them, or has no such month.
+    """
+    match = re.fullmatch(r"(\d{4})(?:-[Qq]([1-4]))?", text, re.ASCII)
+    if match is None:
+        try:
+            return parse_months(text, values)
+        except CommandError as error:
+            if "expected a month such as" not in str(error):
+                raise
+            raise CommandError(
+                f"{text}: expected a quarter such as 2026-Q3, a year such as 2026, a month such as 2026-04, or a range such as "
+                "2026-01..2026-06",
+                MISUSED,
+            ) from error
+    first, count = (1, 12) if match[2] is None else (int(match[2]) * 3 - 2, 3)
+    today = datetime.now(UTC).date()
+    year = int(match[1])
+    months = [date(year, month, 1) for month in range(first, first + count)] if year else []
+    begun = [month for month in months if values.first_month <= month <= today]
+    if not begun:
+        raise CommandError(
+            f"{text}: months go from ARCADIA_FIRST_MONTH={values.first_month:%Y-%m} to the present one", MISUSED
+        )
+    return begun

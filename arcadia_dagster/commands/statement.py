@@ -11,11 +11,11 @@ from arcadia_dagster.commands.common import (
     CommandError,
     complaints,
     harmless,
-    parse_months,
+    parse_period,
 )
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.statement.pages import latest_month, make_pages
+from arcadia_dagster.statement.pages import latest_month, make_pages, year_path
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
 
@@ -26,7 +26,7 @@ def statement(options: argparse.Namespace) -> int:
     warehouse = home.existing_warehouse
     range_ = home.months
     with complaints():
-        months = parse_months(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
+        months = parse_period(options.months, home.settings) if options.months else [_latest(warehouse, range_)]
     if options.tenant is not None:
         paths = _of_tenant(home, warehouse, months, options.tenant)
     else:
@@ -35,6 +35,9 @@ def statement(options: argparse.Namespace) -> int:
                 warehouse, home.archive, home.settings.statements, months, range_, others=False, company=home.company
             )
         paths = {month: page.path for month, page in pages.items()}
+        if options.months and options.months == f"{months[0].year:04}":
+            paths = {months[0]: year_path(home.settings.statements, months[0].year)}
+            months = months[:1]
     for path in paths.values():
         print(path)
     if missing := [f"{month:%Y-%m}" for month in months if month not in paths]:

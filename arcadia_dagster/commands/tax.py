@@ -1,16 +1,13 @@
 """`arcadia tax`: net, tax and gross of a period by seller, country, rate and kind, and the page of it."""
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from arcadia_dagster import text_table
-from arcadia_dagster.commands.common import MISUSED, OK, CommandError, complaints, harmless, parse_months, print_json
+from arcadia_dagster.commands.common import OK, complaints, harmless, parse_period, print_json
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.commands.statement import print_pdfs
-from arcadia_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from arcadia_dagster.reports.tax import TaxReturn, TaxRow
@@ -40,38 +37,6 @@ def tax(options: argparse.Namespace) -> int:
     if options.pdf:
         print_pdfs([page])
     return OK
-
-
-def parse_period(text: str, values: Settings) -> list[date]:
-    """`2026-Q3`, `2026`, or what `parse_months` takes, as months that have a partition.
-
-    Of a year or a quarter, those that have begun.
-
-    Raises:
-        CommandError: It is none of them, or has no such month.
-    """
-    match = re.fullmatch(r"(\d{4})(?:-[Qq]([1-4]))?", text, re.ASCII)
-    if match is None:
-        try:
-            return parse_months(text, values)
-        except CommandError as error:
-            if "expected a month such as" not in str(error):
-                raise
-            raise CommandError(
-                f"{text}: expected a quarter such as 2026-Q3, a year such as 2026, a month such as 2026-04, or a range such as "
-                "2026-01..2026-06",
-                MISUSED,
-            ) from error
-    first, count = (1, 12) if match[2] is None else (int(match[2]) * 3 - 2, 3)
-    today = datetime.now(UTC).date()
-    year = int(match[1])
-    months = [date(year, month, 1) for month in range(first, first + count)] if year else []
-    begun = [month for month in months if values.first_month <= month <= today]
-    if not begun:
-        raise CommandError(
-            f"{text}: months go from ARCADIA_FIRST_MONTH={values.first_month:%Y-%m} to the present one", MISUSED
-        )
-    return begun
 
 
 def _print(found: "TaxReturn") -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from arcadia_dagster.billing.currency import EXPONENTS, format_minor, to_minor
 from arcadia_dagster.books.budgets import BudgetStanding
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports.figures import CurrencyFigures, year_before
+from arcadia_dagster.reports.overview import Overview
 from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
 from arcadia_dagster.statement.charts import NARROW, WIDE, Size, trend_chart
 from arcadia_dagster.warehouse.months import previous_month
@@ -100,6 +101,19 @@ def render(statement: Statement) -> str:
         links=statement.links,
         InFinance=InFinance,
     )
+
+
+def render_overview(title: str, found: Sequence[Overview], *, company: object, links: Sequence[tuple[str, str]]) -> str:
+    """The page of a year, or of all months.
+
+    Args:
+        title: What it is of: `2026`, or `All months`.
+        found: The figures in each currency.
+        company: Whose it is; see `pages.Company`.
+        links: Labels and addresses of other pages.
+    """
+    values = {"title": title, "currencies": _plain([asdict(one) for one in found])}
+    return render_page("overview.html.j2", values, title=title, found=found, company=company, links=links)
 
 
 def render_page(template: str, values: Mapping[str, object], **shown: object) -> str:

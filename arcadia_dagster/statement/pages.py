@@ -22,6 +22,7 @@ from arcadia_dagster.landing.budgets import known_budgets
 from arcadia_dagster.reports.budgets import budget_standings
 from arcadia_dagster.reports.documents import documents_to_look_at
 from arcadia_dagster.reports.figures import CurrencyFigures, currency_figures, months_with_invoices, shown_on
+from arcadia_dagster.reports.overview import Overview, overviews
 from arcadia_dagster.reports.standing import Standing, digests_of_finance, rejected_documents, standings, targets
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import shown
@@ -78,6 +79,16 @@ class Page:
 def page_path(folder: Path, month: date) -> Path:
     """Where a month's page is: `2026-04.html` in the folder."""
     return folder / f"{month:%Y-%m}.html"
+
+
+def year_path(folder: Path, year: int) -> Path:
+    """Where a year's page is: `2026.html` in the folder."""
+    return folder / f"{year:04}.html"
+
+
+def index_path(folder: Path) -> Path:
+    """Where the page of all months is."""
+    return folder / "index.html"
 
 
 def make_pages(
@@ -143,6 +154,10 @@ def make_pages(
         ]
         for page in pages:
             _write(page)
+        years = {month.year for month in wanted}
+        if pages or not index_path(folder).exists():
+            with warehouse.read() as connection:
+                _write_overviews(connection, folder, known, years, company)
         noted = {month: basis[month] for month in wanted}
         if noted:
             with warehouse.write() as connection:
@@ -236,6 +251,32 @@ def _write(page: Page) -> None:
             )
         ),
     )
+
+
+def _write_overviews(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    known: Collection[date],
+    years: Collection[int],
+    company: Company,
+) -> None:
+    """Write the page of all months, and those of these years."""
+    from arcadia_dagster.statement.page import render_overview
+
+    all_years = sorted({month.year for month in known}, reverse=True)
+    links = [(str(year), year_path(folder, year).name) for year in all_years]
+    of_all = _own_currency_first(overviews(connection, known), company.currency)
+    write_page(index_path(folder), render_overview("All months", of_all, company=company, links=links))
+    for year in sorted(years):
+        found = overviews(connection, [month for month in known if month.year == year])
+        beside = [("All months", index_path(folder).name)]
+        beside += [(str(other), year_path(folder, other).name) for other in (year - 1, year + 1) if other in all_years]
+        page = render_overview(str(year), _own_currency_first(found, company.currency), company=company, links=beside)
+        write_page(year_path(folder, year), page)
+
+
+def _own_currency_first(found: tuple[Overview, ...], currency: str) -> tuple[Overview, ...]:
+    return tuple(sorted(found, key=lambda one: one.currency != currency))
 
 
 def write_page(path: Path, text: str) -> None:

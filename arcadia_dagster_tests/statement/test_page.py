@@ -78,7 +78,9 @@ def assert_asks_nobody(page: Element, html: str) -> None:
     policy = page.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     assert str(policy).startswith("default-src 'none'")
     assert [link.attributes["href"] for link in page.all("link")] == ["data:,"]
-    assert {str(link.attributes["href"])[0] for link in page.all("a")} <= {"#"}
+    # Only itself, and the pages beside it.
+    for link in page.all("a"):
+        assert re.fullmatch(r"#[\w-]+|\d{4}(-\d{2})?\.html|index\.html", str(link.attributes["href"]))
     assert not re.search(r"url\(|@import|<[^>]* src=", html)
 
 
@@ -309,7 +311,11 @@ def test_a_page_says_who_let_an_invoice_go_and_why_and_how_its_versions_differ(p
     assert "UTC: looked at although its tax of 7.00 USD is more than its net of 1.00 USD" in invoice.text
     assert "Approved by bea, " in invoice.text
     assert re.search(r"Before DigitalOcean Invoice .*: 7.00 USD, and \+1.00 since", invoice.text)
-    assert [link.attributes["href"] for link in page.one("nav", _class="months-beside").all("a")] == ["2026-03.html"]
+    assert [link.attributes["href"] for link in page.one("nav", _class="months-beside").all("a")] == [
+        "2026-03.html",
+        "2026.html",
+        "index.html",
+    ]
     [row] = page.one("table", _class="figures invoice-table").one("tbody").all("tr")
     assert row.text == "DigitalOcean 1001 ready 1.00 7.00 8.00 USD"
 
@@ -329,3 +335,26 @@ def test_the_companys_name_and_own_currency_come_first(tmp_path: Path) -> None:
     page = parse(pages[APRIL].path.read_text(encoding="utf-8"))
     assert page.one("p", _class="eyebrow").text == "A < B, cloud spend"
     assert [one.attributes["data-currency"] for one in page.all("article", _class="currency")] == ["EUR", "USD"]
+
+
+def test_a_year_and_all_months_have_pages_that_add_up_to_their_months_with_what_is_held_beside(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    may = {"start": "2026-05-01 00:00:00 +0000", "end": "2026-05-31 23:59:59 +0000"}
+    december = {"start": "2025-12-01 00:00:00 +0000", "end": "2025-12-31 23:59:59 +0000"}
+    project.drop(invoice_name("2025 Dec", "1000"), digitalocean(line(amount="$2.00", **december)))
+    project.drop(invoice_name(), digitalocean(line(), digitalocean_tax()))
+    project.drop(
+        invoice_name("2026 May", "1002"), digitalocean(line(amount="$1.00", **may), digitalocean_tax(amount="$7.00"))
+    )
+    project.build()
+    folder = made(project, APRIL)[APRIL].path.parent
+    year, index = (parse((folder / name).read_text(encoding="utf-8")) for name in ("2026.html", "index.html"))
+    [months] = year.all("table", _class="figures months")
+    assert [row.text for row in months.one("tbody").all("tr")] == [
+        "April 2026 6.00 0.60 6.60",
+        "May 2026 nothing ready 8.00",
+    ]
+    assert months.one("tfoot").text == "Together 6.00 0.60 6.60 8.00"
+    assert year.one("table", data_breakdown="providers").one("tfoot").text == "Together 6.00 0.60 6.60"
+    hrefs = [link.attributes["href"] for link in index.all("a")]
+    assert hrefs == ["2026.html", "2025.html", "2025-12.html", "2026-04.html", "2026-05.html"]

@@ -28,7 +28,8 @@ def remade(project: Project) -> list[str]:
 
 
 def contents(project: Project) -> dict[str, bytes]:
-    return {path.name.removesuffix(".html"): path.read_bytes() for path in folder_of(project).glob("*.html")}
+    """The months' pages."""
+    return {path.name.removesuffix(".html"): path.read_bytes() for path in folder_of(project).glob("????-??.html")}
 
 
 def invoice_in(month: str, amount: str = "6.00") -> bytes:

@@ -366,7 +366,8 @@ def test_a_months_statement_is_written_and_its_path_printed_and_a_push_is_on_it(
     assert finance["SKYAI_FINANCE_URL"] in (folder / "2026-04.html").read_text(encoding="utf-8")
     arcadia("void", "1001", "--reason", "paid twice")
     assert "2026-04: something new is not in it yet: run `arcadia ingest`" in arcadia("statement").stderr
-    assert "expected a month" in arcadia("statement", "April", code=2).stderr
+    assert "a month such as 2026-04" in arcadia("statement", "April", code=2).stderr
+    assert arcadia("statement", "2026").stdout == f"{folder / '2026.html'}\n"
     taxed = arcadia("tax", "2026-q2").stdout
     assert taxed.splitlines()[-1] == str(folder / "tax-2026-Q2.html")
     assert json.loads(arcadia("tax", "2026", "--json").stdout)["months"][0] == "2026-01"
