@@ -18,7 +18,7 @@ from arcadia_dagster.defs.checks import every_ready_invoice_is_in_finance
 from arcadia_dagster.defs.jobs import DELIVER
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
@@ -320,12 +320,13 @@ def test_resources_can_be_replaced_one_by_one(tmp_path: Path) -> None:
 # Checks.
 
 
-def test_totals_that_do_not_add_up_stop_the_push(project_with_finance: Project) -> None:
+def test_an_invoice_whose_totals_do_not_add_up_is_not_pushed_and_the_others_are(project_with_finance: Project) -> None:
     project = project_with_finance
     project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name(number="1002"), digitalocean(line("Volumes", "media"), tax()))
     build(project.warehouse)
     with project.warehouse.write() as connection:
-        connection.execute("UPDATE tax_split_totals SET amount_gross_minor = 661")
+        connection.execute("UPDATE tax_split_totals SET amount_gross_minor = 661 WHERE external_id = '1001'")
     definitions = project.definitions()
     graph = definitions.resolve_asset_graph()
     reconcile = {key for key in graph.asset_check_keys if key.name == "totals_reconcile"}
@@ -333,18 +334,21 @@ def test_totals_that_do_not_add_up_stop_the_push(project_with_finance: Project) 
         asset_selection={dg.AssetKey("finance_records")}, asset_check_selection=reconcile
     )
     with instance_in_memory() as instance:
-        result = job.execute_in_process(instance=instance, partition_key="2026-04-01", raise_on_error=False)
-        assert not result.success
+        result = job.execute_in_process(instance=instance, partition_key="2026-04-01")
         check = checks_of(result)["totals_reconcile"]
-        assert (check.passed, check.blocking) == (False, True)
-        assert "invoice 1001: gross 661, net 600, tax 60" in str(check.description)
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+        assert "1 not pushed; a defect of the program: report it with invoice 1001: gross 661, net 600, tax 60" in str(
+            check.description
+        )
         assert project.sandbox is not None
-        assert project.sandbox.invoices() == []
-        assert project.query("FROM finance_records") == []
+        assert [row["external_id"] for row in project.sandbox.invoices()] == ["1002"]
+        assert project.query("SELECT external_id FROM finance_records") == [{"external_id": "1002"}]
 
         build(project.warehouse, [APRIL])
-        assert job.execute_in_process(instance=instance, partition_key="2026-04-01").success
-        assert [row["amount_gross_minor"] for row in project.sandbox.invoices()] == [660]
+        assert checks_of(job.execute_in_process(instance=instance, partition_key="2026-04-01"))[
+            "totals_reconcile"
+        ].passed
+        assert {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}["1001"] == 660
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
     from arcadia_dagster.defs.checks import _CHECKS, _result  # noqa: PLC0415 - with Dagster: not for the process that waits
     from arcadia_dagster.finance.resource import FinanceResource  # noqa: PLC0415
     from arcadia_dagster.formats.registry import Formats  # noqa: PLC0415
-    from arcadia_dagster.stages.tax_split_totals import unreconciled  # noqa: PLC0415
+    from arcadia_dagster.stages.reconciling import unreconciled  # noqa: PLC0415
     from arcadia_dagster_tests.kit import plain  # noqa: PLC0415
 
     (folder / "inbox").mkdir()

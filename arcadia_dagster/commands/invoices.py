@@ -69,9 +69,9 @@ def push(options: argparse.Namespace) -> int:
     # Before the definitions are imported, which read the settings too.
     home = Home.open()
     from arcadia_dagster.landing.descriptions import FormatsError
-    from arcadia_dagster.landing.records import barred_invoices
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.landing.rules import RulesError
+    from arcadia_dagster.stages.barring import barred
 
     resources = home.resources
     finance = resources.finance
@@ -93,7 +93,7 @@ def push(options: argparse.Namespace) -> int:
             months=months,
             invoices=invoices,
             again=options.again,
-            barred=lambda: barred_invoices(warehouse, home.archive),
+            barred=lambda: barred(warehouse, home.archive, months),
             progress=advance,
         )
     home.show_changes()

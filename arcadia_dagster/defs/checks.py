@@ -1,7 +1,6 @@
 """The asset checks. Each looks at the whole warehouse, names the months concerned and says what to do.
 
-Only "totals reconcile" blocks: it can fail by a defect of ours only. Everything else is for people to look at, and the
-other invoices go on.
+None blocks: what they show is for people to look at, and the other invoices go on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from arcadia_dagster.defs.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
@@ -26,7 +24,7 @@ from arcadia_dagster.reports.close import accounts, close
 from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
 from arcadia_dagster.reports.witnesses import shares
-from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -109,19 +107,20 @@ _CHECKS = (
 
 @dg.asset_check(
     asset="tax_split_totals",
-    blocking=True,
-    description="Gross is net plus tax, and the sums are those of the lines, for every invoice. Blocks the push.",
+    description=(
+        "Gross is net plus tax, and the sums are those of the lines, for every invoice. If not, that invoice is not pushed; the "
+        "others are."
+    ),
 )
 def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
-    """Fails by a defect of this program only, so nothing is pushed until it is mended."""
+    """Fails by a defect of this program only; the delivery looks again itself, and keeps these invoices back."""
     with warehouse.get().read() as connection:
         unequal = unreconciled(connection)
     return dg.AssetCheckResult(
         passed=not unequal,
         severity=dg.AssetCheckSeverity.ERROR,
         description=(
-            f"{how_many(len(unequal), 'invoice')} with wrong totals, so nothing is pushed. This is a defect of the program: "
-            f"report it with {'; '.join(unequal[:3])}"
+            f"{len(unequal)} not pushed; a defect of the program: report it with {'; '.join(unequal[:3])}"
             if unequal
             else "every total is the sum of its lines"
         ),

@@ -16,7 +16,7 @@ import duckdb
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, against, seal_of, verify_archive
 from arcadia_dagster.ledger.states import Outcome, State
-from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit import worker
 from arcadia_dagster_tests.kit.forked import forked, is_held, wait

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.stages.tax_split_totals import as_earlier_sql, build_tax_split_totals, unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
+from arcadia_dagster.stages.tax_split_totals import as_earlier_sql, build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.properties import from_attos, quickly, rounded, to_attos

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.reports.focus import export_months
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.stages.stated import NotStatedError
-from arcadia_dagster.stages.tax_split_totals import unreconciled
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.project import Project

@@ -11,7 +11,8 @@ import pytest
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals, unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build, land_only, reader_of
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax

@@ -14,7 +14,7 @@ import pytest
 
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.stages.tax_split_totals import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.plain import RANGE, build, land_only
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line

@@ -10,9 +10,9 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.descriptions import FormatsError
-from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
+from arcadia_dagster.stages.barring import barred
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -71,7 +71,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 store,
                 months=months,
                 due_at=datetime.fromisoformat(due_at) if due_at else None,
-                barred=lambda: barred_invoices(store, landing.get_archive()),
+                barred=lambda: barred(store, landing.get_archive(), months),
                 progress=lambda done, total: context.log.info(f"finance: {done} of {total} invoices dealt with"),
             )
         except (ConfigurationFailure, FormatsError, RoutesError) as failure:
