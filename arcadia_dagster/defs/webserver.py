@@ -5,6 +5,7 @@ websocket (seen in 1.13.27). It has no option that would change that.
 """
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -16,9 +17,11 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from arcadia_dagster import settings
+from arcadia_dagster.defs.health import problems
 from arcadia_dagster.defs.internals import (
     WorkspaceProcessContext,
     WorkspaceRequestContext,
@@ -27,6 +30,7 @@ from arcadia_dagster.defs.internals import (
     workspace_opts_to_load_target,
 )
 from arcadia_dagster.serving.guard import FORBIDDEN, Guard, Names, refused
+from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _DEFAULT_PORT = 3000
 
@@ -54,6 +58,17 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
     def build_middleware(self) -> list[Middleware]:
         """The guard, before all of Dagster's own."""
         return [Middleware(Guard, names=self._names, only_json=True), *super().build_middleware()]
+
+    def build_routes(self) -> list[Any]:
+        """Dagster's own, and the page that says whether the deployment works."""
+        return [Route("/health", self._health), *super().build_routes()]  # type: ignore[no-untyped-call]
+
+    def _health(self, request: Request) -> Response:
+        """200 where all works, 503 where something does not; it asks afresh, in a thread of its own."""
+        with self.request_context(request) as context:
+            wrong = problems(context.instance, WarehouseResource.of(settings.load()).get())
+        status = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
+        return JSONResponse({"problems": wrong}, status, {"Cache-Control": "no-store"})
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """Answers no query by GET, which an image or a link of any page can send; a browser gets the page to type queries in."""

@@ -144,6 +144,10 @@ def up(server: Server) -> None:
         loaded = GraphQL(f"http://127.0.0.1:{port}").ask(LOCATIONS)["locationStatusesOrError"]["entries"]
         assert loaded == [{"name": "arcadia_dagster", "loadStatus": "LOADED"}]
         assert httpx.get(f"http://127.0.0.1:{others[0]}", verify=NO_AUTHORITIES).is_success
+        while (health := httpx.get(f"http://127.0.0.1:{port}/health", verify=NO_AUTHORITIES)).status_code != 200:
+            assert time.monotonic() < deadline, health.text
+            time.sleep(0.2)
+        assert health.json() == {"problems": []}
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0, log.read_text(encoding="utf-8")
     finally:
