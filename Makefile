@@ -83,9 +83,10 @@ bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, an
 	@$(BIN)/python -m benchmarks.crashes --times 2
 	@$(BIN)/python -m benchmarks.full_disk --times 1
 
-crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, and check that the next try completes each; six minutes
+crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run a thousand random histories, and check that the next try completes each; twenty minutes
 	@$(BIN)/python -m benchmarks.crashes
 	@$(BIN)/python -m benchmarks.full_disk
+	@ARCADIA_HISTORIES=1000 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_delivery.py
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff format .

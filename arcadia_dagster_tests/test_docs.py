@@ -183,3 +183,14 @@ def test_environment_files_in_the_documents_name_settings_and_have_no_comment_th
     assert len(found) >= 5
     assert [name for name, _ in found if name not in known] == []
     assert [value for _, value in found if not re.fullmatch(r"[^\s#'\"]+|'[^']*'", value)] == []
+
+
+def test_every_test_that_a_promise_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs" / "promises.md")))
+    defined = {
+        name
+        for path in (ROOT / "arcadia_dagster_tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert named
+    assert named - defined == set()

@@ -1,0 +1,250 @@
+"""Landing and delivery as a state machine: whatever is dropped, decided, killed, lost and restored, finance gets it right.
+
+Hypothesis makes up histories of steps on the real parts: an inbox, an archive, a warehouse, and a finance service behind a gate
+that loses answers. A process dies before or after any write of the archive or commit of the warehouse. At the end of each history
+nothing is killed any more, and these must hold:
+
+- `one row`: finance has at most one row for each invoice.
+- `right figures`: of each invoice that is not void finance has the newest version's gross amount.
+- `void is never pushed`: finance gets nothing of an invoice after a person has voided it.
+- `nothing lost`: each file that was dropped is an accepted document.
+- `archive and register agree`: `arcadia verify --full` doubts nothing.
+
+`make crashes` runs a thousand histories (`ARCADIA_HISTORIES`).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from arcadia_dagster.decisions.decision import decide
+from arcadia_dagster.decisions.subjects import current_document
+from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.inbox import FolderInbox
+from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.verification.at_rest import verify
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
+from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster_tests.kit.delivery_crashes import Gate
+from arcadia_dagster_tests.kit.plain import RANGE, build, build_months, reader_of
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line
+from arcadia_dagster_tests.kit.properties import quickly
+
+HISTORIES = int(os.environ.get("ARCADIA_HISTORIES", "12"))
+STEPS = 8
+_PER_HISTORY = 3
+_REASONS = "SELECT external_id, hold_reasons FROM tax_split_totals WHERE status = 'held'"
+
+
+class DiedError(BaseException):
+    """The process is killed here. No `except Exception` may live on."""
+
+
+class Fate:
+    """After how many writes the process dies: none where it is None."""
+
+    def __init__(self, writes: int | None) -> None:
+        self._left = writes
+
+    def strike(self) -> None:
+        if self._left is not None:
+            if self._left == 0:
+                raise DiedError
+            self._left -= 1
+
+
+class MortalWarehouse(Warehouse):
+    """Dies before a commit, or after it."""
+
+    fate = Fate(None)
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with super().write() as connection:
+            yield connection
+            self.fate.strike()
+        self.fate.strike()
+
+
+class MortalArchive(Archive):
+    """Dies before files of a record or an index are renamed into place, or between two of them."""
+
+    def __init__(self, folder: Path, fate: Fate) -> None:
+        super().__init__(folder, max_document_bytes=1 << 20)
+        self._fate = fate
+
+    def _put_all(self, contents: Mapping[Path, bytes]) -> None:
+        for path, content in contents.items():
+            self._fate.strike()
+            super()._put_all({path: content})
+
+
+class LosingGate(Gate):
+    """Passes requests on, and drops the first answers of a delivery where it is told to."""
+
+    to_lose = 0
+
+    def _pass(self, handler: Any, request: Any) -> bool:
+        if self.to_lose > 0:
+            self.to_lose -= 1
+            super()._pass(_Nobody(), request)
+            return False
+        return super()._pass(handler, request)
+
+
+class _Nobody:
+    """Takes an answer that is lost on the way."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+class Deliveries(RuleBasedStateMachine):
+    """One history."""
+
+    sandbox: ClassVar[RunningSandbox]
+    gate: ClassVar[LosingGate]
+    numbers: ClassVar[Iterator[int]] = count(100_000)
+
+    @initialize()
+    def begin(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="arcadia-history-"))
+        self.project = Project(self.home)
+        self.finance = FinanceResource(
+            base_url=self.gate.url, sandbox_url=self.gate.url, secret=SECRET, retry_delays=[0.001]
+        )
+        self.invoices = [str(next(self.numbers)) for _ in range(_PER_HISTORY)]
+        self.amounts: dict[str, int] = {}
+        self.dropped = 0
+        self.void: dict[str, int] = {}
+        self.gate.to_lose = 0
+
+    def mortal(self, writes: int | None) -> tuple[MortalWarehouse, MortalArchive]:
+        fate = Fate(writes)
+        warehouse = MortalWarehouse(self.home / "arcadia.duckdb", lock_timeout=30)
+        warehouse.fate = fate
+        return warehouse, MortalArchive(self.home / "archive", fate)
+
+    def received(self, number: str) -> int:
+        return sum(row["times_received"] for row in self.sandbox.invoices() if row["external_id"] == number)
+
+    @rule(which=st.integers(0, _PER_HISTORY - 1))
+    def a_file_arrives(self, which: int) -> None:
+        """A new invoice, or another version of one; both as large as an invoice that nobody doubts."""
+        number = self.invoices[which]
+        self.dropped += 1
+        # Each file differs from all others: the same bytes again are no new version.
+        # No invoice is like another: two with mostly the same lines are held.
+        lines = [line(description=f"{'abc'[which] * 5}-{n}", amount=f"${4 + 2 * which}.00") for n in range(5)]
+        content = digitalocean(*lines, line(description=f"{'xyz'[which] * 5}", amount=f"$1.{self.dropped:02}"))
+        self.project.drop(invoice_name(number=number), content)
+        self.amounts[number] = 5 * (400 + 200 * which) + 100 + self.dropped
+        self.land(None)
+
+    @rule(writes=st.integers(0, 14))
+    def a_landing_dies(self, writes: int) -> None:
+        self.land(writes)
+
+    def land(self, writes: int | None) -> None:
+        warehouse, archive = self.mortal(writes)
+        try:
+            with reader_of(warehouse) as reader:
+                Landing(warehouse, archive, reader).land(FolderInbox(self.project.inbox), settle_seconds=0)
+                with warehouse.read() as connection:
+                    months = {month for month in stale(connection) if month in RANGE}
+                build_months(warehouse, archive, reader, months)
+        except DiedError:
+            pass
+
+    @rule(writes=st.integers(0, 4), lost=st.integers(0, 3))
+    def a_delivery_dies_or_loses_answers(self, writes: int, lost: int) -> None:
+        self.gate.to_lose = lost
+        with suppress(DiedError):
+            self.finance.deliver(self.mortal(writes)[0])
+        self.gate.to_lose = 0
+
+    @rule()
+    def a_delivery_goes_well(self) -> None:
+        self.finance.deliver(self.mortal(None)[0])
+
+    @precondition(lambda self: len(self.amounts) > len(self.void))
+    @rule(data=st.data())
+    def a_person_voids(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(set(self.amounts) - set(self.void))))
+        build(self.project.warehouse)
+        with self.project.warehouse.read() as connection:
+            document = current_document(connection, invoice := InvoiceKey("digitalocean", "77", number))
+        decide(
+            self.project.warehouse,
+            Archive(self.home / "archive", max_document_bytes=1 << 20),
+            decision="void",
+            document_sha256=document,
+            invoice=invoice,
+            reason="paid twice",
+            by="ann",
+            now=datetime.now(UTC),
+        )
+        self.void[number] = self.received(number)
+
+    @rule()
+    def a_backup_is_made(self) -> None:
+        shutil.copy2(self.home / "arcadia.duckdb", self.home / "backup")
+
+    @precondition(lambda self: (self.home / "backup").exists())
+    @rule()
+    def the_backup_is_restored(self) -> None:
+        self.project.forget_warehouse()
+        shutil.copy2(self.home / "backup", self.home / "arcadia.duckdb")
+
+    @rule()
+    def the_warehouse_is_lost(self) -> None:
+        self.project.forget_warehouse()
+        self.project.warehouse.create()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "home"):
+            return
+        try:
+            build(self.project.warehouse)
+            delivered = self.finance.deliver(self.project.warehouse)
+            assert (delivered.failure, delivered.deferred, delivered.refused) == (None, {}, {})
+            rows = [dict(row) for row in self.sandbox.invoices() if row["external_id"] in self.invoices]
+            assert len(rows) == len({row["external_id"] for row in rows}), "one row"
+            amounts = {row["external_id"]: row["amount_gross_minor"] for row in rows}
+            for number, minor in self.amounts.items():
+                if number in self.void:
+                    assert self.received(number) == self.void[number], "void is never pushed"
+                else:
+                    assert amounts.get(number) == minor, ("right figures", self.project.query(_REASONS))
+            [documents] = self.project.query("SELECT count(*) AS accepted FROM documents WHERE status = 'accepted'")
+            assert documents["accepted"] == self.dropped, "nothing lost"
+            archive = Archive(self.home / "archive", max_document_bytes=1 << 20)
+            found = verify(self.project.warehouse, archive, full=True, now=datetime.now(UTC))
+            assert found.doubts == (), "archive and register agree"
+        finally:
+            shutil.rmtree(self.home)
+
+
+def test_whatever_happens_finance_has_each_invoice_once_with_the_right_figures(tmp_path: Path) -> None:
+    with (
+        RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox,
+        LosingGate(sandbox.url) as gate,
+    ):
+        Deliveries.sandbox, Deliveries.gate = sandbox, gate
+        run_state_machine_as_test(
+            Deliveries, settings=settings(quickly(HISTORIES, shrinks=False), stateful_step_count=STEPS)
+        )
