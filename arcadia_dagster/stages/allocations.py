@@ -15,6 +15,7 @@ from arcadia_dagster.billing.advice import release_sql, void_sql
 from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id, split
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
+from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -153,6 +154,16 @@ WHERE starts_with(seen, 'account ') AND contains(seen, '{_SAME_ID}')
 They keep that id in every version, for finance knows them by it.
 """
 
+_NO_ACCOUNT = "and one of the two does not say its account"
+
+_TOLD_APART = f"""
+SELECT DISTINCT source, account_id, external_id
+FROM (SELECT source, account_id, external_id, unnest(overruled) AS seen FROM releases)
+WHERE starts_with(seen, 'account ') AND (contains(seen, '{_SAME_ID}') OR contains(seen, '{_NO_ACCOUNT}'))
+"""
+"""SQL: those, and the ones that a person has declared different from an invoice whose tenant may be another one."""
+
+_FIRST_OF_ID = "source || '/' || first_account_id || '/' || external_id"
 _FIRST = "source || '/' || first_account_id || '/' || first_external_id"
 
 _CONFLICTS = f"""
@@ -164,6 +175,9 @@ WITH standing AS (
 ), contested AS (
   SELECT tenant_id, source, finance_external_id FROM standing GROUP BY ALL
   HAVING count(DISTINCT account_id || chr(31) || external_id) > 1
+), arrived AS (
+  SELECT source, account_id, external_id, min(received_at) AS received_at
+  FROM document_invoices SEMI JOIN standing USING (source, account_id, external_id) GROUP BY ALL
 ), claim AS (
   SELECT part.tenant_id, part.source, part.finance_external_id, part.account_id, part.external_id,
     -- Whoever finance has under this very id goes first: its row must not become another invoice's.
@@ -173,20 +187,39 @@ WITH standing AS (
         AND record.external_id = part.finance_external_id AND record.account_id = part.account_id
         AND record.invoice_external_id = part.external_id
     ) AS is_new_to_finance,
-    (SELECT min(received_at) FROM document_invoices AS stated WHERE stated.source = part.source
-      AND stated.account_id = part.account_id AND stated.external_id = part.external_id) AS received_at
+    arrived.received_at
   FROM standing AS part SEMI JOIN contested USING (tenant_id, source, finance_external_id)
+  JOIN arrived USING (source, account_id, external_id)
 ), ranked AS (
   SELECT *, first_value(account_id) OVER claims AS first_account_id,
     first_value(external_id) OVER claims AS first_external_id, row_number() OVER claims AS place
   FROM claim
   WINDOW claims AS (PARTITION BY tenant_id, source, finance_external_id
-    ORDER BY is_new_to_finance, received_at, account_id, external_id)
+    ORDER BY is_new_to_finance, account_id = '{UNKNOWN_ACCOUNT}', received_at, account_id, external_id)
 ), late AS (
   SELECT source, account_id, external_id, min(first_account_id) AS first_account_id,
     arg_min(first_external_id, first_account_id) AS first_external_id, min({_OWN_ID.format(part="ranked")}) AS own_id
   FROM ranked WHERE place > 1 GROUP BY ALL
+), unnamed AS (
+  -- Under another tenant too, an invoice of an account that is not stated may be the one with its id that states it.
+  SELECT source, account_id, external_id, first_value(account_id) OVER claims AS first_account_id
+  FROM (SELECT DISTINCT source, account_id, external_id FROM standing) AS own
+  JOIN arrived USING (source, account_id, external_id)
+  LEFT JOIN (
+    SELECT DISTINCT source, account_id, invoice_external_id AS external_id, true AS is_in_finance FROM unsettled_records
+  ) AS record USING (source, account_id, external_id)
+  ANTI JOIN ({_TOLD_APART}) AS its_own USING (source, account_id, external_id)
+  WINDOW claims AS (PARTITION BY source, external_id
+    ORDER BY is_in_finance NULLS LAST, account_id = '{UNKNOWN_ACCOUNT}', received_at, account_id)
+  QUALIFY count(*) FILTER (account_id = '{UNKNOWN_ACCOUNT}') OVER (PARTITION BY source, external_id) > 0
+    AND account_id <> first_account_id AND '{UNKNOWN_ACCOUNT}' IN (account_id, first_account_id)
 )
+SELECT source, account_id, external_id,
+  'account ' || first_account_id || ' has an invoice of this id, {_NO_ACCOUNT}: one invoice under two tenants? If it is, '
+  || 'void the one that is too much (' || {void_sql()} || ' or ' || {void_sql(_FIRST_OF_ID)} || '); if this one is an invoice of '
+  || 'its own: ' || {release_sql()} AS conflict
+FROM unnamed ANTI JOIN late USING (source, account_id, external_id)
+UNION ALL
 SELECT source, account_id, external_id,
   'account ' || first_account_id || '{_SAME_ID}, and finance tells invoices of one tenant and source '
   || 'apart by their id only: pushed, this one would overwrite that one. If both are one invoice, void the one that is too much ('

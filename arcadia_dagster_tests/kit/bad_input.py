@@ -27,6 +27,7 @@ class World:
         self.project = project
         self.names: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
+        self.accounts: dict[str, str] = {}
         self.result: dg.ExecuteInProcessResult
         self.checks: dict[str, dg.AssetCheckEvaluation] = {}
         self._documents: dict[str, dict[str, Any]] = {}
@@ -36,16 +37,23 @@ class World:
         self.problems: dict[str, str] = {}
         self.received = 0
 
-    def put(self, label: str, content: bytes, *, month: str = "2026 Apr", account: str = "77") -> Path:
-        """Drop a document under a provider's name of its own, or another one under the label's name."""
+    def put(self, label: str, content: bytes, *, month: str = "2026 Apr", account: str | None = None) -> Path:
+        """Drop a document under a provider's name of its own, or another one under the label's name.
+
+        Each label has an account of its own: equal small documents of one account would be one invoice under two numbers.
+        """
         if label not in self.names:
             self.numbers[label] = str(1000 + len(self.names))
-            self.names[label] = invoice_name(month, self.numbers[label], account)
+            self.accounts[label] = account or f"7{self.numbers[label]}"
+            self.names[label] = invoice_name(month, self.numbers[label], self.accounts[label])
         return self.project.drop(self.names[label], content)
 
-    def put_as(self, label: str, name: str, content: bytes, *, external_id: str | None = None) -> Path:
+    def put_as(
+        self, label: str, name: str, content: bytes, *, external_id: str | None = None, account: str = "unknown"
+    ) -> Path:
         """Drop a document under a name that the test gives."""
         self.names[label] = name
+        self.accounts[label] = account
         self.numbers[label] = f"unknown-2026-04-{name.removesuffix('.csv')}" if external_id is None else external_id
         return self.project.drop(name, content)
 
@@ -82,16 +90,16 @@ class World:
     def document(self, label: str) -> dict[str, Any]:
         return self._documents[self.names[label]]
 
-    def invoice(self, label: str, *, account: str = "77") -> dict[str, Any]:
-        return self._invoices[account, self.numbers[label]]
+    def invoice(self, label: str, *, account: str | None = None) -> dict[str, Any]:
+        return self._invoices[account or self.accounts[label], self.numbers[label]]
 
     def has_invoice(self, label: str) -> bool:
         return any(external_id == self.numbers[label] for _, external_id in self._invoices)
 
-    def lines(self, label: str, *, account: str = "77") -> list[dict[str, Any]]:
-        return self._lines.get((account, self.numbers[label]), [])
+    def lines(self, label: str, *, account: str | None = None) -> list[dict[str, Any]]:
+        return self._lines.get((account or self.accounts[label], self.numbers[label]), [])
 
-    def totals(self, label: str, *, account: str = "77") -> tuple[int | None, int | None, int | None]:
+    def totals(self, label: str, *, account: str | None = None) -> tuple[int | None, int | None, int | None]:
         """Gross, net and tax in minor units, as computed."""
         invoice = self.invoice(label, account=account)
         return invoice["amount_gross_minor"], invoice["amount_net_minor"], invoice["amount_tax_minor"]
@@ -104,7 +112,7 @@ class World:
     def finance(self, label: str, *, tenant: str = "platform-admin") -> Any:
         return self._finance[tenant, self.numbers[label]]
 
-    def held_because(self, label: str, *, account: str = "77") -> str:
+    def held_because(self, label: str, *, account: str | None = None) -> str:
         """The one reason for which the invoice is held; nothing of it is in finance."""
         invoice = self.invoice(label, account=account)
         assert invoice["status"] == "held", label

@@ -8,6 +8,7 @@ from typing import Any
 
 from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.decisions.mending import mend as mend_record
+from arcadia_dagster_tests.kit import api_documents as api
 from arcadia_dagster_tests.kit import aws, azure
 from arcadia_dagster_tests.kit.einvoices import Facts, Line, ubl
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, charge, lines_of, tax
@@ -403,6 +404,18 @@ CASES: dict[str, Held] = {
         ],
         [Way({"unknown-2026-04-x": 600})],
     ),
+    "an account that only one of two says": Held(
+        "123",
+        "and one of the two does not say its account",
+        [
+            {"../tenants.toml": b'[[route]]\nsource = "linode"\naccount = "acc-1"\ntenant = "acme"\n'},
+            {"a.json": api.written({key: value for key, value in api.linode().items() if key != "account"})},
+            release("123"),
+            {"b.json": api.written(api.linode())},
+        ],
+        [Way({"123": 2772}, becomes="void"), Way({"123": 2772}), Way({"123": 2772})],
+        {"123": 2772},
+    ),
     "names of two invoices": Held(
         "1001",
         "if it is the one that it is called by here",
@@ -465,7 +478,13 @@ CASES: dict[str, Held] = {
             {"x.csv": digitalocean(line(description="a"), line(description="b"))},
             {"x.csv": digitalocean(line(description="c"), line(description="d"))},
         ],
-        [Way({"unknown-2026-04-x": 1200})],
+        [
+            Way({"unknown-2026-04-x": 1200}),
+            Way(
+                {"unknown-2026-04-x": 1200, "unknown-2026-04-y": 1200},
+                after=[{"y.csv": digitalocean(line(description="c"), line(description="d")) + b"\n"}],
+            ),
+        ],
         {"unknown-2026-04-x": 1200},
     ),
     "one id of two sources": Held(

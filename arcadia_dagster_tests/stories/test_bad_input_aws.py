@@ -16,7 +16,10 @@ TEXT = 'web "1", \U0001f680\n<script>'
 
 
 def usage(label: str, cost: str = "6.00", **values: str) -> dict[str, str]:
-    return item(**{"InvoiceId": label, "PayerAccountId": ACCOUNT, "UnblendedCost": cost, **values})
+    # A server of its own, for otherwise small invoices would be one under several numbers.
+    return item(
+        **{"InvoiceId": label, "PayerAccountId": ACCOUNT, "UnblendedCost": cost, "ResourceId": f"i-{label}", **values}
+    )
 
 
 def taxed(label: str, cost: str = "0.60", **values: str) -> dict[str, str]:
@@ -148,9 +151,9 @@ REJECTED: dict[str, tuple[bytes, str]] = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world_in(tmp_path_factory.mktemp("aws")) as world:
         for label, content in WRITTEN.items():
-            world.put_as(label, f"{label}.csv", content, external_id=label)
+            world.put_as(label, f"{label}.csv", content, external_id=label, account=ACCOUNT)
         for label, (content, _) in (READY | HELD).items():
-            world.put_as(label, f"{label}.csv", content, external_id=label)
+            world.put_as(label, f"{label}.csv", content, external_id=label, account=ACCOUNT)
         world.total("cut off", b"USD 6.60")
         for label, (content, _) in REJECTED.items():
             world.put_as(label, f"{label}.csv", content)

@@ -52,14 +52,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             world.put_as(name, name, content, external_id=number)
         # Between two cents but for what lies beyond the 18th decimal: to either side.
         for label, last in (("below", "0.0049999999999999999999"), ("above", "0.0050000000000000000001")):
-            rows = [focus.charge(InvoiceId=label, BilledCost=amount) for amount in ("1.00", last)]
+            rows = [focus.charge(InvoiceId=label, ResourceId=label, BilledCost=amount) for amount in ("1.00", last)]
             world.put_as(label, f"{label}.csv", focus.as_csv(*rows), external_id=label)
         world.put_as(
             "confirmed",
             "confirmed.csv",
             focus.as_csv(
                 *(
-                    focus.charge(InvoiceId="confirmed", BilledCost=amount)
+                    focus.charge(InvoiceId="confirmed", ChargeDescription="another", BilledCost=amount)
                     for amount in ("1.00", "0.0050000000000000000001")
                 )
             ),

@@ -42,12 +42,19 @@ REJECTED = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world_in(tmp_path_factory.mktemp("focus")) as world:
         for number, (label, content) in enumerate(ACCEPTED.items()):
-            # An invoice of its own in each, for otherwise they would be versions of one.
+            # An invoice of its own for a server of its own in each, for otherwise they would be versions of one.
             name = f"good-{number}"
-            own = as_parquet(*(row | {"InvoiceId": name} for row in GOOD)) if label == "Parquet" else content
+            own = (
+                as_parquet(*(row | {"InvoiceId": name, "ResourceId": f"i-{name}"} for row in GOOD))
+                if label == "Parquet"
+                else content
+            )
             if label == "gzip":
-                own = gzip.compress(gzip.decompress(content).replace(b"good", name.encode()))
-            world.put_as(label, f"{label}.csv", own.replace(b",good,", f",{name},".encode()), external_id=name)
+                own = gzip.compress(
+                    gzip.decompress(content).replace(b"good", name.encode()).replace(b"0abc", b"packed")
+                )
+            own = own.replace(b",good,", f",{name},".encode()).replace(b"i-0abc", f"i-{name}".encode())
+            world.put_as(label, f"{label}.csv", own, external_id=name)
         for label, (content, _) in REJECTED.items():
             world.put_as(label, f"{label}.csv", content)
         world.put_as(

@@ -162,8 +162,8 @@ def test_of_two_accounts_with_one_id_the_later_is_held_since_finance_could_not_t
     assert later["status"] == "held"
     [reason] = later["hold_reasons"]
     assert reason.startswith(
-        "account 77 has an invoice with the same id, and finance tells invoices of one tenant and source apart by their "
-        "id only: pushed, this one would overwrite that one"
+        f"account {runs.second.accounts['same id']} has an invoice with the same id, and finance tells invoices of one tenant "
+        "and source apart by their id only: pushed, this one would overwrite that one"
     )
     assert runs.third.finance("same id")["times_received"] == 1
 
@@ -171,7 +171,8 @@ def test_of_two_accounts_with_one_id_the_later_is_held_since_finance_could_not_t
 @case("38")
 def test_two_tenants_with_the_same_invoice_do_not_collide(runs: Runs) -> None:
     world = copy(runs.third)
-    route = '[[route]]\nsource = "digitalocean"\naccount = "77"\ntenant = "another-tenant"\n'
+    account = world.accounts["good"]
+    route = f'[[route]]\nsource = "digitalocean"\naccount = "{account}"\ntenant = "another-tenant"\n'
     (world.project.home / "tenants.toml").write_text(route)
     world.build()
     # By itself nothing goes to a second tenant; a person may want it to.

@@ -90,7 +90,7 @@ LISTS = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world_in(tmp_path_factory.mktemp("states")) as world:
         for label, (start, end) in PERIODS.items():
-            row = focus.charge(InvoiceId=label, BillingPeriodStart=start, ChargePeriodStart=start)
+            row = focus.charge(InvoiceId=label, BillingPeriodStart=start, ChargePeriodStart=start, ResourceId=label)
             content = focus.as_csv(
                 row | {"BillingPeriodEnd": end},
                 focus.tax(InvoiceId=label, BillingPeriodStart=start) | {"BillingPeriodEnd": end},

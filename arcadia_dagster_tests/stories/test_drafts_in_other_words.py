@@ -106,8 +106,8 @@ TWO: dict[str, tuple[Rows, Rows]] = {
         of("B", "example.org", ["12.00"], ChargePeriodEnd="2026-04-02T00:00:00Z"),
     ),
     "purchases": (
-        of("A", "seat", ["12.00"], ChargeCategory="Purchase"),
-        of("B", "seat", ["12.00"], ChargeCategory="Purchase"),
+        of("A", "seat of ann", ["12.00"], ChargeCategory="Purchase"),
+        of("B", "seat of ben", ["12.00"], ChargeCategory="Purchase"),
     ),
     "two accounts with one plan": (
         of("A", "plan", ["12.00", "6.00", "3.00"]),

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from arcadia_dagster.warehouse.months import next_month
+from arcadia_dagster_tests.kit import azure
+from arcadia_dagster_tests.kit.api_documents import linode, linode_item, written
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of, tax
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
@@ -26,9 +28,59 @@ def test_lines_that_come_under_another_id_are_never_pushed_beside_the_first(proj
 
 def test_two_orders_of_a_day_that_are_alike_in_a_line_are_two_invoices(project: Project) -> None:
     project.drop("a.csv", as_csv(*lines_of("A1", 1)))
-    project.drop("b.csv", as_csv(*lines_of("A2", 1)))
+    project.drop("b.csv", as_csv(*lines_of("A2", 1, ChargePeriodStart="2026-04-01T05:00:00Z")))
     project.drop("c.csv", as_csv(*lines_of("A3", 1, 4, 5, 6)))
     assert pushed(project) == {"A1": 1000, "A2": 1000, "A3": 4000}
+
+
+def of_no_account(number: str) -> bytes:
+    found = linode(linode_item(25.2), id=number)
+    return written({name: value for name, value in found.items() if name != "account"})
+
+
+SMALL: dict[str, tuple[tuple[str, bytes], tuple[str, bytes]]] = {
+    "one line": (("a.csv", as_csv(*lines_of("A1", 1))), ("b.csv", as_csv(*lines_of("A2", 1)))),
+    "two lines in two folders": (
+        ("a/export.csv", as_csv(*lines_of("A1", 1, 2))),
+        ("b/export.csv", as_csv(*lines_of("A2", 2, 1))),
+    ),
+    "one folder": (("april/a.csv", as_csv(*lines_of("A1", 1))), ("april/b.csv", as_csv(*lines_of("A2", 1)))),
+    "tax in one of them": (
+        ("a.csv", as_csv(*lines_of("A1", 1))),
+        ("b.csv", as_csv(*lines_of("A2", 1), tax(InvoiceId="A2", BilledCost="1.00"))),
+    ),
+    "the provider's own names": (
+        (invoice_name(number="1001"), digitalocean(line(amount="$10.00"))),
+        (invoice_name(number="1002"), digitalocean(line(amount="$10.00"), newline="\r\n")),
+    ),
+    "a server of an account that nothing names": (("a.json", of_no_account("A1")), ("b.json", of_no_account("A2"))),
+}
+
+
+@case("163")
+@pytest.mark.parametrize("name", SMALL)
+def test_an_invoice_of_a_line_or_two_under_two_numbers_is_never_pushed_twice(project: Project, name: str) -> None:
+    for file_name, content in SMALL[name]:
+        project.drop(file_name, content)
+    assert pushed(project) == {}
+    rows = project.query("SELECT external_id, hold_reasons FROM tax_split_totals ORDER BY external_id")
+    for own, other in zip(rows, rows[::-1], strict=True):
+        [reason] = own["hold_reasons"]
+        assert reason.startswith(f"it has the amounts of {other['external_id']} of the same account and month")
+
+
+def test_small_invoices_that_one_manifest_lists_are_two(project: Project) -> None:
+    project.drop("e/manifest.json", azure.manifest("e/a.csv", "e/b.csv", rows=1))
+    for file_name, invoice in (("a", "A1"), ("b", "A2")):
+        project.drop(f"e/{file_name}.csv", as_csv(*lines_of(invoice, 1)))
+    assert pushed(project) == {"A1": 1000, "A2": 1000}
+
+
+def test_small_invoices_for_other_periods_or_of_two_accounts_are_two(project: Project) -> None:
+    project.drop("a.csv", as_csv(*lines_of("A1", 1)))
+    project.drop("b.csv", as_csv(*lines_of("A2", 1, ChargePeriodEnd="2026-05-01T00:00:00Z")))
+    project.drop("c.csv", as_csv(*lines_of("A3", 1, BillingAccountId="222")))
+    assert pushed(project) == {"A1": 1000, "A2": 1000, "A3": 1000}
 
 
 def test_invoices_that_one_document_states_are_two_however_alike_they_are(project: Project) -> None:
@@ -147,17 +199,16 @@ def test_an_invoice_with_a_line_of_each_of_two_others_is_one_of_its_own(project:
 
 
 def test_one_thing_that_is_bought_again_and_again_makes_no_invoice_of_invoices(project: Project) -> None:
-    for name, count in (("A", 1), ("B", 1), ("C", 1), ("D", 2)):
-        project.drop(f"{name}.csv", as_csv(*lines_of(name, *[1] * count), *(lines_of(name, 9) if name == "D" else [])))
+    project.drop("bought.csv", as_csv(*lines_of("A", 1), *lines_of("B", 1), *lines_of("C", 1)))
+    project.drop("D.csv", as_csv(*lines_of("D", 1, 1, 9)))
     assert pushed(project) == {"A": 1000, "B": 1000, "C": 1000, "D": 3000}
 
 
 def test_a_purchase_that_many_invoices_have_and_its_refund_are_no_invoice_of_invoices(project: Project) -> None:
-    many = {name: lines_of(name, 1) for name in "ABCD"} | {
-        "E": lines_of("E", 2, BilledCost="-10.00", ChargeCategory="Credit")
-    }
-    many["F"] = [row | {"InvoiceId": "F"} for row in (*many["A"], *many["E"])]
-    for name, found in many.items():
+    bought = [row for name in "ABCD" for row in lines_of(name, 1)]
+    refund = lines_of("E", 2, BilledCost="-10.00", ChargeCategory="Credit")
+    both = [row | {"InvoiceId": "F"} for row in (bought[0], *refund)]
+    for name, found in {"bought": bought, "E": refund, "F": both}.items():
         project.drop(f"{name}.csv", as_csv(*found))
     assert pushed(project) == dict.fromkeys("ABCD", 1000) | {"E": -1000, "F": 0}
 

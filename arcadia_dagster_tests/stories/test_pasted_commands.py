@@ -82,6 +82,29 @@ def test_each_command_for_one_id_under_two_accounts_settles_it(
     assert len(project.query("SELECT * FROM tax_split_totals WHERE status = 'ready'")) == (2 if way == "release" else 1)
 
 
+@case("164")
+@pytest.mark.parametrize("steps", [(None, "acc-1"), ("acc-1", None)])
+def test_one_number_with_and_without_its_account_is_never_pushed_under_two_tenants(
+    project_with_finance: Project, steps: tuple[str | None, ...]
+) -> None:
+    project = project_with_finance
+    route = '[[route]]\nsource = "linode"\naccount = "acc-1"\ntenant = "acme"\n'
+    (project.home / "tenants.toml").write_text(route, encoding="utf-8")
+    for account in steps:
+        project.drop(f"{account}.json", linode_of(account))
+        project.build()
+        if account == steps[0] is None:
+            # A person lets it go before its account is known.
+            project.settle("release", "123")
+            project.build()
+    assert project.sandbox is not None
+    [pushed] = project.sandbox.invoices()
+    assert pushed["tenant_id"] == ("acme" if steps[0] else "platform-admin")
+    [held] = project.query("SELECT hold_reasons FROM tax_split_totals WHERE status = 'held'")
+    first = steps[0] or "unknown"
+    assert any(reason.startswith(f"account {first} has an invoice of this id") for reason in held["hold_reasons"])
+
+
 def test_what_nobody_can_overrule_offers_no_command_that_would_be_refused(project_with_finance: Project) -> None:
     project = project_with_finance
     doubtful = {"ChargeCategory": "Fee"}

@@ -1,10 +1,12 @@
-"""Two ids of an account and month that come to the same in other words: a draft and its invoice, or one invoice twice.
+"""Two ids of an account and month that come to the same: a draft and its invoice in other words, or a small invoice twice.
 
 A draft may word its lines otherwise than the invoice that it becomes, and name no resource: then nothing but amounts and days
-tells that they are one. Two invoices may have equal amounts as well. What says that they are two is a document that states both,
-resources that differ, other days, or that they are orders: purchases, or one charge for one day.
+tells that they are one. Two invoices may have equal amounts as well. What says that they are two is a document or a manifest that
+states both, resources that differ, other days, or that they are orders: purchases, or one charge for one day each. Where all
+charges are equal to the word, the resource and the period, orders may be one order under two numbers as well.
 """
 
+from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
 from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
 from arcadia_dagster.stages.doubts.identity import STATED_TOGETHER
@@ -23,13 +25,14 @@ _MOST_ALIKE = 16
 def _same_amounts_sql(scope: Scope) -> str:
     """Invoices that come to the same sum; or most of whose amounts, at least three different ones, another one has too.
 
-    What has at least three lines of the same words, and most of them, is for `identity`. An export may have the lines of a draft;
-    what a provider's API or an electronic invoice states, and a number in a provider's own file name, is an invoice.
+    Of any format: invoices of one charge or two, which another one has too. What has at least three lines of the same words, and
+    most of them, is for `identity`.
     """
     return statement(
         __name__,
         months=scope.month_list,
         most_alike=str(_MOST_ALIKE),
+        line=likeness.LINE,
         void=void_sql(name_sql("pair")),
         void_other=void_sql(name_sql("pair", external_id="min(other_id)")),
         release=release_sql(name_sql("pair")),

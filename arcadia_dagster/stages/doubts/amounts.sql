@@ -5,14 +5,16 @@ WITH invoice AS MATERIALIZED (
     raw.external_id,
     raw.invoice_month,
     raw.lines_sketch,
+    -- What a provider's API or an electronic invoice states, and a number in a provider's own file name, is no draft.
+    raw.may_be_part AND raw.id_basis = 'document' AND raw.account_id <> 'unknown' AS may_be_draft,
     total.currency,
     total.amount_gross_minor
   FROM raw JOIN rounded AS total USING (source, account_id, external_id)
   ANTI JOIN apart USING (source, account_id, external_id)
   ANTI JOIN unstated USING (source, account_id, external_id)
   WHERE
-    raw.is_final AND raw.open_until IS NULL AND raw.id_basis = 'document' AND raw.account_id <> 'unknown'
-    AND total.amount_gross_minor <> 0 AND NOT raw.is_only_stated AND raw.may_be_part
+    raw.is_final AND raw.open_until IS NULL AND raw.id_basis IN ('document', 'file_name')
+    AND total.amount_gross_minor <> 0 AND NOT raw.is_only_stated
   QUALIFY count(*) OVER (PARTITION BY raw.source, raw.account_id, raw.invoice_month, total.currency) > 1
 ),
 
@@ -25,7 +27,8 @@ charge AS MATERIALIZED (
     coalesce(charge_period_end, charge_period_start) AS ends_at,
     amount,
     resource_id,
-    charge_category
+    charge_category,
+    hash($line, resource_id, resource_name, quantity, charge_period_end) AS line
   FROM cost_lines SEMI JOIN invoice USING (source, account_id, external_id)
   WHERE invoice_month IN ($months) AND charge_category <> 'Tax' AND line_number > 0
 ),
@@ -40,15 +43,19 @@ known AS MATERIALIZED (
       max(ends_at) AS ends_at,
       count(resource_id) > 0 AS has_resources,
       count(DISTINCT amount) AS amounts,
+      -- Accounts that are not known may be two, with one plan; what names its resource is of one.
+      CASE WHEN count(*) < 3 AND (account_id <> 'unknown' OR count(resource_id) = count(*)) THEN list_sort(list(line)) END
+        AS lines,
       bool_and(charge_category = 'Purchase')
       OR (count(*) = 1 AND coalesce(max(ends_at) - min(starts_at), INTERVAL 0 DAY) <= INTERVAL 1 DAY) AS is_order
     FROM charge
-    GROUP BY ALL
+    GROUP BY source, account_id, external_id
   ) USING (source, account_id, external_id)
 ),
 
 same_sum AS (
   FROM known
+  WHERE may_be_draft
   QUALIFY
     count(*) OVER (PARTITION BY source, account_id, invoice_month, currency, amount_gross_minor)
     BETWEEN 2 AND $most_alike
@@ -66,14 +73,28 @@ amount AS MATERIALIZED (
     count(resource_id) < count(*) AS may_be_any
   FROM charge JOIN (
     FROM known
-    WHERE amounts >= 3
+    WHERE may_be_draft AND amounts >= 3
   ) AS known
     USING (source, account_id, external_id)
   GROUP BY source, account_id, external_id, invoice_month, currency, amount
   QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, currency, amount) BETWEEN 2 AND $most_alike
 ),
 
+same_lines AS (
+  FROM known
+  WHERE lines IS NOT NULL
+  QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, currency, lines) BETWEEN 2 AND $most_alike
+),
+
 pair AS (
+  SELECT
+    own.source,
+    own.account_id,
+    own.external_id,
+    other.external_id AS other_id
+  FROM same_lines AS own JOIN same_lines AS other USING (source, account_id, invoice_month, currency, lines)
+  WHERE own.external_id <> other.external_id
+  UNION
   SELECT
     own.source,
     own.account_id,
@@ -121,7 +142,8 @@ JOIN known AS other
 WHERE
   NOT $own_ends_before AND NOT $other_ends_before
   AND NOT (
-    len(list_intersect(own.lines_sketch, other.lines_sketch)) >= 3
+    pair.account_id <> 'unknown'
+    AND len(list_intersect(own.lines_sketch, other.lines_sketch)) >= 3
     AND len(list_intersect(own.lines_sketch, other.lines_sketch)) * 2
     > least(len(own.lines_sketch), len(other.lines_sketch))
   )

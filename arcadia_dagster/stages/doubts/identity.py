@@ -12,8 +12,9 @@ from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
 _REPLACES_OTHER_LINES = f"""
       SELECT source, account_id, external_id,
         'a file of the same name stated mostly other lines before, and the name is not the provider''s: a new version, or '
-        'another invoice? Give each the provider''s own file name; if it is a new version: ' ||
-        {release_sql()} AS text
+        'another invoice? If it is a new version: ' || {release_sql()} || '; if it is another invoice: ' ||
+        {dismiss_sql("any_value(raw.document_sha256)")} ||
+        ', then drop it with an empty line at its end, under a name that no other invoice has' AS text
       FROM raw JOIN document_invoices AS older USING (source, account_id, external_id)
       WHERE raw.id_basis = 'derived' AND NOT raw.may_be_part AND older.document_sha256 <> raw.document_sha256
       GROUP BY source, account_id, external_id, raw.lines_sketch
@@ -241,8 +242,9 @@ def _same_lines_sql(scope: Scope) -> str:
 def _same_charges_sql(scope: Scope) -> str:
     """Invoices with mostly the lines of another id of the same account and month, to the resource and the quantity.
 
-    It takes at least three such lines, for two orders of a day may share one item and its tax. A document that states both
-    proves that they are two. Only invoices whose sketches have a line in common are compared.
+    It takes at least three such lines, for two orders of a day may share one item and its tax; what is smaller is for `amounts`.
+    A document or a manifest that states both proves that they are two. Of an account that is not known, which may be two with one
+    plan, only lines that name their resource count. Only invoices whose sketches have a line in common are compared.
     """
     return f"""
       WITH invoice AS MATERIALIZED (
@@ -250,7 +252,7 @@ def _same_charges_sql(scope: Scope) -> str:
         FROM raw
         ANTI JOIN void USING (source, account_id, external_id)
         ANTI JOIN unstated USING (source, account_id, external_id)
-        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 2
+        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND line_count > 2
       ), alike AS MATERIALIZED (
         SELECT DISTINCT source, account_id, external_id, line_count
         FROM (SELECT * EXCLUDE (lines_sketch), unnest(lines_sketch) AS line FROM invoice)
@@ -259,7 +261,7 @@ def _same_charges_sql(scope: Scope) -> str:
         SELECT source, account_id, external_id, invoice_month,
           hash({likeness.LINE}, resource_id, resource_name, quantity) AS line, count(*) AS occurrences
         FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
-        WHERE invoice_month IN ({scope.month_list})
+        WHERE invoice_month IN ({scope.month_list}) AND (account_id <> 'unknown' OR resource_id IS NOT NULL)
         GROUP BY source, account_id, external_id, invoice_month, line
         QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, line) BETWEEN 2 AND 16
       ), shared AS (
@@ -268,11 +270,6 @@ def _same_charges_sql(scope: Scope) -> str:
         FROM line AS a JOIN line AS b USING (source, account_id, invoice_month, line)
         WHERE a.external_id <> b.external_id
         GROUP BY ALL
-      ), together AS (
-        SELECT one.source, one.account_id, one.external_id, two.external_id AS other_id
-        FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256, source, account_id)
-        SEMI JOIN alike ON alike.source = one.source AND alike.account_id = one.account_id
-          AND alike.external_id = one.external_id
       )
       SELECT own.source, own.account_id, own.external_id,
         'it has mostly the same lines as ' || string_agg(DISTINCT other.external_id, ' and ' ORDER BY other.external_id) ||
@@ -280,7 +277,7 @@ def _same_charges_sql(scope: Scope) -> str:
         {void_sql(name_sql("own"))} || ' or ' || {void_sql(f"min({name_sql('other')})")} || '), or release what is real (' ||
         {release_sql(name_sql("own"))} || ')' AS text
       FROM shared
-      ANTI JOIN together USING (source, account_id, external_id, other_id)
+      ANTI JOIN ({STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
       JOIN alike AS own USING (source, account_id, external_id)
       JOIN alike AS other ON other.source = shared.source AND other.account_id = shared.account_id
         AND other.external_id = shared.other_id
@@ -289,12 +286,18 @@ def _same_charges_sql(scope: Scope) -> str:
 
 
 STATED_TOGETHER = """
-        SELECT DISTINCT one.source, one.account_id, one.external_id, two.external_id AS other_id
-        FROM document_invoices AS one JOIN document_invoices AS two USING (document_sha256, source, account_id)
-        SEMI JOIN invoice ON invoice.source = one.source AND invoice.account_id = one.account_id
-          AND invoice.external_id = one.external_id
+        SELECT one.source, one.account_id, one.external_id, two.external_id AS other_id
+        FROM (FROM document_invoices SEMI JOIN invoice USING (source, account_id, external_id)) AS one
+        JOIN document_invoices AS two USING (document_sha256, source, account_id)
+        WHERE one.external_id <> two.external_id
+        UNION
+        SELECT one.source, one.account_id, one.external_id, two.external_id
+        FROM (
+          FROM document_invoices SEMI JOIN invoice USING (source, account_id, external_id) JOIN listed USING (document_sha256)
+        ) AS one
+        JOIN (FROM document_invoices JOIN listed USING (document_sha256)) AS two USING (manifest_sha256, source, account_id)
         WHERE one.external_id <> two.external_id"""
-"""SQL: pairs of ids that one document states, which proves that they are two. Of the CTE `invoice`."""
+"""SQL: pairs of ids that a document, or the documents of a manifest, state: so they are two. Of the CTE `invoice`."""
 
 
 def _made_of_others_sql(scope: Scope) -> str:
