@@ -146,7 +146,8 @@ def test_what_two_files_state_never_says_which_of_them_counts(
 
 
 @pytest.mark.parametrize(
-    "places", [("a.csv", "a.csv"), ("a.csv", "a.csv.gz"), ("x-2026-05-03.csv", "x-2026-05-04.csv")]
+    "places",
+    [("a.csv", "a.csv"), ("a.csv", "a.csv.gz"), ("x-2026-05-03.csv", "x-2026-05-04.csv"), ("e/r1/a.csv", "e/r2/a.csv")],
 )
 @pytest.mark.parametrize("pair", PAIRS)
 def test_a_path_that_says_which_is_newer_says_it_whatever_they_state(

@@ -56,8 +56,8 @@ _EARLIER = """
 
 # A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
 _STAMP = (
-    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b|/\d{1,4}(?:/)"
-    r"|\bfinal\b"
+    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b"
+    r"|/\d{1,4}(?:/)|(?:^|/)r\d{1,4}/|\bfinal\b"
 )
 _LATER_THAN_ANY = 10**18
 
@@ -74,7 +74,7 @@ _PLACES = rf"""
       SELECT document_sha256, inbox_path, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
         -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
         -- the run's time, says nothing.
-        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}', '*', 'g'),
+        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
           '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
         regexp_extract(path, '^.*/') AS path_of_folder,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
