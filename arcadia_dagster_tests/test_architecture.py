@@ -279,6 +279,7 @@ _SCREEN = 40
 # They are composed: of columns, formats or conditions that Python lists. In `landing/evidence.py` a list comprehension stands,
 # which sqlfluff 4.5 cannot read.
 COMPOSED = {
+    "stages.allocations",
     "formats.api_json",
     "formats.cost_table",
     "formats.described_invoices",

@@ -166,6 +166,21 @@ WHERE starts_with(seen, 'account ') AND (contains(seen, '{_SAME_ID}') OR contain
 _FIRST_OF_ID = "source || '/' || first_account_id || '/' || external_id"
 _FIRST = "source || '/' || first_account_id || '/' || first_external_id"
 
+_UNNAMED = f"""
+  -- Under another tenant too, an invoice of an account that is not stated may be the one with its id that states it.
+  SELECT source, account_id, external_id, first_value(account_id) OVER claims AS first_account_id
+  FROM (SELECT DISTINCT source, account_id, external_id FROM standing) AS own
+  JOIN arrived USING (source, account_id, external_id)
+  LEFT JOIN (
+    SELECT DISTINCT source, account_id, invoice_external_id AS external_id, true AS is_in_finance FROM unsettled_records
+  ) AS record USING (source, account_id, external_id)
+  ANTI JOIN ({_TOLD_APART}) AS its_own USING (source, account_id, external_id)
+  WINDOW claims AS (PARTITION BY source, external_id
+    ORDER BY is_in_finance NULLS LAST, account_id = '{UNKNOWN_ACCOUNT}', received_at, account_id)
+  QUALIFY count(*) FILTER (account_id = '{UNKNOWN_ACCOUNT}') OVER (PARTITION BY source, external_id) > 0
+    AND account_id <> first_account_id AND '{UNKNOWN_ACCOUNT}' IN (account_id, first_account_id)"""
+"""SQL: invoices of the CTEs `standing` and `arrived`, and the account that comes first, where one of two is not stated."""
+
 _CONFLICTS = f"""
 WITH standing AS (
   -- What is void, or awaited by nobody, goes to finance no more, and takes no id from another.
@@ -200,19 +215,7 @@ WITH standing AS (
   SELECT source, account_id, external_id, min(first_account_id) AS first_account_id,
     arg_min(first_external_id, first_account_id) AS first_external_id, min({_OWN_ID.format(part="ranked")}) AS own_id
   FROM ranked WHERE place > 1 GROUP BY ALL
-), unnamed AS (
-  -- Under another tenant too, an invoice of an account that is not stated may be the one with its id that states it.
-  SELECT source, account_id, external_id, first_value(account_id) OVER claims AS first_account_id
-  FROM (SELECT DISTINCT source, account_id, external_id FROM standing) AS own
-  JOIN arrived USING (source, account_id, external_id)
-  LEFT JOIN (
-    SELECT DISTINCT source, account_id, invoice_external_id AS external_id, true AS is_in_finance FROM unsettled_records
-  ) AS record USING (source, account_id, external_id)
-  ANTI JOIN ({_TOLD_APART}) AS its_own USING (source, account_id, external_id)
-  WINDOW claims AS (PARTITION BY source, external_id
-    ORDER BY is_in_finance NULLS LAST, account_id = '{UNKNOWN_ACCOUNT}', received_at, account_id)
-  QUALIFY count(*) FILTER (account_id = '{UNKNOWN_ACCOUNT}') OVER (PARTITION BY source, external_id) > 0
-    AND account_id <> first_account_id AND '{UNKNOWN_ACCOUNT}' IN (account_id, first_account_id)
+), unnamed AS ({_UNNAMED}
 )
 SELECT source, account_id, external_id,
   'account ' || first_account_id || ' has an invoice of this id, {_NO_ACCOUNT}: one invoice under two tenants? If it is, '
