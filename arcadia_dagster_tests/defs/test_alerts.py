@@ -153,7 +153,7 @@ def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
 def test_every_job_of_ours_marks_its_runs_so_that_those_of_a_command_are_told_too(project: Project) -> None:
     project.environ["ARCADIA_WAREHOUSE"] = "ducklake:postgres:dbname=lake"
     jobs = list(project.definitions().jobs or ())
-    assert len(jobs) == 5
+    assert len(jobs) == 6
     assert {job.name: (job.tags or {}).get(JOB_TAG) for job in jobs} == {job.name: job.name for job in jobs}
 
 

@@ -155,7 +155,7 @@ def test_wherever_totals_stand_the_lines_are_the_same(
 
 
 def test_totals_alone_are_no_invoice_and_an_unreadable_total_is_told(read: Callable[..., Stated]) -> None:
-    assert str(read(HEADER + ",,Total,3\n", PLAIN + TAX + TOTAL).reason).startswith("it has totals, and no line")
+    assert str(read(HEADER + ",,Total,3\n", PLAIN + TAX + TOTAL).reason).startswith("it has totals, but no line")
     reason = read(HEADER + ROWS + ",,Total,three\n", PLAIN + TAX + TOTAL).reason
     assert str(reason).startswith("line 5, column Cost: 'three'; expected an amount")
     assert read(HEADER + ROWS + ",,Subtotal,\n", PLAIN + TAX + TOTAL).reason is None
