@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from arcadia_dagster import __version__, commands
+from arcadia_dagster.home_sandbox import HOST as SANDBOX_HOST
 from arcadia_dagster.loopback import FINANCE_PORT
 
 _INTERRUPTED = 130
@@ -419,6 +420,11 @@ def _add_machine(parsers: _Parsers) -> None:
         "--port",
         type=_any_port,
         help=f"0 for any free port; default: the port of the home's sandbox, else {FINANCE_PORT}",
+    )
+    sandbox.add_argument(
+        "--host",
+        default=SANDBOX_HOST,
+        help="address to listen on; default: %(default)s, this machine only. Others read its rows without a token",
     )
     sandbox.add_argument("--file", type=Path, help="where it keeps its rows; default: finance.sqlite in the home")
     completion = _add(

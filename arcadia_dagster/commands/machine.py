@@ -114,7 +114,7 @@ def _where_to_look(deployment: "Deployment") -> str:
 
 
 def finance_sandbox(options: argparse.Namespace) -> int:
-    """Run a finance service for this machine until Ctrl-C."""
+    """Run a stand-in for the finance service until Ctrl-C."""
     home = Home.open(in_sandbox=False)
     from arcadia_dagster.sandbox import SandboxStartError, serve
 
@@ -132,7 +132,14 @@ def finance_sandbox(options: argparse.Namespace) -> int:
         port = (own.port if own else FINANCE_PORT) if options.port is None else options.port
         file = options.file or home.settings.home / "finance.sqlite"
         file.parent.mkdir(parents=True, exist_ok=True)
-        serve(port=port, database=file, secret=secret, hosts=home.settings.hosts, on_accepting=accepting)
+        serve(
+            host=options.host,
+            port=port,
+            database=file,
+            secret=secret,
+            hosts=home.settings.hosts,
+            on_accepting=accepting,
+        )
     return OK
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance import InstanceRef
+from dagster._core.scheduler.instigation import TickStatus
 
 from arcadia_dagster.defs.instance import InstanceInHome
 from arcadia_dagster.settings import SettingsError
@@ -59,6 +61,20 @@ def test_a_process_that_is_started_elsewhere_has_the_same_instance(
         assert instance.storage_directory() == str(tmp_path / "var" / "dagster" / "storage")
         assert not instance.telemetry_enabled
     assert list((tmp_path / "below").iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "deploy"], ids=["one machine", "several"])
+def test_ticks_are_not_kept_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inbox's sensor has 8,640 a day that find nothing."""
+    for name in ("ARCADIA_DAGSTER_POSTGRES", "ARCADIA_BROKER"):
+        monkeypatch.setenv(name, "postgresql+psycopg2://arcadia@db/dagster")
+    retention = InstanceRef.from_dir(str(folder)).settings["retention"]
+    with dg.DagsterInstance.ephemeral(settings={"retention": retention}) as instance:
+        for kind in (InstigatorType.SENSOR, InstigatorType.AUTO_MATERIALIZE, InstigatorType.SCHEDULE):
+            days = dict(instance.get_tick_retention_settings(kind))
+            assert set(days) == set(TickStatus)
+            assert days.pop(TickStatus.SKIPPED) == (90 if kind is InstigatorType.SCHEDULE else 2)
+            assert set(days.values()) == {90}
 
 
 def test_a_new_home_has_an_inbox_and_one_that_went_missing_is_not_made_again(tmp_path: Path) -> None:
