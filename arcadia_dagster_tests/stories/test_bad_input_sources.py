@@ -362,7 +362,7 @@ def test_invoices_without_tax_are_held_where_those_of_the_month_before_had_some(
     [
         (
             '[aws]\ninvoice_id = "InvoceId"',
-            'aws: invoice_id = "InvoceId": no document of it has such a column, so that the ',
+            'aws: invoice_id = "InvoceId": no document of it has such a column, so the rule ',
         ),
         ('[aws]\ninvoice_id = "InvoceId"', "does nothing; did you mean 'InvoiceId'?"),
         (

@@ -456,7 +456,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
             ),
             "ok",
         ),
-        **dict.fromkeys(("provider", "alerts"), "note"),
+        **dict.fromkeys(("verified", "provider", "alerts"), "note"),
     }
     wrong = {**finance, "SKYAI_FINANCE_SECRET": "not-the-right-secret"}
     failed = arcadia("doctor", code=1, environ=wrong)
