@@ -20,9 +20,9 @@ PERIOD = "cur/report/20260401-20260501"
 LISTED = "BILLING_PERIOD=2026-04"
 
 
-def part(number: int, *invoices: str) -> bytes:
-    """A file of a report: a line of a dollar on each of the invoices."""
-    words = {"LineItemDescription": f"line {number}", "UnblendedCost": "1.00"}
+def part(number: int, *invoices: str, cost: str = "1.00") -> bytes:
+    """A file of a report: a line of this cost on each of the invoices."""
+    words = {"LineItemDescription": f"line {number}", "UnblendedCost": cost}
     return gzip.compress(as_csv(*(item(InvoiceId=invoice, **words) for invoice in invoices)), mtime=0)
 
 
@@ -64,9 +64,9 @@ def test_a_delivery_that_lacks_a_file_of_its_manifest_is_held_with_all_its_invoi
 
 
 def test_a_manifest_that_comes_last_holds_what_is_not_whole_and_leaves_alone_what_is(project: Project) -> None:
-    for folder in ("whole", "not whole"):
-        project.drop(f"{folder}/report-1.csv.gz", part(1, folder))
-    assert pushed(project) == {"whole": 100, "not whole": 100}
+    project.drop("whole/report-1.csv.gz", part(1, "whole"))
+    project.drop("not whole/report-1.csv.gz", part(1, "not whole", cost="2.00"))
+    assert pushed(project) == {"whole": 100, "not whole": 200}
     project.drop("whole/report-Manifest.json", legacy("report-1.csv.gz"))
     project.drop("not whole/report-Manifest.json", legacy("report-1.csv.gz", "report-2.csv.gz"))
     pushed(project)
@@ -102,7 +102,7 @@ def test_in_a_copy_of_the_bucket_the_manifest_lies_beside_the_data(project: Proj
     project.drop(f"aws/exports/focus/metadata/{LISTED}/focus-Manifest.json", exported("focus-1.csv", "focus-2.csv"))
     project.drop(f"aws/exports/focus/data/{LISTED}/focus-1.csv", focus_csv(charge(InvoiceId="copy")))
     # Of another export with the same end of a path, of which nothing is known.
-    project.drop(f"aws/exports/other/data/{LISTED}/other-1.csv", focus_csv(charge(InvoiceId="unlisted")))
+    project.drop(f"aws/exports/other/data/{LISTED}/other-1.csv", focus_csv(charge(InvoiceId="unlisted", ResourceId="i-2")))
     assert pushed(project) == {"unlisted": 600}
     project.drop(
         f"aws/exports/focus/data/{LISTED}/focus-2.csv", focus_csv(charge(InvoiceId="copy", ChargeDescription="b"))
