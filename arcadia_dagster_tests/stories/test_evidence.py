@@ -261,6 +261,12 @@ def test_explain_says_how_to_open_it_and_a_command_writes_it_out(
     archived = tmp_path / "var" / "archive" / sha256[:2] / sha256
     archived.chmod(0o644)
     archived.write_bytes(b"%PDF-1.4 other")
+    # The inbox still has the right bytes: they are taken again.
+    arcadia("documents", "get", sha256, "--to", "again.pdf")
+    assert (tmp_path / "again.pdf").read_bytes() == pdf({})
+    (arcadia.inbox / "april.pdf").unlink()
+    archived.chmod(0o644)
+    archived.write_bytes(b"%PDF-1.4 other")
     assert "restore it from a backup" in arcadia("documents", "get", sha256, "--to", "x.pdf", code=1).stderr
     assert not (tmp_path / "x.pdf").exists()
 

@@ -282,7 +282,7 @@ def test_a_voided_invoice_is_not_pushed_any_more_whatever_comes(story: Story) ->
 def test_a_control_total_may_come_first_and_counts_also_when_its_file_is_replaced(story: Story) -> None:
     assert story.status("1101") == [None, "ready", "held", "ready"]
     [reason] = story.rounds[2].totals["1101"]["hold_reasons"]
-    assert "6.6 USD, differs from the sum of its lines, 5.50 USD" in reason
+    assert "6.60 USD, differs from the sum of its lines, 5.50 USD" in reason
     assert story.in_finance("1101") == [None, 660, 660, 550]
 
 
