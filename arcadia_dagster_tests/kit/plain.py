@@ -8,10 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from arcadia_dagster.billing.approval import NO_LIMITS, Limits
+from arcadia_dagster.books.budgets_file import read_budgets
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.approvals import take_limits
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.budgets import take_budgets
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landed, Landing
@@ -92,6 +94,9 @@ def build(
         assert_usable(warehouse, reader.formats)
         take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
         take_limits(warehouse, approve_over)
+        budgets = warehouse.path.parent / "budgets.toml"
+        if wanted := read_budgets(budgets):
+            take_budgets(warehouse, budgets, wanted)
         landed = Landing(warehouse, archive, reader).land(
             FolderInbox(warehouse.path.parent / "inbox"), settle_seconds=settle_seconds
         )

@@ -102,7 +102,9 @@ def test_in_a_copy_of_the_bucket_the_manifest_lies_beside_the_data(project: Proj
     project.drop(f"aws/exports/focus/metadata/{LISTED}/focus-Manifest.json", exported("focus-1.csv", "focus-2.csv"))
     project.drop(f"aws/exports/focus/data/{LISTED}/focus-1.csv", focus_csv(charge(InvoiceId="copy")))
     # Of another export with the same end of a path, of which nothing is known.
-    project.drop(f"aws/exports/other/data/{LISTED}/other-1.csv", focus_csv(charge(InvoiceId="unlisted", ResourceId="i-2")))
+    project.drop(
+        f"aws/exports/other/data/{LISTED}/other-1.csv", focus_csv(charge(InvoiceId="unlisted", ResourceId="i-2"))
+    )
     assert pushed(project) == {"unlisted": 600}
     project.drop(
         f"aws/exports/focus/data/{LISTED}/focus-2.csv", focus_csv(charge(InvoiceId="copy", ChargeDescription="b"))

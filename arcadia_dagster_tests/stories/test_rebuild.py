@@ -85,6 +85,7 @@ def _have_a_past(project: Project) -> None:
     (project.home / "tenants.toml").write_text(route)
     rules = 'buyer_tax_ids = ["DE123456789"]\n[digitalocean]\ntolerance = 0.02\nreason = "a cent or two"\n'
     (project.home / "sources.toml").write_text(rules)
+    (project.home / "budgets.toml").write_text('[[budget]]\nproject = "shop"\namount = 5\ncurrency = "USD"\n')
     project.drop("before it was named.csv", digitalocean(line(), tax()))
     project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))
     land_only(project.warehouse)
