@@ -7,6 +7,7 @@ from pathlib import Path
 
 from arcadia_dagster.commands.common import FAILED, OK, CommandError, complaints, harmless, print_json
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.how_many import how_many
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -33,9 +34,10 @@ def verify(options: argparse.Namespace) -> int:
             )
         hashed = "all hashed" if found.is_full else "their lengths compared; --full hashes them"
         print(
-            f"{found.documents:,} documents of {found.byte_size:,} bytes ({hashed}), {found.lines:,} lines of their records, "
-            f"{found.invoices:,} invoices, {found.deliveries:,} records of finance: "
-            + (f"{len(found.doubts)} doubts" if found.doubts else "nothing is doubted")
+            f"{how_many(found.documents, 'document')} of {how_many(found.byte_size, 'byte')} ({hashed}), "
+            f"{how_many(found.lines, 'line')} of their records, {how_many(found.invoices, 'invoice')}, "
+            f"{how_many(found.deliveries, 'record')} of finance: "
+            + (how_many(len(found.doubts), "doubt") if found.doubts else "nothing is doubted")
         )
         if sealed is not None and not any(doubt.kind == "seal" for doubt in found.doubts):
             print(f"nothing that was sealed on {sealed.sealed_at:%Y-%m-%d %H:%M} UTC was changed or removed")
