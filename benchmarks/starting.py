@@ -62,7 +62,8 @@ def _commands(results: Results, *, runs: int) -> None:
             name: Side(f"arcadia {name}", "starting:command", {"home": folder, "arguments": arguments, "shown": shown})
             for name, arguments, shown in (
                 ("--help", ["--help"], "^usage: arcadia"),
-                ("status", ["status"], r"(?<=USD)\s+[\d,.]+"),
+                # Behind the month and five counts: the gross amount.
+                ("status", ["status"], r"(?m)^\d{4}-\d\d(?:\s+\d+){5}\s+([\d,.]+)"),
                 ("explain", ["explain", invoices[-1].number], TOTALS_EXPLAINED),
             )
         }

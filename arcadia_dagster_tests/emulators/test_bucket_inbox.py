@@ -187,7 +187,7 @@ SENTENCES = {
     "503": (Fault(503, "SlowDown"), "the store asked for fewer requests at each try (503 SlowDown)"),
     "500": (Fault(500, "InternalError"), "the store has a fault of its own (500 InternalError)"),
     "slow": (Fault(seconds=1.5), "the store did not answer in time"),
-    "cut off": (Fault(cut_after=30), "the answer was cut off, at each try"),
+    "cut off": (Fault(cut_after=30), "the answer was cut off at each try"),
 }
 
 
@@ -378,9 +378,7 @@ def test_a_look_folder_by_folder_goes_on_where_it_stopped(s3: Store) -> None:
 def test_where_nothing_else_lies_in_an_inbox_it_cannot_be_looked_at(s3: Store) -> None:
     bucket = s3.new_bucket()
     s3.put(bucket, "exports//a.csv", INVOICE)
-    with pytest.raises(
-        InboxError, match=r"lies in 'exports': an object's name there has an empty part.* name a prefix"
-    ):
+    with pytest.raises(InboxError, match=r"names in 'exports' cannot be read: one has an empty part.* name a prefix"):
         BucketInbox(BucketUrl.parse(bucket)).look({}, now_ns=0, settle_seconds=0)
 
 
