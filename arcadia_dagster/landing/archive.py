@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -334,10 +335,9 @@ class Archive:
                     kept.write_bytes(path.read_bytes())
                 else:
                     path.rename(kept)
-            shelf = shelf_of(document_sha256)
-            heads, _ = read_heads(self._index(shelf) or b"")
-            heads[document_sha256] = head_of(document_sha256, content)
-            self._put_all({path: content, self._index_path(shelf): content_of(heads)})
+            head = {document_sha256: head_of(document_sha256, content)}
+            index = self._changed_index(shelf_of(document_sha256), lambda heads: {**heads, **head})
+            self._put_all({path: content, **index})
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record's file as it is, damaged or not; nothing where it is missing, or no plain file.
@@ -434,6 +434,12 @@ class Archive:
         names = (path.name for path in (self.folder / shelf).glob(f"*{RECORD_SUFFIX}"))
         return sorted(name[:_SHA256_DIGITS] for name in names if len(name) == _SHA256_DIGITS + len(RECORD_SUFFIX))
 
+    def _heads_of(self, shelf: str, content: bytes | None) -> tuple[dict[str, Head], str | None]:
+        """The heads in a shelf's index, and what is wrong with it; those of its whole records where it has no index."""
+        if content is None:
+            return advanced({}, self._whole_records(shelf)), None
+        return read_heads(content)
+
     def _index_path(self, shelf: str) -> Path:
         return self.folder / shelf / HEADS_FILE
 
@@ -456,21 +462,21 @@ class Archive:
 
     def _advanced(self, records: Mapping[str, bytes]) -> dict[Path, bytes]:
         """The indexes that change once these records are in them."""
-        by_shelf: dict[str, dict[str, bytes]] = {}
-        for sha256, content in records.items():
-            by_shelf.setdefault(shelf_of(sha256), {})[sha256] = content
         changed: dict[Path, bytes] = {}
-        for shelf, of_shelf in by_shelf.items():
-            before = self._index(shelf)
-            heads, problem = read_heads(before or b"")
-            if before is None:
-                heads = advanced(heads, self._whole_records(shelf))
-            if problem is not None:
-                path = self._index_path(shelf)
-                path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}").write_bytes(before or b"")
-            if (after := content_of(advanced(heads, of_shelf))) != before:
-                changed[self._index_path(shelf)] = after
+        for shelf, of_shelf in by_shelf(records).items():
+            changed |= self._changed_index(shelf, partial(advanced, records=of_shelf))
         return changed
+
+    def _changed_index(
+        self, shelf: str, change: Callable[[Mapping[str, Head]], Mapping[str, Head]]
+    ) -> dict[Path, bytes]:
+        """A shelf's index with other heads; nothing where they are the same. A damaged one stays beside it."""
+        path, before = self._index_path(shelf), self._index(shelf)
+        heads, problem = self._heads_of(shelf, before)
+        if problem is not None:
+            path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}").write_bytes(before or b"")
+        after = content_of(change(heads))
+        return {} if after == before else {path: after}
 
     def _grown(self, document_sha256: str, events: Sequence[Event]) -> bytes:
         """What a record is to be once it has these events too."""
@@ -527,6 +533,14 @@ class Archive:
 def key_of(document_sha256: str) -> str:
     """Where a document's bytes are below the archive."""
     return f"{shelf_of(document_sha256)}/{document_sha256}"
+
+
+def by_shelf(records: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Records, each by its document's SHA-256, by the shelves that they are in."""
+    shelves: dict[str, dict[str, bytes]] = {}
+    for sha256, content in records.items():
+        shelves.setdefault(shelf_of(sha256), {})[sha256] = content
+    return shelves
 
 
 def shelf_of(document_sha256: str) -> str:

@@ -20,8 +20,8 @@ from uuid import uuid4
 from arcadia_dagster.buckets.bucket import Bucket, Object
 from arcadia_dagster.buckets.errors import BucketError
 from arcadia_dagster.buckets.url import BucketUrl
-from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, key_of, shelf_of
-from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
+from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, by_shelf, key_of, shelf_of
+from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
 
 CACHE_BYTES: Final = 20 << 30
@@ -122,10 +122,8 @@ class BucketArchive(Archive):
 
     def advance_heads(self, records: Mapping[str, bytes]) -> None:
         """Note in the index how far whole records go; see `Archive.advance_heads`."""
-        by_shelf: dict[str, dict[str, bytes]] = {}
-        for sha256, content in records.items():
-            by_shelf.setdefault(shelf_of(sha256), {})[sha256] = content
-        self.each(lambda shelf: self._change_index(shelf[0], lambda heads: advanced(heads, shelf[1])), by_shelf.items())
+        shelves = by_shelf(records).items()
+        self.each(lambda shelf: self._change_index(shelf[0], lambda heads: advanced(heads, shelf[1])), shelves)
 
     def replace_record(self, document_sha256: str, content: bytes) -> None:
         """Put another record in the place of a damaged one, which stays beside it."""
@@ -281,9 +279,7 @@ class BucketArchive(Archive):
         for _ in range(_TRIES):
             stored = self._asked(lambda: self._bucket.get(key))
             before, at = (None, None) if stored is None else stored
-            heads, problem = read_heads(before or b"")
-            if before is None:
-                heads = advanced(heads, self._whole_records(shelf))
+            heads, problem = self._heads_of(shelf, before)
             if problem is not None:
                 kept = f"{key}.damaged-{hashlib.sha256(before or b'').hexdigest()[:12]}"
                 damaged = before or b""

@@ -1,10 +1,13 @@
 """Heads: a record that was changed anywhere, or ends earlier, is seen by its chain or by the index."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcadia_dagster.landing.heads import Head, advanced, content_of, head_of, read_heads
+from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
 from arcadia_dagster.landing.record import broken, grown, line_of, read_record
 from arcadia_dagster_tests.kit.properties import quickly
 
@@ -100,3 +103,33 @@ def test_a_chain_needs_no_index_to_show_that_its_middle_was_changed() -> None:
             broken(SHA256, b"".join(other))
             == f"line {number + 2}: the lines before it are not those that it was written after"
         )
+
+
+NEIGHBOUR = "3f" + "5b" * 31
+
+
+def archive_with_two_records(folder: Path) -> Archive:
+    """An archive with two records on one shelf, as landing writes them."""
+    (folder / SHA256[:2]).mkdir()
+    archive = Archive(folder, max_document_bytes=1_000)
+    archive.append_all({SHA256: [RECEIVED], NEIGHBOUR: [RECEIVED]})
+    return archive
+
+
+def test_a_mended_record_takes_its_neighbours_into_an_index_that_was_lost(tmp_path: Path) -> None:
+    archive = archive_with_two_records(tmp_path)
+    before, _ = archive.heads([NEIGHBOUR])
+    (tmp_path / "3f" / HEADS_FILE).unlink()
+    archive.replace_record(SHA256, WHOLE)
+    assert archive.heads([SHA256, NEIGHBOUR]) == ({SHA256: head_of(SHA256, WHOLE), **before}, {})
+
+
+def test_a_mended_record_leaves_a_damaged_index_beside_the_new_one(tmp_path: Path) -> None:
+    archive = archive_with_two_records(tmp_path)
+    index = tmp_path / "3f" / HEADS_FILE
+    damaged = index.read_bytes()[:-9]
+    index.write_bytes(damaged)
+    archive.replace_record(SHA256, WHOLE)
+    [kept] = index.parent.glob(f"{HEADS_FILE}.damaged-*")
+    assert kept.read_bytes() == damaged
+    assert archive.heads([SHA256])[0] == {SHA256: head_of(SHA256, WHOLE)}
