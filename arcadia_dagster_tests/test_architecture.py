@@ -24,6 +24,7 @@ LAYERS = (
     "plain_file",
     "text_table",
     "toml_file",
+    "toml_tables",
     "sample",
     "billing",
     "books",

@@ -29,10 +29,9 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from arcadia_dagster.books.accounts import AccountRule, Accounts, DateFormat, Kind, twice
-from arcadia_dagster.toml_file import TomlError, did_you_mean, read_toml, shown, shown_key
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown
+from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
-_MOST_BYTES: Final = 1 << 20
-_MOST_CHARACTERS: Final = 200
 _MOST_DAYS: Final = 400
 _TEXTS: Final = ("accrued", "suspense", "no_tax_type")
 _KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -58,54 +57,33 @@ def read_accounts(path: Path, *, must_exist: bool = False) -> Accounts | None:
         AccountsError: It is not what it should be.
     """
     try:
-        table = read_toml(path, max_bytes=_MOST_BYTES)
-    except FileNotFoundError as error:
-        if must_exist:
-            raise AccountsError(f"{path} does not exist; ARCADIA_ACCOUNTS names it") from error
-        return None
+        text = read_if_there(path, named_by="ARCADIA_ACCOUNTS" if must_exist else "")
+        return None if text is None else _accounts(parse_toml(text, path), path)
     except TomlError as error:
         raise AccountsError(str(error)) from error
-    if unknown := sorted(table.keys() - set(_TOP)):
-        near = did_you_mean(unknown[0], _TOP)
-        raise AccountsError(f"{path}: {shown_key(unknown[0])}: there is no such key; expected {', '.join(_TOP)}{near}")
-    values: dict[str, Any] = {key: _text(table[key], f"{path}: {key}") for key in _TEXTS if key in table}
+
+
+def _accounts(table: Mapping[str, Any], path: Path) -> Accounts:
+    assert_known(table.keys(), _TOP, str(path))
+    values: dict[str, Any] = {key: text_of(table[key], f"{path}: {key}") for key in _TEXTS if key in table}
     if "date_format" in table:
         values["date_format"] = _date_format(table["date_format"], path)
     if "due_days" in table:
         values["due_days"] = _days(table["due_days"], path)
-    rules = [rule for kind in _KEYS for rule in _rules(kind, table.get(kind, []), path)]
+    rules = [
+        (_rule(kind, rule, where), where) for kind in _KEYS for rule, where in tables_of(table, kind, "rule", path)
+    ]
     if (places := twice([rule for rule, _ in rules])) is not None:
         later, earlier = (rules[place][1] for place in places)
         raise AccountsError(f"{later}: it names the same as {earlier}; leave one of them out")
     return Accounts(tuple(rule for rule, _ in rules), **values)
 
 
-def _rules(kind: Kind, stated: object, path: Path) -> list[tuple[AccountRule, str]]:
-    """The rules of a kind, each with what messages call it."""
-    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
-        raise AccountsError(f"{path}: {kind}: expected [[{kind}]], in two brackets, above each rule")
-    rules = []
-    for number, entry in enumerate(stated, start=1):
-        where = f"{path}, {kind} {number}"
-        if unknown := sorted(entry.keys() - set(_KEYS[kind])):
-            near = did_you_mean(unknown[0], _KEYS[kind])
-            raise AccountsError(
-                f"{where}: {shown_key(unknown[0])}: there is no such key; expected {', '.join(_KEYS[kind])}{near}"
-            )
-        if "account" not in entry:
-            raise AccountsError(f"{where}: account is missing")
-        rules.append(
-            (AccountRule(kind, **{key: _text(value, f"{where}: {key}") for key, value in entry.items()}), where)
-        )
-    return rules
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise AccountsError(f"{where} = {shown(value)}: expected text in quotes")
-    if not value or value != value.strip() or not value.isprintable() or len(value) > _MOST_CHARACTERS:
-        raise AccountsError(f"{where} = {shown(value)}: expected text without blanks around it")
-    return value
+def _rule(kind: Kind, stated: Mapping[str, Any], where: str) -> AccountRule:
+    assert_known(stated.keys(), _KEYS[kind], where)
+    if "account" not in stated:
+        raise AccountsError(f"{where}: account is missing")
+    return AccountRule(kind, **{key: text_of(value, f"{where}: {key}") for key, value in stated.items()})
 
 
 def _date_format(value: object, path: Path) -> DateFormat:

@@ -17,10 +17,9 @@ from typing import Any, Final
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.books.budgets import Budget
-from arcadia_dagster.toml_file import TomlError, did_you_mean, read_toml, shown, shown_key
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
-_MOST_BYTES: Final = 1 << 20
-_MOST_CHARACTERS: Final = 200
 _MOST: Final = Decimal(10) ** 15
 _MOST_DECIMALS: Final = 4
 _TEXTS: Final = ("provider", "project", "tenant")
@@ -42,34 +41,28 @@ def read_budgets(path: Path, *, must_exist: bool = False) -> tuple[Budget, ...]:
         BudgetsError: It is not what it should be.
     """
     try:
-        table = read_toml(path, max_bytes=_MOST_BYTES)
-    except FileNotFoundError as error:
-        if must_exist:
-            raise BudgetsError(f"{path} does not exist; ARCADIA_BUDGETS names it") from error
-        return ()
+        text = read_if_there(path, named_by="ARCADIA_BUDGETS" if must_exist else "")
+        return () if text is None else _budgets(parse_toml(text, path), path)
     except TomlError as error:
         raise BudgetsError(str(error)) from error
+
+
+def _budgets(table: Mapping[str, Any], path: Path) -> tuple[Budget, ...]:
     if unknown := sorted(table.keys() - {"budget"}):
         raise BudgetsError(f"{path}: {shown_key(unknown[0])}: expected nothing but [[budget]]")
-    stated = table.get("budget", [])
-    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
-        raise BudgetsError(f"{path}: budget: expected [[budget]], in two brackets, above each budget")
-    budgets: dict[tuple[object, ...], int] = {}
-    found = []
-    for number, entry in enumerate(stated, start=1):
-        where = f"{path}, budget {number}"
+    numbers: dict[tuple[object, ...], int] = {}
+    budgets = []
+    for number, (entry, where) in enumerate(tables_of(table, "budget", "budget", path), start=1):
         budget = _budget(entry, where)
-        earlier = budgets.setdefault((*budget.scope, budget.month), number)
+        earlier = numbers.setdefault((*budget.scope, budget.month), number)
         if earlier != number:
             raise BudgetsError(f"{where}: it is for the same as budget {earlier}; leave one of them out")
-        found.append(budget)
-    return tuple(found)
+        budgets.append(budget)
+    return tuple(budgets)
 
 
 def _budget(entry: Mapping[str, Any], where: str) -> Budget:
-    if unknown := sorted(entry.keys() - set(_KEYS)):
-        near = did_you_mean(unknown[0], _KEYS)
-        raise BudgetsError(f"{where}: {shown_key(unknown[0])}: there is no such key; expected {', '.join(_KEYS)}{near}")
+    assert_known(entry.keys(), _KEYS, where)
     if missing := [key for key in ("amount", "currency") if key not in entry]:
         raise BudgetsError(f"{where}: {missing[0]} is missing")
     currency = entry["currency"]
@@ -78,17 +71,9 @@ def _budget(entry: Mapping[str, Any], where: str) -> Budget:
     return Budget(
         _amount(entry["amount"], where),
         currency,
-        **{key: _text(entry[key], f"{where}: {key}") for key in _TEXTS if key in entry},
+        **{key: text_of(entry[key], f"{where}: {key}") for key in _TEXTS if key in entry},
         month=_month(entry["month"], where) if "month" in entry else None,
     )
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise BudgetsError(f"{where} = {shown(value)}: expected text in quotes")
-    if not value or value != value.strip() or not value.isprintable() or len(value) > _MOST_CHARACTERS:
-        raise BudgetsError(f"{where} = {shown(value)}: expected text without blanks around it")
-    return value
 
 
 def _amount(value: object, where: str) -> Decimal:

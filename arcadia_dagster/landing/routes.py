@@ -21,15 +21,14 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.allocation import Route, Routes
-from arcadia_dagster.toml_file import TomlError, read_toml, shown, shown_key
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.toml_tables import read_if_there, tables_of, text_of
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew
 from arcadia_dagster.warehouse.rows import insert
 
 _KEYS: Final = ("source", "account", "project", "from", "tenant")
 _NEEDED: Final = ("source", "tenant")
-_MOST_CHARACTERS: Final = 200
-_MOST_BYTES: Final = 1 << 20
 _MOST_TOLD: Final = 5
 
 
@@ -49,26 +48,23 @@ def read_routes(path: Path, own_tenant: str, *, must_exist: bool = False) -> Rou
         RoutesError: It is not what it should be.
     """
     try:
-        table = read_toml(path, max_bytes=_MOST_BYTES)
-    except FileNotFoundError as error:
-        if must_exist:
-            raise RoutesError(f"{path} does not exist; ARCADIA_TENANTS names it") from error
-        return Routes((), own_tenant)
+        text = read_if_there(path, named_by="ARCADIA_TENANTS" if must_exist else "")
+        return Routes((), own_tenant) if text is None else Routes(_routes(parse_toml(text, path), path), own_tenant)
     except TomlError as error:
         raise RoutesError(str(error)) from error
+
+
+def _routes(table: Mapping[str, Any], path: Path) -> tuple[Route, ...]:
     if unknown := sorted(table.keys() - {"route"}):
         raise RoutesError(f"{path}: {', '.join(map(shown_key, unknown[:_MOST_TOLD]))}: expected only [[route]]")
-    stated = table.get("route", [])
-    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
-        raise RoutesError(f"{path}: route: expected [[route]], in two brackets, above each route")
-    routes = [_route(entry, f"{path}, route {number}") for number, entry in enumerate(stated, start=1)]
+    routes = [_route(entry, where) for entry, where in tables_of(table, "route", "route", path)]
     if (shadowed := _shadowed(routes)) is not None:
         later, earlier = shadowed
         raise RoutesError(
             f"{path}, route {later}: it never applies, because route {earlier} takes all its lines first: put the narrower one "
             "above"
         )
-    return Routes(tuple(routes), own_tenant)
+    return tuple(routes)
 
 
 def _route(stated: Mapping[str, Any], where: str) -> Route:
@@ -77,10 +73,7 @@ def _route(stated: Mapping[str, Any], where: str) -> Route:
     if missing := [key for key in _NEEDED if key not in stated]:
         raise RoutesError(f"{where}: {missing[0]} is missing")
     for key, value in stated.items():
-        if not isinstance(value, str):
-            raise RoutesError(f"{where}: {key} = {shown(value)}: expected text in quotes")
-        if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > _MOST_CHARACTERS:
-            raise RoutesError(f"{where}: {key} = {shown(value)}: expected text without blanks around it")
+        text_of(value, f"{where}: {key}")
     return Route(
         stated["source"],
         stated.get("account"),

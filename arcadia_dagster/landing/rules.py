@@ -43,7 +43,8 @@ from arcadia_dagster.billing.rules import (
 )
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.store.query import fetch, text_literal
-from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, read_text, shown, shown_key
+from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, shown, shown_key
+from arcadia_dagster.toml_tables import read_if_there
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.rows import insert
 
@@ -54,7 +55,6 @@ BUYERS: Final = "buyer_tax_ids"
 """What stands above all tables: our tax ids. An electronic invoice that is addressed to another one is held."""
 
 _TAX_ID: Final = re.compile(r"[^\W_]*\d[^\W_]*")
-_MOST_BYTES: Final = 1 << 20
 _MOST_CHARACTERS: Final = 200
 _MOST_DAYS: Final = 400
 _MOST_TOLERATED: Final = Decimal(100)
@@ -80,14 +80,10 @@ def read_rules(path: Path, *, must_exist: bool = False) -> Rules:
         RulesError: It is not what it should be.
     """
     try:
-        text = read_text(path, max_bytes=_MOST_BYTES)
-    except FileNotFoundError as error:
-        if must_exist:
-            raise RulesError(f"{path} does not exist; ARCADIA_SOURCES names it") from error
-        return Rules()
+        text = read_if_there(path, named_by="ARCADIA_SOURCES" if must_exist else "")
     except TomlError as error:
         raise RulesError(str(error)) from error
-    return parse_rules(text, path)
+    return Rules() if text is None else parse_rules(text, path)
 
 
 def parse_rules(text: str, path: Path) -> Rules:

@@ -37,6 +37,7 @@ _SHARED = (
         "plain_file.py",
         "settings.py",
         "toml_file.py",
+        "toml_tables.py",
     ),
     *("billing", "books", "buckets", "store", "warehouse", "ledger", "reading", "formats", "landing", "stages"),
 )
