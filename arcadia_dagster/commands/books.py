@@ -1,7 +1,6 @@
 """`arcadia export bills` and `arcadia accruals`: a month for the books."""
 
 import argparse
-import getpass
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,8 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.commands.person import person
+from arcadia_dagster.how_many import how_many
 
 if TYPE_CHECKING:
     from arcadia_dagster.books.bill import Bill
@@ -42,7 +43,7 @@ def export_bills(options: argparse.Namespace) -> int:
             layout=options.layout,
             accounts=home.accounts,
             folder=folder,
-            by=getpass.getuser(),
+            by=person(),
             now=datetime.now(UTC),
             again=options.again,
         )
@@ -63,7 +64,7 @@ def _folder(to: Path) -> Path:
 
 
 def _as_json(exported: "Exported") -> dict[str, object]:
-    from arcadia_dagster.billing.currency import from_minor
+    from arcadia_dagster.reports.amounts import amounts_as_json
 
     return {
         "files": [str(path) for path in exported.paths],
@@ -74,21 +75,14 @@ def _as_json(exported: "Exported") -> dict[str, object]:
                 "written": written,
                 "month": f"{bill.month:%Y-%m}",
                 "currency": bill.currency,
-                **{
-                    key: value
-                    for what in ("gross", "net", "tax")
-                    for minor in [getattr(bill, f"{what}_minor")]
-                    for key, value in (
-                        (f"{what}_minor", minor),
-                        (what, f"{from_minor(minor, bill.currency):f}"),
-                    )
-                },
+                **amounts_as_json(
+                    {"gross": bill.gross_minor, "net": bill.net_minor, "tax": bill.tax_minor}, bill.currency
+                ),
                 "rows": [
                     {
                         **row.key._asdict(),
                         "account": row.account,
-                        "amount_minor": row.amount_minor,
-                        "amount": f"{from_minor(row.amount_minor, bill.currency):f}",
+                        **amounts_as_json({"amount": row.amount_minor}, bill.currency),
                         "is_suspense": row.is_suspense,
                     }
                     for row in bill.rows
@@ -128,7 +122,7 @@ def _lines(exported: "Exported", home: Home) -> Iterator[str]:
     if before:
         last = max((booked.exports[-1] for booked in before), key=lambda export: export.at)
         yield (
-            f"exported before, and not written again: {len(before)} invoice{'s' if len(before) > 1 else ''}, the last at "
+            f"exported before, and not written again: {how_many(len(before), 'invoice')}, the last at "
             f"{last.at:%Y-%m-%d %H:%M} UTC by {last.by} in {', '.join(last.files)}; `--again` writes them again"
         )
     for one in exported.not_exported:
@@ -176,7 +170,7 @@ def accruals(options: argparse.Namespace) -> int:
                 layout=options.layout,
                 accounts=home.accounts,
                 folder=folder,
-                by=getpass.getuser(),
+                by=person(),
                 now=datetime.now(UTC),
             )
     if options.json:
@@ -195,11 +189,7 @@ def _by_account(bill: "Bill") -> dict[str, int]:
 
 
 def _accruals_as_json(found: "Accruals") -> dict[str, object]:
-    from arcadia_dagster.billing.currency import from_minor
-
-    def amount(minor: int | None, currency: str, name: str) -> dict[str, object]:
-        major = None if minor is None else f"{from_minor(minor, currency):f}"
-        return {f"{name}_minor": minor, name: major}
+    from arcadia_dagster.reports.amounts import amounts_as_json
 
     return {
         "files": [str(path) for path in found.paths],
@@ -209,8 +199,10 @@ def _accruals_as_json(found: "Accruals") -> dict[str, object]:
                 "account_id": bill.account_id,
                 "currency": bill.currency,
                 "basis": bill.basis,
-                **amount(bill.net_minor, bill.currency, "net"),
-                "accounts": {name: amount(minor, bill.currency, "net") for name, minor in _by_account(bill).items()},
+                **amounts_as_json({"net": bill.net_minor}, bill.currency),
+                "accounts": {
+                    name: amounts_as_json({"net": minor}, bill.currency) for name, minor in _by_account(bill).items()
+                },
             }
             for bill in found.entries
         ],
@@ -221,9 +213,14 @@ def _accruals_as_json(found: "Accruals") -> dict[str, object]:
                 "currency": one.booked.bill.currency,
                 "accrued_at": one.booked.exports[-1].at.isoformat(),
                 "accrued_by": one.booked.exports[-1].by,
-                **amount(one.booked.bill.net_minor, one.booked.bill.currency, "accrued"),
-                **amount(one.invoiced_minor, one.booked.bill.currency, "invoiced"),
-                **amount(one.difference_minor, one.booked.bill.currency, "difference"),
+                **amounts_as_json(
+                    {
+                        "accrued": one.booked.bill.net_minor,
+                        "invoiced": one.invoiced_minor,
+                        "difference": one.difference_minor,
+                    },
+                    one.booked.bill.currency,
+                ),
             }
             for one in found.compared
         ],

@@ -112,7 +112,7 @@ def _print(shown: "Sequence[ListedInvoice]") -> None:
 
 
 def _row(invoice: "ListedInvoice") -> tuple[str, ...]:
-    from arcadia_dagster.reports.listing import major_units
+    from arcadia_dagster.reports.amounts import major_units
 
     gross, tax = (
         "" if (amount := major_units(minor, invoice.currency)) is None else amount

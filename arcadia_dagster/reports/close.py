@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from arcadia_dagster.how_many import how_many
+
 EXPECTED_FOR_MONTHS: Final = 3
 """For how many months after its last invoice an account is expected to have another."""
 
@@ -85,7 +87,7 @@ class Close:
             return f"{self.month:%Y-%m} {when}: {names}"
         count = sum(standing.state == "complete" for standing in self.standings)
         if count:
-            return f"{self.month:%Y-%m} is complete: {count} account{'s' if count > 1 else ''}"
+            return f"{self.month:%Y-%m} is complete: {how_many(count, 'account')}"
         return f"{self.month:%Y-%m}: no account is expected, none was seen in the {EXPECTED_FOR_MONTHS} months before"
 
     def as_json(self) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.agreement import Agreement
-from arcadia_dagster.billing.currency import EXPONENTS, from_minor
 from arcadia_dagster.finance.standing import DELIVERY_STATES, InvoiceState, Part
 from arcadia_dagster.formats.registry import month_of_name
 from arcadia_dagster.landing.inbox import file_name_of
+from arcadia_dagster.reports.amounts import amounts_as_json
 from arcadia_dagster.reports.status import Sums
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse.keys import InvoiceKey
@@ -78,8 +78,7 @@ class ListedInvoice:
             "external_id": self.external_id,
             "invoice_number": self.number,
             "currency": self.currency,
-            **{f"{name}_minor": amount for name, amount in minor.items()},
-            **{name: major_units(amount, self.currency) for name, amount in minor.items()},
+            **amounts_as_json(minor, self.currency),
             "state": self.state.value,
             "agreement": None if self.agreement is None else self.agreement.words,
             "reasons": list(self.reasons),
@@ -152,11 +151,6 @@ class NotTaken:
 def short_hash(document_sha256: str) -> str:
     """The beginning of a SHA-256, which tells the document from all others and fits into a command."""
     return document_sha256[:_HASH_SHOWN]
-
-
-def major_units(minor: int | None, currency: str | None) -> str | None:
-    """An amount as exact decimal text in major units; None where there is none, or ISO 4217 does not know the currency."""
-    return None if minor is None or currency not in EXPONENTS else str(from_minor(minor, currency))
 
 
 def state_of(standing: str, parts: Sequence[Part]) -> InvoiceState:

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.billing.currency import EXPONENTS, from_minor, to_minor
+from arcadia_dagster.billing.currency import EXPONENTS, to_minor
 from arcadia_dagster.billing.tax_kinds import (
     HIGHEST_RATE,
     TaxKind,
@@ -23,6 +23,7 @@ from arcadia_dagster.billing.tax_kinds import (
     kind_of,
     rates_of,
 )
+from arcadia_dagster.reports.amounts import amounts_as_json
 from arcadia_dagster.reports.figures import vendor_name
 from arcadia_dagster.reports.findings import DOUBTFUL_TAX, TAX_RATE, Kind, find
 from arcadia_dagster.store.query import fetch
@@ -231,12 +232,8 @@ class TaxReturn:
         }
 
 
-def _amounts(of: Any, currency: str) -> dict[str, int | str]:  # noqa: ANN401 - whatever has net and tax
-    amounts = {"net": of.net, "tax": of.tax, "gross": of.net + of.tax}
-    return {
-        **{f"{name}_minor": minor for name, minor in amounts.items()},
-        **{name: f"{from_minor(minor, currency):f}" for name, minor in amounts.items()},
-    }
+def _amounts(of: Any, currency: str) -> dict[str, int | str | None]:  # noqa: ANN401 - whatever has net and tax
+    return amounts_as_json({"net": of.net, "tax": of.tax, "gross": of.net + of.tax}, currency)
 
 
 def effective_rate(net: int, tax: int) -> Decimal | None:
