@@ -23,8 +23,7 @@ from arcadia_dagster.books.bill import Bill, Charge
 from arcadia_dagster.books.layouts import Layout, files
 from arcadia_dagster.books.record import Booked, Export
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.landing import keep_export
-from arcadia_dagster.reports.booking import read_exports, written_files
+from arcadia_dagster.reports.booking import put_on_record, read_exports
 from arcadia_dagster.reports.close import accounts as accounts_seen
 from arcadia_dagster.reports.close import close
 from arcadia_dagster.store.query import fetch, text_literal
@@ -113,14 +112,9 @@ def export_accruals(
         written = changes(found.entries, [one.booked for one in found.compared])
         if not written:
             return found
-        number = len(exports) + 1
         texts = files(layout, with_reversals(written), accounts)
-        paths = tuple(folder / f"accruals-{month:%Y-%m}-{number:06}{ending}" for ending in texts)
-        with written_files(dict(zip(paths, texts.values(), strict=True))):
-            made = Export(
-                now, by, _BOOKS, tuple(path.name for path in paths), tuple((bill, "bill") for bill in written)
-            )
-            keep_export(archive, number, record.text_of(made))
+        made = Export(now, by, _BOOKS, (), tuple((bill, "bill") for bill in written))
+        paths = put_on_record(archive, len(exports) + 1, made, folder / f"accruals-{month:%Y-%m}", texts)
     return Accruals(found.entries, found.compared, tuple(written), paths)
 
 

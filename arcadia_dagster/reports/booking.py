@@ -94,12 +94,8 @@ def export_bills(
         paths: tuple[Path, ...] = ()
         if todo.written:
             texts = files(layout, [bill for bill, _ in todo.written], accounts)
-            number = len(exports) + 1
-            stem = f"{layout}-{_period(months)}-{number:06}"
-            paths = tuple(folder / (stem + ending) for ending in texts)
-            with written_files(dict(zip(paths, texts.values(), strict=True))):
-                made = Export(now, by, layout, tuple(path.name for path in paths), todo.written)
-                keep_export(archive, number, record.text_of(made))
+            made = Export(now, by, layout, (), todo.written)
+            paths = put_on_record(archive, len(exports) + 1, made, folder / f"{layout}-{_period(months)}", texts)
     return Exported(
         paths,
         todo.written,
@@ -180,8 +176,32 @@ def _period(months: Sequence[date]) -> str:
     return f"{first:%Y-%m}" if first == last else f"{first:%Y-%m}-to-{last:%Y-%m}"
 
 
+def put_on_record(
+    archive: Archive, number: int, made: Export, beginning: Path, texts: Mapping[str, str]
+) -> tuple[Path, ...]:
+    """Write the files of an export, and put it on record with their names. The caller holds the landing's lock.
+
+    Args:
+        archive: Where it is on record.
+        number: Which export it is, from 1.
+        made: The export, without the names of its files.
+        beginning: What the paths of its files begin with, before the number.
+        texts: What is in each file, by the end of its name.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: The archive or a file cannot be written.
+    """
+    contents = {beginning.with_name(f"{beginning.name}-{number:06}{ending}"): text for ending, text in texts.items()}
+    with _written_files(contents):
+        keep_export(archive, number, record.text_of(replace(made, files=tuple(path.name for path in contents))))
+    return tuple(contents)
+
+
 @contextlib.contextmanager
-def written_files(contents: Mapping[Path, str]) -> Iterator[None]:
+def _written_files(contents: Mapping[Path, str]) -> Iterator[None]:
     """Write files under other names, and rename them once the block has ended well."""
     parts = {path: path.with_name(f".{path.name}.{uuid4().hex[:8]}.part") for path in contents}
     try:

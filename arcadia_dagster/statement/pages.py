@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import duckdb
@@ -46,6 +46,8 @@ class Company:
     name: str = ""
     currency: str = ""
 
+
+_Figures = TypeVar("_Figures", CurrencyFigures, Overview)
 
 UNNAMED: Final = Company()
 """A company that no setting names."""
@@ -170,8 +172,8 @@ def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> d
     return max((month for month in months_with_invoices(connection) if month in range_), default=None)
 
 
-def _own_first(figures: tuple[CurrencyFigures, ...], currency: str) -> tuple[CurrencyFigures, ...]:
-    """The currencies in their order, the company's own one before all others."""
+def _own_first(figures: tuple[_Figures, ...], currency: str) -> tuple[_Figures, ...]:
+    """Figures by currency in their order, those of the company's own one before all others."""
     return tuple(sorted(figures, key=lambda one: one.currency != currency))
 
 
@@ -265,18 +267,14 @@ def _write_overviews(
 
     all_years = sorted({month.year for month in known}, reverse=True)
     links = [(str(year), year_path(folder, year).name) for year in all_years]
-    of_all = _own_currency_first(overviews(connection, known), company.currency)
+    of_all = _own_first(overviews(connection, known), company.currency)
     write_page(index_path(folder), render_overview("All months", of_all, company=company, links=links))
     for year in sorted(years):
         found = overviews(connection, [month for month in known if month.year == year])
         beside = [("All months", index_path(folder).name)]
         beside += [(str(other), year_path(folder, other).name) for other in (year - 1, year + 1) if other in all_years]
-        page = render_overview(str(year), _own_currency_first(found, company.currency), company=company, links=beside)
+        page = render_overview(str(year), _own_first(found, company.currency), company=company, links=beside)
         write_page(year_path(folder, year), page)
-
-
-def _own_currency_first(found: tuple[Overview, ...], currency: str) -> tuple[Overview, ...]:
-    return tuple(sorted(found, key=lambda one: one.currency != currency))
 
 
 def write_page(path: Path, text: str) -> None:
