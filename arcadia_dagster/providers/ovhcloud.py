@@ -107,7 +107,10 @@ class _Signature:
     ahead: int | None = None
 
     def __call__(self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
-        time = str(int(self._now()) + self._ahead())
+        # The API is asked for its time before ours is read: the other way round, the second may change in between, and the
+        # request is signed for a time before the one that the API has just stated.
+        ahead = self._ahead()
+        time = str(int(self._now()) + ahead)
         signed = "+".join((self.secret, self.consumer_key, method, str(url), body.decode(), time))
         digest = hashlib.sha1(signed.encode()).hexdigest()  # noqa: S324 - the API's way to sign
         return {

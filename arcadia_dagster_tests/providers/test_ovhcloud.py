@@ -1,6 +1,8 @@
 """What is special about OVHcloud: signed calls, ids without bills, refunds, and links that let everybody read a bill."""
 
+import itertools
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,17 @@ def test_all_details_are_fetched_and_the_time_is_asked_for_once(home: Home) -> N
     document = json.loads((home.inbox / name).read_bytes())
     assert [detail["totalPrice"]["value"] for detail in document["details"]] == ["50.0", "30.0", "20.0"]
     assert (document["kind"], document["account"]) == ("ovhcloud_bill", "ab1234-ovh")
+
+
+def test_a_request_is_never_signed_for_a_time_before_the_one_that_the_api_states(home: Home) -> None:
+    seconds = itertools.count(int(NOW.timestamp()))
+
+    def passes() -> float:
+        return float(next(seconds))
+
+    with OvhCloudApi([bill(1, APRIL, "119.00")]) as api:
+        account = OVHCLOUD.provider.open(OVHCLOUD.settings(api.url), replace(home.pace, clock=passes))
+        assert len(home.fetch_from(account, "ovhcloud").files) == 2
 
 
 def test_a_refund_counts_below_0_and_names_its_bill(home: Home) -> None:
