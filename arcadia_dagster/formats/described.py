@@ -35,7 +35,7 @@ _LONGEST_NUMBER = 100
 class DescribedFormat:
     """A format as a person described it."""
 
-    reading = 5
+    reading = 6
 
     def __init__(self, description: Description, path: Path) -> None:
         """The description is right in itself; whether it fits documents shows when one comes."""

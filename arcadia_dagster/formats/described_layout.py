@@ -25,6 +25,7 @@ from arcadia_dagster.formats.described_values import (
 from arcadia_dagster.formats.description import FIELDS, Description, Marked
 from arcadia_dagster.reading import amounts, ids, timestamps
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
+from arcadia_dagster.reading.columns_without_header import split_amount_sql
 from arcadia_dagster.reading.csv_reader import read_csv_sql
 from arcadia_dagster.reading.format import Csv
 from arcadia_dagster.store.query import text_literal
@@ -41,6 +42,12 @@ _OF_TABLES = {
 
 _NUMBERS = frozenset(
     {*(f"columns.{field}" for field in ("amount", "quantity", "total", "total_tax")), "tax.amount", "tax.stated"}
+)
+
+_AND_BEHIND = text_literal("' and '")
+_ONE_AMOUNT = text_literal(
+    "' behind it seem to be one amount: put it in quotes and drop the file again under its name. If the second is a number of "
+    "its own, name its column in [columns], as quantity"
 )
 
 _TEXTS = (*FIELDS, *_OF_TABLES)
@@ -95,7 +102,8 @@ class DescribedLayout:
                   SELECT filename AS path, {texts}, {self._marked("total_kind_text", description.total)} AS is_total,
                     {self._is_subtotal()} AS is_subtotal, {self._category()} AS category, {currency} AS currency,
                     nullif(trim(account_text), '') AS account, nullif(trim(invoice_text), '') AS invoice,
-                    CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month
+                    CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month,
+                    {self._split_amount()} AS split_amount
                   FROM {read}
                 ))"""
         return f"""
@@ -266,8 +274,24 @@ class DescribedLayout:
         return "category" if self.description.category else "CASE WHEN amount < 0 THEN 'Credit' ELSE 'Usage' END"
 
     def _doubt(self) -> str:
-        """SQL: a category that is not described; else a line of no tax that reads like one."""
-        return f"coalesce({self._unknown_category()}, {self._unmarked_tax()})"
+        """SQL: an amount without its quotes; else a category that is not described; else a line of no tax that reads like one."""
+        return f"coalesce(split_amount, {self._unknown_category()}, {self._unmarked_tax()})"
+
+    def _split_amount(self) -> str:
+        """SQL: that an amount seems to go on in the next column, which the description does not name as one of numbers."""
+        description = self.description
+        mark = description.decimal_mark
+        if not (description.delimiter == "," if mark == "," else "," in marks_of(description)):
+            return "CAST(NULL AS VARCHAR)"
+        numbers = {position for key, position in self.positions if key in _NUMBERS}
+        arms = [
+            f"WHEN {split_amount_sql(f'c{position}', f'c{position + 1}', decimal_mark=mark)} THEN "
+            f"concat({text_literal(f'column {description.all_columns[key]}: ')}, chr(39), trim(c{position}), {_AND_BEHIND}, "
+            f"trim(c{position + 1}), {_ONE_AMOUNT})"
+            for key, position in self.positions
+            if key in _NUMBERS and position + 1 < self.width and position + 1 not in numbers
+        ]
+        return f"CASE {' '.join(arms)} ELSE CAST(NULL AS VARCHAR) END" if arms else "CAST(NULL AS VARCHAR)"
 
     def _unmarked_tax(self) -> str:
         """SQL: that a line has the name of a tax, and the description does not count it as tax."""

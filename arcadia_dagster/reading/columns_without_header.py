@@ -75,16 +75,21 @@ def problem_of(line: int, values: Sequence[str], empty: Collection[int], *, deli
     )
 
 
-def split_amount_sql(text: str, behind: str) -> str:
-    """SQL: whether an amount seems to be the part before the comma of one that had no quotes.
+def split_amount_sql(text: str, behind: str, *, decimal_mark: str = ".") -> str:
+    """SQL: whether an amount seems to be the part before the delimiter of one that had no quotes.
 
     Args:
         text: SQL: the amount, as text.
         behind: SQL: the value of the next column, which has no numbers of its own.
+        decimal_mark: What stands before decimals. With a comma, what is behind the delimiter is `50` of `1.200,50`.
     """
+    if decimal_mark == ",":
+        whole, next_part, longest = rf"{_WHOLE}(\.\d{{3}})*|{_WHOLE}\d*", r"\d{2}\)?", 20
+    else:
+        whole, next_part, longest = _WHOLE, r"\d{3}(\.\d+)?\)?", 8
     return (
-        f"length(trim({text})) < 8 AND regexp_full_match(trim({text}), '{_WHOLE}') "
-        f"AND regexp_full_match(trim({behind}), '\\d{{3}}(\\.\\d+)?\\)?')"
+        f"length(trim({text})) < {longest} AND regexp_full_match(trim({text}), '{whole}') "
+        f"AND regexp_full_match(trim({behind}), '{next_part}')"
     )
 
 

@@ -137,6 +137,42 @@ def test_digitalocean_s_amount_in_two_columns_is_never_read_in_a_table_of_the_ri
 
 
 @case("161")
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("amount", [LARGE, "-1,200.50", "1,200"])
+def test_a_described_amount_in_two_columns_is_in_doubt_in_a_table_of_the_right_width(
+    tmp_path: Path, delimiter: str, amount: str
+) -> None:
+    text = SHOP.replace("[columns]", f'delimiter = "{delimiter}"\n[columns]')
+    table = [[*row[:-1], ""] for row in TABLES["described"]("6.00", amount)]
+    table[0][-1] = "note"
+    content = opened_and_saved(table, delimiter, is_trimmed=True)
+    [document] = Desk(tmp_path, described(tmp_path, shop=text)).read(content)
+    [invoice] = document.invoices
+    [doubt] = invoice.doubts
+    assert doubt.startswith("line 3, column price: ")
+    first, second = amount.split(",")
+    assert f"{first!r} and {second!r} behind it seem to be one amount" in doubt
+    # A number of its own.
+    named = text.replace('amount = "price"', 'amount = "price"\nquantity = "note"')
+    [document] = Desk(tmp_path, described(tmp_path, shop=named)).read(content)
+    assert [invoice.doubts for invoice in document.invoices] == [()]
+
+
+@case("161")
+def test_a_described_amount_that_goes_on_behind_a_decimal_comma_is_in_doubt(tmp_path: Path) -> None:
+    text = SHOP.replace("[columns]", 'decimal_mark = ","\nthousands_mark = "."\n[columns]')
+    table = [[*row[:-1], ""] for row in TABLES["described"]("6", "1.200,50", "119,00")]
+    table[0][-1] = "note"
+    content = opened_and_saved(table, ",", is_trimmed=True)
+    [document] = Desk(tmp_path, described(tmp_path, shop=text)).read(content)
+    [invoice] = document.invoices
+    assert [doubt.partition(" behind it")[0] for doubt in invoice.doubts] == [
+        "line 3, column price: '1.200' and '50'",
+        "line 4, column price: '119' and '00'",
+    ]
+
+
+@case("161")
 def test_columns_without_a_header_and_with_nothing_in_them_change_nothing_and_so_do_numbers_of_rows(
     tmp_path: Path,
 ) -> None:
