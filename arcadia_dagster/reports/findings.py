@@ -80,7 +80,7 @@ class Kind:
     """A kind of finding, and the query that finds all of it.
 
     Attributes:
-        name: Its name, which is also that of the check that shows it.
+        name: Its name, which is also that of the check that shows it, if one does.
         advice: What to do about it.
         query: SQL whose rows are findings, those to look at first before all others. `month` is `2026-04`, columns that end with
             `_minor` are minor units of the row's `currency`. For facts that only a finance service has, it depends on the
@@ -347,12 +347,12 @@ UNAPPROVED: Final = Kind(
     invoice_id="external_id",
 )
 DOUBTFUL_TAX: Final = Kind(
-    "no_doubtful_tax_lines",
-    "look at the lines; the provider's own type of a line decides what is tax, then whole words in its description.",
+    # No check shows it: such a line comes again on each month's invoice, and there is nothing to do about most of them.
+    "doubtful_tax_lines",
+    "the provider's own type of a line decides what is tax, then whole words in its description; if that is wrong for this line, "
+    "tell the provider, or describe its format (docs/describing-a-format.md)",
     _DOUBTFUL,
     command="arcadia explain {invoice}",
-    # A doubtful line comes again on each month's invoice and needs no action, so lines with the same name are one cause.
-    identity=("source", "account_id", "service_name", "description", "is_tax", "currency"),
     invoice_id="external_id",
 )
 FALL: Final = Kind(

@@ -238,36 +238,6 @@ def test_two_routes_of_one_source_are_two_causes(project: Project, instance: dg.
     assert "north" not in second
 
 
-def test_a_doubtful_line_that_comes_again_each_month_is_told_once(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
-    line_of = {
-        "source": "digitalocean",
-        "account_id": "77",
-        "service_name": "Droplets",
-        "is_tax": "False",
-        "currency": "USD",
-    }
-    lines = [
-        {**line_of, "month": month, "external_id": number, "line_number": str(n), "description": "taxi-api"}
-        for month, number in (("2026-05", "1002"), ("2026-04", "1001"))
-        for n in (1, 2)
-    ]
-    with ScriptedServer(OK) as server:
-        watch = Watch(project, instance, server.url)
-        report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines[2:])
-        assert watch.tick() == "1 message sent"
-        report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines)
-        assert watch.tick() == "nothing new to report"
-        report_failed(instance, "cost_lines", "no_doubtful_tax_lines", *lines, {**lines[0], "description": "taxi-db"})
-        assert watch.tick() == "1 message sent"
-        first, second = texts(server)
-    assert first.count("`2026-04 digitalocean/77/1001`") == 1
-    assert "taxi-db" in second
-    assert "taxi-api" not in second
-    assert "more" not in second.splitlines()[2]
-
-
 def test_what_an_earlier_version_evaluated_is_told_by_the_next_evaluation(
     project: Project, instance: dg.DagsterInstance
 ) -> None:

@@ -84,7 +84,7 @@ def test_an_explanation_has_the_findings_about_its_invoice_and_no_others(project
     assert [held] == [finding.as_json() for finding in waiting(project) if finding.kind == "nothing_held"]
     assert (by_rate["kind"], by_rate["what"]) == ("tax_rate_is_plausible", "tax 7.00 USD, by its rates 0.10 USD")
     [doubtful] = explain(project.warehouse, archive, HELD._replace(external_id="1002"))["findings"]
-    assert (doubtful["kind"], doubtful["what"]) == ("no_doubtful_tax_lines", "taxi-api (s-1vcpu-1gb)")
+    assert (doubtful["kind"], doubtful["what"]) == ("doubtful_tax_lines", "taxi-api (s-1vcpu-1gb)")
 
 
 def test_what_only_finance_can_tell_is_not_told_without_one(project: Project) -> None:

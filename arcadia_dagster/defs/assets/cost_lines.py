@@ -17,6 +17,14 @@ QUALIFY row_number() OVER (PARTITION BY invoice_month ORDER BY abs(amount) DESC,
 ORDER BY abs(amount) DESC
 """
 
+# The system before this one took a description with gst or tax in it for tax.
+_DOUBTFUL_TAX = """
+SELECT invoice_month, external_id, line_number, service_name, description, charge_category, amount::VARCHAR AS amount, currency
+FROM cost_lines WHERE is_tax_doubtful AND invoice_month IN ({months})
+QUALIFY row_number() OVER (PARTITION BY invoice_month ORDER BY abs(amount) DESC, document_sha256, line_number) <= 25
+ORDER BY abs(amount) DESC
+"""
+
 
 def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
@@ -50,7 +58,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         with store.read() as connection:
             matched = connection.execute(
                 "SELECT invoice_month, count(*) FILTER (match_method = 'id'), count(*) FILTER (match_method = 'name'), "
-                "count(*) FILTER (match_method = 'none') FROM cost_lines "
+                "count(*) FILTER (match_method = 'none'), count(*) FILTER (is_tax_doubtful) FROM cost_lines "
                 f"WHERE invoice_month IN ({month_list(months)}) GROUP BY ALL"
             ).fetchall()
             by_month = preview.merged(
@@ -60,10 +68,12 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                         "lines_matched_by_id": by_id,
                         "lines_matched_by_name": by_name,
                         "lines_unmatched": unmatched,
+                        "lines_of_doubtful_tax": doubtful,
                     }
-                    for month, by_id, by_name, unmatched in matched
+                    for month, by_id, by_name, unmatched, doubtful in matched
                 },
                 preview.named("largest_lines", preview.tables_by_month(connection, months, _PREVIEW)),
+                preview.named("doubtful_tax_lines", preview.tables_by_month(connection, months, _DOUBTFUL_TAX)),
             )
             made = contents(connection, [schema.COST_LINES], months)
         common.note_months(context, made, by_month, schema.COST_LINES)
