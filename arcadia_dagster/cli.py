@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 it failed, and the message says what to do; 2 the command 
 """
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ def _as_one_command(arguments: Sequence[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="arcadia",
         description="Turn cloud invoice files into exact records in finance.",
         epilog="First steps: arcadia init; drop invoice files into the inbox; arcadia ingest; arcadia status.",
@@ -59,6 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_machine(parsers)
     _add_warehouse(parsers)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that names what is nearest to a mistyped command, as argparse does from Python 3.14 on."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        near = difflib.get_close_matches(str(value), [str(choice) for choice in action.choices], n=1)
+        meant = f"did you mean {near[0]}?" if near else f"{self.prog} --help lists what there is"
+        raise argparse.ArgumentError(action, f"there is no {str(value)!r}; {meant}")
 
 
 _MOST_PORT = 65535
@@ -81,7 +93,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-_Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+_Parsers: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 - it has no public name
 
 
 def _add(

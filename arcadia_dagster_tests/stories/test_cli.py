@@ -185,7 +185,10 @@ def test_settings_come_from_dot_env_too(arcadia: Shell) -> None:
         (("ingest", "2017-12"), "ARCADIA_FIRST_MONTH=2018-01"),
         (("ingest", "2999-01"), "to the present one"),
         (("finance-sandbox",), "SKYAI_FINANCE_SECRET is not set"),
-        (("dance",), "invalid choice"),
+        (("dance",), "there is no 'dance'; arcadia --help lists what there is"),
+        (("stauts",), "there is no 'stauts'; did you mean status?"),
+        (("warehouse", "cpoy"), "there is no 'cpoy'; did you mean copy?"),
+        (("completion", "bsh"), "there is no 'bsh'; did you mean bash?"),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_and_exit_code_2(
