@@ -96,9 +96,7 @@ def _text(text: str) -> str:
 _Parsers: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 - it has no public name
 
 
-def _add(
-    parsers: _Parsers, name: str, command: _Command, text: str, *, has_json: bool = False
-) -> argparse.ArgumentParser:
+def _add(parsers: _Parsers, name: str, command: _Command, text: str, *, has_json: bool = False) -> _Parser:
     """A command: what carries it out, whose module is imported when it is called, and what it does."""
     parser = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
     parser.set_defaults(command=command)
