@@ -1,5 +1,7 @@
 """The notebook in docs/ answers what it says, from the sample invoices, and changes nothing."""
 
+import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,10 @@ def test_every_cell_shows_what_is_stored_in_the_notebook(sampled: Project, monke
     cells = notebook.cells_of(NOTEBOOK)
     assert notebook.run(cells) == [cell.stored for cell in cells]
     assert sampled.warehouse.path.read_bytes() == before
-    assert sum(bool(cell.stored) for cell in cells) == 4
+    assert sum(bool(cell.stored) for cell in cells) == 5
+    amounts = re.findall(r"([\d.]+) USD +([\d.]+) USD$", cells[-1].stored, re.MULTILINE)
+    debits, credits = (sum(map(Decimal, column)) for column in zip(*amounts, strict=True))
+    assert debits == credits == Decimal("86.92")
 
 
 def test_its_figures_are_those_of_the_reference_case(sampled: Project) -> None:

@@ -395,6 +395,7 @@ def _print_explanation(explanation: dict[str, Any], home: Home) -> None:
         *_invoice_lines(explanation),
         *_finding_lines(explanation),
         *_finance_lines(explanation),
+        *_export_lines(explanation),
         *_file_lines(explanation, home),
     ):
         print(harmless(text))
@@ -454,6 +455,22 @@ def _finding_lines(explanation: dict[str, Any]) -> Iterator[str]:
     for finding in explanation["findings"]:
         if finding["kind"] not in _TOLD_ELSEWHERE:
             yield f"  {': '.join(filter(None, (finding['kind'], finding['what'], finding['advice'])))}"
+
+
+_WRITTEN = {"bill": "", "correction": ", as a correction", "again": ", once more"}
+
+
+def _export_lines(explanation: dict[str, Any]) -> Iterator[str]:
+    """When it was written for the books."""
+    from arcadia_dagster.billing.currency import format_minor
+
+    if explanation["exports_problem"]:
+        yield f"  exports to the books: {explanation['exports_problem']}"
+    for export in explanation["exports"]:
+        amount = format_minor(export["gross_minor"], export["currency"])
+        when = f"{export['exported_at'][:16].replace('T', ' ')} UTC by {export['exported_by']}"
+        what = f"{export['number']} of {amount}{_WRITTEN[export['written']]}"
+        yield f"  exported to the books, {export['books']}, at {when}: {what}, in {', '.join(export['files'])}"
 
 
 def _relations(explanation: dict[str, Any]) -> Iterator[str]:

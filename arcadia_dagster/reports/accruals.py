@@ -23,7 +23,8 @@ from arcadia_dagster.books.bill import Bill, Charge
 from arcadia_dagster.books.layouts import Layout, files
 from arcadia_dagster.books.record import Booked, Export
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.reports.booking import put_on_record, read_exports
+from arcadia_dagster.reports.booked import read_exports
+from arcadia_dagster.reports.booking import put_on_record
 from arcadia_dagster.reports.close import accounts as accounts_seen
 from arcadia_dagster.reports.close import close
 from arcadia_dagster.store.query import fetch, text_literal

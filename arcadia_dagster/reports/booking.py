@@ -23,6 +23,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import keep_export
 from arcadia_dagster.reports import bills as found
 from arcadia_dagster.reports.bills import NotExported
+from arcadia_dagster.reports.booked import read_exports
 from arcadia_dagster.warehouse import Warehouse
 
 _GONE: Final = "no document states it now, and nobody has decided that: it stays in the books as it was exported"
@@ -102,24 +103,6 @@ def export_bills(
         tuple(known[bill.name] for bill in todo.unchanged),
         (*waiting, *(NotExported(name, _GONE) for name in sorted(lost))),
     )
-
-
-def read_exports(archive: Archive) -> list[Export]:
-    """All exports on record, in their order.
-
-    Raises:
-        RecordError: A record cannot be read.
-        OSError: The archive cannot be read.
-    """
-    kept = archive.all_kept(record.KEPT_IN, record.VERSION)
-    exports = [record.read(name, text) for name, text in kept]
-    for place, (name, _) in enumerate(kept, start=1):
-        if int(name[:6]) != place:
-            raise record.RecordError(
-                f"record {place:06} of {record.KEPT_IN}/ in the archive is missing: restore it from a backup; nothing is "
-                "exported meanwhile, for it tells what was"
-            )
-    return exports
 
 
 def _with_their_names(bills: Sequence[Bill], known: Mapping[str, Booked], stated: Collection[str]) -> list[Bill]:

@@ -9,6 +9,7 @@ import duckdb
 
 from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.books.record import RecordError
 from arcadia_dagster.finance.outstanding import Recipient
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
@@ -16,6 +17,7 @@ from arcadia_dagster.landing.descriptions import kept_documents, recorded_descri
 from arcadia_dagster.landing.file_lines import physical_lines
 from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.rules import known_rules, said
+from arcadia_dagster.reports.booked import exports_of
 from arcadia_dagster.reports.findings import find_about
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import Warehouse
@@ -84,7 +86,8 @@ def explain(
     with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `stated` (what documents state of
     it: amounts, who is owed, until when), `agreement` (for each finance service that has it, or none: whether lines, statement
     and finance come to the same), `evidence` (PDF or XML that shows it and is not read, with where it lies), `findings` (see
-    `Finding`; of what finance has only where a recipient is given).
+    `Finding`; of what finance has only where a recipient is given), `exports` (each time that it was written for the books, and
+    why), `exports_problem` (why that cannot be told; None where it can).
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -134,13 +137,23 @@ def explain(
                 )
             ],
             "agreement": _agreements(connection, where, totals),
-            "aliases": _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at"),
         }
+        aliases = _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at")
+    also = [InvoiceKey(invoice.source, alias["alias_account_id"], alias["alias_external_id"]) for alias in aliases]
     return {
         **explanation,
+        **_exports(archive, [key.name for key in (invoice, *also)]),
+        "aliases": aliases,
         "versions": versions,
         "lines": _with_physical_lines(archive, lines, formats or Formats(), kept),
     }
+
+
+def _exports(archive: Archive, names: Collection[str]) -> dict[str, Any]:
+    try:
+        return {"exports": exports_of(archive, names), "exports_problem": None}
+    except RecordError as error:
+        return {"exports": [], "exports_problem": str(error)}
 
 
 def _rules(

@@ -14,6 +14,8 @@ import pytest
 from arcadia_dagster.books import record
 from arcadia_dagster.books.layouts import Layout
 from arcadia_dagster.reports.booking import Exported, export_bills
+from arcadia_dagster.reports.explain import explain
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
@@ -134,6 +136,8 @@ def test_a_record_that_is_missing_or_was_changed_stops_the_export(
     shutil.move(first, tmp_path / "kept")
     with pytest.raises(record.RecordError, match="record 000001 of books/ in the archive is missing"):
         export()
+    told = explain(project.warehouse, archive_of(project.warehouse), InvoiceKey("digitalocean", "77", "1001"))
+    assert (told["exports"], told["exports_problem"][:13]) == ([], "record 000001")
     shutil.move(tmp_path / "kept", first)
     second.chmod(0o644)
     second.write_text(second.read_text().replace("ann", "bob"))
@@ -169,6 +173,14 @@ def test_the_commands_say_what_was_written_what_was_before_and_what_has_no_accou
     )
     found = json.loads(arcadia("export", "bills", "2026-04", "--as", "journal", "--to", "books", "--json").stdout)
     assert (found["bills"][0]["gross"], found["not_exported"]) == ("7.70", [])
+    told = [text for text in arcadia("explain", "1001").stdout.splitlines() if "exported to the books" in text]
+    assert [text.split(", at ")[0].strip() for text in told] == [
+        "exported to the books, xero",
+        "exported to the books, journal",
+    ]
+    assert told[0].endswith(": 1001 of 7.70 USD, in xero-2026-04-000001.csv")
+    [xero, journal] = json.loads(arcadia("explain", "1001", "--json").stdout)["exports"]
+    assert (xero["written"], xero["gross"], journal["books"]) == ("bill", "7.70", "journal")
     arcadia("accruals", "2026-05", "--to", "books")
     [accrued] = json.loads(arcadia("accruals", "2026-05", "--json").stdout)["accrued"]
     assert (accrued["accrued"], accrued["invoiced"]) == ("7.00", None)
