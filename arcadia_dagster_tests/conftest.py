@@ -1,5 +1,6 @@
 """Fixtures and settings that all tests share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,12 @@ _LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The modules that take longest first, the deployment above all: it waits for other processes most of the time."""
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector need not look through it each time, which takes 8% of a build."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

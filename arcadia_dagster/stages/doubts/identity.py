@@ -23,7 +23,8 @@ _REPLACES_OTHER_LINES = f"""
 
 _MOVED = f"""
       SELECT source, account_id, external_id,
-        'another invoice ' || stated_id || ' is in ' || string_agg(DISTINCT strftime(other.invoice_month, '%Y-%m'), ', ') ||
+        'another invoice ' || stated_id || ' is in ' ||
+        array_to_string(list_sort(list(DISTINCT strftime(other.invoice_month, '%Y-%m'))), ', ') ||
         ': numbers that begin anew, or the same invoice under another month? As an invoice of its own it goes to finance as ' ||
         external_id || ': ' || {release_sql()} || '; else: ' || {dismiss_sql("any_value(raw.document_sha256)")} AS text
       FROM raw JOIN (

@@ -196,7 +196,8 @@ def _part_or_replacement(scope: Scope) -> str:
       SELECT source, account_id, external_id,
         'it came last as ' || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
         '), and nothing says that this is newer than ' ||
-        string_agg(DISTINCT elsewhere.file_name || ' (' || {amount_sql("elsewhere.lines_total")} || ')', ' and ') ||
+        array_to_string(list_sort(list(DISTINCT elsewhere.file_name || ' (' || {amount_sql("elsewhere.lines_total")} || ')')),
+          ' and ') ||
         ': a correction, an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
         {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) ||
         coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text

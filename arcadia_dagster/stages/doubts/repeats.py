@@ -98,7 +98,8 @@ def _repeated_sql(scope: Scope) -> str:
       GROUP BY found.source, found.account_id, found.external_id
       UNION ALL
       SELECT pair.source, pair.account_id, pair.external_id,
-        string_agg(DISTINCT pair.file_name || ' (' || {amount_sql("whole.amount")} || ' before tax)', ' and ') ||
+        array_to_string(list_sort(list(DISTINCT pair.file_name || ' (' || {amount_sql("whole.amount")} || ' before tax)')),
+          ' and ') ||
         ' lie in one delivery and charge for the same days, in other words, columns or detail: the same charges twice? If they '
         'are, dismiss what is too much (' || {_dismissals("pair.document_sha256", "pair.file_name")} ||
         '); if all of them are parts: ' || {release_sql(name_sql("pair"))} AS text
@@ -113,8 +114,10 @@ def _repeated_sql(scope: Scope) -> str:
       GROUP BY pair.source, pair.account_id, pair.external_id
       UNION ALL
       SELECT overlap.source, overlap.account_id, overlap.external_id,
-        'record ' || any_value(overlap.line_number) || ' of ' || any_value(own.file_name) || ' is also record ' ||
-        any_value(overlap.other_number) || ' of ' || any_value(other.file_name) || CASE WHEN count(*) > 1
+        arg_min(
+          'record ' || overlap.line_number || ' of ' || own.file_name || ' is also record ' || overlap.other_number || ' of ' ||
+          other.file_name, (own.file_name, overlap.line_number, other.file_name, overlap.other_number)
+        ) || CASE WHEN count(*) > 1
           THEN ', and ' || (count(*) - 1) || ' more lines are in two of its files' ELSE '' END ||
         ': do its parts overlap? If they do, put files without the repeated lines in their place, under their names; if each is '
         'a charge of its own: ' || {release_sql(name_sql("overlap"))} AS text
