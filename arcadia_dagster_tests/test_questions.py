@@ -39,8 +39,8 @@ def test_every_cell_shows_what_is_stored_in_the_notebook(sampled: Project, monke
     assert sampled.warehouse.path.read_bytes() == before
     assert sum(bool(cell.stored) for cell in cells) == 5
     amounts = re.findall(r"([\d.]+) USD +([\d.]+) USD$", cells[-1].stored, re.MULTILINE)
-    debits, credits = (sum(map(Decimal, column)) for column in zip(*amounts, strict=True))
-    assert debits == credits == Decimal("86.92")
+    debit, credit = (sum(map(Decimal, column)) for column in zip(*amounts, strict=True))
+    assert debit == credit == Decimal("86.92")
 
 
 def test_its_figures_are_those_of_the_reference_case(sampled: Project) -> None:
