@@ -7,6 +7,7 @@ from arcadia_dagster_tests.kit.focus import as_csv, charge, tax
 from arcadia_dagster_tests.kit.project import Project
 
 APRIL = date(2026, 4, 1)
+QUARTER = (APRIL, date(2026, 5, 1), date(2026, 6, 1))
 NAMES = (
     "<script>document.title = 'taken over'</script>",
     '</script><img src="https://example.com/x.png" onerror="console.error(1)">',

@@ -122,6 +122,27 @@ def test_it_prints_on_a4_with_everything_on_it(browser: Browser, statements: dic
     page.close()
 
 
+@pytest.mark.parametrize("what", ["year", "index", "tax", "tenant"])
+@pytest.mark.parametrize("scene", ["hostile", "empty"])
+def test_the_pages_beside_it_fit_every_width_and_a4_can_be_read_and_ask_nobody_for_anything(
+    browser: Browser, other_pages: dict[tuple[str, str], Path], scene: str, what: str
+) -> None:
+    path = other_pages[scene, what]
+    page, seen = opened(browser, path)
+    assert (seen.console, seen.requests) == ([], [path.as_uri()])
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], scheme
+    for width in (PHONE, DESK):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(_OVERFLOWING) == []
+    page.set_viewport_size({"width": A4_TEXT_WIDTH, "height": 900})
+    page.emulate_media(color_scheme="light", media="print")
+    assert page.evaluate(_OVERFLOWING) == []
+    page.close()
+
+
 def test_what_watches_the_page_would_see_a_request_an_error_a_wide_box_and_faint_text(
     browser: Browser, tmp_path: Path
 ) -> None:
