@@ -209,7 +209,8 @@ ORDER BY invoice_month DESC, source, external_id
 _DOUBTFUL: Final = """
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, line_number, service_name, description,
   charge_category = 'Tax' AS is_tax, CASE WHEN charge_category = 'Tax' THEN amount ELSE -amount END::VARCHAR
-    AS tax_more_than_by_the_earlier_rule, currency
+    AS tax_more_than_by_the_earlier_rule, currency,
+  coalesce(tax_basis = 'provider_type', false) OR resource_id IS NOT NULL OR resource_name IS NOT NULL AS is_clear_by_other_facts
 FROM cost_lines WHERE is_tax_doubtful ORDER BY invoice_month DESC, source, account_id, external_id, line_number
 """
 
