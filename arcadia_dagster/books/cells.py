@@ -1,6 +1,7 @@
 """Text in files that people open with a spreadsheet: nothing runs as a formula, and no id becomes another number."""
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -40,12 +41,29 @@ def kept(text: str) -> str:
     return f"'{text}" if is_changed_by_spreadsheets(text.lstrip("'")) else defused(text)
 
 
-def unique_number(number: str, provider: str) -> str:
+def unique_number(number: str, provider: str, *, most: int | None = None) -> str:
     """An invoice's number as a cell for an accounting program, which takes it as it is.
 
-    What a spreadsheet would change has its provider before it: a person may open the file and save it before the import.
+    What a spreadsheet would change has its provider before it: a person may open the file and save it before the import. What is
+    too long becomes its beginning and eight digits of its SHA-256, and stays unique.
+
+    Args:
+        number: The number.
+        provider: Its provider.
+        most: How many characters the program takes; None: any.
     """
-    return f"{provider} {number}" if is_changed_by_spreadsheets(number) else defused(number)
+    shown = number if most is None or len(number) <= most else _shortened(number, most)
+    if not is_changed_by_spreadsheets(shown):
+        return defused(shown)
+    room = None if most is None else most - len(shown) - 1
+    if room is not None and room < 1:
+        return _shortened(number, most or 0)
+    return f"{provider[:room]} {shown}"
+
+
+def _shortened(number: str, most: int) -> str:
+    digest = hashlib.sha256(number.encode()).hexdigest()[:8]
+    return f"{number[: most - len(digest) - 1]}-{digest}"
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

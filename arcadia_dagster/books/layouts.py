@@ -37,6 +37,9 @@ QUICKBOOKS: Final = (
     *("*BillNo", "*Supplier", "*BillDate", "*DueDate", "Terms", "Location", "Memo", "*Account", "LineDescription"),
     *("*LineAmount", "*LineTaxCode", "LineTaxAmount", "Currency"),
 )
+_LONGEST_BILL_NO: Final = 21
+"""QuickBooks Online's DocNumber takes 21 characters; the whole number is in the memo."""
+
 BILLS: Final = (
     *("invoice", "number", "kind", "vendor", "seller", "seller_tax_id", "seller_country", "date", "due", "terms"),
     *("purchase_order", "refers_to", "month", "row", "what", "project", "tenant", "account", "tax_type", "amount"),
@@ -93,7 +96,7 @@ def _quickbooks(bills: Sequence[Bill], accounts: Accounts) -> dict[str, str]:
         for bill in of:
             for taxed in taxed_rows(bill, accounts):
                 cells: dict[str, Cell] = {
-                    "*BillNo": unique_number(bill.number, bill.source),
+                    "*BillNo": unique_number(bill.number, bill.source, most=_LONGEST_BILL_NO),
                     "*Supplier": defused(bill.vendor_name),
                     "*BillDate": _day(bill.dated, accounts),
                     "*DueDate": _day(bill.due(accounts), accounts),
