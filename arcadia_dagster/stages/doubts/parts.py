@@ -33,7 +33,8 @@ _EARLIER = """
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
         LEFT JOIN (SELECT document_sha256, max(received_at) AS placed_at FROM document_names GROUP BY ALL) AS name
           USING (document_sha256)
-        WHERE id_basis <> 'derived' AND is_final
+        -- A statement beside the lines has the words of its own format.
+        WHERE is_own AND id_basis <> 'derived' AND is_final
         GROUP BY source, account_id, external_id
       ) AS key
       JOIN (FROM document_invoices JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
@@ -182,7 +183,7 @@ def _part_or_replacement(scope: Scope) -> str:
             regexp_replace(any_value(external_id), '[^A-Za-z0-9]+', '-', 'g') || '-parts' AS parts_together,
           coalesce(parts_together, 'put one file with all of its lines in their place') AS together
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
-        SEMI JOIN earlier USING (source, account_id, external_id) GROUP BY ALL
+        SEMI JOIN earlier USING (source, account_id, external_id) WHERE is_own GROUP BY ALL
       )
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
