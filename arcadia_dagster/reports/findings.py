@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
-from arcadia_dagster.billing.currency import format_minor
+from arcadia_dagster.billing.currency import exponents_sql, format_minor, to_minor_sql
 from arcadia_dagster.books.bill import Bill
 from arcadia_dagster.books.budgets import BudgetStanding, State
 from arcadia_dagster.finance.outstanding import REROUTED, REROUTED_ADVICE, Recipient, missing_sql, unwanted_sql
@@ -266,23 +266,43 @@ WHERE route.source IS NOT NULL AND NOT EXISTS (
 ORDER BY route_number
 """
 
-# A rate as the tax lines of an invoice state it: `GST (10%)`, `QST (9.975%)`.
-_RATES: Final = """
+
+def _share(percent: str) -> str:
+    """SQL: so many percent of an invoice's net, in minor units."""
+    return f"CAST(round(CAST(total.amount_net_minor AS DECIMAL(24,0)) * rate.{percent} * 0.01, 0) AS BIGINT)"
+
+
+# A rate as the tax lines of an invoice state it: `GST (10%)`, `QST (9.975%)`. Several rates are of one amount, and add up, or of
+# parts of it, as 7 % and 19 % in Germany: then the tax is what the issuer's breakdown comes to, else it lies between them.
+_RATES: Final = f"""
 WITH rate AS (
   SELECT source, account_id, external_id, invoice_month, count(*) AS tax_lines,
     count(*) FILTER (regexp_matches(description, '\\d\\s*%')) AS rated_lines,
-    sum(TRY_CAST(regexp_extract(description, '(\\d{1,2}(?:\\.\\d{1,4})?)\\s*%', 1) AS DECIMAL(9,4))) AS percent
-  FROM cost_lines WHERE charge_category = 'Tax' GROUP BY ALL
+    sum(percent) AS percent, min(percent) AS lowest, max(percent) AS highest
+  FROM (
+    SELECT *, TRY_CAST(regexp_extract(description, '(\\d{{1,2}}(?:\\.\\d{{1,4}})?)\\s*%', 1) AS DECIMAL(9,4)) AS percent
+    FROM cost_lines WHERE charge_category = 'Tax'
+  ) GROUP BY ALL
+), breakdown AS (
+  SELECT source, account_id, external_id, count(*) AS rates,
+    sum(CAST(taxable_amount AS DECIMAL(20,4)) * CAST(rate AS DECIMAL(9,4)) * 0.01) AS amount_tax
+  FROM current_invoices JOIN stated_taxes USING (document_sha256, invoice_ordinal)
+  GROUP BY source, account_id, external_id
+  HAVING count(DISTINCT document_sha256) = 1 AND count(taxable_amount) = count(*) AND count(rate) = count(*)
 ), expected AS (
-  SELECT total.*, rate.percent,
-    CAST(round(CAST(total.amount_net_minor AS DECIMAL(24,0)) * rate.percent * 0.01, 0) AS BIGINT) AS expected_minor
+  SELECT total.*, rate.percent, coalesce(breakdown.rates, 1) AS roundings,
+    coalesce({to_minor_sql("breakdown.amount_tax", "iso.exponent")}, {_share("percent")}) AS expected_minor,
+    breakdown.rates IS NULL AND amount_tax_minor BETWEEN least({_share("lowest")}, {_share("highest")}) - 1
+      AND greatest({_share("lowest")}, {_share("highest")}) + 1 AS is_between
   FROM tax_split_totals AS total JOIN rate USING (source, account_id, external_id, invoice_month)
-  WHERE rate.tax_lines = rate.rated_lines AND total.currency IS NOT NULL
+  LEFT JOIN breakdown USING (source, account_id, external_id)
+  JOIN {exponents_sql()} AS iso USING (currency)
+  WHERE rate.tax_lines = rate.rated_lines
 )
 SELECT strftime(invoice_month, '%Y-%m') AS month, source, account_id, external_id, currency, amount_net_minor,
   percent::VARCHAR AS percent,
   amount_tax_minor, expected_minor
-FROM expected WHERE abs(amount_tax_minor - expected_minor) > 1
+FROM expected WHERE abs(amount_tax_minor - expected_minor) > roundings AND NOT is_between
 ORDER BY invoice_month DESC, source, external_id
 """
 
