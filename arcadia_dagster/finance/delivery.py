@@ -31,6 +31,7 @@ from arcadia_dagster.settings import FINANCE_ABANDON_DAYS, FINANCE_CONCURRENCY
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
+from arcadia_dagster.warehouse.relations import newly_named_sql
 
 OUTAGE_FAILURES = 10
 """After so many passing failures in a row a delivery ends: finance is away, and each further one may take minutes."""
@@ -217,6 +218,7 @@ class Delivery:
         # The lock's time-out is no setting, so the message must not name one.
         advice = "wait for it to end, then deliver again"
         with self._warehouse.hold("delivery", timeout=self._lock_timeout, advice=advice) as assert_alone:
+            self._name_accounts()
             keys = self._outstanding(months, invoices, again=again, due_at=due_at, barred=barred(), done=done)
             course = _Course()
             self._send_all(
@@ -225,6 +227,17 @@ class Delivery:
         if course.outage is not None:
             done.stopped = course.outage
         return done
+
+    def _name_accounts(self) -> None:
+        """Take over the accounts that have become known since the push, so that what is sent updates the row that finance has."""
+        is_own = self._recipient.is_recipients_sql
+        named = f"SELECT {DELIVERY_KEY_COLUMNS}, new_account_id FROM ({newly_named_sql()}) WHERE {is_own}"
+        with self._warehouse.read() as connection:
+            is_any = connection.execute(f"SELECT EXISTS ({named})").fetchone() == (True,)
+        if is_any:
+            with self._warehouse.write() as connection:
+                for *key, account_id in connection.execute(named).fetchall():
+                    self._recipient.ledger.name_account(connection, DeliveryKey(*key), account_id)
 
     def _send_all(
         self,

@@ -56,7 +56,7 @@ def learn(
         if named not in aliases and before is not None and before != named and before in pushed:
             kept = before
         elif named not in aliases and named not in pushed:
-            kept = numbered.same_as(row) or yielding.get(_without_account(row))
+            kept = numbered.same_as(row, pushed) or yielding.get(_without_account(row))
         if kept is not None:
             learned.setdefault(row["document_sha256"], []).append(_alias(named=named, kept=kept))
             aliases[named] = kept
@@ -131,7 +131,7 @@ class _Numbered:
     """The invoices with a number: an API names an invoice by an id of its own, a file's name by the number alone."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._known: dict[tuple[str, str], dict[tuple[str, str], bool]] = {}
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, numbers: Iterable[str], *, without: str) -> "_Numbered":
@@ -139,35 +139,46 @@ class _Numbered:
         numbered = cls()
         relation = connection.execute(
             # By the id that is stated: what is told apart by its month has the number of the other one.
-            "SELECT source, invoice_number, account_id, coalesce(stated_id, external_id) AS stated FROM document_invoices "
+            "SELECT source, invoice_number, account_id, coalesce(stated_id, external_id) AS stated, "
+            "bool_and(coalesce(yields, false)) FROM document_invoices "
             f"WHERE invoice_number IN ({text_list(sorted(numbers))}) AND NOT coalesce(is_statement, false) "
             f"AND document_sha256 NOT IN ({without}) "
             "GROUP BY ALL ORDER BY min(received_at), account_id, stated"
         )
-        for source, number, account, external_id in relation.fetchall():
-            numbered._known.setdefault((source, number), []).append((account, external_id))
+        for source, number, account, external_id, yields in relation.fetchall():
+            numbered._known.setdefault((source, number), {})[account, external_id] = yields
         return numbered
 
     def add(self, row: Mapping[str, Any], kept: InvoiceKey) -> None:
         """Know one more, by the key that it is kept under."""
         source, account, external_id = kept
         if row["invoice_number"] is not None:
-            invoices = self._known.setdefault((source, row["invoice_number"]), [])
-            if (account, external_id) not in invoices:
-                invoices.append((account, external_id))
+            invoices = self._known.setdefault((source, row["invoice_number"]), {})
+            invoices[account, external_id] = invoices.get((account, external_id), True) and bool(row["yields"])
 
-    def same_as(self, row: Mapping[str, Any]) -> InvoiceKey | None:
+    def same_as(self, row: Mapping[str, Any], pushed: Collection[InvoiceKey]) -> InvoiceKey | None:
         """The invoice that came first under the other one of the two names, id and number; None where there is none.
 
-        One of the two invoices must have the number as its id: two ids that share a number are two invoices.
+        One of the two invoices must have the number as its id: two ids that share a number are two invoices. A document that
+        yields, such as an electronic invoice, names an invoice for others only where finance has it by that name, and never
+        leaves it without the account that others state.
+
+        Args:
+            row: The invoice, as a row of `document_invoices`.
+            pushed: What finance has, or may have.
         """
         source, number, own_id, own_account = (
             row[name] for name in ("source", "invoice_number", "external_id", "account_id")
         )
-        for account, external_id in self._known.get((source, number), []):
+        for (account, external_id), yields in self._known.get((source, number), {}).items():
             is_by_number = (own_id == number) != (external_id == number)
-            if is_by_number and (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
-                return InvoiceKey(source, account, external_id)
+            known = InvoiceKey(source, account, external_id)
+            if not is_by_number or not (account == own_account or UNKNOWN_ACCOUNT in {account, own_account}):
+                continue
+            if not yields:
+                return known
+            if known in pushed:
+                return InvoiceKey(source, own_account if account == UNKNOWN_ACCOUNT else account, external_id)
         return None
 
 

@@ -70,6 +70,19 @@ class Ledger:
             f"last_error = {text_literal(note)} WHERE {self._of(keys)}"
         )
 
+    def name_account(self, connection: duckdb.DuckDBPyConnection, key: DeliveryKey, account_id: str) -> None:
+        """Note the account of an invoice that was pushed before its account was known: finance has the same row as before.
+
+        Args:
+            connection: An open write transaction, while no other delivery runs: it would look for the record under its key.
+            key: Which record. There must be none with the new account.
+            account_id: The account.
+        """
+        for table in (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS):
+            connection.execute(
+                f"UPDATE {table.name} SET account_id = {text_literal(account_id)} WHERE {self._of([key])}"
+            )
+
     def add_attempts(self, connection: duckdb.DuckDBPyConnection, attempts: Sequence[Mapping[str, Any]]) -> None:
         """Write attempts that have no answer yet: rows of `finance_attempts`."""
         insert(connection, schema.FINANCE_ATTEMPTS, attempts)

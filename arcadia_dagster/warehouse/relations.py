@@ -12,6 +12,7 @@ from typing import Final
 from arcadia_dagster.billing.payload import BUSINESS_FIELDS, NO_NEWS, TERMS
 from arcadia_dagster.billing.rules import KEYS
 from arcadia_dagster.billing.vendors import vendor_sql
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 
 STAGES: Final = ("document_invoices", "raw_invoices", "cost_lines", "tax_split_totals")
 """The stages in order; each is built from the one before it."""
@@ -304,6 +305,35 @@ LEFT JOIN stage_versions AS later ON later.stage = pair.stage AND later.invoice_
 WHERE later.built_from IS NULL OR later.built_from < earlier.version
 """,
 )
+
+
+def newly_named_sql() -> str:
+    """SQL: the records of invoices without an account of which documents tell one account now (`new_account_id`).
+
+    An electronic invoice need not state its account, and is pushed before its lines come, which do: from then on no document
+    states it without one. Finance does not tell invoices apart by account, so its row is that of the same invoice. Where finance
+    has an invoice of that account and id already, the record stays what it is.
+    """
+    return f"""
+    WITH nameless AS (
+      SELECT target, {DELIVERY_KEY_COLUMNS}, invoice_external_id FROM finance_records
+      WHERE account_id = 'unknown'
+    ), stated AS (
+      SELECT source, account_id AS stated_account, external_id AS invoice_external_id, document_sha256 FROM document_invoices
+      SEMI JOIN nameless ON nameless.source = document_invoices.source
+        AND nameless.invoice_external_id = document_invoices.external_id
+    ), named AS (
+      SELECT target, tenant_id, source, account_id, external_id, invoice_external_id, min(stated_account) AS new_account_id
+      FROM nameless
+      JOIN (SELECT DISTINCT target, {DELIVERY_KEY_COLUMNS}, document_sha256 FROM finance_attempts) AS pushed
+        USING (target, {DELIVERY_KEY_COLUMNS})
+      JOIN stated USING (source, invoice_external_id, document_sha256)
+      GROUP BY ALL HAVING count(DISTINCT stated_account) = 1
+    )
+    FROM named
+    ANTI JOIN (FROM stated WHERE stated_account = 'unknown') AS still USING (source, invoice_external_id)
+    ANTI JOIN finance_records AS other ON other.target = named.target AND other.source = named.source
+      AND other.account_id = named.new_account_id AND other.invoice_external_id = named.invoice_external_id"""
 
 
 def joined_invoices_sql(is_recipients: str = "true") -> str:

@@ -8,6 +8,8 @@ from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
+from arcadia_dagster.warehouse.relations import newly_named_sql
 
 _REPLACES_OTHER_LINES = f"""
       SELECT source, account_id, external_id,
@@ -158,6 +160,7 @@ _IN_ANOTHER_CURRENCY = f"""
       WHERE older.received_at < raw.received_at AND older.currency <> own.currency
       GROUP BY own.source, own.account_id, own.external_id"""
 
+# What finance has of an account that was not known yet is the same invoice: the next delivery takes the account over.
 _PUSHED_OTHERWISE = f"""
       SELECT own.source, own.account_id, own.external_id,
         'finance has ' || string_agg(DISTINCT pushed.pushed_id, ' and ' ORDER BY pushed.pushed_id) || ' of the same document, '
@@ -166,13 +169,21 @@ _PUSHED_OTHERWISE = f"""
         'other there by hand, then ' || {release_sql(name_sql("own"))} AS text
       FROM part AS own JOIN (
         SELECT DISTINCT document_sha256, source, account_id, invoice_external_id AS pushed_id FROM finance_attempts
-        SEMI JOIN finance_records USING (source, account_id, invoice_external_id)
+        SEMI JOIN (
+          FROM finance_records ANTI JOIN ({newly_named_sql()}) AS named USING (target, {DELIVERY_KEY_COLUMNS})
+        ) AS record USING (source, account_id, invoice_external_id)
       ) AS pushed USING (document_sha256)
       ANTI JOIN document_invoices AS stated ON stated.source = pushed.source AND stated.account_id = pushed.account_id
         AND stated.external_id = pushed.pushed_id
       ANTI JOIN void ON void.source = pushed.source AND void.account_id = pushed.account_id
         AND void.external_id = pushed.pushed_id
       GROUP BY own.source, own.account_id, own.external_id"""
+
+
+_PUSHED_AND_NOT_STATED = """
+      SELECT 1 FROM finance_records AS pushed
+      ANTI JOIN document_invoices AS stated ON stated.source = pushed.source AND stated.account_id = pushed.account_id
+        AND stated.external_id = pushed.invoice_external_id"""
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
@@ -185,7 +196,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_UNSTATED),
         Doubt(_HAS_IDS),
         Doubt(_IN_ANOTHER_CURRENCY),
-        Doubt(_PUSHED_OTHERWISE),
+        Doubt(_PUSHED_OTHERWISE, needs=_PUSHED_AND_NOT_STATED),
         Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
