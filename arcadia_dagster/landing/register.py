@@ -390,6 +390,7 @@ def _months_concerned(connection: duckdb.DuckDBPyConnection, wanted: str) -> set
         | _months_after(connection, wanted)
         | _months_of_periods(connection, wanted)
         | _months_of_other_buyers(connection, wanted)
+        | _months_of_other_formats(connection, wanted)
     )
 
 
@@ -419,6 +420,27 @@ def _months_of_other_buyers(connection: duckdb.DuckDBPyConnection, wanted: str) 
         FROM (FROM addressed WHERE document_sha256 IN ({wanted})) AS own
         JOIN addressed AS other USING (source, account_id)
         WHERE other.buyer_tax_id <> own.buyer_tax_id
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def _months_of_other_formats(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months beside those of these documents in which one of their invoices may be that of another document.
+
+    An electronic invoice without a period is of the month in which it was issued, its lines are mostly of the month before.
+    """
+    rows = connection.execute(
+        f"""
+        WITH alone AS (
+          SELECT document_sha256, source, currency, coalesce(yields, false) AS yields, invoice_month,
+            date_trunc('month', issued_on) = invoice_month AS may_be_of_another
+          FROM document_invoices WHERE is_final
+        )
+        SELECT DISTINCT other.invoice_month
+        FROM (FROM alone WHERE document_sha256 IN ({wanted})) AS own JOIN alone AS other USING (source, currency)
+        WHERE own.yields <> other.yields AND CASE WHEN own.yields THEN own.may_be_of_another ELSE other.may_be_of_another END
+          AND abs(datediff('month', own.invoice_month, other.invoice_month)) = 1
         """
     ).fetchall()
     return {month for (month,) in rows}

@@ -284,7 +284,8 @@ def ordinary_providers() -> list[Provider]:
         ByTheMonth("digitalocean", two, _digitalocean_csv, "11{}"),
         ByTheMonth("digitalocean", [Account("unknown")], in_json("fetched", papers.digitalocean_json), uuids),
         ByTheMonth("linode", dollars, in_json("linode", papers.linode), "13{}"),
-        ByTheMonth("ovhcloud", two, in_json("ovhcloud", papers.ovhcloud), "FR14{}"),
+        ByTheMonth("ovhcloud", two, _ovhcloud, "FR14{}"),
+        ByTheMonth("examplesky", two, _examplesky, "R-25{}"),
         ByTheMonth("hetzner", [untaxed], _hetzner, "15{}"),
         OneList("scaleway", orgs, papers.scaleway, "scaleway/invoices.json", "scw-16{}"),
         ByUse(
@@ -318,6 +319,18 @@ def ordinary_providers() -> list[Provider]:
 def _digitalocean_csv(invoice: Invoice) -> Files:
     name = digitalocean_name(invoice.month, invoice.account.account_id, str(invoice.number))
     return {name: papers.digitalocean_csv(invoice)}
+
+
+def _ovhcloud(invoice: Invoice) -> Files:
+    """With what is sent to the buyer, which does not say the account."""
+    sent = papers.einvoice(invoice, "OVH SAS", buyer_number=None)
+    return {f"sent/{invoice.number}.xml": sent, f"ovhcloud/{invoice.number}.json": papers.ovhcloud(invoice)}
+
+
+def _examplesky(invoice: Invoice) -> Files:
+    """Nothing but what is sent to the buyer."""
+    number = invoice.account.account_id
+    return {f"sent/{invoice.number}.xml": papers.einvoice(invoice, "Examplesky GmbH", buyer_number=number)}
 
 
 def _hetzner(invoice: Invoice) -> Files:

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from arcadia_dagster_tests.kit import aws, focus
+from arcadia_dagster_tests.kit import aws, einvoices, focus
 from arcadia_dagster_tests.kit.api_documents import linode_item, money, ovh_detail, price, scaleway_invoice
 from arcadia_dagster_tests.kit.api_documents import ovhcloud as ovhcloud_bill
 from arcadia_dagster_tests.kit.charges import Charge, Invoice
@@ -115,6 +115,30 @@ def ovhcloud(invoice: Invoice) -> bytes:
         tax=price(float(invoice.tax), currency),
     )
     return _json(bill | {"account": invoice.account.account_id})
+
+
+def einvoice(invoice: Invoice, seller: str, *, buyer_number: str | None) -> bytes:
+    """As it is sent to the buyer, with the number that is printed on it."""
+    rate = invoice.account.tax_rate * 100
+    lines = [
+        einvoices.Line(
+            f"{charge.amount:.2f}", charge.service, charge.description, "1", "C62", f"{charge.first}", f"{charge.last}"
+        )
+        for charge in invoice.untaxed
+    ]
+    stated = einvoices.Facts(
+        number=str(invoice.number),
+        issued=f"{invoice.end}",
+        due=None,
+        currency=invoice.account.currency,
+        seller=seller,
+        buyer_number=buyer_number,
+        start=f"{invoice.month}",
+        end=f"{invoice.charges[0].last}",
+        lines=tuple(lines),
+        taxes=(einvoices.Tax(f"{invoice.tax:.2f}", f"{invoice.net:.2f}", f"{rate.normalize():f}"),),
+    )
+    return einvoices.ubl(stated)
 
 
 def scaleway(invoices: Iterable[Invoice], drafts: Iterable[Invoice] = ()) -> bytes:

@@ -9,6 +9,7 @@ import duckdb
 from arcadia_dagster.stages.doubts import (
     amounts,
     buyers,
+    formats,
     identity,
     manifests,
     parts,
@@ -32,6 +33,7 @@ def all_doubts(scope: Scope) -> tuple[Doubt, ...]:
         *periods.doubts(scope),
         *identity.doubts(scope),
         *amounts.doubts(scope),
+        *formats.doubts(scope),
         *manifests.doubts(scope),
         *rejected.doubts(scope),
         *parts.doubts(scope),
