@@ -14,7 +14,6 @@ from arcadia_dagster.defs import checks, schedules, sensors
 from arcadia_dagster.defs.alerts import failures_to_webhook
 from arcadia_dagster.defs.assets import (
     cloud_resources,
-    common,
     cost_lines,
     documents,
     finance_records,
@@ -26,6 +25,7 @@ from arcadia_dagster.defs.assets import (
 from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
+from arcadia_dagster.defs.partitions import monthly
 from arcadia_dagster.defs.verification import verify_archive, verify_weekly
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.resources import Resources
@@ -46,7 +46,7 @@ def build_defs(
         ValueError: An override is for no resource that there is.
     """
     values = settings.load(environ)
-    partitions = common.monthly(values.first_month)
+    partitions = monthly(values.first_month)
     asset_checks = [
         *checks.CHECKS,
         checks.month_is_complete(values.close_day),

@@ -22,6 +22,7 @@ from urllib.request import urlopen
 import dagster as dg
 
 from arcadia_dagster.defs.internals import ASSET_PARTITION_RANGE_START_TAG
+from arcadia_dagster.defs.partitions import key_of
 from arcadia_dagster.home_sandbox import SANDBOX_FOLDER
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.months import months_from
@@ -145,7 +146,7 @@ def _parts(
     instance: dg.DagsterInstance, month: date, dropped: float, delivered: float, *, settle_seconds: float
 ) -> dict[str, float]:
     """What the time (seconds) from the drop to the delivery is made of, in order; it comes to the whole."""
-    tags = {ASSET_PARTITION_RANGE_START_TAG: month.isoformat()}
+    tags = {ASSET_PARTITION_RANGE_START_TAG: key_of(month)}
     [run] = instance.get_runs(filters=dg.RunsFilter(tags=tags))
     at = {
         log.dagster_event.event_type: log.timestamp

@@ -1,15 +1,17 @@
 """The floor under a run: four assets in a row that do nothing, with the project's partitions.
 
-It imports Dagster and, of the project, no more than the module that names Dagster's internals.
+It imports Dagster and, of the project, no more than its partitions and the module that names Dagster's internals.
 
 Beside it, the project's own graph with steps that do nothing: what Dagster takes for as many assets and checks.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 import dagster as dg
 
 from arcadia_dagster.defs.internals import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from arcadia_dagster.defs.partitions import monthly
 
 NAMES = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records")
 _JOB = "ingest_invoices"
@@ -17,7 +19,7 @@ _JOB = "ingest_invoices"
 
 def definitions() -> dg.Definitions:
     """Assets of the project's names, in the project's order, and a job for them."""
-    partitions = dg.MonthlyPartitionsDefinition(start_date="2018-01-01", timezone="UTC", end_offset=1)
+    partitions = monthly(date(2018, 1, 1))
     job = dg.define_asset_job(_JOB, selection=dg.AssetSelection.all(), executor_def=dg.in_process_executor)
     assets = [_asset(name, before, partitions) for name, before in zip(NAMES, ((), *zip(NAMES)), strict=False)]
     return dg.Definitions(assets=assets, jobs=[job])

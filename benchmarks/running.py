@@ -13,6 +13,7 @@ import dagster as dg
 
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
+from arcadia_dagster.defs.partitions import key_of
 from arcadia_dagster.warehouse.months import months_from
 from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
 from benchmarks import empty
@@ -195,9 +196,9 @@ def one_empty_run(stopwatch: Stopwatch, folder: Path, *, is_first: bool, same_gr
     definitions = empty.same_graph() if same_graph else empty.definitions()
     with dg.DagsterInstance.get() as instance:
         if not is_first:
-            empty.run(definitions, instance, _FIRST.isoformat(), _FIRST.isoformat())
+            empty.run(definitions, instance, key_of(_FIRST), key_of(_FIRST))
         with stopwatch.running():
-            materializations = empty.run(definitions, instance, _SECOND.isoformat(), _SECOND.isoformat())
+            materializations = empty.run(definitions, instance, key_of(_SECOND), key_of(_SECOND))
     return {"materializations": materializations}
 
 
@@ -227,7 +228,7 @@ def _empty_run(home: Path, first: date, last: date, *, same_graph: bool = False)
     graph = "same_graph" if same_graph else "definitions"
     code = f"import sys; from benchmarks import empty; empty.run_here(empty.{graph}(), *sys.argv[1:])"
     environ = with_storage(environ_of(home))
-    return int(python(code, first.isoformat(), last.isoformat(), cwd=_ROOT, environ=environ).split()[-1])
+    return int(python(code, key_of(first), key_of(last), cwd=_ROOT, environ=environ).split()[-1])
 
 
 def _write(inbox: Path, first: date, months: int) -> list[GeneratedInvoice]:

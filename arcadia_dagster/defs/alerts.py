@@ -237,7 +237,7 @@ def _run_link(ui_url: str, run: dg.DagsterRun) -> str:
 
 def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -> Subject:
     first, last = partition_range(run)
-    months = f"{first[:7]}..{last[:7]}" if first[:7] != last[:7] else first[:7]
+    months = f"{first}..{last}" if first != last else first
     command = f"arcadia {_REMEDIES.get(run.job_name, 'ingest')} {months}".rstrip()
     steps = _failed_steps(instance, run).items()
     causes = tuple(Cause(identity_of(step), step, words, command) for step, words in steps)

@@ -18,6 +18,7 @@ from arcadia_dagster.defs.internals import (
     BulkActionsFilter,
     BulkActionStatus,
 )
+from arcadia_dagster.defs.partitions import key_of, month_of
 
 JOB_TAG = "arcadia/job"
 """The tag of every run of a job of ours, whoever starts it: the job's name."""
@@ -63,8 +64,8 @@ class OwnRuns:
 def range_tags(months: Sequence[date]) -> dict[str, str]:
     """The tags that make one run cover these adjacent months."""
     return {
-        ASSET_PARTITION_RANGE_START_TAG: months[0].isoformat(),
-        ASSET_PARTITION_RANGE_END_TAG: months[-1].isoformat(),
+        ASSET_PARTITION_RANGE_START_TAG: key_of(months[0]),
+        ASSET_PARTITION_RANGE_END_TAG: key_of(months[-1]),
     }
 
 
@@ -80,7 +81,7 @@ def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) ->
     first, last = partition_range(run)
     if first not in keys or last not in keys:
         return set()
-    return {date.fromisoformat(key) for key in keys[keys.index(first) : keys.index(last) + 1]}
+    return {month_of(key) for key in keys[keys.index(first) : keys.index(last) + 1]}
 
 
 _BACKFILL_IS_UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
@@ -111,4 +112,4 @@ def months_of_backfills(
         if asset in assets
         for name in subset.get_partition_keys()
     }
-    return {date.fromisoformat(key) for key in keys.intersection(partitions.get_partition_keys())}
+    return {month_of(key) for key in keys.intersection(partitions.get_partition_keys())}

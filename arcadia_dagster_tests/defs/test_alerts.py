@@ -131,7 +131,7 @@ def job_that(*, fails: bool, tags: dict[str, str] | None = None) -> dg.JobDefini
 def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
-    april = {"dagster/partition": "2026-04-01"}
+    april = {"dagster/partition": "2026-04"}
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
         watch.tick()

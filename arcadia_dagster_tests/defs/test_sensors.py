@@ -63,7 +63,7 @@ def test_adjacent_months_share_a_request_and_others_have_their_own(
     for name, month in (("2026 Jan", "2026-01"), ("2026 Feb", "2026-02"), ("2026 May", "2026-05")):
         project.drop(invoice_name(name, number=month.replace("-", "")), invoice(month, name))
     requests = tick(project, instance)
-    assert [months(request) for request in requests] == [("2026-01-01", "2026-02-01"), ("2026-05-01", "2026-05-01")]
+    assert [months(request) for request in requests] == [("2026-01", "2026-02"), ("2026-05", "2026-05")]
 
 
 @pytest.mark.parametrize(("settle", "asked"), [("0.5", 1), ("60", 0)])
@@ -93,7 +93,7 @@ def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(
     project.drop("login.csv", b"<html>")
     [request] = tick(project, instance)
     present = datetime.now(UTC).date().replace(day=1)
-    assert months(request) == (present.isoformat(), present.isoformat())
+    assert months(request) == (f"{present:%Y-%m}", f"{present:%Y-%m}")
     project.run([present], instance=instance)
     assert tick(project, instance) == []
     assert project.document("login.csv")["status"] == "rejected"
@@ -107,7 +107,7 @@ def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_mon
     present = datetime.now(UTC).date().replace(day=1)
     project.run([present], instance=instance)
     [request] = tick(project, instance)
-    assert months(request) == ("2026-04-01", "2026-04-01")
+    assert months(request) == ("2026-04", "2026-04")
 
 
 def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_half_of_it_for_none(
@@ -123,7 +123,7 @@ def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_ha
     assert "line 1: digitalocean: reason is missing" in str(evaluate(project, instance).skip_message)
     rules.write_text('[digitalocean]\nissuer = "DigitalOcean, LLC"\nreason = "as on the invoice"\n')
     [request] = tick(project, instance)
-    assert months(request) == ("2026-04-01", "2026-04-01")
+    assert months(request) == ("2026-04", "2026-04")
     project.run([april], instance=instance)
     assert tick(project, instance) == []
 
@@ -131,7 +131,7 @@ def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_ha
     with project.warehouse.write() as connection:
         connection.execute("UPDATE document_invoices SET is_final = false, final_from = TIMESTAMP '2026-05-06'")
     [request] = tick(project, instance)
-    assert months(request) == ("2026-04-01", "2026-04-01")
+    assert months(request) == ("2026-04", "2026-04")
 
 
 def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that_holds_its_invoice(
@@ -144,10 +144,10 @@ def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that
     [path] = (found for found in (project.home / "archive").rglob("*.jsonl") if found.name != "heads.jsonl")
     path.write_bytes(path.read_bytes()[:-1])
     [request] = tick(project, instance)
-    assert months(request) == (present.isoformat(), present.isoformat())
+    assert months(request) == (f"{present:%Y-%m}", f"{present:%Y-%m}")
     project.run([present], instance=instance)
     [request] = tick(project, instance)
-    assert months(request) == ("2026-04-01", "2026-04-01")
+    assert months(request) == ("2026-04", "2026-04")
     project.run([april], instance=instance)
     assert tick(project, instance) == []
     assert project.invoice()["status"] == "held"
@@ -213,7 +213,7 @@ def test_the_schedule_asks_for_every_month_with_outstanding_invoices_however_old
     silent = Project(project.home)
     silent.run([datetime(2019, 1, 1, tzinfo=UTC).date(), datetime(2019, 2, 1, tzinfo=UTC).date()])
     silent.run([datetime(2026, 4, 1, tzinfo=UTC).date()])
-    assert evaluated() == [("2019-01-01", "2019-02-01"), ("2026-04-01", "2026-04-01")]
+    assert evaluated() == [("2019-01", "2019-02"), ("2026-04", "2026-04")]
 
 
 @pytest.mark.parametrize(
@@ -256,15 +256,15 @@ def ranged(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-BOTH = ("2026-04-01", "2026-05-01")
+BOTH = ("2026-04", "2026-05")
 
 
 @pytest.mark.parametrize(
     ("tags", "requested"),
     [
-        ({"dagster/partition": "2026-04-01"}, [("2026-05-01", "2026-05-01")]),
-        (ranged("2026-03-01", "2026-04-01"), [("2026-05-01", "2026-05-01")]),
-        (ranged("2018-01-01", "2026-05-01"), []),
+        ({"dagster/partition": "2026-04"}, [("2026-05", "2026-05")]),
+        (ranged("2026-03", "2026-04"), [("2026-05", "2026-05")]),
+        (ranged("2018-01", "2026-05"), []),
     ],
 )
 def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
@@ -285,7 +285,7 @@ def test_months_of_a_backfill_are_not_requested_until_it_ends(project: Project, 
     april_and_may(project)
     asset = project.definitions().resolve_asset_graph().get(dg.AssetKey("raw_invoices"))
     assert asset.partitions_def is not None
-    subset = asset.partitions_def.subset_with_partition_keys(["2026-03-01", "2026-04-01"])
+    subset = asset.partitions_def.subset_with_partition_keys(["2026-03", "2026-04"])
     target = AssetGraphSubset({asset.key: subset}, set())  # type: ignore[call-arg] # mypy sees no defaults
     now = datetime.now(UTC).timestamp()
     backfill = PartitionBackfill(
@@ -298,7 +298,7 @@ def test_months_of_a_backfill_are_not_requested_until_it_ends(project: Project, 
         asset_backfill_data=AssetBackfillData.empty(target, now, instance),
     )
     instance.add_backfill(backfill)
-    assert [months(request) for request in tick(project, instance)] == [("2026-05-01", "2026-05-01")]
+    assert [months(request) for request in tick(project, instance)] == [("2026-05", "2026-05")]
     instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
     assert [months(request) for request in tick(project, instance)] == [BOTH]
 
@@ -308,10 +308,10 @@ NO_MONTHS: tuple[dict[str, str], ...] = (
     ranged("eu-west", "us-east"),
     ranged("2026-04-01-05:00", "2026-05-01-05:00"),
     ranged("0001-01-01", "9999-12-31"),
-    ranged("2026-05-01", "2026-04-01"),
+    ranged("2026-05", "2026-04"),
     ranged("", ""),
-    {"dagster/asset_partition_range_start": "2026-04-01"},
-    {"dagster/asset_partition_range_end": "2026-04-01"},
+    {"dagster/asset_partition_range_start": "2026-04"},
+    {"dagster/asset_partition_range_end": "2026-04"},
     {"dagster/partition": "a|b"},
 )
 
@@ -325,7 +325,7 @@ def test_runs_of_others_neither_end_the_tick_nor_keep_our_months(
     project: Project, instance: dg.DagsterInstance, whose: dict[str, Any]
 ) -> None:
     april_and_may(project)
-    for tags in (*NO_MONTHS, ranged(*BOTH), {"dagster/partition": "2026-04-01"}):
+    for tags in (*NO_MONTHS, ranged(*BOTH), {"dagster/partition": "2026-04"}):
         add_run(instance, status=dg.DagsterRunStatus.STARTED, tags=tags, **whose)
     assert [months(request) for request in tick(project, instance)] == [BOTH]
 

@@ -260,7 +260,7 @@ def test_a_run_of_the_push_alone_sends_nothing_while_a_description_is_wrong(
     graph = project.definitions().resolve_implicit_global_asset_job_def()
     with instance_in_memory() as instance:
         result = graph.get_subset(asset_selection={dg.AssetKey("finance_records")}).execute_in_process(
-            instance=instance, partition_key="2026-04-01", raise_on_error=False
+            instance=instance, partition_key="2026-04", raise_on_error=False
         )
     [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert failure.user_failure_data is not None

@@ -219,7 +219,7 @@ def the_ui_links_to_a_statement_that_can_be_read(story: Story) -> None:
     """By HTTP: a browser follows no link from the UI to a file."""
     page = httpx.get(f"{story.deployment.statements_url}/2026-04.html", timeout=30)
     assert (page.status_code, "86.92" in page.text) == (200, True)
-    asked = {"asset": {"path": ["monthly_statement"]}, "months": ["2026-04-01"]}
+    asked = {"asset": {"path": ["monthly_statement"]}, "months": ["2026-04"]}
     made = story.graphql.ask(MATERIALIZATIONS, **asked)["assetNodeOrError"]["assetMaterializations"]
     links = {entry.get("url") for event in made for entry in event["metadataEntries"] if entry["label"] == "statement"}
     assert links == {f"{story.deployment.statements_url}/2026-04.html"}
@@ -297,7 +297,7 @@ def drop_a_correction_a_bad_file_and_another(story: Story) -> None:
 
 
 def kill_the_run_for_the_other(story: Story) -> str:
-    with story.started_and_held("2024-01-01") as run:
+    with story.started_and_held("2024-01") as run:
         process = story.process_of(run["runId"])
         assert process is not None
         assert process in processes_of(story.deployment.home)
@@ -342,7 +342,7 @@ def each_month_was_materialized(story: Story, backfill: str) -> None:
 
 def cut_the_power_during_a_run(story: Story) -> str:
     story.drop(invoice_name("2025 Jan", "3001"), invoice("2025-01"))
-    with story.started_and_held("2025-01-01") as run:
+    with story.started_and_held("2025-01") as run:
         kill(processes_of(story.deployment.home))
     return str(run["runId"])
 
@@ -359,7 +359,7 @@ def what_was_cut_off_is_done_and_nothing_else_is_pushed(story: Story, before: di
 
 BAD = invoice_name("2026 Aug", "1002")
 # The sample's months that are backfilled, and how many cost lines each has.
-AUTUMN = {"2025-10-01": 11, "2025-11-01": 11, "2025-12-01": 16}
+AUTUMN = {"2025-10": 11, "2025-11": 11, "2025-12": 16}
 
 
 def invoice(month: str, amount: str = "$6.00", gst: str = "$0.60") -> bytes:

@@ -154,10 +154,10 @@ def test_dagster_dev_runs_and_shares_its_instance_with_arcadia_ingest(
     with served(clone, "dagster", "dev") as graphql:
         assert assets(graphql) == ASSETS
         clone.drop(invoice_name(), digitalocean(line(), tax()))
-        launched = graphql.ask(LAUNCH, month="2026-04-01")["launchRun"]["run"]["runId"]
+        launched = graphql.ask(LAUNCH, month="2026-04")["launchRun"]["run"]["runId"]
         ended = wait("all runs have ended", lambda: ended_runs(graphql))
         assert ended[launched] == "SUCCESS"
-        found = graphql.ask(MATERIALIZATIONS, asset={"path": ["tax_split_totals"]}, months=["2026-04-01"])
+        found = graphql.ask(MATERIALIZATIONS, asset={"path": ["tax_split_totals"]}, months=["2026-04"])
         assert launched in {made["runId"] for made in found["assetNodeOrError"]["assetMaterializations"]}
     wait("every process has ended", lambda: not clone.processes(), seconds=20)
     assert clone.new_files() == {"!! var/"}
@@ -172,7 +172,7 @@ def test_dagster_dev_runs_and_shares_its_instance_with_arcadia_ingest(
     with dg.DagsterInstance.get() as instance:
         assert isinstance(instance, InstanceInHome)
         assert launched in {run.run_id for run in instance.get_runs()}
-        assert instance.get_materialized_partitions(dg.AssetKey("tax_split_totals")) == {"2026-04-01", "2026-05-01"}
+        assert instance.get_materialized_partitions(dg.AssetKey("tax_split_totals")) == {"2026-04", "2026-05"}
 
 
 def assets(graphql: GraphQL) -> set[str]:

@@ -96,7 +96,7 @@ class Ui:
         self.graphql = GraphQL(url)
         self.home, self.attacker, self.api, self.finance = home, attacker, api, finance
 
-    def launch(self, job: str, config: dict[str, Any], month: str | None = "2026-04-01") -> str | None:
+    def launch(self, job: str, config: dict[str, Any], month: str | None = "2026-04") -> str | None:
         """The run's id; None where the run config was refused."""
         return self._launched(
             "launchRun",

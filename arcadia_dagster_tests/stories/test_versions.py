@@ -15,6 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.assets import versions
 from arcadia_dagster.defs.assets.versions import FOLDER, PACKAGE, code_version, parts_of
+from arcadia_dagster.defs.partitions import key_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHLY = ("raw_invoices", "cost_lines", "tax_split_totals", "finance_records", "focus_export", "monthly_statement")
@@ -33,7 +34,7 @@ class Ui:
         job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(asset) for asset in assets}, asset_check_selection=set()
         )
-        ends = {"start": months[0].isoformat(), "end": months[-1].isoformat()}
+        ends = {"start": key_of(months[0]), "end": key_of(months[-1])}
         tags = {f"dagster/asset_partition_range_{which}": month for which, month in ends.items()}
         assert job.execute_in_process(
             instance=self.instance, tags=tags if assets != ("cloud_resources",) else {}
@@ -46,21 +47,21 @@ class Ui:
         resolver = CachingStaleStatusResolver(
             self.instance, self.definitions.resolve_asset_graph(), LoadingContextForTest(self.instance)
         )
-        return {asset: resolver.get_status(dg.AssetKey(asset), month.isoformat()).value.lower() for asset in MONTHLY}
+        return {asset: resolver.get_status(dg.AssetKey(asset), key_of(month)).value.lower() for asset in MONTHLY}
 
     def stale(self, month: date = APRIL) -> set[str]:
         return {asset for asset, status in self.status(month).items() if status != "fresh"}
 
     def metadata(self, asset: str, month: date) -> dict[str, Any]:
         """What the UI shows of a month."""
-        record = self.instance.get_latest_data_version_record(dg.AssetKey(asset), partition_key=month.isoformat())
+        record = self.instance.get_latest_data_version_record(dg.AssetKey(asset), partition_key=key_of(month))
         assert record is not None
         assert record.asset_materialization is not None
         return {name: value.value for name, value in record.asset_materialization.metadata.items()}
 
     def version(self, asset: str, month: date = APRIL) -> str:
         [record] = self.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[month.isoformat()]), limit=1
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[key_of(month)]), limit=1
         ).records
         assert record.asset_materialization is not None
         return str((record.asset_materialization.tags or {})["dagster/data_version"])

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster.defs.assets.versions import Made, note
+from arcadia_dagster.defs.partitions import month_of
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse.lineage import lineage
@@ -29,14 +30,9 @@ ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
 
 
-def monthly(first_month: date) -> dg.MonthlyPartitionsDefinition:
-    """One partition a month (UTC), from the first month to the present one, which is still open."""
-    return dg.MonthlyPartitionsDefinition(start_date=first_month.isoformat(), timezone="UTC", end_offset=1)
-
-
 def months_of(context: dg.AssetExecutionContext) -> list[date]:
     """The months of the run."""
-    return [date.fromisoformat(key) for key in context.partition_keys]
+    return [month_of(key) for key in context.partition_keys]
 
 
 def range_of(partitions: dg.PartitionsDefinition[str]) -> MonthRange:

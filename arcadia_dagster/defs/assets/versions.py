@@ -21,6 +21,7 @@ from arcadia_dagster.defs.internals import (
     StepExecutionContext,
     execute_step,
 )
+from arcadia_dagster.defs.partitions import key_of
 
 FOLDER = "defs/assets"
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -32,6 +33,7 @@ _SHARED = (
     *(
         "defs/__init__.py",
         "defs/internals.py",
+        "defs/partitions.py",
         "how_many.py",
         "loopback.py",
         "plain_file.py",
@@ -108,7 +110,7 @@ def note(context: dg.AssetExecutionContext, made: Mapping[date, Made]) -> None:
         context: The step's.
         made: The months that the step has made: the run's months, and the months that had to be made with them.
     """
-    _made[context.get_step_execution_context()] = {month.isoformat(): made[month] for month in sorted(made)}
+    _made[context.get_step_execution_context()] = {key_of(month): made[month] for month in sorted(made)}
 
 
 def _own_versions(
