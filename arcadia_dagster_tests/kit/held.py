@@ -1,8 +1,10 @@
 """For each kind of reason that holds an invoice, a home in which it does, and what its ways on lead to."""
 
+import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -697,3 +699,37 @@ CASES: dict[str, Held] = {
         [Way({"INV-1": 6000})],
     ),
 }
+
+
+def _is_focus(step: Step) -> bool:
+    return not callable(step) and all(
+        name.endswith(".total") or content.startswith(HEADER[0].encode()) for name, content in step.items()
+    )
+
+
+SHARING = {
+    name: f"k{number:02}-"
+    for number, (name, held) in enumerate(CASES.items())
+    if all(map(_is_focus, held.steps)) and not any(way.before or way.after for way in held.ways)
+}
+"""The cases of FOCUS files alone, each with a key that tells it from others in one home."""
+
+
+def keyed(held: Held, key: str) -> Held:
+    """The same case with the key in its accounts, its ids, and the names of its files."""
+    steps = [
+        {
+            f"{key}{name}": content if name.endswith(".total") else _keyed_rows(content, key)
+            for name, content in step.items()
+        }
+        for step in held.steps
+        if not callable(step)
+    ]
+    return replace(held, external_id=f"{key}{held.external_id}", steps=steps)
+
+
+def _keyed_rows(content: bytes, key: str) -> bytes:
+    names = ("InvoiceId", "BillingAccountId")
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    keyed_rows = ({**row, **{name: key + row[name] for name in names if row[name]}} for row in rows)
+    return as_csv(*keyed_rows, header=tuple(rows[0]))

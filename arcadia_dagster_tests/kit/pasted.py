@@ -34,8 +34,8 @@ def ways_in(reason: str) -> list[re.Match[str]]:
     return list(_WAYS.finditer(reason))
 
 
-def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") -> None:
-    """Paste what a reason gives.
+def paste_way(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") -> None:
+    """Paste what a reason gives, before the next run.
 
     Args:
         arcadia: Where commands are typed.
@@ -62,4 +62,9 @@ def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") 
         project.drop(place, (way["figures"] or way["none"] or total).encode())
     else:
         arcadia(*shlex.split(way[0].replace('"..."', '"looked at"'))[1:], ARCADIA_HOME=str(project.home))
+
+
+def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") -> None:
+    """The same, and what it makes necessary."""
+    paste_way(arcadia, project, way, total)
     project.build()
