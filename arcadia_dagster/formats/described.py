@@ -55,10 +55,10 @@ class DescribedFormat:
         if not head.text.strip():
             return "the file is empty; expected an invoice"
         if description.first_line == "header" and self._table(head) is None:
-            return f"none of the first lines has the columns {', '.join(self._named())}"
+            return f"none of the first lines has the columns {', '.join(self._named())}; expected one with all of them"
         line, record = self._table(head) or (description.first_line, [])
         if not record:
-            return f"line {line}: it cannot be read as CSV with this delimiter"
+            return f"line {line}: it cannot be read as CSV with this delimiter; expected values between {description.delimiter!r}"
         values = [value.strip() for value in record]
         if description.header:
             names = {value.casefold() for value in values}
@@ -67,7 +67,10 @@ class DescribedFormat:
             return f"{text}; {hint}" if (hint := self.below(head)) else text
         if len(values) != description.width:
             return f"line {line}: {len(values)} columns; expected width = {description.width}"
-        return f"line {line}: {values!r:.300}: its amount or its times are not written as described"
+        return (
+            f"line {line}: {values!r:.300}: its amount or its times are not written as described; expected a decimal_mark, a "
+            "thousands_mark and a time_format that fit them"
+        )
 
     def below(self, head: Head) -> str | None:
         """In words, the line of the described header, if it is not the described line; None where no line has it."""

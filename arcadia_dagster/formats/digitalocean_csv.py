@@ -69,7 +69,7 @@ class DigitalOceanCsv:
         if not currencies:
             return Refusal(
                 "line 1: the amount's column is missing: no column is named by an ISO 4217 currency such as USD "
-                f"(found {','.join(head.header)})"
+                f"(found {','.join(head.header)}); {DOWNLOAD_AGAIN}"
             )
         return DigitalOceanCsvLayout(columns=columns, currencies=currencies)
 

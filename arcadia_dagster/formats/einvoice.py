@@ -59,6 +59,7 @@ from arcadia_dagster.reading.format import Head, NameFacts, Refusal, UnreadableE
 from arcadia_dagster.reading.kept import Kept
 from arcadia_dagster.reading.pdf_attachments import NoPdfInvoiceError, attached_invoice, is_pdf
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
+from arcadia_dagster.reading.unread import INSTEAD, WHOLE_AGAIN
 from arcadia_dagster.reading.xml_document import MAX_XML_BYTES, Element, read_xml, root_of
 
 _NAMESPACES = (*ubl.NAMESPACES, *cii.NAMESPACES)
@@ -152,12 +153,12 @@ def _xml(path: Path) -> bytes:
         with open_content(path) as file:
             content = file.read(MAX_XML_BYTES + 1)
     except DAMAGED as error:
-        raise UnreadableError(f"it cannot be unpacked: {error}") from error
+        raise UnreadableError(f"it cannot be unpacked: {error}; {WHOLE_AGAIN}") from error
     if not is_pdf(content[:_START].decode("latin-1").removeprefix(_MARK)):
         return content
     attached = attached_invoice(path)
     if attached is None:
-        raise UnreadableError("it is a PDF without an electronic invoice in it")
+        raise UnreadableError(f"it is a PDF without an electronic invoice in it: {INSTEAD}")
     return attached
 
 

@@ -27,6 +27,7 @@ from arcadia_dagster.reading.format import (
     Refusal,
     UnreadableError,
 )
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 
 _REQUIRED = ("id", "name", "type")
 _FIELDS = (*_REQUIRED, "account", "project")
@@ -94,7 +95,7 @@ class _JsonInventory(Inventory):
             with open_content(path) as file:
                 content = json.loads(file.read(MAX_JSON_BYTES).decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise UnreadableError(f"it is not JSON: {error}") from error
+            raise UnreadableError(f"it is not JSON: {error}; {WHOLE_AGAIN}") from error
         records = content.get("resources") if isinstance(content, dict) else content
         if not isinstance(records, list):
             raise UnreadableError("expected a list of resources, or an object whose `resources` is one")

@@ -43,9 +43,17 @@ from arcadia_dagster.reading.format import (
     StatedInvoice,
     UnreadableError,
 )
-from arcadia_dagster.reading.problems import Problem, assert_columns, describe, expected_time, records_in
+from arcadia_dagster.reading.problems import (
+    DOWNLOAD_AGAIN,
+    Problem,
+    assert_columns,
+    describe,
+    expected_time,
+    records_in,
+)
 from arcadia_dagster.reading.statements import InvoiceStatement, Statements, StatementsOnly
 from arcadia_dagster.reading.text import HEAD_BYTES, TextFacts, newline_of, text_of_start
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.store.threads import use_threads_for
 
@@ -230,7 +238,7 @@ class Reader:
                 ).fetchall()
         except duckdb.Error as error:
             _raise_unless_damaged(error)
-            return None, Refusal(f"it cannot be read as Parquet: {_explained(error, document.path)}")
+            return None, Refusal(f"it cannot be read as Parquet: {_explained(error, document.path)}; {WHOLE_AGAIN}")
         return self.formats.recognise(Head(text="", newline="", columns={name: type_ for name, type_, *_ in described}))
 
     def _read_group(self, group: _Group, documents: Sequence[ArchivedDocument]) -> dict[str, Reading]:
@@ -295,7 +303,7 @@ class Reader:
             half = len(documents) // 2
             return self._read_group(group, documents[:half]) | self._read_group(group, documents[half:])
         sha256 = documents[0].document_sha256
-        reason = f"it cannot be read as {group.format}: {_explained(error, documents[0].path)}"
+        reason = f"it cannot be read as {group.format}: {_explained(error, documents[0].path)}; {DOWNLOAD_AGAIN}"
         return {sha256: Reading(sha256, group.format, reason)}
 
     @contextmanager
@@ -387,7 +395,7 @@ def _no_lines(facts: TextFacts, csv: Csv) -> str | None:
     if csv.first_line == 1 and facts.records <= int(csv.has_header):
         return _ONLY_A_HEADER
     if csv.has_header and facts.newline not in _text(facts):
-        return f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header"
+        return f"line 1: it is longer than {HEAD_BYTES} bytes, which is the limit for a header: {WHOLE_AGAIN}"
     return None
 
 
@@ -814,7 +822,11 @@ def _reason(
         return _csv_reason(document, counted, read)
     if not read:
         return "it has no lines; expected at least one"
-    return None if read == counted else f"{read} records were read where it has {counted}; nothing of it was taken"
+    return (
+        None
+        if read == counted
+        else f"{read} records were read where it has {counted}; nothing of it was taken: {WHOLE_AGAIN}"
+    )
 
 
 def _described(document: ArchivedDocument, counted: int | Csv, problems: Sequence[Problem]) -> str:
@@ -847,7 +859,7 @@ def _csv_reason(document: ArchivedDocument, csv: Csv, read: int) -> str | None:
         ):
             # Where the file ends within quotes, this says on which line they begin.
             records_in(document.path, strict=True, delimiter=delimiter, first_line=first_line)
-            return f"{records} records were read where the file has {expected}; nothing of it was taken"
+            return f"{records} records were read where the file has {expected}; nothing of it was taken: {WHOLE_AGAIN}"
         # DuckDB passes over a comma too many where nothing but commas follows: it would move values into other columns.
         # Commas were counted while the document was archived; other delimiters were not.
         if (

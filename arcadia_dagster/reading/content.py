@@ -17,6 +17,7 @@ import zstandard
 
 from arcadia_dagster.reading import zip_content
 from arcadia_dagster.reading.text import TextExaminer, TextFacts
+from arcadia_dagster.reading.unread import IN_SMALLER_FILES, WHOLE_AGAIN
 
 _CHUNK = 1 << 20
 
@@ -145,13 +146,16 @@ class Examiner:
                     taken += len(chunk)
                     if taken > self._max_bytes:
                         return _unreadable(
-                            f"it unpacks into more than ARCADIA_MAX_DOCUMENT_BYTES={self._max_bytes} bytes"
+                            f"it unpacks into more than ARCADIA_MAX_DOCUMENT_BYTES={self._max_bytes} bytes: raise that "
+                            f"setting, or {IN_SMALLER_FILES}"
                         )
                     self._text.update(chunk)
         except zip_content.ZipError as error:
             return _unreadable(str(error))
         except _DAMAGED as error:
-            return _unreadable(f"it cannot be unpacked: its {self.encoding} content is damaged or not whole ({error})")
+            return _unreadable(
+                f"it cannot be unpacked: its {self.encoding} content is damaged or not whole ({error}); {WHOLE_AGAIN}"
+            )
         return self._text.facts()
 
 

@@ -19,6 +19,7 @@ from typing import Protocol, TypeAlias
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.statements import InvoiceStatement, StatementsOnly
+from arcadia_dagster.reading.unread import IN_SMALLER_FILES, WHOLE_AGAIN
 from arcadia_dagster.store.table import Column
 
 UNKNOWN_ACCOUNT = "unknown"
@@ -102,12 +103,14 @@ class Head:
             with open_content(self.path) as file:
                 content = file.read(MAX_JSON_BYTES + 1)
             if len(content) > MAX_JSON_BYTES:
-                return Refusal(f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON")
+                return Refusal(
+                    f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON: {IN_SMALLER_FILES}"
+                )
             text = content.decode("utf-8-sig")
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
-            return Refusal(f"it is not JSON: {error}")
+            return Refusal(f"it is not JSON: {error}; {WHOLE_AGAIN}")
 
     @property
     def header(self) -> tuple[str, ...]:

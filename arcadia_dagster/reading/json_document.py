@@ -7,6 +7,7 @@ from typing import Any
 
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.format import MAX_JSON_BYTES, UnreadableError
+from arcadia_dagster.reading.unread import IN_SMALLER_FILES, WHOLE_AGAIN
 
 
 def exact_json(path: Path) -> object:
@@ -45,13 +46,15 @@ def _parsed(path: Path, parse: Callable[[str], object]) -> object:
     with open_content(path) as file:
         text = file.read(MAX_JSON_BYTES + 1)
     if len(text) > MAX_JSON_BYTES:
-        raise UnreadableError(f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON")
+        raise UnreadableError(
+            f"it has more than {MAX_JSON_BYTES} bytes, which is the limit for JSON: {IN_SMALLER_FILES}"
+        )
     try:
         return parse(text.decode("utf-8-sig"))
     except UnreadableError:
         raise
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"it is not JSON: {error}") from error
+        raise UnreadableError(f"it is not JSON: {error}; {WHOLE_AGAIN}") from error
 
 
 def _object(content: object) -> dict[str, Any]:

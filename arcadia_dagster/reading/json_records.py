@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from arcadia_dagster.reading.content import open_content
 from arcadia_dagster.reading.format import Head, Layout, Rewritten, UnreadableError
 from arcadia_dagster.reading.json_document import DECODER
+from arcadia_dagster.reading.unread import AS_TABLE, WHOLE_AGAIN
 
 _CHUNK = 1 << 20
 _LONGEST_RECORD = 2_000_000
@@ -166,12 +167,15 @@ class _Window:
                 # The object may be cut off at the end of the window: read more, until the document ends.
                 if len(self._text) - self.at > _LONGEST_RECORD:
                     raise UnreadableError(
-                        f"record {number}: it is not JSON ({error.msg}), or longer than {_LONGEST_RECORD} characters"
+                        f"record {number}: it is not JSON ({error.msg}), or longer than {_LONGEST_RECORD} characters: "
+                        f"{AS_TABLE}"
                     ) from error
                 if not self._more():
-                    raise UnreadableError(f"record {number}: it is not JSON, or cut off: {error.msg}") from error
+                    raise UnreadableError(
+                        f"record {number}: it is not JSON, or cut off: {error.msg}; {WHOLE_AGAIN}"
+                    ) from error
             except RecursionError as error:
-                raise UnreadableError(f"record {number}: it is nested too deep") from error
+                raise UnreadableError(f"record {number}: it is nested too deep: {AS_TABLE}") from error
             except UnreadableError as error:
                 raise UnreadableError(f"record {number}: {error}") from error
             else:
@@ -202,7 +206,9 @@ def _assert_text(number: int, record: dict[str, Any], names: Sequence[str]) -> N
     texts = [_text(record.get(name)) for name in names]
     together = "".join(texts)
     if len(together) > _LONGEST_VALUES:
-        raise UnreadableError(f"record {number}: it is longer than {_LONGEST_VALUES} characters, which is the limit")
+        raise UnreadableError(
+            f"record {number}: it is longer than {_LONGEST_VALUES} characters, which is the limit: {AS_TABLE}"
+        )
     if _NO_TEXT.search(together):
         name, text = next((name, text) for name, text in zip(names, texts, strict=True) if _NO_TEXT.search(text))
         raise UnreadableError(

@@ -58,7 +58,7 @@ def _attached(path: Path) -> bytes | None:
     with open_content(path) as file:
         content = file.read(MAX_PDF_BYTES + 1)
     if len(content) > MAX_PDF_BYTES:
-        raise NoPdfInvoiceError(f"it is a PDF of more than {MAX_PDF_BYTES} bytes, which is the limit")
+        raise NoPdfInvoiceError(f"it is a PDF of more than {MAX_PDF_BYTES} bytes, which is the limit: {_SAVE_XML}")
     if not any(word in content for word in _MAY_HAVE_MORE):
         return None
     try:
@@ -100,10 +100,8 @@ def _attached(path: Path) -> bytes | None:
             raise NoPdfInvoiceError(_TOO_MUCH)
 
 
-_TOO_MUCH = (
-    "it is a PDF that takes more time or memory to read than is allowed: save the invoice's XML from its attachments, and drop "
-    "that instead"
-)
+_SAVE_XML = "save the invoice's XML from its attachments, and drop that instead"
+_TOO_MUCH = f"it is a PDF that takes more time or memory to read than is allowed: {_SAVE_XML}"
 
 _FOUND: Final[Kept["bytes | None"]] = Kept(
     _attached, weight=lambda found: max(len(found or b""), _LEAST_KEPT), most=_MOST_KEPT

@@ -181,7 +181,7 @@ def _records(
                 begins = first_line + reader.line_num
         except csv.Error as error:
             what = "a quote is not closed" if str(error) == "unexpected end of data" else error
-            raise UnreadableError(f"line {begins}: it cannot be read as CSV: {what}") from error
+            raise UnreadableError(f"line {begins}: it cannot be read as CSV: {what}; {DOWNLOAD_AGAIN}") from error
 
 
 def _bounded_lines(file: TextIO) -> Iterator[str]:

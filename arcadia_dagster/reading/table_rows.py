@@ -16,6 +16,7 @@ from arcadia_dagster.reading.csv_reader import identifier
 from arcadia_dagster.reading.format import UnreadableError
 from arcadia_dagster.reading.json_values import amount_of
 from arcadia_dagster.reading.problems import expected_time, whole_records
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 from arcadia_dagster.store.query import text_literal
 
 _SLICE = 10_000
@@ -144,7 +145,9 @@ def parquet_rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
             for number, values in enumerate(itertools.chain.from_iterable(slices), start=1):
                 yield Row(dict(zip(lower, values, strict=True)), names, f"record {number}")
     except duckdb.Error as error:
-        raise UnreadableError(f"it cannot be read as Parquet: {str(error).partition(chr(10))[0][:200]}") from error
+        raise UnreadableError(
+            f"it cannot be read as Parquet: {str(error).partition(chr(10))[0][:200]}; {WHOLE_AGAIN}"
+        ) from error
 
 
 def _text_sql(name: str, type_: str) -> str:

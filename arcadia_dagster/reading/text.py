@@ -7,6 +7,7 @@ import codecs
 from dataclasses import dataclass
 
 from arcadia_dagster.reading import unread
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 
 HEAD_BYTES = 64 * 1024
 BYTE_ORDER_MARK = codecs.BOM_UTF8
@@ -68,7 +69,7 @@ class TextExaminer:
             # For a web page, the encoding is not what a person needs to know.
             problem = unread.no_table(self._head.decode("latin-1")) or problem
         elif self._pending:
-            problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character"
+            problem = f"byte {self._size - self._pending}: the file ends within a UTF-8 character: {WHOLE_AGAIN}"
         records = self._counter.finish()
         return TextFacts(
             head=self._head,

@@ -8,26 +8,40 @@ import codecs
 import re
 from collections.abc import Sequence
 
-_INSTEAD = "drop the invoice's lines as its provider exports them: CSV, JSON or Parquet (docs/formats.md)"
+INSTEAD = "drop the invoice's lines as its provider exports them: CSV, JSON or Parquet (docs/formats.md)"
+"""What a person does about a document that only people can read."""
+
 _SPREADSHEET = (
     "download the CSV from the provider instead; if there is none, save the sheet as `CSV UTF-8` with commas, and look at long "
     "ids, times and amounts before you do, which spreadsheets change"
 )
 _UNPACK = "unpack it, and drop what is in it"
-_PICTURE = f"nothing is read from pictures: {_INSTEAD}"
+_PICTURE = f"nothing is read from pictures: {INSTEAD}"
 _TABLE = "save its table as CSV or Parquet, and drop that"
 _AGAIN = "unpack it until it is packed once at most, and drop that"
+
+WHOLE_AGAIN = "download or export it again, and drop that in its place"
+"""What a person does about a file that is damaged or was not copied whole."""
+
+IN_SMALLER_FILES = "export fewer lines or invoices into each file, and drop those in its place"
+"""What a person does about a file that is larger than is read."""
+
+AS_TABLE = "export it as CSV or Parquet, and drop that in its place"
+"""What a person does about JSON of rows that cannot be read, however often it is exported as JSON."""
+
+XML_AGAIN = "ask its sender for it again, and drop that in its place"
+"""What a person does about an electronic invoice that cannot be read: only its sender may change it."""
 
 XLSX = f"it is an Excel workbook (XLSX): {_SPREADSHEET}"
 XLSB = f"it is an Excel workbook (XLSB): {_SPREADSHEET}"
 ODS = f"it is a spreadsheet (ODS): {_SPREADSHEET}"
 NUMBERS = f"it is a Numbers spreadsheet: {_SPREADSHEET}"
-DOCX = f"it is a text document (DOCX): {_INSTEAD}"
-ODT = f"it is a text document (ODT): {_INSTEAD}"
+DOCX = f"it is a text document (DOCX): {INSTEAD}"
+ODT = f"it is a text document (ODT): {INSTEAD}"
 OFFICE = f"it is an Office file: {_SPREADSHEET}"
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"{\\rtf", f"it is rich text (RTF): {_INSTEAD}"),
+    (b"{\\rtf", f"it is rich text (RTF): {INSTEAD}"),
     (b"\x89PNG\r\n\x1a\n", f"it is a picture (PNG): {_PICTURE}"),
     (b"\xff\xd8\xff", f"it is a picture (JPEG): {_PICTURE}"),
     (b"GIF87a", f"it is a picture (GIF): {_PICTURE}"),
@@ -138,7 +152,7 @@ def no_table(content: str) -> str | None:
     """The kind of a text that begins so, and what to do; None where it may be a table or JSON."""
     content = content.lstrip()
     if content.startswith("%PDF-"):
-        return f"it is a PDF without an electronic invoice in it, so only people can read it: {_INSTEAD}"
+        return f"it is a PDF without an electronic invoice in it, so only people can read it: {INSTEAD}"
     if content.startswith("<"):
         return _markup(content)
     if content.startswith("version https://git-lfs.github.com/spec/"):
@@ -196,7 +210,7 @@ def _markup(content: str) -> str:
     if name in _OTHER_E_INVOICES:
         return (
             f"line 1: it is an electronic invoice (XML) of a kind that is not read, {_OTHER_E_INVOICES[name]}: ask its "
-            f"sender for one in UBL 2.1 or CII (EN 16931, as XRechnung, Peppol and Factur-X are); or {_INSTEAD}"
+            f"sender for one in UBL 2.1 or CII (EN 16931, as XRechnung, Peppol and Factur-X are); or {INSTEAD}"
         )
     if any(namespace in element for namespace in _E_INVOICES):
         return (
@@ -207,7 +221,7 @@ def _markup(content: str) -> str:
         return f"line 1: it is an Excel workbook (XML): {_SPREADSHEET}"
     if name == "Error":
         return "line 1: it is an error answer (XML), and no invoice: the link has perhaps expired; download the invoice again"
-    return f"line 1: it is XML, of which nothing is read: {_INSTEAD}"
+    return f"line 1: it is XML, of which nothing is read: {INSTEAD}"
 
 
 def is_other_xml(content: str) -> bool:

@@ -16,6 +16,7 @@ from xml.parsers import expat  # No document type is let in, see above.
 
 from arcadia_dagster.reading import xml_encoding
 from arcadia_dagster.reading.format import UnreadableError
+from arcadia_dagster.reading.unread import XML_AGAIN
 
 MAX_XML_BYTES: Final = 64 << 20
 """A larger document is not read: it would be in memory as a whole."""
@@ -66,7 +67,9 @@ class Element:
             UnreadableError: It is longer than any value is.
         """
         if self._length > _MAX_TEXT:
-            raise UnreadableError(f"line {self.line}, {self.name}: a text of more than {_MAX_TEXT} characters")
+            raise UnreadableError(
+                f"line {self.line}, {self.name}: a text of more than {_MAX_TEXT} characters: {XML_AGAIN}"
+            )
         return " ".join("".join(self._text).split()) or None
 
     def all(self, path: str) -> Iterator["Element"]:
@@ -201,7 +204,7 @@ def read_xml(content: bytes, namespaces: Collection[str]) -> Element:
         UnreadableError: It is no XML, has a document type, or is larger than is read.
     """
     if len(content) > MAX_XML_BYTES:
-        raise UnreadableError(f"it has more than {MAX_XML_BYTES} bytes, which is the limit for XML")
+        raise UnreadableError(f"it has more than {MAX_XML_BYTES} bytes, which is the limit for XML: {XML_AGAIN}")
     content = content.lstrip(b" \t\r\n")
     if (lie := xml_encoding.what_is_wrong(content)) is not None:
         raise UnreadableError(lie)
@@ -209,12 +212,14 @@ def read_xml(content: bytes, namespaces: Collection[str]) -> Element:
     try:
         builder.parse(content)
     except expat.ExpatError as error:
-        raise UnreadableError(f"line {error.lineno}: it is not XML: {expat.ErrorString(error.code)}") from error
+        raise UnreadableError(
+            f"line {error.lineno}: it is not XML: {expat.ErrorString(error.code)}; {XML_AGAIN}"
+        ) from error
     except (LookupError, ValueError) as error:
         # An encoding that is declared and not known.
         if isinstance(error, UnreadableError):
             raise
-        raise UnreadableError(f"line 1: it is not XML that can be read: {error}") from error
+        raise UnreadableError(f"line 1: it is not XML that can be read: {error}; {XML_AGAIN}") from error
     return builder.root
 
 
@@ -257,9 +262,13 @@ class _Builder:
         self._elements += 1
         self._attributes += len(attributes)
         if self._elements > _MAX_ELEMENTS or self._attributes > _MAX_ATTRIBUTES:
-            raise UnreadableError(f"line {line}: it has more than {_MAX_ELEMENTS} elements, which is the limit")
+            raise UnreadableError(
+                f"line {line}: it has more than {_MAX_ELEMENTS} elements, which is the limit: {XML_AGAIN}"
+            )
         if len(self._open) >= _MAX_DEPTH:
-            raise UnreadableError(f"line {line}: its elements are more than {_MAX_DEPTH} deep, which is the limit")
+            raise UnreadableError(
+                f"line {line}: its elements are more than {_MAX_DEPTH} deep, which is the limit: {XML_AGAIN}"
+            )
         element = Element(self._name(name), attributes, line)
         if self._open:
             self._open[-1].children.append(element)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from arcadia_dagster.reading import unread
 from arcadia_dagster.reading.text import HEAD_BYTES, TextExaminer, TextFacts
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 from arcadia_dagster_tests.kit.documents import csv_text
 from arcadia_dagster_tests.kit.properties import quickly
 
@@ -67,7 +68,7 @@ UTF_16 = "UTF-16 text; save it as UTF-8 (in a spreadsheet `CSV UTF-8`, in PowerS
     [
         pytest.param(
             "producté".encode("latin-1"),
-            "byte 7: the file ends within a UTF-8 character",
+            f"byte 7: the file ends within a UTF-8 character: {WHOLE_AGAIN}",
             id="case_2_latin_1_at_the_end",
         ),
         pytest.param(

@@ -7,6 +7,7 @@ from decimal import Decimal
 import dagster as dg
 import pytest
 
+from arcadia_dagster.reading.unread import WHOLE_AGAIN
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 from arcadia_dagster_tests.kit.project import HEADER, digitalocean, line, quoted, tax
 
@@ -44,7 +45,7 @@ NO_TEXT = {
     ),
     "cut in a character": (
         digitalocean(line(description="caf\xe9"))[: len(HEADER) + 15],
-        f"byte {len(HEADER) + 14}: the file ends within a UTF-8 character",
+        f"byte {len(HEADER) + 14}: the file ends within a UTF-8 character: {WHOLE_AGAIN}",
     ),
 }
 
@@ -216,7 +217,7 @@ def test_the_amounts_column_names_the_currency(world: World) -> None:
 def test_a_column_that_is_no_currency_of_iso_4217_is_rejected_naming_the_header(world: World) -> None:
     reason = world.rejected_because("currency unknown")
     assert "no column is named by an ISO 4217 currency" in reason
-    assert reason.endswith(HEADERS["currency unknown"][1])
+    assert HEADERS["currency unknown"][1] in reason
 
 
 @case("25")
@@ -304,8 +305,8 @@ def test_a_field_of_10_mb_is_rejected_with_the_limit_and_its_line(world: World) 
 
 @case("33")
 def test_a_header_without_end_is_rejected_with_the_limit(world: World) -> None:
-    assert world.rejected_because("header of 100 kB") == (
-        "line 1: it is longer than 65536 bytes, which is the limit for a header"
+    assert world.rejected_because("header of 100 kB").startswith(
+        "line 1: it is longer than 65536 bytes, which is the limit for a header: download or export it again"
     )
 
 
