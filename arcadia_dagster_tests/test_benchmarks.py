@@ -142,9 +142,7 @@ def test_numbers_are_written_for_people() -> None:
 def test_row_5s_own_graph_has_a_step_for_each_asset() -> None:
     graph = build_defs(environ={}).resolve_asset_graph()
     with instance_in_memory() as instance:
-        assert empty.run(empty.same_graph(), instance, "2026-04", "2026-04") == len(
-            graph.materializable_asset_keys
-        )
+        assert empty.run(empty.same_graph(), instance, "2026-04", "2026-04") == len(graph.materializable_asset_keys)
     of_empty = empty.same_graph().resolve_asset_graph()
     assert set(of_empty.asset_check_keys) == set(graph.asset_check_keys)
     for key in graph.materializable_asset_keys:

@@ -104,6 +104,22 @@ def test_one_invoice_in_two_formats_under_two_numbers_is_pushed_once(
     assert pushed(project) == found, "a rebuild does not know what finance has"
 
 
+@case("165")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["lines first", "lines last"])
+def test_accounts_that_only_one_of_the_two_formats_names_do_not_tell_two_invoices_apart(
+    project: Project, order: tuple[int, int]
+) -> None:
+    """Scaleway's API names the organisation by its UUID, and what is sent to it the customer's number."""
+    documents = (of_scaleway(100), ubl(as_sent(100, buyer_number="K-10021")))
+    for kind in order:
+        drop(project, {"one": documents}, kind)
+        project.build()
+    assert list(pushed(project).values()) == [12000]
+    drop(project, {"another": (b"", ubl(as_sent(300, buyer_number="org-1")))}, 1)
+    project.build()
+    assert sorted(pushed(project).values()) == [12000, 12000, 36000], "org-1 is named by both: they are two accounts"
+
+
 def test_each_way_on_leaves_what_was_decided_also_after_a_rebuild(project: Project) -> None:
     numbers = {"void": 100, "release": 110, "void other": 140}
     for number in numbers.values():

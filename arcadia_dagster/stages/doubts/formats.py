@@ -3,9 +3,10 @@
 An API names an invoice by an identifier of its own (a UUID), and what is sent to the buyer by the number printed on it; where the
 document with the lines does not state that number, nothing but the figures tells that they are one. So they are in doubt where
 source and currency, net and tax, and the month are the same, and where no document says otherwise: each comes in formats in which
-the other one does not, or it would be there in that format too; their accounts do not differ; their days do not. One of them is
-what stands for an invoice only where nothing has its lines (an electronic invoice, an issuer's statement), or both state one
-account. Two invoices in one format are never compared here.
+the other one does not, or it would be there in that format too; their accounts do not differ, unless the two formats have no
+account in common and so may name one account otherwise; their days do not. One of them is what stands for an invoice only where
+nothing has its lines (an electronic invoice, an issuer's statement), or both state one account. Two invoices in one format are
+never compared here.
 
 The one that finance has goes on, else the one that came first, so that a rebuild, which does not know what finance has, holds the
 same one: the other is held. If a person has released one of the two, they are two.

@@ -22,6 +22,22 @@ WITH stated AS MATERIALIZED (
   GROUP BY source, account_id, external_id
 ),
 
+-- An API and the paper that is sent may name one account otherwise, as an organisation's UUID and a customer's number.
+named_otherwise AS (
+  SELECT source
+  FROM (
+    SELECT
+      source,
+      account_id,
+      bool_or(is_witness) AND NOT bool_and(is_witness) AS is_in_both
+    FROM stated
+    WHERE account_id <> 'unknown'
+    GROUP BY source, account_id
+  )
+  GROUP BY source
+  HAVING NOT bool_or(is_in_both)
+),
+
 total AS (
   SELECT
     source,
@@ -124,7 +140,10 @@ pair AS MATERIALIZED (
     AND NOT list_has_any(own.formats, other.formats)
     AND CASE
       WHEN own.is_witness OR other.is_witness
-        THEN own.account_id = other.account_id OR 'unknown' IN (own.account_id, other.account_id)
+        THEN
+          own.account_id = other.account_id
+          OR 'unknown' IN (own.account_id, other.account_id)
+          OR (own.is_witness <> other.is_witness AND own.source IN (SELECT source FROM named_otherwise))
       -- What may be in parts is compared by its lines and sums, whatever its format.
       ELSE own.account_id = other.account_id AND own.account_id <> 'unknown' AND NOT (own.may_be_part AND other.may_be_part)
     END
