@@ -313,6 +313,9 @@ def _add_invoices(parsers: _Parsers) -> None:
         action="store_true",
         help="push the stated total, not the sum of its lines; the difference becomes a separate line",
     )
+    release.add_argument(
+        "--all", action="store_true", help="release it for all reasons that hold it, if there are several"
+    )
     void = _add(
         parsers,
         "void",

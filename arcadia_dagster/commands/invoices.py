@@ -28,7 +28,14 @@ from arcadia_dagster.commands.home import Home
 from arcadia_dagster.commands.person import person
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports import findings
-from arcadia_dagster.reports.explain import NoInvoiceError, UnknownInvoiceError, explain, find, why_not_ready
+from arcadia_dagster.reports.explain import (
+    NoInvoiceError,
+    UnknownInvoiceError,
+    explain,
+    find,
+    hold_reasons,
+    why_not_ready,
+)
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
@@ -272,6 +279,8 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
         with warehouse.read() as connection:
             sha256 = current_document(connection, invoice)
             is_pushed = is_on_record(connection, invoice)
+        if decision == "release":
+            _assert_all_reasons_are_meant(options, warehouse, invoice)
         stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
         with warehouse.read() as connection:
             waits = decision == "release" and must_be_approved(
@@ -286,6 +295,26 @@ def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: s
         # Otherwise the run that builds the months evaluates the checks and makes the statements.
         home.show_changes()
     return OK
+
+
+def _assert_all_reasons_are_meant(options: argparse.Namespace, warehouse: Warehouse, invoice: InvoiceKey) -> None:
+    """A release overrules all that holds the invoice, and each reason gives it to paste: the others must have been read too.
+
+    Raises:
+        CommandError: Something else holds the invoice too, and the command does not say that all of it is meant.
+    """
+    reasons = hold_reasons(warehouse, invoice)
+    # What differs from the stated figures is settled by pushing these, whatever else differs from them.
+    others = [reason for reason in reasons if "--as-stated" not in reason] if options.as_stated else reasons
+    if options.all or len(reasons) <= 1 or not others:
+        return
+    name = shlex.quote(invoice.name)
+    told = "\n".join(f"  {number}. {reason}" for number, reason in enumerate(reasons, start=1))
+    option = "--as-stated " if options.as_stated else ""
+    raise CommandError(
+        f"{invoice.external_id} is held for {how_many(len(reasons), 'reason')}, and a release overrules all of them:\n{told}\n"
+        f"If none of them is right: arcadia release {name} {option}--all --reason {shlex.quote(options.reason)}"
+    )
 
 
 def _decided(

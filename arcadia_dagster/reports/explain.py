@@ -68,6 +68,15 @@ def why_not_ready(warehouse: Warehouse, invoice: InvoiceKey) -> str:
     return f"held: {row[1]}" if row is not None and row[0] == "held" else "not built yet: run `arcadia ingest`"
 
 
+def hold_reasons(warehouse: Warehouse, invoice: InvoiceKey) -> list[str]:
+    """All that holds an invoice now, each reason in its own words; none where nothing does."""
+    with warehouse.read() as connection:
+        row = connection.execute(
+            f"SELECT hold_reasons FROM tax_split_totals WHERE status = 'held' AND {invoice.condition}"
+        ).fetchone()
+    return [] if row is None else list(row[0])
+
+
 def explain(
     warehouse: Warehouse,
     archive: Archive,

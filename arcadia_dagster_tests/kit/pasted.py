@@ -3,14 +3,23 @@
 import re
 import shlex
 
+from arcadia_dagster.reports.explain import find, hold_reasons
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
 
 
 def paste(arcadia: Shell, project: Project, command: str) -> None:
     """Type the command as it is given, with a reason in place of the dots; and run what it makes necessary."""
-    arcadia(*shlex.split(command.replace('"..."', '"looked at"'))[1:], ARCADIA_HOME=str(project.home))
+    type_in(arcadia, project, command)
     project.build()
+
+
+def type_in(arcadia: Shell, project: Project, command: str) -> None:
+    """Type the command; where it asks whether all reasons are meant, they are."""
+    words = shlex.split(command.replace('"..."', '"looked at"'))[1:]
+    if words[0] == "release" and len(hold_reasons(project.warehouse, find(project.warehouse, words[1]))) > 1:
+        words += ["--all"]
+    arcadia(*words, ARCADIA_HOME=str(project.home))
 
 
 def commands_in(reason: str) -> list[str]:
@@ -61,7 +70,7 @@ def paste_way(arcadia: Shell, project: Project, way: re.Match[str], total: str =
         place = f"{beside[0]['inbox_path']}.total" if beside else way["file"]
         project.drop(place, (way["figures"] or way["none"] or total).encode())
     else:
-        arcadia(*shlex.split(way[0].replace('"..."', '"looked at"'))[1:], ARCADIA_HOME=str(project.home))
+        type_in(arcadia, project, way[0])
 
 
 def take(arcadia: Shell, project: Project, way: re.Match[str], total: str = "") -> None:

@@ -269,6 +269,27 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
     assert "nothing to release" in arcadia("release", "1001", "--reason", "again", code=1).stderr
 
 
+@pytest.mark.parametrize("options", [(), ("--as-stated",)])
+def test_a_release_for_one_reason_does_not_overrule_another_that_nobody_has_read(
+    arcadia: Shell, options: tuple[str, ...]
+) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
+    (arcadia.inbox / f"{invoice_name()}.total").write_bytes(b"USD 9.00")
+    arcadia.build()
+    release = ("release", "1001", *options, "--reason", "agreed with the provider")
+    refused = arcadia(*release, code=1).stderr
+    assert refused.startswith("arcadia: 1001 is held for 2 reasons, and a release overrules all of them:\n  1. ")
+    assert "its tax of 7.00 USD is more than its net of 1.00 USD" in refused
+    assert "the total that it states, 9.00 USD, differs" in refused
+    words = "--all --reason 'agreed with the provider'"
+    assert refused.endswith(f"arcadia release digitalocean/77/1001 {' '.join((*options, words))}\n")
+    assert arcadia.status()["2026-04"]["held"] == 1
+    arcadia(*release, "--all")
+    arcadia.build()
+    # With its stated total it has another net, so that its tax is another doubt.
+    assert arcadia.status()["2026-04"]["held"] == len(options)
+
+
 def test_a_person_who_has_released_a_large_invoice_cannot_approve_it(arcadia: Shell) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(amount="$1.00"), tax(amount="$7.00")))
     limit = {"ARCADIA_APPROVE_OVER": "USD 5"}
