@@ -263,7 +263,13 @@ def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''
     """
     in_minor = f"{column}_minor"
     in_major = from_minor_sql(in_minor, "exponent")
-    differs = f"abs({in_major} - {from_minor_sql(computed, 'exponent')})"
+    # Total and tax must both be within it.
+    differs = "greatest({}, {})".format(
+        *(
+            f"coalesce(abs({from_minor_sql(f'{stated}_minor', 'exponent')} - {from_minor_sql(of_lines, 'exponent')}), 0)"
+            for stated, of_lines in (("stated_total", "amount_gross_minor"), ("stated_tax", "amount_tax_minor"))
+        )
+    )
     tolerance = rule_sql(f"'tolerance = ' || {plain_sql(differs)}")
     return (
         Reason(

@@ -190,6 +190,30 @@ def test_the_issuer_that_a_rule_names_is_the_vendor_in_finance(project: Project)
     assert decided(project, "INV-1") == {"issuer": "as its invoices have it"}
 
 
+@pytest.mark.parametrize(
+    ("total", "offered"),
+    [
+        # The total differs by 1.00 because the tax differs by 19.00, and a credit of 20.00 was taken from it.
+        (b"USD 119.00 tax 19.00", None),
+        (b"USD 120.02 tax 0.04", '"aws/111" = { tolerance = 0.03, reason = "..." }'),
+    ],
+)
+def test_a_tolerance_is_offered_only_where_it_settles_total_and_tax(
+    project: Project, total: bytes, offered: str | None
+) -> None:
+    project.drop("a.csv", as_csv(charge(BilledCost="119.99"), tax(BilledCost="0.01")))
+    project.drop("a.csv.total", total)
+    project.build()
+    reasons = project.invoice("INV-1")["hold_reasons"]
+    assert len(reasons) == 2
+    assert ["tolerance" in reason for reason in reasons] == [offered is not None] * 2
+    if offered is not None:
+        assert all(offered in reason for reason in reasons)
+        say(project, offered.replace('"..."', '"it rounds"') + "\n")
+        project.build()
+        assert project.invoice("INV-1")["hold_reasons"] == []
+
+
 def test_a_difference_within_the_tolerance_is_a_line_of_its_own(project: Project) -> None:
     project.drop("a.csv", as_csv(*(charge(BilledCost="1.0049", ChargeDescription=f"{n}") for n in range(10))))
     project.drop("a.csv.total", b"USD 10.00")
