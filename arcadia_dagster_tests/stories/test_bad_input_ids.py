@@ -1,5 +1,7 @@
 """Ids that a program has changed on their way: they are no ids, and make no invoice."""
 
+import pytest
+
 from arcadia_dagster_tests.kit.aws import as_csv as aws_csv
 from arcadia_dagster_tests.kit.aws import item
 from arcadia_dagster_tests.kit.bad_input import case
@@ -25,6 +27,33 @@ MANGLED = {
     "a day": {"InvoiceId": "Nov-26"},
     "a no-break space": {"BillingAccountId": "012345678901\u00a0"},
 }
+
+
+@case("168")
+@pytest.mark.parametrize("order", [("00", ""), ("", "00")], ids=["whole first", "shortened first"])
+def test_an_account_and_an_id_that_lost_their_zeros_are_no_other_invoice(
+    project_with_finance: Project, order: tuple[str, str]
+) -> None:
+    project = project_with_finance
+    own = {"InvoiceIssuerName": "Examplecloud", "ProviderName": "Examplecloud"}
+    for ordinal, zeros in enumerate(order):
+        # Two that have nothing to do with it: another number, and another account.
+        rows = [
+            charge(BillingAccountId=f"{zeros}123", InvoiceId=f"{zeros}801", **own),
+            charge(
+                BillingAccountId=f"{zeros}124", InvoiceId=f"{zeros}80{ordinal}0", BilledCost=f"{ordinal + 7}", **own
+            ),
+        ]
+        project.drop(f"{ordinal}.csv", as_csv(*rows))
+        project.build()
+    held = project.query(
+        "SELECT external_id, hold_reasons FROM tax_split_totals WHERE status = 'held' ORDER BY external_id"
+    )
+    assert [row["external_id"] for row in held] == ["00801", "801"]
+    assert all("only by zeros at the beginning of both" in row["hold_reasons"][0] for row in held)
+    assert project.sandbox is not None
+    amounts = sorted(row["amount_gross_minor"] for row in project.sandbox.invoices())
+    assert amounts == [600, 700, 800], "one of the two is pushed, once"
 
 
 @case("48")

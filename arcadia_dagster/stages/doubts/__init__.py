@@ -18,6 +18,7 @@ from arcadia_dagster.stages.doubts import (
     rejected,
     repeats,
     tax,
+    zeros,
 )
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
@@ -32,6 +33,7 @@ def all_doubts(scope: Scope) -> tuple[Doubt, ...]:
         *buyers.doubts(scope),
         *periods.doubts(scope),
         *identity.doubts(scope),
+        *zeros.doubts(scope),
         *amounts.doubts(scope),
         *formats.doubts(scope),
         *manifests.doubts(scope),
