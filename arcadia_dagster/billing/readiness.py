@@ -128,7 +128,8 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "open_until IS NOT NULL",
             "'its billing period was open until ' || strftime(open_until, '%Y-%m-%d %H:%M') || ' UTC when its document came: "
             "its id and its lines may change. Export it again after that; if it is the invoice all the same: ' || "
-            f"{release_sql()}",
+            f"{release_sql()} || CASE WHEN id_basis = 'derived' THEN '; if its lines are on another invoice: ' || {void_sql()} "
+            "ELSE '' END",
         ),
         Reason(
             f"{_ONLY_STATED} AND stated_total IS NULL AND stated_problem IS NULL",

@@ -599,6 +599,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
           SELECT document_sha256, invoice_key, min(file_row_number) AS first_row, count(*) AS line_count,
             list_sort(list(DISTINCT currency)) AS currencies, count_if(is_rounded) AS rounded_lines,
             bool_or(charge_category = 'Tax' AND amount <> 0) AS states_tax,
+            bool_and(charge_category IN ('Purchase', 'Tax')) AND bool_or(charge_category = 'Purchase') AS is_one_off,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL
@@ -658,7 +659,10 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
                     lines_sketch=tuple(row["lines_sketch"]),
                     charges_sketch=tuple(row["charges_sketch"]),
                     charge_days=tuple(row["charge_days"]),
-                    **{name: row[name] for name in ("line_count", "lines_month", "rounded_lines", "states_tax")},
+                    **{
+                        name: row[name]
+                        for name in ("line_count", "lines_month", "rounded_lines", "states_tax", "is_one_off")
+                    },
                     **{"source": layout.source, **stated.get((sha256, key), {})},
                 )
                 for key, row in zip(keys, invoices, strict=True)

@@ -34,6 +34,7 @@ class Identity:
         month_basis: `document`, `file_name` or `lines`.
         vendor: The vendor's name as a person says it; None where nobody does.
         final_from: When an invoice by account and month is final (UTC, without an offset); None for all others.
+        open_until: The end of its month (UTC, without an offset), where its id is derived from the file's stem; else None.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Identity:
     month_basis: str
     vendor: str | None = None
     final_from: datetime | None = None
+    open_until: datetime | None = None
 
     @property
     def period_start(self) -> date:
@@ -141,6 +143,9 @@ def identify(
         month_basis=month_basis,
         vendor=ruling["issuer"],
         final_from=final_from,
+        open_until=_period_end(invoice, month, ruling["time_zone"])
+        if id_basis == "derived" and invoice.is_final and not invoice.is_statement
+        else None,
     )
 
 

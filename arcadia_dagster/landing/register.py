@@ -309,7 +309,7 @@ def _invoice_row(
         "open_reason": invoice.open_reason,
         "refers_to": invoice.refers_to,
         "withdrawn": invoice.withdrawn,
-        "open_until": _open_until(invoice, received_at),
+        "open_until": _open_until(invoice, identity, received_at),
         "billing_ends_at": invoice.billing_ends_at,
         "received_at": received_at,
     }
@@ -364,9 +364,15 @@ def _is_past(moment: datetime | None) -> bool:
     return moment is not None and moment <= datetime.now(UTC).replace(tzinfo=None)
 
 
-def _open_until(invoice: StatedInvoice, received_at: datetime) -> datetime | None:
-    """The end of the billing period, where the document came before: until then the id may change (FOCUS 1.2, InvoiceId)."""
+def _open_until(invoice: StatedInvoice, identity: Identity, received_at: datetime) -> datetime | None:
+    """The end of the billing period, where the document came before: until then the id may change (FOCUS 1.2, InvoiceId).
+
+    Nothing but a name that a person gave says that a document without an id is an invoice: before the end of its month it is the
+    month so far, such as what DigitalOcean's control panel gives as a preview.
+    """
     ends_at = invoice.billing_ends_at
+    if ends_at is None and identity.open_until is not None and not invoice.is_one_off:
+        ends_at = identity.open_until
     return ends_at if ends_at is not None and received_at < ends_at else None
 
 

@@ -373,6 +373,7 @@ class StatedInvoice:
         billing_starts_at: When its billing period begins (UTC), where the document tells.
         period_ends_at: When its billing period ends (UTC), where the document tells.
         states_tax: Whether it has a line of tax that is not 0.
+        is_one_off: Whether all of its lines but tax are purchases, which are invoiced while their month is open.
         is_statement: Whether its document states its totals and not its lines.
         yields: Whether it yields to other documents: where another one has the invoice's lines, this one counts as a statement
             only.
@@ -408,6 +409,7 @@ class StatedInvoice:
     billing_starts_at: datetime | None = None
     period_ends_at: datetime | None = None
     states_tax: bool = False
+    is_one_off: bool = False
     is_statement: bool = False
     yields: bool = False
 

@@ -100,6 +100,8 @@ invoiced AS (
     AND final.received_at > open.received_at
     -- What is invoiced while the period is open, such as an upfront fee, is not the period's invoice.
     AND (open.open_until IS NULL OR final.received_at >= open.open_until)
+    -- An account that is not known may be another one.
+    AND (open.open_until IS NULL OR open.account_id <> 'unknown')
     AND NOT EXISTS (
       FROM lying AS own JOIN lying AS beside USING (folder)
       WHERE

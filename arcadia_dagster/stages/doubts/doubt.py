@@ -14,7 +14,8 @@ class Scope:
     `part`: the current rows of `raw_invoices` of the months. `raw`: one row an invoice, from the documents that state it
     together. `listed`: what manifests list (`landing.deliveries.listed_sql`). `apart`: what a person voided, and
     what is no invoice to us.
-    `unstated`: what the last delivery does not state any more. `rounded`: an invoice's totals in minor units.
+    `release`: the versions that a person released. `unstated`: what the last delivery does not state any more. `rounded`: an
+    invoice's totals in minor units.
 
     Attributes:
         months: The months whose invoices are judged.

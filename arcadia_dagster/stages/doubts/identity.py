@@ -19,6 +19,8 @@ _REPLACES_OTHER_LINES = f"""
         ', then drop it with an empty line at its end, under a name that no other invoice has' AS text
       FROM raw JOIN document_invoices AS older USING (source, account_id, external_id)
       WHERE raw.id_basis = 'derived' AND NOT raw.may_be_part AND older.document_sha256 <> raw.document_sha256
+        -- A month that was open has grown since.
+        AND older.open_until IS NULL
       GROUP BY source, account_id, external_id, raw.lines_sketch
       HAVING len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
         < least(len(raw.lines_sketch), len(arg_max(older.lines_sketch, older.received_at)))"""
@@ -201,7 +203,6 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_DRAFT_BESIDE_INVOICE),
-        Doubt(_grown_sql(scope), needs=SEVERAL_OF_A_MONTH),
     )
 
 
@@ -381,47 +382,3 @@ def _made_of_others_sql(scope: Scope) -> str:
       ) AS found
       JOIN named ON named.source = found.source AND named.account_id = found.account_id AND named.whole_id = found.whole_id
       GROUP BY found.source, found.account_id, found.external_id"""
-
-
-def _grown_sql(scope: Scope) -> str:
-    """Invoices with mostly the charges of another id of the same account and month, for the same resources, with other amounts.
-
-    It takes at least three charges. A draft that grew until it was invoiced under another id shares them with the invoice; two
-    real invoices charge for different things. A document that states both proves that they are two, and a negative invoice is a
-    credit note.
-    """
-    return f"""
-      WITH invoice AS MATERIALIZED (
-        SELECT source, account_id, external_id, invoice_month, charges_sketch
-        FROM raw JOIN (
-          SELECT source, account_id, external_id, list_distinct(flatten(list(charges_sketch))) AS charges_sketch
-          FROM part GROUP BY ALL
-        ) AS stated USING (source, account_id, external_id)
-        ANTI JOIN void USING (source, account_id, external_id)
-        ANTI JOIN unstated USING (source, account_id, external_id)
-        WHERE is_final AND open_until IS NULL AND id_basis <> 'derived' AND account_id <> 'unknown' AND line_count > 2
-      ), alike AS MATERIALIZED (
-        SELECT DISTINCT source, account_id, external_id
-        FROM (SELECT * EXCLUDE (charges_sketch), unnest(charges_sketch) AS charge FROM invoice)
-        QUALIFY count(*) OVER (PARTITION BY source, account_id, invoice_month, charge) BETWEEN 2 AND 16
-      ), charge AS MATERIALIZED (
-        SELECT source, account_id, external_id, invoice_month, hash({likeness.CHARGE}, charge_category) AS charge,
-          sum(amount) AS amount, count(*) OVER (PARTITION BY source, account_id, external_id) AS charges
-        FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
-        WHERE invoice_month IN ({scope.month_list}) AND charge_category <> 'Tax' AND resource_id IS NOT NULL
-        GROUP BY source, account_id, external_id, invoice_month, charge
-      ), shared AS (
-        SELECT a.source, a.account_id, a.external_id, b.external_id AS other_id
-        FROM charge AS a JOIN charge AS b USING (source, account_id, invoice_month, charge)
-        WHERE a.external_id <> b.external_id AND sign(a.amount) = sign(b.amount)
-        GROUP BY ALL
-        HAVING count(*) >= 3 AND count(*) * 2 > least(any_value(a.charges), any_value(b.charges))
-          AND bool_or(a.amount <> b.amount)
-      )
-      SELECT source, account_id, external_id,
-        'it charges mostly for what ' || string_agg(DISTINCT other_id, ' and ' ORDER BY other_id) ||
-        ' charges for in the same account and month, with other amounts: a draft that has grown, and its invoice? Void the one '
-        'that is too much (' || {void_sql()} || ' or ' || {void_sql(name_sql(external_id="min(other_id)"))} ||
-        '), or release what is real (' || {release_sql()} || ')' AS text
-      FROM shared ANTI JOIN ({STATED_TOGETHER}) AS together USING (source, account_id, external_id, other_id)
-      GROUP BY source, account_id, external_id"""
