@@ -43,21 +43,7 @@ class Resources:
         return cls(
             warehouse=WarehouseResource.of(values, warehouse),
             landing=landing,
-            finance=FinanceResource(
-                base_url=values.finance_url,
-                secret=values.finance_secret.get_secret_value(),
-                tenant_id=values.finance_tenant_id,
-                roles=values.finance_roles,
-                issuer=values.finance_issuer,
-                subject=values.finance_subject,
-                read_timeout=values.finance_read_timeout,
-                concurrency=values.finance_concurrency,
-                abandon_days=values.finance_abandon_days,
-                allow_http=values.finance_allow_http,
-                optional_fields=values.finance_optional_fields,
-                list_path=values.finance_list_path,
-                sandbox_url=values.sandbox_url,
-            ),
+            finance=FinanceResource.of(values),
             providers=ProvidersResource.of(values),
             statements=StatementsResource(
                 folder=str(values.statements),

@@ -472,6 +472,12 @@ class Settings(BaseSettings):
         ),
     )
 
+    metrics: bool = Field(
+        False,  # noqa: FBT003 - the default of a named field
+        validation_alias="ARCADIA_METRICS",
+        description="Whether the web server has the page `/metrics` for Prometheus ([operations](operations.md#is-it-well))",
+    )
+
     finance_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=SECRET_VARIABLE,

@@ -17,7 +17,7 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from arcadia_dagster import settings
@@ -29,7 +29,11 @@ from arcadia_dagster.defs.internals import (
     setup_interrupt_handlers,
     workspace_opts_to_load_target,
 )
+from arcadia_dagster.defs.metrics import CONTENT_TYPE, exposition
+from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.serving.guard import FORBIDDEN, Guard, Names, refused
+from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _DEFAULT_PORT = 3000
@@ -60,8 +64,9 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
         return [Middleware(Guard, names=self._names, only_json=True), *super().build_middleware()]
 
     def build_routes(self) -> list[Any]:
-        """Dagster's own, and the page that says whether the deployment works."""
-        return [Route("/health", self._health), *super().build_routes()]  # type: ignore[no-untyped-call]
+        """Dagster's own, and the pages that say whether the deployment works, and in figures how."""
+        own = [Route("/health", self._health), Route("/metrics", self._metrics)]
+        return [*own, *super().build_routes()]  # type: ignore[no-untyped-call]
 
     def _health(self, request: Request) -> Response:
         """200 where all works, 503 where something does not; it asks afresh, in a thread of its own."""
@@ -69,6 +74,18 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
             wrong = problems(context.instance, WarehouseResource.of(settings.load()).get())
         status = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
         return JSONResponse({"problems": wrong}, status, {"Cache-Control": "no-store"})
+
+    def _metrics(self, request: Request) -> Response:
+        """The figures for Prometheus, where ARCADIA_METRICS is set; 503 with the reason where they cannot be had."""
+        values = settings.load()
+        if not values.metrics:
+            return PlainTextResponse("set ARCADIA_METRICS=true to have this page", HTTPStatus.NOT_FOUND)
+        with self.request_context(request) as context:
+            try:
+                text = exposition(context.instance, WarehouseResource.of(values).get(), FinanceResource.of(values))
+            except (LockTimeoutError, WarehouseError, ConfigurationFailure) as error:
+                return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response(text, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE})
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """Answers no query by GET, which an image or a link of any page can send; a browser gets the page to type queries in."""

@@ -57,6 +57,25 @@ class FinanceResource:
     list_path: str = ""
     sandbox_url: str = ""
 
+    @classmethod
+    def of(cls, values: settings.Settings) -> "FinanceResource":
+        """The service that the settings name."""
+        return cls(
+            base_url=values.finance_url,
+            secret=values.finance_secret.get_secret_value(),
+            tenant_id=values.finance_tenant_id,
+            roles=values.finance_roles,
+            issuer=values.finance_issuer,
+            subject=values.finance_subject,
+            read_timeout=values.finance_read_timeout,
+            concurrency=values.finance_concurrency,
+            abandon_days=values.finance_abandon_days,
+            allow_http=values.finance_allow_http,
+            optional_fields=values.finance_optional_fields,
+            list_path=values.finance_list_path,
+            sandbox_url=values.sandbox_url,
+        )
+
     @property
     def is_configured(self) -> bool:
         """Whether there is a secret, right or wrong."""

@@ -20,7 +20,7 @@ query { assetCheckExecutions(assetKey: {path: ["tax_split_totals"]}, checkName: 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    environ = {"ARCADIA_UI_URL": UI_URL, "ARCADIA_HOSTS": "arcadia, 10.1.2.3"}
+    environ = {"ARCADIA_UI_URL": UI_URL, "ARCADIA_HOSTS": "arcadia, 10.1.2.3", "ARCADIA_METRICS": "true"}
     with web_server(tmp_path_factory.mktemp("ui"), environ=environ) as url:
         yield url
 
@@ -70,6 +70,13 @@ def test_behind_a_proxy_that_speaks_tls_the_ui_is_answered_at_the_address_of_the
         assert (
             client.post("/graphql", json={"query": LAUNCH}, headers={**headers, "Origin": foreign}).status_code == 403
         )
+
+
+def test_a_monitor_reads_figures_under_a_name_that_the_server_knows(client: httpx.Client) -> None:
+    answer = client.get("/metrics", headers={"Host": "10.1.2.3"})
+    assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, "text/plain")
+    assert "\narcadia_problems " in answer.text
+    assert client.get("/metrics", headers={"Host": "evil.example"}).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["arcadia", "arcadia:8080", "10.1.2.3"])
@@ -134,4 +141,6 @@ def test_a_server_for_reading_changes_nothing(tmp_path: Path) -> None:
     environ = {"DAGSTER_WEBSERVER_READ_ONLY": "1"}
     with web_server(tmp_path / "ui", code=["--empty-workspace"], environ=environ) as url:
         answer = httpx.post(f"{url}/graphql", json={"query": LAUNCH}, timeout=60, verify=NO_AUTHORITIES).json()
+        metrics = httpx.get(f"{url}/metrics", verify=NO_AUTHORITIES)
+    assert (metrics.status_code, metrics.text) == (404, "set ARCADIA_METRICS=true to have this page")
     assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"

@@ -1,0 +1,81 @@
+"""The page `/metrics`: what Prometheus' own parser reads of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.ingest import ingest
+from arcadia_dagster.defs.metrics import exposition
+from arcadia_dagster.reports.measurements import measure
+from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+
+
+def figures(text: bytes) -> dict[str, float]:
+    """Each sample by its name and labels, as a query of Prometheus writes it."""
+    found = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def test_the_figures_are_those_of_the_records_and_of_the_newest_run(project_with_finance: Project) -> None:
+    project = project_with_finance
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name(number="1002"), digitalocean(line(amount="$1.00"), tax("GST", "$2.00")))
+    project.drop("broken.csv", b"no invoice")
+    with instance_in_memory() as instance:
+        definitions = build_defs(
+            resource_overrides={
+                "warehouse": WarehouseResource(path=str(project.warehouse.path)),
+                "finance": project.finance,
+            },
+            environ={
+                "ARCADIA_HOME": str(project.home),
+                "ARCADIA_INBOX": str(project.inbox),
+                "ARCADIA_SETTLE_SECONDS": "0",
+            },
+        )
+        ingest(definitions, instance, [datetime(2026, 4, 1, tzinfo=UTC).date()])
+        found = figures(exposition(instance, project.warehouse, project.finance))
+    wanted = {
+        'arcadia_invoices{standing="ready"}': 1,
+        'arcadia_invoices{standing="held"}': 1,
+        "arcadia_oldest_outstanding_seconds": 0,
+        "arcadia_rejected_documents": 1,
+        "arcadia_stale_months": 0,
+        'arcadia_deliveries_last_day{outcome="created"}': 1,
+    }
+    assert {name: found[name] for name in wanted} == wanted
+    assert not [name for name in found if name.startswith("arcadia_outstanding")]
+    latency = [
+        found[f'arcadia_delivery_seconds_last_day{{quantile="{quantile}"}}'] for quantile in ("0.5", "0.95", "1")
+    ]
+    assert latency == [latency[0]] * 3
+    assert 0 < latency[0] < 60
+    steps = {name for name in found if name.startswith("arcadia_newest_run_step_seconds")}
+    assert 'arcadia_newest_run_step_seconds{step="documents"}' in steps
+    assert sum(found[name] for name in steps) <= found["arcadia_newest_run_seconds"]
+
+
+def test_what_waits_for_finance_is_counted_by_state_with_its_age(project: Project) -> None:
+    project.drop("a.csv", as_csv(charge(InvoiceId="A"), charge(InvoiceId="B")))
+    project.build()
+    later = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=3)
+    with project.warehouse.read() as connection:
+        found = measure(connection, project.finance.recipient, later)
+    assert (found.outstanding, found.deliveries, found.delivery_seconds) == ({"not pushed": 2}, {}, {})
+    assert found.oldest_outstanding_seconds == pytest.approx(3 * 3600, abs=120)
+
+
+def test_a_home_without_a_warehouse_has_a_problem_and_no_figures(project: Project) -> None:
+    with instance_in_memory() as instance:
+        found = figures(exposition(instance, Warehouse(project.home / "nowhere.duckdb"), project.finance))
+    assert found["arcadia_problems"] > 0
+    assert set(found) == {"arcadia_problems"}
