@@ -116,9 +116,9 @@ _TAX_NAMES = (
         "itbis",
         "igic",
     ),
-    *("icms", "pis", "cofins"),
+    *("icms", "iss", "issqn", "pis", "cofins"),
     # Polish, Czech, Hungarian, Croatian and Serbian, Slovenian, Greek, Turkish, Bulgarian, Russian, Indonesian
-    *("podatek( vat)?", "dph", "[aá]fa", "pdv", "ddv", "φπα", "kdv", "ддс", "ндс", "ppn"),
+    *("podatek( vat)?", "ptu", "dph", "[aá]fa", "pdv", "ddv", "φπα", "kdv", "ддс", "ндс", "ppn"),
     *("消費税", "消费税", "增值税", "增值稅", "營業稅", "부가가치세", "부가세"),
 )
 """What a tax on sales is called where it is invoiced; a piece of a regular expression each."""
@@ -158,8 +158,36 @@ _NO_TAX = "|".join(
 )
 """How words begin that make it something that is sold, or an amount without the tax."""
 
+_ABBREVIATIONS = "|".join(
+    r"(\. ?)?".join(name)
+    for name in (
+        *(
+            "vat",
+            "gst",
+            "hst",
+            "pst",
+            "qst",
+            "ust",
+            "mwst",
+            "btw",
+            "mva",
+            "alv",
+            "tva",
+            "tps",
+            "tvq",
+            "iva",
+            "igv",
+            "igic",
+        ),
+        *("icms", "iss", "pis", "dph", "pdv", "ddv", "kdv", "ptu", "ppn"),
+    )
+)
+"""The same with a full stop behind each letter: `I.V.A.`, `M.w.St.`."""
+
 _WORDS = r"(\p{L}+[^\p{L}]+)"
-_NAMED_TAX = rf"[^\p{{L}}]*{_WORDS}{{0,2}}({'|'.join(_TAX_NAMES)})([^\p{{L}}]+\p{{L}}+){{0,3}}[^\p{{L}}]*"
+_NAMED_TAX = (
+    rf"[^\p{{L}}]*{_WORDS}{{0,2}}({'|'.join(_TAX_NAMES)}|{_ABBREVIATIONS})([^\p{{L}}]+\p{{L}}+){{0,3}}[^\p{{L}}]*"
+)
 
 
 def names_a_tax_sql(text: str) -> str:
@@ -173,6 +201,11 @@ def names_a_tax_sql(text: str) -> str:
         f"AND NOT regexp_matches({plain}, '\\b({_NO_TAX})') "
         f"AND NOT regexp_matches({plain}, '({'|'.join(_TAX_NAMES)})[-_.]\\p{{L}}'), false)"
     )
+
+
+def names_a_rate_of_tax_sql(text: str) -> str:
+    """SQL: whether a text is the name of a tax with its rate, and nothing else: `MwSt. 19 %`, `消費税 10%`."""
+    return f"({names_a_tax_sql(text)} AND regexp_matches({text}, '\\d\\s*[%\N{FULLWIDTH PERCENT SIGN}]'))"
 
 
 def is_tax_by_earlier_rule_sql(description: str) -> str:
@@ -192,7 +225,7 @@ def charge_category_sql(*, typed: str, description: str, amount: str, bills_usag
     return (
         f"CASE WHEN {typed} IS NOT NULL THEN {typed}"
         f" WHEN {amount} < 0 THEN 'Credit'"
-        f" WHEN NOT ({bills_usage}) AND {reads_as_tax_sql(description)} THEN 'Tax'"
+        f" WHEN NOT ({bills_usage}) AND ({reads_as_tax_sql(description)} OR {names_a_rate_of_tax_sql(description)}) THEN 'Tax'"
         " ELSE 'Usage' END"
     )
 

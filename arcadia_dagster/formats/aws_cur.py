@@ -92,6 +92,6 @@ class AwsCur(CostTable):
     """The format itself."""
 
     name = "aws_cur"
-    reading = 3
+    reading = 4
     layout = AwsCurLayout
     mandatory_by = "tells which invoice a line is on; select it for the export"

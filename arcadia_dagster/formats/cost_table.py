@@ -254,14 +254,15 @@ class CostTableLayout:
     def _invoice_sql(self) -> str:
         """SQL: the invoice's id, from the column that a rule names for the record's account, else from the usual one."""
         if not self.ids:
-            return _trimmed("invoice")
+            return f"{ids.of_invoice_sql(_plain('invoice'))} AS invoice"
         arms = []
         for number, (source, account, position) in enumerate(self.ids):
             condition = f"{self._source_sql()} = {text_literal(source)}"
             if account is not None:
                 condition += f" AND trim(account) = {text_literal(account)}"
             arms.append(f"WHEN {condition} THEN {'invoice' if position is None else f'id_{number}'}")
-        return f"nullif(trim(CASE {' '.join(arms)} ELSE invoice END), '') AS invoice"
+        stated = f"nullif(trim(CASE {' '.join(arms)} ELSE invoice END), '')"
+        return f"{ids.of_invoice_sql(stated)} AS invoice"
 
     def _ids_sql(self) -> str:
         """SQL: those columns, as further ones of the records, as text without NULL's spellings."""
@@ -521,5 +522,10 @@ def _spelling(name: str) -> str:
 
 
 def _trimmed(name: str) -> str:
+    """SQL: an id without the blanks around it, under its name."""
+    return f"{_plain(name)} AS {name}"
+
+
+def _plain(name: str) -> str:
     """SQL: an id without the blanks around it, NULL where nothing is left. Most have none, and trimming all is slow."""
-    return f"CASE WHEN {name} LIKE ' %' OR {name} LIKE '% ' THEN nullif(trim({name}), '') ELSE {name} END AS {name}"
+    return f"CASE WHEN {name} LIKE ' %' OR {name} LIKE '% ' THEN nullif(trim({name}), '') ELSE {name} END"

@@ -18,6 +18,7 @@ from pathlib import Path
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.described_values import bare_number, is_time, month_of, number_pattern
 from arcadia_dagster.formats.description import Description, DescriptionError, read_description
+from arcadia_dagster.reading import ids
 from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
 from arcadia_dagster.reading.format import Head, NameFacts, Refusal
 from arcadia_dagster.reading.pattern import full_matches
@@ -35,7 +36,7 @@ _LONGEST_NUMBER = 100
 class DescribedFormat:
     """A format as a person described it."""
 
-    reading = 6
+    reading = 7
 
     def __init__(self, description: Description, path: Path) -> None:
         """The description is right in itself; whether it fits documents shows when one comes."""
@@ -258,7 +259,7 @@ def _records(text: str, delimiter: str, most: int) -> list[list[str]]:
 def _facts(groups: Mapping[str, str]) -> NameFacts | None:
     """What the groups of `file_name` tell; None where they tell no invoice, or no month where they should."""
     month = month_of(groups.get("month"))
-    if "invoice" not in groups or ("month" in groups and month is None):
+    if "invoice" not in groups or ids.says_not_yet(groups["invoice"]) or ("month" in groups and month is None):
         return None
     return NameFacts(groups.get("account"), groups["invoice"], month)
 

@@ -50,6 +50,11 @@ _ONE_AMOUNT = text_literal(
     "its own, name its column in [columns], as quantity"
 )
 
+_ID_EXPECTED = (
+    "the invoice's id. If such lines are not invoiced yet, write into the description, at its top: "
+    'blank_invoice = "not invoiced"'
+)
+
 _TEXTS = (*FIELDS, *_OF_TABLES)
 
 
@@ -101,7 +106,7 @@ class DescribedLayout:
                 FROM (
                   SELECT filename AS path, {texts}, {self._marked("total_kind_text", description.total)} AS is_total,
                     {self._is_subtotal()} AS is_subtotal, {self._category()} AS category, {currency} AS currency,
-                    nullif(trim(account_text), '') AS account, nullif(trim(invoice_text), '') AS invoice,
+                    nullif(trim(account_text), '') AS account, {ids.of_invoice_sql("nullif(trim(invoice_text), '')")} AS invoice,
                     CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month,
                     {self._split_amount()} AS split_amount
                   FROM {read}
@@ -423,7 +428,7 @@ class DescribedLayout:
         ]
         if self.description.blank_invoice is None:
             blank = "NOT is_control AND invoice IS NULL"
-            arms.append(self._bad("columns.invoice", blank, "invoice_text", "the invoice's id"))
+            arms.append(self._bad("columns.invoice", blank, "invoice_text", _ID_EXPECTED))
         return first_bad_sql([arm for arm in arms if arm])
 
     def _bad(self, key: str, condition: str, value: str, expected: str) -> str:

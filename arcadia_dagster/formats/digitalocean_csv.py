@@ -49,7 +49,7 @@ class DigitalOceanCsv:
     """The format itself."""
 
     name = "digitalocean_csv"
-    reading = 4
+    reading = 5
 
     @property
     def usual_columns(self) -> list[str]:

@@ -62,7 +62,7 @@ class DigitalOceanJson:
     """The format itself."""
 
     name = "digitalocean_json"
-    reading = 4
+    reading = 5
 
     def recognise(self, head: Head) -> "DigitalOceanJsonLayout | None":
         """Known by what it says: an invoice with its uuid, or items alone."""

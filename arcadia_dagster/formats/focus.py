@@ -133,6 +133,6 @@ class Focus(CostTable):
     """The format itself."""
 
     name = "focus"
-    reading = 5
+    reading = 6
     layout = FocusLayout
     mandatory_by = "FOCUS has as mandatory"

@@ -78,7 +78,7 @@ class GcpCostTable:
     """The format itself."""
 
     name = "gcp_cost_table"
-    reading = 3
+    reading = 4
 
     def recognise(self, head: Head) -> "GcpCostTableLayout | Refusal | None":
         """Known by its columns, and by what stands above them."""

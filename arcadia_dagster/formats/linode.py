@@ -87,5 +87,5 @@ class Linode(Envelope):
     """The format itself."""
 
     name = "linode_json"
-    reading = 3
+    reading = 4
     layouts = {"linode_invoice": _Layout()}  # noqa: RUF012 - a constant

@@ -106,5 +106,5 @@ class OvhCloud(Envelope):
     """The format itself."""
 
     name = "ovhcloud_json"
-    reading = 3
+    reading = 4
     layouts = {"ovhcloud_bill": _Layout(), "ovhcloud_refund": _Refund()}  # noqa: RUF012 - a constant

@@ -78,6 +78,15 @@ _MOST_DECIMAL_SUM = 10**20
 _EXPANSION = {Encoding.PLAIN: 1, Encoding.GZIP: 8, Encoding.ZSTANDARD: 8, Encoding.ZIP: 8, Encoding.PARQUET: 8}
 """About how much text a byte stands for."""
 
+_READS_LIKE_TAX = (
+    "' reads like a tax and is counted as none: if it is one, write the invoice's total and tax, such as EUR 119.00 tax 19.00, "
+    "into a file beside the document, with .total after its name, and release the invoice as stated"
+)
+_READS_LIKE_PAYMENT = (
+    "' reads like a payment, which is no part of what is invoiced: if it is one, take the row out and drop the file again under "
+    "its name"
+)
+
 _REJECT_TABLES = "store_rejects = true, rejects_scan = 'reject_scans', rejects_table = 'reject_errors'"
 _OPTIONS = f"{_REJECT_TABLES}, rejects_limit = {_REJECTS_KEPT}"
 
@@ -502,9 +511,25 @@ def _staged_lines_sql(group: _Group, paths: Sequence[Path], compression: str) ->
     basis = tax.tax_basis_sql(typed="typed_category", category="charge_category")
     doubtful = tax.doubtful_sql(category="charge_category", description="description")
     return f"""
-    SELECT right(path, 64) AS document_sha256, * EXCLUDE (path), {basis} AS tax_basis, {doubtful} AS is_tax_doubtful
+    SELECT right(path, 64) AS document_sha256, * EXCLUDE (path) REPLACE (coalesce(doubt, {_doubt_of_words_sql()}) AS doubt),
+      {basis} AS tax_basis, {doubtful} AS is_tax_doubtful
     FROM (SELECT *, {category} AS charge_category FROM ({stated}))
     """
+
+
+def _doubt_of_words_sql() -> str:
+    """SQL: that a line has the name of a tax or of a payment, and is counted as something else."""
+    # Words of what bills usage are the name of what is sold.
+    bills_usage = "quantity IS NOT NULL OR resource_id IS NOT NULL OR resource_name IS NOT NULL"
+    words = "CASE WHEN description <> '' THEN description ELSE service_name END"
+    is_tax = f"charge_category IN ('Usage', 'Purchase') AND amount <> 0 AND {tax.names_a_tax_sql('words')}"
+    is_payment = f"charge_category <> 'Tax' AND amount < 0 AND {totals.is_payment_sql('words')}"
+    # A CASE, for most lines bill usage. A list, for its function sees the words once made.
+    return (
+        f"CASE WHEN is_control OR {bills_usage} THEN NULL ELSE list_transform([{words}], lambda words: "
+        f"CASE WHEN {is_tax} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_TAX)} "
+        f"WHEN {is_payment} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_PAYMENT)} END)[1] END"
+    )
 
 
 def _structural_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Problem]]:
@@ -600,6 +625,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
             list_sort(list(DISTINCT currency)) AS currencies, count_if(is_rounded) AS rounded_lines,
             bool_or(charge_category = 'Tax' AND amount <> 0) AS states_tax,
             bool_and(charge_category IN ('Purchase', 'Tax')) AND bool_or(charge_category = 'Purchase') AS is_one_off,
+            count(*) > 3 AND bit_xor({_LINE}) = 0 AND min({_LINE}) <> max({_LINE}) AS is_doubled,
             max(abs(amount)) AS largest, arg_max(file_row_number, abs(amount)) AS largest_row,
             min({likeness.LINE}, {_SKETCH}) AS lines_sketch, min({likeness.CHARGE}, {_SKETCH}) AS charges_sketch
           FROM {lines} GROUP BY ALL
@@ -663,7 +689,11 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
                         name: row[name]
                         for name in ("line_count", "lines_month", "rounded_lines", "states_tax", "is_one_off")
                     },
-                    **{"source": layout.source, **stated.get((sha256, key), {})},
+                    **{
+                        "source": layout.source,
+                        **stated.get((sha256, key), {}),
+                        "doubts": (*stated.get((sha256, key), {}).get("doubts", ()), *_doubled(row)),
+                    },
                 )
                 for key, row in zip(keys, invoices, strict=True)
             ),
@@ -681,6 +711,22 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
             last_category=last_of[sha256][1],
         )
     return facts
+
+
+_LINE = (
+    "hash(service_name, description, project, resource_id, resource_name, quantity, amount, charge_period_start, "
+    "charge_period_end)"
+)
+"""Equal for lines that are the same in everything. If all occur an even number of times, the exclusive or of all is 0."""
+
+
+def _doubled(row: Mapping[str, Any]) -> Iterator[str]:
+    """What is doubtful about an invoice if each of its lines, and there are different ones, stands in it twice."""
+    if row["is_doubled"]:
+        yield (
+            f"each of its {row['line_count']} lines stands in it twice, or another even number of times: was it exported or "
+            "copied twice? If it was, take the second copy of each row out and drop the file again under its name"
+        )
 
 
 def _invoice_facts(

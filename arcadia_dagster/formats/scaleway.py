@@ -279,7 +279,7 @@ class Scaleway(ApiFormat):
     """The format itself."""
 
     name = "scaleway_json"
-    reading = 4
+    reading = 5
     layout = _Layout()
 
     def recognise(self, head: Head) -> ApiLayout | None:

@@ -172,6 +172,21 @@ _TOTAL_OF = (
 )
 """What it is called with more words behind: `Total for April`, `Total incl. VAT`."""
 
+_PAYMENT = (
+    *(
+        "payments? (received|made|applied|charged|thank|thanks|by|via|with|from|on|ref|reference|paypal|visa|card)( .*)?",
+        "payments?",
+    ),
+    *("(your|last|previous|online|automatic|auto|credit card|card|paypal|bank|wire|ach|sepa)( card)? payments?( .*)?",),
+    *("(thank you for (your )?|received )payments?( .*)?", "paid (by|via|with|on)( .*)?"),
+    *(
+        "(ihre )?(zahlung|zahlungseingang|[uü]berweisung|lastschrift)( (erhalten|eingegangen|vom|per|von|durch|vielen|danke).*)?",
+    ),
+    *("(votre )?(paiement|r[eè]glement)( (re[cç]u|par|du|merci).*)?", "(su )?pago( (recibido|por|con|gracias).*)?"),
+    *("pagamento( (recebido|ricevuto|por|con|via|obrigado|grazie).*)?", "betaling( (ontvangen|via|per|door).*)?"),
+)
+"""What a payment is called, which is no part of what is invoiced: `Payment received - thank you`."""
+
 _SUBTOTAL = (
     *("subtotals?", "sub totals?", "zwischensumme", "sous total", "subtotale", "sub totale", "subtotaal", "teilsumme"),
     *("小計", "小计", "소계"),
@@ -215,6 +230,12 @@ def kind_sql(text: str) -> str:
         f"CASE WHEN regexp_full_match(plain, '({subtotals})( .*)?') THEN 'subtotal' "
         f"WHEN regexp_full_match(plain, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END)[1] END"
     )
+
+
+def is_payment_sql(text: str) -> str:
+    """SQL: whether the text is the name of a payment, whatever marks and digits it has."""
+    plain = f"trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))"
+    return f"(length({text}) <= {_MOST_WORDS} AND regexp_full_match({plain}, '({'|'.join(_PAYMENT)})'))"
 
 
 def controls_sql(lines: str) -> str:

@@ -265,8 +265,14 @@ def test_a_category_that_is_not_known_is_by_its_words_and_leaves_a_doubt_that_na
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
     rows = [
-        charge(ChargeCategory=text, ConsumedQuantity=None, ResourceId=None, ChargeDescription="GST 10%")
-        for text in texts
+        charge(
+            ChargeCategory=text,
+            ConsumedQuantity=None,
+            ResourceId=None,
+            ChargeDescription="GST 10%",
+            SubAccountName=f"{number}",
+        )
+        for number, text in enumerate(texts)
     ]
     rows += [row | {"ChargeDescription": "support plan"} for row in rows]
     rows += [charge(InvoiceId="INV-2")]

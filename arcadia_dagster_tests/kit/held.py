@@ -87,6 +87,7 @@ ISSUER_NAMED_LATER = [
     {"d/2.csv": as_csv(charge(InvoiceId="I-1", ChargeDescription="b", **PARTNER), tax(InvoiceId="I-1", **PARTNER))},
 ]
 """Two files of one invoice, the first of which does not name its issuer."""
+BARE: dict[str, str | None] = dict.fromkeys(("ConsumedQuantity", "ConsumedUnit", "ResourceId", "ResourceName"))
 NOW = datetime.now(UTC)
 
 
@@ -708,6 +709,24 @@ CASES: dict[str, Held] = {
         "do its parts overlap?",
         [{"e/a.csv": as_csv(*lines_of("INV-1", 1, 2, 3)), "e/b.csv": as_csv(*lines_of("INV-1", 3, 4, 5))}],
         [Way({"INV-1": 6000})],
+    ),
+    "every line twice": Held(
+        "INV-1",
+        "stands in it twice, or another even number of times",
+        [{"a.csv": as_csv(*[charge(), tax()] * 2)}],
+        [Way({"INV-1": 1320})],
+    ),
+    "a tax that counts as usage": Held(
+        "INV-1",
+        "reads like a tax and is counted as none: if it is one, write the invoice's total and tax",
+        [{"a.csv": as_csv(charge(), charge(ChargeDescription="MwSt. 10 %", BilledCost="0.60", **BARE))}],
+        [Way({"INV-1": 660})],
+    ),
+    "a payment among the lines": Held(
+        "INV-1",
+        "reads like a payment, which is no part of what is invoiced",
+        [{"a.csv": as_csv(charge(), charge(ChargeDescription="Payment by card", BilledCost="-1.00", **BARE))}],
+        [Way({"INV-1": 500})],
     ),
 }
 
