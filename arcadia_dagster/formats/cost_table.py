@@ -353,7 +353,6 @@ class CostTableLayout:
             return amounts.decimal_amount_sql(text)
         if type_ == "DOUBLE":
             return amounts.binary_amount_sql(text)
-        # A fraction of 32 bits has a shorter decimal than the same one of 64 has.
         return amounts.amount_sql(text if type_ == "VARCHAR" else f"CAST({text} AS VARCHAR)")
 
     def _is_rounded(self, field: str) -> str:
@@ -381,6 +380,11 @@ class CostTableLayout:
     def _bad_sql(self) -> str:
         """The first value of the record that cannot be read: its column, the value, and what was expected."""
         arms = [
+            *(
+                self._bad(field, f"{field}_text IS NOT NULL", _WIDER)
+                for field in ("amount", "net_amount")
+                if self._type(field) == "FLOAT"
+            ),
             self._bad("amount", "amount IS NULL", amounts.EXPECTED),
             self._bad("amount", "currency IS NULL AND account IS NULL AND billing_month IS NULL", _NO_CHARGE),
             self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
@@ -519,6 +523,12 @@ def has_column(columns: Iterable[str], name: str) -> bool:
 def _spelling(name: str) -> str:
     """A column's name in one spelling: `lineItem/LineItemType` is `line_item_line_item_type`."""
     return name.strip().lower().replace("_", "").replace("/", "")
+
+
+_WIDER = (
+    "an amount as a decimal or a double: this column has numbers of 32 bits, of about seven digits, so that large amounts have "
+    "other cents; write the column as DECIMAL, and drop the file again under its name"
+)
 
 
 def _trimmed(name: str) -> str:

@@ -22,7 +22,7 @@ from arcadia_dagster.formats.described_values import (
     symbols_of,
     written_amount,
 )
-from arcadia_dagster.formats.description import FIELDS, Description, Marked
+from arcadia_dagster.formats.description import FIELDS, Description, Marked, Total
 from arcadia_dagster.reading import amounts, ids, timestamps
 from arcadia_dagster.reading.bad_values import bad_sql, first_bad_sql
 from arcadia_dagster.reading.columns_without_header import split_amount_sql
@@ -251,15 +251,17 @@ class DescribedLayout:
         """SQL: whether a column has one of the values, or matches the pattern."""
         if marked is None or marked.column is None:
             return "false"
-        arms = [f"lower(trim({text})) IN ({lowered_sql(marked.values)})"] if marked.values else []
-        arms += [f"regexp_matches({text}, {text_literal(marked.pattern)})"] if marked.pattern is not None else []
+        # A blank value is NULL, and a total's row may be known by it alone.
+        value = f"coalesce({text}, '')" if isinstance(marked, Total) else text
+        arms = [f"lower(trim({value})) IN ({lowered_sql(marked.values)})"] if marked.values else []
+        arms += [f"regexp_matches({value}, {text_literal(marked.pattern)})"] if marked.pattern is not None else []
         return f"coalesce({' OR '.join(arms) or 'false'}, false)"
 
     def _is_subtotal(self) -> str:
         total = self.description.total
         if total is None or not total.subtotals:
             return "false"
-        return f"coalesce(lower(trim(total_kind_text)) IN ({lowered_sql(total.subtotals)}), false)"
+        return f"lower(trim(coalesce(total_kind_text, ''))) IN ({lowered_sql(total.subtotals)})"
 
     def _category(self) -> str:
         """SQL: the charge category by a column, NULL for a value that is not described."""

@@ -154,6 +154,10 @@ class _Strict(BaseModel):
 
 
 _Texts = Annotated[list[_Text], Field(max_length=100)]
+_TextsOrBlank = Annotated[
+    list[Annotated[str, Field(max_length=200), AfterValidator(_printable)]], Field(max_length=100)
+]
+"""The same, where "" stands for a blank value."""
 
 
 class Marked(_Strict):
@@ -192,7 +196,8 @@ class Total(Marked):
     """What is a total of other lines."""
 
     column: _Column
-    subtotals: _Texts = []
+    values: _TextsOrBlank = []
+    subtotals: _TextsOrBlank = []
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

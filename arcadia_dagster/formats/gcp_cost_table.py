@@ -131,7 +131,7 @@ def _layout(names: Sequence[str], line: int, above: dict[str, tuple[int, str]]) 
         return _wrong(above, _ISSUED, _DAY)
     total = _money(values[_TOTAL]) if _TOTAL in values else None
     if total is None and _TOTAL in values:
-        return _wrong(above, _TOTAL, "an amount such as $1,234.56")
+        return _wrong(above, _TOTAL, f"an amount such as $1,234.56: set the console to English, and {DOWNLOAD_AGAIN}")
     number, account = values.get(_NUMBER), values.get(_ACCOUNT)
     return GcpCostTableLayout(tuple(names), line, number, account, values[_CURRENCY], issued, days[_DUE], total)
 

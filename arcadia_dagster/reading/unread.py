@@ -67,6 +67,11 @@ _PATTERNS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"(?s:RIFF....WEBP|....ftyp(heic|heix|mif1|avif))"), f"it is a picture: {_PICTURE}"),
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_FIGURE = r"([A-Z]{3} )?\$?-?\d{1,14}(\.\d{1,18})?( [A-Z]{3})?"
+_LINE_OF_TOTAL = rf"(\S{{1,80}} )?{_FIGURE}( tax {_FIGURE})?"
+_TOTAL = re.compile(rf"(?=.*\b[A-Z]{{3}}\b){_LINE_OF_TOTAL}(\s+{_LINE_OF_TOTAL}){{0,20}}")
+"""What `landing.control_totals` reads, with a currency: like nothing else."""
+
 _SAMPLE = 2_000
 _SHORTEST_SAMPLE = 8
 _UTF16 = "UTF-16 text; save it as UTF-8 (in a spreadsheet `CSV UTF-8`, in PowerShell `-Encoding utf8`)"
@@ -178,6 +183,15 @@ def text(content: str) -> str | None:
         return (
             f"line 1: {first.strip()!r} is a hint for spreadsheets, and no header: take this line out, and drop the file again; "
             f"or download it again without opening it in a spreadsheet ({hint['mark']!r} separates the values)"
+        )
+    return _total_or_tabs(content, first)
+
+
+def _total_or_tabs(content: str, first: str) -> str | None:
+    if _TOTAL.fullmatch(content.strip()) is not None:
+        return (
+            f"{first.strip()[:80]!r} is a total, and no document; expected it under the name of its document with .total after "
+            "it: rename it, such as from a.csv.total.txt, which Notepad writes, to a.csv.total"
         )
     if first.count("\t") > max(first.count(mark) for mark in ",;|"):
         return (

@@ -1,14 +1,19 @@
 """Rows that a program or a person has put into a table, and words in them: never counted as something else than they are."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pytest
 
 from arcadia_dagster_tests.kit import aws, focus
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.described import described
 from arcadia_dagster_tests.kit.documents import Desk, Stated, csv_text, line
 from arcadia_dagster_tests.kit.held import BARE
+from arcadia_dagster_tests.kit.stated import cost_row, cost_table
 
 NOT_YET = (
     *(
@@ -278,3 +283,61 @@ def test_a_tax_by_whatever_name_is_never_counted_as_net(tmp_path: Path) -> None:
     # Without a type the words that the first versions knew decide alone.
     del wrong["DigitalOcean: VAT consulting 3 h"], wrong["DigitalOcean: Server, excl. VAT 19 %"]
     assert wrong == {}
+
+
+@case("184")
+def test_amounts_of_32_bits_are_never_read(tmp_path: Path) -> None:
+    contents = {
+        f"{name}, {kind}": content
+        for kind, cost in (("float", pa.float32()), ("double", pa.float64()))
+        for name, content in {
+            "FOCUS": focus.as_parquet(focus.charge(BilledCost="1234567.89"), cost=cost),
+            "CUR": aws.as_parquet(aws.item(UnblendedCost="1234567.89"), cost=cost),
+        }.items()
+    }
+    found = Desk(tmp_path).read_cases(contents, columns="amount")
+    for name, document in found.items():
+        if "double" in name:
+            [(amount,)] = document.lines
+            assert round(amount, 2) == Decimal("1234567.89")
+        else:
+            assert "this column has numbers of 32 bits" in str(document.reason)
+            assert "write the column as DECIMAL" in str(document.reason)
+
+
+@case("187")
+@pytest.mark.parametrize("marks", ['values = [""]', 'pattern = "^$"'])
+def test_a_total_without_words_is_named_by_its_blank(tmp_path: Path, marks: str) -> None:
+    desk = Desk(tmp_path, described(tmp_path, shop=f'{SHOP}[total]\ncolumn = "What"\n{marks}\n'))
+    right, wrong = (
+        shop(("web", "10.00"), ("db", "5.00"), ("VAT", "1.50"), ("", total)) for total in ("16.50", "17.00")
+    )
+    for content, total in ((right, "16.50"), (wrong, "17.00")):
+        [document] = desk.read(content)
+        assert [amount for *_, amount in document.lines] == [10, 5, Decimal("1.5")]
+        assert [(one.stated_total, one.doubts) for one in document.invoices] == [(Decimal(total), ())]
+
+
+@case("187")
+def test_subtotals_without_words_are_named_by_their_blank(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, described(tmp_path, shop=f'{SHOP}[total]\ncolumn = "What"\nsubtotals = [""]\n'))
+    [document] = desk.read(shop(("web", "10.00"), ("db", "5.00"), ("", "15.00"), ("VAT", "1.50")))
+    assert [amount for *_, amount in document.lines] == [10, 5, Decimal("1.5")]
+
+
+@case("188")
+def test_googles_table_in_another_notation_says_what_to_do(tmp_path: Path) -> None:
+    table = cost_table(cost_row("Usage", "6.00", "6.00"), total="1.190,00 $")
+    [document] = Desk(tmp_path).read(table)
+    assert "'1.190,00 $'; expected an amount such as $1,234.56: set the console to English, and" in str(document.reason)
+
+
+@case("189")
+@pytest.mark.parametrize(
+    "total", ["USD 6.60", "6.60 USD\r\n", "EUR 41.06 tax 6.56", "INV-1 USD 6.60\nINV-2 USD 7.00 tax 1.00\n"]
+)
+def test_a_total_under_another_name_says_what_to_rename_it_to(tmp_path: Path, total: str) -> None:
+    [document] = Desk(tmp_path).read(total)
+    assert "expected it under the name of its document with .total after it: rename it" in str(document.reason)
+    [table] = Desk(tmp_path).read("Item,USD 6.60\nweb,6.60\n")
+    assert "is the header of no known format" in str(table.reason)
