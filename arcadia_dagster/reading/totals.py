@@ -8,6 +8,9 @@ no resource where the others have, or none of its words in common with another l
 The amount alone says nothing: of three servers at 5, 5 and 10, the last is the sum of the others. So such a row must be the sum
 of at least two lines that do not cancel out, the last one but for tax must be a sum too, as below a net amount, its tax and the
 gross amount, and where lines give back, the sum must be none that comes about by round prices.
+
+In an outline sums stand above: a row is the sum of the lines below it, up to the next one that says as little as it does. Such
+a row says less than its lines do (no item, no time, no quantity), or all rows are groups of a sum and its lines.
 """
 
 import re
@@ -297,6 +300,11 @@ _SAYS_TOTAL = re.compile(
 )
 """What makes a row unlike the line with which it has its first word in common: `Server total` is no server."""
 
+_DETAIL = (
+    "100 * (CAST(trim(description) <> '' AS INTEGER) + CAST(coalesce(trim(service_name), '') <> '' AS INTEGER) "
+    "+ CAST(coalesce(trim(project), '') <> '' AS INTEGER)) + least(length(description) - length(ltrim(description)), 99)"
+)
+
 _ROUND = 20
 """An amount of fewer units of what all amounts are multiples of may be the sum of others by chance, where some give back."""
 
@@ -331,6 +339,9 @@ class _Row:
         is_blank: Whether it has nothing but its amount.
         run: The sum of the lines in between.
         run_lines: How many these are.
+        detail: How much it says: how many of its fields are filled, then how far its words are indented.
+        below: The sum of the lines between it and the next such row, without tax.
+        below_lines: How many these are.
     """
 
     row: int
@@ -341,6 +352,9 @@ class _Row:
     is_blank: bool
     run: Decimal
     run_lines: int
+    detail: int
+    below: Decimal
+    below_lines: int
 
     @property
     def is_bare(self) -> bool:
@@ -385,7 +399,10 @@ def sum_rows(
         exact.prec = 60
         looked_at = _looked_at(connection, lines, sums)
         for (sha256, key), rows in _marks(connection, lines, looked_at).items():
-            for row, is_sum in _doubtful_rows(rows, sums[sha256, key], looked_at[sha256, key]):
+            doubtful_rows = [*_doubtful_rows(rows, sums[sha256, key], looked_at[sha256, key])]
+            found = {row.row for row, _ in doubtful_rows}
+            above = [(row, True) for row in _sums_above(rows, looked_at[sha256, key].lines) if row.row not in found]
+            for row, is_sum in (*doubtful_rows, *above):
                 what = (
                     "is the sum of other lines: a total, or a charge?"
                     if is_sum
@@ -437,7 +454,7 @@ def _marks(
         f"""
         WITH line AS (
           SELECT {_KEY}, file_row_number, amount, charge_category, {_WORDS} AS words, {_KIND} AS kind, {_IS_BLANK} AS is_blank,
-            kind IS NOT NULL OR is_blank OR {_IS_BARE} AS is_mark
+            kind IS NOT NULL OR is_blank OR {_IS_BARE} AS is_mark, {_DETAIL} AS detail
           FROM {lines} SEMI JOIN (VALUES {wanted}) AS wanted ({_KEY}) USING ({_KEY})
         ), mark AS (
           FROM line WHERE is_mark
@@ -448,9 +465,17 @@ def _marks(
           ASOF JOIN mark ON mark.document_sha256 = line.document_sha256 AND mark.invoice_key = line.invoice_key
             AND line.file_row_number <= mark.file_row_number
           GROUP BY ALL
+        ), below AS (
+          SELECT mark.document_sha256, mark.invoice_key, mark.file_row_number, sum(line.amount) AS below,
+            count_if(line.amount <> 0) AS below_lines
+          FROM (FROM line WHERE NOT is_mark AND charge_category <> 'Tax') AS line
+          ASOF JOIN mark ON mark.document_sha256 = line.document_sha256 AND mark.invoice_key = line.invoice_key
+            AND line.file_row_number >= mark.file_row_number
+          GROUP BY ALL
         )
-        SELECT {_KEY}, file_row_number, amount, charge_category, words, kind, is_blank, coalesce(run, 0), coalesce(run_lines, 0)
-        FROM mark LEFT JOIN run USING ({_KEY}, file_row_number)
+        SELECT {_KEY}, file_row_number, amount, charge_category, words, kind, is_blank, coalesce(run, 0), coalesce(run_lines, 0),
+          detail, coalesce(below, 0), coalesce(below_lines, 0)
+        FROM mark LEFT JOIN run USING ({_KEY}, file_row_number) LEFT JOIN below USING ({_KEY}, file_row_number)
         ORDER BY {_KEY}, file_row_number
         """
     ).fetchall()
@@ -519,6 +544,48 @@ def _doubtful_wordy_rows(
             if mark.is_blank:
                 regular += mark.amount
     return doubtful
+
+
+def _sums_above(marks: Sequence[_Row], lines: int) -> list[_Row]:
+    """The rows of an outline that are the sums of the lines below them."""
+    rows = [mark for mark in marks if mark.kind is None and mark.category != "Tax"]
+    return _of_outline(rows, lines) or _of_groups(rows, lines)
+
+
+def _of_outline(rows: Sequence[_Row], lines: int) -> list[_Row]:
+    """Those that say less than each of the lines that they are the sums of."""
+    found: list[_Row] = []
+    is_proved = False
+    # Of each row: what it and the lines below it come to, and the row behind its group. A group within a group is one amount.
+    comes_to = [row.amount + row.below for row in rows]
+    behind = list(range(1, len(rows) + 1))
+    for index in range(len(rows) - 1, -1, -1):
+        row, at, parts = rows[index], index + 1, []
+        while at < len(rows) and rows[at].detail > row.detail:
+            parts.append(comes_to[at])
+            at = behind[at]
+        if row.amount and _is_sum(row.amount, row.below + sum(parts, Decimal(0)), lines):
+            comes_to[index], behind[index] = row.amount, at
+            found.append(row)
+            is_proved = is_proved or _proves(row.amount, parts, row.below_lines)
+    return found[::-1] if is_proved else []
+
+
+def _of_groups(rows: Sequence[_Row], lines: int) -> list[_Row]:
+    """Those of a table in which all rows say as much: nothing but several groups of a sum and at least two lines."""
+    found: list[_Row] = []
+    at = 0
+    unlike = {row.row for row in _unlike(rows)}
+    while at < len(rows):
+        first, since, end = rows[at], Decimal(0), at + 1
+        while end < len(rows) and not _is_sum(first.amount, since, lines):
+            since += rows[end].amount + rows[end].below
+            end += 1
+        if first.row not in unlike or end - at <= _FEWEST or first.below or not _is_sum(first.amount, since, lines):
+            return []
+        found.append(first)
+        at = end
+    return found if len(found) > 1 else []
 
 
 def _unlike(marks: Sequence[_Row]) -> list[_Row]:

@@ -341,3 +341,64 @@ def test_a_total_under_another_name_says_what_to_rename_it_to(tmp_path: Path, to
     assert "expected it under the name of its document with .total after it: rename it" in str(document.reason)
     [table] = Desk(tmp_path).read("Item,USD 6.60\nweb,6.60\n")
     assert "is the header of no known format" in str(table.reason)
+
+
+OUTLINE = """
+name = "outline"
+source = "outline"
+currency = "USD"
+file_name = '(?P<invoice>[^_]+)_(?P<month>\\d{4}-\\d{2})'
+[columns]
+service = "Service"
+description = "Item"
+start = "From"
+amount = "Amount"
+[tax]
+column = "Item"
+pattern = "^VAT"
+"""
+DAY = "2026-04-01"
+SUMS_ABOVE = {
+    "pivot": ["Compute,,,15", "Compute,web,,10", "Compute,db,,5", "Storage,,,4", "Storage,s1,,3", "Storage,s2,,1"],
+    "dates on lines alone": [
+        ",Compute,,15",
+        f",web,{DAY},10",
+        f",db,{DAY},5",
+        ",Storage,,4",
+        f",s1,{DAY},3",
+        f",s2,{DAY},1",
+    ],
+    "one group": ["Compute,,,15", "Compute,web,,10", "Compute,db,,5"],
+    "a group of one line": ["Compute,,,15", "Compute,web,,10", "Compute,db,,5", "Storage,,,4", "Storage,s1,,4"],
+    "groups in groups": ["All,,,19", "Compute,a,,15", f"Compute,web,{DAY},10", f"Compute,db,{DAY},5", "Storage,b,,4"],
+    "indented": [",Compute,,15", ",  web,,10", ",  db,,5", ",Storage,,4", ",  s1,,3", ",  s2,,1"],
+    "nothing but words": [",Compute,,15", ",web,,10", ",db,,5", ",Storage,,4", ",s1,,3", ",s2,,1"],
+    "the last group alone": ["Support,,,7", "Compute,,,15", "Compute,web,,10", "Compute,db,,5"],
+}
+NO_SUMS_ABOVE = {
+    "a fee without an item": ["Support,,,7", "Compute,web,,10", "Compute,db,,5"],
+    "a fee without a time": [",Support,,7", f",web,{DAY},10", f",db,{DAY},5"],
+    "a server and its backups": [",web,,10", ",backup,,5", ",backup,,5", ",web,,20", ",backup,,10", ",backup,,10"],
+    "one line like the fee": ["Support,,,10", "Compute,web,,10", "Compute,db,,5"],
+    "blank amounts": ["Compute,,,0", "Compute,web,,10", "Compute,db,,5"],
+}
+
+
+@case("180")
+@pytest.mark.parametrize(
+    "tax", [[], ["Tax,VAT,,1.90"], [f"Tax,VAT 10%,{DAY},1.90"]], ids=["no tax", "tax", "tax of a day"]
+)
+def test_sums_above_their_lines_are_in_doubt_and_nothing_else_is(tmp_path: Path, tax: list[str]) -> None:
+    desk = Desk(tmp_path, described(tmp_path, outline=OUTLINE))
+    found = desk.read_cases(
+        {
+            name: "\n".join(["Service,Item,From,Amount", *rows, *tax, ""])
+            for name, rows in {**SUMS_ABOVE, **NO_SUMS_ABOVE}.items()
+        }
+    )
+    said = {name for name, document in found.items() if doubts_of(document)}
+    assert said == SUMS_ABOVE.keys()
+    assert [doubt.split(" is the sum of other lines")[0] for doubt in doubts_of(found["pivot"])] == [
+        "line 2, 'Compute' of 15",
+        "line 5, 'Storage' of 4",
+    ]
