@@ -53,7 +53,9 @@ def invoices_sql(description: Description, lines: str) -> str:
     ), invoice AS (
       SELECT document_sha256, invoice_key, {account} AS account_id, any_value(invoice) AS external_id,
         {_sum_sql()} AS gross, max(stated_total) AS stated_total, count(DISTINCT stated_total) AS stated_totals,
-        max(stated_tax) AS stated_tax, count(DISTINCT stated_tax) AS stated_taxes
+        max(stated_tax) AS stated_tax, count(DISTINCT stated_tax) AS stated_taxes,
+        min(split_before_number) AS split_before_number,
+        coalesce(bool_or(writes_decimals) FILTER (split_before_number IS NULL), false) AS writes_decimals
       FROM line GROUP BY document_sha256, invoice_key
     ), of_file AS (
       SELECT document_sha256, max(total) AS total, max(tax) AS tax, max(totals) AS totals, count(DISTINCT total) AS rows
@@ -89,6 +91,9 @@ def invoices_sql(description: Description, lines: str) -> str:
         CASE WHEN {not has_invoice} AND len(stated_months) > 1 THEN {_months_doubt("stated_months", "are of")} END,
         CASE WHEN {not has_invoice and "month" not in description.columns and description.file_name is None}
           AND len(started) > 1 THEN {_months_doubt("started", "start in")} END,
+        -- An amount without decimals among amounts with them, and what would be its rest behind it.
+        CASE WHEN writes_decimals THEN split_before_number || ' in two columns beside each other seem to be one amount, for '
+          || 'other amounts have decimals: put it in quotes and drop the file again under its name' END,
         CASE WHEN has_totals THEN 'its rows with its total state different ones' END,
         CASE WHEN stated_totals > 1 THEN 'its lines state different totals of it' END,
         CASE WHEN stated_taxes > 1 OR taxes > 1 THEN 'its lines state different taxes of it' END,

@@ -108,7 +108,8 @@ class DescribedLayout:
                     {self._is_subtotal()} AS is_subtotal, {self._category()} AS category, {currency} AS currency,
                     nullif(trim(account_text), '') AS account, {ids.of_invoice_sql("nullif(trim(invoice_text), '')")} AS invoice,
                     CAST(date_trunc('month', {self._month()}) AS DATE) AS stated_month,
-                    {self._split_amount()} AS split_amount
+                    {self._split_amount()} AS split_amount, {self._split_before_number()} AS split_before_number,
+                    {self._writes_decimals()} AS writes_decimals
                   FROM {read}
                 ))"""
         return f"""
@@ -139,7 +140,9 @@ class DescribedLayout:
           stated_month,
           total_of,
           stated_total,
-          stated_tax
+          stated_tax,
+          split_before_number,
+          writes_decimals
         FROM (
           SELECT *, {self._bad_sql()} AS bad
           FROM (
@@ -299,6 +302,31 @@ class DescribedLayout:
             if key in _NUMBERS and position + 1 < self.width and position + 1 not in numbers
         ]
         return f"CASE {' '.join(arms)} ELSE CAST(NULL AS VARCHAR) END" if arms else "CAST(NULL AS VARCHAR)"
+
+    def _split_before_number(self) -> str:
+        """SQL: the two values that seem to be one amount, where the next column has numbers and nothing stands behind it."""
+        position = self._positions["columns.amount"]
+        numbers = {at for key, at in self.positions if key in _NUMBERS}
+        if not self._has_thousands_at_delimiter or position + 1 not in numbers:
+            return "CAST(NULL AS VARCHAR)"
+        behind = [f"c{at}" for at in range(position + 2, self.width)]
+        is_last = f"coalesce(trim(concat({', '.join(behind)})), '') = ''" if behind else "true"
+        return (
+            f"CASE WHEN {split_amount_sql(f'c{position}', f'c{position + 1}')} AND {is_last} "
+            f"THEN concat(chr(39), trim(c{position}), {_AND_BEHIND}, trim(c{position + 1}), chr(39)) END"
+        )
+
+    def _writes_decimals(self) -> str:
+        """SQL: whether the amount is written with decimals, and has a number in the next column."""
+        position = self._positions["columns.amount"]
+        if not self._has_thousands_at_delimiter or position + 1 >= self.width:
+            return "false"
+        return f"coalesce(regexp_matches(c{position}, '\\.\\d\\d\\D*$') AND trim(c{position + 1}) <> '', false)"
+
+    @property
+    def _has_thousands_at_delimiter(self) -> bool:
+        description = self.description
+        return description.delimiter == "," and description.decimal_mark == "." and "," in marks_of(description)
 
     def _unmarked_tax(self) -> str:
         """SQL: that a line has the name of a tax, and the description does not count it as tax."""

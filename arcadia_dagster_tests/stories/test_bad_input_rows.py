@@ -402,3 +402,41 @@ def test_sums_above_their_lines_are_in_doubt_and_nothing_else_is(tmp_path: Path,
         "line 2, 'Compute' of 15",
         "line 5, 'Storage' of 4",
     ]
+
+
+METERED = """
+name = "metered"
+source = "metered"
+currency = "USD"
+file_name = '(?P<invoice>[^_]+)_(?P<month>\\d{4}-\\d{2})'
+[columns]
+description = "Item"
+quantity = "Quantity"
+amount = "Amount"
+[tax]
+none = "not due"
+"""
+
+
+@case("181")
+@pytest.mark.parametrize("header", ["Item,Amount,Quantity,", "Item,Amount,Quantity,Note", "Item,Amount,Quantity"])
+def test_an_amount_whose_rest_stands_among_the_quantities_is_in_doubt(tmp_path: Path, header: str) -> None:
+    desk = Desk(tmp_path, described(tmp_path, metered=METERED))
+    rest = "," * (header.count(",") - 2)
+    found = desk.read_cases(
+        {
+            name: "\n".join([header, *(row + rest for row in rows), ""])
+            for name, rows in {
+                "split": ["web,$1,200.50", "db,$5.00,3"],
+                "split without cents": ["web,$1,200", "db,$5.00,3"],
+                "whole amounts": ["web,$1,200.50", "db,$5,744.00"],
+                "few": ["web,$1.00,200.50", "db,$5.00,20"],
+            }.items()
+        }
+    )
+    said = {
+        name
+        for name, document in found.items()
+        if any("seem to be one amount" in doubt for doubt in doubts_of(document))
+    }
+    assert said == {"split", "split without cents"}
