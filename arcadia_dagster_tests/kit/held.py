@@ -696,7 +696,7 @@ CASES: dict[str, Held] = {
         "INV-1",
         "or put each delivery into a folder of its own; if all of them are parts",
         [{"e/a.csv": as_csv(*lines_of("INV-1", 1, 2)), "e/b.csv": as_csv(*lines_of("INV-1", 1, 2, 3))}],
-        [Way({"INV-1": 2000}), Way({"INV-1": 3000}), Way({"INV-1": 5000})],
+        [Way({"INV-1": 3000}), Way({"INV-1": 2000}), Way({"INV-1": 5000})],
     ),
     "the same charges otherwise": Held(
         "INV-1",

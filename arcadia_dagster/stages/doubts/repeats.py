@@ -130,9 +130,10 @@ def _repeated_sql(scope: Scope) -> str:
 
 
 def _dismissals(document_sha256: str, file_name: str) -> str:
-    """SQL: the commands that dismiss one of several files each, with the file's name: at most four of them."""
-    named = f"{dismiss_sql(document_sha256)} || ' for ' || {file_name}"
-    return f"array_to_string(list_sort(list_distinct(list({named})))[:4], ' or ')"
+    """SQL: the commands that dismiss one of several files each, by the file's name: at most four of them."""
+    named = f"struct_pack(name := {file_name}, command := {dismiss_sql(document_sha256)} || ' for ' || {file_name})"
+    first = f"list_sort(list_distinct(list({named})))[:4]"
+    return f"array_to_string(list_transform({first}, lambda one: one.command), ' or ')"
 
 
 def _comes_to_the_same(own: str, other: str) -> str:
