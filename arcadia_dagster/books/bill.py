@@ -167,6 +167,11 @@ class Bill:
         return f"{self.source}/{self.account_id}/{self.external_id}"
 
     @property
+    def own_number(self) -> str:
+        """The invoice's own number, also of a correction."""
+        return self.number.removesuffix(ending_of(self.corrects))
+
+    @property
     def gross_minor(self) -> int:
         """What is owed."""
         return sum(row.amount_minor for row in self.rows)
@@ -184,6 +189,11 @@ class Bill:
     def due(self, accounts: Accounts) -> date:
         """When it is to be paid: as documents state it, else as `accounts.toml` says, else at once."""
         return self.terms.due_on or self.dated + timedelta(days=accounts.due_days or 0)
+
+
+def ending_of(corrects: int) -> str:
+    """What a correction's number ends with; nothing for 0, the invoice itself."""
+    return f"-C{corrects}" if corrects else ""
 
 
 def rows_of(
@@ -300,6 +310,32 @@ def differences(now: Iterable[Row], before: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted((row for row in rows.values() if row.amount_minor), key=lambda row: row.key))
 
 
+def under_booked_names(now: Sequence[Row], before: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows with each tenant's taxes under the names that they were booked by.
+
+    A rule of `accounts.toml` that names the code of a tax takes it out of the row of all taxes, and puts it back when it is gone.
+    That changes nothing about an invoice that is booked already.
+    """
+    rows = {row.key: row for row in now}
+    booked = {row.key: row for row in before}
+    for tenant_id in {key.tenant_id for key in booked if key.kind == "tax"}:
+        any_tax = RowKey("tax", ANY_TAX, "", tenant_id)
+        own = {key for key in (*rows, *booked) if key.kind == "tax" and key.tenant_id == tenant_id and key != any_tax}
+        named, unnamed = sorted(own - booked.keys()), sorted(own - rows.keys())
+        amount = rows[any_tax].amount_minor if any_tax in rows else 0
+        was = booked[any_tax].amount_minor if any_tax in booked else 0
+        if named and any_tax in booked and amount != was:
+            amount += sum(rows.pop(key).amount_minor for key in named)
+            rows[any_tax] = replace(booked[any_tax], amount_minor=amount)
+        elif unnamed and any_tax in rows and amount != was:
+            rows[any_tax] = replace(rows[any_tax], amount_minor=was)
+            rows |= {key: booked[key] for key in unnamed}
+            rest = amount - was - sum(booked[key].amount_minor for key in unnamed)
+            largest = max(unnamed, key=lambda key: (abs(booked[key].amount_minor), key))
+            rows[largest] = replace(booked[largest], amount_minor=booked[largest].amount_minor + rest)
+    return tuple(sorted(rows.values(), key=lambda row: row.key))
+
+
 @dataclass(frozen=True, slots=True)
 class TaxedRow:
     """A row as programs import it that compute tax: a net amount, and the tax on it."""
@@ -313,25 +349,32 @@ class TaxedRow:
 def taxed_rows(bill: Bill, accounts: Accounts) -> list[TaxedRow]:
     """The rows with the tax on each, which sum to the bill.
 
-    If the books have one name (`tax_type`) for all tax of the bill, each row bears a part of it, in proportion to its amount;
-    documents hardly say which line a tax is for. Otherwise each tax is a row of its own, on its own account.
+    If the books have one name (`tax_type`) for all tax of the bill, each row of a tenant bears a part of that tenant's tax, in
+    proportion to its amount; documents hardly say which line a tax is for. Otherwise each tax is a row of its own, on its own
+    account.
     """
     expenses = [row for row in bill.rows if row.key.kind == "expense"]
     taxes = [row for row in bill.rows if row.key.kind == "tax"]
     names = {row.tax_type for row in taxes}
-    tax = sum(row.amount_minor for row in taxes)
-    # Tax was charged on what was charged; credits do not reduce it. Of a credit note it is the other way round.
-    bearing = [row for row in expenses if tax and (row.amount_minor > 0) == (tax > 0)]
-    if len(names) != 1 or "" in names or not bearing:
-        return [
-            *(TaxedRow(row, row.amount_minor, 0, row.tax_type) for row in expenses),
-            *(TaxedRow(row, row.amount_minor, 0, accounts.no_tax_type) for row in taxes),
+    parts: dict[Row, int] = {}
+    alone: list[Row] = []
+    for tenant_id in sorted({row.key.tenant_id for row in taxes}):
+        own = [row for row in taxes if row.key.tenant_id == tenant_id]
+        tax = sum(row.amount_minor for row in own)
+        # Tax was charged on what was charged; credits do not reduce it. Of a credit note it is the other way round.
+        bearing = [
+            row for row in expenses if row.key.tenant_id == tenant_id and tax and (row.amount_minor > 0) == (tax > 0)
         ]
-    whole = sum(row.amount_minor for row in bearing)
-    parts = dict(
-        zip(bearing, apportioned(tax, [Fraction(tax * row.amount_minor, whole) for row in bearing]), strict=True)
-    )
-    [name] = names
+        if len(names) != 1 or "" in names or not bearing:
+            alone += own
+            continue
+        whole = sum(row.amount_minor for row in bearing)
+        shares = [Fraction(tax * row.amount_minor, whole) for row in bearing]
+        parts |= dict(zip(bearing, apportioned(tax, shares), strict=True))
     return [
-        TaxedRow(row, row.amount_minor, parts.get(row, 0), name if row in parts else row.tax_type) for row in expenses
+        *(
+            TaxedRow(row, row.amount_minor, parts.get(row, 0), *names if row in parts else (row.tax_type,))
+            for row in expenses
+        ),
+        *(TaxedRow(row, row.amount_minor, 0, accounts.no_tax_type) for row in alone),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from arcadia_dagster.books.bill import Bill, differences
+from arcadia_dagster.books.bill import Bill, differences, ending_of, under_booked_names
 from arcadia_dagster.books.record import Booked, Written
 
 
@@ -48,34 +48,42 @@ def plan(
         if before is None:
             # An invoice that comes to nothing in every row has nothing to book.
             written += [(bill, "bill")] if bill.rows else []
-        elif rows := differences(bill.rows, before.bill.rows):
+        elif bill.currency != before.bill.currency and before.bill.rows:
+            # Nothing is computed across currencies: what was booked is taken out whole, and the invoice is booked anew.
+            written.append((_taken_out(before, today), "correction"))
+            written += [(_correction(bill, before.corrections + 2, today), "correction")] if bill.rows else []
+        elif rows := differences(under_booked_names(bill.rows, before.bill.rows), before.bill.rows):
             written.append(
-                (_correction(replace(bill, payable=before.bill.payable, rows=rows), before, today), "correction")
+                (
+                    _correction(replace(bill, payable=before.bill.payable, rows=rows), before.corrections + 1, today),
+                    "correction",
+                )
             )
         else:
             unchanged.append(bill)
             if again:
-                # As it was booked: accounts.toml may say otherwise by now.
-                written.append((replace(bill, payable=before.bill.payable, rows=before.bill.rows), "again"))
+                # Each as it was written: the books have the bill and its corrections under numbers of their own.
+                written += [
+                    (replace(one, terms=one.terms if one.corrects else bill.terms), "again") for one in before.written
+                ]
     for name in sorted(gone):
         before = known[name]
-        if rows := differences((), before.bill.rows):
-            number = before.bill.number.removesuffix(_ending(before.bill.corrects))
-            bill = replace(before.bill, rows=rows, number=number)
-            written.append((_correction(bill, before, today), "correction"))
+        if before.bill.rows:
+            written.append((_taken_out(before, today), "correction"))
     return Plan(tuple(written), tuple(unchanged))
 
 
-def _correction(bill: Bill, before: Booked, today: date) -> Bill:
-    number = before.corrections + 1
+def _taken_out(before: Booked, today: date) -> Bill:
+    """What takes all that is booked of an invoice out again."""
+    bill = replace(before.bill, rows=differences((), before.bill.rows), number=before.bill.own_number)
+    return _correction(bill, before.corrections + 1, today)
+
+
+def _correction(bill: Bill, number: int, today: date) -> Bill:
     return replace(
         bill,
-        number=bill.number + _ending(number),
+        number=bill.number + ending_of(number),
         dated=today,
         corrects=number,
         terms=replace(bill.terms, due_on=None, payment=None),
     )
-
-
-def _ending(corrects: int) -> str:
-    return f"-C{corrects}" if corrects else ""

@@ -12,10 +12,10 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b
 """OWASP, CSV Injection: a spreadsheet takes a cell for a formula that begins with one of these; Excel their wide forms too."""
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-# Excel and LibreOffice read such a text as a number, a date or a time, and keep that: 16 digits and more lose the last ones,
-# zeros in front are lost, `1E5` is 100000, `3-4` a day in April.
+# Excel and LibreOffice read such a text as a number, a date or a time, and keep that: 12 digits and more are shown and saved as
+# 1.23457E+11, zeros in front are lost, `1E5` is 100000, `3-4` a day in April.
 _CHANGED = re.compile(
-    rf"\d{{16,}}|0\d+|\d*\.?\d+[ed][+-]?\d+|\d+\.\d*0|\d{{1,4}}[-/.: ]\d{{1,4}}([-/.: ]\d{{1,4}})?"
+    rf"\d{{12,}}|0\d+|\d*\.?\d+[ed][+-]?\d+|\d+\.\d*0|\d{{1,4}}[-/.: ]\d{{1,4}}([-/.: ]\d{{1,4}})?"
     rf"|({_MONTHS})[a-z]*[-/. ]?\d{{1,4}}|\d{{1,4}}[-/. ]?({_MONTHS})[a-z]*([-/. ]?\d{{1,4}})?",
     re.IGNORECASE,
 )

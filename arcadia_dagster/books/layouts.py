@@ -134,7 +134,7 @@ def _bills(bills: Sequence[Bill], accounts: Accounts) -> dict[str, str]:
                     "due": "" if terms.due_on is None and accounts.due_days is None else bill.due(accounts).isoformat(),
                     "terms": kept(_line(terms.terms)),
                     "purchase_order": kept(_line(terms.purchase_order)),
-                    "refers_to": kept(_line(terms.refers_to)),
+                    "refers_to": kept(_line(terms.refers_to or (bill.own_number if bill.corrects else None))),
                     "month": f"{bill.month:%Y-%m-%d}",
                     "row": row.key.kind,
                     "what": kept(_line(row.key.what)),
@@ -298,7 +298,7 @@ def _memo(bill: Bill) -> str:
         return f"{_line(bill.number)}: {_line(bill.basis)}"
     what = {"bill": "Invoice", "credit_note": "Credit note", "correction": "Correction of invoice"}[_kind(bill)]
     order = f", purchase order {_line(bill.terms.purchase_order)}" if bill.terms.purchase_order else ""
-    return f"{what} {_line(bill.number)}, {bill.month:%Y-%m}{order}"
+    return f"{what} {_line(bill.own_number)}, {bill.month:%Y-%m}{order}"
 
 
 def _description(bill: Bill, row: Row, *, with_order: bool = False) -> str:

@@ -62,6 +62,13 @@ class Booked:
     corrections: int
     exports: tuple[Export, ...]
 
+    @property
+    def written(self) -> tuple[Bill, ...]:
+        """The bill and its corrections, each as it was written."""
+        return tuple(
+            one for export in self.exports for one, why in export.bills if one.name == self.bill.name and why != "again"
+        )
+
 
 def text_of(export: Export) -> str:
     """An export as its record says it."""
@@ -127,9 +134,10 @@ def booked(exports: Iterable[Export], books: str) -> dict[str, Booked]:
             before = found.get(bill.name)
             rows = bill.rows if before is None else _together(before.bill.rows, bill.rows if written != "again" else ())
             found[bill.name] = Booked(
-                replace(bill, rows=rows),
+                replace(bill if before is None or written != "again" else before.bill, rows=rows),
                 (0 if before is None else before.corrections) + (written == "correction"),
-                (*(() if before is None else before.exports), export),
+                # A reissue in another currency is two of one export.
+                (*(() if before is None else (one for one in before.exports if one is not export)), export),
             )
     return found
 

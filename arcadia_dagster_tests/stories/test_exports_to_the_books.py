@@ -17,6 +17,8 @@ from arcadia_dagster.reports.booking import Exported, export_bills
 from arcadia_dagster.reports.explain import explain
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.focus import tax as focus_tax
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
@@ -110,6 +112,28 @@ def test_an_invoice_whose_name_is_learned_later_is_not_exported_twice(project: P
     project.build()
     second = export()
     assert (second.bills, len(second.unchanged)) == ((), 1)
+
+
+def test_an_invoice_in_another_currency_takes_the_first_booking_out_and_is_booked_anew(
+    project: Project, export: Export
+) -> None:
+    project.drop("a.csv", as_csv(charge(BilledCost="100"), focus_tax(BilledCost="10")))
+    project.build()
+    export()
+    project.drop(
+        "a.csv",
+        as_csv(charge(BilledCost="90", BillingCurrency="EUR"), focus_tax(BilledCost="9", BillingCurrency="EUR")),
+    )
+    project.build()
+    project.settle("release", "INV-1")
+    project.build()
+    found = [(bill.number, bill.currency, bill.gross_minor, why) for bill, why in export().bills]
+    assert found == [("INV-1-C1", "USD", -11000, "correction"), ("INV-1-C2", "EUR", 9900, "correction")]
+    assert export().bills == ()
+    # Once more: each as it was written.
+    again = [(bill.number, bill.currency, bill.gross_minor) for bill, _ in export(again=True).bills]
+    assert again == [("INV-1", "USD", 11000), ("INV-1-C1", "USD", -11000), ("INV-1-C2", "EUR", 9900)]
+    assert export().bills == ()
 
 
 def test_a_dismissed_invoice_is_taken_out_and_one_that_is_merely_not_stated_stays(
