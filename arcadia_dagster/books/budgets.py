@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
+from arcadia_dagster.billing.currency import from_minor, to_minor
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -100,8 +102,9 @@ class BudgetStanding:
 
     @property
     def left(self) -> Decimal:
-        """What may still be spent; below 0 where it is over."""
-        return self.budget.amount - self.spent
+        """What may still be spent, so that budget, spent and left add up as they are printed; below 0 where it is over."""
+        amount, spent = (to_minor(one, self.budget.currency) for one in (self.budget.amount, self.spent))
+        return from_minor(amount - spent, self.budget.currency)
 
 
 def applying(budgets: Sequence[Budget], month: date) -> list[Budget]:

@@ -50,7 +50,7 @@ def export_bills(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_as_json(exported))
     else:
-        for text in _lines(exported, home):
+        for text in (*_lines(exported, home), *_without_tax_type(exported, options.layout, home)):
             print(harmless(text))
     return OK
 
@@ -147,6 +147,24 @@ def _suspense(exported: "Exported", home: Home) -> Iterator[str]:
             yield f"  {what}: {format_minor(amount, currency)}"
         if len(sums) > _SUSPENSE_SHOWN:
             yield f"  and {len(sums) - _SUSPENSE_SHOWN} more; `--json` has all"
+
+
+_TAX_TYPE = {"xero": ("Xero", "*TaxType"), "quickbooks": ("QuickBooks Online", "*LineTaxCode")}
+
+
+def _without_tax_type(exported: "Exported", layout: str, home: Home) -> Iterator[str]:
+    """How many rows lack what the accounting program asks for."""
+    from arcadia_dagster.books.bill import taxed_rows
+
+    if layout not in _TAX_TYPE:
+        return
+    program, column = _TAX_TYPE[layout]
+    blank = sum(not one.tax_type for bill, _ in exported.bills for one in taxed_rows(bill, home.accounts))
+    if blank:
+        yield (
+            f"{how_many(blank, 'row')} without {column}, which {program} asks for: name it in {home.settings.accounts}, with "
+            "tax_type of a [[tax]] or an [[expense]], and no_tax_type for rows without tax"
+        )
 
 
 def accruals(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arcadia_dagster.billing.currency import to_minor
 from arcadia_dagster.books.budgets import Budget, Spend, State, applying, standing
 from arcadia_dagster.books.budgets_file import BudgetsError, read_budgets
 
@@ -34,6 +35,11 @@ def test_a_final_invoice_stays_as_it_is_beside_an_open_one() -> None:
 def test_a_budget_is_over_once_more_is_spent_whatever_comes() -> None:
     found = standing(Budget(Decimal("39.99"), "USD"), NOVEMBER, 30, [spend("40")])
     assert (found.state, found.left) == (State.OVER, Decimal("-0.01"))
+
+
+def test_budget_spent_and_left_add_up_as_they_are_printed() -> None:
+    found = standing(Budget(Decimal(1_000_000), "JPY"), NOVEMBER, 30, [spend("1234.5", currency="JPY")])
+    assert (to_minor(found.spent, "JPY"), to_minor(found.left, "JPY")) == (1235, 998_765)
 
 
 def test_only_what_a_budget_names_counts_and_another_currency_is_told() -> None:

@@ -188,6 +188,7 @@ def test_the_commands_say_what_was_written_what_was_before_and_what_has_no_accou
     accounts.write_text('[[expense]]\nservice = "Droplets"\naccount = "6100"\n', encoding="utf-8")
     printed = arcadia("export", "bills", "2026-04", "--as", "xero", "--to", "books").stdout
     assert "books/xero-2026-04-000001.csv\n" in printed
+    assert "3 rows without *TaxType, which Xero asks for" in printed
     assert "DigitalOcean 1001 (digitalocean/77/1001): gross 7.70 USD, net 7.00 USD, tax 0.70 USD" in printed
     assert "expense digitalocean, Volumes, project shop: 1.00 USD" in printed
     assert "tax digitalocean, Tax: 0.70 USD" in printed
