@@ -728,6 +728,16 @@ CASES: dict[str, Held] = {
         [{"a.csv": as_csv(charge(), charge(ChargeDescription="Payment by card", BilledCost="-1.00", **BARE))}],
         [Way({"INV-1": 500})],
     ),
+    "only lines that it had before": Held(
+        "INV-1",
+        ", which came earlier, has too, and fewer of them: cut off, or a correction?",
+        [
+            {"2026-05-01/a.csv": as_csv(*lines_of("INV-1", 1, 2, 3))},
+            {"2026-05-02/a.csv": as_csv(*lines_of("INV-1", 1, 2))},
+        ],
+        [Way({"INV-1": 2000}), Way({"INV-1": 3000})],
+        {"INV-1": 3000},
+    ),
 }
 
 

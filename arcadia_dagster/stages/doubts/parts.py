@@ -1,8 +1,8 @@
 """Invoices that several deliveries state: the files may be parts or versions.
 
-Three questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
-beside them? Does anything but its arrival show that it is newer? Does a file of another format state another sum? What the files
-of one delivery repeat is for `repeats`.
+Four questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
+beside them? Does anything but its arrival show that it is newer? Is it an older one that was cut off? Does a file of another
+format state another sum? What the files of one delivery repeat is for `repeats`.
 
 These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later (`_STAMP`); a
 manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may be the same export
@@ -24,9 +24,11 @@ _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
         earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count, earlier.stated_total,
         earlier.stated_tax,
-        list_distinct(earlier.charges_sketch) AS charges, earlier.received_at = released.received_at AS is_released
+        list_distinct(earlier.charges_sketch) AS charges, earlier.received_at = released.received_at AS is_released,
+        key.is_derived, earlier.may_be_part, earlier.open_until
       FROM (
-        SELECT source, account_id, external_id, any_value(format) AS format, any_value(invoice_month) AS invoice_month,
+        SELECT source, account_id, external_id, any_value(id_basis) = 'derived' AS is_derived,
+          any_value(format) AS format, any_value(invoice_month) AS invoice_month,
           bool_or(may_be_part) AS may_be_part, list_distinct(flatten(list(charge_days))) AS days,
           -- A copy of a file that came before its neighbours is a newer delivery than theirs.
           max(coalesce(name.placed_at, received_at)) AS received_at
@@ -34,7 +36,7 @@ _EARLIER = """
         LEFT JOIN (SELECT document_sha256, max(received_at) AS placed_at FROM document_names GROUP BY ALL) AS name
           USING (document_sha256)
         -- A statement beside the lines has the words of its own format.
-        WHERE is_own AND id_basis <> 'derived' AND is_final
+        WHERE is_own AND is_final
         GROUP BY source, account_id, external_id
       ) AS key
       JOIN (FROM document_invoices JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
@@ -125,7 +127,7 @@ _ELSEWHERE = f"""
           JOIN earlier USING (source, account_id, external_id)
           JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
           -- Sums in two currencies are not compared; they are a doubt of their own.
-          WHERE coalesce(earlier.currency = own.currency, true)
+          WHERE coalesce(earlier.currency = own.currency, true) AND NOT earlier.is_derived
           GROUP BY own.source, own.account_id, own.external_id, earlier.document_sha256
           HAVING NOT bool_or(own.place.unpacked = other.unpacked
               OR NOT own.is_whole AND coalesce(own.place.folder = other.folder, false))
@@ -145,6 +147,43 @@ _ELSEWHERE = f"""
       GROUP BY ALL"""
 
 
+_CORRECTED = r"(^|[^a-z])(final|correct(ed|ion)|revised|amended)([^a-z]|$)"
+
+# The earlier deliveries of which what states the invoice now has a part, and nothing else. Of a long file only its smallest
+# hashes are known: what is larger is not compared. Nobody has confirmed less than was there: no stated total, no manifest, no
+# name that says that it is a correction. What came while its period was open may have had lines that are not invoiced.
+_CUT_OFF = f"""
+      earlier_delivery AS MATERIALIZED (
+        SELECT source, account_id, external_id, delivery, min(file_name) AS file_name, sum(line_count) AS line_count,
+          sum(lines_total) AS lines_total, flatten(list(lines_sketch)) AS lines,
+          min(list_max(lines_sketch)) FILTER (len(lines_sketch) < line_count) AS known_until
+        FROM (
+          SELECT DISTINCT earlier.* EXCLUDE (charges, charge_days, days), document.file_name,
+            CASE WHEN may_be_part AND place.folder IS NOT NULL THEN place.folder ELSE document_sha256 END AS delivery
+          FROM earlier JOIN (SELECT document_sha256, file_name FROM documents) AS document USING (document_sha256)
+          JOIN ({_PLACES}) AS place USING (document_sha256)
+          WHERE open_until IS NULL
+        ) GROUP BY ALL
+      ), lines_now AS (
+        SELECT source, account_id, external_id, list(line) AS lines
+        FROM line_now
+        SEMI JOIN (FROM raw WHERE stated_total IS NULL) AS unstated_total USING (source, account_id, external_id)
+        ANTI JOIN (
+          SELECT source, account_id, external_id FROM part JOIN document_names AS name USING (document_sha256)
+          WHERE regexp_matches(lower(name.inbox_path), '{_CORRECTED}')
+          UNION SELECT source, account_id, external_id FROM part SEMI JOIN listed USING (document_sha256)
+        ) AS confirmed USING (source, account_id, external_id)
+        GROUP BY ALL
+      ), cut_off AS MATERIALIZED (
+        SELECT source, account_id, external_id, earlier_delivery.file_name, earlier_delivery.lines_total
+        FROM earlier_delivery JOIN lines_now USING (source, account_id, external_id)
+        JOIN (SELECT source, account_id, external_id, line_count FROM raw) AS now USING (source, account_id, external_id)
+        WHERE now.line_count < earlier_delivery.line_count
+          AND len(list_filter(lines_now.lines, lambda line: coalesce(line <= known_until, true)
+            AND NOT list_contains(earlier_delivery.lines, line))) = 0
+      )"""
+
+
 def amount_sql(total: str) -> str:
     """SQL: a sum as people write it."""
     return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
@@ -155,10 +194,11 @@ def _part_or_replacement(scope: Scope) -> str:
       WITH earlier AS MATERIALIZED ({_EARLIER}
       ), charge AS (
         SELECT source, account_id, external_id, document_sha256, unnest(charges) AS charge FROM earlier
+        WHERE NOT is_derived
       ), line_now AS MATERIALIZED (
         SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge, {likeness.LINE} AS line
         FROM cost_lines SEMI JOIN earlier USING (source, account_id, external_id)
-        WHERE invoice_month IN ({scope.month_list})
+        WHERE invoice_month IN ({scope.month_list}) AND added_by IS NULL
       ), charge_now AS (
         SELECT DISTINCT source, account_id, external_id, charge FROM line_now
       ), whole_now AS MATERIALIZED (
@@ -173,7 +213,7 @@ def _part_or_replacement(scope: Scope) -> str:
         GROUP BY ALL HAVING count(is_there) * 2 < count(*)
         UNION
         SELECT source, account_id, external_id, document_sha256 FROM earlier
-        WHERE len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
+        WHERE NOT is_derived AND len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
       ), now AS MATERIALIZED (
         SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
           string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal,
@@ -184,7 +224,8 @@ def _part_or_replacement(scope: Scope) -> str:
           coalesce(parts_together, 'put one file with all of its lines in their place') AS together
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
         SEMI JOIN earlier USING (source, account_id, external_id) WHERE is_own GROUP BY ALL
-      )
+      ), elsewhere AS MATERIALIZED ({_ELSEWHERE}
+      ), {_CUT_OFF}
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
         CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
@@ -202,9 +243,19 @@ def _part_or_replacement(scope: Scope) -> str:
         ': a correction, an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
         {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) ||
         coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text
-      FROM ({_ELSEWHERE}
-      ) AS elsewhere JOIN now USING (source, account_id, external_id)
+      FROM elsewhere JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
+      GROUP BY source, account_id, external_id
+      UNION ALL
+      SELECT source, account_id, external_id,
+        'it came last as ' || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
+        '), and has only lines that ' ||
+        array_to_string(list_sort(list(DISTINCT whole.file_name || ' (' || {amount_sql("whole.lines_total")} || ')')), ' and ') ||
+        ', which came earlier, has too, and fewer of them: cut off, or a correction? If what came last is the whole invoice: ' ||
+        {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
+      FROM cut_off AS whole JOIN now USING (source, account_id, external_id)
+      ANTI JOIN lacking USING (source, account_id, external_id)
+      ANTI JOIN elsewhere USING (source, account_id, external_id)
       GROUP BY source, account_id, external_id"""
 
 

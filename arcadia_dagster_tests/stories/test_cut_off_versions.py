@@ -1,0 +1,114 @@
+"""A newer version of an invoice that has only lines which it had before, and fewer of them: it may be cut off."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.focus import tax as focus_tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.sandboxes import empty_sandbox
+
+CUT_OFF = "and fewer of them: cut off, or a correction?"
+
+
+class Trial(NamedTuple):
+    """Two versions of an invoice, by their paths, and what finance has in the end; whether the second one is held."""
+
+    external_id: str
+    first: tuple[str, bytes]
+    second: tuple[str, bytes]
+    has: int
+    is_held: bool
+
+
+def month(invoice: str, days: int, its_tax: str = "0.60", *, lines_a_day: int = 1) -> bytes:
+    """A charge of a dollar for each day, and the tax."""
+    rows = [
+        charge(
+            InvoiceId=invoice,
+            ChargeDescription=f"server {invoice} {number}",
+            BilledCost="1.00",
+            ChargePeriodStart=f"2026-04-{day:02}T00:00:00Z",
+            ChargePeriodEnd=f"2026-04-{day:02}T23:00:00Z",
+        )
+        for day in range(1, days + 1)
+        for number in range(lines_a_day)
+    ]
+    return as_csv(*rows, focus_tax(InvoiceId=invoice, BilledCost=its_tax))
+
+
+def droplets(number: str, servers: int, its_tax: str = "$6.00") -> bytes:
+    return digitalocean(*(line(description=f"web-{number}-{n}") for n in range(servers)), tax(amount=its_tax))
+
+
+def name(number: str, copy: str = "") -> str:
+    return invoice_name(number=number).replace(".csv", f"{copy}.csv")
+
+
+TRIALS = {
+    "a later export of fewer days": Trial(
+        "C-1", ("c1/2026-05-01/x.csv", month("C-1", 28)), ("c1/2026-05-02/x.csv", month("C-1", 22)), 2860, True
+    ),
+    "one line less at the same path": Trial(
+        "C-2", ("c2.csv", month("C-2", 28)), ("c2.csv", month("C-2", 27)), 2860, True
+    ),
+    "many lines": Trial(
+        "C-3",
+        ("c3.csv", month("C-3", 28, lines_a_day=5)),
+        ("c3.csv", month("C-3", 24, lines_a_day=5)),
+        14060,
+        True,
+    ),
+    "a browser's copy": Trial(
+        "2001", (name("2001"), droplets("2001", 10)), (name("2001", " (1)"), droplets("2001", 6)), 6600, True
+    ),
+    "a file without the provider's name": Trial(
+        "unknown-2026-04-plain", ("plain.csv", droplets("p", 10)), ("plain.csv", droplets("p", 6)), 6600, True
+    ),
+    "a correction with the tax of what is left": Trial(
+        "C-4", ("c4.csv", month("C-4", 28)), ("c4.csv", month("C-4", 27, "0.58")), 2758, False
+    ),
+    "a name that says that it is a correction": Trial(
+        "C-5", ("c5.csv", month("C-5", 28)), ("c5-final.csv", month("C-5", 27)), 2760, False
+    ),
+    "a version with all lines and more": Trial(
+        "C-6", ("c6.csv", month("C-6", 27)), ("c6.csv", month("C-6", 28)), 2860, False
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """All trials: their first versions, then their second ones."""
+    with empty_sandbox() as sandbox:
+        project = Project(tmp_path_factory.mktemp("world") / "home", sandbox=sandbox)
+        for turn in ("first", "second"):
+            for trial in TRIALS.values():
+                project.drop(*getattr(trial, turn))
+            project.build()
+        yield project
+
+
+@case("172")
+@pytest.mark.parametrize("which", TRIALS)
+def test_a_version_that_may_be_cut_off_takes_the_place_of_no_other(world: Project, which: str) -> None:
+    trial = TRIALS[which]
+    reasons = " ".join(world.invoice(trial.external_id)["hold_reasons"])
+    assert (CUT_OFF in reasons) is trial.is_held, reasons
+    assert bool(reasons) is trial.is_held, reasons
+    assert world.sandbox is not None
+    finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
+    assert finance[trial.external_id] == trial.has
+
+
+def test_a_stated_total_settles_whether_a_version_is_cut_off(project: Project) -> None:
+    project.drop("a.csv", month("C-9", 28))
+    project.build()
+    project.drop("a.csv.total", b"USD 27.60 tax 0.60")
+    project.drop("a.csv", month("C-9", 27))
+    project.build()
+    assert project.sandbox is not None
+    assert [row["amount_gross_minor"] for row in project.sandbox.invoices()] == [2760]
