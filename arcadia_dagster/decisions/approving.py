@@ -1,5 +1,6 @@
 """Approving an invoice as a second person: for its figures, and by another person than those who have released it."""
 
+from datetime import datetime
 from decimal import Decimal
 
 import duckdb
@@ -55,6 +56,13 @@ def approved_figures(
         raise ApprovalError(f"{name} was released by {by}: another person must approve it")
     currency = totals["currency"]
     gross, tax = (from_minor(totals[f"amount_{what}_minor"], currency) for what in ("gross", "tax"))
+    # The totals may not be built with an approval yet: what is on record counts.
+    earlier = _approved_as_it_is(connection, invoice, document_sha256, (currency, gross, tax))
+    if earlier is not None:
+        approver, at = earlier
+        raise ApprovalError(
+            f"{name}: nothing to approve: approved by {approver} at {at:%Y-%m-%d %H:%M} UTC; `arcadia ingest` lets it go on"
+        )
     return {"approved_currency": currency, "approved_gross": f"{gross:f}", "approved_tax": f"{tax:f}"}
 
 
@@ -84,6 +92,22 @@ def _released_by(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey, doc
         [document_sha256],
     ).fetchall()
     return {name for (name,) in rows}
+
+
+def _approved_as_it_is(
+    connection: duckdb.DuckDBPyConnection,
+    invoice: InvoiceKey,
+    document_sha256: str,
+    figures: tuple[str, Decimal, Decimal],
+) -> tuple[str, datetime] | None:
+    """Who was the last to approve these figures, and when (UTC); who has released this version does not count."""
+    released_by = _released_by(connection, invoice, document_sha256)
+    rows = connection.execute(
+        f"SELECT decided_by, decided_at FROM approvals WHERE {invoice.condition} AND approved_currency = ? "
+        "AND approved_gross = ? AND approved_tax = ? ORDER BY decided_at DESC",
+        list(figures),
+    ).fetchall()
+    return next(((by, at) for by, at in rows if by.lower() not in released_by), None)
 
 
 def _earlier(connection: duckdb.DuckDBPyConnection, invoice: InvoiceKey) -> str:

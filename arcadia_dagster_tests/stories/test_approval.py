@@ -30,6 +30,7 @@ class World:
         in_finance: What finance has, by id, in minor units.
         waiting: What waits for a person: kind and command.
         refused: What was refused, in words.
+        refused_twice: What was refused because it was approved already, before the next build.
         decisions: Of the large invoice, as it is explained at the end.
     """
 
@@ -37,6 +38,7 @@ class World:
     in_finance: list[dict[str, int]] = field(default_factory=list)
     waiting: list[set[tuple[str, str]]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    refused_twice: list[str] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
 
     def state(self, at: int, invoice: str) -> str:
@@ -66,6 +68,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         _refuse(project, seen, DOUBTFUL, by="bea")
         for external_id in (LARGE, DOUBTFUL_LATER):
             project.settle("approve", external_id, by="bea")
+        for by in ("bea", "cleo"):
+            with pytest.raises(DecisionError) as twice:
+                project.settle("approve", LARGE, by=by)
+            seen.refused_twice.append(str(twice.value))
         project.settle("release", DOUBTFUL, by="ann")
         _refuse(project, seen, DOUBTFUL, by="bea")
         project.drop(f"{invoice_name(number=DOUBTFUL_LATER)}.total", b"USD 1.00\n")
@@ -133,6 +139,12 @@ def test_an_approved_invoice_goes_to_finance_and_needs_no_further_approval(world
     assert world.state(AFTER_DECISIONS, LARGE) == "ready"
     assert world.in_finance[AFTER_DECISIONS][LARGE] == 110000
     assert world.refused[2].startswith("1001 waits for no approval; bea has approved it at 20")
+
+
+def test_an_approved_invoice_is_not_approved_once_more_before_the_next_build(world: World) -> None:
+    assert len(world.refused_twice) == 2
+    for refused in world.refused_twice:
+        assert refused.startswith("1001: nothing to approve: approved by bea at 20")
 
 
 def test_a_doubtful_invoice_is_released_first_and_then_approved_by_another_person(world: World) -> None:
