@@ -552,6 +552,8 @@ def _tax(tax: dict[str, Any], currency: str | None) -> str:
 
 def _why_no_totals(explanation: dict[str, Any]) -> str:
     if explanation["is_stated"]:
+        if all(version["status"] == "superseded" for version in explanation["versions"] or [{"status": None}]):
+            return "what came later of its account took its place: nothing is left to do"
         return "it is registered; its month is not built yet: run `arcadia ingest`"
     if explanation["unwanted"] is not None:
         return f"no document states it any more: {explanation['unwanted']}"

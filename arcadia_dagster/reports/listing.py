@@ -207,7 +207,14 @@ def _rows(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None
         ), unbuilt AS (
           SELECT {key}, min(invoice_month) AS invoice_month, max(invoice_number) AS number, {document}
           FROM document_invoices JOIN (SELECT document_sha256, file_name FROM documents) USING (document_sha256)
-          ANTI JOIN tax_split_totals USING ({key}) GROUP BY {key}
+          ANTI JOIN tax_split_totals USING ({key})
+          -- Of what another invoice has taken the place of, nothing is left to build.
+          ANTI JOIN (
+            SELECT {key} FROM raw_invoices
+            GROUP BY {key} HAVING bool_and(status = 'superseded')
+              AND NOT bool_or(invoice_month IN (SELECT invoice_month FROM stale_months))
+          ) AS superseded USING ({key})
+          GROUP BY {key}
         )
         SELECT total.*, current.number, current.documents
         FROM standing_invoices AS total LEFT JOIN current USING ({key}) WHERE {of_months}

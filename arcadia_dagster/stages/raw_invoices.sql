@@ -96,10 +96,12 @@ invoiced AS (
     open.document_sha256
   FROM stated AS open JOIN document_invoices AS final USING (source, account_id, invoice_month)
   WHERE
-    (NOT open.is_final OR open.open_until IS NOT NULL) AND final.is_final AND final.open_until IS NULL
+    (NOT open.is_final OR open.open_until IS NOT NULL) AND final.is_final
+    -- What had no invoice is on one of the open period's usage too; a draft with an id of its own is not.
+    AND (final.open_until IS NULL OR NOT open.is_final)
     AND final.received_at > open.received_at
     -- What is invoiced while the period is open, such as an upfront fee, is not the period's invoice.
-    AND (open.open_until IS NULL OR final.received_at >= open.open_until)
+    AND (open.open_until IS NULL OR final.received_at >= open.open_until OR final.open_until IS NOT NULL)
     -- An account that is not known may be another one.
     AND (open.open_until IS NULL OR open.account_id <> 'unknown')
     AND NOT EXISTS (

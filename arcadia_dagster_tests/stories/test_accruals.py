@@ -11,12 +11,14 @@ from beancount.loader import load_file
 from arcadia_dagster.books.budgets import Budget
 from arcadia_dagster.landing.budgets import take_budgets
 from arcadia_dagster.reports.accruals import Accruals, export_accruals, show_accruals
-from arcadia_dagster.reports.budgets import budget_standings
+from arcadia_dagster.reports.budgets import budget_standings, spend_of
+from arcadia_dagster.reports.listing import invoices
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.digitalocean_api import invoice, item
 from arcadia_dagster_tests.kit.digitalocean_json import document, written
+from arcadia_dagster_tests.kit.focus import as_csv, lines_of
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
@@ -99,6 +101,36 @@ def test_a_preview_and_a_held_invoice_are_accrued_as_far_as_they_go(project: Pro
     assert accrual.basis.startswith("open invoice, by a document of ")
     [held] = shown(project, APRIL).entries
     assert (held.net_minor, held.basis) == (100, "held invoice 1003")
+
+
+def test_what_had_no_invoice_is_not_counted_beside_the_invoice_that_took_its_place_in_the_open_month(
+    project: Project,
+) -> None:
+    month = datetime.now(UTC).date().replace(day=1)
+    open_ = {"BillingPeriodStart": f"{month}T00:00:00Z"}
+    same, first, second = "same/1.csv", "first/1.csv", "second/1.csv"
+    for account, path in {"same": same, "moved": first}.items():
+        project.drop(path, as_csv(*lines_of("", 1, 2, 3, BillingAccountId=account, **open_)))
+    project.build()
+    for account, path in {"same": same, "moved": second}.items():
+        project.drop(path, as_csv(*lines_of(f"INV-{account}", 1, 2, BillingAccountId=account, **open_)))
+    project.build()
+
+    def accrued() -> dict[str, int]:
+        return {entry.account_id: entry.net_minor for entry in shown(project, month).entries}
+
+    def spent() -> int:
+        with project.warehouse.read() as connection:
+            return int(sum(spend.amount for spend in spend_of(connection, [month])[month]))
+
+    assert (accrued(), spent()) == ({"same": 2000, "moved": 2000}, 40)
+    project.settle("release", "INV-same")
+    project.settle("release", "INV-moved")
+    project.build()
+    assert (accrued(), spent()) == ({}, 40)
+    with project.warehouse.read() as connection:
+        listed = {(one.external_id, one.state.value) for one in invoices(connection, {}, agreements={})}
+    assert {name for name, _ in listed} == {"INV-same", "INV-moved"}, "nothing is left to build of what was replaced"
 
 
 def test_a_changed_budget_makes_the_statement_anew_and_open_invoices_count(project: Project, tmp_path: Path) -> None:
