@@ -8,6 +8,7 @@ resources that a newer inventory lists no more. What is ready to be exported as 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,8 @@ from arcadia_dagster.books.record import Booked, Export
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.reports.booked import read_exports
 from arcadia_dagster.reports.booking import put_on_record
+from arcadia_dagster.reports.close import EXPECTED_FOR_MONTHS, Account, close
 from arcadia_dagster.reports.close import accounts as accounts_seen
-from arcadia_dagster.reports.close import close
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import next_month
@@ -172,28 +173,69 @@ def _expected(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[Ac
     """Accounts of which an invoice is expected and nothing has come: the price of their last month."""
     # On the first of the next month the close looks at this one.
     of_close = close(accounts_seen(connection), today=next_month(month), close_day=1)
-    for standing in of_close.standings:
-        if standing.state != "missing":
-            continue
+    missing = [standing for standing in of_close.standings if standing.state == "missing"]
+    nets = _nets_before(connection, month) if missing else {}
+    for standing in missing:
         account, last = standing.account, standing.last_month
-        where = (
-            f"line.invoice_month = DATE '{last}' AND standing.standing = 'ready' "
-            f"AND line.source = {text_literal(account.source)} AND line.account_id = {text_literal(account.account_id)}"
-        )
-        gone = f"""
-        line.matched_resource_id IN (
-          SELECT resource_id FROM cloud_resources AS resource
-          WHERE resource.account_id IN (line.account_id, 'unknown') AND resource.last_seen_at < DATE '{month}'
-            AND (SELECT max(last_seen_at) FROM cloud_resources AS other WHERE other.account_id = resource.account_id)
-              >= DATE '{month}')"""
-        for row in fetch(connection, _charges_sql(f"{where} AND NOT coalesce({gone}, false)")):
-            left_out = connection.execute(
-                f"SELECT count(DISTINCT line.matched_resource_id) FROM {_LINES} WHERE {where} AND {gone}"
-            ).fetchone()
-            without = (
-                f", without {left_out[0]} resources that inventory lists no more" if left_out and left_out[0] else ""
-            )
-            yield _accrued(row, f"price of {last:%Y-%m}, for nothing of {month:%Y-%m} has come{without}")
+        for currency, of_months in sorted(nets.get((account.source, account.account_id), {}).items()):
+            priced = price_month(of_months, last)
+            if priced is not None:
+                yield from _at_price(connection, account, currency, month, priced, last)
+
+
+def price_month(nets: Mapping[date, Decimal], last: date) -> date | None:
+    """The month whose price an account has, by the nets of its months; None where no month is a price.
+
+    A month below 0 is none: what is credited once is not expected again. Then it is the newest month before that is above 0.
+
+    Args:
+        nets: The ready invoices of each month, net, in one currency.
+        last: The last month of the account.
+    """
+    if last not in nets or nets[last] >= 0:
+        return last if last in nets else None
+    return max((month for month, net in nets.items() if month < last and net > 0), default=None)
+
+
+def _nets_before(
+    connection: duckdb.DuckDBPyConnection, month: date
+) -> dict[tuple[str, str], dict[str, dict[date, Decimal]]]:
+    """The net of the ready invoices in each of the months by which an account is expected, by account and currency."""
+    rows = connection.execute(
+        f"""
+        SELECT line.source, line.account_id, line.currency, line.invoice_month, sum(line.amount) FROM {_LINES}
+        WHERE standing.standing = 'ready' AND line.charge_category <> 'Tax' AND line.invoice_month < DATE '{month}'
+          AND line.invoice_month >= DATE '{month}' - INTERVAL {EXPECTED_FOR_MONTHS} MONTH
+        GROUP BY ALL
+        """
+    ).fetchall()
+    found: dict[tuple[str, str], dict[str, dict[date, Decimal]]] = {}
+    for source, account_id, currency, of, net in rows:
+        found.setdefault((source, account_id), {}).setdefault(currency, {})[of] = net
+    return found
+
+
+def _at_price(
+    connection: duckdb.DuckDBPyConnection, account: Account, currency: str, month: date, priced: date, last: date
+) -> Iterator[Accrued]:
+    """An account at the price of an earlier month, without the resources that a newer inventory lists no more."""
+    where = (
+        f"line.invoice_month = DATE '{priced}' AND standing.standing = 'ready' AND line.currency = {text_literal(currency)} "
+        f"AND line.source = {text_literal(account.source)} AND line.account_id = {text_literal(account.account_id)}"
+    )
+    gone = f"""
+    line.matched_resource_id IN (
+      SELECT resource_id FROM cloud_resources AS resource
+      WHERE resource.account_id IN (line.account_id, 'unknown') AND resource.last_seen_at < DATE '{month}'
+        AND (SELECT max(last_seen_at) FROM cloud_resources AS other WHERE other.account_id = resource.account_id)
+          >= DATE '{month}')"""
+    for row in fetch(connection, _charges_sql(f"{where} AND NOT coalesce({gone}, false)")):
+        left_out = connection.execute(
+            f"SELECT count(DISTINCT line.matched_resource_id) FROM {_LINES} WHERE {where} AND {gone}"
+        ).fetchone()
+        without = f", without {left_out[0]} resources that inventory lists no more" if left_out and left_out[0] else ""
+        below = "" if priced == last else f" and {last:%Y-%m} comes to less than 0"
+        yield _accrued(row, f"price of {priced:%Y-%m}, for nothing of {month:%Y-%m} has come{below}{without}")
 
 
 _LINES: Final = """cost_lines AS line

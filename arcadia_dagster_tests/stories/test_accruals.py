@@ -10,7 +10,7 @@ from beancount.loader import load_file
 
 from arcadia_dagster.books.budgets import Budget
 from arcadia_dagster.landing.budgets import take_budgets
-from arcadia_dagster.reports.accruals import Accruals, export_accruals, show_accruals
+from arcadia_dagster.reports.accruals import Accruals, export_accruals, price_month, show_accruals
 from arcadia_dagster.reports.budgets import budget_standings, spend_of
 from arcadia_dagster.reports.listing import invoices
 from arcadia_dagster.stages.due import MonthRange
@@ -18,11 +18,11 @@ from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.digitalocean_api import invoice, item
 from arcadia_dagster_tests.kit.digitalocean_json import document, written
-from arcadia_dagster_tests.kit.focus import as_csv, lines_of
+from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of
 from arcadia_dagster_tests.kit.plain import archive_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
-APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
+MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 
 
@@ -89,6 +89,35 @@ def test_an_accrual_is_reversed_on_the_next_day_and_compared_with_its_invoice(pr
     [change] = exported(project).written
     assert change.net_minor == -700
     assert exported(project).written == ()
+
+
+def test_a_month_below_0_is_no_price_and_the_newest_month_above_0_before_is(project: Project) -> None:
+    for number, period, amount in (("1", "2026-02", "9.00"), ("2", "2026-03", "7.00"), ("3", "2026-04", "-8.00")):
+        project.drop(
+            f"{number}.csv",
+            as_csv(charge(InvoiceId=number, BilledCost=amount, BillingPeriodStart=f"{period}-01T00:00:00Z")),
+        )
+    project.drop("4.csv", as_csv(charge(InvoiceId="4", BillingAccountId="credited", BilledCost="-8.00")))
+    project.build()
+    [accrual] = shown(project).entries
+    assert (accrual.account_id, accrual.net_minor) == ("111", 700)
+    assert accrual.basis == "price of 2026-03, for nothing of 2026-05 has come and 2026-04 comes to less than 0"
+
+
+@pytest.mark.parametrize(
+    ("nets", "expected"),
+    [
+        ({MAY: 5, APRIL: 9}, MAY),
+        ({MAY: 0, APRIL: 9}, MAY),
+        ({MAY: -1, APRIL: 0, MARCH: 3}, MARCH),
+        ({MAY: -1, APRIL: -2}, None),
+        ({APRIL: 9}, None),
+    ],
+)
+def test_the_price_is_that_of_the_last_month_or_else_of_the_newest_above_0(
+    nets: dict[date, int], expected: date | None
+) -> None:
+    assert price_month({month: Decimal(net) for month, net in nets.items()}, MAY) == expected
 
 
 def test_a_preview_and_a_held_invoice_are_accrued_as_far_as_they_go(project: Project) -> None:
