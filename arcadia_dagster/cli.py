@@ -227,6 +227,11 @@ def _add_export(parsers: _Parsers) -> None:
         help="also write it as a journal, dated on the month's last day and reversed on the next, and put it on record",
     )
     accruals.add_argument("--as", dest="layout", choices=["journal", "beancount"], default="journal")
+    accruals.add_argument(
+        "--again",
+        action="store_true",
+        help="also write what is on record, such as in the other layout; the record notes this",
+    )
 
 
 def _add_invoices(parsers: _Parsers) -> None:

@@ -48,7 +48,7 @@ def entry(accrued: Accrued, month: date, last_day: date, accounts: Accounts) -> 
         accrued.source,
         accrued.account_id,
         external_id=name,
-        number=f"Accrual {month:%Y-%m}",
+        number=_number(month),
         vendor_name=accrued.vendor_name,
         month=month,
         dated=last_day,
@@ -75,6 +75,19 @@ def changes(now: Sequence[Bill], known: Iterable[Booked]) -> list[Bill]:
         if bill.rows:
             changed.append(bill)
     return changed
+
+
+def repeated(known: Iterable[Booked], month: date) -> list[Bill]:
+    """The accruals of a month as they are on record, each whole in one entry."""
+    return [
+        replace(booked.bill, number=_number(month))
+        for booked in known
+        if booked.bill.month == month and booked.bill.rows
+    ]
+
+
+def _number(month: date) -> str:
+    return f"Accrual {month:%Y-%m}"
 
 
 def with_reversals(bills: Iterable[Bill]) -> list[Bill]:

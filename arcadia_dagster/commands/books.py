@@ -176,6 +176,8 @@ def accruals(options: argparse.Namespace) -> int:
     months = parse_months(options.month, home.settings)
     if len(months) > 1:
         raise CommandError(f"{options.month}: expected one month, such as 2026-11", MISUSED)
+    if options.again and options.to is None:
+        raise CommandError("--again: name the folder with --to", MISUSED)
     folder = None if options.to is None else _folder(options.to)
     with complaints(RecordError):
         if folder is None:
@@ -190,6 +192,7 @@ def accruals(options: argparse.Namespace) -> int:
                 folder=folder,
                 by=person(),
                 now=datetime.now(UTC),
+                again=options.again,
             )
     if options.json:
         print_json(_accruals_as_json(found))
@@ -268,4 +271,8 @@ def _accrual_lines(found: "Accruals", month: str, *, is_written: bool) -> Iterat
                 f"difference {format_minor(one.difference_minor, bill.currency)}"
             )
     if is_written and not found.paths:
-        yield "all of it is on record: no file was written"
+        yield (
+            "all of it is on record: no file was written; `--again` writes it again"
+            if found.compared
+            else "there is nothing to write: no file was written"
+        )

@@ -19,10 +19,10 @@ from arcadia_dagster.billing.services import service_name_sql
 from arcadia_dagster.billing.vendors import vendor_sql
 from arcadia_dagster.books import record
 from arcadia_dagster.books.accounts import Accounts
-from arcadia_dagster.books.accruals import Accrued, changes, entry, with_reversals
+from arcadia_dagster.books.accruals import Accrued, changes, entry, repeated, with_reversals
 from arcadia_dagster.books.bill import Bill, Charge
 from arcadia_dagster.books.layouts import Layout, files
-from arcadia_dagster.books.record import Booked, Export
+from arcadia_dagster.books.record import Booked, Export, Written
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.reports.booked import read_exports
 from arcadia_dagster.reports.booking import put_on_record
@@ -91,6 +91,7 @@ def export_accruals(
     folder: Path,
     by: str,
     now: datetime,
+    again: bool = False,
 ) -> Accruals:
     """Write the month's accruals as a journal, each with its reversal, and put them on record; what is on record is not written.
 
@@ -103,6 +104,7 @@ def export_accruals(
         folder: Where the file goes; it exists.
         by: Who accrues.
         now: When, with its time zone.
+        again: Whether to write what is on record again, such as in another layout, before what has changed; the record notes it.
 
     Raises:
         RecordError, LockTimeoutError, WarehouseError: See `show_accruals`.
@@ -111,13 +113,16 @@ def export_accruals(
     with warehouse.hold("landing", path=archive.lock_path):
         exports = read_exports(archive)
         found = _accruals(warehouse, month, accounts, exports)
-        written = changes(found.entries, [one.booked for one in found.compared])
+        known = [one.booked for one in found.compared]
+        written: list[tuple[Bill, Written]] = [(bill, "again") for bill in repeated(known, month)] if again else []
+        written += [(bill, "bill") for bill in changes(found.entries, known)]
         if not written:
             return found
-        texts = files(layout, with_reversals(written), accounts)
-        made = Export(now, by, _BOOKS, (), tuple((bill, "bill") for bill in written))
+        bills = [bill for bill, _ in written]
+        texts = files(layout, with_reversals(bills), accounts)
+        made = Export(now, by, _BOOKS, (), tuple(written))
         paths = put_on_record(archive, len(exports) + 1, made, folder / f"accruals-{month:%Y-%m}", texts)
-    return Accruals(found.entries, found.compared, tuple(written), paths)
+    return Accruals(found.entries, found.compared, tuple(bills), paths)
 
 
 def _accruals(warehouse: Warehouse, month: date, accounts: Accounts, exports: Sequence[Export]) -> Accruals:

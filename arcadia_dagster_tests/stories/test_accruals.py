@@ -9,6 +9,7 @@ from beancount.core.data import Transaction
 from beancount.loader import load_file
 
 from arcadia_dagster.books.budgets import Budget
+from arcadia_dagster.books.layouts import Layout
 from arcadia_dagster.landing.budgets import take_budgets
 from arcadia_dagster.reports.accruals import Accruals, export_accruals, price_month, show_accruals
 from arcadia_dagster.reports.budgets import budget_standings, spend_of
@@ -35,16 +36,17 @@ def shown(project: Project, month: date = MAY) -> Accruals:
     return show_accruals(project.warehouse, archive_of(project.warehouse), month, ACCOUNTS)
 
 
-def exported(project: Project, month: date = MAY) -> Accruals:
+def exported(project: Project, month: date = MAY, *, layout: Layout = "beancount", again: bool = False) -> Accruals:
     return export_accruals(
         project.warehouse,
         archive_of(project.warehouse),
         month=month,
-        layout="beancount",
+        layout=layout,
         accounts=ACCOUNTS,
         folder=project.home,
         by="ann",
         now=NOW,
+        again=again,
     )
 
 
@@ -69,6 +71,14 @@ def test_an_accrual_is_reversed_on_the_next_day_and_compared_with_its_invoice(pr
             str(posting.units and posting.units.number)
         )
     assert set(sums.values()) == {Decimal(0)}
+    # Written again, in the other layout too, it is the same entry, and is accrued once all the same.
+    assert exported(project, layout="journal").paths == ()
+    layouts: tuple[Layout, ...] = ("journal", "beancount")
+    for layout in layouts:
+        same = exported(project, layout=layout, again=True)
+        assert (len(same.paths), same.written) == (1, (accrual,))
+    assert [one.booked.bill.net_minor for one in shown(project).compared] == [700]
+    assert sorted(file.suffix for file in project.home.glob("accruals-*")) == [".beancount", ".beancount", ".csv"]
     # It is on record: a second time nothing is written, in a rebuilt warehouse too.
     project.warehouse.path.unlink()
     project.build()
@@ -86,8 +96,9 @@ def test_an_accrual_is_reversed_on_the_next_day_and_compared_with_its_invoice(pr
     [compared] = found.compared
     assert (compared.booked.bill.net_minor, compared.invoiced_minor, compared.difference_minor) == (700, 650, -50)
     # Written again, it leaves nothing accrued of what is invoiced.
-    [change] = exported(project).written
-    assert change.net_minor == -700
+    [before_change, change] = exported(project, again=True).written
+    assert (before_change.net_minor, change.net_minor) == (700, -700)
+    assert exported(project, again=True).written == (), "nothing is accrued any more"
     assert exported(project).written == ()
 
 
