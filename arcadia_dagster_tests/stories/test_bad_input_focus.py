@@ -70,7 +70,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         world.put_as("mixed", "mixed.csv", as_csv(*several), external_id="mixed")
         world.put_as(
-            "unknown", "unknown.csv", as_csv(charge(InvoiceId="unknown", BillingCurrency="XXX")), external_id="unknown"
+            "unknown currency",
+            "unknown.csv",
+            as_csv(charge(InvoiceId="XXX-1", BillingCurrency="XXX")),
+            external_id="XXX-1",
         )
         world.put_as(
             "typed",
@@ -141,7 +144,7 @@ def test_an_invoice_in_several_currencies_is_held_and_its_neighbour_in_the_file_
 
 @case("34")
 def test_an_unknown_currency_holds_its_invoice(world: World) -> None:
-    held = world.held_because("unknown", account="111")
+    held = world.held_because("unknown currency", account="111")
     assert held.startswith("its currency XXX is not in ISO 4217: put a file with the code of its currency")
 
 

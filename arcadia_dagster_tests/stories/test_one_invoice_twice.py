@@ -134,10 +134,10 @@ def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoi
     today = datetime.now(UTC).date()
     month = today.replace(day=1)
     open_ = {"BillingPeriodStart": f"{month}T00:00:00Z"}
-    project.drop("draft.csv", as_csv(*lines_of("DRAFT", 1, 2, **open_)))
+    project.drop("draft.csv", as_csv(*lines_of("DRAFT-1", 1, 2, **open_)))
     project.drop("fee.csv", as_csv(*lines_of("FEE", 9, ChargeCategory="Purchase", **open_)))
     assert pushed(project) == {"FEE": 1000}, "an upfront fee is invoiced while its month is open"
-    [reason] = hold_reasons(project, "DRAFT")
+    [reason] = hold_reasons(project, "DRAFT-1")
     assert reason.startswith(f"its billing period was open until {next_month(month)} 00:00 UTC when its document came")
     earlier = (month - timedelta(days=1)).replace(day=1)
     project.drop(
