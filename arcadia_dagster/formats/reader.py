@@ -714,10 +714,14 @@ def _facts(connection: duckdb.DuckDBPyConnection, part: Path, layout: Layout, ad
 
 
 _LINE = (
-    "hash(service_name, description, project, resource_id, resource_name, quantity, amount, charge_period_start, "
-    "charge_period_end)"
+    "hash(hash(service_name, description, project, resource_id, resource_name, quantity, amount, charge_period_start, "
+    "charge_period_end))"
 )
-"""Equal for lines that are the same in everything. If all occur an even number of times, the exclusive or of all is 0."""
+"""Equal for lines that are the same in everything. If all occur an even number of times, the exclusive or of all is 0.
+
+DuckDB combines the hashes of several values by an exclusive or: of four lines that are all pairs of two services and two periods
+that of the inner hashes is 0, too.
+"""
 
 
 def _doubled(row: Mapping[str, Any]) -> Iterator[str]:

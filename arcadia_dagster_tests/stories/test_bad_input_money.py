@@ -98,7 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.put("only tax", digitalocean(tax(amount="$0.60")))
         world.put("tax on nothing", digitalocean(line(), line(amount="-$6.00"), tax()))
         world.put("tax above net", digitalocean(line(amount="$1.00"), tax(amount="$1.01")))
-        world.put("twice", digitalocean(line(), line(), tax(), tax()))
+        world.put("twice", digitalocean(line(), line(), tax(amount="$1.20")))
         world.put("two currencies", digitalocean(line(amount="$6.00,"), line(amount=",€5.00"), header=TWO_CURRENCIES))
         world.put(
             "both at once",
@@ -236,7 +236,7 @@ def test_tax_without_net_or_above_it_is_held(world: World) -> None:
 @case("19")
 def test_two_equal_lines_both_count(world: World) -> None:
     assert world.pushed("twice") == (1320, 1200, 120)
-    assert [line["line_number"] for line in world.lines("twice")] == [1, 2, 3, 4]
+    assert [line["line_number"] for line in world.lines("twice")] == [1, 2, 3]
 
 
 @case("34")
