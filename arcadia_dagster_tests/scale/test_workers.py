@@ -82,7 +82,7 @@ class Story:
         assert self.deployment.wait("the landing", status) == "SUCCESS"
 
     def backfill(self) -> str:
-        names = [f"{month:%Y-%m-%d}" for month in MONTHS]
+        names = [f"{month:%Y-%m}" for month in MONTHS]
         answer = self.deployment.ask(BACKFILL, assets=[{"path": [name]} for name in PARTITIONED], months=names)
         found: str = answer["launchPartitionBackfill"]["backfillId"]
         return found
