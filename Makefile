@@ -30,8 +30,8 @@ test: $(READY) ## the tests of every module and of the reference case; under thr
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale, make test-buckets"
 
-test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; about fifteen minutes
-	@$(BIN)/python -m pytest arcadia_dagster_tests/stories
+test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; and rules tried with many values; about twenty minutes
+	@$(BIN)/python -m pytest arcadia_dagster_tests/stories arcadia_dagster_tests/thorough
 
 $(VENV)/.browser-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'

@@ -51,7 +51,6 @@ _LONGEST = (
     "test_control_totals_of_invoices.py",
     "test_outcomes_of_deliveries.py",
     "test_assets.py",
-    "test_described.py",
     "test_sensors.py",
     "test_settled_checks.py",
     "test_concurrency.py",
