@@ -61,11 +61,8 @@ def find(warehouse: Warehouse, text: str) -> InvoiceKey:
 
 def why_not_ready(warehouse: Warehouse, invoice: InvoiceKey) -> str:
     """Why an invoice cannot be pushed, to stand behind `it is`: what holds it, else that it is not built yet."""
-    with warehouse.read() as connection:
-        row = connection.execute(
-            f"SELECT status, array_to_string(hold_reasons, '; ') FROM tax_split_totals WHERE {invoice.condition}"
-        ).fetchone()
-    return f"held: {row[1]}" if row is not None and row[0] == "held" else "not built yet: run `arcadia ingest`"
+    reasons = hold_reasons(warehouse, invoice)
+    return f"held: {'; '.join(reasons)}" if reasons else "not built yet: run `arcadia ingest`"
 
 
 def hold_reasons(warehouse: Warehouse, invoice: InvoiceKey) -> list[str]:

@@ -322,7 +322,7 @@ def _left_over_sql(recipient: Recipient) -> str:
     """
 
 
-_NOT_PUSHED: Final = "not pushed"
+NOT_PUSHED: Final = "not pushed"
 """The state of an invoice of which no push is on record."""
 
 
@@ -330,7 +330,7 @@ def _missing_sql(recipient: Recipient) -> str:
     return f"""
     SELECT strftime(invoice_month, '%Y-%m') AS month, tenant_id, source, account_id, invoice_external_id AS external_id, currency,
       amount_gross_minor,
-      CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, '{_NOT_PUSHED}') END AS state,
+      CASE WHEN rerouted IS NOT NULL THEN '{REROUTED}' ELSE coalesce(state, '{NOT_PUSHED}') END AS state,
       coalesce(rerouted, last_error, '') AS error
     FROM ({missing_sql(recipient)}) ORDER BY invoice_month DESC, source, external_id
     """
@@ -495,7 +495,7 @@ def find(
 
 def was_tried(missing: Finding) -> bool:
     """Whether a push of what finance does not have was tried, or is kept back until a person acts; of kind `MISSING`."""
-    return missing.facts["state"] != _NOT_PUSHED
+    return missing.facts["state"] != NOT_PUSHED
 
 
 def why_missing(missing: Finding) -> str:

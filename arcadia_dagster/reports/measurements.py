@@ -9,6 +9,7 @@ import duckdb
 
 from arcadia_dagster.finance.outstanding import Recipient, missing_sql
 from arcadia_dagster.ledger.states import Outcome
+from arcadia_dagster.reports.findings import NOT_PUSHED
 from arcadia_dagster.store.query import text_literal
 
 _QUANTILES: Final = (0.5, 0.95, 1.0)
@@ -52,15 +53,18 @@ def measure(connection: duckdb.DuckDBPyConnection, recipient: Recipient, now: da
     [(rejected, stale)] = connection.execute(
         "SELECT (SELECT count(*) FROM unreplaced_documents), (SELECT count(DISTINCT invoice_month) FROM stale_months)"
     ).fetchall()
-    [(oldest,)] = connection.execute(
+    missing = connection.execute(
         f"""
-        SELECT min(received_at) FROM ({missing_sql(recipient)}) AS missing
-        JOIN (
+        SELECT coalesce(state, '{NOT_PUSHED}') AS state, count(*), min(arrived.received_at)
+        FROM ({missing_sql(recipient)}) AS missing
+        LEFT JOIN (
           SELECT source, account_id, external_id AS invoice_external_id, max(received_at) AS received_at
           FROM current_invoices GROUP BY ALL
         ) AS arrived USING (source, account_id, invoice_external_id)
+        GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
+    oldest = min((since for *_, since in missing if since is not None), default=now)
     taken = connection.execute(
         f"""
         SELECT {", ".join(f"quantile_disc(seconds, {quantile})" for quantile in _QUANTILES)} FROM (
@@ -72,10 +76,8 @@ def measure(connection: duckdb.DuckDBPyConnection, recipient: Recipient, now: da
     ).fetchone()
     return Measurements(
         invoices=_counts(connection, "SELECT standing, count(*) FROM standing_invoices GROUP BY ALL"),
-        outstanding=_counts(
-            connection, f"SELECT coalesce(state, 'not pushed'), count(*) FROM ({missing_sql(recipient)}) GROUP BY ALL"
-        ),
-        oldest_outstanding_seconds=0.0 if oldest is None else max((now - oldest).total_seconds(), 0.0),
+        outstanding={state: count for state, count, _ in missing},
+        oldest_outstanding_seconds=max((now - oldest).total_seconds(), 0.0),
         rejected_documents=rejected,
         stale_months=stale,
         deliveries=_counts(connection, f"SELECT outcome, count(*) FROM finance_attempts WHERE {last_day} GROUP BY ALL"),
