@@ -26,9 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(_as_one_command(sys.argv[1:] if arguments is None else arguments))
     command: _Command = options.command
     from arcadia_dagster.commands.common import CommandError, harmless
+    from arcadia_dagster.private_files import writing_privately
 
     try:
-        return command(options)
+        with writing_privately():
+            return command(options)
     except CommandError as error:
         print("\n".join(map(harmless, f"arcadia: {error}".split("\n"))), file=sys.stderr)
         return error.code

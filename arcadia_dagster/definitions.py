@@ -28,6 +28,7 @@ from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
 from arcadia_dagster.defs.partitions import monthly
 from arcadia_dagster.defs.verification import verify_archive, verify_weekly
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.private_files import write_privately
 from arcadia_dagster.resources import Resources
 
 
@@ -120,13 +121,16 @@ def _resources_of_runs(
         return lambda: getattr(Resources.of(settings.load(environ)), name)
 
     return {
-        name: _resource_of_runs(given(name) if name in overrides else of_settings(name), getdoc(resource) or "")
+        name: _resource_of_runs(
+            given(name) if name in overrides else of_settings(name), getdoc(resource) or "", environ
+        )
         for name, resource in resources.items()
     }
 
 
-def _resource_of_runs(make: Callable[[], Any], about: str) -> dg.ResourceDefinition:
+def _resource_of_runs(make: Callable[[], Any], about: str, environ: Mapping[str, str] | None) -> dg.ResourceDefinition:
     def from_the_environment(_context: dg.InitResourceContext) -> Iterator[Any]:
+        write_privately(group_reads=settings.load(environ).group_reads)
         resource = make()
         try:
             yield resource

@@ -19,7 +19,9 @@ HOST: Final = "127.0.0.1"
 SANDBOX_FOLDER: Final = "sandbox"
 """The folder of a home in which `make run` makes another, with a sandbox, as long as no finance service is configured."""
 
-_SECRET_FILE: Final = "finance-secret"  # noqa: S105 - the file's name
+SECRET_FILE: Final = "finance-secret"  # noqa: S105 - the file's name
+"""The file of a home with the secret of its sandbox."""
+
 _PORT_FILE: Final = "finance-port"
 _CONNECT_SECONDS: Final = 2.0
 _MOST_PORT: Final = 65535
@@ -46,7 +48,7 @@ class HomeSandbox:
         Raises:
             OSError: A file of the home cannot be read.
         """
-        secret, port = _kept(home / _SECRET_FILE), _kept(home / _PORT_FILE)
+        secret, port = _kept(home / SECRET_FILE), _kept(home / _PORT_FILE)
         is_port = port.isdecimal() and 0 < int(port) <= _MOST_PORT
         return cls(home, int(port) if is_port else FINANCE_PORT, secret) if secret else None
 
@@ -59,7 +61,7 @@ class HomeSandbox:
         Raises:
             OSError: A file of the home cannot be read or written.
         """
-        file = home / _SECRET_FILE
+        file = home / SECRET_FILE
         before = cls.of(home)
         if before is None:
             home.mkdir(parents=True, exist_ok=True)

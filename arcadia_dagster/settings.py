@@ -478,6 +478,15 @@ class Settings(BaseSettings):
         description="Whether the web server has the page `/metrics` for Prometheus ([operations](operations.md#is-it-well))",
     )
 
+    group_reads: bool = Field(
+        False,  # noqa: FBT003 - the default of a named field
+        validation_alias="ARCADIA_GROUP_READS",
+        description=(
+            "Whether the group of a file may read what is written, as a web server that serves the statements must; unset: the "
+            "owner only ([operations](operations.md#who-can-read-the-files))"
+        ),
+    )
+
     finance_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=SECRET_VARIABLE,
@@ -518,6 +527,12 @@ class Settings(BaseSettings):
     def further_inboxes(self) -> tuple[str, ...]:
         """The other inboxes: folders, by their absolute paths, and buckets, by their URLs."""
         return tuple(name for name in self.inboxes if name != str(self.inbox))
+
+    @property
+    def written_places(self) -> tuple[str, ...]:
+        """Every folder, file or bucket that what this program writes lies in, besides the home."""
+        lake = self.data_path if self.has_lake else self.warehouse
+        return (self.archive, lake, str(self.focus), str(self.statements), str(self.dagster_storage))
 
     @property
     def lake_work(self) -> Path:

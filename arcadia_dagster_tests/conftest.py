@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def sandbox() -> Iterator[RunningSandbox]:
 def project_with_finance(tmp_path: Path, sandbox: RunningSandbox) -> Project:
     """A project that pushes to a sandbox."""
     return Project(tmp_path / "home", sandbox=sandbox)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter and read, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 _LONGEST = (

@@ -22,6 +22,7 @@ LAYERS = (
     "how_many",
     "loopback",
     "plain_file",
+    "private_files",
     "text_table",
     "toml_file",
     "toml_tables",

@@ -65,6 +65,7 @@ DEFAULTS = {
     "ARCADIA_HOSTS": (),
     "ARCADIA_USER_HEADER": "",
     "ARCADIA_METRICS": False,
+    "ARCADIA_GROUP_READS": False,
     "SKYAI_FINANCE_SECRET": SecretStr(""),
     "ARCADIA_ALERT_WEBHOOK": SecretStr(""),
 }

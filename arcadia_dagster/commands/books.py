@@ -18,6 +18,7 @@ from arcadia_dagster.commands.common import (
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.commands.person import person
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.private_files import as_the_person_writes
 
 if TYPE_CHECKING:
     from arcadia_dagster.books.bill import Bill
@@ -58,7 +59,7 @@ def export_bills(options: argparse.Namespace) -> int:
 def _folder(to: Path) -> Path:
     if to.exists() and not to.is_dir():
         raise CommandError(f"--to {to}: it is a file; name a folder", MISUSED)
-    with complaints():
+    with complaints(), as_the_person_writes():
         to.mkdir(parents=True, exist_ok=True)
     return to
 

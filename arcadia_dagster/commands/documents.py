@@ -23,6 +23,7 @@ from arcadia_dagster.commands.home import Home
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.archive import Archive, ArchiveError
 from arcadia_dagster.landing.inbox import path_at
+from arcadia_dagster.private_files import as_the_person_writes
 from arcadia_dagster.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _write_out(source: Path, target: Path) -> None:
         raise CommandError(f"{target} is there already, with other content: name another file with --to")
     part = target.with_name(f".{target.name[:_NAME_CHARACTERS]}.{uuid4().hex[:12]}.part")
     try:
-        shutil.copyfile(source, part)
+        with as_the_person_writes():
+            shutil.copyfile(source, part)
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
+from arcadia_dagster.private_files import as_the_person_writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def _files(
             raise CommandError(
                 f"--to {to}: it is a file; name a folder, or a file that ends with .csv or .parquet", MISUSED
             )
-        with complaints():
+        with complaints(), as_the_person_writes():
             to.mkdir(parents=True, exist_ok=True)
         chosen = format_ or "csv"
         period = "" if months is None else "-" + months.replace("..", "-to-")
@@ -62,6 +63,6 @@ def _files(
         raise CommandError(f"--to {to} is not --format {format_}: leave one of them out", MISUSED)
     if len(wanted) > 1:
         raise CommandError(f"--to {to} is one file: say --invoices or --lines, or name a folder for both", MISUSED)
-    with complaints():
+    with complaints(), as_the_person_writes():
         to.parent.mkdir(parents=True, exist_ok=True)
     return named, {wanted[0]: to}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from arcadia_dagster import dagster_home, settings
 from arcadia_dagster.commands.common import MISUSED, CommandError, complaints
 from arcadia_dagster.home_sandbox import SANDBOX_FOLDER, HomeSandbox
+from arcadia_dagster.private_files import write_privately
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -61,6 +62,7 @@ class Home:
             os.environ.clear()
             os.environ.update(environ)
             home = cls(_settings())
+        write_privately(group_reads=home.settings.group_reads)
         home._assert_secrets_are_usable()
         os.environ.update(home.settings.places())
         os.environ.setdefault(dagster_home.VARIABLE, str(dagster_home.dagster_home(home.settings.home)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from arcadia_dagster import __version__, dagster_home
+from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.commands.common import (
     FAILED,
     MISUSED,
@@ -23,9 +24,10 @@ from arcadia_dagster.commands.common import (
     print_json,
 )
 from arcadia_dagster.commands.home import Home
-from arcadia_dagster.home_sandbox import HomeSandbox
+from arcadia_dagster.home_sandbox import SECRET_FILE, HomeSandbox
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import FINANCE_PORT
+from arcadia_dagster.private_files import readers_of
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 
 if TYPE_CHECKING:
@@ -157,6 +159,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("formats", lambda: _formats(home))
     yield _dagster(home)
     yield _tried("disk", lambda: _disk(home.settings.home))
+    yield from _readers(home)
     yield from _findings(home)
     yield from _finance(home)
     yield from _providers(home)
@@ -177,7 +180,7 @@ def _tried(what: str, look: Callable[[], str]) -> Verdict:
 
 
 def _inboxes(home: Home) -> Iterator[Verdict]:
-    from arcadia_dagster.buckets.url import BucketUrl, names_bucket
+    from arcadia_dagster.buckets.url import BucketUrl
     from arcadia_dagster.landing.bucket_inbox import BucketInbox
 
     for name in home.settings.inboxes:
@@ -322,6 +325,38 @@ def _disk(home: Path) -> str:
     if free < _LEAST_FREE_BYTES:
         raise CommandError(f"{home} has {free >> 20} MiB left; free some space")
     return f"{free >> 30} GiB free"
+
+
+def _readers(home: Home) -> Iterator[Verdict]:
+    """Who can read the secrets, and what is written, besides its owner; nothing of what is not there."""
+    values = home.settings
+    secrets = [Path(".env").absolute(), values.home / SECRET_FILE]
+    # An inbox is not ours alone: other people and programs put files there.
+    written = [values.home, *(Path(place) for place in values.written_places if not names_bucket(place))]
+    readers = {
+        place: who
+        for place in dict.fromkeys(written)
+        if place.exists() and (place == values.home or not place.is_relative_to(values.home))
+        if (who := readers_of(place)) is not None
+    }
+    close = shlex.join(("chmod", "-R", "go-rwx", *map(str, readers)))
+    shown = ", ".join(f"{who} can read {place}" for place, who in readers.items())
+    if "everybody" in readers.values():
+        yield Verdict("private", "failed", harmless(f"{shown}: run `{close}`"))
+    elif readers and not values.group_reads:
+        yield Verdict(
+            "private",
+            "note",
+            harmless(f"{shown}: run `{close}`, or set ARCADIA_GROUP_READS=true if the group is meant to"),
+        )
+    else:
+        yield Verdict("private", "ok", "what is written is for its owner" + (" and group" if readers else ""))
+    for place in secrets:
+        if place.is_file() and (who := readers_of(place)) is not None:
+            closing = shlex.join(("chmod", "go-rwx", str(place)))
+            yield Verdict(
+                "secret", "failed", harmless(f"{who} can read {place}, which may have the secret: run `{closing}`")
+            )
 
 
 def _finance(home: Home) -> Iterator[Verdict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from arcadia_dagster.commands.common import FAILED, OK, CommandError, complaints, harmless, print_json
 from arcadia_dagster.commands.home import Home
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.private_files import as_the_person_writes
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def verify(options: argparse.Namespace) -> int:
 def _write(file: Path, text: str) -> None:
     """Write a seal into a new file: an earlier one is never replaced."""
     try:
-        with file.open("x", encoding="utf-8") as opened:
+        with as_the_person_writes(), file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:
         raise CommandError(f"{file} is there already; a seal is never replaced: name a new file") from None

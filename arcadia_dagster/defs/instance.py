@@ -12,6 +12,7 @@ import dagster as dg
 
 from arcadia_dagster import settings
 from arcadia_dagster.defs.internals import ConfigurableClassData, InstanceRef
+from arcadia_dagster.private_files import write_privately
 
 
 class InstanceInHome(dg.DagsterInstance):
@@ -33,6 +34,7 @@ class InstanceInHome(dg.DagsterInstance):
             SettingsError: A setting cannot be right.
         """
         values = settings.load()
+        write_privately(group_reads=values.group_reads)
         folder = values.dagster_storage
         if not folder.exists():
             folder.mkdir(parents=True)

@@ -32,6 +32,7 @@ from arcadia_dagster.defs.internals import (
 from arcadia_dagster.defs.metrics import CONTENT_TYPE, exposition
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.private_files import write_privately
 from arcadia_dagster.serving.guard import FORBIDDEN, Guard, Names, refused
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -117,7 +118,9 @@ def _serve(
     # A SIGTERM is a Ctrl-C: the code server ends with us, and not when it has heard nothing for 45 s.
     setup_interrupt_handlers()
     try:
-        names = names_of(settings.load(), host)
+        values = settings.load()
+        write_privately(group_reads=values.group_reads)
+        names = names_of(values, host)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     target = workspace_opts_to_load_target(WorkspaceOpts.extract_from_cli_options(workspace))

@@ -25,6 +25,7 @@ from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
 from arcadia_dagster.plain_file import open_plain
+from arcadia_dagster.private_files import make_unchangeable
 from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
 RECORD_SUFFIX = ".jsonl"
@@ -135,7 +136,7 @@ class Archive:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o444)
+        make_unchangeable(temporary)
         temporary.rename(self.folder / folder / name)
 
     def copy_command(self, folder: str, name: str, path: Path) -> str:
@@ -233,7 +234,7 @@ class Archive:
             if os.path.lexists(path):
                 path.rename(path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}"))
             self._put_all({path: content})
-            path.chmod(0o444)
+            make_unchangeable(path)
 
     def digest_of(self, document_sha256: str) -> str:
         """The SHA-256 of the document's bytes as they are now, which is its name unless somebody has changed them.
@@ -508,7 +509,7 @@ class Archive:
             temporary.unlink()
         else:
             path.parent.mkdir(exist_ok=True)
-            temporary.chmod(0o444)
+            make_unchangeable(temporary)
             temporary.rename(path)
         return path
 

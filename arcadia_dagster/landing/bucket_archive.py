@@ -23,6 +23,7 @@ from arcadia_dagster.buckets.url import BucketUrl
 from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, by_shelf, key_of, shelf_of
 from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
+from arcadia_dagster.private_files import make_unchangeable
 
 CACHE_BYTES: Final = 20 << 30
 """How much of the archive is kept on this machine at most, but for what was used within the last hour."""
@@ -317,7 +318,7 @@ class BucketArchive(Archive):
                     f"{self.place_of(document_sha256)} was changed: its SHA-256 is not its name any more; restore it from a "
                     "backup"
                 )
-            temporary.chmod(0o444)
+            make_unchangeable(temporary)
             temporary.rename(path)
         except BucketError as error:
             raise ArchiveError(f"{self.place_of(document_sha256)} cannot be read ({error})") from error

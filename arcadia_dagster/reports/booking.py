@@ -21,6 +21,7 @@ from arcadia_dagster.books.layouts import Layout, files
 from arcadia_dagster.books.record import Booked, Export, Written
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.landing import keep_export
+from arcadia_dagster.private_files import as_the_person_writes
 from arcadia_dagster.reports import bills as found
 from arcadia_dagster.reports.bills import NotExported
 from arcadia_dagster.reports.booked import read_exports
@@ -189,7 +190,7 @@ def _written_files(contents: Mapping[Path, str]) -> Iterator[None]:
     parts = {path: path.with_name(f".{path.name}.{uuid4().hex[:8]}.part") for path in contents}
     try:
         for path, part in parts.items():
-            with part.open("w", encoding="utf-8", newline="") as file:
+            with as_the_person_writes(), part.open("w", encoding="utf-8", newline="") as file:
                 file.write(contents[path])
                 file.flush()
                 os.fsync(file.fileno())

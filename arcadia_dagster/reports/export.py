@@ -17,6 +17,7 @@ import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, exact_minor_sql, exponents_sql, from_minor_sql, plain_sql
 from arcadia_dagster.books.cells import FORMULA_STARTS
+from arcadia_dagster.private_files import as_the_person_writes
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, schema
@@ -190,7 +191,8 @@ def export(
             rows = {}
             for content, part in parts.items():
                 query = _query(content, months, target, as_text=format == "csv")
-                rows[content] = _copy(connection, query, part, _options(content, format))
+                with as_the_person_writes():
+                    rows[content] = _copy(connection, query, part, _options(content, format))
         for part in parts.values():
             _sync(part)
         for content, path in files.items():

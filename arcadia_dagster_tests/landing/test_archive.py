@@ -45,7 +45,7 @@ def test_a_document_is_kept_byte_for_byte_under_its_hash(inbox: Path, content: b
     assert document.document_sha256 == hashlib.sha256(content).hexdigest()
     assert document.path == archive.path_of(document.document_sha256)
     assert document.path.read_bytes() == content == (inbox / "a.csv").read_bytes()
-    assert document.path.stat().st_mode & 0o777 == 0o444
+    assert document.path.stat().st_mode & 0o222 == 0
     assert document.byte_size == len(content)
     assert archived_files(archive) == [document.path]
     assert archive.examine(document.document_sha256) == document

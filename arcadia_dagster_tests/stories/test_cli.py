@@ -42,6 +42,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         text=True,
         timeout=100,
         check=False,
+        umask=0,
     )
     assert (result.returncode, "2024-11" in result.stdout) == (0, True), result.stderr
     assert "Warning" not in result.stderr
@@ -55,6 +56,12 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         "inbox",
         "statements",
     }
+    # Whatever the umask: what others could read would be somebody's invoices.
+    written = [
+        path for path in (tmp_path / "var").rglob("*") if (tmp_path / "var" / "inbox") not in (path, *path.parents)
+    ]
+    assert len(written) > 10
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
 
 
 def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:
@@ -476,6 +483,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
                 "formats",
                 "dagster",
                 "disk",
+                "private",
                 "finance",
             ),
             "ok",
@@ -487,6 +495,26 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
     assert "failed  finance" in failed.stdout
     assert "not-the-right-secret" not in failed.stdout + failed.stderr
     assert "not configured" in arcadia("doctor").stdout
+
+
+def test_the_doctor_finds_a_home_and_a_secret_that_others_can_read_and_its_commands_close_them(
+    arcadia: Shell, open_folder: Path
+) -> None:
+    home, secret = open_folder / "var", open_folder / "var" / "finance-secret"
+    environ = {"ARCADIA_HOME": str(home)}
+    arcadia("init", environ=environ)
+    for mode, verdict in ((0o755, "failed"), (0o750, "note")):
+        home.chmod(mode)
+        secret.write_text("x" * 64, encoding="ascii")
+        secret.chmod(0o644)
+        # No sandbox runs with that secret, so `finance` fails too.
+        told = {one["what"]: one for one in json.loads(arcadia("doctor", "--json", code=1, environ=environ).stdout)}
+        assert told["private"]["verdict"] == verdict
+        for what, command in (("secret", f"chmod go-rwx {secret}"), ("private", f"chmod -R go-rwx {home}")):
+            assert f"run `{command}`" in told[what]["text"]
+            subprocess.run(command.split(), check=True)
+        after = json.loads(arcadia("doctor", "--json", code=1, environ=environ).stdout)
+        assert [one["verdict"] for one in after if one["what"] in {"private", "secret"}] == ["ok"]
 
 
 def test_status_and_doctor_list_what_waits_for_a_person(arcadia: Shell) -> None:

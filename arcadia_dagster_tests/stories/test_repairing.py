@@ -40,7 +40,7 @@ def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(
     else:
         path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:] if damage == "flipped" else whole[:-3])
     arcadia("rebuild", ARCADIA_HOME=str(project.home))
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (whole, 0o444)
+    assert (path.read_bytes(), path.stat().st_mode & 0o222) == (whole, 0)
     assert project.query(FIGURES) == figures
     assert len([*path.parent.glob(f"{path.name}.damaged-*")]) == (damage != "gone")
 
