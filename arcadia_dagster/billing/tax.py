@@ -71,14 +71,24 @@ def _listed(names: tuple[str, ...]) -> str:
 
 TAX_WORDS = ("gst", "tax", "taxes", "vat", "hst", "qst", "pst", "sst", "iva", "tva")
 
-# RE2 has no look-around: the pattern matches the neighbours instead. A neighbour must be no letter of any script, and no
-# combining mark (an accent that is a character of its own).
-_TAX_PATTERN = rf"(?i)(^|[^\p{{L}}\p{{M}}])({'|'.join(TAX_WORDS)})($|[^\p{{L}}\p{{M}}])"
+
+def _words_sql(text: str) -> str:
+    """SQL: the text's words of letters, small, with one space between them, before the first and behind the last.
+
+    A combining mark (an accent that is a character of its own) is a part of its letter. This is the one pattern that names all
+    letters there are: DuckDB takes 1.5 ms to compile one such class, for each statement that has it (2026-11-29).
+    """
+    return rf"(' ' || trim(regexp_replace(lower({text}), '[^\p{{L}}\p{{M}}]+', ' ', 'g')) || ' ')"
 
 
 def reads_as_tax_sql(description: str) -> str:
     """SQL: whether the description names a tax as a word: `GST10%` and `Sales tax` do, `taxi` does not."""
-    return f"regexp_matches({description}, '{_TAX_PATTERN}')"
+    any_of = "|".join(TAX_WORDS)
+    # Looking for the letters first, in a CASE, spares nearly all texts the rest: DuckDB computes every side of an AND.
+    return (
+        f"CASE WHEN regexp_matches(lower({description}), '{any_of}') "
+        f"THEN regexp_matches({_words_sql(description)}, ' ({any_of}) ') ELSE false END"
+    )
 
 
 _TAX_NAMES = (
@@ -159,7 +169,7 @@ _NO_TAX = "|".join(
 """How words begin that make it something that is sold, or an amount without the tax."""
 
 _ABBREVIATIONS = "|".join(
-    r"(\. ?)?".join(name)
+    " ?".join(name)
     for name in (
         *(
             "vat",
@@ -184,10 +194,11 @@ _ABBREVIATIONS = "|".join(
 )
 """The same with a full stop behind each letter: `I.V.A.`, `M.w.St.`."""
 
-_WORDS = r"(\p{L}+[^\p{L}]+)"
-_NAMED_TAX = (
-    rf"[^\p{{L}}]*{_WORDS}{{0,2}}({'|'.join(_TAX_NAMES)}|{_ABBREVIATIONS})([^\p{{L}}]+\p{{L}}+){{0,3}}[^\p{{L}}]*"
-)
+_CORES = rf"{'|'.join(_TAX_NAMES)}|[^ ]\. ?[^ ]"
+"""What is in every such name, in small letters."""
+
+_NAMED_TAX = rf" ([^ ]+ ){{0,2}}({'|'.join(_TAX_NAMES)}|{_ABBREVIATIONS})( [^ ]+){{0,3}} "
+_WITH_A_NAME_BEHIND = rf"({'|'.join(_TAX_NAMES)})[-_.]([a-z]|[^\x00-\x7f])"
 
 
 def names_a_tax_sql(text: str) -> str:
@@ -195,11 +206,12 @@ def names_a_tax_sql(text: str) -> str:
 
     `Tax filing service` and `Server, excl. VAT` are none, nor is a name such as `moms-web-01`.
     """
-    plain = f"lower(trim({text}))"
+    plain = f"lower({text})"
     return (
-        f"coalesce(length({text}) <= 60 AND regexp_full_match({plain}, '{_NAMED_TAX}') "
-        f"AND NOT regexp_matches({plain}, '\\b({_NO_TAX})') "
-        f"AND NOT regexp_matches({plain}, '({'|'.join(_TAX_NAMES)})[-_.]\\p{{L}}'), false)"
+        f"CASE WHEN length({text}) <= 60 AND regexp_matches({plain}, '{_CORES}') "
+        f"THEN regexp_full_match({_words_sql(text)}, '{_NAMED_TAX}') "
+        f"AND NOT regexp_matches({plain}, '\\b({_NO_TAX})') AND NOT regexp_matches({plain}, '{_WITH_A_NAME_BEHIND}') "
+        "ELSE false END"
     )
 
 

@@ -511,9 +511,13 @@ def _staged_lines_sql(group: _Group, paths: Sequence[Path], compression: str) ->
     basis = tax.tax_basis_sql(typed="typed_category", category="charge_category")
     doubtful = tax.doubtful_sql(category="charge_category", description="description")
     return f"""
-    SELECT right(path, 64) AS document_sha256, * EXCLUDE (path) REPLACE (coalesce(doubt, {_doubt_of_words_sql()}) AS doubt),
+    SELECT right(path, 64) AS document_sha256,
+      * EXCLUDE (path, words) REPLACE (coalesce(doubt, {_doubt_of_words_sql()}) AS doubt),
       {basis} AS tax_basis, {doubtful} AS is_tax_doubtful
-    FROM (SELECT *, {category} AS charge_category FROM ({stated}))
+    FROM (
+      SELECT *, {category} AS charge_category, CASE WHEN description <> '' THEN description ELSE service_name END AS words
+      FROM ({stated})
+    )
     """
 
 
@@ -521,14 +525,13 @@ def _doubt_of_words_sql() -> str:
     """SQL: that a line has the name of a tax or of a payment, and is counted as something else."""
     # Words of what bills usage are the name of what is sold.
     bills_usage = "quantity IS NOT NULL OR resource_id IS NOT NULL OR resource_name IS NOT NULL"
-    words = "CASE WHEN description <> '' THEN description ELSE service_name END"
     is_tax = f"charge_category IN ('Usage', 'Purchase') AND amount <> 0 AND {tax.names_a_tax_sql('words')}"
     is_payment = f"charge_category <> 'Tax' AND amount < 0 AND {totals.is_payment_sql('words')}"
-    # A CASE, for most lines bill usage. A list, for its function sees the words once made.
+    # A CASE, for most lines bill usage.
     return (
-        f"CASE WHEN is_control OR {bills_usage} THEN NULL ELSE list_transform([{words}], lambda words: "
-        f"CASE WHEN {is_tax} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_TAX)} "
-        f"WHEN {is_payment} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_PAYMENT)} END)[1] END"
+        f"CASE WHEN is_control OR {bills_usage} THEN NULL "
+        f"WHEN {is_tax} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_TAX)} "
+        f"WHEN {is_payment} THEN chr(39) || trim(words) || {text_literal(_READS_LIKE_PAYMENT)} END"
     )
 
 

@@ -226,19 +226,22 @@ def kind_sql(text: str) -> str:
     totals, more, subtotals, codes = (
         "|".join(names) for names in ((*_TOTAL, *_AMOUNT_NAMES), _TOTAL_OF, _SUBTOTAL, EXPONENTS)
     )
+    plain = _words_sql(text)
     return (
         f"CASE WHEN length({text}) <= {_MOST_WORDS} AND regexp_matches(lower({text}), '{_CORES}') THEN "
-        # A list, for its function sees the text's letters once made, and they cost more than what looks at them.
-        f"list_transform([trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))], lambda plain: "
-        f"CASE WHEN regexp_full_match(plain, '({subtotals})( .*)?') THEN 'subtotal' "
-        f"WHEN regexp_full_match(plain, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END)[1] END"
+        f"CASE WHEN regexp_full_match({plain}, '({subtotals})( .*)?') THEN 'subtotal' "
+        f"WHEN regexp_full_match({plain}, '(({totals})( ({codes.lower()}))?)|(({more})( .*)?)') THEN 'total' END END"
     )
 
 
 def is_payment_sql(text: str) -> str:
     """SQL: whether the text is the name of a payment, whatever marks and digits it has."""
-    plain = f"trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))"
-    return f"(length({text}) <= {_MOST_WORDS} AND regexp_full_match({plain}, '({'|'.join(_PAYMENT)})'))"
+    return f"(length({text}) <= {_MOST_WORDS} AND regexp_full_match({_words_sql(text)}, '({'|'.join(_PAYMENT)})'))"
+
+
+def _words_sql(text: str) -> str:
+    """SQL: the text's words of letters, small, with one space between them."""
+    return f"trim(regexp_replace(lower({text}), '[^\\p{{L}}]+', ' ', 'g'))"
 
 
 def controls_sql(lines: str) -> str:
