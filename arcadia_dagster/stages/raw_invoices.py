@@ -7,6 +7,7 @@ import duckdb
 
 from arcadia_dagster.landing.deliveries import NOTHING_LEFT_OUT, has_manifests, left_out_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
+from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql
 from arcadia_dagster.store.query import statement
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
@@ -28,18 +29,31 @@ def build_raw_invoices(
         connection,
         schema.RAW_INVOICES,
         wanted,
-        _raw_invoices_sql(wanted, has_manifests=has_manifests(connection)),
+        _raw_invoices_sql(
+            wanted,
+            has_manifests=has_manifests(connection),
+            has_versions=bool(wanted)
+            and connection.execute(_SEVERAL_DOCUMENTS.format(months=month_list(wanted))).fetchone() is not None,
+        ),
         built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
     )
     return wanted
 
 
-def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool) -> str:
+_SEVERAL_DOCUMENTS = """SELECT 1 FROM document_invoices
+SEMI JOIN (FROM document_invoices WHERE invoice_month IN ({months})) AS concerned USING (source, account_id, external_id)
+GROUP BY source, account_id, external_id HAVING count(*) > 1 LIMIT 1"""
+
+
+def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool, has_versions: bool) -> str:
     """Every version of the months' invoices, in whatever month they are. The documents of the newest delivery are current.
 
+    The newest is the one whose path has the latest date or count (`stages.places`), else the one that came last.
     A document that is whole is a delivery of its own. The files of one folder are one delivery where their format may spread
     an invoice over several of them, each format by itself; there a file takes the place of an earlier one with its path, and
     the invoice's month is that of most of its lines (tie: the later). What the delivery's manifest leaves out is no part of it.
     """
     left_out = left_out_sql() if has_manifests else NOTHING_LEFT_OUT
-    return statement(__name__, months=month_list(months), left_out=left_out)
+    # Most months have one document for each invoice: DuckDB need not plan what paths say of their order.
+    older = older_sql("placed") if has_versions else NOTHING_IS_OLDER
+    return statement(__name__, months=month_list(months), left_out=left_out, older=older)

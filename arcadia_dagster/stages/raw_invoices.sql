@@ -44,6 +44,7 @@ placed AS (
     stated.external_id,
     stated.document_sha256,
     stated.file_name,
+    coalesce(stated.may_be_part, false) AS may_be_part,
     coalesce(name.inbox_path, stated.document_sha256) AS place,
     coalesce(nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place) || ' ' || stated.format AS delivery,
     coalesce(name.received_at, stated.received_at) AS placed_at
@@ -60,6 +61,17 @@ newest_in_place AS (
   ) = 1
 ),
 
+older AS (
+  -- What a path says of its time counts more than the arrival.
+  SELECT
+    source,
+    account_id,
+    external_id,
+    delivery,
+    true AS is_older
+  FROM ($older) AS older
+),
+
 newest_delivery AS (
   SELECT
     source,
@@ -67,11 +79,12 @@ newest_delivery AS (
     external_id,
     delivery
   FROM placed
+  LEFT JOIN older USING (source, account_id, external_id, delivery)
   QUALIFY
     row_number()
       OVER (
         PARTITION BY source, account_id, external_id
-        ORDER BY placed_at DESC, length(file_name) DESC, file_name DESC, document_sha256 DESC
+        ORDER BY coalesce(is_older, false), placed_at DESC, length(file_name) DESC, file_name DESC, document_sha256 DESC
       )
     = 1
 ),

@@ -1,6 +1,7 @@
-"""Two files state one invoice, and nothing but their arrival says which is newer: arrival alone never decides."""
+"""Deliveries of one invoice: their paths say which is newer, in whatever order they come; arrival alone never decides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import pytest
 
@@ -9,7 +10,19 @@ from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
-from arcadia_dagster_tests.kit.worlds import EXAMPLEPARTS, Line, as_cur, as_described, as_focus
+from arcadia_dagster_tests.kit.worlds import (
+    EXAMPLEPARTS,
+    File,
+    Line,
+    Outcome,
+    Played,
+    as_cur,
+    as_described,
+    as_digitalocean,
+    as_focus,
+    digitalocean_name,
+    play,
+)
 
 KEY = "700000000001"
 Write = Callable[[str, Sequence[Line]], bytes]
@@ -55,7 +68,7 @@ EXPORTS = {
 
 OLDER_LATER = [
     ("FOCUS", "all days", ("a.csv", "b.csv"), "first"),
-    ("FOCUS", "most of the days", ("2026-05-20.csv", "2026-05-03.csv"), "last"),
+    ("FOCUS", "most of the days", ("a 1.csv", "a 2.csv"), "last"),
     ("FOCUS", "many lines", ("x/a.csv", "y/a.csv"), "first"),
     ("AWS CUR", "a last day that is not over", ("a.csv", "b.csv"), "last"),
     ("AWS CUR", "sums that grow", ("x/a.csv", "y/a.csv"), "first"),
@@ -106,6 +119,100 @@ def test_a_path_that_says_which_is_newer_is_believed(
         project.drop(place, WRITERS[written](KEY, lines))
         assert pushed(project) == {f"INV-{KEY}": sum(line.minor for line in lines)}
     assert held(project) == []
+
+
+class Dated(NamedTuple):
+    """What is delivered of an invoice, from the oldest delivery to the newest, and whether the newest is held."""
+
+    deliveries: Callable[[str], Sequence[Sequence[File]]]
+    is_held: bool = False
+
+
+DATES = ("2026-05-03", "2026-05-20", "2026-06-01")
+GROWN = (daily(500, 9), daily(500, 11), daily(500, 12))
+
+
+def in_folders(key: str, versions: Iterable[Sequence[Line]] = GROWN) -> list[list[File]]:
+    """Folders by date, each with two parts."""
+    return [
+        [(f"{key}/{day}/{part}.csv", as_focus(key, lines[part::2])) for part in (0, 1)]
+        for day, lines in zip(DATES, versions, strict=True)
+    ]
+
+
+def lone(path: str, write: Write = as_focus) -> Callable[[str], list[list[File]]]:
+    def deliveries(key: str) -> list[list[File]]:
+        return [[(path.format(key=key, day=day), write(key, lines))] for day, lines in zip(DATES, GROWN, strict=True)]
+
+    return deliveries
+
+
+def named_final(key: str) -> list[list[File]]:
+    return [[(f"{key}{end}.csv", as_cur(key, lines))] for end, lines in zip(("", "-final"), GROWN[1:], strict=True)]
+
+
+def counted_by_a_browser(key: str) -> list[list[File]]:
+    stem = digitalocean_name(key).removesuffix(".csv")
+    return [
+        [(f"{stem}{count}.csv", as_digitalocean(key, lines))]
+        for count, lines in zip(("", " (1)", " (2)"), GROWN, strict=True)
+    ]
+
+
+def without_one_of_two(key: str) -> list[list[File]]:
+    """The last delivery of two invoices states one of them, and not the other."""
+    both = [(f"{key}/{DATES[0]}/{invoice}.csv", as_focus(key, GROWN[0], f"{key}-{invoice}")) for invoice in "ab"]
+    return [both, [(f"{key}/{DATES[1]}/a.csv", as_focus(key, GROWN[1], f"{key}-a"))]]
+
+
+DATED = {
+    "folders": Dated(in_folders),
+    "lone files": Dated(lone("{key} {day}.csv")),
+    "a described table": Dated(lone("{key}/{day}/a.csv", as_described)),
+    "final": Dated(named_final),
+    "a browser's count": Dated(counted_by_a_browser),
+    "cut off": Dated(lambda key: in_folders(key, GROWN[::-1]), is_held=True),
+    "other days": Dated(lambda key: in_folders(key, (GROWN[2], GROWN[0], daily(500, 24)[12:])), is_held=True),
+    "one of two invoices": Dated(without_one_of_two, is_held=True),
+}
+
+
+_ORDERS = {2: ((0, 1), (1, 0)), 3: ((0, 1, 2), (2, 1, 0), (0, 2, 1))}
+
+
+def orders(name: str) -> dict[str, Sequence[Sequence[File]]]:
+    """The deliveries with the newest one last, first and in the middle, each for an invoice of its own, by its key."""
+    place = list(DATED).index(name)
+    count = len(DATED[name].deliveries("7"))
+    return {
+        key: [DATED[name].deliveries(key)[number] for number in order]
+        for order_number, order in enumerate(_ORDERS[count])
+        for key in [f"7{place:02}{order_number:03}000001"]
+    }
+
+
+@pytest.fixture(scope="module")
+def in_every_order() -> Played:
+    worlds = [deliveries for name in DATED for deliveries in orders(name).values()]
+    turns = max(map(len, worlds))
+    landings = [
+        [file for world in worlds for file in (world[turn] if turn < len(world) else ())] for turn in range(turns)
+    ]
+    return play(landings, pushes=True)
+
+
+@case("190")
+@pytest.mark.parametrize("name", DATED)
+def test_the_order_of_arrival_changes_nothing_where_paths_say_which_is_newer(in_every_order: Played, name: str) -> None:
+    def outcomes(key: str) -> list[tuple[str, Outcome]]:
+        return sorted((names[2].replace(key, ""), outcome) for names, outcome in in_every_order.of(key).items())
+
+    seen = [outcomes(key) for key in orders(name)]
+    assert seen == [seen[0]] * len(seen)
+    assert all(outcome.is_ready for _, outcome in seen[0]) is not DATED[name].is_held
+    newest = sum(line.minor for line in GROWN[-1])
+    if not DATED[name].is_held:
+        assert [list(in_every_order.in_finance(key).values()) for key in orders(name)] == [[newest]] * len(seen)
 
 
 REGIONS = {"eu-west-1": daily(500, 12), "us-east-1": daily(700, 12), "us-east-2": daily(300, 12)}

@@ -8,6 +8,7 @@ from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
+from arcadia_dagster.stages.places import folder_is_later, places_sql
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 from arcadia_dagster.warehouse.relations import newly_named_sql
 
@@ -98,44 +99,59 @@ _DRAFT_BESIDE_INVOICE = f"""
       GROUP BY source, account_id, external_id"""
 
 # The newest document that came under a path is the present one there.
-UNSTATED = """
-      WITH name AS MATERIALIZED (
-        SELECT document_sha256, inbox_path, regexp_extract(inbox_path, '^(.*)/', 1) AS folder, received_at,
+_OWN_NAMES = """
+          FROM document_names
+          SEMI JOIN (SELECT inbox_path FROM document_names SEMI JOIN stated USING (document_sha256)) AS own USING (inbox_path)
+          SEMI JOIN accepted_documents USING (document_sha256)"""
+
+_NAME = f"""
+        SELECT document_sha256, inbox_path, coalesce(folder, '') AS folder, unstamped_folder, folder_stamps, received_at,
           first(document_sha256) OVER newest_first AS lies_there
-        FROM document_names
-        SEMI JOIN accepted_documents USING (document_sha256)
+        FROM ({places_sql(f"({_OWN_NAMES})")})
         WINDOW newest_first AS (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256 DESC
-          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
-      ), stated AS (
-        SELECT source, account_id, external_id, invoice_month, document_sha256 FROM document_invoices
-        SEMI JOIN (SELECT DISTINCT source, account_id, invoice_month FROM raw) AS month USING (source, account_id, invoice_month)
-      ), own AS (
-        SELECT part.source, part.account_id, part.external_id, part.invoice_month, name.*
-        FROM part JOIN name USING (document_sha256) WHERE part.is_final
-      ), overwritten AS (
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"""
+
+_OVERWRITTEN = """
         -- Each of its files has given its path to one that states other invoices of the account's month, and not this one.
         SELECT own.source, own.account_id, own.external_id, max(own.lies_there) AS by_sha256
         FROM own
         LEFT JOIN (SELECT DISTINCT source, account_id, invoice_month, document_sha256 AS lies_there, true AS states_the_month
           FROM stated) AS there USING (source, account_id, invoice_month, lies_there)
-        GROUP BY ALL HAVING bool_and(own.lies_there <> own.document_sha256 AND coalesce(there.states_the_month, false))
-      ), delivery AS (
+        GROUP BY ALL HAVING bool_and(own.lies_there <> own.document_sha256 AND coalesce(there.states_the_month, false))"""
+
+_DELIVERY = """
         -- The folders that state an invoice, with the time of their newest file.
-        SELECT stated.source, stated.account_id, stated.invoice_month, stated.external_id, name.folder,
-          max(name.received_at) AS received_at, max(name.document_sha256) AS document_sha256
-        FROM stated JOIN name USING (document_sha256) WHERE name.folder <> '' GROUP BY ALL
-      ), left_out AS (
+        SELECT stated.source, stated.account_id, stated.invoice_month, stated.external_id, name.folder, name.unstamped_folder,
+          name.folder_stamps, max(name.received_at) AS received_at, max(name.document_sha256) AS document_sha256
+        FROM stated JOIN name USING (document_sha256) WHERE name.folder <> '' GROUP BY ALL"""
+
+_LEFT_OUT = f"""
         -- A newer folder states another invoice of an older one again, and not this one.
         SELECT own.source, own.account_id, own.external_id, max(newer.document_sha256) AS by_sha256
-        FROM (SELECT source, account_id, invoice_month, external_id, folder, max(received_at) AS received_at
+        FROM (SELECT source, account_id, invoice_month, external_id, folder, unstamped_folder, folder_stamps,
+            max(received_at) AS received_at
           FROM own WHERE folder <> '' GROUP BY ALL) AS own
         JOIN delivery AS beside USING (source, account_id, invoice_month, folder)
         JOIN delivery AS newer ON newer.source = own.source AND newer.account_id = own.account_id
           AND newer.invoice_month = own.invoice_month AND newer.external_id = beside.external_id
-        WHERE beside.external_id <> own.external_id AND newer.folder <> own.folder AND newer.received_at > own.received_at
+        WHERE beside.external_id <> own.external_id AND newer.folder <> own.folder
+          AND ({folder_is_later("newer", "own")}
+            OR newer.received_at > own.received_at AND NOT {folder_is_later("own", "newer")})
           AND NOT EXISTS (FROM delivery AS again WHERE again.source = own.source AND again.account_id = own.account_id
             AND again.external_id = own.external_id AND again.folder = newer.folder)
-        GROUP BY ALL
+        GROUP BY ALL"""
+
+UNSTATED = f"""
+      WITH stated AS MATERIALIZED (
+        SELECT source, account_id, external_id, invoice_month, document_sha256 FROM document_invoices
+        SEMI JOIN (SELECT DISTINCT source, account_id, invoice_month FROM raw) AS month USING (source, account_id, invoice_month)
+      ), name AS MATERIALIZED ({_NAME}
+      ), own AS (
+        SELECT part.source, part.account_id, part.external_id, part.invoice_month, name.*
+        FROM part JOIN name USING (document_sha256) WHERE part.is_final
+      ), overwritten AS ({_OVERWRITTEN}
+      ), delivery AS ({_DELIVERY}
+      ), left_out AS ({_LEFT_OUT}
       )
       FROM overwritten UNION FROM left_out"""
 """SQL: the CTE `unstated`: current invoices that the last delivery does not state any more, with that delivery's document."""
@@ -151,15 +167,18 @@ _UNSTATED = f"""
 
 _IN_ANOTHER_CURRENCY = f"""
       SELECT own.source, own.account_id, own.external_id,
-        'it is in ' || any_value(own.currency) || ', and ' || min(document.file_name) || ', which came earlier and states it '
-        'too, in ' || min(older.currency) || ': two invoices, one for each currency, or a correction? If it takes the place of '
-        'the earlier one: ' || {release_sql(name_sql("own"))} || '; if both are invoices, give each an id of its own (in a '
-        'column that sources.toml names with invoice_id) and drop the files again; if it is none: ' ||
+        'it is in ' || any_value(own.currency) || ', and ' || min(document.file_name) ||
+        CASE WHEN bool_or(older.received_at > raw.received_at) THEN ', which is older' ELSE ', which came earlier' END ||
+        ' and states it too, in ' || min(older.currency) || ': two invoices, one for each currency, or a correction? If it takes '
+        'the place of the earlier one: ' || {release_sql(name_sql("own"))} || '; if both are invoices, give each an id of its '
+        'own (in a column that sources.toml names with invoice_id) and drop the files again; if it is none: ' ||
         {dismiss_sql("any_value(own.document_sha256)")} AS text
       FROM rounded AS own JOIN raw USING (source, account_id, external_id)
       JOIN document_invoices AS older USING (source, account_id, external_id)
       JOIN documents AS document ON document.document_sha256 = older.document_sha256
-      WHERE older.received_at < raw.received_at AND older.currency <> own.currency
+      ANTI JOIN part ON part.source = own.source AND part.account_id = own.account_id AND part.external_id = own.external_id
+        AND part.document_sha256 = older.document_sha256
+      WHERE older.currency <> own.currency
       GROUP BY own.source, own.account_id, own.external_id"""
 
 # What finance has of an account that was not known yet is the same invoice: the next delivery takes the account over.

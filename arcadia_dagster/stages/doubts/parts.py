@@ -4,10 +4,10 @@ Four questions. A newer delivery replaces the older ones: does it have the charg
 beside them? Does anything but its arrival show that it is newer? Is it an older one that was cut off? Does a file of another
 format state another sum? What the files of one delivery repeat is for `repeats`.
 
-These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later (`_STAMP`); a
-manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may be the same export
-again, or a part that differs in something that no stored column has, such as a region. Once a person has released a version as
-the whole invoice, a file with all its lines is newer.
+These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later
+(`stages.places`); a manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may
+be the same export again, or a part that differs in something that no stored column has, such as a region. Once a person has
+released a version as the whole invoice, a file with all its lines is newer.
 """
 
 from arcadia_dagster.billing import likeness
@@ -15,17 +15,19 @@ from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+from arcadia_dagster.stages.places import counts_more, folder_is_later, is_later, places_sql
 from arcadia_dagster.store.query import text_list
 
 _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
 
-# Of an earlier file its days and at most 64 of its charges are known; of the newest delivery all lines.
+# The other deliveries of an invoice: they came earlier, or their paths say that they are older. Of their files the days and at
+# most 64 charges are known; of the newest delivery all lines.
 _EARLIER = """
       SELECT key.source, key.account_id, key.external_id, earlier.document_sha256, earlier.charge_days, key.days,
         earlier.currency, earlier.lines_sketch, earlier.lines_total, earlier.line_count, earlier.stated_total,
         earlier.stated_tax,
         list_distinct(earlier.charges_sketch) AS charges, earlier.received_at = released.received_at AS is_released,
-        key.is_derived, earlier.may_be_part, earlier.open_until
+        key.is_derived, earlier.may_be_part, earlier.open_until, earlier.received_at > key.received_at AS came_later
       FROM (
         SELECT source, account_id, external_id, any_value(id_basis) = 'derived' AS is_derived,
           any_value(format) AS format, any_value(invoice_month) AS invoice_month,
@@ -49,58 +51,12 @@ _EARLIER = """
       ) AS released USING (source, account_id, external_id)
       ANTI JOIN part ON part.document_sha256 = earlier.document_sha256 AND part.source = key.source
         AND part.account_id = key.account_id AND part.external_id = key.external_id
-      WHERE earlier.received_at <= key.received_at AND earlier.is_final
+      WHERE earlier.is_final
         -- A file of another format words its charges otherwise: only sums are compared (`_OTHERWISE`). A re-issue may have
         -- another month, and so other days.
         AND earlier.format = key.format AND (key.may_be_part OR earlier.invoice_month = key.invoice_month)
         -- A version that a person released is the whole invoice: what came before it is settled.
         AND earlier.received_at >= coalesce(released.received_at, TIMESTAMP '1970-01-01')"""
-
-
-# A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
-_STAMP = (
-    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b"
-    r"|/\d{1,4}(?:/)|(?:^|/)r\d{1,4}/|\bfinal\b"
-)
-_LATER_THAN_ANY = 10**18
-
-
-def _stamps_sql(path: str) -> str:
-    """SQL: the times and counts in a path, in their order."""
-    return (
-        f"list_transform(regexp_extract_all({path}, '{_STAMP}'), lambda stamp: CASE stamp WHEN 'final' THEN {_LATER_THAN_ANY} "
-        r"ELSE CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT) END)"
-    )
-
-
-_PLACES = rf"""
-      SELECT document_sha256, inbox_path, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
-        -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
-        -- the run's time, says nothing.
-        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
-          '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
-        regexp_extract(path, '^.*/') AS path_of_folder,
-        regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
-        regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
-        {_stamps_sql("path_of_folder")} AS folder_stamps,
-        regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
-        regexp_replace(inbox_path, ' \(\d+\)(\.[^./]*)$', '\1') AS uncounted,
-        coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy
-      FROM document_names"""
-
-
-def _is_later(own: str, other: str) -> str:
-    """SQL: whether a place says that what lies there is newer than what lies at another one."""
-    return (
-        f"({own}.unstamped = {other}.unstamped AND {own}.stamps > {other}.stamps "
-        # `april-final.csv` beside `april.csv`.
-        rf"OR regexp_replace({own}.unpacked, '[-_ .]final\b', '') = {other}.unpacked AND {own}.unpacked <> {other}.unpacked)"
-    )
-
-
-def _counts_more(own: str, other: str) -> str:
-    """SQL: whether a browser saved what lies at a place later, under the same name."""
-    return f"({own}.uncounted = {other}.uncounted AND {own}.copy > {other}.copy)"
 
 
 # The earlier deliveries at other paths (a lone file, or the files of a folder) that nothing shows to be older. If each document
@@ -109,23 +65,22 @@ def _counts_more(own: str, other: str) -> str:
 # lines of an earlier one has grown, if its folder is later or a person released the earlier one.
 _ELSEWHERE = f"""
       SELECT source, account_id, external_id, delivery, arg_max(file_name, inbox_path) AS file_name,
-        sum(lines_total) AS lines_total
+        sum(lines_total) AS lines_total, bool_or(came_later) AS came_later
       FROM (
         SELECT DISTINCT beside.* EXCLUDE (has_grown), place.inbox_path, document.file_name,
           coalesce(place.folder, place.inbox_path) AS delivery
         FROM (
           SELECT own.source, own.account_id, own.external_id, earlier.document_sha256,
-            any_value(earlier.lines_total) AS lines_total,
-            bool_or(earlier.is_released OR own.place.unstamped_folder = other.unstamped_folder
-              AND own.place.folder_stamps > other.folder_stamps) AS has_grown
+            any_value(earlier.lines_total) AS lines_total, any_value(earlier.came_later) AS came_later,
+            bool_or(earlier.is_released OR {folder_is_later("own.place", "other")}) AS has_grown
           FROM (
             SELECT part.*, place, NOT part.may_be_part AND document.format IN ({_OWN_FORMATS}) AS is_whole
             FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
-            JOIN ({_PLACES}) AS place USING (document_sha256)
+            JOIN ({places_sql()}) AS place USING (document_sha256)
             ANTI JOIN listed USING (document_sha256)
           ) AS own
           JOIN earlier USING (source, account_id, external_id)
-          JOIN ({_PLACES}) AS other ON other.document_sha256 = earlier.document_sha256
+          JOIN ({places_sql()}) AS other ON other.document_sha256 = earlier.document_sha256
           -- Sums in two currencies are not compared; they are a doubt of their own.
           WHERE coalesce(earlier.currency = own.currency, true) AND NOT earlier.is_derived
           GROUP BY own.source, own.account_id, own.external_id, earlier.document_sha256
@@ -135,13 +90,13 @@ _ELSEWHERE = f"""
               = (earlier.lines_sketch, earlier.line_count, earlier.lines_total))
             AND NOT bool_or(coalesce(own.is_whole AND (own.stated_total, own.stated_tax, own.lines_total)
               = (earlier.stated_total, earlier.stated_tax, earlier.lines_total), false))
-            AND (bool_or({_is_later("other", "own.place")} OR own.is_whole AND {_counts_more("other", "own.place")})
-              OR NOT bool_or({_is_later("own.place", "other")} OR own.is_whole AND {_counts_more("own.place", "other")}))
+            AND (bool_or({is_later("other", "own.place")} OR own.is_whole AND {counts_more("other", "own.place")})
+              OR NOT bool_or({is_later("own.place", "other")} OR own.is_whole AND {counts_more("own.place", "other")}))
         ) AS beside
         LEFT JOIN (SELECT *, true AS is_there FROM whole_now) AS whole_now
           USING (source, account_id, external_id, document_sha256)
         JOIN documents AS document USING (document_sha256)
-        JOIN ({_PLACES}) AS place USING (document_sha256)
+        JOIN ({places_sql()}) AS place USING (document_sha256)
         WHERE NOT coalesce(has_grown AND is_there, false)
       )
       GROUP BY ALL"""
@@ -155,13 +110,14 @@ _CORRECTED = r"(^|[^a-z])(final|correct(ed|ion)|revised|amended)([^a-z]|$)"
 _CUT_OFF = f"""
       earlier_delivery AS MATERIALIZED (
         SELECT source, account_id, external_id, delivery, min(file_name) AS file_name, sum(line_count) AS line_count,
+          bool_or(came_later) AS came_later,
           sum(lines_total) AS lines_total, flatten(list(lines_sketch)) AS lines,
           min(list_max(lines_sketch)) FILTER (len(lines_sketch) < line_count) AS known_until
         FROM (
           SELECT DISTINCT earlier.* EXCLUDE (charges, charge_days, days), document.file_name,
             CASE WHEN may_be_part AND place.folder IS NOT NULL THEN place.folder ELSE document_sha256 END AS delivery
           FROM earlier JOIN (SELECT document_sha256, file_name FROM documents) AS document USING (document_sha256)
-          JOIN ({_PLACES}) AS place USING (document_sha256)
+          JOIN ({places_sql()}) AS place USING (document_sha256)
           WHERE open_until IS NULL
         ) GROUP BY ALL
       ), lines_now AS (
@@ -175,7 +131,7 @@ _CUT_OFF = f"""
         ) AS confirmed USING (source, account_id, external_id)
         GROUP BY ALL
       ), cut_off AS MATERIALIZED (
-        SELECT source, account_id, external_id, earlier_delivery.file_name, earlier_delivery.lines_total
+        SELECT source, account_id, external_id, earlier_delivery.file_name, earlier_delivery.lines_total, came_later
         FROM earlier_delivery JOIN lines_now USING (source, account_id, external_id)
         JOIN (SELECT source, account_id, external_id, line_count FROM raw) AS now USING (source, account_id, external_id)
         JOIN (SELECT source, account_id, external_id, amount_gross, amount_tax FROM rounded) AS total
@@ -193,11 +149,19 @@ def amount_sql(total: str) -> str:
     return f"CAST(round({total}, 2) AS DECIMAL(18, 2))"
 
 
+# What came last counts, unless the paths say that it is older.
+_CAME_LATER = "coalesce(bool_or(came_later), false)"
+_IT_CAME_LAST = f"CASE WHEN {_CAME_LATER} THEN 'it is newest by its path as ' ELSE 'it came last as ' END"
+_WHAT_CAME_LAST = f"CASE WHEN {_CAME_LATER} THEN 'what is newest' ELSE 'what came last' END"
+_WHAT_CAME_EARLIER = f"CASE WHEN {_CAME_LATER} THEN 'what is older' ELSE 'what came earlier' END"
+_WHICH_CAME_EARLIER = f"CASE WHEN {_CAME_LATER} THEN ', which is older' ELSE ', which came earlier' END"
+
+
 def _part_or_replacement(scope: Scope) -> str:
     return f"""
       WITH earlier AS MATERIALIZED ({_EARLIER}
       ), charge AS (
-        SELECT source, account_id, external_id, document_sha256, unnest(charges) AS charge FROM earlier
+        SELECT source, account_id, external_id, document_sha256, came_later, unnest(charges) AS charge FROM earlier
         WHERE NOT is_derived
       ), line_now AS MATERIALIZED (
         SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge, {likeness.LINE} AS line
@@ -212,11 +176,11 @@ def _part_or_replacement(scope: Scope) -> str:
           USING (source, account_id, external_id, line)
         GROUP BY ALL HAVING bool_and(coalesce(is_there, false))
       ), lacking AS MATERIALIZED (
-        SELECT source, account_id, external_id, document_sha256
+        SELECT source, account_id, external_id, document_sha256, came_later
         FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
         GROUP BY ALL HAVING count(is_there) * 2 < count(*)
         UNION
-        SELECT source, account_id, external_id, document_sha256 FROM earlier
+        SELECT source, account_id, external_id, document_sha256, came_later FROM earlier
         WHERE NOT is_derived AND len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
       ), now AS MATERIALIZED (
         SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
@@ -233,30 +197,31 @@ def _part_or_replacement(scope: Scope) -> str:
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
         CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
-        ', which came earlier, charges for: a part of it, or a replacement? If they are parts, ' ||
-        any_value(now.together) || '; if what came last is the whole invoice: ' ||
-        {release_sql(name_sql("lacking"))} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
+        {_WHICH_CAME_EARLIER} || ', charges for: a part of it, or a replacement? If they are parts, ' ||
+        any_value(now.together) || '; if ' || {_WHAT_CAME_LAST} || ' is the whole invoice: ' ||
+        {release_sql(name_sql("lacking"))} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' || any_value(now.dismissal) AS text
       FROM lacking JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
       GROUP BY lacking.source, lacking.account_id, lacking.external_id
       UNION ALL
       SELECT source, account_id, external_id,
-        'it came last as ' || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
+        {_IT_CAME_LAST} || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
         '), and nothing says that this is newer than ' ||
         array_to_string(list_sort(list(DISTINCT elsewhere.file_name || ' (' || {amount_sql("elsewhere.lines_total")} || ')')),
           ' and ') ||
-        ': a correction, an older export, or a part of the invoice? If what came last is the whole invoice: ' ||
-        {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) ||
+        ': a correction, an older export, or a part of the invoice? If ' || {_WHAT_CAME_LAST} || ' is the whole invoice: ' ||
+        {release_sql()} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' || any_value(now.dismissal) ||
         coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text
       FROM elsewhere JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
       GROUP BY source, account_id, external_id
       UNION ALL
       SELECT source, account_id, external_id,
-        'it came last as ' || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
+        {_IT_CAME_LAST} || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} ||
         '), and has only lines that ' ||
         array_to_string(list_sort(list(DISTINCT whole.file_name || ' (' || {amount_sql("whole.lines_total")} || ')')), ' and ') ||
-        ', which came earlier, has too, and fewer of them: cut off, or a correction? If what came last is the whole invoice: ' ||
-        {release_sql()} || '; if what came earlier is: ' || any_value(now.dismissal) AS text
+        {_WHICH_CAME_EARLIER} || ', has too, and fewer of them: cut off, or a correction? If ' || {_WHAT_CAME_LAST} ||
+        ' is the whole invoice: ' || {release_sql()} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' ||
+        any_value(now.dismissal) AS text
       FROM cut_off AS whole JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
       ANTI JOIN elsewhere USING (source, account_id, external_id)
@@ -281,7 +246,7 @@ _OTHERWISE = f"""
           document.format, document.file_name, place
         FROM document_invoices AS other
         JOIN (SELECT document_sha256, format, file_name FROM documents) AS document USING (document_sha256)
-        JOIN ({_PLACES}) AS place USING (document_sha256)
+        JOIN ({places_sql()}) AS place USING (document_sha256)
         JOIN now USING (source, account_id, external_id)
         LEFT JOIN (
           SELECT source, account_id, external_id, max(received_at) AS received_at
@@ -299,9 +264,8 @@ _OTHERWISE = f"""
         SELECT own.source, own.account_id, own.external_id, own.document_sha256
         FROM other AS own JOIN other AS later USING (source, account_id, external_id, format)
         WHERE own.document_sha256 <> later.document_sha256
-          AND ({_is_later("later.place", "own.place")} OR NOT own.may_be_part AND {_counts_more("later.place", "own.place")}
-            OR own.place.unstamped_folder = later.place.unstamped_folder
-              AND later.place.folder_stamps > own.place.folder_stamps)
+          AND ({is_later("later.place", "own.place")} OR NOT own.may_be_part AND {counts_more("later.place", "own.place")}
+            OR {folder_is_later("later.place", "own.place")})
         UNION
         SELECT own.source, own.account_id, own.external_id, own.document_sha256
         FROM (SELECT DISTINCT source, account_id, external_id, document_sha256 FROM other) AS own

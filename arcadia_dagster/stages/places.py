@@ -1,0 +1,111 @@
+"""What the paths of an invoice's files say of their order: a date, a count of runs, a browser's count, the word `final`.
+
+A path that says so decides, in whatever order the files come; where no path says anything, the one that came last is the newest.
+"""
+
+# A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
+_STAMP = (
+    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b"
+    r"|/\d{1,4}(?:/)|(?:^|/)r\d{1,4}/|\bfinal\b"
+)
+_LATER_THAN_ANY = 10**18
+
+
+def _stamps_sql(path: str) -> str:
+    """SQL: the times and counts in a path, in their order."""
+    return (
+        f"list_transform(regexp_extract_all({path}, '{_STAMP}'), lambda stamp: CASE stamp WHEN 'final' THEN {_LATER_THAN_ANY} "
+        r"ELSE CAST(left(regexp_replace(stamp, '\D', '', 'g'), 18) AS BIGINT) END)"
+    )
+
+
+_WITHOUT_FINAL = r"regexp_replace(unpacked, '[-_ .]final\b', '')"
+
+
+def places_sql(names: str = "document_names") -> str:
+    """SQL: each path of each document, with what it says: see `is_later`, `folder_is_later` and `counts_more`.
+
+    Args:
+        names: The rows of `document_names` to look at: expressions over all of a large register take seconds.
+    """
+    return rf"""
+      SELECT document_sha256, inbox_path, received_at, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
+        -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
+        -- the run's time, says nothing.
+        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
+          '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
+        regexp_extract(path, '^.*/') AS path_of_folder,
+        regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
+        regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
+        {_stamps_sql("path_of_folder")} AS folder_stamps,
+        regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
+        regexp_replace(inbox_path, ' \(\d+\)(\.[^./]*)$', '\1') AS uncounted,
+        coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy
+      FROM {names}"""
+
+
+def is_later(own: str, other: str) -> str:
+    """SQL: whether a place says that what lies there is newer than what lies at another one."""
+    return (
+        f"({own}.unstamped = {other}.unstamped AND {own}.stamps > {other}.stamps "
+        # `april-final.csv` beside `april.csv`.
+        f"OR {_WITHOUT_FINAL.replace('unpacked', f'{own}.unpacked')} = {other}.unpacked AND {own}.unpacked <> {other}.unpacked)"
+    )
+
+
+def folder_is_later(own: str, other: str) -> str:
+    """SQL: whether the folder of a place says that it is newer than that of another one."""
+    return f"({own}.unstamped_folder = {other}.unstamped_folder AND {own}.folder_stamps > {other}.folder_stamps)"
+
+
+def counts_more(own: str, other: str) -> str:
+    """SQL: whether a browser saved what lies at a place later, under the same name."""
+    return f"({own}.uncounted = {other}.uncounted AND {own}.copy > {other}.copy)"
+
+
+NOTHING_IS_OLDER = "SELECT '' AS source, '' AS account_id, '' AS external_id, '' AS delivery WHERE false"
+"""SQL: `older_sql` where no invoice has several documents."""
+
+
+def older_sql(placed: str) -> str:
+    """SQL: the deliveries of each invoice of which a path says that another one is newer.
+
+    Columns: `source`, `account_id`, `external_id` and `delivery`. The files of a folder are one delivery: the folder's path
+    speaks for all of them. The order of the paths is whole within a group of like paths, so a window shows it, and no pairs
+    need be made of thousands of files.
+
+    Args:
+        placed: The relation of the documents' places: these columns, `document_sha256`, `place` (a path, or the document's hash
+            if it is whole) and `may_be_part`.
+    """
+    invoice = "source, account_id, external_id"
+    places = places_sql(f"document_names SEMI JOIN {placed} AS placed USING (document_sha256)")
+    return f"""
+  SELECT {invoice}, delivery
+  FROM (
+    SELECT {invoice}, delivery,
+      CASE WHEN is_of_folder THEN folder_stamps < max(folder_stamps) OVER of_folder
+        ELSE stamps < max(stamps) OVER of_path
+          OR unpacked = without_final AND bool_or(unpacked <> without_final) OVER of_final
+          OR NOT may_be_part AND copy < max(copy) OVER of_count END AS is_older,
+      CASE WHEN is_of_folder THEN folder_stamps > min(folder_stamps) OVER of_folder
+        ELSE stamps > min(stamps) OVER of_path OR NOT may_be_part AND copy > min(copy) OVER of_count END AS is_newer
+    FROM (
+      SELECT placed.{invoice.replace(", ", ", placed.")}, placed.delivery, placed.may_be_part,
+        place.* EXCLUDE (received_at), placed.may_be_part AND place.folder IS NOT NULL AS is_of_folder,
+        {_WITHOUT_FINAL} AS without_final
+      FROM {placed} AS placed
+      SEMI JOIN (
+        SELECT {invoice} FROM {placed} GROUP BY ALL HAVING count(DISTINCT delivery) > 1
+      ) AS several USING ({invoice})
+      JOIN ({places}) AS place ON place.document_sha256 = placed.document_sha256
+        AND (NOT placed.may_be_part OR place.inbox_path = placed.place)
+    )
+    WINDOW
+      of_folder AS (PARTITION BY {invoice}, is_of_folder, unstamped_folder),
+      of_path AS (PARTITION BY {invoice}, is_of_folder, unstamped),
+      of_final AS (PARTITION BY {invoice}, is_of_folder, without_final),
+      of_count AS (PARTITION BY {invoice}, is_of_folder, uncounted)
+  )
+  -- What lay at an old path, and lies at the newest one again, is the newest.
+  GROUP BY ALL HAVING bool_or(is_older) AND NOT bool_or(is_newer AND NOT is_older)"""
