@@ -4,6 +4,7 @@ They become temporary tables, not one statement: DuckDB plans a relation anew wh
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.billing.tax import is_before_tax_sql
@@ -24,31 +25,55 @@ from arcadia_dagster.stages.stated import (
 from arcadia_dagster.warehouse.relations import ruled_sql
 
 
-def known_of_invoices(scope: Scope) -> Iterator[tuple[str, str]]:
-    """Each relation's name and its SELECT, in the order in which to make them.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A relation of what is known.
+
+    Attributes:
+        name: What the relations after it, and the doubts, call it.
+        sql: Its SELECT, which may name the relations before it.
+        needs: A SELECT of what it is about: where that has no row the relation is `nothing`, which is much quicker to plan.
+            Empty: it is always made.
+        nothing: A SELECT with the same columns.
+    """
+
+    name: str
+    sql: str
+    needs: str = ""
+    nothing: str = ""
+
+
+def known_of_invoices(scope: Scope) -> Iterator[Known]:
+    """Each relation, in the order in which to make them.
 
     The last ones are `rounded`, one row an invoice with its totals; `differing`, what its difference from a stated total equals;
     `approval`, the invoices that a second person must see; and `unstated`. `stages.doubts.Scope` says what the others are.
     """
-    yield "line", _LINE.format(months=scope.month_list)
-    yield "part", _PART.format(months=scope.month_list)
-    yield "own", _OWN
-    yield "stated", _STATED
-    yield "raw", "FROM own JOIN stated USING (source, account_id, external_id, invoice_month)"
-    yield "listed", listed_sql() if scope.has_manifests else NOTHING_LISTED
-    yield "ruled", ruled_sql("part")
-    yield "release", _RELEASE
-    yield "void", "FROM void_invoices"
-    yield "damaged", _DAMAGED
-    yield "mended", _MENDED
-    yield "apart", _APART
-    yield "nothing", _NOTHING
-    yield "exact", _EXACT
-    yield "rounded", _ROUNDED
-    yield "differing", differences_sql("rounded")
-    yield "approval", unapproved_sql("rounded")
-    yield "unstated", UNSTATED
+    yield Known("line", _LINE.format(months=scope.month_list))
+    yield Known("part", _PART.format(months=scope.month_list))
+    yield Known("own", _OWN)
+    yield Known("stated", _STATED, needs=_STATES_ANYTHING, nothing=_STATES_NOTHING)
+    yield Known("raw", "FROM own JOIN stated USING (source, account_id, external_id, invoice_month)")
+    yield Known("listed", listed_sql() if scope.has_manifests else NOTHING_LISTED)
+    yield Known("ruled", ruled_sql("part"))
+    yield Known("release", _RELEASE)
+    yield Known("void", "FROM void_invoices")
+    yield Known("damaged", _DAMAGED)
+    yield Known("mended", _MENDED)
+    yield Known("apart", _APART)
+    yield Known("nothing", _NOTHING)
+    yield Known("exact", _EXACT)
+    yield Known("rounded", _ROUNDED)
+    yield Known("differing", differences_sql("rounded"), needs=_DIFFERS, nothing=_NO_WORDS.format("difference"))
+    yield Known(
+        "approval", unapproved_sql("rounded"), needs="FROM approval_limits", nothing=_NO_WORDS.format("unapproved")
+    )
+    yield Known("unstated", UNSTATED)
 
+
+_DIFFERS = "SELECT 1 FROM rounded WHERE stated_total_minor <> amount_gross_minor"
+
+_NO_WORDS = "SELECT source, account_id, external_id, '' AS {} FROM rounded WHERE false"
 
 _LINE = """
 SELECT source, account_id, external_id, invoice_month, count(*) AS line_count,
@@ -99,6 +124,21 @@ SELECT source, account_id, external_id, invoice_month, {STATED_TOTAL} AS stated_
 } AS dismisses, {STATED_PROBLEM} AS stated_problem, bool_and(coalesce(is_statement, false)) AS is_only_stated,
   string_agg(DISTINCT file_name, ' and ' ORDER BY file_name) FILTER (is_statement AND withdrawn IS NOT NULL) AS voided_by,
   string_agg(DISTINCT replaced_by, ' and ' ORDER BY replaced_by) AS replaced_by, max(amount_credits) AS stated_credits
+FROM part GROUP BY ALL
+"""
+
+_STATES_ANYTHING = """
+SELECT 1 FROM part
+WHERE is_statement OR stated_by IS NOT NULL OR stated_total IS NOT NULL OR stated_tax IS NOT NULL
+  OR stated_problem IS NOT NULL OR replaced_by IS NOT NULL
+"""
+
+_STATES_NOTHING = """
+SELECT source, account_id, external_id, invoice_month, CAST(NULL AS DECIMAL(38, 18)) AS stated_total,
+  CAST(NULL AS DECIMAL(38, 18)) AS stated_tax, CAST(NULL AS VARCHAR) AS stated_by, CAST(NULL AS VARCHAR) AS stated_by_file,
+  CAST(NULL AS VARCHAR) AS stated_by_issuer, CAST(NULL AS VARCHAR) AS dismisses, CAST(NULL AS VARCHAR) AS stated_problem,
+  false AS is_only_stated, CAST(NULL AS VARCHAR) AS voided_by, CAST(NULL AS VARCHAR) AS replaced_by,
+  max(amount_credits) AS stated_credits
 FROM part GROUP BY ALL
 """
 

@@ -12,7 +12,7 @@ from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.known_of_invoices import known_of_invoices
 from arcadia_dagster.stages.reconciling import unreconciled
-from arcadia_dagster.store.query import temporary_tables
+from arcadia_dagster.store.query import met, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import replace, stale, versions
 
@@ -36,8 +36,9 @@ def build_tax_split_totals(
     seen = versions(connection, schema.COST_LINES.name, wanted)
     with temporary_tables(connection) as make:
         scope = Scope(wanted, has_manifests=has_manifests(connection))
-        for name, query in known_of_invoices(scope):
-            make(name, query)
+        for known in known_of_invoices(scope):
+            is_anything = known.needs in met(connection, [known.needs])
+            make(known.name, known.sql if is_anything else known.nothing)
         make("doubtful", doubts_sql(connection, scope))
         all_reasons = reasons(first_month=range_.first, last_month=range_.last)
         make("judged", _judged_sql(_that_hold_any(connection, all_reasons)))

@@ -17,6 +17,15 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def met(connection: duckdb.DuckDBPyConnection, needs: Iterable[str]) -> set[str]:
+    """Those of these SELECTs that have a row. An empty text stands for no need, and is among them."""
+    each = [query for query in dict.fromkeys(needs) if query]
+    if not each:
+        return {""}
+    has_row = connection.execute(f"SELECT {', '.join(f'EXISTS ({query})' for query in each)}").fetchone() or ()
+    return {"", *(query for query, is_met in zip(each, has_row, strict=True) if is_met)}
+
+
 @contextmanager
 def temporary_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[str, str], None]]:
     """A function that makes a temporary table of this name from this SELECT. They are gone when the block ends.

@@ -22,6 +22,7 @@ from arcadia_dagster.stages.doubts import (
     zeros,
 )
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
+from arcadia_dagster.store.query import met
 
 __all__ = ["Doubt", "Scope", "all_doubts", "doubts_sql"]
 
@@ -51,13 +52,14 @@ def doubts_sql(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
     One row for each invoice that something makes doubtful. The connection must have the relations that `Scope` names.
     """
     every = all_doubts(scope)
-    needs = [doubt.needs or "SELECT 1" for doubt in every]
-    has_needs = connection.execute(f"SELECT {', '.join(f'EXISTS ({query})' for query in needs)}").fetchone() or ()
+    possible = met(connection, [doubt.needs for doubt in every])
     arms = "\n      UNION ALL\n".join(
         f"      SELECT {rank} AS rank, source, account_id, external_id, text FROM ({doubt.sql})"
-        for rank, (doubt, is_possible) in enumerate(zip(every, has_needs, strict=True))
-        if is_possible
+        for rank, doubt in enumerate(every)
+        if doubt.needs in possible
     )
+    if not arms:
+        return "SELECT source, account_id, external_id, CAST([] AS VARCHAR[]) AS doubts FROM raw WHERE false"
     return f"""
       SELECT source, account_id, external_id, list(text ORDER BY rank, text) AS doubts
       FROM ({arms})

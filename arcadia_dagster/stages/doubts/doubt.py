@@ -37,8 +37,8 @@ class Doubt:
 
     Attributes:
         sql: A SELECT of `source`, `account_id`, `external_id` and `text`, one row for each invoice that is in doubt.
-        needs: A SELECT of what the doubt is about. Where it has no row nothing is in doubt, and DuckDB, which takes up to 25 ms
-            to plan one of these doubts (2026-11-28), need not plan it. Empty: the doubt is always looked for.
+        needs: A SELECT of what the doubt is about. Where it has no row nothing is in doubt, and DuckDB, which takes 1 to 25 ms
+            to plan one of these doubts (2026-11-29), need not plan it. Empty: the doubt is always looked for.
     """
 
     sql: str

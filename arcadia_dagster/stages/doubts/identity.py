@@ -210,18 +210,20 @@ _PUSHED_AND_NOT_STATED = """
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
     return (
-        Doubt(_MOVED),
-        Doubt(_REPLACES_OTHER_LINES),
-        Doubt(_OF_ANOTHER_SOURCE),
-        Doubt(_UNNAMED_IN_FINANCE),
-        Doubt(_UNSTATED),
-        Doubt(_HAS_IDS),
-        Doubt(_IN_ANOTHER_CURRENCY),
+        Doubt(_MOVED, needs="SELECT 1 FROM raw WHERE stated_id IS NOT NULL"),
+        Doubt(_REPLACES_OTHER_LINES, needs="SELECT 1 FROM raw WHERE id_basis = 'derived'"),
+        Doubt(_OF_ANOTHER_SOURCE, needs="SELECT 1 FROM document_invoices HAVING min(source) <> max(source)"),
+        Doubt(_UNNAMED_IN_FINANCE, needs="SELECT 1 FROM document_invoices WHERE unnamed_issuer IS NOT NULL"),
+        Doubt(_UNSTATED, needs="FROM unstated"),
+        Doubt(_HAS_IDS, needs="SELECT 1 FROM raw WHERE id_basis = 'rule'"),
+        Doubt(_IN_ANOTHER_CURRENCY, needs="SELECT 1 FROM document_invoices HAVING min(currency) <> max(currency)"),
         Doubt(_PUSHED_OTHERWISE, needs=_PUSHED_AND_NOT_STATED),
         Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
-        Doubt(_DRAFT_BESIDE_INVOICE),
+        Doubt(
+            _DRAFT_BESIDE_INVOICE, needs=f"SELECT 1 FROM raw WHERE regexp_matches(lower(external_id), '{_IS_DRAFT}')"
+        ),
     )
 
 

@@ -8,11 +8,14 @@ from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """What formats found (`format.StatedInvoice.doubts`), with the file that it is in and the command that settles it."""
     return (
-        Doubt(_LEFT_IN_DOUBT),
-        Doubt(_NO_ISSUER),
-        Doubt(_READ_BY_OTHER_RULES),
+        Doubt(_LEFT_IN_DOUBT, needs="SELECT 1 FROM part WHERE len(doubts) > 0"),
+        Doubt(_NO_ISSUER, needs=_NAMES_NO_ISSUER),
+        Doubt(_READ_BY_OTHER_RULES, needs=_NAMES_NO_ISSUER),
         Doubt(_decimals_of_none_sql(scope), needs=_IN_WHOLE_UNITS),
     )
+
+
+_NAMES_NO_ISSUER = "SELECT 1 FROM part WHERE unnamed_issuer IS NOT NULL"
 
 
 _LEFT_IN_DOUBT = f"""

@@ -13,7 +13,7 @@ _ENDING = r"lower(regexp_extract(regexp_replace(inbox_path, '\.(gz|zip|zst)$', '
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
     """See the module."""
-    return (Doubt(_REJECTED_BESIDE),)
+    return (Doubt(_REJECTED_BESIDE, needs="SELECT 1 FROM part WHERE may_be_part"),)
 
 
 _REJECTED_BESIDE = f"""

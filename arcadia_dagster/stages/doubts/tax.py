@@ -15,7 +15,7 @@ _LONGEST_MONTHS = 12
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
     """See the module."""
-    return (Doubt(_NO_TAX_ANY_MORE), Doubt(_TAX_IS_GONE))
+    return (Doubt(_NO_TAX_ANY_MORE, needs=_STATES_TAX), Doubt(_TAX_IS_GONE, needs=_STATES_TAX))
 
 
 _NOT_STATED = rule_sql("""'tax = "not stated"'""", source="own.source", account_id="own.account_id")
@@ -23,6 +23,8 @@ _NOT_STATED = rule_sql("""'tax = "not stated"'""", source="own.source", account_
 _WITHOUT_TAX = """FROM rounded WHERE is_final AND NOT is_nothing AND tax_lines = 0 AND amount_gross_minor <> 0
           AND stated_tax IS NULL AND (stated_by IS NULL OR stated_total_minor <> amount_gross_minor)
           AND NOT is_before_tax AND tax_rule IS NULL"""
+
+_STATES_TAX = "SELECT 1 FROM document_invoices WHERE states_tax AND EXISTS (FROM rounded WHERE tax_lines = 0)"
 
 _TAX_IS_GONE = f"""
       WITH earlier AS (
