@@ -1,5 +1,8 @@
 """The folder of the statements over HTTP, behind the guard: `python -m arcadia_dagster.serving.statements FOLDER --port 3001`.
 
+It gives out plain files that lie in the folder, and nothing else: no list of a folder, no name that begins with a point, such as
+a lock or a page that is being written, and nothing outside that a link leads to.
+
 The documents that pages link to lie in a folder below it, see `statement.shown`. They are others' files. So each is served
 only under its own SHA-256, with or without the ending, as PDF or as plain text, and a browser runs nothing that it has in it.
 """
@@ -24,12 +27,15 @@ HOST = "127.0.0.1"
 
 DOCUMENTS = "documents"
 _DOCUMENT = re.compile(r"/documents/(?P<sha256>[0-9a-f]{64})(?P<ending>\.pdf|\.txt)?", re.ASCII)
+_NO_PAGE = (
+    b"No statement has been made yet. The first one is made when an invoice has been read: see `arcadia status`.\n"
+)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; base-uri 'none'"
 _TYPES = {".pdf": "application/pdf", ".txt": "text/plain; charset=utf-8"}
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files, and the list of them, to those who may ask."""
+    """Files to those who may ask."""
 
     _document: Path | None = None
 
@@ -52,7 +58,7 @@ class _Handler(SimpleHTTPRequestHandler):
         # However it is written: as the base class would read it.
         inside = Path(self.translate_path(self.path)).relative_to(self.directory).parts
         if inside[:1] != (DOCUMENTS,):
-            return super().send_head()
+            return super().send_head() if self._is_shown(inside) else self._not_there()
         named = _DOCUMENT.fullmatch(asked)
         endings = () if named is None else (named["ending"],) if named["ending"] else tuple(_TYPES)
         for ending in endings:
@@ -63,6 +69,30 @@ class _Handler(SimpleHTTPRequestHandler):
                 return super().send_head()
         self.send_error(HTTPStatus.NOT_FOUND, explain="no invoice is shown by a document of this hash")
         return None
+
+    def _is_shown(self, inside: Sequence[str]) -> bool:
+        """Whether it is the folder itself, or a plain file in it that is meant to be read."""
+        place = Path(self.directory, *(inside or ("index.html",)))
+        try:
+            if any(part.startswith(".") for part in inside):
+                return False
+            # A link may lead to another page: one that leads out of the folder could lead to the warehouse.
+            is_ours = place.resolve().is_relative_to(Path(self.directory).resolve())
+            return is_ours and (place.is_file() or not (inside or place.exists()))
+        except (OSError, RuntimeError, ValueError):
+            # Too long for a name, a link that leads to itself, or a NUL in the name.
+            return False
+
+    def _not_there(self) -> None:
+        self.send_error(HTTPStatus.NOT_FOUND, explain="there is no such page")
+
+    def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:  # noqa: ARG002 - it is the folder
+        """What is answered in place of a list, as long as the folder has no page."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(_NO_PAGE)))
+        self.end_headers()
+        return io.BytesIO(_NO_PAGE)
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         return super().guess_type(path) if self._document is None else _TYPES[self._document.suffix]

@@ -85,7 +85,7 @@ def test_the_statements_are_shown_under_their_own_names_only(tmp_path: Path) -> 
     with statements(tmp_path, environ) as url, httpx.Client(base_url=url, verify=NO_AUTHORITIES) as client:
         page = client.get("/2026-04.html")
         assert (page.status_code, page.text) == (200, "86.92")
-        assert "2026-04.html" in client.get("/").text
+        assert client.get("/").status_code == 200
         for host in ("localhost", "arcadia:3001", "statements.example.com"):
             assert client.get("/2026-04.html", headers={"Host": host}).text == "86.92"
         assert client.get("/2026-04.html", headers={"Origin": url}).text == "86.92"
