@@ -23,6 +23,7 @@ from types import FrameType
 
 from arcadia_dagster import dagster_home, sample
 from arcadia_dagster.home_sandbox import HOST, SANDBOX_FOLDER, HomeSandbox
+from arcadia_dagster.keeper import Keeper
 from arcadia_dagster.settings import HOME_VARIABLE, Settings, in_sandbox, load
 
 SAMPLE_INBOX = sample.FOLDER / "inbox"
@@ -116,6 +117,7 @@ class Launcher:
     deployment: Deployment
     root: Path
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _keeper: Keeper = field(default_factory=Keeper)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -127,6 +129,7 @@ class Launcher:
         self._check_ports()
         self._prepare_home()
         try:
+            self._keeper.start()
             if (sandbox := self.deployment.sandbox) is not None:
                 port = ("--port", str(sandbox.port))
                 self._start("finance-sandbox", (sys.executable, "-m", "arcadia_dagster.cli", "finance-sandbox", *port))
@@ -210,6 +213,7 @@ class Launcher:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._keeper.add(self._processes[name].pid)
 
     def _wait_for(self, name: str, url: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -245,6 +249,7 @@ class Launcher:
             _signal_group(process, signal.SIGKILL)
             process.wait()
         self._processes.clear()
+        self._keeper.stop()
 
 
 @contextlib.contextmanager

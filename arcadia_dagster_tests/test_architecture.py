@@ -20,6 +20,7 @@ PACKAGE = TESTS.parent / "arcadia_dagster"
 # From the bottom up: a package, or a module beside the packages, may import those before it, and nothing after it.
 LAYERS = (
     "how_many",
+    "keeper",
     "loopback",
     "plain_file",
     "private_files",

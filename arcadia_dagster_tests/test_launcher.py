@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from arcadia_dagster.keeper import Keeper
 from arcadia_dagster.launcher import Launcher, LaunchError, plan
 from arcadia_dagster.settings import load
 
@@ -55,3 +57,54 @@ def test_a_port_that_is_taken_is_named_before_anything_is_started(tmp_path: Path
         with pytest.raises(LaunchError, match=f"port {starting.deployment.port} is in use"), starting.running():
             pytest.fail("it has started")
     assert not (starting.deployment.home / "logs").exists()
+
+
+STARTED = """
+import subprocess, sys, time
+from arcadia_dagster.keeper import Keeper
+keeper = Keeper()
+keeper.start()
+for command in sys.argv[1:]:
+    started = subprocess.Popen(["sh", "-c", command], start_new_session=True)
+    keeper.add(started.pid)
+    print(started.pid, flush=True)
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    commands = ["sleep 600 & sleep 600", f"trap 'echo in order > {ended}; exit' TERM; sleep 600 & wait"]
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTED, *commands], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as launched:
+        assert launched.stdout is not None
+        sessions = [int(launched.stdout.readline()) for _ in commands]
+        assert launched.stdout.readline() == "started\n"
+        launched.kill()
+    for session in sessions:
+        wait_until_gone(session)
+    assert ended.read_text(encoding="ascii") == "in order\n"
+
+
+def test_what_was_stopped_in_order_is_not_looked_for_again() -> None:
+    keeper = Keeper()
+    keeper.start()
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as other:
+        keeper.add(other.pid)
+        keeper.stop()
+        assert other.poll() is None
+        other.kill()
+
+
+def wait_until_gone(session: int) -> None:
+    """Until no process of the session is left, or fail."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"session {session} goes on")

@@ -58,7 +58,10 @@ class _Handler(SimpleHTTPRequestHandler):
         # However it is written: as the base class would read it.
         inside = Path(self.translate_path(self.path)).relative_to(self.directory).parts
         if inside[:1] != (DOCUMENTS,):
-            return super().send_head() if self._is_shown(inside) else self._not_there()
+            if self._is_shown(inside):
+                return super().send_head()
+            self.send_error(HTTPStatus.NOT_FOUND, explain="there is no such page")
+            return None
         named = _DOCUMENT.fullmatch(asked)
         endings = () if named is None else (named["ending"],) if named["ending"] else tuple(_TYPES)
         for ending in endings:
@@ -82,9 +85,6 @@ class _Handler(SimpleHTTPRequestHandler):
         except (OSError, RuntimeError, ValueError):
             # Too long for a name, a link that leads to itself, or a NUL in the name.
             return False
-
-    def _not_there(self) -> None:
-        self.send_error(HTTPStatus.NOT_FOUND, explain="there is no such page")
 
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:  # noqa: ARG002 - it is the folder
         """What is answered in place of a list, as long as the folder has no page."""
