@@ -55,9 +55,12 @@ from dagster._core.storage.tags import (
 # The type of the defaults of Dagster's storage.
 from dagster._serdes import ConfigurableClassData
 
-# What the command `dagster-webserver` is made of: it has no option for a guard before the server.
+# What the command `dagster-webserver` is made of: it has no option for a guard before the server, and none to start a code server
+# again that has ended.
 if TYPE_CHECKING:
     from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
+    from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
+    from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
     from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
     from dagster._utils.interrupts import setup_interrupt_handlers
     from dagster._utils.log import configure_loggers
@@ -79,7 +82,9 @@ __all__ = [
     "ConfigurableClassData",
     "DagsterSqliteStorage",
     "DefaultRunLauncher",
+    "GrpcServerCodeLocation",
     "InstanceRef",
+    "ManagedGrpcPythonEnvCodeLocationOrigin",
     "QueuedRunCoordinator",
     "SqliteEventLogStorage",
     "StepExecutionContext",
@@ -97,6 +102,8 @@ __all__ = [
 
 # The web server alone needs these, and they take a sixth of a second to import: they are imported when they are named.
 _OF_THE_WEB_SERVER: Final = {
+    "GrpcServerCodeLocation": "dagster._core.remote_representation.code_location",
+    "ManagedGrpcPythonEnvCodeLocationOrigin": "dagster._core.remote_origin",
     "WorkspaceProcessContext": "dagster._core.workspace.context",
     "WorkspaceRequestContext": "dagster._core.workspace.context",
     "configure_loggers": "dagster._utils.log",

@@ -30,12 +30,19 @@ class WatchedRunLauncher(DefaultRunLauncher):
             return CheckRunHealthResult(
                 WorkerStatus.RUNNING, "it has no code server: it may be a run of `arcadia ingest`"
             )
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_CONNECT_SECONDS)
-            try:
-                probe.connect(path)
-            except (FileNotFoundError, ConnectionRefusedError):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that ran it has ended")
-            except OSError as error:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, f"its code server is busy: {error}")
+        if not listens_at(path):
+            return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that ran it has ended")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def listens_at(path: str) -> bool:
+    """Whether a process listens at a socket of this machine; one that is too busy to answer does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from arcadia_dagster import settings
+from arcadia_dagster.defs.code_servers import kept_running
 from arcadia_dagster.defs.health import problems
 from arcadia_dagster.defs.internals import (
     WorkspaceProcessContext,
@@ -134,7 +135,8 @@ def _serve(
             address = f"http://{host}:{port}{path_prefix}"
             started = f"serving the Dagster UI on {address}, by the names {', '.join(sorted(names.hosts))}"
             logging.getLogger("dagster-webserver").info(started)
-            uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
+            with kept_running(process):
+                uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
 
 
 def names_of(values: settings.Settings, listening: str) -> Names:

@@ -1,6 +1,10 @@
 """The web server as `make run` starts it, asked as a page of another site would ask it, and as its own UI does."""
 
+import contextlib
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,3 +148,35 @@ def test_a_server_for_reading_changes_nothing(tmp_path: Path) -> None:
         metrics = httpx.get(f"{url}/metrics", verify=NO_AUTHORITIES)
     assert (metrics.status_code, metrics.text) == (404, "set ARCADIA_METRICS=true to have this page")
     assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"
+
+
+def test_a_code_server_that_was_killed_is_started_again_and_launches_go_on(server: str, client: httpx.Client) -> None:
+    [killed] = code_servers(server)
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while '"LaunchRunSuccess"' not in (told := client.post("/graphql", json={"query": LAUNCH}).text):
+        # Until it is noticed, and while it starts.
+        assert "PythonError" in told
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+    [started] = code_servers(server)
+    assert started != killed
+
+
+def code_servers(server: str) -> list[int]:
+    """The code servers of the web server at an address, by its port on its command line."""
+    port = server.rpartition(":")[2]
+    [webserver] = [
+        process for process, words in commands().items() if "arcadia_dagster.defs.webserver" in words and port in words
+    ]
+    session = os.getsid(webserver)
+    return [process for process, words in commands().items() if "grpc" in words and os.getsid(process) == session]
+
+
+def commands() -> dict[int, list[str]]:
+    """The command line of each process, by its id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found[int(folder.name)] = (folder / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    return found
