@@ -16,7 +16,7 @@ from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
-from arcadia_dagster.store.query import fetch, text_literal
+from arcadia_dagster.store.query import fetch, met, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
@@ -233,8 +233,21 @@ FROM late
 """The invoices that finance would take for another one, of whatever month."""
 
 
+_MAY_CONFLICT = """
+SELECT 1 FROM allocations GROUP BY source, finance_external_id
+HAVING min(account_id || chr(31) || external_id) <> max(account_id || chr(31) || external_id)
+UNION ALL SELECT 1 FROM allocations GROUP BY source, external_id HAVING min(account_id) <> max(account_id)
+UNION ALL SELECT 1 FROM tax_split_totals WHERE conflict IS NOT NULL
+"""
+"""SQL: whether an id stands for two invoices, in finance or of two accounts, or an invoice is in conflict until now. Mostly none
+is, and this takes 2 ms to plan, not 15 (2026-11-29).
+"""
+
+
 def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     """Hold the invoices in conflict; build those that are no longer in conflict again, for something else may hold them."""
+    if _MAY_CONFLICT not in met(connection, [_MAY_CONFLICT]):
+        return
     connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE conflicts AS {_CONFLICTS}")
     settled = connection.execute(
         "SELECT DISTINCT invoice_month FROM tax_split_totals ANTI JOIN conflicts USING (source, account_id, external_id) "
