@@ -3,6 +3,8 @@
 A path that says so decides, in whatever order the files come; where no path says anything, the one that came last is the newest.
 """
 
+from arcadia_dagster.store.query import text_list
+
 # A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
 _STAMP = (
     r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b"
@@ -61,6 +63,45 @@ def folder_is_later(own: str, other: str) -> str:
 def counts_more(own: str, other: str) -> str:
     """SQL: whether a browser saved what lies at a place later, under the same name."""
     return f"({own}.uncounted = {other}.uncounted AND {own}.copy > {other}.copy)"
+
+
+_OF_A_DAY = r"(?:^|/)20\d\d/\d\d?/\d\d?$"
+# Oracle's bucket has `FOCUS Reports`, and in it a folder for each year, month and day, with what came in these 24 hours (Oracle,
+# Cost Reports and Listing Cost Reports). AWS, Azure and Google write the whole month so far each time.
+_SOURCES_OF_DAYS = ("oci",)
+
+
+def root_of_days_sql(source: str, path: str) -> str:
+    """SQL: the folder in which a source's reports lie in a folder for each day, for a file of a path; NULL for other files.
+
+    The files of all days below it are one delivery, of each month's invoice.
+    """
+    folder = f"regexp_extract({path}, '^(.*)/', 1)"
+    return (
+        f"CASE WHEN {source} IN ({text_list(_SOURCES_OF_DAYS)}) AND regexp_matches({folder}, '{_OF_A_DAY}') "
+        f"THEN regexp_replace({folder}, '{_OF_A_DAY}', '') || '/*' END"
+    )
+
+
+def day_of_folder_sql(path: str) -> str:
+    """SQL: the day of the folder of a file whose root is that of `root_of_days_sql` (DATE)."""
+    parts = rf"regexp_extract({path}, '(20\d\d)/(\d\d?)/(\d\d?)/[^/]*$', ['year', 'month', 'day'])"
+    return f"TRY_CAST({parts}.year || '-' || lpad({parts}.month, 2, '0') || '-' || lpad({parts}.day, 2, '0') AS DATE)"
+
+
+def latest_date_sql(path: str) -> str:
+    """SQL: the latest date in a path (DATE); NULL where it has none.
+
+    The first and last day of a period as a folder's name, as Azure writes it (`20260401-20260430/202604151200/`), do not count.
+    """
+    plain = rf"regexp_replace({path}, '20\d{{6}}-20\d{{6}}/', '', 'g')"
+    for mark in ("-", "_", "[.]", "/"):
+        plain = rf"regexp_replace({plain}, '(20\d\d){mark}(\d\d){mark}(\d\d)(\D|$)', '\1\2\3\4', 'g')"
+    return (
+        f"list_max(list_transform(list_filter(regexp_extract_all({plain}, '\\d+'), "
+        "lambda digits: len(digits) IN (8, 12, 14)), "
+        "lambda digits: CAST(TRY_STRPTIME(left(digits, 8), '%Y%m%d') AS DATE)))"
+    )
 
 
 NOTHING_IS_OLDER = "SELECT '' AS source, '' AS account_id, '' AS external_id, '' AS delivery WHERE false"

@@ -7,7 +7,7 @@ import duckdb
 
 from arcadia_dagster.landing.deliveries import NOTHING_LEFT_OUT, has_manifests, left_out_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
-from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql
+from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_days_sql
 from arcadia_dagster.store.query import statement
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
@@ -56,4 +56,5 @@ def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool, has_vers
     left_out = left_out_sql() if has_manifests else NOTHING_LEFT_OUT
     # Most months have one document for each invoice: DuckDB need not plan what paths say of their order.
     older = older_sql("placed") if has_versions else NOTHING_IS_OLDER
-    return statement(__name__, months=month_list(months), left_out=left_out, older=older)
+    root_of_days = root_of_days_sql("stated.source", "name.inbox_path")
+    return statement(__name__, months=month_list(months), left_out=left_out, older=older, root_of_days=root_of_days)

@@ -46,7 +46,9 @@ placed AS (
     stated.file_name,
     coalesce(stated.may_be_part, false) AS may_be_part,
     coalesce(name.inbox_path, stated.document_sha256) AS place,
-    coalesce(nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place) || ' ' || stated.format AS delivery,
+    -- The folders of the days of a month are one delivery.
+    coalesce($root_of_days, nullif(regexp_extract(name.inbox_path, '^(.*)/', 1), ''), place)
+    || ' ' || stated.format AS delivery,
     coalesce(name.received_at, stated.received_at) AS placed_at
   FROM stated
   LEFT JOIN document_names AS name ON stated.may_be_part AND name.document_sha256 = stated.document_sha256

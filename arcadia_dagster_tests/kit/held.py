@@ -95,6 +95,32 @@ def rules(text: str) -> dict[str, bytes]:
     return {"../sources.toml": f'{text}\nreason = "agreed"\n'.encode()}
 
 
+ORACLE = {"InvoiceIssuerName": "Oracle", "ProviderName": "Oracle"}
+BY_MONTH = {
+    "../sources.toml": b"".join(
+        b'[%s]\ninvoice_id = "account and month"\nfinal_after = "5d"\ntax = "not stated"\nreason = "agreed"\n' % source
+        for source in (b"aws", b"oci")
+    )
+}
+
+
+TABLE = {
+    "../formats/outline.toml": b"""
+name = "outline"
+source = "outline"
+currency = "USD"
+file_name = '(?P<invoice>[^_]+)_(?P<month>\\d{4}-\\d{2})'
+[columns]
+service = "Service"
+description = "Item"
+amount = "Amount"
+quantity = "Count"
+[tax]
+none = "not due"
+"""
+}
+
+
 def of_month(year: int, month: int) -> dict[str, str]:
     return {
         "BillingPeriodStart": f"{year}-{month:02}-01T00:00:00Z",
@@ -728,9 +754,33 @@ CASES: dict[str, Held] = {
         [{"a.csv": as_csv(charge(), charge(ChargeDescription="Payment by card", BilledCost="-1.00", **BARE))}],
         [Way({"INV-1": 500})],
     ),
+    "a sum above its lines": Held(
+        "O-1",
+        "is the sum of other lines: a total, or a charge?",
+        [TABLE, {"O-1_2026-04.csv": b"Service,Item,Amount,Count\nCompute,,15,\nCompute,web,10,\nCompute,db,5,\n"}],
+        [Way({"O-1": 3000})],
+    ),
+    "an amount in two columns": Held(
+        "O-1",
+        "in two columns beside each other seem to be one amount, for other amounts have decimals",
+        [TABLE, {"O-1_2026-04.csv": b"Service,Item,Amount,Count\nCompute,web,$1,200.50\nCompute,db,$5.00,3\n"}],
+        [Way({"O-1": 600})],
+    ),
+    "an export of the month so far": Held(
+        "111-2026-04",
+        ": the month so far? Drop an export of the whole month; if nothing was charged after it: ",
+        [BY_MONTH, {"2026-04-15.csv": as_csv(charge(InvoiceId=None))}],
+        [Way({"111-2026-04": 600})],
+    ),
+    "days whose reports have not come": Held(
+        "111-2026-04",
+        " have not come: put the folders of these days beside the others; if nothing was charged on these days: ",
+        [BY_MONTH, {"2026/04/15/a.csv": as_csv(charge(InvoiceId=None, **ORACLE))}],
+        [Way({"111-2026-04": 600})],
+    ),
     "only lines that it had before": Held(
         "INV-1",
-        ", which came earlier, has too, and fewer of them: cut off, or a correction?",
+        ", has too, and fewer of them: cut off, or a correction?",
         [
             {"2026-05-01/a.csv": as_csv(*lines_of("INV-1", 1, 2, 3))},
             {"2026-05-02/a.csv": as_csv(*lines_of("INV-1", 1, 2))},

@@ -18,6 +18,7 @@ from arcadia_dagster.stages.doubts import (
     reading,
     rejected,
     repeats,
+    so_far,
     tax,
     zeros,
 )
@@ -34,6 +35,7 @@ def all_doubts(scope: Scope) -> tuple[Doubt, ...]:
         *tax.doubts(scope),
         *buyers.doubts(scope),
         *periods.doubts(scope),
+        *so_far.doubts(scope),
         *identity.doubts(scope),
         *zeros.doubts(scope),
         *growth.doubts(scope),
