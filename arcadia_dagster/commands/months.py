@@ -60,8 +60,8 @@ def ingest(options: argparse.Namespace) -> int:
             raise
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(home).items() if invoice not in held_before]
         if home.settings.finance_secret:
-            undelivered = _undelivered(home, wanted)
-            notes += undelivered
+            undelivered, others = _undelivered(home, wanted)
+            notes += [*undelivered, *others]
             if undelivered and (sandbox := home.sandbox) is not None and not sandbox.is_running():
                 notes.append(f"{not_running(sandbox)}; then run `arcadia ingest` again")
     elif not notes:
@@ -120,19 +120,25 @@ def _held(home: Home) -> dict[str, str]:
     return {finding.invoice: finding.facts["held_because"] for finding in _by_month(held)}
 
 
-def _undelivered(home: Home, months: Sequence[date]) -> list[str]:
-    """The months' invoices that were tried and that finance does not have, each with the tenant of a part, and why."""
-    from arcadia_dagster.reports.findings import MISSING, find, was_tried, why_missing
+def _undelivered(home: Home, months: Sequence[date]) -> tuple[list[str], list[str]]:
+    """The months' invoices that finance does not have, each with the tenant of a part, and why; then those of another process."""
+    from arcadia_dagster.reports.findings import why_missing
+    from arcadia_dagster.reports.undelivered import undelivered
 
-    with complaints(), home.warehouse.read() as connection:
-        missing = find(connection, MISSING, home.resources.finance.recipient, months=months)
-    own_tenant = home.settings.finance_tenant_id
-    return [
-        f"{finding.invoice}: not in finance"
-        f"{'' if (tenant := finding.facts['tenant_id']) == own_tenant else f' for tenant {tenant}'}: {why_missing(finding)}"
-        for finding in _by_month(missing)
-        if was_tried(finding)
-    ]
+    with complaints():
+        found = undelivered(home.warehouse, home.resources.finance.recipient, months)
+
+    def of_tenant(finding: "Finding") -> str:
+        tenant = finding.facts["tenant_id"]
+        return "" if tenant == home.settings.finance_tenant_id else f" for tenant {tenant}"
+
+    return (
+        [f"{one.invoice}: not in finance{of_tenant(one)}: {why_missing(one)}" for one in found.failed],
+        [
+            f"{one.invoice}: another process is just delivering it{of_tenant(one)}: `arcadia status` says what comes of it"
+            for one in found.others
+        ],
+    )
 
 
 def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":

@@ -19,6 +19,7 @@ from arcadia_dagster.books.budgets import BudgetStanding, State
 from arcadia_dagster.finance.outstanding import REROUTED, REROUTED_ADVICE, Recipient, missing_sql, unwanted_sql
 from arcadia_dagster.landing.records import RESTORE
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
+from arcadia_dagster.ledger.states import State as DeliveryState
 from arcadia_dagster.reports.close import Close, Standing
 from arcadia_dagster.reports.witnesses import NOT_STATED as _NOT_STATED
 from arcadia_dagster.store.query import fetch, text_list, text_literal
@@ -496,6 +497,11 @@ def find(
 def was_tried(missing: Finding) -> bool:
     """Whether a push of what finance does not have was tried, or is kept back until a person acts; of kind `MISSING`."""
     return missing.facts["state"] != NOT_PUSHED
+
+
+def has_no_answer(missing: Finding) -> bool:
+    """Whether it was about to be sent, and nothing is on record of what finance said; of kind `MISSING`."""
+    return missing.facts["state"] == DeliveryState.PENDING.value
 
 
 def why_missing(missing: Finding) -> str:

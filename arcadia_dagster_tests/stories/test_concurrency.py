@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
+from arcadia_dagster.finance.outstanding import Recipient
+from arcadia_dagster.reports.findings import why_missing
+from arcadia_dagster.reports.undelivered import Undelivered, undelivered
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
+from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster_tests.kit.plain import RANGE, archive_of, build, land_only, reader_of
+from arcadia_dagster_tests.kit.processes import Holder
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.worker import Worker, together
 
@@ -155,3 +160,55 @@ def test_a_new_version_between_two_steps_of_a_run_makes_neither_run_fail_nor_los
     with store.read() as connection:
         assert (unreconciled(connection), stale(connection)) == ([], set())
     assert (project.invoice()["amount_gross_minor"], project.invoice("1002")["amount_gross_minor"]) == (140, 300)
+
+
+ANSWERED = """
+UPDATE finance_records SET state = 'delivered', finance_invoice_id = 'f-1'
+"""
+INTENDED = """
+UPDATE finance_records SET state = 'pending', finance_invoice_id = NULL
+"""
+
+# Another process, in the middle of a delivery: it records the answer once somebody waits for the lock of deliveries.
+DELIVERING = f"""
+import sys, time
+from pathlib import Path
+import duckdb
+from arcadia_dagster.warehouse import hold
+lock = Path(sys.argv[1])
+warehouse = str(lock).removesuffix(".delivery.lock")
+with hold(lock, timeout=30):
+    print("held", flush=True)
+    inode = f":{{lock.stat().st_ino}} "
+    while not any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
+        time.sleep(0.02)
+    with hold(Path(f"{{warehouse}}.lock"), timeout=30), duckdb.connect(warehouse) as connection:
+        connection.execute('''{ANSWERED}''')
+"""
+
+
+def test_an_invoice_that_another_process_is_just_delivering_is_no_failure_of_ours(
+    project_without_finance: Project, sandbox: RunningSandbox, workers: list[Worker]
+) -> None:
+    project = project_without_finance
+    project.drop(invoice_name(), content(100).encode())
+    build(project.warehouse)
+    workers[0].ask("deliver", home=str(project.home), url=sandbox.url, secret=SECRET)
+    recipient = Recipient(sandbox.url, True)
+    lock = project.warehouse.path.with_name("arcadia.duckdb.delivery.lock")
+    impatient = Warehouse(project.warehouse.path, lock_timeout=0.1)
+
+    def intend() -> None:
+        with project.warehouse.write() as connection:
+            connection.execute(INTENDED)
+
+    intend()
+    with Holder(lock, script=DELIVERING):
+        assert undelivered(project.warehouse, recipient, [APRIL]) == Undelivered([], [])
+    intend()
+    with Holder(lock):
+        found = undelivered(impatient, recipient, [APRIL])
+        assert ([one.invoice for one in found.others], found.failed) == (["digitalocean/77/1001"], [])
+    # Nobody is at it: the process that sent it has died.
+    found = undelivered(project.warehouse, recipient, [APRIL])
+    assert ([why_missing(one) for one in found.failed], found.others) == (["no answer is recorded"], [])
