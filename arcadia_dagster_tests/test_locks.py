@@ -68,9 +68,9 @@ class Watched(Archive):
         self.beside.write()
         return super().record(document_sha256, known=known, head=head)
 
-    def examine(self, document_sha256: str) -> ArchivedDocument:
+    def examine(self, document_sha256: str, *, was_accepted: bool = False) -> ArchivedDocument:
         self.beside.write()
-        return super().examine(document_sha256)
+        return super().examine(document_sha256, was_accepted=was_accepted)
 
 
 @pytest.fixture

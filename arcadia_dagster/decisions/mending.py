@@ -12,6 +12,7 @@ from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason, 
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.heads import Head
+from arcadia_dagster.landing.known import accepted_of
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.record import DamagedError, Event, Record, broken, decided, event_of, not_as_noted
@@ -69,7 +70,8 @@ def mend(
         content = b"".join(line + b"\n" for line in lines)
         before, events = (b"", events) if lost or len(events) > len(lines) else (content, [])
         events.append(decided("mend", invoice=None, reason=reason, by=by, at=now, overruled=lost))
-        document = archive.examine(document_sha256)
+        accepted = accepted_of(warehouse, [document_sha256])
+        document = archive.examine(document_sha256, was_accepted=document_sha256 in accepted)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
             mended = landing.mend(document_sha256, before, events)

@@ -111,7 +111,7 @@ def _read_otherwise(
             )
         with reader_as_landed(warehouse, formats) as reader:
             landing = Landing(warehouse, archive, reader)
-            arrivals, _ = landing.read([archive.examine(sha256) for sha256 in documents], records)
+            arrivals, _ = landing.read([archive.examine(sha256, was_accepted=True) for sha256 in documents], records)
             readable = [arrival for arrival in arrivals if arrival.reading.reason is None and not arrival.is_kept]
             months = landing.register(readable) if readable else set()
         return months, [arrival.record.document_sha256 for arrival in readable]

@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -182,24 +183,30 @@ class Archive:
         with self._writing():
             return self._store(file.content(), file.state)
 
-    def examine(self, document_sha256: str) -> ArchivedDocument:
+    def examine(self, document_sha256: str, *, was_accepted: bool = False) -> ArchivedDocument:
         """The archived document again, examined as when it was taken.
 
         Where its bytes have changed since, or are gone, and the inbox still has the file, they are taken again from there.
+
+        Args:
+            document_sha256: The document.
+            was_accepted: Whether it was read whole before: then it may unpack into more than is taken now, for the setting may
+                have been lowered since.
 
         Raises:
             ArchiveError: The archived bytes are not those that were archived any more.
         """
         try:
-            return self._examined(document_sha256)
+            return self._examined(document_sha256, was_accepted=was_accepted)
         except ArchiveError:
             if not self._take_again(document_sha256):
                 raise
-        return self._examined(document_sha256)
+        return self._examined(document_sha256, was_accepted=was_accepted)
 
-    def _examined(self, document_sha256: str) -> ArchivedDocument:
+    def _examined(self, document_sha256: str, *, was_accepted: bool) -> ArchivedDocument:
         path = self.path_of(document_sha256)
-        digest, examiner = hashlib.sha256(), Examiner(max_bytes=self.max_document_bytes)
+        most = sys.maxsize if was_accepted else self.max_document_bytes
+        digest, examiner = hashlib.sha256(), Examiner(max_bytes=most)
         try:
             source = open_plain(path)
         except OSError as error:

@@ -1,6 +1,6 @@
 """What earlier landings have registered: files, documents, their records, and which documents must be read anew."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -71,6 +71,15 @@ class Known:
             outdated=outdated,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
+
+
+def accepted_of(warehouse: Warehouse, documents: Collection[str]) -> set[str]:
+    """Those of the documents that were read whole, and state what the register has."""
+    with warehouse.read() as connection:
+        found = connection.execute(
+            f"SELECT document_sha256 FROM accepted_documents WHERE document_sha256 IN ({text_list(documents)})"
+        ).fetchall()
+    return {sha256 for (sha256,) in found}
 
 
 def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:

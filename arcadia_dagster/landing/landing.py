@@ -27,7 +27,7 @@ from arcadia_dagster.landing.inbox import (
     NotTakenError,
     StillChangingError,
 )
-from arcadia_dagster.landing.known import Known, to_read_anew
+from arcadia_dagster.landing.known import Known, accepted_of, to_read_anew
 from arcadia_dagster.landing.reading import arrivals
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
 from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
@@ -353,7 +353,8 @@ class _Pass:
         landed.waiting += [file.inbox_path for file in in_inbox.waiting]
         outdated = to_read_anew(self._warehouse, self._archive, self._formats, known.outdated)
         for hashes in _slices([(sha256, 0) for sha256 in outdated]):
-            self._register([self._archive.examine(sha256) for sha256 in hashes])
+            accepted = accepted_of(self._warehouse, hashes)
+            self._register([self._archive.examine(sha256, was_accepted=sha256 in accepted) for sha256 in hashes])
         documents = [file for file in in_inbox.complete if not file.is_control_total]
         for files in _slices([(file, file.state.byte_size) for file in documents]):
             self._take_files(files)
@@ -456,15 +457,17 @@ class _Pass:
 
     def _intact(self, hashes: Sequence[str]) -> Iterator[ArchivedDocument]:
         """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
-        for sha256, found in zip(hashes, self._archive.each(self._examined, hashes), strict=True):
+        accepted = accepted_of(self._warehouse, hashes)
+        found_each = self._archive.each(lambda sha256: self._examined(sha256, was_accepted=sha256 in accepted), hashes)
+        for sha256, found in zip(hashes, found_each, strict=True):
             if isinstance(found, ArchiveError):
                 self._landed.problems[f"{_ARCHIVED}{sha256}"] = str(found)
             else:
                 yield found
 
-    def _examined(self, sha256: str) -> ArchivedDocument | ArchiveError:
+    def _examined(self, sha256: str, *, was_accepted: bool) -> ArchivedDocument | ArchiveError:
         try:
-            return self._archive.examine(sha256)
+            return self._archive.examine(sha256, was_accepted=was_accepted)
         except ArchiveError as error:
             return error
 

@@ -85,7 +85,7 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
 
 
 def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: Collection[str]) -> None:
-    missing = [archive.examine(sha256) for sha256 in documents if not reader.has(sha256)]
+    missing = [archive.examine(sha256, was_accepted=True) for sha256 in documents if not reader.has(sha256)]
     by = recorded_descriptions(
         archive, [document.document_sha256 for document in missing if document.document_sha256 in kept]
     )

@@ -86,9 +86,10 @@ def build(
     resources: bool = False,
     formats: Formats | None = None,
     approve_over: Limits = NO_LIMITS,
+    max_document_bytes: int = 10 * 2**30,
 ) -> Landed:
     """Everything but finance, for these months or for what is stale after landing."""
-    archive = archive_of(warehouse)
+    archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
     with reader_of(warehouse, formats) as reader:
         tenants = warehouse.path.parent / "tenants.toml"
         assert_usable(warehouse, reader.formats)

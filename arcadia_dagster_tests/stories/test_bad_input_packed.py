@@ -6,19 +6,25 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from arcadia_dagster.decisions.decision import decide
 from arcadia_dagster.reading.content import Examiner
 from arcadia_dagster.reports.explain import explain, find
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
+from arcadia_dagster.warehouse.months import renew
 from arcadia_dagster_tests.kit.bad_input import World, case, world_in
 from arcadia_dagster_tests.kit.packed import zipped
-from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
+APRIL = date(2026, 4, 1)
 GOOD = digitalocean(line(), tax())
 HALVES = GOOD[:100], GOOD[100:]
 LIMIT = 2_000_000
@@ -198,3 +204,34 @@ def test_a_control_total_in_a_zip_archive_is_rejected_and_says_where_it_belongs(
     [row] = project.query("SELECT status, reason FROM documents")
     assert row["status"] == "rejected"
     assert "unpack it, and drop the document and its .total side by side" in row["reason"]
+
+
+def test_a_limit_that_is_lowered_stops_no_document_that_was_accepted_before(
+    project_without_finance: Project,
+) -> None:
+    project = project_without_finance
+    lines = [line(description=f"web-{number}", amount="$1.00") for number in range(50)]
+    project.drop(f"{invoice_name()}.gz", gzip.compress(digitalocean(*lines, tax(amount="$0.00"))))
+    build(project.warehouse)
+    # Its month is built again, and a person decides about it.
+    with project.warehouse.write() as connection:
+        renew(connection, schema.RAW_INVOICES.name, [APRIL])
+    build(project.warehouse, max_document_bytes=3000)
+    assert (project.invoice()["status"], project.invoice()["amount_gross_minor"]) == ("ready", 5000)
+    accepted = project.document(f"{invoice_name()}.gz")
+    decide(
+        project.warehouse,
+        archive_of(project.warehouse, max_document_bytes=3000),
+        decision="void",
+        document_sha256=accepted["document_sha256"],
+        invoice=InvoiceKey("digitalocean", "77", "1001"),
+        reason="paid twice",
+        by="ann",
+        now=datetime.now(UTC),
+    )
+    # What is new is not taken, and says which setting is too low.
+    project.drop(f"{invoice_name(number='2')}.gz", gzip.compress(digitalocean(*lines, tax(amount="$0.10"))))
+    build(project.warehouse, max_document_bytes=3000)
+    assert project.document(f"{invoice_name()}.gz")["status"] == "accepted"
+    assert project.invoice()["status"] == "held"
+    assert "ARCADIA_MAX_DOCUMENT_BYTES=3000" in project.document(f"{invoice_name(number='2')}.gz")["reason"]
