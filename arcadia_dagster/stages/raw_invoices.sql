@@ -127,6 +127,46 @@ invoiced AS (
     )
 ),
 
+replaced AS (
+  -- A draft of an open period whose place a file with other invoices of the account's month has taken. What a person released,
+  -- or what a later file states again, is no draft any more.
+  SELECT
+    draft.source,
+    draft.account_id,
+    draft.external_id,
+    draft.document_sha256
+  FROM stated AS draft JOIN document_names AS name USING (document_sha256)
+  JOIN (
+    SELECT
+      inbox_path,
+      arg_max(document_sha256, (received_at, document_sha256)) AS lies_there
+    FROM document_names SEMI JOIN accepted_documents USING (document_sha256)
+    WHERE
+      inbox_path IN (
+        SELECT inbox_path FROM document_names JOIN stated USING (document_sha256)
+        WHERE stated.open_until IS NOT NULL
+      )
+    GROUP BY inbox_path
+  ) AS place USING (inbox_path)
+  LEFT JOIN (
+    SELECT DISTINCT
+      source,
+      account_id,
+      invoice_month,
+      document_sha256 AS lies_there,
+      true AS states_the_month
+    FROM document_invoices
+    WHERE is_final
+  ) AS other USING (source, account_id, invoice_month, lies_there)
+  ANTI JOIN releases AS release
+    ON
+      release.source = draft.source AND release.account_id = draft.account_id
+      AND release.external_id = draft.external_id
+  WHERE draft.is_final AND draft.open_until IS NOT NULL
+  GROUP BY ALL
+  HAVING bool_and(place.lies_there <> draft.document_sha256 AND coalesce(other.states_the_month, false))
+),
+
 lined AS (
   SELECT DISTINCT
     source,
@@ -135,6 +175,7 @@ lined AS (
     document_sha256
   FROM newest_in_place SEMI JOIN newest_delivery USING (source, account_id, external_id, delivery)
   ANTI JOIN invoiced USING (source, account_id, external_id, document_sha256)
+  ANTI JOIN replaced USING (source, account_id, external_id, document_sha256)
 ),
 
 current AS (

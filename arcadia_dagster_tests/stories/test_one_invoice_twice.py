@@ -150,6 +150,29 @@ def test_an_id_of_an_open_billing_period_is_not_final_and_gives_way_to_the_invoi
     assert pushed(project) == {"FEE": 1000, "INV": 2200}
 
 
+@case("193")
+def test_a_draft_whose_place_a_draft_with_another_id_has_taken_counts_no_more(project: Project) -> None:
+    open_ = {"BillingPeriodStart": f"{datetime.now(UTC).date().replace(day=1)}T00:00:00Z"}
+    project.drop("month.csv", as_csv(*lines_of("D-17", 1, 2, **open_), *lines_of("D-17b", 7, **open_)))
+    project.drop("other.csv", as_csv(*lines_of("E-1", 8, 9, **open_)))
+    project.drop("released.csv", as_csv(*lines_of("R-1", 5, **open_)))
+    project.build()
+    project.settle("release", "R-1")
+    assert pushed(project) == {"R-1": 1000}
+    project.drop("month.csv", as_csv(*lines_of("D-18", 1, 2, 3, **open_)))
+    project.drop("released.csv", as_csv(*lines_of("R-2", 5, 6, **open_)))
+    assert pushed(project) == {"R-1": 1000}
+    rows = project.query("SELECT external_id FROM tax_split_totals ORDER BY external_id")
+    assert [row["external_id"] for row in rows] == ["D-18", "E-1", "R-1", "R-2"]
+    assert "what was delivered last (released.csv) states the account's month without it" in " ".join(
+        hold_reasons(project, "R-1")
+    )
+    project.drop("month.csv", as_csv(*lines_of("D-17", 1, 2, **open_)))
+    project.build()
+    rows = project.query("SELECT external_id FROM tax_split_totals ORDER BY external_id")
+    assert [row["external_id"] for row in rows] == ["D-17", "E-1", "R-1", "R-2"]
+
+
 def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project: Project) -> None:
     project.drop("one.csv", as_csv(*lines_of("INV-1", 1, 2, InvoiceIssuerName="Examplecloud Ltd", ProviderName=None)))
     project.drop(
