@@ -12,6 +12,8 @@ _MOST_TOLD: Final = 500
 _LABEL_CHARACTERS: Final = 80
 _FIRST_PAUSE_SECONDS: Final = 60.0
 _LONGEST_PAUSE_SECONDS: Final = 1800.0
+_LONGEST_WISH_SECONDS: Final = 86_400.0
+"""What `transport.words` makes of a longer `Retry-After`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class Memory:
         left = {key: label for key, label in self.told.get(subject.name, {}).items() if key not in gone}
         remaining = {name: causes for name, causes in self.told.items() if name != subject.name}
         return replace(self, told={**remaining, subject.name: left} if left else remaining)
+
+    def waits_at(self, now: float) -> bool:
+        """Whether nothing is sent yet. A time that no failure sets was set while the clock was ahead, and does not count."""
+        return now < self.not_before <= now + 2 * _LONGEST_WISH_SECONDS
 
     def after_failure(self, now: float, retry_after: float | None) -> "Memory":
         """Leave the webhook alone for as long as it asks, or for twice as long as the last time."""

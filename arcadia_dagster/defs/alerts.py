@@ -57,7 +57,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         if not alerts.is_configured:
             return dg.SkipReason(f"alerts are off: set {ALERT_VARIABLE}")
         memory, now = remembered(context.cursor), time.time()
-        if now < memory.not_before:
+        if memory.waits_at(now):
             when = datetime.fromtimestamp(memory.not_before, UTC)
             return dg.SkipReason(f"the webhook failed; the next message is sent after {when:%H:%M:%S} UTC")
         memory, reason = _send_news(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)

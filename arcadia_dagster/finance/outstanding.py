@@ -15,7 +15,7 @@ from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.standing import InvoiceState, Part
 from arcadia_dagster.ledger import states
 from arcadia_dagster.ledger.ledger import Ledger
-from arcadia_dagster.ledger.states import Outcome
+from arcadia_dagster.ledger.states import LONGEST_DELAY, Outcome
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition, row_list
 from arcadia_dagster.warehouse.months import month_list
@@ -89,7 +89,11 @@ def is_due_sql(due_at: datetime | None) -> str:
     """SQL: whether the invoice's turn has come by a time (with its zone); always where it is None."""
     if due_at is None:
         return "true"
-    return f"(not_before IS NULL OR not_before <= TIMESTAMP '{due_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}')"
+    due, too_late = (
+        f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" for at in (due_at, due_at + 2 * LONGEST_DELAY)
+    )
+    # A later time than any that is ever chosen was written while the clock was ahead. The invoice would wait for as long.
+    return f"(not_before IS NULL OR not_before <= {due} OR not_before > {too_late})"
 
 
 def ready_sql(

@@ -65,7 +65,8 @@ _STEPS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
 )
 
 _FIRST_DELAY: Final = timedelta(minutes=30)
-_LONGEST_DELAY: Final = timedelta(days=1)
+LONGEST_DELAY: Final = timedelta(days=1)
+"""No invoice waits for longer by itself: finance's own wish counts up to a day too (`transport.words`)."""
 
 
 class IllegalStepError(Exception):
@@ -111,8 +112,8 @@ def state_after(outcome: Outcome, *, failures: int, failing_for: timedelta, aban
 def delay(failures: int) -> timedelta:
     """How long scheduled deliveries leave an invoice alone after so many failures in a row: doubling, up to a day."""
     # Beyond as many doublings as make a day, the number would soon not fit.
-    doublings = min(failures - 1, (_LONGEST_DELAY // _FIRST_DELAY).bit_length())
-    return min(_FIRST_DELAY * (1 << doublings), _LONGEST_DELAY)
+    doublings = min(failures - 1, (LONGEST_DELAY // _FIRST_DELAY).bit_length())
+    return min(_FIRST_DELAY * (1 << doublings), LONGEST_DELAY)
 
 
 def is_outstanding_sql(*, state: str, pushed: str, payload: str) -> str:

@@ -53,6 +53,13 @@ def test_a_webhook_that_fails_is_left_alone_for_longer_each_time_and_for_as_long
     assert Memory().after_failure(0.0, 7200.0).not_before == 7200.0
 
 
+@pytest.mark.parametrize(
+    ("not_before", "waits"), [(999.0, False), (1001.0, True), (1000.0 + 86_400, True), (1000.0 + 400 * 86_400, False)]
+)
+def test_a_pause_that_was_set_while_the_clock_was_ahead_does_not_count(not_before: float, waits: bool) -> None:
+    assert Memory(not_before=not_before).waits_at(1000.0) is waits
+
+
 HOSTILE = st.one_of(
     st.text(max_size=400),
     st.sampled_from(
