@@ -7,6 +7,7 @@ are there already stay as they are; `arcadia doctor` tells which of them others 
 
 import contextlib
 import os
+import resource
 import stat
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -25,11 +26,14 @@ _umask_of_the_person: ContextVar[int | None] = ContextVar("_umask_of_the_person"
 
 
 def write_privately(*, group_reads: bool) -> None:
-    """From now on, this process and its children write files and folders that only their owner may read.
+    """From now on, this process and its children write files and folders that only their owner may read, and no core dump.
+
+    A core dump is all that a process had in its memory, secrets too; a crash in a library's C++ would leave one in the home.
 
     Args:
         group_reads: Whether their group may read them too.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.umask(_GROUP_READS if group_reads else _OWNER_ONLY)
 
 

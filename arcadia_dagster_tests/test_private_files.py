@@ -1,6 +1,8 @@
 """Files for their owner: while they are written, once they are there, and what is told of those that others can read."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from arcadia_dagster.private_files import (
     write_privately,
     writing_privately,
 )
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +81,15 @@ def test_who_can_read_is_told_by_the_mode_and_by_the_folders_on_the_way(
     place.chmod(mode)
     outer.chmod(above)
     assert readers_of(place) == expected
+
+
+def test_a_process_that_crashes_leaves_no_core_dump_and_neither_does_one_that_it_has_started() -> None:
+    script = """
+import resource, subprocess, sys
+from arcadia_dagster.private_files import write_privately
+resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+write_privately(group_reads=False)
+subprocess.run([sys.executable, "-c", "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"], check=True)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout == "0\n"

@@ -29,6 +29,7 @@ from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import FINANCE_PORT
 from arcadia_dagster.private_files import readers_of
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
+from arcadia_dagster.store.lock import NO_LOCKS, keeps_apart
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -159,6 +160,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _tried("formats", lambda: _formats(home))
     yield _dagster(home)
     yield _tried("disk", lambda: _disk(home.settings.home))
+    yield _tried("locks", lambda: _locks(home))
     yield from _readers(home)
     yield from _findings(home)
     yield from _finance(home)
@@ -325,6 +327,17 @@ def _disk(home: Path) -> str:
     if free < _LEAST_FREE_BYTES:
         raise CommandError(f"{home} has {free >> 20} MiB left; free some space")
     return f"{free >> 30} GiB free"
+
+
+def _locks(home: Home) -> str:
+    values = home.settings
+    beside = values.home if values.has_lake else Path(values.warehouse).parent
+    folder = beside if beside.is_dir() else values.home
+    if not folder.is_dir():
+        return "nothing is written yet"
+    if not keeps_apart(folder):
+        raise CommandError(f"{folder}: {NO_LOCKS}")
+    return f"{folder} keeps processes apart"
 
 
 def _readers(home: Home) -> Iterator[Verdict]:

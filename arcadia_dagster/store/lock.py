@@ -6,12 +6,20 @@ frees it when its holder dies, however it dies.
 
 import fcntl
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 ADVICE = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
+
+
+NO_LOCKS = (
+    "its file system keeps no two processes apart: put it on a local disk, or on a network disk that has locks (NFSv4)"
+)
 
 
 class LockTimeoutError(TimeoutError):
@@ -41,7 +49,11 @@ def hold(
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    if not _acquire(descriptor, operation, timeout):
+    try:
+        is_acquired = _acquire(descriptor, operation, timeout)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}: {NO_LOCKS}", str(path)) from error
+    if not is_acquired:
         # The waiting thread owns the descriptor now and closes it when it wakes.
         raise LockTimeoutError(
             f"{path} was locked for more than {timeout:g} s by {_holders(path) or 'another process'}; {advice}"
@@ -50,6 +62,31 @@ def hold(
         yield
     finally:
         _release(descriptor)
+
+
+_TRY = """
+import fcntl, sys
+try:
+    fcntl.flock(sys.stdin, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit(1)
+"""
+
+
+def keeps_apart(folder: Path) -> bool:
+    """Whether a lock in a folder keeps another process out: some file systems take every lock, and some none.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with tempfile.NamedTemporaryFile(prefix=".lock-", dir=folder) as probe, Path(probe.name).open("rb") as other:
+        try:
+            fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        # Another process: over a network, the locks of one process may be one.
+        tried = subprocess.run([sys.executable, "-I", "-S", "-c", _TRY], stdin=other, check=False)  # noqa: S603 - the text above
+        return tried.returncode == 1
 
 
 def _acquire(descriptor: int, operation: int, timeout: float) -> bool:

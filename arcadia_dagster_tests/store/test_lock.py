@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 
+from arcadia_dagster.store.lock import keeps_apart
 from arcadia_dagster.warehouse import LockTimeoutError, hold
 from arcadia_dagster_tests.kit.processes import Holder
 
@@ -203,3 +205,24 @@ def test_nothing_is_lost_between_processes_that_take_turns(tmp_path: Path) -> No
     processes = [Popen([sys.executable, "-c", COUNT, str(lock)]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert counter.read_text() == "300"
+
+
+def test_a_file_system_that_has_no_locks_is_told_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(_descriptor: object, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    path.parent.mkdir()
+    assert keeps_apart(path.parent)
+    # No machine of ours has such a disk.
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    with pytest.raises(OSError, match="keeps no two processes apart: put it on a local disk"), hold(path, timeout=0):
+        pass
+    assert not keeps_apart(path.parent)
+
+
+def test_a_file_system_that_takes_every_lock_keeps_nobody_apart(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    # As where each lock is for its own machine's cache only: ours counts for nobody.
+    monkeypatch.setattr("fcntl.flock", lambda _descriptor, _operation: None)
+    assert not keeps_apart(path.parent)
+    assert [*path.parent.iterdir()] == []
