@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-stories test-browser test-scale test-buckets test-rest check bench bench-full bench-smoke crashes format clean
+.PHONY: help run demo test test-stories test-browser test-scale test-buckets test-rest check bench bench-full bench-smoke crashes soak format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,11 +82,15 @@ bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, an
 	@$(BIN)/python -m benchmarks --tiny
 	@$(BIN)/python -m benchmarks.crashes --times 2
 	@$(BIN)/python -m benchmarks.full_disk --times 1
+	@$(BIN)/python -m benchmarks.soak --minutes 0.5 --files-an-hour 600
 
 crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run a thousand random histories, and check that the next try completes each; twenty minutes
 	@$(BIN)/python -m benchmarks.crashes
 	@$(BIN)/python -m benchmarks.full_disk
 	@ARCADIA_HISTORIES=1000 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_delivery.py
+
+soak: $(VENV)/.bench-ready ## a deployment for an hour, with a thousand files, restarts, kills, a full disk and finance away; writes benchmarks/RESULTS-soak.md
+	@$(BIN)/python -m benchmarks.soak --write
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff format .

@@ -27,13 +27,19 @@ class Keeper:
     def __init__(self) -> None:
         """Nothing is started yet."""
         self._process: subprocess.Popen[str] | None = None
+        self._sessions: list[int] = []
 
     def start(self) -> None:
-        """Start the process that watches this one.
+        """Start the process that watches this one; again where it has ended, as a machine that is out of memory may end it.
 
         Raises:
             OSError: It cannot be started.
         """
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            with contextlib.suppress(OSError):
+                self._input.close()
         self._process = subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, "-I", "-S", __file__],
             # It needs no setting, and has no secret.
@@ -45,9 +51,12 @@ class Keeper:
             # Ctrl-C in a terminal reaches the launcher, which stops all in order.
             start_new_session=True,
         )
+        for session in self._sessions:
+            self._tell(str(session))
 
     def add(self, session: int) -> None:
         """Keep in mind a process that leads a session of its own."""
+        self._sessions.append(session)
         self._tell(str(session))
 
     def stop(self) -> None:

@@ -227,6 +227,7 @@ class Launcher:
         raise LaunchError(f"{name} did not answer within {_START_SECONDS:g} s; see {self._log(name)}")
 
     def _assert_alive(self) -> None:
+        self._keeper.start()
         for name, process in self._processes.items():
             if process.poll() is not None:
                 lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]

@@ -68,16 +68,26 @@ for command in sys.argv[1:]:
     started = subprocess.Popen(["sh", "-c", command], start_new_session=True)
     keeper.add(started.pid)
     print(started.pid, flush=True)
+if KEEPER_IS_KILLED:
+    keeper._process.kill()
+    keeper._process.wait()
+    keeper.start()
 print("started", flush=True)
 time.sleep(600)
 """
 
 
-def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keeper_is_killed", [False, True])
+def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(
+    tmp_path: Path, keeper_is_killed: bool
+) -> None:
     ended = tmp_path / "ended"
     commands = ["sleep 600 & sleep 600", f"trap 'echo in order > {ended}; exit' TERM; sleep 600 & wait"]
     with subprocess.Popen(
-        [sys.executable, "-c", STARTED, *commands], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", STARTED.replace("KEEPER_IS_KILLED", str(keeper_is_killed)), *commands],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as launched:
         assert launched.stdout is not None
         sessions = [int(launched.stdout.readline()) for _ in commands]

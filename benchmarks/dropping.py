@@ -103,7 +103,7 @@ def _running(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[Path, 
     environ = {**environ_of(folder), **settings}
     if not settings:
         del environ["ARCADIA_SETTLE_SECONDS"]
-    port, statements, finance = _free_ports(3)
+    port, statements, finance = free_ports(3)
     options = ("--port", str(port), "--statements-port", str(statements), "--finance-port", str(finance))
     command = [sys.executable, "-c", ARCADIA, "up", *options]
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
@@ -116,7 +116,7 @@ def _running(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[Path, 
             process.wait(_STOP_SECONDS)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
