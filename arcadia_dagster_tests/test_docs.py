@@ -185,8 +185,9 @@ def test_environment_files_in_the_documents_name_settings_and_have_no_comment_th
     assert [value for _, value in found if not re.fullmatch(r"[^\s#'\"]+|'[^']*'", value)] == []
 
 
-def test_every_test_that_a_promise_names_exists() -> None:
-    named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs" / "promises.md")))
+@pytest.mark.parametrize("page", ["promises.md", "attacks.md"])
+def test_every_test_that_a_promise_or_an_attack_names_exists(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs" / page)))
     defined = {
         name
         for path in (ROOT / "arcadia_dagster_tests").rglob("test_*.py")
@@ -194,3 +195,9 @@ def test_every_test_that_a_promise_names_exists() -> None:
     }
     assert named
     assert named - defined == set()
+
+
+def test_each_attack_has_a_number_of_its_own_and_a_test() -> None:
+    rows = [line for line in text_of(ROOT / "docs" / "attacks.md").splitlines() if re.match(r"\| \d", line)]
+    assert [int(row.split("|")[1]) for row in rows] == list(range(1, len(rows) + 1))
+    assert [row for row in rows if "`test_" not in row] == []

@@ -57,8 +57,12 @@ def new_console(*, stderr: bool = False) -> "Console":
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain values
-    """Print plain values as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    r"""Print plain values as JSON. Letters of any script stay; what a terminal would obey becomes `\u202e` and the like.
+
+    JSON itself asks for that below U+0020 only. But a terminal obeys U+009B too, and U+202E turns the text behind it around.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def harmless(text: str) -> str:

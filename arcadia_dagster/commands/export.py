@@ -9,6 +9,7 @@ from arcadia_dagster.commands.common import (
     OK,
     CommandError,
     complaints,
+    harmless,
     new_console,
     parse_months,
     print_json,
@@ -38,7 +39,7 @@ def export(options: argparse.Namespace) -> int:
         print_json({"files": [{"path": str(file.path), "rows": file.rows} for file in written]})
         return OK
     for content, file in zip(files, written, strict=True):
-        print(f"{file.path}: {file.rows:,} {content if file.rows != 1 else content.removesuffix('s')}")
+        print(harmless(f"{file.path}: {file.rows:,} {content if file.rows != 1 else content.removesuffix('s')}"))
     return OK
 
 

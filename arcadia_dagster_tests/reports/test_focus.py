@@ -147,6 +147,13 @@ def test_parquet_and_csv_have_the_same_to_the_last_digit(month: Month) -> None:
             assert {column: _text(value) for column, value in row.items()} == text
 
 
+def test_what_a_spreadsheet_would_run_is_as_the_document_has_it_because_programs_read_focus(month: Month) -> None:
+    # `arcadia export` writes for spreadsheets, and puts a ' before it.
+    assert [row["ChargeDescription"] for row in month.rows(COST_AND_USAGE) if row["ServiceName"] == "Sundries"] == [
+        "=1+1"
+    ]
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""

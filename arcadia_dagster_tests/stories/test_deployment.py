@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -226,7 +226,7 @@ def the_ui_links_to_a_statement_that_can_be_read(story: Story) -> None:
 
 
 def the_secret_is_nowhere(story: Story) -> None:
-    """Neither in what the server answered about any run, nor in any file or table, but in its own file."""
+    """Neither in what the server answered about any run, nor in any file, table or command line, but in its own file."""
     for run in story.runs():
         story.messages(run["runId"])
         story.graphql.ask(RUN_CONFIG, run=run["runId"])
@@ -234,6 +234,15 @@ def the_secret_is_nowhere(story: Story) -> None:
     assert not [answer for answer in story.graphql.answers if secret in answer]
     assert files_with(story.deployment.home, [secret]) == ["finance-secret"]
     assert tables_with(story.warehouse, [secret]) == []
+    # Every user of the machine reads the list of processes.
+    assert not [line for line in command_lines() if secret in line]
+
+
+def command_lines() -> Iterator[str]:
+    """That of each process of this machine."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield (process / "cmdline").read_text(encoding="utf-8", errors="replace")
 
 
 def launch_backfill(story: Story) -> str:
