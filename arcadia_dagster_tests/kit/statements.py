@@ -96,9 +96,21 @@ def tables_in(statement: str) -> frozenset[tuple[str, bool]]:
     """The warehouse's tables that a whole statement uses, each with whether it writes it. A view is the tables behind it."""
     if not _NAMED.search(statement):
         return frozenset()
-    bare = _TEXT_OR_COMMENT.sub("''", statement)
+    return _tables_in(_TEXT_OR_COMMENT.sub(_bare, statement))
+
+
+def _bare(found: re.Match[str]) -> str:
+    """What stands for a text or a comment: statements that differ in paths, days and the like alone are parsed once."""
+    if not found[0].startswith("'"):
+        return " "
+    # Of `query_table('documents')`.
+    return found[0] if _NAMED.search(found[0]) else "''"
+
+
+@lru_cache(maxsize=10_000)
+def _tables_in(bare: str) -> frozenset[tuple[str, bool]]:
     written = written_in(bare) & _TABLES
-    read = {table for name in _read_by(statement, bare) for table in behind(name)}
+    read = {table for name in _read_by(bare) for table in behind(name)}
     return frozenset([*((name, True) for name in written), *((name, False) for name in read - written)])
 
 
@@ -110,9 +122,9 @@ def behind(name: str) -> frozenset[str]:
     return frozenset(table for table, _ in tables_in(_VIEWS[name])) if name in _VIEWS else frozenset()
 
 
-def _read_by(statement: str, bare: str) -> set[str]:
+def _read_by(bare: str) -> set[str]:
     """What DuckDB's parser says is read; where it cannot tell, as of a file that is gone by now, what stands after FROM."""
-    for text in (statement, _BEFORE_QUERY.sub("", statement, count=1)):
+    for text in (bare, _BEFORE_QUERY.sub("", bare, count=1)):
         try:
             with _parsing:
                 return {name.lower().rpartition(".")[2].strip('"') for name in _parser.get_table_names(text)}
