@@ -104,16 +104,18 @@ def latest_date_sql(path: str) -> str:
     )
 
 
-NOTHING_IS_OLDER = "SELECT '' AS source, '' AS account_id, '' AS external_id, '' AS delivery WHERE false"
+NOTHING_IS_OLDER = (
+    "SELECT '' AS source, '' AS account_id, '' AS external_id, '' AS delivery, 0 AS steps_back WHERE false"
+)
 """SQL: `older_sql` where no invoice has several documents."""
 
 
 def older_sql(placed: str) -> str:
-    """SQL: the deliveries of each invoice of which a path says that another one is newer.
+    """SQL: the deliveries of each invoice that give way to another one: a path says that it is newer, or a person has said so.
 
-    Columns: `source`, `account_id`, `external_id` and `delivery`. The files of a folder are one delivery: the folder's path
-    speaks for all of them. The order of the paths is whole within a group of like paths, so a window shows it, and no pairs
-    need be made of thousands of files.
+    Columns: `source`, `account_id`, `external_id`, `delivery` and `steps_back` (1 or 2: by how much it gives way).
+    The files of a folder are one delivery: the folder's path speaks for all of them. The order of the paths is whole within a
+    group of like paths, so a window shows it, and no pairs need be made of thousands of files.
 
     Args:
         placed: The relation of the documents' places: these columns, `document_sha256`, `place` (a path, or the document's hash
@@ -122,7 +124,7 @@ def older_sql(placed: str) -> str:
     invoice = "source, account_id, external_id"
     places = places_sql(f"document_names SEMI JOIN {placed} AS placed USING (document_sha256)")
     return f"""
-  SELECT {invoice}, delivery
+  SELECT {invoice}, delivery, 1 AS steps_back
   FROM (
     SELECT {invoice}, delivery,
       CASE WHEN is_of_folder THEN folder_stamps < max(folder_stamps) OVER of_folder
@@ -149,4 +151,16 @@ def older_sql(placed: str) -> str:
       of_count AS (PARTITION BY {invoice}, is_of_folder, uncounted)
   )
   -- What lay at an old path, and lies at the newest one again, is the newest.
-  GROUP BY ALL HAVING bool_or(is_older) AND NOT bool_or(is_newer AND NOT is_older)"""
+  GROUP BY ALL HAVING bool_or(is_older) AND NOT bool_or(is_newer AND NOT is_older)
+  UNION ALL
+  -- What is left of a folder of which a person has dismissed a file, if all of it lies in another delivery too.
+  SELECT {invoice}, delivery, 2
+  FROM {placed} AS placed
+  JOIN (
+    SELECT {invoice}, document_sha256, count(DISTINCT delivery) AS deliveries FROM {placed} GROUP BY ALL
+  ) AS lying USING ({invoice}, document_sha256)
+  SEMI JOIN (
+    SELECT regexp_extract(inbox_path, '^(.*)/', 1) AS folder FROM document_names
+    SEMI JOIN (FROM documents WHERE status = 'dismissed') AS dismissed USING (document_sha256)
+  ) AS dismissed ON dismissed.folder = regexp_extract(placed.place, '^(.*)/', 1)
+  GROUP BY ALL HAVING bool_and(deliveries > 1)"""

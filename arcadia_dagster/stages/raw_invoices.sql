@@ -70,8 +70,9 @@ older AS (
     account_id,
     external_id,
     delivery,
-    true AS is_older
+    max(steps_back) AS steps_back
   FROM ($older) AS older
+  GROUP BY ALL
 ),
 
 newest_delivery AS (
@@ -86,7 +87,7 @@ newest_delivery AS (
     row_number()
       OVER (
         PARTITION BY source, account_id, external_id
-        ORDER BY coalesce(is_older, false), placed_at DESC, length(file_name) DESC, file_name DESC, document_sha256 DESC
+        ORDER BY coalesce(steps_back, 0), placed_at DESC, length(file_name) DESC, file_name DESC, document_sha256 DESC
       )
     = 1
 ),

@@ -8,20 +8,27 @@ import pytest
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.focus import tax as focus_tax
+from arcadia_dagster_tests.kit.pasted import commands_in, paste
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.sandboxes import empty_sandbox
+from arcadia_dagster_tests.kit.shell import Shell
 
 CUT_OFF = "and fewer of them: cut off, or a correction?"
 
 
 class Trial(NamedTuple):
-    """Two versions of an invoice, by their paths, and what finance has in the end; whether the second one is held."""
+    """Two versions of an invoice, by their paths, and what finance has in the end; whether the second one is held.
+
+    Attributes:
+        beside: The folders in which another part lies beside them.
+    """
 
     external_id: str
     first: tuple[str, bytes]
     second: tuple[str, bytes]
     has: int
     is_held: bool
+    beside: tuple[str, ...] = ()
 
 
 def month(invoice: str, days: int, its_tax: str = "0.60", *, lines_a_day: int = 1) -> bytes:
@@ -46,6 +53,13 @@ def droplets(number: str, servers: int, its_tax: str = "$6.00") -> bytes:
 
 def name(number: str, copy: str = "") -> str:
     return invoice_name(number=number).replace(".csv", f"{copy}.csv")
+
+
+def part(invoice: str) -> list[dict[str, str | None]]:
+    return [
+        charge(InvoiceId=invoice, ChargeDescription=f"disk {invoice} {number}", BilledCost="1.00")
+        for number in range(3)
+    ]
 
 
 TRIALS = {
@@ -74,6 +88,25 @@ TRIALS = {
     "a name that says that it is a correction": Trial(
         "C-5", ("c5.csv", month("C-5", 28)), ("c5-final.csv", month("C-5", 27)), 2760, False
     ),
+    "one part of a folder": Trial(
+        "C-10", ("c10/1.csv", month("C-10", 28)), ("c10/1.csv", month("C-10", 22)), 3160, True, ("c10",)
+    ),
+    "one part of a later folder": Trial(
+        "C-11",
+        ("c11/2026-05-01/1.csv", month("C-11", 28)),
+        ("c11/2026-05-02/a.csv", month("C-11", 22)),
+        3160,
+        True,
+        ("c11/2026-05-01", "c11/2026-05-02"),
+    ),
+    "a part that overlaps no more": Trial(
+        "C-12",
+        ("c12/1.csv", as_csv(*part("C-12")[:1], charge(InvoiceId="C-12", ChargeDescription="C-12", BilledCost="2.00"))),
+        ("c12/1.csv", as_csv(charge(InvoiceId="C-12", ChargeDescription="C-12", BilledCost="2.00"))),
+        500,
+        False,
+        ("c12",),
+    ),
     "a version with all lines and more": Trial(
         "C-6", ("c6.csv", month("C-6", 27)), ("c6.csv", month("C-6", 28)), 2860, False
     ),
@@ -88,11 +121,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         for turn in ("first", "second"):
             for trial in TRIALS.values():
                 project.drop(*getattr(trial, turn))
+                for folder in trial.beside[:1] if turn == "first" else trial.beside[1:]:
+                    project.drop(f"{folder}/0.csv", as_csv(*part(trial.external_id)))
             project.build()
         yield project
 
 
 @case("172")
+@case("194")
 @pytest.mark.parametrize("which", TRIALS)
 def test_a_version_that_may_be_cut_off_takes_the_place_of_no_other(world: Project, which: str) -> None:
     trial = TRIALS[which]
@@ -102,6 +138,22 @@ def test_a_version_that_may_be_cut_off_takes_the_place_of_no_other(world: Projec
     assert world.sandbox is not None
     finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
     assert finance[trial.external_id] == trial.has
+
+
+@case("194")
+@pytest.mark.parametrize("folders", [("x", "x"), ("2026-05-01", "2026-05-02")])
+def test_dismissing_a_part_that_is_cut_off_keeps_the_delivery_before_it(
+    project: Project, arcadia: Shell, folders: tuple[str, str]
+) -> None:
+    for folder, days in zip(folders, (28, 22), strict=True):
+        project.drop(f"{folder}/0.csv", as_csv(*part("C-13")))
+        project.drop(f"{folder}/1.csv", month("C-13", days))
+        project.build()
+    [reason] = project.invoice("C-13")["hold_reasons"]
+    _, dismiss = commands_in(reason)
+    paste(arcadia, project, dismiss)
+    invoice = project.invoice("C-13")
+    assert (invoice["status"], invoice["amount_gross_minor"]) == ("ready", 3160)
 
 
 def test_a_stated_total_settles_whether_a_version_is_cut_off(project: Project) -> None:

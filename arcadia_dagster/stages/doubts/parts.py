@@ -15,7 +15,7 @@ from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
-from arcadia_dagster.stages.places import counts_more, folder_is_later, is_later, places_sql
+from arcadia_dagster.stages.places import counts_more, folder_is_later, is_later, places_sql, root_of_days_sql
 from arcadia_dagster.store.query import text_list
 
 _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
@@ -104,23 +104,57 @@ _ELSEWHERE = f"""
 
 _CORRECTED = r"(^|[^a-z])(final|correct(ed|ion)|revised|amended)([^a-z]|$)"
 
+_DELIVERY = f"coalesce({root_of_days_sql('source', 'place.inbox_path')}, regexp_extract(place.inbox_path, '^(.*)/', 1))"
+
+# The earlier deliveries are whole folders, with the files that have not changed since.
+_EARLIER_FILE = f"""
+      earlier_file AS MATERIALIZED (
+        SELECT DISTINCT earlier.source, earlier.account_id, earlier.external_id, earlier.document_sha256, lines_sketch,
+          line_count, lines_total, came_later, document.file_name, may_be_part AND place.folder IS NOT NULL AS is_of_folder,
+          CASE WHEN is_of_folder THEN {_DELIVERY} ELSE document_sha256 END AS delivery,
+          CASE WHEN is_of_folder THEN place.inbox_path ELSE document_sha256 END AS place
+        FROM earlier JOIN (SELECT document_sha256, file_name FROM documents) AS document USING (document_sha256)
+        JOIN ({places_sql()}) AS place USING (document_sha256)
+        WHERE open_until IS NULL
+      )"""
+
+_KEPT_FILE = f"""
+      kept_file AS MATERIALIZED (
+        -- What lay beside them, and states the invoice now too.
+        SELECT now.source, now.account_id, now.external_id, now.document_sha256, now.lines_sketch, now.line_count,
+          now.lines_total, delivery.came_later, CAST(NULL AS VARCHAR) AS file_name, true AS is_of_folder, delivery.delivery,
+          place.inbox_path AS place
+        FROM (
+          SELECT source, account_id, external_id, delivery, bool_or(came_later) AS came_later, list(place) AS places
+          FROM earlier_file WHERE is_of_folder GROUP BY ALL
+        ) AS delivery
+        JOIN (FROM part WHERE is_own) AS now USING (source, account_id, external_id)
+        JOIN (SELECT document_sha256, inbox_path FROM document_names) AS place USING (document_sha256)
+        WHERE {_DELIVERY} = delivery.delivery
+          AND NOT list_contains(delivery.places, place.inbox_path)
+      )"""
+
+_EARLIER_DELIVERY = """
+      earlier_delivery AS MATERIALIZED (
+        SELECT source, account_id, external_id, delivery, min(file_name) AS file_name, sum(line_count) AS line_count,
+          bool_or(came_later) AS came_later, sum(lines_total) AS lines_total, flatten(list(lines)) AS lines,
+          min(known_until) AS known_until
+        FROM (
+          -- Of several versions at one path the longest.
+          SELECT source, account_id, external_id, delivery, place, arg_max(file_name, line_count) AS file_name,
+            max(line_count) AS line_count, bool_or(came_later) AS came_later, arg_max(lines_total, line_count) AS lines_total,
+            list_distinct(flatten(list(lines_sketch))) AS lines,
+            min(list_max(lines_sketch)) FILTER (len(lines_sketch) < line_count) AS known_until
+          FROM (FROM earlier_file UNION ALL BY NAME FROM kept_file)
+          GROUP BY ALL
+        ) GROUP BY ALL
+      )"""
+
 # The earlier deliveries of which what states the invoice now has a part, and nothing else. Of a long file only its smallest
 # hashes are known: what is larger is not compared. Nobody has confirmed less than was there: no stated total, no manifest, no
 # name that says that it is a correction. What came while its period was open may have had lines that are not invoiced.
 _CUT_OFF = f"""
-      earlier_delivery AS MATERIALIZED (
-        SELECT source, account_id, external_id, delivery, min(file_name) AS file_name, sum(line_count) AS line_count,
-          bool_or(came_later) AS came_later,
-          sum(lines_total) AS lines_total, flatten(list(lines_sketch)) AS lines,
-          min(list_max(lines_sketch)) FILTER (len(lines_sketch) < line_count) AS known_until
-        FROM (
-          SELECT DISTINCT earlier.* EXCLUDE (charges, charge_days, days), document.file_name,
-            CASE WHEN may_be_part AND place.folder IS NOT NULL THEN place.folder ELSE document_sha256 END AS delivery
-          FROM earlier JOIN (SELECT document_sha256, file_name FROM documents) AS document USING (document_sha256)
-          JOIN ({places_sql()}) AS place USING (document_sha256)
-          WHERE open_until IS NULL
-        ) GROUP BY ALL
-      ), lines_now AS (
+      lines_now AS (
         SELECT source, account_id, external_id, list(line) AS lines
         FROM line_now
         SEMI JOIN (FROM raw WHERE stated_total IS NULL) AS unstated_total USING (source, account_id, external_id)
@@ -141,6 +175,9 @@ _CUT_OFF = f"""
           AND coalesce(earlier_delivery.lines_total - amount_gross NOT IN (amount_gross, amount_gross - amount_tax), true)
           AND len(list_filter(lines_now.lines, lambda line: coalesce(line <= known_until, true)
             AND NOT list_contains(earlier_delivery.lines, line))) = 0
+          -- Lines that two parts had are in one of them now, as the doubt about them had advised.
+          AND (known_until IS NOT NULL OR earlier_delivery.line_count - now.line_count
+            <> len(earlier_delivery.lines) - len(list_distinct(earlier_delivery.lines)))
       )"""
 
 
@@ -154,6 +191,7 @@ _CAME_LATER = "coalesce(bool_or(came_later), false)"
 _IT_CAME_LAST = f"CASE WHEN {_CAME_LATER} THEN 'it is newest by its path as ' ELSE 'it came last as ' END"
 _WHAT_CAME_LAST = f"CASE WHEN {_CAME_LATER} THEN 'what is newest' ELSE 'what came last' END"
 _WHAT_CAME_EARLIER = f"CASE WHEN {_CAME_LATER} THEN 'what is older' ELSE 'what came earlier' END"
+_ELSE_DISMISS = f"coalesce('; if ' || {_WHAT_CAME_EARLIER} || ' is: ' || any_value(now.dismissal), '')"
 _WHICH_CAME_EARLIER = f"CASE WHEN {_CAME_LATER} THEN ', which is older' ELSE ', which came earlier' END"
 
 
@@ -182,24 +220,28 @@ def _part_or_replacement(scope: Scope) -> str:
         UNION
         SELECT source, account_id, external_id, document_sha256, came_later FROM earlier
         WHERE NOT is_derived AND len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
-      ), now AS MATERIALIZED (
-        SELECT source, account_id, external_id, sum(lines_total) AS lines_total, min(file_name) AS file_name,
-          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) AS dismissal,
+      ), {_EARLIER_FILE}, {_KEPT_FILE}, {_EARLIER_DELIVERY}, {_CUT_OFF}, now AS MATERIALIZED (
+        -- What an earlier delivery has too is its own: it is not what is wrong, and stays if the rest is dismissed.
+        SELECT source, account_id, external_id, sum(lines_total) AS lines_total,
+          coalesce(min(file_name) FILTER (is_kept IS NULL), min(file_name)) AS file_name,
+          string_agg({dismiss_sql()}, ' and ' ORDER BY document_sha256) FILTER (is_kept IS NULL) AS dismissal,
           CASE WHEN bool_or(may_be_part) THEN '' WHEN min(format) IN ({_OWN_FORMATS}) THEN NULL
             ELSE 'say `parts = true` at the top of the description of ' || min(format) || ' and ' END
             || 'put copies of all parts into one new folder of the inbox, such as ' ||
             regexp_replace(any_value(external_id), '[^A-Za-z0-9]+', '-', 'g') || '-parts' AS parts_together,
           coalesce(parts_together, 'put one file with all of its lines in their place') AS together
         FROM part JOIN (SELECT document_sha256, format FROM documents) AS document USING (document_sha256)
+        LEFT JOIN (SELECT DISTINCT source, account_id, external_id, document_sha256, true AS is_kept FROM kept_file) AS kept
+          USING (source, account_id, external_id, document_sha256)
         SEMI JOIN earlier USING (source, account_id, external_id) WHERE is_own GROUP BY ALL
       ), elsewhere AS MATERIALIZED ({_ELSEWHERE}
-      ), {_CUT_OFF}
+      )
       SELECT lacking.source, lacking.account_id, lacking.external_id,
         'what states it now lacks most of what ' || min(document.file_name) ||
         CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1) || ' more files' ELSE '' END ||
         {_WHICH_CAME_EARLIER} || ', charges for: a part of it, or a replacement? If they are parts, ' ||
         any_value(now.together) || '; if ' || {_WHAT_CAME_LAST} || ' is the whole invoice: ' ||
-        {release_sql(name_sql("lacking"))} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' || any_value(now.dismissal) AS text
+        {release_sql(name_sql("lacking"))} || {_ELSE_DISMISS} AS text
       FROM lacking JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
       GROUP BY lacking.source, lacking.account_id, lacking.external_id
       UNION ALL
@@ -209,7 +251,7 @@ def _part_or_replacement(scope: Scope) -> str:
         array_to_string(list_sort(list(DISTINCT elsewhere.file_name || ' (' || {amount_sql("elsewhere.lines_total")} || ')')),
           ' and ') ||
         ': a correction, an older export, or a part of the invoice? If ' || {_WHAT_CAME_LAST} || ' is the whole invoice: ' ||
-        {release_sql()} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' || any_value(now.dismissal) ||
+        {release_sql()} || {_ELSE_DISMISS} ||
         coalesce('; if they are parts, ' || any_value(now.parts_together), '') AS text
       FROM elsewhere JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
@@ -220,8 +262,7 @@ def _part_or_replacement(scope: Scope) -> str:
         '), and has only lines that ' ||
         array_to_string(list_sort(list(DISTINCT whole.file_name || ' (' || {amount_sql("whole.lines_total")} || ')')), ' and ') ||
         {_WHICH_CAME_EARLIER} || ', has too, and fewer of them: cut off, or a correction? If ' || {_WHAT_CAME_LAST} ||
-        ' is the whole invoice: ' || {release_sql()} || '; if ' || {_WHAT_CAME_EARLIER} || ' is: ' ||
-        any_value(now.dismissal) AS text
+        ' is the whole invoice: ' || {release_sql()} || {_ELSE_DISMISS} AS text
       FROM cut_off AS whole JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
       ANTI JOIN elsewhere USING (source, account_id, external_id)
