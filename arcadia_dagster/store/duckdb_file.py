@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.errors import WarehouseClosedError, WarehouseError
 from arcadia_dagster.store.lock import ADVICE, hold
 from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
@@ -19,6 +19,8 @@ _STORAGE_VERSION = "v1.5.0"
 _INTERNAL = (duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
 """What DuckDB raises where it reads from a file what it can never have written."""
 
+# Of a file that a program has opened that knows nothing of our lock, or whose lock file somebody has deleted.
+_HELD = re.compile(r"Could not set lock on file.*?(is held in (?P<program>\S+) \(PID (?P<process>\d+)\)|$)", re.DOTALL)
 _DAMAGED = re.compile(r"(?i)corrupt|checksum|Could not read enough bytes")
 
 
@@ -70,6 +72,12 @@ class DuckDBFile:
             connection.execute(f"ATTACH {text_literal(str(self.path))} AS warehouse (TYPE duckdb, {mode})")
             connection.execute("USE warehouse")
         except duckdb.Error as error:
+            if (held := _HELD.search(str(error))) is not None:
+                holder = f"process {held['program']} {held['process']}" if held["process"] else "another process"
+                raise WarehouseClosedError(
+                    f"{self.path} is open in another program ({holder}): close it there, then run this again. Processes of "
+                    "`arcadia` take turns; a program that opens the file by itself, such as a notebook, keeps all others out"
+                ) from error
             raise WarehouseError(
                 f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, run "
                 "`arcadia rebuild`: it moves the file away and builds a new one from the archive"

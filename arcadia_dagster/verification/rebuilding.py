@@ -15,7 +15,7 @@ from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
-from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
+from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
 
@@ -70,6 +70,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
     moved_to: Path | None = None
     with warehouse.hold("landing", path=landing.get_archive().lock_path), warehouse.hold("delivery"):
         if warehouse.path.exists():
+            _assert_can_be_moved(warehouse)
             moved_to = warehouse.path.with_name(f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
             for suffix in ("", ".wal"):
                 if os.path.lexists(f"{warehouse.path}{suffix}"):
@@ -86,6 +87,17 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         row = connection.execute("SELECT count(*) FROM documents").fetchone()
     documents = 0 if row is None else row[0]
     return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.problems)
+
+
+def _assert_can_be_moved(warehouse: Warehouse) -> None:
+    """A file that somebody else has open is well: moving it away would lose what only it has."""
+    try:
+        with warehouse.read():
+            pass
+    except WarehouseClosedError:
+        raise
+    except (WarehouseError, duckdb.Error):
+        return
 
 
 def _build(warehouse: Warehouse, landing: LandingResource, range_: MonthRange) -> int:

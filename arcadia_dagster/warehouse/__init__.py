@@ -4,8 +4,8 @@ What belongs here: which tables and columns there are, and which month of which 
 stored (`store`), what the figures mean (`billing`) and where they come from (`formats`, `landing`).
 """
 
-from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.errors import WarehouseClosedError, WarehouseError
 from arcadia_dagster.store.lock import LockTimeoutError, hold
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
-__all__ = ["LockTimeoutError", "Warehouse", "WarehouseError", "hold"]
+__all__ = ["LockTimeoutError", "Warehouse", "WarehouseClosedError", "WarehouseError", "hold"]

@@ -15,6 +15,15 @@ with hold(Path(sys.argv[1]), timeout=30, shared=sys.argv[2] == "shared"):
 print("freed", flush=True)
 """
 
+OTHER_PROGRAM = """
+import sys
+import duckdb
+with duckdb.connect(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+"""A `script` of `Holder`: it opens a warehouse's file by itself, and knows nothing of our locks."""
+
 
 class Holder:
     """Another process that holds the lock from the beginning of the block on."""

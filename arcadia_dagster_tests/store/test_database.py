@@ -9,8 +9,8 @@ from subprocess import Popen, run
 import duckdb
 import pytest
 
-from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
-from arcadia_dagster_tests.kit.processes import Holder
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseClosedError, WarehouseError, schema
+from arcadia_dagster_tests.kit.processes import OTHER_PROGRAM, Holder
 
 
 @pytest.fixture
@@ -43,6 +43,19 @@ def test_what_is_written_can_be_read(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         put(connection)
     assert paths(warehouse) == paths(Warehouse(warehouse.path)) == ["a.csv"]
+
+
+def test_a_file_that_another_program_has_open_is_not_called_damaged(warehouse: Warehouse) -> None:
+    warehouse.create()
+    with Holder(warehouse.path, script=OTHER_PROGRAM) as other:
+        for opened in (warehouse.read, warehouse.write):
+            with pytest.raises(WarehouseClosedError) as raised, opened():
+                pass
+            told = str(raised.value)
+            assert told.startswith(f"{warehouse.path} is open in another program (process ")
+            assert f" {other.pid}): close it there, then run this again" in told
+            assert "rebuild" not in told
+    assert paths(warehouse) == []
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster_tests.kit.processes import OTHER_PROGRAM, Holder
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
 
@@ -88,6 +89,14 @@ def test_a_rebuild_of_a_readable_warehouse_differs_in_nothing_and_keeps_what_fin
     delivered = project.finance.deliver(project.warehouse)
     assert (delivered.created, delivered.updated) == ([], [])
     arcadia("verify", "--full", ARCADIA_HOME=str(project.home))
+
+
+def test_a_rebuild_moves_no_file_away_that_another_program_has_open(project: Project, arcadia: Shell) -> None:
+    before = project.warehouse.path.stat().st_ino
+    with Holder(project.warehouse.path, script=OTHER_PROGRAM):
+        told = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stderr
+    assert "is open in another program" in told
+    assert project.warehouse.path.stat().st_ino == before
 
 
 def test_a_rebuild_shows_where_the_warehouse_of_before_was_otherwise(project: Project, arcadia: Shell) -> None:
