@@ -21,6 +21,7 @@ from arcadia_dagster.commands.common import (
     progress,
 )
 from arcadia_dagster.commands.home import Home, not_running
+from arcadia_dagster.how_many import how_many
 
 _HEADER = ("month", "docs", "invoices", "pushed", "held", "rejected", "gross", "net", "tax", "")
 _PARTING_SHOWN = 20
@@ -61,7 +62,7 @@ def ingest(options: argparse.Namespace) -> int:
         notes += [f"{invoice}: held: {why}" for invoice, why in _held(home).items() if invoice not in held_before]
         if home.settings.finance_secret:
             undelivered, others = _undelivered(home, wanted)
-            notes += [*undelivered, *others]
+            notes += [*undelivered, *others, *_kept_samples(home, wanted)]
             if undelivered and (sandbox := home.sandbox) is not None and not sandbox.is_running():
                 notes.append(f"{not_running(sandbox)}; then run `arcadia ingest` again")
     elif not notes:
@@ -139,6 +140,22 @@ def _undelivered(home: Home, months: Sequence[date]) -> tuple[list[str], list[st
             for one in found.others
         ],
     )
+
+
+def _kept_samples(home: Home, months: Sequence[date]) -> list[str]:
+    """A line where finance gets no sample; a person may have given the file another name, and wait for its invoice."""
+    from arcadia_dagster.reports.undelivered import kept_samples
+
+    with complaints():
+        kept = kept_samples(home.warehouse, home.resources.finance.recipient, months)
+    if not kept:
+        return []
+    names = ", ".join(invoice.name for invoice in kept[:_NAMED]) + (", ..." if len(kept) > _NAMED else "")
+    line = (
+        f"{how_many(len(kept), 'sample invoice')} not sent ({names}): its bytes are those of a sample, whatever the file is "
+        "called; set ARCADIA_SANDBOX_URL if finance is a sandbox"
+    )
+    return [line]
 
 
 def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":

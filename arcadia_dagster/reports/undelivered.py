@@ -4,9 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from arcadia_dagster.finance.outstanding import Recipient
+from arcadia_dagster.finance.outstanding import Recipient, parts
+from arcadia_dagster.finance.standing import InvoiceState
 from arcadia_dagster.reports.findings import MISSING, Finding, find, has_no_answer, was_tried
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse
+from arcadia_dagster.warehouse.keys import InvoiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,19 @@ def undelivered(warehouse: Warehouse, recipient: Recipient, months: Collection[d
             )
         found = _tried(warehouse, recipient, months)
     return Undelivered(found, [])
+
+
+def kept_samples(warehouse: Warehouse, recipient: Recipient, months: Collection[date]) -> list[InvoiceKey]:
+    """The invoices of these months (first days, UTC) that are not sent because they are samples and the recipient is no sandbox.
+
+    A sample is known by its bytes too, whatever its file is called.
+
+    Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+    """
+    with warehouse.read() as connection:
+        of_invoices = parts(connection, recipient, months)
+    return [invoice for invoice, its in of_invoices.items() if any(part.state == InvoiceState.SAMPLE for part in its)]
 
 
 def _tried(warehouse: Warehouse, recipient: Recipient, months: Collection[date]) -> list[Finding]:

@@ -561,12 +561,15 @@ def test_what_nobody_can_overrule_cannot_be_released(arcadia: Shell) -> None:
     assert "arcadia release" not in arcadia("explain", "1001").stdout
 
 
-def test_an_ingest_tells_what_finance_did_not_take(arcadia: Shell) -> None:
+def test_an_ingest_tells_what_finance_did_not_take_and_what_it_does_not_get(arcadia: Shell) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    sample = SAMPLE / "inbox" / "DigitalOcean Invoice 2026 Apr (0000000-900000004).csv"
+    (arcadia.inbox / invoice_name(number="5555")).write_bytes(sample.read_bytes())
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     told = arcadia("ingest", code=1, SKYAI_FINANCE_URL=url, SKYAI_FINANCE_SECRET=SECRET)
     assert "digitalocean/77/1001: not in finance: " in told.stderr
+    assert "1 sample invoice not sent (digitalocean/77/5555): its bytes are those of a sample" in told.stderr
     assert arcadia.status()["2026-04"]["pushed"] == 0
 
 
