@@ -352,7 +352,7 @@ def _readers(home: Home) -> Iterator[Verdict]:
         if place.exists() and (place == values.home or not place.is_relative_to(values.home))
         if (who := readers_of(place)) is not None
     }
-    close = shlex.join(("chmod", "-R", "go-rwx", *map(str, readers)))
+    close = shlex.join(("chmod", "-R", "o-rwx" if values.group_reads else "go-rwx", *map(str, readers)))
     shown = ", ".join(f"{who} can read {place}" for place, who in readers.items())
     if "everybody" in readers.values():
         yield Verdict("private", "failed", harmless(f"{shown}: run `{close}`"))

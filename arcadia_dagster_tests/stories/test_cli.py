@@ -516,6 +516,10 @@ def test_the_doctor_finds_a_home_and_a_secret_that_others_can_read_and_its_comma
             subprocess.run(command.split(), check=True)
         after = json.loads(arcadia("doctor", "--json", code=1, environ=environ).stdout)
         assert [one["verdict"] for one in after if one["what"] in {"private", "secret"}] == ["ok"]
+    home.chmod(0o755)
+    assert (
+        f"run `chmod -R o-rwx {home}`" in arcadia("doctor", code=1, environ=environ, ARCADIA_GROUP_READS="true").stdout
+    )
 
 
 def test_status_and_doctor_list_what_waits_for_a_person(arcadia: Shell) -> None:
