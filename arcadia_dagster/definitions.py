@@ -22,6 +22,7 @@ from arcadia_dagster.defs.assets import (
     raw_invoices,
     tax_split_totals,
 )
+from arcadia_dagster.defs.decisions import decide_invoice
 from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
@@ -68,6 +69,7 @@ def build_defs(
         jobs=[
             ingest_invoices(),
             deliver_invoices(),
+            decide_invoice(partitions, close_day=values.close_day),
             fetch_from_providers,
             close_month(checks.MONTH_IS_COMPLETE),
             verify_archive,

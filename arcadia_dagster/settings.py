@@ -450,7 +450,10 @@ class Settings(BaseSettings):
     ui_url: Url = Field(
         UI_URL,
         validation_alias="ARCADIA_UI_URL",
-        description="Where people see the Dagster UI: the links of alerts lead there, and pages from there may use it",
+        description=(
+            "Where people see the Dagster UI: the links of alerts lead there, and of statements where it is set, and pages from "
+            "there may use it"
+        ),
     )
 
     hosts: Annotated[List, AfterValidator(_host_names)] = Field(
@@ -569,6 +572,11 @@ class Settings(BaseSettings):
     def is_set(self, name: str) -> bool:
         """Whether a person has set the setting, be it to its default."""
         return name in self.model_fields_set
+
+    @property
+    def named_ui_url(self) -> str:
+        """Where people see the Dagster UI, if somebody has said so; else empty, for its default may be no address of theirs."""
+        return self.ui_url if self.is_set("ui_url") else ""
 
     def places(self) -> dict[str, str]:
         """The home, and the files and folders that are set, by their variables: paths that mean the same in every folder."""

@@ -129,7 +129,7 @@ class Home:
         """Whose statements they are."""
         from arcadia_dagster.statement.pages import Company
 
-        return Company(self.settings.company, self.settings.own_currency)
+        return Company(self.settings.company, self.settings.own_currency, self.settings.named_ui_url)
 
     @cached_property
     def archive(self) -> "Archive":
@@ -292,7 +292,12 @@ class Home:
         from arcadia_dagster.defs.checks import report_here
 
         try:
-            report_here(self.resources.warehouse, self.resources.finance, close_day=self.settings.close_day)
+            report_here(
+                self.resources.warehouse,
+                self.resources.finance,
+                close_day=self.settings.close_day,
+                ui_url=self.settings.ui_url,
+            )
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
             print(
                 f"the checks in the UI could not be brought up to date ({error}); the next run does it", file=sys.stderr

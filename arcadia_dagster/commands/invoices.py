@@ -40,7 +40,7 @@ from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
 if TYPE_CHECKING:
-    from arcadia_dagster.decisions.decision import Decision
+    from arcadia_dagster.decisions.taking import AboutInvoice, Taken, Taking
     from arcadia_dagster.finance.delivery import Delivered
     from arcadia_dagster.finance.reconcile import Difference
 
@@ -134,43 +134,26 @@ def _of_tenant(difference: "Difference") -> str:
 
 def release(options: argparse.Namespace) -> int:
     """Let a held invoice go to finance, for this version of it: as its lines are, or as it is stated."""
-    if options.as_stated:
-        return _decide_invoice(options, "release", "it may go to finance with its stated total")
-    return _decide_invoice(options, "release", "it may go to finance")
+    return _decide_invoice(options, "release")
 
 
 def approve(options: argparse.Namespace) -> int:
     """Let an invoice of a large amount go to finance, as another person than the one who has released it."""
-    return _decide_invoice(options, "approve", "it is approved, and may go to finance")
+    return _decide_invoice(options, "approve")
 
 
 def void(options: argparse.Namespace) -> int:
     """Stop all further pushes of an invoice."""
-    return _decide_invoice(options, "void", "it is not pushed any more")
+    return _decide_invoice(options, "void")
 
 
 def dismiss(options: argparse.Namespace) -> int:
     """Take a document out: its invoices go, and an older version of each is current again."""
     from arcadia_dagster.decisions.decision import DecisionError
-    from arcadia_dagster.decisions.subjects import document_by_name, invoices_in_finance
 
     home = Home.open()
-    warehouse = home.existing_warehouse
     with complaints(DecisionError):
-        with warehouse.read() as connection:
-            sha256, name = document_by_name(connection, options.document)
-            pushed = invoices_in_finance(connection, sha256)
-        months = _decided(home, warehouse, "dismiss", sha256, None, options.reason)
-    message = f"{name} is dismissed"
-    if pushed:
-        message += (
-            f"; finance has {', '.join(pushed)}: unless an older version takes its place, remove it there by hand"
-        )
-    _tell(message, months, as_json=options.json, document_sha256=sha256)
-    if not months:
-        # Otherwise the run that builds the months evaluates the checks and makes the statements.
-        home.show_changes()
-    return OK
+        return _tell_taken(home, _taking(home, options).dismiss(options.document), as_json=options.json)
 
 
 def mend(options: argparse.Namespace) -> int:
@@ -251,111 +234,63 @@ def retire(options: argparse.Namespace) -> int:
 def end(options: argparse.Namespace) -> int:
     """Say that an account has ended: nothing is awaited of it any more, unless an invoice of a later month comes."""
     from arcadia_dagster.decisions.decision import DecisionError
-    from arcadia_dagster.decisions.subjects import last_invoice
+    from arcadia_dagster.landing.descriptions import FormatsError
 
     home = Home.open()
-    warehouse = home.existing_warehouse
-    with complaints(DecisionError):
-        with warehouse.read() as connection:
-            last = last_invoice(connection, options.account)
-        months = _decided(home, warehouse, "end", last.document_sha256, last.key, options.reason)
-    source, account_id, external_id = last.key
-    message = f"{source}/{account_id} has ended: its last invoice is {external_id} of {last.month:%Y-%m}"
-    _tell(message, months, as_json=options.json, document_sha256=last.document_sha256)
+    with complaints(DecisionError, FormatsError):
+        taken = _taking(home, options).end(options.account)
+    _tell(taken.message, list(taken.months), as_json=options.json, document_sha256=taken.document_sha256)
     home.report_checks()
     return OK
 
 
-def _decide_invoice(options: argparse.Namespace, decision: "Decision", effect: str) -> int:
-    from arcadia_dagster.decisions.approving import must_be_approved
+def _decide_invoice(options: argparse.Namespace, decision: "AboutInvoice") -> int:
     from arcadia_dagster.decisions.decision import DecisionError
-    from arcadia_dagster.decisions.subjects import current_document
-    from arcadia_dagster.ledger.ledger import is_on_record
+    from arcadia_dagster.decisions.taking import SeveralReasonsError
+    from arcadia_dagster.landing.descriptions import FormatsError
+    from arcadia_dagster.stages.stated import NotStatedError
 
     home = Home.open()
-    warehouse = home.existing_warehouse
-    with complaints(DecisionError, UnknownInvoiceError):
-        invoice = find(warehouse, options.invoice)
-        with warehouse.read() as connection:
-            sha256 = current_document(connection, invoice)
-            is_pushed = is_on_record(connection, invoice)
-        if decision == "release":
-            _assert_all_reasons_are_meant(options, warehouse, invoice)
-        stated = _stated(warehouse, invoice) if decision == "release" and options.as_stated else None
-        with warehouse.read() as connection:
-            waits = decision == "release" and must_be_approved(
-                connection, invoice, home.settings.approve_over, gross=stated[0] if stated else None
+    as_stated, is_all = (decision == "release" and getattr(options, name) for name in ("as_stated", "all"))
+    with complaints(DecisionError, FormatsError, NotStatedError, UnknownInvoiceError):
+        invoice = find(home.existing_warehouse, options.invoice)
+        try:
+            taken = _taking(home, options).about_invoice(
+                decision,
+                invoice,
+                home.settings.approve_over,
+                reasons=hold_reasons(home.existing_warehouse, invoice),
+                as_stated=as_stated,
+                is_all=is_all,
             )
-        months = _decided(home, warehouse, decision, sha256, invoice, options.reason, as_stated=stated)
-    message = f"{invoice.external_id}: {effect}{', once another person has approved it' if waits else ''}"
-    if decision == "void" and is_pushed:
-        message += "; finance has it: remove it there by hand"
-    _tell(message, months, as_json=options.json, document_sha256=sha256)
-    if not months:
+        except SeveralReasonsError as error:
+            option = "--as-stated " if as_stated else ""
+            command = (
+                f"arcadia release {shlex.quote(invoice.name)} {option}--all --reason {shlex.quote(options.reason)}"
+            )
+            raise CommandError(f"{error}\nIf none of them is right: {command}") from error
+    return _tell_taken(home, taken, as_json=options.json)
+
+
+def _taking(home: Home, options: argparse.Namespace) -> "Taking":
+    from arcadia_dagster.decisions.taking import Taking
+
+    return Taking(
+        warehouse=home.existing_warehouse,
+        archive=home.archive,
+        formats=home.formats(),
+        reason=options.reason,
+        by=person(),
+        now=datetime.now(UTC),
+    )
+
+
+def _tell_taken(home: Home, taken: "Taken", *, as_json: bool) -> int:
+    _tell(taken.message, list(taken.months), as_json=as_json, document_sha256=taken.document_sha256)
+    if not taken.months:
         # Otherwise the run that builds the months evaluates the checks and makes the statements.
         home.show_changes()
     return OK
-
-
-def _assert_all_reasons_are_meant(options: argparse.Namespace, warehouse: Warehouse, invoice: InvoiceKey) -> None:
-    """A release overrules all that holds the invoice, and each reason gives it to paste: the others must have been read too.
-
-    Raises:
-        CommandError: Something else holds the invoice too, and the command does not say that all of it is meant.
-    """
-    reasons = hold_reasons(warehouse, invoice)
-    # What differs from the stated figures is settled by pushing these, whatever else differs from them.
-    others = [reason for reason in reasons if "--as-stated" not in reason] if options.as_stated else reasons
-    if options.all or len(reasons) <= 1 or not others:
-        return
-    name = shlex.quote(invoice.name)
-    told = "\n".join(f"  {number}. {reason}" for number, reason in enumerate(reasons, start=1))
-    option = "--as-stated " if options.as_stated else ""
-    raise CommandError(
-        f"{invoice.external_id} is held for {how_many(len(reasons), 'reason')}, and a release overrules all of them:\n{told}\n"
-        f"If none of them is right: arcadia release {name} {option}--all --reason {shlex.quote(options.reason)}"
-    )
-
-
-def _decided(
-    home: Home,
-    warehouse: Warehouse,
-    decision: "Decision",
-    document_sha256: str,
-    invoice: InvoiceKey | None,
-    reason: str,
-    *,
-    as_stated: "tuple[Decimal, Decimal | None] | None" = None,
-) -> list[str]:
-    from arcadia_dagster.decisions.decision import decide
-    from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
-
-    formats = home.formats()
-    if decision != "dismiss":
-        # A document that is taken out need not be read: by that a description that is gone can be given up.
-        with complaints(FormatsError):
-            assert_usable(warehouse, formats)
-    months = decide(
-        warehouse,
-        home.archive,
-        decision=decision,
-        document_sha256=document_sha256,
-        invoice=invoice,
-        reason=reason,
-        by=person(),
-        now=datetime.now(UTC),
-        formats=formats,
-        as_stated=as_stated,
-    )
-    return [f"{month:%Y-%m}" for month in sorted(months)]
-
-
-def _stated(warehouse: Warehouse, invoice: InvoiceKey) -> "tuple[Decimal, Decimal | None]":
-    """The total and the tax that the invoice states, where finance may have them in place of what its lines come to."""
-    from arcadia_dagster.stages.stated import NotStatedError, stated_figures
-
-    with warehouse.read() as connection, complaints(NotStatedError):
-        return stated_figures(connection, invoice)
 
 
 def _tell(message: str, months: list[str], *, as_json: bool, document_sha256: str) -> None:

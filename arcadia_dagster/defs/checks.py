@@ -3,32 +3,51 @@
 None blocks: what they show is for people to look at, and the other invoices go on.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
 
 import dagster as dg
 import duckdb
 
+from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.books.accounts_file import AccountsError, read_accounts
 from arcadia_dagster.defs.assets import preview
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
 from arcadia_dagster.reports.budgets import budget_standings
 from arcadia_dagster.reports.close import accounts, close
+from arcadia_dagster.reports.decision_page import decision_link
 from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
+from arcadia_dagster.reports.good import LookedAt
 from arcadia_dagster.reports.witnesses import shares
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _SHOWN_MONTHS = 12
+_SHOWN_BUDGETS = 3
+
+_MOST_LINKS = 10
+"""How many findings have links: each link has some 200 characters, and each evaluation is kept."""
+
+_DECISIONS: Final = {
+    findings.HELD.name: ("release", "void"),
+    findings.UNAPPROVED.name: ("approve", "void"),
+    findings.REJECTED.name: ("dismiss",),
+}
+"""What a person can decide about findings, by their kind."""
 
 FINDINGS = "findings"
 """The name of the metadata with an evaluation's first findings, each by `Finding.as_json`."""
@@ -111,13 +130,14 @@ def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.Asset
     """Fails by a defect of this program only; the delivery looks again itself, and keeps these invoices back."""
     with warehouse.get().read() as connection:
         unequal = unreconciled(connection)
+        good = "" if unequal else LookedAt.of(connection).reconciled
     return dg.AssetCheckResult(
         passed=not unequal,
         severity=dg.AssetCheckSeverity.ERROR,
         description=(
             f"{len(unequal)} not pushed; a defect of the program: report it with {'; '.join(unequal[:3])}"
             if unequal
-            else "every total is the sum of its lines"
+            else good
         ),
         metadata={"invoices_that_do_not_reconcile": len(unequal)},
     )
@@ -132,13 +152,15 @@ def invoice_checks(
     context: dg.AssetCheckExecutionContext,
     warehouse: dg.ResourceParam[WarehouseResource],
     finance: dg.ResourceParam[FinanceResource],
+    alerts: dg.ResourceParam[AlertsResource],
 ) -> Iterator[dg.AssetCheckResult]:
     """One step for all of them: the warehouse is opened once."""
     wanted = {key.name for key in context.selected_asset_check_keys}
     with warehouse.get().read() as connection:
+        looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if check.kind.name in wanted:
-                yield _result(check, connection, finance)
+                yield _result(check, connection, finance, alerts.ui_url, looked_at)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
@@ -168,7 +190,7 @@ def every_invoice_is_stated(warehouse: dg.ResourceParam[WarehouseResource]) -> d
     return dg.AssetCheckResult(
         passed=not not_stated,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{summary}; not stated: {_description(not_stated)}" if not_stated else summary,
+        description=f"{summary}; not stated: {_description(not_stated, summary)}" if not_stated else summary,
         metadata={
             "found": len(not_stated),
             **_listed(not_stated),
@@ -185,6 +207,7 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
         return dg.AssetCheckResult(passed=False, description=str(failure))
     with store.read() as connection:
         missing = findings.find(connection, findings.MISSING, recipient)
+        good = "" if missing else LookedAt.of(connection).in_finance
     if not finance.is_configured:
         return dg.AssetCheckResult(
             passed=True,
@@ -195,7 +218,7 @@ def _missing(warehouse: WarehouseResource, finance: FinanceResource) -> dg.Asset
     return dg.AssetCheckResult(
         passed=not missing,
         severity=dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN,
-        description=_description(missing),
+        description=_description(missing, good),
         metadata={"missing": len(missing), **_listed(missing)},
     )
 
@@ -273,8 +296,10 @@ def nothing_in_suspense(accounts: Path, *, must_exist: bool) -> dg.AssetChecksDe
             return dg.AssetCheckResult(passed=True, description=f"there is no {accounts}")
         with warehouse.get().read() as connection:
             months = trend_months(datetime.now(UTC).date().replace(day=1))
-            found = findings.of_suspense(bills(connection, months, known))
-        return _evaluated(found, dg.AssetCheckSeverity.WARN)
+            booked = list(bills(connection, months, known))
+        rows = sum(len(bill.rows) for bill in booked)
+        good = f"{how_many(rows, 'row')} of {how_many(len(booked), 'bill')}: a rule of {accounts} matches each"
+        return _evaluated(findings.of_suspense(booked), dg.AssetCheckSeverity.WARN, good)
 
     return check
 
@@ -291,8 +316,13 @@ def budgets_are_kept(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.Asset
     month = datetime.now(UTC).date().replace(day=1)
     with warehouse.get().read() as connection:
         standings = budget_standings(connection, [month, previous_month(month)])
-    found = findings.of_budgets(one for of_month in standings.values() for one in of_month)
-    return _evaluated(found, dg.AssetCheckSeverity.WARN)
+    budgets = [one for of_month in standings.values() for one in of_month]
+    spent = "; ".join(
+        f"{one.month:%Y-%m} {one.budget.name}: {one.spent:,.2f} of {one.budget.amount:,f} {one.budget.currency} spent"
+        for one in budgets[:_SHOWN_BUDGETS]
+    )
+    good = f"{how_many(len(budgets), 'budget')} kept: {spent}" if budgets else "there is no budget"
+    return _evaluated(findings.of_budgets(budgets), dg.AssetCheckSeverity.WARN, good)
 
 
 CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
@@ -304,14 +334,19 @@ CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
 )
 
 
-def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int) -> None:
+def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int, ui_url: str) -> None:
     """The same as `report`, on the instance that `DAGSTER_HOME` names."""
     with dg.DagsterInstance.get() as instance:
-        report(instance, warehouse, finance, close_day=close_day)
+        report(instance, warehouse, finance, close_day=close_day, ui_url=ui_url)
 
 
 def report(
-    instance: dg.DagsterInstance, warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int
+    instance: dg.DagsterInstance,
+    warehouse: WarehouseResource,
+    finance: FinanceResource,
+    *,
+    close_day: int,
+    ui_url: str,
 ) -> None:
     """Evaluate the checks that a person's command may have settled, so that the UI shows them before the next run.
 
@@ -320,15 +355,17 @@ def report(
         warehouse: The warehouse that the checks look at.
         finance: The finance service.
         close_day: See `month_is_complete`.
+        ui_url: The UI's address.
     """
     results = {
         ("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance),
         (MONTH_IS_COMPLETE.asset_key.to_user_string(), MONTH_IS_COMPLETE.name): _closed(warehouse, close_day),
     }
     with warehouse.get().read() as connection:
+        looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if check.kind.is_settled_by_commands:
-                results[check.asset, check.kind.name] = _result(check, connection, finance)
+                results[check.asset, check.kind.name] = _result(check, connection, finance, ui_url, looked_at)
     for (asset, name), result in results.items():
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
@@ -342,7 +379,13 @@ def report(
         )
 
 
-def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: FinanceResource) -> dg.AssetCheckResult:
+def _result(
+    check: _Check,
+    connection: duckdb.DuckDBPyConnection,
+    finance: FinanceResource,
+    ui_url: str,
+    looked_at: LookedAt,
+) -> dg.AssetCheckResult:
     try:
         recipient = finance.recipient if check.kind.is_about_finance else None
     except ConfigurationFailure as failure:
@@ -350,30 +393,54 @@ def _result(check: _Check, connection: duckdb.DuckDBPyConnection, finance: Finan
             passed=False, check_name=check.kind.name, asset_key=check.asset, description=str(failure)
         )
     listed = findings.find(connection, check.kind, recipient)
-    return _evaluated(listed, check.severity, check_name=check.kind.name, asset_key=check.asset)
+    links = _links(check.kind, listed, ui_url)
+    return _evaluated(
+        listed,
+        check.severity,
+        looked_at.good(check.kind),
+        links=links,
+        check_name=check.kind.name,
+        asset_key=check.asset,
+    )
+
+
+def _links(kind: Kind, listed: Sequence[Finding], ui_url: str) -> dict[str, dg.MetadataValue]:
+    """The pages on which a person decides about the first findings."""
+    # A link of the UI to itself: it leads there by whatever name the person has reached it.
+    path = urlsplit(ui_url).path
+    lines = []
+    for finding in listed[:_MOST_LINKS] if kind.name in _DECISIONS else ():
+        about = finding.facts.get("file") or finding.invoice
+        # Names are a file's own words: nothing of them may be read as markup.
+        name = re.sub(r"[^\w .-]", " ", finding.subject).strip()
+        links = ", ".join(f"[{decision}]({decision_link(path, decision, about)})" for decision in _DECISIONS[kind.name])
+        lines.append(f"- {name}: {links}")
+    return {"decide": dg.MarkdownMetadataValue("\n".join(lines))} if lines else {}
 
 
 def _evaluated(
     listed: Sequence[Finding],
     severity: dg.AssetCheckSeverity,
+    good: str,
     *,
+    links: Mapping[str, dg.MetadataValue] = MappingProxyType({}),
     check_name: str | None = None,
     asset_key: str | None = None,
 ) -> dg.AssetCheckResult:
-    """A check that passes where nothing was found; one of several checks of a function has to be named."""
+    """A check that passes where nothing was found, and then says what is good; one of several of a function has to be named."""
     return dg.AssetCheckResult(
         passed=not listed,
         check_name=check_name,
         asset_key=asset_key,
         severity=severity,
-        description=_description(listed),
-        metadata={"found": len(listed), **_listed(listed)},
+        description=_description(listed, good),
+        metadata={"found": len(listed), **_listed(listed), **links},
     )
 
 
-def _description(listed: Sequence[Finding]) -> str:
+def _description(listed: Sequence[Finding], good: str) -> str:
     if not listed:
-        return "nothing found"
+        return good
     months = sorted({finding.facts["month"] for finding in listed if "month" in finding.facts}, reverse=True)
     named = ", ".join(months[:_SHOWN_MONTHS]) + (" ..." if len(months) > _SHOWN_MONTHS else "")
     return f"{len(listed)} found{f' in {named}' if named else ''}: {listed[0].advice}"

@@ -146,8 +146,7 @@ def names_of(values: settings.Settings, listening: str) -> Names:
         values: The settings.
         listening: The name or address that it listens at.
     """
-    # The default is no address that a person has chosen.
-    url = values.ui_url if values.is_set("ui_url") else ""
+    url = values.named_ui_url
     return Names.of(listening, hosts=values.hosts, url=url, setting="ARCADIA_UI_URL")
 
 

@@ -193,9 +193,14 @@ class InvoiceStanding:
         return bool(self.reasons) and not self.is_void and not self.is_nothing
 
     @property
+    def key(self) -> InvoiceKey:
+        """Which invoice it is."""
+        return InvoiceKey(self.source, self.account_id, self.external_id)
+
+    @property
     def name(self) -> str:
         """How commands name it, whatever else there is: `source/account/id`, quoted for a shell."""
-        return shlex.quote(InvoiceKey(self.source, self.account_id, self.external_id).name)
+        return shlex.quote(self.key.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor, to_minor
 from arcadia_dagster.books.budgets import BudgetStanding
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.reports.decision_page import decision_link
 from arcadia_dagster.reports.figures import CurrencyFigures, year_before
 from arcadia_dagster.reports.overview import Overview
 from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
@@ -44,6 +45,7 @@ class Statement:
         budgets: How its budgets stand.
         company: The company's name; may be empty.
         neighbours: The month before and the month after, those of the two that have a page.
+        ui_url: Where people reach the UI, in which they decide about invoices; may be empty.
     """
 
     month: date
@@ -53,6 +55,7 @@ class Statement:
     budgets: tuple[BudgetStanding, ...] = ()
     company: str = ""
     neighbours: tuple[date, ...] = ()
+    ui_url: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
@@ -99,6 +102,7 @@ def render(statement: Statement) -> str:
         last_year=year_before(statement.month),
         standing=statement.standing,
         links=statement.links,
+        decision_link=decision_link,
         InFinance=InFinance,
     )
 

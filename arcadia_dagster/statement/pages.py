@@ -41,10 +41,12 @@ class Company:
     Attributes:
         name: The company's name; may be empty.
         currency: Its own currency (ISO 4217), which comes before all others; may be empty.
+        ui_url: Where its people reach the UI, in which they decide about invoices; empty: nobody has said.
     """
 
     name: str = ""
     currency: str = ""
+    ui_url: str = ""
 
 
 _Figures = TypeVar("_Figures", CurrencyFigures, Overview)
@@ -207,7 +209,7 @@ def _bases(
                 rejected.get(month, []),
                 applying(budgets, month),
                 _neighbours(month, [known for known in versions if known in range_]),
-                (company.name, company.currency),
+                (company.name, company.currency, company.ui_url),
             ]
         )
         for month in wanted
@@ -250,6 +252,7 @@ def _write(page: Page) -> None:
                 page.budgets,
                 company=page.company.name,
                 neighbours=page.neighbours,
+                ui_url=page.company.ui_url,
             )
         ),
     )

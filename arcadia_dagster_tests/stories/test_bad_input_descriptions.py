@@ -23,7 +23,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.settings import load
+from arcadia_dagster.settings import UI_URL, load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster.warehouse import schema
@@ -150,7 +150,13 @@ class Host:
         project = self.project
         assert project.finance.reconcile(project.warehouse) == []
         with instance_in_memory() as instance:
-            checks.report(instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=5)
+            checks.report(
+                instance,
+                WarehouseResource(path=str(project.warehouse.path)),
+                project.finance,
+                close_day=5,
+                ui_url=UI_URL,
+            )
             [shown] = instance.event_log_storage.get_latest_asset_check_execution_by_key([NOTHING_ELSE]).values()
         assert shown is not None
         assert shown.evaluation is not None

@@ -15,6 +15,8 @@ from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.defs.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.reports.good import LookedAt
+from arcadia_dagster.settings import UI_URL
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, instance_in_memory, invoice_name, line, tax
@@ -34,7 +36,8 @@ def checks_after_a_run(project: Project) -> dict[str, dg.AssetCheckResult]:
     """The checks by name, after everything is built and delivered. Without Dagster around it, which takes thrice as long."""
     project.build()
     with project.warehouse.read() as connection:
-        found = {check.kind.name: _result(check, connection, project.finance) for check in _CHECKS}
+        looked_at = LookedAt.of(connection)
+        found = {check.kind.name: _result(check, connection, project.finance, UI_URL, looked_at) for check in _CHECKS}
     warehouse = WarehouseResource(path=str(project.warehouse.path))
     return {**found, "every_ready_invoice_is_in_finance": _missing(warehouse, project.finance)}
 
