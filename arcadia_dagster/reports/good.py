@@ -18,7 +18,9 @@ from arcadia_dagster.warehouse.relations import NOTHING, VOID
 # Of tables with a row for each document or invoice: it reads no line.
 _LOOKED_AT: Final = f"""
 SELECT * FROM (
-  SELECT count(*) FILTER (status = 'accepted') AS accepted, count(*) FILTER (status = 'dismissed') AS dismissed FROM documents
+  SELECT count(*) AS accepted FROM accepted_documents
+), (
+  SELECT count(*) AS dismissed FROM documents WHERE status = 'dismissed'
 ), (
   SELECT count(*) AS invoices, count(*) FILTER (standing = 'ready') AS ready, count(*) FILTER (standing = '{VOID}') AS void,
     coalesce(sum(line_count), 0)::BIGINT AS lines, count(DISTINCT (source, account_id)) AS accounts,
