@@ -509,8 +509,27 @@ CASES: dict[str, Held] = {
         "INV-1-2026-05",
         "numbers that begin anew, or the same invoice under another month",
         [{"a.csv": as_csv(charge())}, {"b.csv": as_csv(charge(BilledCost="7.00", **of_month(2026, 5)))}],
-        [Way({"INV-1": 600, "INV-1-2026-05": 700}), Way({"INV-1": 600}, becomes="gone")],
+        [
+            Way({"INV-1": 600, "INV-1-2026-05": 700}),
+            Way({"INV-1": 700}, becomes="gone"),
+            Way({"INV-1": 600}, becomes="gone"),
+        ],
         {"INV-1": 600},
+    ),
+    "a number that is in another month too": Held(
+        "INV-1-2026-05",
+        "is in 2026-04: numbers that begin anew, or the same invoice under another month",
+        [
+            {"a.csv": as_csv(charge(), charge(InvoiceId="INV-2", ChargeDescription="b"))},
+            {"b.csv": as_csv(charge(BilledCost="7.00", **of_month(2026, 5)))},
+        ],
+        [
+            Way({"INV-1": 600, "INV-1-2026-05": 700, "INV-2": 600}),
+            # Finance keeps what is void until a person removes it there.
+            Way({"INV-1": 600, "INV-1-2026-05": 700, "INV-2": 600}),
+            Way({"INV-1": 600, "INV-2": 600}, becomes="gone"),
+        ],
+        {"INV-1": 600, "INV-2": 600},
     ),
     "another invoice at the name": Held(
         "unknown-2026-04-x",

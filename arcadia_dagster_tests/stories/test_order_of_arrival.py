@@ -300,8 +300,14 @@ def of_focus(month: str, amount: str) -> bytes:
 
 
 @case("119")
-@pytest.mark.parametrize("write", [undated, dated, of_focus])
-@pytest.mark.parametrize("way", ["both", "the first"])
+@case("195")
+@pytest.mark.parametrize(
+    ("write", "way"),
+    [
+        *((write, way) for way in ("both", "the first") for write in (undated, dated, of_focus)),
+        (of_focus, "the first, in its new month"),
+    ],
+)
 def test_a_number_that_begins_anew_in_the_next_month_is_an_invoice_of_its_own(
     project: Project,
     arcadia: Shell,
@@ -317,10 +323,15 @@ def test_a_number_that_begins_anew_in_the_next_month_is_an_invoice_of_its_own(
     assert project.invoice("7")["status"] == "ready"
     [reason] = held(project)
     assert reason.startswith("another invoice 7 is in 2026-04")
-    release, dismiss = commands_in(reason)
-    paste(arcadia, project, release if way == "both" else dismiss)
-    assert pushed(project) == (first | {"7-2026-05": first["7"]} if way == "both" else first)
-    assert held(project) == []
+    release, dismiss_first, dismiss = commands_in(reason)
+    paste(arcadia, project, {"both": release, "the first": dismiss}.get(way, dismiss_first))
+    for _ in ("kept", "built anew"):
+        assert pushed(project) == (first | {"7-2026-05": first["7"]} if way == "both" else first)
+        assert held(project) == []
+        months = {"both": [4, 5], "the first": [4]}.get(way, [5])
+        rows = project.query("SELECT DISTINCT invoice_month FROM tax_split_totals ORDER BY invoice_month")
+        assert [row["invoice_month"].month for row in rows] == months
+        project.forget_warehouse()
 
 
 def test_the_months_under_one_number_are_an_invoice_each_in_whatever_order(project: Project) -> None:

@@ -31,10 +31,18 @@ _MOVED = f"""
         'another invoice ' || stated_id || ' is in ' ||
         array_to_string(list_sort(list(DISTINCT strftime(other.invoice_month, '%Y-%m'))), ', ') ||
         ': numbers that begin anew, or the same invoice under another month? As an invoice of its own it goes to finance as ' ||
-        external_id || ': ' || {release_sql()} || '; else: ' || {dismiss_sql("any_value(raw.document_sha256)")} AS text
+        external_id || ': ' || {release_sql()} || '; as the same invoice, in the month that it has now: ' ||
+        array_to_string(list_sort(list(DISTINCT CASE WHEN stated_invoices > 1
+          THEN {void_sql(name_sql("other", external_id="other.other_id"))}
+          ELSE {dismiss_sql("other.document_sha256")} END)), ' and ') || '; else: ' ||
+        {dismiss_sql("any_value(raw.document_sha256)")} AS text
       FROM raw JOIN (
-        SELECT source, account_id, coalesce(stated_id, external_id) AS stated_id, external_id AS other_id, invoice_month
-        FROM document_invoices
+        SELECT source, account_id, coalesce(stated_id, external_id) AS stated_id, external_id AS other_id, invoice_month,
+          document_sha256, stated_invoices
+        FROM document_invoices ANTI JOIN void USING (source, account_id, external_id)
+        -- A document with other invoices is not dismissed for one of them.
+        JOIN (SELECT document_sha256, count(*) AS stated_invoices FROM document_invoices GROUP BY ALL) AS stated
+          USING (document_sha256)
       ) AS other USING (source, account_id, stated_id)
       WHERE other.other_id <> external_id
       GROUP BY source, account_id, external_id, stated_id"""
