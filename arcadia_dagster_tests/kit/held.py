@@ -531,6 +531,20 @@ CASES: dict[str, Held] = {
         ],
         {"INV-1": 600, "INV-2": 600},
     ),
+    "lines of another account than the electronic invoice": Held(
+        "R-1",
+        "two names, or another invoice with its number? If it is one invoice, finance updates its row (if the accounts belong ",
+        [
+            {"e.xml": ubl(ANOTHERS.with_(number="R-1", seller="Amazon Web Services EMEA SARL", buyer_number="K"))},
+            {
+                "l.csv": as_csv(
+                    charge(InvoiceId="R-1", BillingAccountId="A", BillingCurrency="EUR", BilledCost="119.00")
+                )
+            },
+        ],
+        [Way({"R-1": 11900}), Way({"R-1": 11900})],
+        {"R-1": 11900},
+    ),
     "another invoice at the name": Held(
         "unknown-2026-04-x",
         "a file of the same name stated mostly other lines before",

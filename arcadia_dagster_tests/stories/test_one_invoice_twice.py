@@ -8,6 +8,7 @@ from arcadia_dagster.warehouse.months import next_month
 from arcadia_dagster_tests.kit import azure
 from arcadia_dagster_tests.kit.api_documents import linode, linode_item, written
 from arcadia_dagster_tests.kit.bad_input import case
+from arcadia_dagster_tests.kit.einvoices import Facts, Line, ubl
 from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of, tax
 from arcadia_dagster_tests.kit.outcomes import hold_reasons, pushed
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
@@ -171,6 +172,26 @@ def test_a_draft_whose_place_a_draft_with_another_id_has_taken_counts_no_more(pr
     project.build()
     rows = project.query("SELECT external_id FROM tax_split_totals ORDER BY external_id")
     assert [row["external_id"] for row in rows] == ["D-17", "E-1", "R-1", "R-2"]
+
+
+@case("196")
+@pytest.mark.parametrize("order", [("e.xml", "l.csv"), ("l.csv", "e.xml")])
+def test_lines_of_another_account_than_the_pushed_electronic_invoice_are_held_with_both_accounts(
+    project: Project, order: tuple[str, str]
+) -> None:
+    stated = Facts(number="R-1", seller="Amazon Web Services EMEA SARL", buyer_number="K", lines=(Line("100.00"),))
+    line = charge(InvoiceId="R-1", BillingAccountId="A", BillingCurrency="EUR", BilledCost="100.00")
+    vat = tax(InvoiceId="R-1", BillingAccountId="A", BillingCurrency="EUR", BilledCost="19.00")
+    files = {"e.xml": ubl(stated), "l.csv": as_csv(line, vat)}
+    for name in order:
+        project.drop(name, files[name])
+        assert pushed(project) == {"R-1": 11900}
+    reasons = hold_reasons(project, "R-1")
+    assert len(reasons) == (1 if order[0] == "e.xml" else 0)
+    for reason in reasons:
+        assert reason.startswith(
+            "finance has it of account K, as a document states it, and its lines, which came later, are of"
+        )
 
 
 def test_one_id_under_two_sources_is_held_where_the_account_is_the_same(project: Project) -> None:

@@ -190,12 +190,7 @@ _IN_ANOTHER_CURRENCY = f"""
       GROUP BY own.source, own.account_id, own.external_id"""
 
 # What finance has of an account that was not known yet is the same invoice: the next delivery takes the account over.
-_PUSHED_OTHERWISE = f"""
-      SELECT own.source, own.account_id, own.external_id,
-        'finance has ' || string_agg(DISTINCT pushed.pushed_id, ' and ' ORDER BY pushed.pushed_id) || ' of the same document, '
-        'which no document states any more: are these its lines under another id? Bring back what it was read by (a rule of '
-        'sources.toml, or a description), then run `arcadia ingest`; or, if this is what finance should have, remove the '
-        'other there by hand, then ' || {release_sql(name_sql("own"))} AS text
+_OWN_AND_PUSHED = f"""
       FROM part AS own JOIN (
         SELECT DISTINCT document_sha256, source, account_id, invoice_external_id AS pushed_id FROM finance_attempts
         SEMI JOIN (
@@ -205,7 +200,39 @@ _PUSHED_OTHERWISE = f"""
       ANTI JOIN document_invoices AS stated ON stated.source = pushed.source AND stated.account_id = pushed.account_id
         AND stated.external_id = pushed.pushed_id
       ANTI JOIN void ON void.source = pushed.source AND void.account_id = pushed.account_id
-        AND void.external_id = pushed.pushed_id
+        AND void.external_id = pushed.pushed_id"""
+
+_HAS_ITS_NUMBER = (
+    "coalesce(own.is_statement, false) AND pushed.source = own.source AND pushed.account_id <> own.account_id "
+    "AND pushed.pushed_id = own.external_id"
+)
+
+_PUSHED_OTHERWISE = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'finance has ' || string_agg(DISTINCT pushed.pushed_id, ' and ' ORDER BY pushed.pushed_id) || ' of the same document, '
+        'which no document states any more: are these its lines under another id? Bring back what it was read by (a rule of '
+        'sources.toml, or a description), then run `arcadia ingest`; or, if this is what finance should have, remove the '
+        'other there by hand, then ' || {release_sql(name_sql("own"))} AS text
+      {_OWN_AND_PUSHED}
+      WHERE NOT ({_HAS_ITS_NUMBER})
+      GROUP BY own.source, own.account_id, own.external_id"""
+
+# An electronic invoice says how its seller calls us, and the lines of the invoice what account they are of.
+_PUSHED_OF_ANOTHER_ACCOUNT = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'finance has it of account ' || string_agg(DISTINCT pushed.account_id, ' and ' ORDER BY pushed.account_id) ||
+        ', as a document states it, and its lines, which came later, are of account ' || own.account_id || ': one account under '
+        'two names, or another invoice with its number? If it is one invoice, finance updates its row (if the accounts belong '
+        'to two tenants, remove the row of the other one there by hand): ' || {release_sql(name_sql("own"))} ||
+        '; if the lines are of another invoice: ' || array_to_string(list_sort(list(DISTINCT
+          {dismiss_sql("own.document_sha256")}) FILTER (NOT coalesce(own.is_statement, false))), ' and ') AS text
+      FROM part AS own
+      SEMI JOIN (
+        SELECT own.source, own.account_id, own.external_id {_OWN_AND_PUSHED} WHERE {_HAS_ITS_NUMBER}
+      ) AS found USING (source, account_id, external_id)
+      JOIN (
+        SELECT DISTINCT source, account_id, invoice_external_id AS external_id FROM unsettled_records
+      ) AS pushed ON pushed.source = own.source AND pushed.external_id = own.external_id AND pushed.account_id <> own.account_id
       GROUP BY own.source, own.account_id, own.external_id"""
 
 
@@ -226,6 +253,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_HAS_IDS, needs="SELECT 1 FROM raw WHERE id_basis = 'rule'"),
         Doubt(_IN_ANOTHER_CURRENCY, needs="SELECT 1 FROM document_invoices HAVING min(currency) <> max(currency)"),
         Doubt(_PUSHED_OTHERWISE, needs=_PUSHED_AND_NOT_STATED),
+        Doubt(_PUSHED_OF_ANOTHER_ACCOUNT, needs=_PUSHED_AND_NOT_STATED),
         Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
