@@ -33,14 +33,14 @@ def places_sql(names: str = "document_names") -> str:
     return rf"""
       SELECT document_sha256, inbox_path, received_at, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
         -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
-        -- the run's time, says nothing.
-        regexp_replace(regexp_replace(lower(inbox_path), '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
+        -- the run's time, says nothing, nor does how a file is packed.
+        regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
+        regexp_replace(regexp_replace(unpacked, '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
           '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
         regexp_extract(path, '^.*/') AS path_of_folder,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
         regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
         {_stamps_sql("path_of_folder")} AS folder_stamps,
-        regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
         regexp_replace(inbox_path, ' \(\d+\)(\.[^./]*)$', '\1') AS uncounted,
         coalesce(TRY_CAST(regexp_extract(inbox_path, ' \((\d+)\)\.[^./]*$', 1) AS BIGINT), 0) AS copy
       FROM {names}"""

@@ -1,5 +1,6 @@
 """Deliveries of one invoice: their paths say which is newer, in whatever order they come; arrival alone never decides."""
 
+import gzip
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -147,6 +148,10 @@ def lone(path: str, write: Write = as_focus) -> Callable[[str], list[list[File]]
     return deliveries
 
 
+def packed(deliveries: list[list[File]]) -> list[list[File]]:
+    return [[(f"{path}.gz", gzip.compress(content)) for path, content in files] for files in deliveries]
+
+
 def named_final(key: str) -> list[list[File]]:
     return [[(f"{key}{end}.csv", as_cur(key, lines))] for end, lines in zip(("", "-final"), GROWN[1:], strict=True)]
 
@@ -167,7 +172,9 @@ def without_one_of_two(key: str) -> list[list[File]]:
 
 DATED = {
     "folders": Dated(in_folders),
-    "lone files": Dated(lone("{key} {day}.csv")),
+    "lone files, one packed": Dated(
+        lambda key: [*lone("{key} {day}.csv")(key)[:2], *packed(lone("{key} {day}.csv")(key)[2:])]
+    ),
     "a described table": Dated(lone("{key}/{day}/a.csv", as_described)),
     "final": Dated(named_final),
     "a browser's count": Dated(counted_by_a_browser),
