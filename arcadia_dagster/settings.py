@@ -337,7 +337,11 @@ class Settings(BaseSettings):
         description="Where the statements are served over HTTP, for links in the UI; `make run` serves them and sets this",
     )
     first_month: Month = Field(
-        FIRST_MONTH, validation_alias="ARCADIA_FIRST_MONTH", description="The first month that has a partition"
+        FIRST_MONTH,
+        validation_alias="ARCADIA_FIRST_MONTH",
+        description=(
+            "The first month that has a partition. An invoice of a month before is held, and the reason says what to set"
+        ),
     )
     settle_seconds: float = Field(
         SETTLE_SECONDS,

@@ -1,6 +1,7 @@
 """The assets and checks as Dagster has them: what the UI shows, what runs again, what stops what."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import date
@@ -156,6 +157,14 @@ def test_one_run_is_one_run_with_all_checks(year: Any) -> None:
     for name in ("totals_reconcile", "nothing_rejected", "nothing_held", "every_ready_invoice_is_in_finance"):
         assert checks[name].passed
     assert checks["tax_rate_is_plausible"].passed
+
+
+def test_a_run_says_on_itself_what_came_what_was_pushed_and_what_waits(year: Any) -> None:
+    _, _, instance, *_ = year
+    tags = instance.get_runs()[-1].tags
+    assert re.fullmatch(r"[1-9]\d* new documents", tags["arcadia/came"])
+    assert re.fullmatch(r"[1-9]\d* created", tags["arcadia/pushed"])
+    assert tags["arcadia/waits"] == "nothing"
 
 
 def test_running_again_changes_nothing_and_pushes_nothing(year: Any) -> None:

@@ -295,12 +295,17 @@ def _dagster(home: Home) -> Verdict:
 
 def _warehouse(home: Home) -> str:
     from arcadia_dagster.reports.documents import count_documents
+    from arcadia_dagster.reports.figures import months_with_invoices
     from arcadia_dagster.warehouse.schema import SCHEMA_VERSION
 
     warehouse = home.existing_warehouse
     with warehouse.read() as connection:
         documents = count_documents(connection)
-    return f"{warehouse.name}, schema {SCHEMA_VERSION}, {how_many(documents, 'document')}"
+        oldest = min(months_with_invoices(connection), default=None)
+    told = f"{warehouse.name}, schema {SCHEMA_VERSION}, {how_many(documents, 'document')}"
+    if oldest is None or oldest <= home.settings.first_month or home.settings.is_set("first_month"):
+        return told
+    return f"{told}; with ARCADIA_FIRST_MONTH={oldest:%Y-%m} the UI shows no month before the first that has an invoice"
 
 
 def _findings(home: Home) -> Iterator[Verdict]:

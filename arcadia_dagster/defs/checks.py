@@ -71,12 +71,12 @@ _CHECKS = (
     ),
     _Check(
         findings.REJECTED,
-        "raw_invoices",
+        "documents",
         "Every file in the inbox could be read, or a good one has taken its place.",
     ),
     _Check(
         findings.DAMAGED,
-        "raw_invoices",
+        "documents",
         "Every line of each document's record in the archive can be read. A damaged record holds its document's invoices.",
         severity=dg.AssetCheckSeverity.ERROR,
     ),

@@ -259,6 +259,22 @@ def _cost_and_usage() -> dict[str, str]:
     return dict(sorted(columns.items())) | {"x_DocumentSha256": "document_sha256", "x_LineNumber": "line_number"}
 
 
+_TYPES: Final = (
+    (("Cost", "Quantity", "UnitPrice"), AMOUNT_TYPE),
+    (("Start", "End"), "TIMESTAMP"),
+    (("LineNumber",), "BIGINT"),
+)
+"""The types of columns by how their names end, as the specification names them; all others are text."""
+
+
+def cost_and_usage_columns() -> dict[str, str]:
+    """The columns of Cost and Usage in their order, each with its type in DuckDB's words."""
+    return {
+        name: next((type_ for endings, type_ in _TYPES if name.endswith(endings)), "VARCHAR")
+        for name in _cost_and_usage()
+    }
+
+
 def _details(connection: duckdb.DuckDBPyConnection, months: Iterable[date]) -> Iterator[dict[str, Any]]:
     """The rows of Invoice Detail: of each final invoice that can be summed, one for each charge category."""
     listed = month_list(months)

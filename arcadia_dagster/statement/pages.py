@@ -120,7 +120,7 @@ def make_pages(
         others: Whether to make the pages of other months that are out of date, too.
 
     Returns:
-        The pages of the wanted months, without those that are being built.
+        The pages that were made, those of other months too, without the months that are being built.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.write`.
@@ -166,7 +166,7 @@ def make_pages(
         if noted:
             with warehouse.write() as connection:
                 touch(connection, STAGE, sorted(wanted), noted)
-    return {page.month: page for page in pages if page.month in months}
+    return {page.month: page for page in pages}
 
 
 def latest_month(connection: duckdb.DuckDBPyConnection, range_: MonthRange) -> date | None:

@@ -70,7 +70,7 @@ def test_a_check_has_the_findings_that_a_query_gives(project: Project) -> None:
             instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28, ui_url=UI_URL
         )
         shown = {}
-        for asset, name in (("raw_invoices", "nothing_rejected"), ("tax_split_totals", "nothing_held")):
+        for asset, name in (("documents", "nothing_rejected"), ("tax_split_totals", "nothing_held")):
             key = dg.AssetCheckKey(dg.AssetKey(asset), name)
             [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
             assert record.evaluation is not None

@@ -28,6 +28,7 @@ from arcadia_dagster.reports.focus import (
     INVOICE_DETAIL_COLUMNS,
     Exported,
     _amounts,
+    cost_and_usage_columns,
     export_months,
 )
 from arcadia_dagster.sample import FOLDER as SAMPLE
@@ -132,6 +133,16 @@ def test_columns_types_nulls_and_values_are_those_of_the_model(month: Month) -> 
             assert known["allows_nulls"] or None not in values, field.name
             if known["allowed_values"]:
                 assert {value for value in values if value is not None} <= set(known["allowed_values"]), field.name
+
+
+def test_the_columns_that_the_catalog_shows_are_those_of_the_file_with_their_types(month: Month) -> None:
+    types = {"BIGINT": "int", "TIMESTAMP": "timestamp[us, tz=UTC]", "VARCHAR": "string"}
+    schema = pq.read_schema(month.path(COST_AND_USAGE, "parquet"))
+    shown = cost_and_usage_columns()
+    assert list(shown) == schema.names
+    assert [
+        field.name for field in schema if types.get(shown[field.name], "decimal128(38, 18)") not in str(field.type)
+    ] == []
 
 
 def test_every_known_service_has_a_category_and_a_subcategory_of_the_specification() -> None:

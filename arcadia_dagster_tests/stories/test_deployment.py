@@ -321,7 +321,7 @@ def a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story: Story) -> Non
     assert "twelve" in rejected["reason"]
 
     def failed() -> dict[str, Any] | None:
-        check = story.check("raw_invoices", "nothing_rejected")
+        check = story.check("documents", "nothing_rejected")
         return check if check is not None and not check["success"] else None
 
     assert "1 found" in story.wait("the check fails", failed)["description"]

@@ -28,7 +28,7 @@ APRIL = date(2026, 4, 1)
 DELIVERED, NOTHING_ELSE, NOTHING_REJECTED = SHOWN = (
     dg.AssetCheckKey(dg.AssetKey("finance_records"), "every_ready_invoice_is_in_finance"),
     dg.AssetCheckKey(dg.AssetKey("finance_records"), "finance_has_nothing_else"),
-    dg.AssetCheckKey(dg.AssetKey("raw_invoices"), "nothing_rejected"),
+    dg.AssetCheckKey(dg.AssetKey("documents"), "nothing_rejected"),
 )
 
 

@@ -13,6 +13,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
     group_name=common.COSTS,
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
+    tags=common.WAREHOUSE,
     metadata=common.table_metadata(schema.CLOUD_RESOURCES),
     code_version=versions.code_version("cloud_resources"),
     description=(

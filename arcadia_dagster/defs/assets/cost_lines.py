@@ -36,6 +36,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.COSTS,
         kinds={"duckdb"},
         owners=common.OWNERS,
+        tags=common.WAREHOUSE,
         metadata=common.table_metadata(schema.COST_LINES),
         code_version=versions.code_version("cost_lines"),
         description=(

@@ -29,6 +29,7 @@ FROM unreplaced_documents ORDER BY received_at DESC
     group_name=common.INVOICES,
     kinds={"duckdb", "file"},
     owners=common.OWNERS,
+    tags=common.WAREHOUSE,
     metadata=common.table_metadata(schema.DOCUMENTS),
     code_version=versions.code_version("documents"),
     description=(
@@ -48,6 +49,8 @@ def documents(
     _report(context, landed)
     with store.read() as connection:
         context.add_asset_metadata({**_metadata(connection, landed), **common.column_lineage(schema.DOCUMENTS)})
+    rejected = f", {len(landed.rejected):,} rejected" if landed.rejected else ""
+    common.tell(context, {common.CAME_TAG: f"{how_many(len(landed.documents), 'new document')}{rejected}"})
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, landed: Landed) -> dict[str, object]:

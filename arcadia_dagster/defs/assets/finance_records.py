@@ -37,6 +37,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.FINANCE,
         kinds={"duckdb", "http"},
         owners=common.OWNERS,
+        tags=common.SERVICE,
         metadata=common.table_metadata(schema.FINANCE_RECORDS),
         code_version=versions.code_version("finance_records", "transport", "finance", "sample"),
         description=(
@@ -57,6 +58,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             waiting = finance.outstanding(store)
             count = sum(waiting.get(month, 0) for month in months)
             context.log.info(f"finance not configured, {count} waiting")
+            common.tell(context, {common.PUSHED_TAG: f"nothing: finance not configured, {count} waiting"})
             with store.read() as connection:
                 made = contents(connection, [schema.FINANCE_RECORDS], months)
             shown = {m: {"finance": f"finance not configured, {waiting.get(m, 0)} waiting"} for m in months}
@@ -77,6 +79,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         except (ConfigurationFailure, FormatsError, RoutesError) as failure:
             raise dg.Failure(f"nothing was pushed: {failure}", allow_retries=False) from failure
         _log(context, delivered)
+        common.tell(context, {common.PUSHED_TAG: _in_one_line(delivered)})
         _show(context, store_months=months, warehouse=warehouse)
         if delivered.failure is not None:
             raise dg.Failure(
@@ -84,6 +87,18 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             ) from delivered.failure
 
     return finance_records
+
+
+def _in_one_line(delivered: Delivered) -> str:
+    counts = {
+        "created": len(delivered.created),
+        "updated": len(delivered.updated),
+        "deferred": len(delivered.deferred),
+        "refused": len(delivered.refused),
+        "abandoned": len(delivered.abandoned),
+        "not tried": len(delivered.given_up) + len(delivered.barred),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing new"
 
 
 def _log(context: dg.AssetExecutionContext, delivered: Delivered) -> None:

@@ -5,20 +5,27 @@ from pathlib import Path
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, versions
-from arcadia_dagster.reports.focus import export_months
+from arcadia_dagster.reports.focus import INVOICE_DETAIL_COLUMNS, cost_and_usage_columns, export_months
 from arcadia_dagster.warehouse.resource import WarehouseResource
+
+_LINES = dg.TableSchema([dg.TableColumn(name, type=type_) for name, type_ in cost_and_usage_columns().items()])
+_INVOICES = dg.TableSchema(
+    [dg.TableColumn(one.name, type=one.type, description=one.description) for one in INVOICE_DETAIL_COLUMNS]
+)
 
 
 def build(partitions: dg.MonthlyPartitionsDefinition, folder: Path) -> dg.AssetsDefinition:
     """The asset for these months; its files lie in a folder of each month below this one."""
 
     @dg.asset(
-        deps=["raw_invoices", "cost_lines", "tax_split_totals"],
+        deps=["documents", "raw_invoices", "cost_lines", "tax_split_totals"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
         group_name=common.STATEMENTS,
         kinds={"parquet", "csv"},
         owners=common.OWNERS,
+        tags=common.FILES,
+        metadata={"dagster/column_schema": _LINES, "invoice_detail_columns": dg.MetadataValue.table_schema(_INVOICES)},
         code_version=versions.code_version("focus_export", "reports/__init__.py", "reports/focus.py"),
         description=(
             "Each month as FOCUS, the FinOps open specification: its lines as Cost and Usage 1.2 and its invoices as Invoice "

@@ -1,5 +1,6 @@
 """The asset `monthly_statement`: the month as a page that a person reads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.STATEMENTS,
         kinds={"html"},
         owners=common.OWNERS,
+        tags=common.FILES,
         code_version=versions.code_version("monthly_statement", "finance", "reports", "sample", "statement"),
         description=(
             "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
@@ -39,11 +41,21 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
+        common.tell(context, {common.WAITS_TAG: _waiting([pages[month] for month in months if month in pages])})
         made = {month: versions.version_of_files([page.path]) for month, page in pages.items()}
         by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
         common.note_months(context, made, by_month)
 
     return monthly_statement
+
+
+def _waiting(pages: Sequence[Page]) -> str:
+    """What of the run's months waits for a person, or for finance."""
+    held = sum(len(page.standing.held) for page in pages)
+    # A file whose month is not known is on several pages.
+    rejected = len({document.sha256 for page in pages for document in page.standing.rejected})
+    counts = {"held": held, "rejected": rejected}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing"
 
 
 def _metadata(page: Page, link: str) -> dict[str, Any]:

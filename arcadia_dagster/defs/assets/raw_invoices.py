@@ -48,6 +48,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.INVOICES,
         kinds={"duckdb", "file"},
         owners=common.OWNERS,
+        tags=common.WAREHOUSE,
         metadata=common.table_metadata(schema.RAW_INVOICES),
         code_version=versions.code_version("raw_invoices"),
         description=(

@@ -34,6 +34,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         group_name=common.FINANCE,
         kinds={"duckdb"},
         owners=common.OWNERS,
+        tags=common.WAREHOUSE,
         metadata=common.table_metadata(schema.TAX_SPLIT_TOTALS),
         code_version=versions.code_version("tax_split_totals"),
         description=(
