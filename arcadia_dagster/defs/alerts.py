@@ -25,6 +25,7 @@ from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECOR
 from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
 from arcadia_dagster.defs.runs import OwnRuns, partition_range
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.reports.decision_page import JOB as DECIDE
 from arcadia_dagster.reports.findings import Finding, identity_of
 from arcadia_dagster.settings import ALERT_VARIABLE
 
@@ -220,7 +221,8 @@ def _run(
 ) -> Iterator[Subject]:
     """The subject of an ended run of ours: its failure, or the end of an earlier failure."""
     run = instance.get_run_by_id(end.event_log_entry.run_id)
-    if run is None or run not in own:
+    # A person whose decision is refused sees why on the page of the run, and tries again.
+    if run is None or run not in own or run.job_name == DECIDE:
         return
     if run.status is dg.DagsterRunStatus.FAILURE:
         if run.tags.get(WILL_RETRY_TAG) != "true":

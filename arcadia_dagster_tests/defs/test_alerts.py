@@ -14,9 +14,11 @@ from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.alerts.webhook import AlertError, webhook_problem
 from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import IngestError
+from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.reports import findings
+from arcadia_dagster.reports.decision_page import JOB as DECIDE
 from arcadia_dagster.settings import UI_URL
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, execute, sensor_context
@@ -116,7 +118,7 @@ def test_a_failed_run_is_told_once_until_one_of_its_months_was_well(
         assert watch.tick() == "nothing new to report"
 
 
-def job_that(*, fails: bool, tags: dict[str, str] | None = None) -> dg.JobDefinition:
+def job_that(*, fails: bool, tags: dict[str, str] | None = None, name: str = INGEST) -> dg.JobDefinition:
     """A job that is called like ours."""
 
     @dg.op
@@ -124,11 +126,21 @@ def job_that(*, fails: bool, tags: dict[str, str] | None = None) -> dg.JobDefini
         if fails:
             raise dg.Failure("the disk is full")
 
-    @dg.job(name="ingest_invoices", tags=tags, executor_def=dg.in_process_executor)
+    @dg.job(name=name, tags=tags, executor_def=dg.in_process_executor)
     def job() -> None:
         work()
 
     return job
+
+
+def test_a_decision_that_is_refused_is_told_to_nobody_but_the_person(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    with ScriptedServer(OK) as server:
+        watch = Watch(project, instance, server.url)
+        watch.tick()
+        execute(instance, HERE, job_that(fails=True, name=DECIDE), {})
+        assert watch.tick() == "nothing new to report"
 
 
 def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
@@ -156,19 +168,19 @@ def test_only_runs_of_our_own_location_are_told_and_settle_what_was_told(
 def test_every_job_of_ours_marks_its_runs_so_that_those_of_a_command_are_told_too(project: Project) -> None:
     project.environ["ARCADIA_WAREHOUSE"] = "ducklake:postgres:dbname=lake"
     jobs = list(project.definitions().jobs or ())
-    assert len(jobs) == 6
+    assert len(jobs) == 7
     assert {job.name: (job.tags or {}).get(JOB_TAG) for job in jobs} == {job.name: job.name for job in jobs}
 
 
 def test_a_check_of_another_location_whose_asset_has_the_same_name_says_nothing_of_ours(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
-    @dg.asset(check_specs=[dg.AssetCheckSpec("nothing_rejected", asset="raw_invoices")])
-    def raw_invoices() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows the bare class only
+    @dg.asset(check_specs=[dg.AssetCheckSpec("nothing_rejected", asset="documents")])
+    def documents() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows the bare class only
         check = dg.AssetCheckResult(passed=False, check_name="nothing_rejected", description="theirs")
         return dg.MaterializeResult(check_results=[check])
 
-    theirs = dg.Definitions([raw_invoices], executor=dg.in_process_executor).resolve_implicit_global_asset_job_def()
+    theirs = dg.Definitions([documents], executor=dg.in_process_executor).resolve_implicit_global_asset_job_def()
     with ScriptedServer(OK) as server:
         watch = Watch(project, instance, server.url)
         execute(instance, ELSEWHERE, theirs, {})
@@ -253,7 +265,7 @@ def test_what_an_earlier_version_evaluated_is_told_by_the_next_evaluation(
         rows = [dg.TableRecord({"file": "login.csv", "problem": "it is a web page"})]
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey("raw_invoices"),
+                asset_key=dg.AssetKey("documents"),
                 check_name="nothing_rejected",
                 passed=False,
                 metadata={"found": 1, "list": dg.TableMetadataValue(rows, dg.TableSchema([]))},
@@ -329,7 +341,7 @@ def test_alerts_are_off_until_the_webhook_is_set(project: Project, instance: dg.
 
 def report_rejected(instance: dg.DagsterInstance) -> None:
     """A check that failed, without a run."""
-    report_failed(instance, "raw_invoices", "nothing_rejected", {"file": "login.csv", "problem": "it is a web page"})
+    report_failed(instance, "documents", "nothing_rejected", {"file": "login.csv", "problem": "it is a web page"})
 
 
 def report_failed(instance: dg.DagsterInstance, asset: str, check: str, *rows: dict[str, Any]) -> None:
