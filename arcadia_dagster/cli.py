@@ -90,6 +90,13 @@ def _any_port(text: str) -> int:
     return _port(text, least=0)
 
 
+def _month_of_export(text: str) -> str:
+    """What `export` is followed by, where it is no mistyped `bills`."""
+    if difflib.get_close_matches(text, ["bills"], n=1):
+        raise argparse.ArgumentTypeError(f"there is no 'export {text}'; did you mean export bills?")
+    return text
+
+
 def _text(text: str) -> str:
     """What a person typed, as text that can be kept: of bytes that are not UTF-8 each is escaped."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -185,7 +192,11 @@ def _add_export(parsers: _Parsers) -> None:
         has_json=True,
     )
     export.add_argument(
-        "months", nargs="?", metavar="MONTH[..MONTH]", help="such as 2026-04 or 2026-01..2026-12; default: all"
+        "months",
+        nargs="?",
+        type=_month_of_export,
+        metavar="MONTH[..MONTH]",
+        help="such as 2026-04 or 2026-01..2026-12; default: all",
     )
     export.add_argument("--invoices", action="store_true", help="write only the invoices; default: invoices and lines")
     export.add_argument("--lines", action="store_true", help="write only the lines")

@@ -16,6 +16,7 @@ import arcadia_dagster
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.assets.finance_records import DUE_AT_TAG
 from arcadia_dagster.defs.checks import every_ready_invoice_is_in_finance
+from arcadia_dagster.defs.ingest import _is_of_settings
 from arcadia_dagster.defs.jobs import DELIVER
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.reports import findings
@@ -501,6 +502,7 @@ def test_a_wrong_secret_fails_the_push_with_the_settings_name_and_the_tables_bef
         events = "\n".join(record.user_message or "" for record in instance.all_logs(result.run_id))
     failures = {event.step_key: event.step_failure_data for event in result.all_events if event.is_step_failure}
     assert list(failures) == ["finance_records"]
+    assert _is_of_settings(result)
     failure = failures["finance_records"].user_failure_data
     assert failure is not None
     told = str(failure.description)

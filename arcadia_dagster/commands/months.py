@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from arcadia_dagster import text_table
 from arcadia_dagster.commands.common import (
     FAILED,
+    MISUSED,
     OK,
     CommandError,
     complaints,
@@ -163,11 +164,14 @@ def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":
 
 
 def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
-    from arcadia_dagster.defs.ingest import IngestError, ingest_here
+    from arcadia_dagster.defs.ingest import IngestError, SettingsRefusedError, ingest_here
 
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
     with progress(what, console) as advance, complaints(IngestError):
-        ingest_here(definitions, months, advance)
+        try:
+            ingest_here(definitions, months, advance)
+        except SettingsRefusedError as error:
+            raise CommandError(str(error), MISUSED) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from arcadia_dagster.defs.internals import StepFailureData
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import range_tags
 from arcadia_dagster.defs.work import stretches
+from arcadia_dagster.finance.errors import ConfigurationFailure
 
 MONTHS_PER_RUN = 60
 """The most months of a run. A run costs about a second for any number of months, but a failure of a larger one would cost too
@@ -19,6 +20,10 @@ much."""
 
 class IngestError(Exception):
     """A run failed; the message says which months and why."""
+
+
+class SettingsRefusedError(IngestError):
+    """A run failed because a setting is wrong, such as a secret that finance refuses; the message names it."""
 
 
 def ingest_here(
@@ -73,7 +78,8 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[d
         raise_on_error=False,
     )
     if not result.success:
-        raise IngestError(f"{months[0]:%Y-%m}..{months[-1]:%Y-%m}: {'; '.join(_failures(result)) or 'the run failed'}")
+        error = SettingsRefusedError if _is_of_settings(result) else IngestError
+        raise error(f"{months[0]:%Y-%m}..{months[-1]:%Y-%m}: {'; '.join(_failures(result)) or 'the run failed'}")
     return result
 
 
@@ -81,6 +87,20 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in result.all_events:
         if event.is_step_failure:
             yield f"{event.step_key}: {failure_words(event.step_failure_data)}"
+
+
+def _is_of_settings(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether all that failed did so for a setting: finance's own refusals of it are known only by what they caused."""
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return bool(failures) and all(ConfigurationFailure.__name__ in _classes(failure) for failure in failures)
+
+
+def _classes(data: StepFailureData) -> Iterator[str]:
+    """The classes of the error and of its causes."""
+    error = data.error
+    while error is not None:
+        yield error.cls_name or ""
+        error = error.cause
 
 
 def failure_words(data: StepFailureData) -> str:

@@ -65,7 +65,8 @@ time { white-space: nowrap; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { margin-bottom: 1rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--card); }
   td { display: flex; justify-content: space-between; gap: 1.5rem; text-align: right; overflow-wrap: anywhere; }
-  tbody tr > :last-child { border-bottom: 0; }
+  tbody tr:last-child > * { border-bottom: 1px solid var(--line); }
+  tbody tr > :last-child, tbody tr:last-child > :last-child { border-bottom: 0; }
   td::before { content: attr(data-label); color: var(--soft); font-weight: 400; text-align: left;
     white-space: nowrap; }
 }
@@ -128,7 +129,12 @@ def _sums(rows: list[InvoiceRow]) -> str:
         )
     ]
     columns = ("Month", "Invoices", "Gross", "Net", "Tax")
-    return _table("sums", "Sums per month and currency", columns, [[escape(cell) for cell in line] for line in lines])
+    return _table("sums", "Sums per month and currency", columns, [_sum_cells(*line) for line in lines])
+
+
+def _sum_cells(month: str, *others: str) -> list[str]:
+    """A line's cells as HTML; a month is not broken at its hyphen."""
+    return [month if month == NO_PERIOD else f"<time>{escape(month)}</time>", *map(escape, others)]
 
 
 def _invoices(rows: list[InvoiceRow]) -> str:
@@ -138,7 +144,8 @@ def _invoices(rows: list[InvoiceRow]) -> str:
 
 def _cells(row: InvoiceRow) -> list[str]:
     """The row's cells as HTML, in the order of `_COLUMNS`."""
-    period = f"{row['period_start']} to {row['period_end']}" if row["period_start"] else NO_PERIOD
+    days = (row["period_start"], row["period_end"])
+    period = " to ".join(f"<time>{escape(str(day))}</time>" for day in days) if row["period_start"] else NO_PERIOD
     updated = row["updated_at"]
     return [
         escape(row["tenant_id"]),
@@ -146,7 +153,7 @@ def _cells(row: InvoiceRow) -> list[str]:
         escape(row["source"]),
         f"<code>{escape(row['external_id'])}</code>",
         escape(row["invoice_number"] or "none"),
-        escape(period),
+        period,
         escape(format_minor(row["amount_gross_minor"], row["currency"])),
         escape(format_minor(row["amount_net_minor"], row["currency"])),
         escape(format_minor(row["amount_tax_minor"], row["currency"])),

@@ -1,3 +1,4 @@
+import re
 import sqlite3
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -72,6 +73,8 @@ def test_the_page_lists_rows_and_sums_per_month_and_currency(own: Client) -> Non
         ["2026-04", "2", "10,086.92 USD", "10,079.02 USD", "7.90 USD"],
         ["no period", "1", "86.92 USD", "79.02 USD", "7.90 USD"],
     ]
+    # The page breaks no line within one.
+    assert {"<time>2026-04</time>", "<time>2026-04-01</time>"} <= set(re.findall("<time>[^<]*</time>", answer.text))
     assert len(rows) == 6
     [row] = [row for row in rows if body["external_id"] in row]
     [stored] = own.rows(external_id=body["external_id"])

@@ -194,6 +194,7 @@ def test_settings_come_from_dot_env_too(arcadia: Shell) -> None:
         (("finance-sandbox",), "SKYAI_FINANCE_SECRET is not set"),
         (("dance",), "there is no 'dance'; arcadia --help lists what there is"),
         (("stauts",), "there is no 'stauts'; did you mean status?"),
+        (("export", "blls"), "there is no 'export blls'; did you mean export bills?"),
         (("warehouse", "cpoy"), "there is no 'cpoy'; did you mean copy?"),
         (("completion", "bsh"), "there is no 'bsh'; did you mean bash?"),
     ],
