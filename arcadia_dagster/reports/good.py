@@ -38,7 +38,8 @@ SELECT * FROM (
 _SUMS: Final = f"""
 SELECT currency, sum(amount_gross_minor)::HUGEINT AS gross_minor,
   coalesce(sum(amount_gross_minor) FILTER (standing = 'ready'), 0)::HUGEINT AS ready_minor
-FROM standing_invoices WHERE currency IS NOT NULL AND standing <> '{NOTHING}' GROUP BY ALL ORDER BY currency
+-- Of a currency that nobody knows the minor unit is not known either.
+FROM standing_invoices WHERE amount_gross_minor IS NOT NULL AND standing <> '{NOTHING}' GROUP BY ALL ORDER BY currency
 """
 
 _MOST_CURRENCIES = 3

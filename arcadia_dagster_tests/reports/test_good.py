@@ -7,6 +7,7 @@ import pytest
 from arcadia_dagster.defs.checks import _CHECKS
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.good import LookedAt
+from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
 
@@ -40,6 +41,14 @@ def test_an_empty_warehouse_has_nothing_to_add_up(tmp_path: Path) -> None:
     with Project(tmp_path).warehouse.read() as connection:
         looked_at = LookedAt.of(connection)
     assert looked_at.reconciled == "0 lines of 0 invoices add up to their totals"
+
+
+def test_an_invoice_in_a_currency_that_nobody_knows_adds_nothing_to_the_sums(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.drop("a.csv", as_csv(charge(BillingCurrency="QQQ")))
+    project.build()
+    with project.warehouse.read() as connection:
+        assert LookedAt.of(connection).reconciled == "1 line of 1 invoice add up to their totals"
 
 
 def test_many_currencies_are_told_by_the_first_three() -> None:
