@@ -16,7 +16,8 @@ nothing is killed any more, and these must hold:
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -34,6 +36,7 @@ from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.verification.at_rest import verify
 from arcadia_dagster.warehouse import Warehouse
@@ -132,6 +135,10 @@ class Deliveries(RuleBasedStateMachine):
         self.dropped = 0
         self.void: dict[str, int] = {}
         self.gate.to_lose = 0
+        # In three of four histories that begin with nothing, nothing ever arrives.
+        for which in range(_PER_HISTORY):
+            self.drop(which)
+        self.land(None)
 
     def mortal(self, writes: int | None) -> tuple[MortalWarehouse, MortalArchive]:
         fate = Fate(writes)
@@ -144,7 +151,12 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, _PER_HISTORY - 1))
     def a_file_arrives(self, which: int) -> None:
-        """A new invoice, or another version of one; both as large as an invoice that nobody doubts."""
+        """Another version of an invoice."""
+        self.drop(which)
+        self.land(None)
+
+    def drop(self, which: int) -> None:
+        """A version of an invoice that is as large as one that nobody doubts."""
         number = self.invoices[which]
         self.dropped += 1
         # Each file differs from all others: the same bytes again are no new version.
@@ -153,7 +165,6 @@ class Deliveries(RuleBasedStateMachine):
         content = digitalocean(*lines, line(description=f"{'xyz'[which] * 5}", amount=f"$1.{self.dropped:02}"))
         self.project.drop(invoice_name(number=number), content)
         self.amounts[number] = 5 * (400 + 200 * which) + 100 + self.dropped
-        self.land(None)
 
     @rule(writes=st.integers(0, 14))
     def a_landing_dies(self, writes: int) -> None:
@@ -163,6 +174,8 @@ class Deliveries(RuleBasedStateMachine):
         warehouse, archive = self.mortal(writes)
         try:
             with reader_of(warehouse) as reader:
+                tenants = self.home / "tenants.toml"
+                take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
                 Landing(warehouse, archive, reader).land(FolderInbox(self.project.inbox), settle_seconds=0)
                 with warehouse.read() as connection:
                     months = {month for month in stale(connection) if month in RANGE}
@@ -173,9 +186,26 @@ class Deliveries(RuleBasedStateMachine):
     @rule(writes=st.integers(0, 4), lost=st.integers(0, 3))
     def a_delivery_dies_or_loses_answers(self, writes: int, lost: int) -> None:
         self.gate.to_lose = lost
+        self.deliver(writes)
+        self.gate.to_lose = 0
+
+    @rule(writes=st.integers(0, 14), writes_of_other=st.integers(0, 4), lost=st.integers(0, 3))
+    def two_workers_at_once(self, writes: int, writes_of_other: int, lost: int) -> None:
+        """One lands, builds and delivers while the other delivers; either may die, or lose answers."""
+
+        def land_and_deliver() -> None:
+            self.land(writes)
+            self.deliver(writes)
+
+        self.gate.to_lose = lost
+        with ThreadPoolExecutor(2) as workers:
+            for work in (workers.submit(land_and_deliver), workers.submit(self.deliver, writes_of_other)):
+                work.result()
+        self.gate.to_lose = 0
+
+    def deliver(self, writes: int | None) -> None:
         with suppress(DiedError):
             self.finance.deliver(self.mortal(writes)[0])
-        self.gate.to_lose = 0
 
     @rule()
     def a_delivery_goes_well(self) -> None:
@@ -184,7 +214,9 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: len(self.amounts) > len(self.void))
     @rule(data=st.data())
     def a_person_voids(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(sorted(set(self.amounts) - set(self.void))))
+        self.void_one(data.draw(st.sampled_from(sorted(set(self.amounts) - set(self.void)))))
+
+    def void_one(self, number: str) -> None:
         build(self.project.warehouse)
         with self.project.warehouse.read() as connection:
             document = current_document(connection, invoice := InvoiceKey("digitalocean", "77", number))
@@ -239,12 +271,59 @@ class Deliveries(RuleBasedStateMachine):
             shutil.rmtree(self.home)
 
 
-def test_whatever_happens_finance_has_each_invoice_once_with_the_right_figures(tmp_path: Path) -> None:
-    with (
-        RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox,
-        LosingGate(sandbox.url) as gate,
-    ):
+@pytest.fixture(scope="module", autouse=True)
+def finance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    database = tmp_path_factory.mktemp("finance") / "finance.sqlite"
+    with RunningSandbox(database=database, secret=SECRET) as sandbox, LosingGate(sandbox.url) as gate:
         Deliveries.sandbox, Deliveries.gate = sandbox, gate
-        run_state_machine_as_test(
-            Deliveries, settings=settings(quickly(HISTORIES, shrinks=False), stateful_step_count=STEPS)
-        )
+        yield
+
+
+def test_whatever_happens_finance_has_each_invoice_once_with_the_right_figures() -> None:
+    run_state_machine_as_test(
+        Deliveries, settings=settings(quickly(HISTORIES, shrinks=False), stateful_step_count=STEPS)
+    )
+
+
+def try_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invoice that a delivery has once intended to send counts as delivered."""
+    for module in ("delivery", "records"):
+        monkeypatch.setattr(f"arcadia_dagster.finance.{module}.IS_OUTSTANDING", "state IS NULL")
+
+
+class Forgetful(Landing):
+    """Writes nothing on records."""
+
+    def note(self, events: object) -> None:
+        pass
+
+
+def keep_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decision is in the warehouse alone, and not on the document's record."""
+    monkeypatch.setattr("arcadia_dagster.decisions.decision.Landing", Forgetful)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "then", "invariant"),
+    [
+        (try_once, [lambda history: history.deliver(3)], "right figures"),
+        (
+            keep_no_decision,
+            [lambda history: history.void_one(history.invoices[0]), Deliveries.the_warehouse_is_lost],
+            "void is never pushed",
+        ),
+    ],
+)
+def test_a_history_of_a_program_that_breaks_an_invariant_ends_with_that_invariant(
+    monkeypatch: pytest.MonkeyPatch,
+    break_it: Callable[[pytest.MonkeyPatch], None],
+    then: Sequence[Callable[[Deliveries], None]],
+    invariant: str,
+) -> None:
+    break_it(monkeypatch)
+    history = Deliveries()
+    history.begin()
+    for step in then:
+        step(history)
+    with pytest.raises(AssertionError, match=invariant):
+        history.teardown()
