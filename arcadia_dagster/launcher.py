@@ -61,6 +61,11 @@ class Deployment:
         return load(self.environ)
 
     @property
+    def logs_json(self) -> bool:
+        """Whether its processes log JSON."""
+        return self.settings.log == "json"
+
+    @property
     def statements(self) -> Path:
         """The folder of the statements."""
         return self.settings.statements
@@ -139,7 +144,8 @@ class Launcher:
             self._start("webserver", (sys.executable, "-m", "arcadia_dagster.defs.webserver", *workspace, *address))
             # The first to start makes Dagster's databases: two at once get in each other's way.
             self._wait_for("webserver", f"{self.deployment.url}/server_info")
-            self._start("daemon", (_program("dagster-daemon"), "run", *workspace))
+            log = ("--log-format", "json") if self.deployment.logs_json else ()
+            self._start("daemon", (_program("dagster-daemon"), "run", *workspace, *log))
             self._start("statements", self._statements_command())
             self._wait_for("statements", self.deployment.statements_url)
             yield
@@ -206,6 +212,8 @@ class Launcher:
                     **self.deployment.environ,
                     dagster_home.VARIABLE: str(self.root),
                     **_where_this_package_is(),
+                    # The code servers that web server and daemon start take their format from here alone.
+                    **({"DAGSTER_CLI_API_GRPC_LOG_FORMAT": "json"} if self.deployment.logs_json else {}),
                     "PYTHONUNBUFFERED": "1",
                 },
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -476,6 +476,15 @@ class Settings(BaseSettings):
         description=(
             "The header in which a proxy names the person who has logged in, such as `X-Forwarded-User`: runs that they launch "
             "are tagged with it ([operations](operations.md#who-may-do-what)); unset: nobody is named"
+        ),
+    )
+
+    log: Literal["text", "json"] = Field(
+        "text",
+        validation_alias="ARCADIA_LOG",
+        description=(
+            "`json`: what `arcadia up` starts, and the web server by itself, log one JSON object a line "
+            "([operations](operations.md#is-it-well))"
         ),
     )
 

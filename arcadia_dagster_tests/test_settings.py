@@ -64,6 +64,7 @@ DEFAULTS = {
     "ARCADIA_UI_URL": "http://127.0.0.1:3000",
     "ARCADIA_HOSTS": (),
     "ARCADIA_USER_HEADER": "",
+    "ARCADIA_LOG": "text",
     "ARCADIA_METRICS": False,
     "ARCADIA_GROUP_READS": False,
     "SKYAI_FINANCE_SECRET": SecretStr(""),

@@ -1,6 +1,7 @@
 """The web server's page `/metrics`, as Prometheus reads it. Each request asks the warehouse and Dagster afresh."""
 
 from datetime import UTC, datetime
+from time import monotonic
 
 import dagster as dg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -29,7 +30,13 @@ def exposition(instance: dg.DagsterInstance, warehouse: Warehouse, finance: Fina
     registry = CollectorRegistry()
     _gauge(registry, "arcadia_problems", "What does not work, as /health says").set(len(problems(instance, warehouse)))
     if warehouse.exists():
+        began = monotonic()
         with warehouse.read() as connection:
+            _gauge(
+                registry,
+                "arcadia_warehouse_wait_seconds",
+                "How long this request waited for the warehouse: for its lock, which writers hold, and for opening it",
+            ).set(monotonic() - began)
             _of_records(registry, measure(connection, finance.recipient, datetime.now(UTC).replace(tzinfo=None)))
     _of_newest_run(registry, instance)
     return generate_latest(registry)

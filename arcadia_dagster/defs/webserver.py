@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.config import LOGGING_CONFIG
 
 from arcadia_dagster import settings
 from arcadia_dagster.defs.code_servers import kept_running
@@ -115,13 +116,14 @@ def _serve(
     live_data_poll_rate: int | None,
     **workspace: Any,  # noqa: ANN401 - Dagster's own options
 ) -> None:
-    configure_loggers(formatter=log_format, log_level=dagster_log_level.upper())
     # A SIGTERM is a Ctrl-C: the code server ends with us, and not when it has heard nothing for 45 s.
     setup_interrupt_handlers()
     try:
         values = settings.load()
         write_privately(group_reads=values.group_reads)
         names = names_of(values, host)
+        log_format = "json" if values.log == "json" else log_format
+        configure_loggers(formatter=log_format, log_level=dagster_log_level.upper())
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     target = workspace_opts_to_load_target(WorkspaceOpts.extract_from_cli_options(workspace))
@@ -136,7 +138,17 @@ def _serve(
             started = f"serving the Dagster UI on {address}, by the names {', '.join(sorted(names.hosts))}"
             logging.getLogger("dagster-webserver").info(started)
             with kept_running(process):
-                uvicorn.run(app, host=host, port=port, log_level=uvicorn_log_level)
+                uvicorn.run(
+                    app, host=host, port=port, log_level=uvicorn_log_level, log_config=_log_of_requests(log_format)
+                )
+
+
+def _log_of_requests(log_format: str) -> dict[str, Any] | None:
+    """The configuration of uvicorn's own log: in JSON its lines go where Dagster's do, and look like them."""
+    if log_format != "json":
+        return LOGGING_CONFIG
+    logging.getLogger("uvicorn").handlers = logging.getLogger("dagster-webserver").handlers
+    return None
 
 
 def names_of(values: settings.Settings, listening: str) -> Names:

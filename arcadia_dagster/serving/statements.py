@@ -10,9 +10,12 @@ only under its own SHA-256, with or without the ending, as PDF or as plain text,
 import argparse
 import functools
 import io
+import json
 import os
 import re
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,8 +42,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     _document: Path | None = None
 
-    def __init__(self, *arguments: Any, names: Names, **options: Any) -> None:  # noqa: ANN401 - the base class's own
-        self._names = names
+    def __init__(self, *arguments: Any, names: Names, logs_json: bool, **options: Any) -> None:  # noqa: ANN401 - the base class's own
+        self._names, self._logs_json = names, logs_json
         super().__init__(*arguments, **options)
 
     def parse_request(self) -> bool:
@@ -97,6 +100,19 @@ class _Handler(SimpleHTTPRequestHandler):
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         return super().guess_type(path) if self._document is None else _TYPES[self._document.suffix]
 
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's own
+        """A line of the log: the base class's, or a JSON object with the names that Dagster's log has."""
+        if not self._logs_json:
+            super().log_message(format, *args)
+            return
+        line = {
+            "event": format % args,
+            "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "logger": "statements",
+            "level": "info",
+        }
+        print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201
+
     def end_headers(self) -> None:
         self.send_header("X-Content-Type-Options", "nosniff")
         if self._document is not None:
@@ -114,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     values = settings.load()
     names = Names.of(HOST, hosts=values.hosts, url=values.statements_url, setting="ARCADIA_STATEMENTS_URL")
-    handler = functools.partial(_Handler, directory=options.folder, names=names)
+    handler = functools.partial(_Handler, directory=options.folder, names=names, logs_json=values.log == "json")
     with ThreadingHTTPServer((HOST, options.port), handler) as server:
         server.serve_forever()
 

@@ -53,6 +53,7 @@ def test_the_figures_are_those_of_the_records_and_of_the_newest_run(project_with
         'arcadia_deliveries_last_day{outcome="created"}': 1,
     }
     assert {name: found[name] for name in wanted} == wanted
+    assert found["arcadia_warehouse_wait_seconds"] > 0
     assert not [name for name in found if name.startswith("arcadia_outstanding")]
     latency = [
         found[f'arcadia_delivery_seconds_last_day{{quantile="{quantile}"}}'] for quantile in ("0.5", "0.95", "1")
