@@ -171,7 +171,7 @@ def test_a_wrong_secret_stops_the_run_in_one_line_that_names_the_setting(arcadia
     write_months(arcadia.inbox, first=date(2024, 11, 1), months=1)
     with RunningSandbox(database=tmp_path / "finance.sqlite", secret=SECRET) as sandbox:
         finance = {"SKYAI_FINANCE_URL": sandbox.url, "SKYAI_FINANCE_SECRET": "another-secret-" * 5}
-        failed = arcadia("ingest", code=1, environ=finance)
+        failed = arcadia("ingest", code=2, environ=finance)
     [message] = [line for line in failed.stderr.splitlines() if line.startswith("arcadia: ")]
     assert "SKYAI_FINANCE_SECRET" in message
     assert "another-secret" not in failed.stderr
