@@ -79,7 +79,7 @@ def test_alone_it_is_the_invoice_of_any_vendor(project: Project) -> None:
     }
     for name, content in files.items():
         project.drop(name, content)
-    project.run()
+    project.build()
     assert finance(project) == {
         "X-1": (11900, 10000, 1900, "EUR"),
         "P-1": (11900, 10000, 1900, "EUR"),
@@ -115,7 +115,7 @@ def test_beside_its_lines_it_is_the_second_witness_whichever_comes_first(project
         project.build()
         for what in files.keys() - {first}:
             project.drop(*files[what])
-    project.run()
+    project.build()
     assert finance(project) == {NUMBER: (11900, 10000, 1900, "EUR")}
     invoice = project.invoice(NUMBER)
     assert (invoice["status"], invoice["hold_reasons"]) == ("ready", [])
@@ -131,7 +131,7 @@ def test_beside_its_lines_it_is_the_second_witness_whichever_comes_first(project
     ]
     assert sorted(amounts) == [("Usage", Decimal(40)), ("Usage", Decimal(60))]
     project.forget_warehouse()
-    project.run()
+    project.build()
     assert finance(project) == {NUMBER: (11900, 10000, 1900, "EUR")}
 
 
@@ -142,7 +142,7 @@ def test_a_cent_of_difference_is_held_with_both_figures(project: Project, syntax
     other = Facts(number=NUMBER, lines=(Line("60.00"), Line("40.01")), taxes=(Tax("0.00", "100.01", "0", "AE"),))
     project.drop("invoice.xml", SYNTAXES[syntax](other))
     project.drop("itself.xml", SYNTAXES[syntax](Facts(number="S-1", totals=(("gross", "119.01"), ("due", "119.01")))))
-    project.run()
+    project.build()
     assert finance(project) == {}
     [reason] = project.invoice(NUMBER)["hold_reasons"]
     assert reason.startswith("the total that it states, 100.01 EUR, differs from the sum of its lines, 100.00 EUR")
@@ -150,7 +150,7 @@ def test_a_cent_of_difference_is_held_with_both_figures(project: Project, syntax
     assert reason.startswith("the total that it states, 119.01 EUR, differs from the sum of its lines, 119.00 EUR")
     project.release_as_stated(NUMBER)
     project.settle("release", "S-1")
-    project.run()
+    project.build()
     assert finance(project) == {NUMBER: (10001, 10001, 0, "EUR"), "S-1": (11900, 10000, 1900, "EUR")}
 
 
@@ -166,7 +166,7 @@ def test_a_credit_note_counts_below_nothing_in_any_syntax(project: Project, synt
     )
     project.drop("corrected.xml", SYNTAXES[syntax](corrected))
     project.drop("proforma.xml", SYNTAXES[syntax](corrected.with_(number="F-1", type_code="325")))
-    project.run()
+    project.build()
     assert finance(project) == {"R-1": (11900, 10000, 1900, "EUR"), "C-1": (-11900, -10000, -1900, "EUR")}
     stated = project.query("SELECT kind, refers_to, amount_gross FROM stated_invoices WHERE external_id = 'C-1'")
     assert stated == [{"kind": "credit_note", "refers_to": "R-1", "amount_gross": Decimal(-119)}]
@@ -175,7 +175,7 @@ def test_a_credit_note_counts_below_nothing_in_any_syntax(project: Project, synt
     assert "corrected.xml: it is a corrected invoice (384), which replaces R-1" in held["K-1"]
     assert "it is a preview or has no id" in held["F-1"]
     project.settle("release", "K-1")
-    project.run()
+    project.build()
     assert finance(project)["K-1"] == (700, 700, 0, "EUR")
 
 
@@ -191,7 +191,7 @@ def test_tax_that_its_category_or_rate_does_not_bear_is_held_until_somebody_rele
     )
     part = Facts(number="C-1", seller="C GmbH", taxes=(Tax("7.60", "40.00"),))
     project.drop("part.xml", SYNTAXES[syntax](part))
-    project.run()
+    project.build()
     assert finance(project) == {}
     held = {number: " ".join(project.invoice(number)["hold_reasons"]) for number in ("A-1", "B-1", "C-1")}
     assert (
@@ -203,7 +203,7 @@ def test_tax_that_its_category_or_rate_does_not_bear_is_held_until_somebody_rele
     )
     project.settle("release", "C-1")
     project.drop("reverse.xml", SYNTAXES[syntax](Facts(number="A-1", seller="A GmbH", taxes=(REVERSE,))))
-    project.run()
+    project.build()
     assert finance(project) == {"A-1": (10000, 10000, 0, "EUR"), "C-1": (10760, 10000, 760, "EUR")}
 
 
@@ -229,7 +229,7 @@ def test_what_is_dangerous_or_damaged_is_rejected_with_words_and_the_others_go_o
     for name, (content, _) in REJECTED.items():
         project.drop(name, content)
     project.drop("good.xml", cii(Facts(number="R-1")))
-    project.run()
+    project.build()
     for name, (_, words) in REJECTED.items():
         document = project.document(name)
         assert document["status"] == "rejected", name
@@ -250,7 +250,7 @@ def test_an_invoice_in_an_envelope_counts_once_and_what_to_unwrap_or_convert_is_
     project.drop("soap.xml", soap_envelope(cii(Facts(number="S-1", seller="Eine Cloud GmbH"))))
     for name, (content, _) in rejected.items():
         project.drop(name, content)
-    project.run()
+    project.build()
     assert finance(project) == dict.fromkeys(("E-1", "S-1"), (11900, 10000, 1900, "EUR"))
     for name, (_, words) in rejected.items():
         document = project.document(name)
@@ -258,7 +258,7 @@ def test_an_invoice_in_an_envelope_counts_once_and_what_to_unwrap_or_convert_is_
         assert words in document["reason"], name
     # What the reason says to do: iconv -f WINDOWS-1252 -t UTF-8.
     project.drop("lie.xml", lie.decode("cp1252").encode())
-    project.run()
+    project.build()
     assert finance(project)["L-1"] == (11900, 10000, 1900, "EUR")
 
 
@@ -299,7 +299,7 @@ def test_two_of_one_number_that_differ_by_a_cent_are_held_in_whatever_folder_the
     for number, documents in pairs.items():
         for copy, document in enumerate(documents):
             project.drop(f"{folder}{number}{'-b' * copy}.{'pdf' if document.startswith(b'%PDF') else 'xml'}", document)
-    project.run()
+    project.build()
     assert set(finance(project)) == {"SAME", "WORDS"}
     held = {
         row["external_id"]: row["hold_reasons"]
