@@ -47,7 +47,8 @@ def python(code: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) ->
         [sys.executable, "-c", code, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise BenchmarkError(f"{code} {' '.join(arguments)} failed:\n{result.stderr[-2000:]}")
+        told = f"{result.stdout[-2000:]}{result.stderr[-2000:]}"
+        raise BenchmarkError(f"{code} {' '.join(arguments)} failed:\n{told}")
     return result.stdout
 
 

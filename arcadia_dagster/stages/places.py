@@ -5,10 +5,11 @@ A path that says so decides, in whatever order the files come; where no path say
 
 from arcadia_dagster.store.query import text_list
 
-# A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions have some too.
+# A time or a count in a path that says which of two runs of one export is later. A bare number does not: regions, projects and
+# parts (`export-00001`) have some too. Folders of a month and a day do.
 _STAMP = (
-    r"20\d{6}(?:t?\d{4,6}z?)?|\b(?:day|week|run|version|v|rev|revision|delivery|export|refresh)[-_ ]?\d+\b"
-    r"|/\d{1,4}(?:/)|(?:^|/)r\d{1,4}/|\bfinal\b"
+    r"20\d{6}(?:t?\d{4,6}z?)?|\b20\d\d/\d\d\b|\b(?:day|week|run|version|v|rev|revision|delivery|refresh)[-_ ]?\d+\b"
+    r"|(?:^|/)(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01])/|(?:^|/)r\d{1,4}/|\bfinal\b"
 )
 _LATER_THAN_ANY = 10**18
 
@@ -36,7 +37,11 @@ def places_sql(names: str = "document_names") -> str:
         -- the run's time, says nothing, nor does how a file is packed.
         regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
         regexp_replace(regexp_replace(unpacked, '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
-          '(20\d\d)[-_.](\d\d)[-_.](\d\d)', '\1\2\3', 'g') AS path,
+          '(^|[/=])(\d)(/|$)', '\10\2\3', 'g') AS padded,
+        -- Of two such folders in a row the first has taken the slash of the second.
+        regexp_replace(regexp_replace(regexp_replace(padded, '(^|[/=])(\d)(/|$)', '\10\2\3', 'g'),
+          'year=(20\d\d)/month=(\d\d)/day=(\d\d)', '\1\2\3', 'g'),
+          '(20\d\d)[-_./](\d\d)[-_./](\d\d)', '\1\2\3', 'g') AS path,
         regexp_extract(path, '^.*/') AS path_of_folder,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
         regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,

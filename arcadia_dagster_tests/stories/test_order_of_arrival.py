@@ -110,6 +110,8 @@ def test_an_older_export_that_lands_later_never_takes_the_place_of_a_newer_one(
         ("FOCUS", "sums that grow", ("a 2026-05-03.csv", "a 2026-05-20.csv")),
         ("AWS CUR", "a last day that is not over", ("day-3/a.csv", "day-20/a.csv")),
         ("described", "sums that grow", ("5/03/a.csv", "5/20/a.csv")),
+        ("FOCUS", "sums that grow", ("2026/04/30/a.csv", "2026/5/3/a.csv")),
+        ("FOCUS", "sums that grow", ("year=2026/month=4/day=9/a.csv", "year=2026/month=4/day=10/a.csv")),
     ],
 )
 @pytest.mark.parametrize("shrinks", [False, True])
@@ -241,6 +243,19 @@ def focus_of_region(region: str) -> bytes:
 def described_of_region(region: str) -> bytes:
     header, *rows = as_described(KEY, REGIONS[region]).decode().splitlines()
     return "\n".join([f"{header},Region", *(f"{row},{region}" for row in rows), ""]).encode()
+
+
+@case("116")
+@pytest.mark.parametrize(
+    "places",
+    [("export-00001.csv", "export-00002.csv"), ("x/1/a.csv", "x/2/a.csv"), ("gcp/1001/a.csv", "gcp/1002/a.csv")],
+)
+def test_a_bare_number_in_a_path_may_be_that_of_a_part(project: Project, places: tuple[str, str]) -> None:
+    for place, region in zip(places, ("us-east-1", "us-east-2"), strict=True):
+        project.drop(place, focus_of_region(region))
+    assert pushed(project) == {}
+    [reason] = held(project)
+    assert "or a part" in reason
 
 
 @case("116")
