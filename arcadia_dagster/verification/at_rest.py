@@ -164,7 +164,9 @@ def _of_deliveries(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     rows = connection.execute(
         f"""
         WITH attempt AS (
-          SELECT target, {DELIVERY_KEY_COLUMNS}, count(*) AS attempts,
+          SELECT target, {DELIVERY_KEY_COLUMNS},
+            -- What a delivery intended and never sent, as it was stopped before, counts on no record.
+            count(*) FILTER (outcome IS DISTINCT FROM '{Outcome.NOT_SENT}') AS attempts,
             max(answered_at) FILTER (outcome IN ({accepted})) AS accepted_at,
             arg_max(outcome, intended_at) AS last_outcome, arg_max(payload_sha256, intended_at) AS last_payload
           FROM finance_attempts GROUP BY ALL

@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 from arcadia_dagster.billing import payload
 from arcadia_dagster.finance.batches import BATCH
 from arcadia_dagster.finance.delivery import Delivered
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.sample import document_hashes
 from arcadia_dagster.store.query import fetch
+from arcadia_dagster.verification.at_rest import verify
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.relations import VIEWS, ready_invoices_sql
 from arcadia_dagster.warehouse.rows import insert
@@ -260,6 +262,19 @@ def test_a_wrong_setting_stops_the_delivery_at_once(books: Books, concurrency: i
         {"outcome": "misconfigured", "requests": 1, "count": asked},
         {"outcome": "not_sent", "requests": 0, "count": records["count"] - asked},
     ]
+
+
+def test_what_was_intended_and_never_sent_is_no_doubt_of_a_verification(books: Books, tmp_path: Path) -> None:
+    books.hold(*(invoice(number) for number in range(10)))
+    with ScriptedServer(answer(401)) as server:
+        assert books.deliver(server.url, concurrency=1).failure is not None
+    assert {row["outcome"] for row in books.query("SELECT outcome FROM finance_attempts")} == {
+        "misconfigured",
+        "not_sent",
+    }
+    archive = Archive(tmp_path / "archive", max_document_bytes=1 << 20)
+    found = verify(books.warehouse, archive, full=False, now=datetime.now(UTC))
+    assert [doubt for doubt in found.doubts if doubt.kind == "deliveries"] == []
 
 
 def test_the_setting_put_right_everything_is_sent(books: Books) -> None:
