@@ -561,6 +561,19 @@ CASES: dict[str, Held] = {
         ],
         {"unknown-2026-04-x": 1200},
     ),
+    "the number of another invoice in its name": Held(
+        "unknown-2026-04-corrected DigitalOcean Invoice 2026 Apr (77-1001)",
+        "that invoice, corrected or copied?",
+        [
+            {invoice_name(): digitalocean(line())},
+            {f"corrected {invoice_name()}": digitalocean(line(amount="$7.00"))},
+        ],
+        [
+            Way({"1001": 700}, becomes="gone", after=[{invoice_name(): digitalocean(line(amount="$7.00")) + b"\n"}]),
+            Way({"1001": 600, "unknown-2026-04-corrected DigitalOcean Invoice 2026 Apr (77-1001)": 700}),
+        ],
+        {"1001": 600},
+    ),
     "zeros that a spreadsheet has taken": Held(
         "801",
         "only by zeros at the beginning of both",

@@ -16,7 +16,7 @@ from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse.months import next_month, stale
 from arcadia_dagster_tests.kit.bad_input import APRIL, World, case, world_in
 from arcadia_dagster_tests.kit.generate import MONTH_NAMES
-from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 
 GOOD = digitalocean(line(), tax())
 MARCH = date(2026, 3, 1)
@@ -251,3 +251,18 @@ def test_the_good_invoice_beside_them_is_pushed_once_and_the_totals_reconcile(ru
         assert world.checks["totals_reconcile"].passed
         assert world.checks["every_ready_invoice_is_in_finance"].passed
     assert runs.third.finance("good")["times_received"] == 1
+
+
+@case("197")
+@pytest.mark.parametrize("name", ["{} - corrected.csv", "Copy of {}.csv", "{}_v2.csv"])
+def test_a_copy_under_a_name_with_the_number_of_an_invoice_is_never_pushed_beside_it(
+    project: Project, name: str
+) -> None:
+    own = invoice_name()
+    project.drop(own, digitalocean(line()))
+    project.drop(name.format(own.removesuffix(".csv")), digitalocean(line(amount="$7.00")))
+    project.build()
+    assert project.sandbox is not None
+    assert [row["amount_gross_minor"] for row in project.sandbox.invoices()] == [600]
+    [held] = project.query("SELECT hold_reasons FROM tax_split_totals WHERE status = 'held'")
+    assert "has the number of 1001 of its month" in held["hold_reasons"][0]

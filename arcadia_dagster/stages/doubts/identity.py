@@ -26,6 +26,25 @@ _REPLACES_OTHER_LINES = f"""
       HAVING len(list_intersect(raw.lines_sketch, arg_max(older.lines_sketch, older.received_at))) * 2
         < least(len(raw.lines_sketch), len(arg_max(older.lines_sketch, older.received_at)))"""
 
+# `DigitalOcean Invoice 2026 Apr (77-1001) - corrected.csv`: only the provider's own name, as a whole, gives a file its number.
+_NAMES_ANOTHER = f"""
+      SELECT raw.source, raw.account_id, raw.external_id,
+        any_value(raw.file_name) || ' has the number of ' || min(other.external_id) || ' of its month in its name, which is not '
+        'the provider''s: that invoice, corrected or copied? If it is, ' || {dismiss_sql("any_value(raw.document_sha256)")} ||
+        ', then drop it with an empty line at its end under the name ' || arg_min(document.file_name, other.external_id) ||
+        '; if it is an invoice of its own: ' || {release_sql(name_sql("raw"))} AS text
+      FROM raw
+      JOIN (FROM document_invoices ANTI JOIN apart USING (source, account_id, external_id)) AS other
+        ON other.source = raw.source AND other.invoice_month = raw.invoice_month
+        AND contains(lower(raw.file_name), lower(other.external_id))
+      JOIN documents AS document ON document.document_sha256 = other.document_sha256
+      WHERE raw.id_basis = 'derived' AND raw.is_final AND other.id_basis <> 'derived'
+        -- A year, or less, may be anything.
+        AND length(other.external_id) >= 4 AND NOT regexp_full_match(other.external_id, '20\\d\\d')
+        AND regexp_matches(lower(raw.file_name),
+          '(^|[^a-z0-9])' || regexp_escape(lower(other.external_id)) || '([^a-z0-9]|$)')
+      GROUP BY raw.source, raw.account_id, raw.external_id"""
+
 _MOVED = f"""
       SELECT source, account_id, external_id,
         'another invoice ' || stated_id || ' is in ' ||
@@ -246,6 +265,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
     return (
         Doubt(_MOVED, needs="SELECT 1 FROM raw WHERE stated_id IS NOT NULL"),
+        Doubt(_NAMES_ANOTHER, needs="SELECT 1 FROM raw WHERE id_basis = 'derived'"),
         Doubt(_REPLACES_OTHER_LINES, needs="SELECT 1 FROM raw WHERE id_basis = 'derived'"),
         Doubt(_OF_ANOTHER_SOURCE, needs="SELECT 1 FROM document_invoices HAVING min(source) <> max(source)"),
         Doubt(_UNNAMED_IN_FINANCE, needs="SELECT 1 FROM document_invoices WHERE unnamed_issuer IS NOT NULL"),
