@@ -104,7 +104,7 @@ def _bare(found: re.Match[str]) -> str:
     if not found[0].startswith("'"):
         return " "
     # Of `query_table('documents')`.
-    return found[0] if _NAMED.search(found[0]) else "''"
+    return found[0] if _NAMED.fullmatch(found[0][1:-1]) else "''"
 
 
 @lru_cache(maxsize=10_000)
