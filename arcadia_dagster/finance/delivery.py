@@ -28,7 +28,7 @@ from arcadia_dagster.finance.outstanding import (
 from arcadia_dagster.finance.records import Answer, Intent, Recorded, Records
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON, State
 from arcadia_dagster.settings import FINANCE_ABANDON_DAYS, FINANCE_CONCURRENCY
-from arcadia_dagster.store.query import fetch
+from arcadia_dagster.store.query import fetch, has_row
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey
 from arcadia_dagster.warehouse.relations import newly_named_sql
@@ -233,7 +233,7 @@ class Delivery:
         is_own = self._recipient.is_recipients_sql
         named = f"SELECT {DELIVERY_KEY_COLUMNS}, new_account_id FROM ({newly_named_sql()}) WHERE {is_own}"
         with self._warehouse.read() as connection:
-            is_any = connection.execute(f"SELECT EXISTS ({named})").fetchone() == (True,)
+            is_any = has_row(connection, named)
         if is_any:
             with self._warehouse.write() as connection:
                 for *key, account_id in connection.execute(named).fetchall():

@@ -16,7 +16,7 @@ from arcadia_dagster.billing.allocation import Charges, Part, Routes, finance_id
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.reading.format import UNKNOWN_ACCOUNT
-from arcadia_dagster.store.query import fetch, met, text_literal
+from arcadia_dagster.store.query import fetch, has_row, text_literal
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
@@ -246,7 +246,7 @@ is, and this takes 2 ms to plan, not 15 (2026-11-29).
 
 def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     """Hold the invoices in conflict; build those that are no longer in conflict again, for something else may hold them."""
-    if _MAY_CONFLICT not in met(connection, [_MAY_CONFLICT]):
+    if not has_row(connection, _MAY_CONFLICT):
         return
     connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE conflicts AS {_CONFLICTS}")
     settled = connection.execute(

@@ -8,7 +8,7 @@ import duckdb
 from arcadia_dagster.landing.deliveries import NOTHING_LEFT_OUT, has_manifests, left_out_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_days_sql
-from arcadia_dagster.store.query import statement
+from arcadia_dagster.store.query import has_row, statement
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
 
@@ -32,8 +32,7 @@ def build_raw_invoices(
         _raw_invoices_sql(
             wanted,
             has_manifests=has_manifests(connection),
-            has_versions=bool(wanted)
-            and connection.execute(_SEVERAL_DOCUMENTS.format(months=month_list(wanted))).fetchone() is not None,
+            has_versions=bool(wanted) and has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
         ),
         built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
     )
@@ -42,7 +41,7 @@ def build_raw_invoices(
 
 _SEVERAL_DOCUMENTS = """SELECT 1 FROM document_invoices
 SEMI JOIN (FROM document_invoices WHERE invoice_month IN ({months})) AS concerned USING (source, account_id, external_id)
-GROUP BY source, account_id, external_id HAVING count(*) > 1 LIMIT 1"""
+GROUP BY source, account_id, external_id HAVING count(*) > 1"""
 
 
 def _raw_invoices_sql(months: Collection[date], *, has_manifests: bool, has_versions: bool) -> str:

@@ -12,7 +12,7 @@ from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.known_of_invoices import known_of_invoices
 from arcadia_dagster.stages.reconciling import unreconciled
-from arcadia_dagster.store.query import met, temporary_tables
+from arcadia_dagster.store.query import has_row, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import replace, stale, versions
 
@@ -37,8 +37,8 @@ def build_tax_split_totals(
     with temporary_tables(connection) as make:
         scope = Scope(wanted, has_manifests=has_manifests(connection))
         for known in known_of_invoices(scope):
-            is_anything = known.needs in met(connection, [known.needs])
-            make(known.name, known.sql if is_anything else known.nothing)
+            is_nothing = known.needs and not has_row(connection, known.needs)
+            make(known.name, known.nothing if is_nothing else known.sql)
         make("doubtful", doubts_sql(connection, scope))
         all_reasons = reasons(first_month=range_.first, last_month=range_.last)
         make("judged", _judged_sql(_that_hold_any(connection, all_reasons)))

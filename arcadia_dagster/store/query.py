@@ -17,6 +17,11 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def has_row(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Whether a SELECT has a row."""
+    return connection.execute(f"SELECT EXISTS ({query})").fetchone() == (True,)
+
+
 def met(connection: duckdb.DuckDBPyConnection, needs: Iterable[str]) -> set[str]:
     """Those of these SELECTs that have a row. An empty text stands for no need, and is among them."""
     each = [query for query in dict.fromkeys(needs) if query]

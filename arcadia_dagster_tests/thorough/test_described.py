@@ -358,6 +358,7 @@ TAXES = [
         "TVA 20 %",
         "BTW 21%",
         "moms 25 %",
+        "USt.\N{EN DASH}19 %",
     ),
     *(
         "HST Ontario (13%)",
