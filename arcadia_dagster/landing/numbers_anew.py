@@ -2,8 +2,9 @@
 
 A new issue of one invoice is at most one month away from the other issue, and half of its days of charges or more are the same.
 A provider with a format of its own and one invoice a document numbers all its invoices in one sequence: there an issue may be a
-month away and charge for other days. The invoice that finance has keeps its id, else the invoice that came first; the others
-get their month behind their id. Finance tells them apart by source and id alone. Source of the rule: a supplier's invoice
+month away and charge for other days. The lines of an electronic invoice that states no period may be of the month before its
+issue. The invoice that finance has keeps its id, else the invoice that came first; the others get their month behind their id.
+Finance tells them apart by source and id alone. Source of the rule: a supplier's invoice
 numbers are unique within a fiscal year only (frappe/erpnext, issues 36345 and 36385).
 """
 

@@ -10,6 +10,7 @@ WITH stated AS (
     coalesce(stated_id, external_id) AS own_id,
     charge_days,
     is_final,
+    coalesce(yields, false) AS is_witness,
     may_be_part OR document.format NOT IN ($own_formats) AS may_begin_anew
   FROM document_invoices JOIN (SELECT
     document_sha256,
@@ -78,7 +79,8 @@ days AS (
     account_id,
     own_id,
     list_distinct(flatten(list(charge_days))) AS own_days,
-    bool_and(is_final) AS was_final
+    bool_and(is_final) AS was_final,
+    bool_and(is_witness) AS was_witness
   FROM concerned JOIN own USING (source, account_id, own_id)
   WHERE invoice_month = own_month
   GROUP BY ALL
@@ -94,6 +96,11 @@ kept AS (
       WHEN 1
         THEN
           may_begin_anew AND coalesce(was_final AND is_final, false)
+          -- An electronic invoice without a period tells its day of issue only, and its lines may be of the month before.
+          AND NOT (
+            CASE WHEN invoice_month < own_month THEN was_witness AND NOT is_witness ELSE is_witness AND NOT was_witness END
+            AND least(len(charge_days), len(own_days)) = 0
+          )
           AND len(list_intersect(charge_days, own_days)) * 2 < greatest(least(len(charge_days), len(own_days)), 1)
       ELSE true
     END AS is_another

@@ -1,6 +1,7 @@
 """Electronic invoices beside other documents of the same invoice: one record, whichever comes first."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -153,12 +154,12 @@ def test_an_invoice_that_came_in_both_formats_is_not_taken_for_another_one_of_it
     assert [(row["account_id"], row["status"]) for row in rows] == [("org-1", "ready")] * 3 + [("unknown", "ready")]
 
 
-def sent(number: str, cents: int) -> bytes:
+def sent(number: str, cents: int, **changes: object) -> bytes:
     """An electronic invoice of AWS without an account."""
     net, vat = f"{cents / 100:.2f}", f"{cents / 1000:.2f}"
     days = {"issued": "2026-05-01", "due": None, "start": "2026-04-01", "end": "2026-04-30"}
     of_aws = Facts(number=number, seller="Amazon Web Services EMEA SARL", currency="USD", buyer_number=None)
-    return ubl(of_aws.with_(lines=(Line(net),), taxes=(Tax(vat, net, "10"),), **days))
+    return ubl(of_aws.with_(lines=(Line(net),), taxes=(Tax(vat, net, "10"),), **days | changes))
 
 
 def lined(number: str, cents: int, account: str) -> bytes:
@@ -235,6 +236,34 @@ def test_a_number_that_was_sent_first_leaves_the_lines_their_account(project: Pr
     assert project.query("SELECT account_id, status FROM tax_split_totals") == [
         {"account_id": "org-1", "status": "ready"}
     ]
+
+
+@case("199")
+@pytest.mark.parametrize("order", ["el", "le"], ids=["lines last", "lines first"])
+def test_an_electronic_invoice_without_a_period_is_one_with_its_lines_of_the_month_before(
+    project: Project, order: str
+) -> None:
+    documents = {
+        "e": {
+            "1.xml": sent("INV-1", 600, start=None, end=None, buyer_number="111"),
+            "2.xml": sent("INV-2", 700, start=None, end=None),
+        },
+        "l": {"1.csv": lined("INV-1", 600, "111"), "2.csv": lined("INV-2", 700, "111")},
+    }
+    for kind in order:
+        for name, content in documents[kind].items():
+            project.drop(name, content)
+        assert pushed(project) == {"INV-1": 660, "INV-2": 770}
+    rows = project.query("SELECT external_id, status, invoice_month FROM tax_split_totals ORDER BY external_id")
+    assert [(row["status"], row["invoice_month"]) for row in rows] == [("ready", date(2026, 4, 1))] * 2
+    # Numbers that begin anew each month: the lines of June are no invoice of May's issue.
+    june = {"BillingPeriodStart": "2026-06-01T00:00:00Z", "ChargePeriodStart": "2026-06-01T00:00:00Z"}
+    june["ChargePeriodEnd"] = "2026-06-02T00:00:00Z"
+    project.drop("6.csv", as_csv(charge(InvoiceId="INV-1", BillingAccountId="111", **june)))
+    project.build()
+    assert project.invoice("INV-1-2026-06")["status"] == "held"
+    project.forget_warehouse()
+    assert pushed(project) == {"INV-1": 660, "INV-2": 770}
 
 
 def found(project: Project, kind: findings.Kind) -> list[findings.Finding]:
