@@ -1,4 +1,4 @@
-"""What the paths of an invoice's files say of their order: a date, a count of runs, a browser's count, the word `final`.
+"""What the paths of an invoice's files say of their order: a date, a count of runs, a browser's count, words such as `final`.
 
 A path that says so decides, in whatever order the files come; where no path says anything, the one that came last is the newest.
 """
@@ -22,7 +22,41 @@ def _stamps_sql(path: str) -> str:
     )
 
 
-_WITHOUT_FINAL = r"regexp_replace(unpacked, '[-_ .]final\b', '')"
+_WITHOUT_MARK = r"regexp_replace(unpacked, '[-_ .](final|v\d+|rev\d*|correct(ed|ion)|revised|amended)\b', '')"
+
+_MONTH_NAMES = "janfebmaraprmayjunjulaugsepoctnovdec"
+_OF_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_NAMED = {
+    rf"(^|[^a-z0-9])([0-3]?\d)[-_. ]?{_OF_MONTH}[-_., ]*(20\d\d)": "['before', 'day', 'month', 'year']",
+    rf"(^|[^a-z0-9]){_OF_MONTH}[-_. ]?([0-3]?\d)[-_., ]+(20\d\d)": "['before', 'month', 'day', 'year']",
+}
+
+# Dates in digits, and what they become: whatever stands between year, month and day, 20260503. Of two such parts of a path in a
+# row the first has taken the slash of the second, so that single digits are padded twice. A dot says that the day stands before
+# the month, and a number above 12 that it is the day: 05-04-2026 may be of April or of May, and stays.
+_IN_DIGITS = (
+    (r"(^|[/=])(\d)(/|$)", r"\10\2\3"),
+    (r"(^|[/=])(\d)(/|$)", r"\10\2\3"),
+    (r"year=(20\d\d)/month=(\d\d)/day=(\d\d)", r"\1\2\3"),
+    (r"(20\d\d)[-_./](\d\d)[-_./](\d\d)", r"\1\2\3"),
+    (r"(^|\D)([0-3]\d)[.]([01]\d)[.](20\d\d)(\D|$)", r"\1\4\3\2\5"),
+    (r"(^|\D)(1[3-9]|[23]\d)[-_]([01]\d)[-_](20\d\d)(\D|$)", r"\1\4\3\2\5"),
+    (r"(^|\D)([01]\d)[-_](1[3-9]|[23]\d)[-_](20\d\d)(\D|$)", r"\1\4\2\3\5"),
+)
+
+
+def _dates_in_digits_sql(path: str) -> str:
+    """SQL: a path in small letters in which each date is written as 20260503: the only way in which dates are compared."""
+    for pattern, digits in _IN_DIGITS:
+        path = f"regexp_replace({path}, '{pattern}', '{digits}', 'g')"
+    for named, groups in _NAMED.items():
+        parts = f"regexp_extract(path, '{named}', {groups})"
+        month = f"lpad(CAST(strpos('{_MONTH_NAMES}', {parts}.month) // 3 + 1 AS VARCHAR), 2, '0')"
+        path = (
+            f"list_transform([{path}], lambda path: CASE WHEN {parts}.year = '' THEN path "
+            rf"ELSE regexp_replace(path, '{named}', '\1' || {parts}.year || {month} || lpad({parts}.day, 2, '0')) END)[1]"
+        )
+    return path
 
 
 def places_sql(names: str = "document_names") -> str:
@@ -33,15 +67,10 @@ def places_sql(names: str = "document_names") -> str:
     """
     return rf"""
       SELECT document_sha256, inbox_path, received_at, nullif(regexp_extract(inbox_path, '^(.*)/', 1), '') AS folder,
-        -- Dates are compared as 20260503, whatever stands between year, month and day. The id of a run, as Azure has it behind
-        -- the run's time, says nothing, nor does how a file is packed.
+        -- The id of a run, as Azure has it behind the run's time, says nothing, nor does how a file is packed.
         regexp_replace(lower(inbox_path), '\.(gz|zip|zst)$', '') AS unpacked,
-        regexp_replace(regexp_replace(unpacked, '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g'),
-          '(^|[/=])(\d)(/|$)', '\10\2\3', 'g') AS padded,
-        -- Of two such folders in a row the first has taken the slash of the second.
-        regexp_replace(regexp_replace(regexp_replace(padded, '(^|[/=])(\d)(/|$)', '\10\2\3', 'g'),
-          'year=(20\d\d)/month=(\d\d)/day=(\d\d)', '\1\2\3', 'g'),
-          '(20\d\d)[-_./](\d\d)[-_./](\d\d)', '\1\2\3', 'g') AS path,
+        regexp_replace(unpacked, '[0-9a-f]{{8}}(-?[0-9a-f]{{4}}){{3}}-?[0-9a-f]{{12}}', '*', 'g') AS unnamed,
+        {_dates_in_digits_sql("unnamed")} AS path,
         regexp_extract(path, '^.*/') AS path_of_folder,
         regexp_replace(path, '{_STAMP}', '#', 'g') AS unstamped, {_stamps_sql("path")} AS stamps,
         regexp_replace(path_of_folder, '{_STAMP}', '#', 'g') AS unstamped_folder,
@@ -55,9 +84,21 @@ def is_later(own: str, other: str) -> str:
     """SQL: whether a place says that what lies there is newer than what lies at another one."""
     return (
         f"({own}.unstamped = {other}.unstamped AND {own}.stamps > {other}.stamps "
-        # `april-final.csv` beside `april.csv`.
-        f"OR {_WITHOUT_FINAL.replace('unpacked', f'{own}.unpacked')} = {other}.unpacked AND {own}.unpacked <> {other}.unpacked)"
+        # `april-final.csv` and `april-v2.csv` beside `april.csv`.
+        f"OR {_without_mark(own)} = {other}.unpacked AND {own}.unpacked <> {other}.unpacked)"
     )
+
+
+def are_versions(own: str, other: str) -> str:
+    """SQL: whether the names of two places are those of two versions of one file, so that they are no parts.
+
+    `april.csv` and `april-v2.csv`, or `april.csv.gz`. Dates do not say so: there are exports of each day.
+    """
+    return f"({own}.inbox_path <> {other}.inbox_path AND {_without_mark(own)} = {_without_mark(other)})"
+
+
+def _without_mark(place: str) -> str:
+    return _WITHOUT_MARK.replace("unpacked", f"{place}.unpacked")
 
 
 def folder_is_later(own: str, other: str) -> str:
@@ -99,9 +140,7 @@ def latest_date_sql(path: str) -> str:
 
     The first and last day of a period as a folder's name, as Azure writes it (`20260401-20260430/202604151200/`), do not count.
     """
-    plain = rf"regexp_replace({path}, '20\d{{6}}-20\d{{6}}/', '', 'g')"
-    for mark in ("-", "_", "[.]", "/"):
-        plain = rf"regexp_replace({plain}, '(20\d\d){mark}(\d\d){mark}(\d\d)(\D|$)', '\1\2\3\4', 'g')"
+    plain = _dates_in_digits_sql(rf"regexp_replace(lower({path}), '20\d{{6}}-20\d{{6}}/', '', 'g')")
     return (
         f"list_max(list_transform(list_filter(regexp_extract_all({plain}, '\\d+'), "
         "lambda digits: len(digits) IN (8, 12, 14)), "
@@ -134,14 +173,14 @@ def older_sql(placed: str) -> str:
     SELECT {invoice}, delivery,
       CASE WHEN is_of_folder THEN folder_stamps < max(folder_stamps) OVER of_folder
         ELSE stamps < max(stamps) OVER of_path
-          OR unpacked = without_final AND bool_or(unpacked <> without_final) OVER of_final
+          OR unpacked = without_mark AND bool_or(unpacked <> without_mark) OVER of_mark
           OR NOT may_be_part AND copy < max(copy) OVER of_count END AS is_older,
       CASE WHEN is_of_folder THEN folder_stamps > min(folder_stamps) OVER of_folder
         ELSE stamps > min(stamps) OVER of_path OR NOT may_be_part AND copy > min(copy) OVER of_count END AS is_newer
     FROM (
       SELECT placed.{invoice.replace(", ", ", placed.")}, placed.delivery, placed.may_be_part,
         place.* EXCLUDE (received_at), placed.may_be_part AND place.folder IS NOT NULL AS is_of_folder,
-        {_WITHOUT_FINAL} AS without_final
+        {_WITHOUT_MARK} AS without_mark
       FROM {placed} AS placed
       SEMI JOIN (
         SELECT {invoice} FROM {placed} GROUP BY ALL HAVING count(DISTINCT delivery) > 1
@@ -152,7 +191,7 @@ def older_sql(placed: str) -> str:
     WINDOW
       of_folder AS (PARTITION BY {invoice}, is_of_folder, unstamped_folder),
       of_path AS (PARTITION BY {invoice}, is_of_folder, unstamped),
-      of_final AS (PARTITION BY {invoice}, is_of_folder, without_final),
+      of_mark AS (PARTITION BY {invoice}, is_of_folder, without_mark),
       of_count AS (PARTITION BY {invoice}, is_of_folder, uncounted)
   )
   -- What lay at an old path, and lies at the newest one again, is the newest.
