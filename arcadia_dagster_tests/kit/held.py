@@ -96,6 +96,22 @@ def rules(text: str) -> dict[str, bytes]:
 
 
 ORACLE = {"InvoiceIssuerName": "Oracle", "ProviderName": "Oracle"}
+
+
+def days_of(invoice: str | None, *days: int, **values: str | None) -> list[dict[str, str | None]]:
+    """A line of a dollar for each of these days of April."""
+    return [
+        charge(
+            InvoiceId=invoice,
+            BilledCost="1.00",
+            ChargePeriodStart=f"2026-04-0{day}T00:00:00Z",
+            ChargePeriodEnd=f"2026-04-0{day + 1}T00:00:00Z",
+            **values,
+        )
+        for day in days
+    ]
+
+
 BY_MONTH = {
     "../sources.toml": b"".join(
         b'[%s]\ninvoice_id = "account and month"\nfinal_after = "5d"\ntax = "not stated"\nreason = "agreed"\n' % source
@@ -833,6 +849,45 @@ CASES: dict[str, Held] = {
         ],
         [Way({"INV-1": 2000}), Way({"INV-1": 3000})],
         {"INV-1": 3000},
+    ),
+    "a window of the last days": Held(
+        "INV-1",
+        ", charges for: the last days only, a part, or a correction?",
+        [
+            {"2026-05-01/a.csv": as_csv(*days_of("INV-1", 1, 2, 3, 4, 5))},
+            {"2026-05-06/a.csv": as_csv(*days_of("INV-1", 2, 3, 4, 5, 6, 7))},
+        ],
+        [Way({"INV-1": 600}), Way({"INV-1": 500})],
+        {"INV-1": 500},
+    ),
+    "a part of an invoice that is held": Held(
+        "INV-2",
+        "whose newer version is held: was that invoice split?",
+        [
+            {"2026-05-01/a.csv": as_csv(*lines_of("INV-1", 1, 2, 3))},
+            {"2026-05-02/a.csv": as_csv(*lines_of("INV-1", 1, 2), *lines_of("INV-2", 3))},
+        ],
+        [Way({"INV-1": 2000, "INV-2": 1000})],
+        {"INV-1": 3000},
+    ),
+    "two versions in one folder": Held(
+        "INV-1",
+        " are versions of one file by their names, lie in one delivery, and count together: ",
+        [{"a/april.csv": as_csv(*lines_of("INV-1", 1)), "a/april-v2.csv": as_csv(*lines_of("INV-1", 2, 3))}],
+        [Way({"INV-1": 1000}), Way({"INV-1": 2000}), Way({"INV-1": 3000})],
+    ),
+    "a day with a file less": Held(
+        "111-2026-04",
+        ": put the missing file into that folder; if nothing was charged: ",
+        [
+            BY_MONTH,
+            {
+                f"2026/04/0{day}/{server}.csv": as_csv(*days_of(None, day, ResourceId=server, **ORACLE))
+                for day, server in ((1, "a"), (1, "b"), (2, "a"), (3, "a"), (3, "b"), (4, "a"), (4, "b"))
+            }
+            | {"2026/05/01/a.csv": as_csv(charge(InvoiceId=None, BillingPeriodStart="2026-05-01T00:00:00Z", **ORACLE))},
+        ],
+        [Way({"111-2026-04": 700})],
     ),
 }
 

@@ -1,5 +1,6 @@
-"""A newer version of an invoice that has only lines which it had before, and fewer of them: it may be cut off."""
+"""A newer version of an invoice that lacks lines which it had before: it may be cut off, or a window of the last days."""
 
+import gzip
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from arcadia_dagster_tests.kit.sandboxes import empty_sandbox
 from arcadia_dagster_tests.kit.shell import Shell
 
 CUT_OFF = "and fewer of them: cut off, or a correction?"
+LAST_DAYS = ", charges for: the last days only, a part, or a correction?"
 
 
 class Trial(NamedTuple):
@@ -31,8 +33,8 @@ class Trial(NamedTuple):
     beside: tuple[str, ...] = ()
 
 
-def month(invoice: str, days: int, its_tax: str = "0.60", *, lines_a_day: int = 1) -> bytes:
-    """A charge of a dollar for each day, and the tax."""
+def month(invoice: str, days: int, its_tax: str = "0.60", *, begins: int = 1, lines_a_day: int = 1) -> bytes:
+    """A charge of a dollar for each day from the first one on, and the tax."""
     rows = [
         charge(
             InvoiceId=invoice,
@@ -41,7 +43,7 @@ def month(invoice: str, days: int, its_tax: str = "0.60", *, lines_a_day: int = 
             ChargePeriodStart=f"2026-04-{day:02}T00:00:00Z",
             ChargePeriodEnd=f"2026-04-{day:02}T23:00:00Z",
         )
-        for day in range(1, days + 1)
+        for day in range(begins, days + 1)
         for number in range(lines_a_day)
     ]
     return as_csv(*rows, focus_tax(InvoiceId=invoice, BilledCost=its_tax))
@@ -59,6 +61,21 @@ def part(invoice: str) -> list[dict[str, str | None]]:
     return [
         charge(InvoiceId=invoice, ChargeDescription=f"disk {invoice} {number}", BilledCost="1.00")
         for number in range(3)
+    ]
+
+
+def servers(invoice: str, names: str) -> list[dict[str, str | None]]:
+    """A charge of a dollar for each server on six days."""
+    return [
+        charge(
+            InvoiceId=invoice,
+            ChargeDescription=f"server {invoice} {name}",
+            BilledCost="1.00",
+            ChargePeriodStart=f"2026-04-0{day}T00:00:00Z",
+            ChargePeriodEnd=f"2026-04-0{day}T23:00:00Z",
+        )
+        for name in names
+        for day in range(1, 7)
     ]
 
 
@@ -112,6 +129,47 @@ TRIALS = {
     ),
 }
 
+WINDOWS = {
+    "two days less, and a day more": Trial(
+        "W-1",
+        ("w1/2026-04-29/x.csv", month("W-1", 28)),
+        ("w1/2026-05-01/x.csv", month("W-1", 29, begins=3)),
+        2860,
+        True,
+    ),
+    "at the same path": Trial("W-2", ("w2.csv", month("W-2", 28)), ("w2.csv", month("W-2", 29, begins=2)), 2860, True),
+    "the older one comes last": Trial(
+        "W-3",
+        ("w3/2026-05-01/x.csv", month("W-3", 29, begins=3)),
+        ("w3/2026-04-29/x.csv", month("W-3", 28)),
+        2760,
+        True,
+    ),
+    "twenty lines a day": Trial(
+        "W-4",
+        ("w4-2026-04-29.csv", month("W-4", 28, lines_a_day=20)),
+        ("w4-2026-05-01.csv", month("W-4", 29, begins=3, lines_a_day=20)),
+        56060,
+        True,
+    ),
+    "a third of the servers, and a line more": Trial(
+        "W-5",
+        ("w5/2026-05-01/x.csv", as_csv(*servers("W-5", "abc"), focus_tax(InvoiceId="W-5", BilledCost="0.60"))),
+        (
+            "w5/2026-05-02/x.csv",
+            as_csv(*servers("W-5", "ab"), *part("W-5"), focus_tax(InvoiceId="W-5", BilledCost="0.60")),
+        ),
+        1860,
+        True,
+    ),
+    "a name that says that it is a correction": Trial(
+        "W-6", ("w6.csv", month("W-6", 28)), ("w6-corrected.csv", month("W-6", 29, begins=2)), 2860, False
+    ),
+    "a day more": Trial(
+        "W-7", ("w7/2026-04-29/x.csv", month("W-7", 28)), ("w7/2026-05-01/x.csv", month("W-7", 29)), 2960, False
+    ),
+}
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
@@ -119,7 +177,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with empty_sandbox() as sandbox:
         project = Project(tmp_path_factory.mktemp("world") / "home", sandbox=sandbox)
         for turn in ("first", "second"):
-            for trial in TRIALS.values():
+            for trial in (*TRIALS.values(), *WINDOWS.values()):
                 project.drop(*getattr(trial, turn))
                 for folder in trial.beside[:1] if turn == "first" else trial.beside[1:]:
                     project.drop(f"{folder}/0.csv", as_csv(*part(trial.external_id)))
@@ -138,6 +196,60 @@ def test_a_version_that_may_be_cut_off_takes_the_place_of_no_other(world: Projec
     assert world.sandbox is not None
     finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
     assert finance[trial.external_id] == trial.has
+
+
+@case("203")
+@pytest.mark.parametrize("which", WINDOWS)
+def test_what_has_only_the_last_days_takes_the_place_of_no_month(world: Project, which: str) -> None:
+    trial = WINDOWS[which]
+    reasons = " ".join(world.invoice(trial.external_id)["hold_reasons"])
+    assert (LAST_DAYS in reasons) is trial.is_held, reasons
+    assert bool(reasons) is trial.is_held, reasons
+    assert world.sandbox is not None
+    finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
+    assert finance[trial.external_id] == trial.has
+
+
+@case("203")
+def test_the_second_part_of_a_split_invoice_waits_for_the_first(project: Project) -> None:
+    whole, rest = servers("S-1", "abc"), [{**row, "InvoiceId": "S-2"} for row in servers("S-1", "c")]
+    assert project.sandbox is not None
+    found = []
+    for files in ({"2026-05-01/x.csv": as_csv(*whole)}, {"2026-05-02/x.csv": as_csv(*servers("S-1", "ab"), *rest)}):
+        for path, content in files.items():
+            project.drop(path, content)
+        project.build()
+        found.append({row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()})
+    assert found == [{"S-1": 1800}] * 2
+    assert "whose newer version is held: was that invoice split?" in project.invoice("S-2")["hold_reasons"][0]
+    project.settle("release", "S-1")
+    project.build()
+    assert {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()} == {
+        "S-1": 1200,
+        "S-2": 600,
+    }
+
+
+@case("204")
+@pytest.mark.parametrize(
+    ("names", "is_held"),
+    [
+        (("april.csv", "april-v2.csv"), True),
+        (("april v1.csv", "april v2.csv"), True),
+        (("april.csv.gz", "april.csv"), True),
+        (("april.csv", "april-final.csv"), True),
+        (("april-2.csv", "april-1.csv"), False),
+        (("april-2026-04-01.csv", "april-2026-04-02.csv"), False),
+        (("april.csv", "disks.csv"), False),
+    ],
+)
+def test_two_versions_by_name_never_count_together(project: Project, names: tuple[str, str], is_held: bool) -> None:
+    for name, server in zip(names, "ab", strict=True):
+        content = as_csv(*servers("V-1", server)[: 3 if server == "a" else 4])
+        project.drop(f"exports/{name}", gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+    project.build()
+    reasons = " ".join(project.invoice("V-1")["hold_reasons"])
+    assert (" are versions of one file by their names" in reasons) is is_held, reasons
 
 
 @case("194")

@@ -1,8 +1,9 @@
 """Invoices that several deliveries state: the files may be parts or versions.
 
-Four questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
-beside them? Does anything but its arrival show that it is newer? Is it an older one that was cut off? Does a file of another
-format state another sum? What the files of one delivery repeat is for `repeats`.
+Five questions. A newer delivery replaces the older ones: does it have the charges of each of their files, or is it a part
+beside them? Does anything but its arrival show that it is newer? Is it an older one that was cut off? Is it a window of the last
+30 days, which has new lines and lacks the month's first ones? Does a file of another format state another sum? What the files of
+one delivery repeat is for `repeats`.
 
 These show that a file is newer: it lies at the other one's path; a date or a count of runs in its path is later
 (`stages.places`); a manifest lists it. The lines of the two files do not show it: a file with all lines of the other one may
@@ -154,15 +155,14 @@ _EARLIER_DELIVERY = """
 # hashes are known: what is larger is not compared. Nobody has confirmed less than was there: no stated total, no manifest, no
 # name that says that it is a correction. What came while its period was open may have had lines that are not invoiced.
 _CUT_OFF = f"""
-      lines_now AS (
+      confirmed AS MATERIALIZED (
+        SELECT source, account_id, external_id FROM part JOIN document_names AS name USING (document_sha256)
+        WHERE regexp_matches(lower(name.inbox_path), '{_CORRECTED}')
+        UNION SELECT source, account_id, external_id FROM part SEMI JOIN listed USING (document_sha256)
+        UNION SELECT source, account_id, external_id FROM raw WHERE stated_total IS NOT NULL
+      ), lines_now AS (
         SELECT source, account_id, external_id, list(line) AS lines
-        FROM line_now
-        SEMI JOIN (FROM raw WHERE stated_total IS NULL) AS unstated_total USING (source, account_id, external_id)
-        ANTI JOIN (
-          SELECT source, account_id, external_id FROM part JOIN document_names AS name USING (document_sha256)
-          WHERE regexp_matches(lower(name.inbox_path), '{_CORRECTED}')
-          UNION SELECT source, account_id, external_id FROM part SEMI JOIN listed USING (document_sha256)
-        ) AS confirmed USING (source, account_id, external_id)
+        FROM line_now ANTI JOIN confirmed USING (source, account_id, external_id)
         GROUP BY ALL
       ), cut_off AS MATERIALIZED (
         SELECT source, account_id, external_id, earlier_delivery.file_name, earlier_delivery.lines_total, came_later
@@ -178,6 +178,49 @@ _CUT_OFF = f"""
           -- Lines that two parts had are in one of them now, as the doubt about them had advised.
           AND (known_until IS NOT NULL OR earlier_delivery.line_count - now.line_count
             <> len(earlier_delivery.lines) - len(list_distinct(earlier_delivery.lines)))
+      )"""
+
+# The earlier files of which what states the invoice now lacks a day, or more than a quarter of the charges, and nobody has
+# confirmed that less is there. Where nothing but the tax is new, it was made for what is left: a correction.
+_SHORTENED = """
+      renewed AS MATERIALIZED (
+        SELECT DISTINCT source, account_id, external_id, document_sha256
+        FROM earlier JOIN line_now USING (source, account_id, external_id)
+        WHERE NOT line_now.is_tax AND NOT list_contains(lines_sketch, line)
+          AND (len(lines_sketch) = line_count OR line <= list_max(lines_sketch))
+      ), shortened AS MATERIALIZED (
+        SELECT source, account_id, external_id, document_sha256, earlier.lines_total, came_later,
+          list_filter(charge_days, lambda day: NOT list_contains(days, day)) AS lost_days
+        FROM earlier LEFT JOIN (
+          SELECT source, account_id, external_id, document_sha256, count(*) - count(is_there) AS lost, count(*) AS charged
+          FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
+          GROUP BY ALL
+        ) AS kept USING (source, account_id, external_id, document_sha256)
+        SEMI JOIN renewed USING (source, account_id, external_id, document_sha256)
+        ANTI JOIN confirmed USING (source, account_id, external_id)
+        WHERE NOT is_derived AND open_until IS NULL AND (len(lost_days) > 0 OR lost * 4 > charged)
+      )"""
+
+# Other invoices that have mostly lines of a version that finance may have, of an invoice whose later version is held: an invoice
+# that was split counts twice until that is settled.
+_SPLIT = """
+      split AS MATERIALIZED (
+        SELECT other.source, other.account_id, other.external_id, whole.external_id AS whole_id
+        FROM (
+          SELECT source, account_id, external_id FROM lacking UNION SELECT source, account_id, external_id FROM shortened
+          UNION SELECT source, account_id, external_id FROM cut_off
+        ) AS whole
+        JOIN earlier USING (source, account_id, external_id)
+        JOIN (SELECT source, account_id, external_id, invoice_month, document_sha256 AS present FROM raw) AS present
+          USING (source, account_id, external_id)
+        ANTI JOIN release ON release.source = whole.source AND release.account_id = whole.account_id
+          AND release.external_id = whole.external_id AND release.document_sha256 = present
+        JOIN raw AS other ON other.source = whole.source AND other.account_id = whole.account_id
+          AND other.invoice_month = present.invoice_month AND other.external_id <> whole.external_id
+        WHERE other.is_final AND len(list_intersect(other.lines_sketch, earlier.lines_sketch)) * 2
+          > len(list_filter(other.lines_sketch,
+            lambda line: len(earlier.lines_sketch) = earlier.line_count OR line <= list_max(earlier.lines_sketch)))
+        GROUP BY ALL
       )"""
 
 
@@ -202,7 +245,8 @@ def _part_or_replacement(scope: Scope) -> str:
         SELECT source, account_id, external_id, document_sha256, came_later, unnest(charges) AS charge FROM earlier
         WHERE NOT is_derived
       ), line_now AS MATERIALIZED (
-        SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge, {likeness.LINE} AS line
+        SELECT DISTINCT source, account_id, external_id, {likeness.CHARGE} AS charge, {likeness.LINE} AS line,
+          charge_category = 'Tax' AS is_tax
         FROM cost_lines SEMI JOIN earlier USING (source, account_id, external_id)
         WHERE invoice_month IN ({scope.month_list}) AND added_by IS NULL
       ), charge_now AS (
@@ -220,7 +264,7 @@ def _part_or_replacement(scope: Scope) -> str:
         UNION
         SELECT source, account_id, external_id, document_sha256, came_later FROM earlier
         WHERE NOT is_derived AND len(list_filter(charge_days, lambda day: NOT list_contains(days, day))) * 4 > len(charge_days)
-      ), {_EARLIER_FILE}, {_KEPT_FILE}, {_EARLIER_DELIVERY}, {_CUT_OFF}, now AS MATERIALIZED (
+      ), {_EARLIER_FILE}, {_KEPT_FILE}, {_EARLIER_DELIVERY}, {_CUT_OFF}, {_SHORTENED}, {_SPLIT}, now AS MATERIALIZED (
         -- What an earlier delivery has too is its own: it is not what is wrong, and stays if the rest is dismissed.
         SELECT source, account_id, external_id, sum(lines_total) AS lines_total,
           coalesce(min(file_name) FILTER (is_kept IS NULL), min(file_name)) AS file_name,
@@ -266,7 +310,26 @@ def _part_or_replacement(scope: Scope) -> str:
       FROM cut_off AS whole JOIN now USING (source, account_id, external_id)
       ANTI JOIN lacking USING (source, account_id, external_id)
       ANTI JOIN elsewhere USING (source, account_id, external_id)
-      GROUP BY source, account_id, external_id"""
+      GROUP BY source, account_id, external_id
+      UNION ALL
+      SELECT source, account_id, external_id,
+        {_IT_CAME_LAST} || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} || '), and lacks ' ||
+        coalesce('all of ' || strftime(min(list_min(lost_days)), '%Y-%m-%d') ||
+          CASE WHEN max(len(lost_days)) > 1 THEN ' and ' || (max(len(lost_days)) - 1) || ' more days' ELSE '' END ||
+          ', which ', 'more than a quarter of what ') || min(document.file_name) ||
+        {_WHICH_CAME_EARLIER} || ', charges for: the last days only, a part, or a correction? If ' || {_WHAT_CAME_LAST} ||
+        ' is the whole invoice: ' || {release_sql()} || {_ELSE_DISMISS} AS text
+      FROM shortened JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
+      ANTI JOIN lacking USING (source, account_id, external_id)
+      ANTI JOIN elsewhere USING (source, account_id, external_id)
+      ANTI JOIN cut_off USING (source, account_id, external_id)
+      GROUP BY source, account_id, external_id
+      UNION ALL
+      SELECT source, account_id, external_id,
+        'most of its lines were on ' || string_agg(whole_id, ' and ' ORDER BY whole_id) ||
+        ', whose newer version is held: was that invoice split? Settle that one, and this one goes on by itself; if the newer '
+        'version is the whole of it: ' || {release_sql(name_sql(external_id="min(whole_id)"))} AS text
+      FROM split GROUP BY source, account_id, external_id"""
 
 
 # The deliveries of other formats that state the invoice too, and nothing replaces: a later file at the same path, or at a path

@@ -1,8 +1,9 @@
 """Files of one delivery that state the same charges: the program sums the files, so these charges count twice.
 
 A file may repeat most lines of the others (an earlier export is left over), or a few (two parts overlap), or none and state the
-same charges all the same: an hourly export beside a daily one, a month's summary beside its days, a legacy report beside the one
-that follows it, the lines of another file in other words. Three things tell those that share no line, each for days in common:
+same charges all the same: an hourly export beside a daily one, a month's summary beside its days, a legacy report beside the
+one that follows it, the lines of another file in other words. Two names may be those of two versions (`places.are_versions`).
+Three things tell files that share no line, each for days in common:
 
 - most services, or the files as a whole, come to the same amount, from another number of lines or in files that are written
   otherwise (other columns, CSV and Parquet);
@@ -17,6 +18,7 @@ looked at.
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 from arcadia_dagster.stages.doubts.parts import amount_sql
+from arcadia_dagster.stages.places import are_versions, places_sql
 
 # Lines are equal if all their columns are. Equal lines in one file are two charges.
 _LINE = """hash(service_name, description, project, resource_id, charge_period_start, charge_period_end, quantity, amount,
@@ -60,6 +62,11 @@ def _repeated_sql(scope: Scope) -> str:
         QUALIFY count(*) OVER invoice > 1
           AND (count(manifest_sha256) OVER invoice < count(*) OVER invoice
             OR min(manifest_sha256) OVER invoice <> max(manifest_sha256) OVER invoice)
+      ), placed AS MATERIALIZED (
+        SELECT together.*, place, document.file_name
+        FROM together
+        JOIN ({places_sql("document_names SEMI JOIN together USING (document_sha256)")}) AS place USING (document_sha256)
+        JOIN (SELECT document_sha256, file_name FROM documents) AS document USING (document_sha256)
       ), charge AS MATERIALIZED (
         SELECT source, account_id, external_id, document_sha256, line_number, {_LINE} AS line, {_CHARGE} AS charge,
           coalesce(service_name, '') AS service, charge_category, charge_period_start AS starts_at,
@@ -88,6 +95,11 @@ def _repeated_sql(scope: Scope) -> str:
         FROM (SELECT *, true AS is_equal FROM shared UNION ALL BY NAME SELECT *, false AS is_equal FROM grown) AS one
         JOIN counted USING (source, account_id, external_id, document_sha256)
         GROUP BY source, account_id, external_id, document_sha256, is_equal HAVING sum(shared) * 2 > any_value(lines)
+      ), version AS (
+        SELECT DISTINCT own.source, own.account_id, own.external_id, own.document_sha256, own.file_name
+        FROM placed AS own JOIN placed AS other USING (source, account_id, external_id)
+        WHERE own.document_sha256 <> other.document_sha256 AND own.place.folder IS NOT DISTINCT FROM other.place.folder
+          AND {are_versions("own.place", "other.place")}
       ), {_SAME_CHARGES_OTHERWISE}
       SELECT found.source, found.account_id, found.external_id,
         'most lines of ' || min(document.file_name) || ' are also in the other files of its folder: left over from an earlier '
@@ -96,6 +108,14 @@ def _repeated_sql(scope: Scope) -> str:
         '), or put each delivery into a folder of its own; if all of them are parts: ' || {release_sql(name_sql("found"))} AS text
       FROM found JOIN documents AS document USING (document_sha256)
       GROUP BY found.source, found.account_id, found.external_id
+      UNION ALL
+      SELECT version.source, version.account_id, version.external_id,
+        array_to_string(list_sort(list(DISTINCT version.file_name)), ' and ') ||
+        ' are versions of one file by their names, lie in one delivery, and count together: dismiss what is out of date (' ||
+        {_dismissals("version.document_sha256", "version.file_name")} ||
+        '); if all of them are parts: ' || {release_sql(name_sql("version"))} AS text
+      FROM version ANTI JOIN found USING (source, account_id, external_id)
+      GROUP BY version.source, version.account_id, version.external_id
       UNION ALL
       SELECT pair.source, pair.account_id, pair.external_id,
         array_to_string(list_sort(list(DISTINCT pair.file_name || ' (' || {amount_sql("whole.amount")} || ' before tax)')),
@@ -111,6 +131,7 @@ def _repeated_sql(scope: Scope) -> str:
       ) AS pair
       JOIN whole USING (source, account_id, external_id, document_sha256)
       ANTI JOIN found USING (source, account_id, external_id)
+      ANTI JOIN version USING (source, account_id, external_id)
       GROUP BY pair.source, pair.account_id, pair.external_id
       UNION ALL
       SELECT overlap.source, overlap.account_id, overlap.external_id,
@@ -125,6 +146,7 @@ def _repeated_sql(scope: Scope) -> str:
       JOIN documents AS own USING (document_sha256)
       JOIN documents AS other ON other.document_sha256 = overlap.other_sha256
       ANTI JOIN found USING (source, account_id, external_id)
+      ANTI JOIN version USING (source, account_id, external_id)
       ANTI JOIN pair USING (source, account_id, external_id)
       GROUP BY overlap.source, overlap.account_id, overlap.external_id"""
 
