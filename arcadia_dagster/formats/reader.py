@@ -255,8 +255,10 @@ class Reader:
         with self._connect() as connection:
             use_threads_for(connection, sum(document.byte_size * _EXPANSION[group.encoding] for document in documents))
             # Lines are numbered by their order in the stage. DuckDB makes a join of an `IN` with many values, and a join
-            # does not keep that order.
-            connection.execute("SET disabled_optimizers = 'in_clause'")
+            # does not keep that order. And DuckDB holds the right side of a join in memory. Each join here has its few rows on
+            # the right; DuckDB, which does not know how few they are, puts a document's lines there, and those of one document
+            # are one hash, which no disk takes a part of: 10 million lines needed more than 1 GB (2026-11-29).
+            connection.execute("SET disabled_optimizers = 'in_clause,build_side_probe_side'")
             try:
                 with self._readable(group, documents) as (paths, compression):
                     lines = _staged_lines_sql(group, paths, compression)

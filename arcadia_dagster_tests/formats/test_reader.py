@@ -2,15 +2,21 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster_tests.kit.documents import END, HEADER, START, Desk, Stated, csv_text, line
+from arcadia_dagster_tests.kit.generate import write_large
 from arcadia_dagster_tests.kit.properties import quickly
 
 INVENTORY = "id,name,type\n1,web-01,droplet\n"
@@ -154,6 +160,42 @@ def test_lines_are_numbered_in_the_order_of_the_file_however_large_it_is(
                 f"count_if(CAST(trim(description, chr(10)) AS INTEGER) = (line_number - 1) * {step}) FROM ({lines})"
             ).fetchone()
         assert found == (count, count, 1, count, count)
+
+
+class _LittleMemory:
+    """A connection that has little memory once the stage is written, which takes as much for any number of lines."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, query: str) -> duckdb.DuckDBPyConnection:
+        result = self._connection.execute(query)
+        if query.startswith("COPY"):
+            self._connection.execute("SET threads = 1")
+            self._connection.execute("SET memory_limit = '36MB'")
+        return result
+
+
+def test_a_document_needs_no_more_memory_for_having_more_lines(tmp_path: Path) -> None:
+    count = 300_000
+    path = tmp_path / "inbox.csv"
+    write_large(path, lines=count, month=date(2026, 4, 1), seed=1)
+    desk = Desk(tmp_path)
+
+    @contextmanager
+    def little_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+        with desk.warehouse.stage() as connection:
+            yield cast("duckdb.DuckDBPyConnection", _LittleMemory(connection))
+
+    reader = Reader(tmp_path / "stages", little_memory)
+    document = desk.archive(path.read_bytes())
+    reading = reader.read([document])[document.document_sha256]
+    reader.close()
+    assert reading.reason is None
+    assert [invoice.line_count for invoice in reading.invoices] == [count]
 
 
 def test_lines_of_several_documents_come_together_each_with_its_own_numbers(
