@@ -345,10 +345,10 @@ def test_a_file_is_explained_listed_and_dismissed_whatever_its_name(arcadia: She
     assert rejected(arcadia) == 0
 
 
-@pytest.mark.parametrize("text", ["\udcff", "'", "''); DROP TABLE documents; --", "", ".", "~", "/", "%", "*"])
-def test_what_names_nothing_gets_one_line(arcadia: Shell, text: str) -> None:
+def test_what_names_nothing_gets_one_line(arcadia: Shell) -> None:
     put(arcadia, invoice_name(), GOOD)
-    assert len(arcadia("explain", "--", text, code=1).stderr.splitlines()) == 1
+    for text in ("\udcff", "'", "''); DROP TABLE documents; --", "", ".", "~", "/", "%", "*"):
+        assert len(arcadia("explain", "--", text, code=1).stderr.splitlines()) == 1
     assert states(arcadia) == {"1001": "ready"}
 
 

@@ -5,6 +5,7 @@ a column that is not kept; and a correction may come to more than what it correc
 """
 
 import gzip
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -29,10 +30,12 @@ def project(project: Project) -> Project:
     return project
 
 
-def as_focus(lines: Sequence[Line], region: str) -> bytes:
+def as_focus(lines: Sequence[Line], region: str, key: str = "1") -> bytes:
     return focus.as_csv(
         *(
             focus.charge(
+                BillingAccountId=f"11{key}",
+                InvoiceId=f"INV-{key}",
                 BilledCost=line.amount,
                 ChargeDescription=line.word,
                 ChargePeriodStart=f"2026-04-{line.day:02}T00:00:00Z",
@@ -145,19 +148,29 @@ def test_what_two_files_state_never_says_which_of_them_counts(
     assert held(project) == []
 
 
-@pytest.mark.parametrize(
-    "places",
-    [("a.csv", "a.csv"), ("a.csv", "a.csv.gz"), ("x-2026-05-03.csv", "x-2026-05-04.csv"), ("e/r1/a.csv", "e/r2/a.csv")],
+NEWER = (
+    ("{}.csv", "{}.csv"),
+    ("{}.csv", "{}.csv.gz"),
+    ("{}-2026-05-03.csv", "{}-2026-05-04.csv"),
+    ("{}/r1/a.csv", "{}/r2/a.csv"),
 )
-# What has only lines that were there before may be cut off, whatever its path says (`test_cut_off_versions`).
-@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair != "a few lines less"])
-def test_a_path_that_says_which_is_newer_says_it_whatever_they_state(
-    project: Project, pair: str, places: tuple[str, str]
-) -> None:
-    for place, lines, region in zip(places, PAIRS[pair], ("eu-west-1", "us-east-1"), strict=True):
-        content = as_focus(lines, region)
-        project.drop(place, gzip.compress(content) if place.endswith(".gz") else content)
-        assert pushed(project) == [sum(line.minor for line in lines)]
+"""Paths of which the second one says that it is newer."""
+
+
+def test_a_path_that_says_which_is_newer_says_it_whatever_they_state(project: Project) -> None:
+    # What has only lines that were there before may be cut off, whatever its path says (`test_cut_off_versions`).
+    pairs = [pair for pair in PAIRS if pair != "a few lines less"]
+    keys = {chosen: f"{10 + number}" for number, chosen in enumerate(itertools.product(pairs, NEWER))}
+    assert project.sandbox is not None
+    for turn, region in enumerate(("eu-west-1", "us-east-1")):
+        for (pair, places), key in keys.items():
+            # Each in a place of its own, and of an account of its own.
+            place, content = places[turn].format(f"x{key}x"), as_focus(PAIRS[pair][turn], region, key)
+            project.drop(place, gzip.compress(content) if place.endswith(".gz") else content)
+        project.build()
+        found = {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+        wanted = {chosen: sum(line.minor for line in PAIRS[chosen[0]][turn]) for chosen in keys}
+        assert {chosen: found.get(f"INV-{key}") for chosen, key in keys.items()} == wanted
     assert held(project) == []
 
 

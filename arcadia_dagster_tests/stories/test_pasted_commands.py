@@ -10,7 +10,7 @@ import pytest
 from arcadia_dagster_tests.kit.api_documents import linode, written
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_json, as_parquet, charge
-from arcadia_dagster_tests.kit.pasted import commands_in, paste
+from arcadia_dagster_tests.kit.pasted import commands_in, paste, type_in
 from arcadia_dagster_tests.kit.project import Project
 from arcadia_dagster_tests.kit.shell import Shell
 
@@ -175,17 +175,18 @@ AZURE = {
 
 
 @case("38")
-@pytest.mark.parametrize("external_id", ["G1", "-G2", "--help", "G 1'$x", 'a"b', "h\u00e9 `!"])
-def test_a_command_names_any_id_that_a_document_may_have(
-    project_with_finance: Project, arcadia: Shell, external_id: str
-) -> None:
+def test_a_command_names_any_id_that_a_document_may_have(project_with_finance: Project, arcadia: Shell) -> None:
     project = project_with_finance
-    project.drop("a.csv", as_csv(charge(InvoiceId=external_id, **AZURE)))
+    ids = ("G1", "-G2", "--help", "G 1'$x", 'a"b', "h\u00e9 `!")
+    for number, external_id in enumerate(ids):
+        project.drop(f"{number}.csv", as_csv(charge(InvoiceId=external_id, ChargeDescription=external_id, **AZURE)))
     project.build()
-    [reason] = project.invoice(external_id)["hold_reasons"]
-    [release] = ways(reason, "azure")
-    paste(arcadia, project, release)
-    assert in_finance(project) == {external_id: 600}
+    for external_id in ids:
+        [reason] = project.invoice(external_id)["hold_reasons"]
+        [release] = ways(reason, "azure")
+        type_in(arcadia, project, release)
+    project.build()
+    assert in_finance(project) == dict.fromkeys(ids, 600)
 
 
 @case("38")
@@ -215,22 +216,25 @@ def test_each_reason_of_one_of_two_invoices_with_one_id_settles_that_one(
     assert in_finance(project) == before
 
 
-@pytest.mark.parametrize("more", ["p", "q", "r", "s", "t"])
-def test_what_several_files_state_together_can_be_released(
-    project_with_finance: Project, arcadia: Shell, more: str
-) -> None:
+def test_what_several_files_state_together_can_be_released(project_with_finance: Project, arcadia: Shell) -> None:
     """Whichever of the files the warehouse tells first."""
     project = project_with_finance
-    project.drop("x/a.csv", as_csv(charge(), charge(ChargeDescription="o")))
-    project.drop("x/b.csv", as_csv(charge(), charge(ChargeDescription="o"), charge(ChargeDescription=more)))
+    ids = {more: f"INV-{more}" for more in "pqrst"}
+    for more, external_id in ids.items():
+        own = {"BillingAccountId": f"acc-{more}", "InvoiceId": external_id}
+        rows = [charge(**own), charge(ChargeDescription="o", **own), charge(ChargeDescription=more, **own)]
+        project.drop(f"{more}/a.csv", as_csv(*rows[:2]))
+        project.drop(f"{more}/b.csv", as_csv(*rows))
     project.build()
-    [reason] = project.invoice("INV-1")["hold_reasons"]
-    *_, release = ways(reason, "aws")
-    paste(arcadia, project, release)
-    assert in_finance(project) == {"INV-1": 3000}
+    for external_id in ids.values():
+        [reason] = project.invoice(external_id)["hold_reasons"]
+        *_, release = ways(reason, "aws")
+        type_in(arcadia, project, release)
+    project.build()
+    assert in_finance(project) == dict.fromkeys(ids.values(), 3000)
     project.forget_warehouse()
     project.build()
-    assert project.invoice("INV-1")["status"] == "ready"
+    assert {project.invoice(external_id)["status"] for external_id in ids.values()} == {"ready"}
 
 
 @case("37")
