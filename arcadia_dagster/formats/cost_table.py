@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
-import duckdb
-
 from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.billing.periods import month_sql
 from arcadia_dagster.reading import amounts, ids, json_records, timestamps
@@ -21,7 +19,7 @@ from arcadia_dagster.reading.csv_reader import identifier, read_csv_sql, repeate
 from arcadia_dagster.reading.format import Csv, Head, NameFacts, Refusal, UnreadableError
 from arcadia_dagster.reading.json_records import JsonTable
 from arcadia_dagster.reading.semicolons import SemicolonTable
-from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.query import in_memory, text_literal
 
 FIELDS = (
     *("amount", "currency", "category", "billing_start", "billing_end", "charge_start", "charge_end"),
@@ -295,7 +293,7 @@ class CostTableLayout:
         """The rows that Parquet's own footer counts; CSV has the header that it was known by."""
         if self.types is None:
             return Csv(len(self.columns), numbers=self.numbers)
-        with duckdb.connect() as connection:
+        with in_memory() as connection:
             row = connection.execute(
                 f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({text_literal(str(path))})"
             ).fetchone()

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import duckdb
 
-from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.query import in_memory, text_literal
 
 MOST_CHARACTERS = 500
 """How many characters a pattern may come to with its counts written out."""
@@ -45,7 +45,7 @@ def groups_of(pattern: str) -> tuple[str | None, ...]:
             f"with its counts, such as {{4}}, written out it has more than {MOST_CHARACTERS} characters; expected smaller ones"
         )
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with in_memory() as connection:
             # As a literal: DuckDB imports pandas to look at the first parameter of a process, which takes 0.3 s.
             connection.execute(f"SELECT regexp_matches('', {text_literal(pattern)})")
     except duckdb.Error as error:
@@ -71,7 +71,7 @@ def full_matches(pattern: str, texts: Sequence[str]) -> dict[str, dict[str, str]
     named = [name for name in groups if name is not None]
     names = ", ".join(text_literal(name or f"_{number}") for number, name in enumerate(groups))
     matched = f"regexp_extract(text, $2, [{names}])" if groups else "NULL"
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with in_memory() as connection:
         rows = connection.execute(
             f"SELECT text, {matched} FROM (SELECT unnest(CAST($1 AS VARCHAR[])) AS text) WHERE regexp_full_match(text, $2)",
             [list(dict.fromkeys(texts)), f"^(?:{pattern})$"],
