@@ -50,16 +50,25 @@ test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, red
 # 3.35.0 is the last version that says that it runs on Debian 12's node.
 AZURITE := $(VENV)/azurite
 
-$(VENV)/.buckets-ready: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators,scale]'
+$(VENV)/.azurite-ready: $(READY)
 	@npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.35.0
+	@touch $@
+
+$(VENV)/.buckets-ready: $(READY) $(VENV)/.azurite-ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,buckets,emulators,scale]'
 	@touch $@ $(VENV)/.scale-ready
 
 test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
 	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
 
+# All that the targets below `test-stories` need, by one pip: each looks through all packages again, which takes 20 s.
+$(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[dev,bench,browser,buckets,emulators,scale]'
+	@touch $@ $(VENV)/.bench-ready $(VENV)/.browser-ready $(VENV)/.buckets-ready $(VENV)/.scale-ready
+
 # The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.buckets-ready $(VENV)/.scale-ready $(VENV)/.bench-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
+test-rest: $(VENV)/.rest-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
 	@$(MAKE) --jobs=3 --output-sync=target test-scale test-buckets bench-smoke
 
 check: $(READY) ## lint, format and types
