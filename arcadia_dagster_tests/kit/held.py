@@ -590,6 +590,21 @@ CASES: dict[str, Held] = {
         ],
         {"1001": 600},
     ),
+    "a name that says that it is a copy": Held(
+        f"unknown-2026-04-Copy of {invoice_name().removesuffix('.csv')}",
+        "says by its name that it is a copy or a correction",
+        [{f"Copy of {invoice_name()}": digitalocean(line(amount="$7.00"))}],
+        [
+            Way({"1001": 700}, becomes="gone", after=[{invoice_name(): digitalocean(line(amount="$7.00")) + b"\n"}]),
+            Way({f"unknown-2026-04-Copy of {invoice_name().removesuffix('.csv')}": 700}),
+        ],
+    ),
+    "a name that says that it is a draft": Held(
+        "unknown-2026-04-preview",
+        "are its lines on an invoice? If they are, or will be, ",
+        [{"preview.csv": digitalocean(line())}],
+        [Way({}, becomes="void"), Way({"unknown-2026-04-preview": 600})],
+    ),
     "zeros that a spreadsheet has taken": Held(
         "801",
         "only by zeros at the beginning of both",
@@ -727,6 +742,17 @@ CASES: dict[str, Held] = {
             Way({"SCW-1": 1481, SCALEWAY["id"]: 1481}),
         ],
         {"SCW-1": 1481},
+    ),
+    "one invoice in two currencies and formats": Held(
+        "SCW-1",
+        "in another format and under another number: one invoice twice?",
+        [{"s.json": api.written(api.scaleway(SCALEWAY))}, {"e.xml": ubl(SENT.with_(currency="USD"))}],
+        [
+            Way({SCALEWAY["id"]: 1481}, becomes="void"),
+            Way({SCALEWAY["id"]: 1481, "SCW-1": 1481}),
+            Way({SCALEWAY["id"]: 1481, "SCW-1": 1481}),
+        ],
+        {SCALEWAY["id"]: 1481},
     ),
     "a part that is not there": Held(
         "INV-1",

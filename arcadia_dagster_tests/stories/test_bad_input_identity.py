@@ -266,3 +266,30 @@ def test_a_copy_under_a_name_with_the_number_of_an_invoice_is_never_pushed_besid
     assert [row["amount_gross_minor"] for row in project.sandbox.invoices()] == [600]
     [held] = project.query("SELECT hold_reasons FROM tax_split_totals WHERE status = 'held'")
     assert "has the number of 1001 of its month" in held["hold_reasons"][0]
+
+
+@case("201")
+@pytest.mark.parametrize(
+    "name", ["{} - corrected.csv", "Copy of {}.csv", "Kopie von {}.csv", "{} korrigiert.csv", "{}_v2.csv"]
+)
+def test_a_copy_that_comes_before_what_it_copies_is_never_pushed(project: Project, name: str) -> None:
+    own = invoice_name()
+    project.drop(name.format(own.removesuffix(".csv")), digitalocean(line(amount="$7.00")))
+    project.build()
+    assert project.sandbox is not None
+    assert project.sandbox.invoices() == []
+    [held] = project.query("SELECT external_id, hold_reasons FROM tax_split_totals")
+    assert "says by its name that it is a copy or a correction" in held["hold_reasons"][0]
+    project.drop(own, digitalocean(line()))
+    project.build()
+    assert [row["external_id"] for row in project.sandbox.invoices()] == ["1001"]
+    [reason] = project.invoice(held["external_id"])["hold_reasons"]
+    assert "has the number of 1001 of its month" in reason
+
+
+@pytest.mark.parametrize("name", ["version of v2 api", "copyright gmbh april", "april v1", "april"])
+def test_a_name_that_says_nothing_of_a_copy_is_no_doubt(project: Project, name: str) -> None:
+    project.drop(f"{name}.csv", digitalocean(line()))
+    project.build()
+    assert project.sandbox is not None
+    assert [row["amount_gross_minor"] for row in project.sandbox.invoices()] == [600]

@@ -116,7 +116,8 @@ def test_accounts_that_only_one_of_the_two_formats_names_do_not_tell_two_invoice
         drop(project, {"one": documents}, kind)
         project.build()
     assert list(pushed(project).values()) == [12000]
-    drop(project, {"another": (b"", ubl(as_sent(300, buyer_number="org-1")))}, 1)
+    of_march = as_sent(300, buyer_number="org-1", start="2026-03-01", end="2026-03-31", issued="2026-04-03")
+    drop(project, {"another": (b"", ubl(of_march))}, 1)
     project.build()
     assert sorted(pushed(project).values()) == [12000, 12000, 36000], "org-1 is named by both: they are two accounts"
 
@@ -264,6 +265,75 @@ def test_an_electronic_invoice_without_a_period_is_one_with_its_lines_of_the_mon
     assert project.invoice("INV-1-2026-06")["status"] == "held"
     project.forget_warehouse()
     assert pushed(project) == {"INV-1": 660, "INV-2": 770}
+
+
+UNLIKE: Mapping[str, dict[str, object]] = {
+    "a cent": {"lines": (Line("100.01"),), "taxes": (Tax("20.00", "100.01", "20"),)},
+    "another currency": {"currency": "USD"},
+    "a credit": {"lines": (Line("90.00"),), "taxes": (Tax("18.00", "90.00", "20"),)},
+}
+"""How an electronic invoice of 100 euros differs from its lines."""
+
+
+@case("198")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["lines first", "lines last"])
+def test_an_electronic_invoice_that_differs_from_the_only_lines_of_its_month_is_never_pushed_beside_them(
+    project: Project, order: tuple[int, int]
+) -> None:
+    months = dict(enumerate(UNLIKE, start=1))
+    for kind in order:
+        for month, what in months.items():
+            days = {
+                "start": f"2026-{3 * month:02}-01",
+                "end": f"2026-{3 * month:02}-28",
+                "issued": f"2026-{3 * month:02}-28",
+            }
+            billed = {"start_date": f"{days['start']}T00:00:00Z", "stop_date": f"{days['end']}T00:00:00Z"}
+            billed |= {"billing_period": f"2026-{3 * month:02}", "issued_date": f"{days['issued']}T00:00:00Z"}
+            lines = of_scaleway(100, id=UUID.format(month), number=month, **billed)
+            drop(project, {what: (lines, ubl(as_sent(100, number=f"S-{month}", **days | UNLIKE[what])))}, kind)
+        found = pushed(project)
+        assert len(found) == len(months)
+    for month in months:
+        numbers = [UUID.format(month), f"S-{month}"]
+        first, later = (numbers[kind] for kind in order)
+        assert first in found
+        [reason] = hold_reasons(project, later)
+        assert f", and {first} comes to " in reason
+        assert ASKED in reason
+
+
+@case("198")
+def test_a_person_tells_a_contract_beside_usage_apart_once_for_its_account(project: Project) -> None:
+    def deliver(month: int) -> None:
+        first, last = f"2026-0{month}-01", f"2026-0{month}-28"
+        billed = {"start_date": f"{first}T00:00:00Z", "stop_date": f"{last}T00:00:00Z", "billing_period": first[:7]}
+        lines = of_scaleway(100 + 10 * month, id=UUID.format(month), issued_date=f"{last}T00:00:00Z", **billed)
+        project.drop(f"{month}.json", lines)
+        project.build()
+        days = {"start": first, "end": last, "issued": last}
+        project.drop(f"{month}.xml", ubl(as_sent(50, number=f"SUPPORT-{month}", **days)))
+
+    deliver(3)
+    assert len(pushed(project)) == 1
+    project.settle("release", "SUPPORT-3")
+    assert len(pushed(project)) == 2
+    deliver(4)
+    assert len(pushed(project)) == 4
+    # A difference of a cent is a doubt all the same.
+    cent = {"lines": (Line("140.01"),), "taxes": (Tax("28.00", "140.01", "20"),)}
+    project.drop("5.xml", ubl(as_sent(140, number="S-5", **cent)))
+    assert len(pushed(project)) == 4
+
+
+def test_lines_that_come_with_electronic_invoices_of_their_number_show_that_another_number_is_another_invoice(
+    project: Project,
+) -> None:
+    project.drop("1.csv", lined("INV-1", 600, "111"))
+    project.drop("1.xml", sent("INV-1", 600))
+    project.drop("2.csv", lined("INV-2", 700, "111"))
+    project.drop("3.xml", sent("INV-3", 900))
+    assert pushed(project) == {"INV-1": 660, "INV-2": 770, "INV-3": 990}
 
 
 def found(project: Project, kind: findings.Kind) -> list[findings.Finding]:

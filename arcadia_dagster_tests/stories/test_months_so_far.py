@@ -243,6 +243,32 @@ def test_what_has_no_number_is_not_pushed_while_its_month_is_open(project: Proje
     assert GROWN in " ".join(project.invoice("1001")["hold_reasons"])
 
 
+@case("200")
+@pytest.mark.parametrize("name", ["preview", "april"])
+@pytest.mark.parametrize("lines", [1, 2])
+def test_a_preview_of_a_line_or_two_that_comes_after_its_invoice_is_never_pushed(
+    project: Project, name: str, lines: int
+) -> None:
+    so_far = [
+        line(description=f"web-{number}", amount="$5.00", end="2026-04-25 00:00:00 +0000") for number in range(lines)
+    ]
+    project.drop(
+        invoice_name(),
+        digitalocean(*(line(description=f"web-{number}") for number in range(lines)), digitalocean_tax()),
+    )
+    project.build()
+    project.drop(f"{name}.csv", digitalocean(*so_far))
+    project.build()
+    assert project.sandbox is not None
+    assert [row["external_id"] for row in project.sandbox.invoices()] == ["1001"]
+    [reason] = project.invoice(f"unknown-2026-04-{name}")["hold_reasons"]
+    assert "1001" in reason
+    # What is on no invoice of the month is one of its own.
+    project.drop("other.csv", digitalocean(line(description="db-01", amount="$5.00")))
+    project.build()
+    assert len(project.sandbox.invoices()) == 2
+
+
 def test_a_purchase_without_a_number_is_pushed_while_its_month_is_open(project: Project) -> None:
     project.describe(plain=BY_SERVICE.format(name="plain") + '\n[category]\ncolumn = "Kind"\nPurchase = ["Purchase"]\n')
     today = f"{date.today():%Y-%m-%d}"  # noqa: DTZ011 - any day of the month

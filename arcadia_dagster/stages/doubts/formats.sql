@@ -7,9 +7,12 @@ WITH stated AS MATERIALIZED (
     list_sort(list(DISTINCT document.format)) AS formats,
     min(current_invoices.file_name) AS file_name,
     bool_and(coalesce(yields, false) OR coalesce(is_statement, false)) AS is_witness,
+    bool_and(coalesce(yields, false)) AS is_electronic,
+    bool_or(coalesce(yields, false)) AS has_electronic,
     coalesce(bool_and(may_be_part), false) AS may_be_part,
     coalesce(bool_or(lacks_tax), false) AS lacks_tax,
-    max(issued_on) AS issued_on
+    max(issued_on) AS issued_on,
+    any_value(id_basis) FILTER (NOT coalesce(yields, false)) AS id_basis
   FROM current_invoices JOIN (SELECT
     document_sha256,
     format
@@ -44,6 +47,7 @@ total AS (
     account_id,
     external_id,
     currency,
+    amount_gross_minor,
     amount_net_minor,
     amount_tax_minor
   FROM rounded
@@ -53,6 +57,7 @@ total AS (
     account_id,
     external_id,
     currency,
+    amount_gross_minor,
     amount_net_minor,
     amount_tax_minor
   FROM tax_split_totals
@@ -63,10 +68,12 @@ invoice AS MATERIALIZED (
   SELECT
     stated.*,
     total.currency,
+    total.amount_gross_minor,
     total.amount_net_minor,
     total.amount_tax_minor,
     arrived.received_at,
-    record.source IS NOT NULL AS is_pushed
+    record.source IS NOT NULL AS is_pushed,
+    coalesce(is_apart, false) AS is_apart
   FROM stated JOIN total USING (source, account_id, external_id)
   JOIN (
     SELECT
@@ -77,7 +84,11 @@ invoice AS MATERIALIZED (
     FROM document_invoices
     GROUP BY source, account_id, external_id
   ) AS arrived USING (source, account_id, external_id)
-  ANTI JOIN apart USING (source, account_id, external_id)
+  -- What is void is compared with nothing, and yet it is what another one was like.
+  LEFT JOIN (SELECT DISTINCT
+    *,
+    true AS is_apart
+  FROM apart) AS apart USING (source, account_id, external_id)
   ANTI JOIN unstated USING (source, account_id, external_id)
   LEFT JOIN (
     SELECT DISTINCT
@@ -88,15 +99,22 @@ invoice AS MATERIALIZED (
   ) AS record USING (source, account_id, external_id)
   WHERE amount_net_minor <> 0
   QUALIFY
-    count(DISTINCT stated.formats) OVER (PARTITION BY source, total.currency, total.amount_net_minor) > 1
-    AND count(*) OVER (
-      PARTITION BY source, account_id, stated.invoice_month, total.currency, total.amount_net_minor, stated.formats
-    ) <= $most_alike
+    (
+      count(DISTINCT stated.formats) OVER (PARTITION BY source, total.currency, total.amount_net_minor) > 1
+      AND count(*) OVER (
+        PARTITION BY source, account_id, stated.invoice_month, total.currency, total.amount_net_minor, stated.formats
+      ) <= $most_alike
+    )
+    OR (
+      bool_or(is_electronic) OVER (PARTITION BY source) AND (is_electronic OR NOT has_electronic)
+      AND count(*) OVER (PARTITION BY source, account_id, stated.invoice_month, is_electronic) <= $most_alike
+    )
 ),
 
 known AS MATERIALIZED (
   SELECT
     *,
+    $amount || ' ' || currency AS amount,
     row_number() OVER (ORDER BY NOT is_pushed, received_at, is_witness, source, account_id, external_id) AS place
   FROM invoice LEFT JOIN (
     SELECT
@@ -109,6 +127,7 @@ known AS MATERIALIZED (
     WHERE charge_category <> 'Tax'
     GROUP BY source, account_id, external_id
   ) AS period USING (source, account_id, external_id)
+  JOIN $exponents AS iso USING (currency)
 ),
 
 settled AS (
@@ -120,23 +139,78 @@ settled AS (
   FROM releases
 ),
 
-pair AS MATERIALIZED (
+-- Of a source whose lines came with electronic invoices of their number, another number is another invoice.
+same_numbers AS (
   SELECT
-    own.source,
-    own.account_id,
-    own.external_id,
-    other.external_id AS other_id,
-    other.file_name AS other_file,
-    $void_other AS other_void
+    source,
+    list(DISTINCT lined.format) AS formats
+  FROM (
+    SELECT
+      source,
+      account_id,
+      external_id,
+      unnest(formats) AS format
+    FROM stated
+    WHERE has_electronic AND NOT is_electronic AND id_basis IN ('document', 'file_name')
+  ) AS lined
+  GROUP BY source
+),
+
+-- Where a person has told a source's electronic invoice from its lines once, the account has both, each month.
+told_apart AS (
+  SELECT DISTINCT
+    source,
+    account_id,
+    stated.invoice_month
+  FROM settled JOIN document_invoices AS stated USING (source, account_id, external_id)
+  WHERE contains(settled.seen, '$asked') AND contains(settled.seen, '$otherwise')
+),
+
+near AS (
+  SELECT * REPLACE (amount_net_minor + unnest(range(-$few, $few + 1)) AS amount_net_minor) FROM known
+  WHERE is_electronic
+),
+
+candidate AS (
+  SELECT
+    own.place,
+    other.place AS other_place,
+    1 AS rank
   FROM known AS own JOIN known AS other USING (source, currency, amount_net_minor)
-  ANTI JOIN settled
-    ON
-      settled.source = other.source AND settled.account_id = other.account_id
-      AND settled.external_id = other.external_id
-      AND contains(settled.seen, '$asked') AND contains(settled.seen, $void_own)
+  WHERE other.place < own.place
+  UNION ALL
+  SELECT
+    greatest(near.place, known.place),
+    least(near.place, known.place),
+    2
+  FROM near JOIN known USING (source, currency, amount_net_minor)
   WHERE
-    other.place < own.place
-    AND (own.amount_tax_minor = other.amount_tax_minor OR own.lacks_tax OR other.lacks_tax)
+    NOT known.has_electronic
+    AND (abs(near.amount_tax_minor - known.amount_tax_minor) <= $few OR known.lacks_tax)
+  UNION ALL
+  SELECT
+    greatest(own.place, other.place),
+    least(own.place, other.place),
+    3
+  FROM known AS own JOIN known AS other USING (source)
+  WHERE
+    own.is_electronic AND NOT other.has_electronic AND sign(own.amount_net_minor) = sign(other.amount_net_minor)
+    AND other.invoice_month = CASE
+      -- What is issued in the first half of a month is mostly for the month before.
+      WHEN own.starts_at IS NULL AND own.issued_on IS NOT NULL THEN date_trunc('month', own.issued_on - INTERVAL 15 DAY)
+      ELSE own.invoice_month
+    END
+),
+
+likely AS MATERIALIZED (
+  SELECT
+    candidate.place,
+    candidate.other_place,
+    min(candidate.rank) AS rank
+  FROM candidate JOIN known AS own USING (place)
+  JOIN known AS other ON other.place = candidate.other_place
+  WHERE
+    (candidate.rank > 1 OR own.amount_tax_minor = other.amount_tax_minor OR own.lacks_tax OR other.lacks_tax)
     AND NOT list_has_any(own.formats, other.formats)
     AND CASE
       WHEN own.is_witness OR other.is_witness
@@ -154,20 +228,98 @@ pair AS MATERIALIZED (
           OR coalesce(own.issued_on = other.issued_on, false)
       WHEN own.issued_on IS NOT NULL AND other.issued_on IS NOT NULL
         THEN date_trunc('month', own.issued_on) = date_trunc('month', other.issued_on)
-      -- What is issued in the first half of a month is mostly for the month before.
       ELSE
         own.invoice_month = other.invoice_month
         OR own.invoice_month = date_trunc('month', other.issued_on - INTERVAL 15 DAY)
         OR other.invoice_month = date_trunc('month', own.issued_on - INTERVAL 15 DAY)
     END
+  GROUP BY candidate.place, candidate.other_place
+),
+
+-- How well the best of its likely ones fits each invoice: equal ones are one before others are.
+best AS (
+  SELECT
+    place,
+    min(rank) AS rank
+  FROM (
+    SELECT
+      unnest([place, other_place]) AS place,
+      rank
+    FROM likely
+  )
+  GROUP BY place
+),
+
+chosen AS (
+  FROM likely
+  WHERE rank < 3
+  UNION ALL
+  (
+    SELECT likely.* FROM likely
+    JOIN best AS own USING (place, rank)
+    JOIN best AS other ON other.place = likely.other_place AND other.rank = likely.rank
+    WHERE rank = 3
+    QUALIFY count(*) OVER (PARTITION BY likely.place) = 1 AND count(*) OVER (PARTITION BY likely.other_place) = 1
+  )
+),
+
+pair AS MATERIALIZED (
+  SELECT
+    own.source,
+    own.account_id,
+    own.external_id,
+    other.external_id AS other_id,
+    other.file_name AS other_file,
+    $void_other AS other_void,
+    chosen.rank,
+    own.amount AS own_amount,
+    other.amount AS other_amount
+  FROM chosen JOIN known AS own USING (place)
+  JOIN known AS other ON other.place = chosen.other_place
+  JOIN best AS own_best ON own_best.place = own.place
+  JOIN best AS other_best ON other_best.place = other.place
+  ANTI JOIN settled
+    ON
+      settled.source = other.source AND settled.account_id = other.account_id
+      AND settled.external_id = other.external_id
+      AND contains(settled.seen, '$asked') AND contains(settled.seen, $void_own)
+  WHERE
+    NOT own.is_apart AND NOT other.is_apart
+    AND own_best.rank = chosen.rank AND other_best.rank = chosen.rank
+    AND (
+      chosen.rank = 1 OR NOT EXISTS (
+        FROM same_numbers AS same
+        WHERE
+          same.source = own.source
+          AND CASE
+            WHEN own.is_electronic
+              THEN other.id_basis IN ('document', 'file_name') AND list_has_any(same.formats, other.formats)
+            ELSE own.id_basis IN ('document', 'file_name') AND list_has_any(same.formats, own.formats)
+          END
+      )
+    )
+    AND (
+      chosen.rank < 3 OR NOT EXISTS (
+        FROM told_apart AS told
+        WHERE
+          told.source = own.source AND told.account_id IN (own.account_id, other.account_id)
+          AND told.invoice_month NOT IN (own.invoice_month, other.invoice_month)
+      )
+    )
 )
 
 SELECT
   pair.source,
   pair.account_id,
   pair.external_id,
-  'it comes to the same as ' || string_agg(DISTINCT pair.other_id, ' and ' ORDER BY pair.other_id) || ' ('
-  || min(pair.other_file) || ')$asked If it is, void the one that is too much (' || $void || ' or '
+  CASE
+    WHEN min(pair.rank) = 1 THEN 'it comes to the same as '
+    ELSE 'it comes to ' || min(pair.own_amount) || '$otherwise'
+  END
+  || string_agg(
+    DISTINCT pair.other_id || CASE WHEN pair.rank = 1 THEN '' ELSE ' comes to ' || pair.other_amount END, ' and '
+    ORDER BY pair.other_id || CASE WHEN pair.rank = 1 THEN '' ELSE ' comes to ' || pair.other_amount END
+  ) || ' (' || min(pair.other_file) || ')$asked If it is, void the one that is too much (' || $void || ' or '
   || string_agg(DISTINCT pair.other_void, ' or ' ORDER BY pair.other_void)
   || '); if each is an invoice of its own: '
   || $release AS text

@@ -4,7 +4,9 @@ Charges are the same if they have the same service, words, project, resource and
 they name their resource, other amounts are enough: two invoices charge for different things. Where they do not, as in
 DigitalOcean's CSV and in most tables that people describe, two invoices may have one list of services, so it takes that no charge
 is less than in the other one. If an account is not known, both may be of two accounts with one plan. Then every charge has grown,
-and one thing more says so: all charges end later, all have grown alike, or the names of the files differ only in numbers.
+and one thing more says so: all charges end later, all have grown alike, or the names of the files differ only in numbers. A file
+whose name is not the provider's, and which names no account, is in doubt however few its charges are, if all of them are on one
+invoice with a number, and on no other.
 
 A document that states both proves that they are two, and a negative invoice is a credit note. If only one of them has a
 provider's id, that one is the invoice, unless finance has the other already, or a person has released it.
@@ -13,7 +15,7 @@ provider's id, that one is the invoice, unless finance has the other already, or
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
 from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
-from arcadia_dagster.stages.doubts.identity import STATED_TOGETHER
+from arcadia_dagster.stages.doubts.identity import IS_COPY, IS_DRAFT, STATED_TOGETHER
 from arcadia_dagster.store.query import statement
 
 
@@ -36,4 +38,5 @@ def _grown_sql(scope: Scope) -> str:
         void_other=void_sql(f"min({name_sql('other')})"),
         release=release_sql(name_sql("own")),
         stated_together=STATED_TOGETHER,
+        says=f"({IS_COPY})|({IS_DRAFT})",
     )

@@ -36,15 +36,16 @@ WITH invoice AS MATERIALIZED (
   ANTI JOIN unstated USING (source, account_id, external_id)
   -- What a person released while its month was open goes to finance, and counts.
   WHERE
-    raw.is_final AND raw.line_count > 2
-    AND (raw.open_until IS NULL OR record.source IS NOT NULL OR released.source IS NOT NULL)
+    raw.is_final AND (raw.open_until IS NULL OR record.source IS NOT NULL OR released.source IS NOT NULL)
+  QUALIFY raw.line_count > 2 OR bool_or(raw.id_basis = 'derived') OVER (PARTITION BY raw.source, raw.invoice_month)
 ),
 
 alike AS MATERIALIZED (
   SELECT DISTINCT
     source,
     account_id,
-    external_id
+    external_id,
+    is_derived
   FROM (
     SELECT
       * EXCLUDE (charges_sketch),
@@ -70,8 +71,9 @@ charge AS MATERIALIZED (
     sum(amount) AS amount,
     CASE WHEN count(charge_period_end) = count(*) THEN max(charge_period_end) END AS ends_at,
     count(*) OVER (PARTITION BY source, account_id, external_id) AS charges,
-    count_if(bool_or(resource_id IS NOT NULL)) OVER (PARTITION BY source, account_id, external_id) AS of_resources
-  FROM cost_lines SEMI JOIN alike USING (source, account_id, external_id)
+    count_if(bool_or(resource_id IS NOT NULL)) OVER (PARTITION BY source, account_id, external_id) AS of_resources,
+    count_if(NOT bool_or(is_derived)) OVER (PARTITION BY source, invoice_month, charge) AS numbered
+  FROM cost_lines JOIN alike USING (source, account_id, external_id)
   WHERE invoice_month IN ($months) AND charge_category <> 'Tax'
   GROUP BY source, account_id, external_id, invoice_month, charge
 ),
@@ -84,6 +86,7 @@ shared AS (
     b.account_id AS other_account,
     b.external_id AS other_id,
     count(*) AS charges,
+    max(a.numbered) AS numbered,
     least(any_value(a.charges), any_value(b.charges)) AS of_charges,
     count_if(a.is_of_resource) AS resources,
     least(any_value(a.of_resources), any_value(b.of_resources)) AS of_resources,
@@ -121,6 +124,19 @@ WHERE
   (own.is_derived OR NOT other.is_derived OR other.is_pushed)
   AND (
     (shared.resources >= 3 AND shared.resources * 2 > shared.of_resources AND shared.has_other_resources_amount)
+    -- A file without a number or an account, such as DigitalOcean's preview of one droplet or two.
+    OR (
+      own.is_derived <> other.is_derived AND 'unknown' IN (own.account_id, other.account_id)
+      AND shared.charges = shared.of_charges AND shared.changed > 0 AND shared.is_one_way
+      -- What several accounts have by one plan tells nothing.
+      AND shared.numbered = 1
+      -- What its name says of it has a doubt of its own.
+      AND NOT CASE
+        WHEN own.is_derived THEN contains(lower(own.external_id), lower(other.external_id))
+        ELSE contains(lower(other.external_id), lower(own.external_id))
+      END
+      AND NOT regexp_matches(lower(CASE WHEN own.is_derived THEN own.external_id ELSE other.external_id END), '$says')
+    )
     OR (
       shared.charges >= 3 AND shared.charges * 2 > shared.of_charges AND shared.changed > 0 AND shared.is_one_way
       AND (

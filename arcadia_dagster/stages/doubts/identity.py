@@ -107,23 +107,46 @@ _UNNAMED_IN_FINANCE = f"""
       WHERE own.own_source <> own.source
       GROUP BY own.source, own.account_id, own.external_id"""
 
-_IS_DRAFT = (
+IS_DRAFT = (
     r"(^|[^a-z])(draft|pro[-_ ]?forma|preliminary|provisional|preview|estimate|interim"
     r"|entwurf|brouillon|borrador|bozza)([^a-z]|$)"
 )
+"""What an id in small letters says that is no invoice's yet."""
 
-# An id that is visibly no invoice's, beside a usual one of the same account and month.
-_DRAFT_BESIDE_INVOICE = f"""
+# An id that is visibly no invoice's, beside a usual one of the same account and month; and an id made of a file's name that says
+# so, for no provider calls an invoice a draft.
+_DRAFT = f"""
       SELECT source, account_id, external_id,
-        'its id says that it is a draft, and ' || min(other_id) || ' is of the same account and month: the same charges twice? '
-        'If they are, ' || {void_sql()} || '; if it is an invoice of its own: ' || {release_sql()} AS text
-      FROM (FROM raw ANTI JOIN void USING (source, account_id, external_id)) AS draft JOIN (
-        SELECT source, account_id, invoice_month, external_id AS other_id
+        'its id says that it is a draft' || coalesce(', and ' || min(other_id) || ' is of the same ' ||
+          CASE WHEN bool_and(account_id = other_account) THEN 'account and ' ELSE '' END ||
+          'month: the same charges twice? If they are, ', ': are its lines on an invoice? If they are, or will be, ') ||
+        {void_sql()} || '; if it is an invoice of its own: ' || {release_sql()} AS text
+      FROM (FROM raw ANTI JOIN void USING (source, account_id, external_id)) AS draft LEFT JOIN (
+        SELECT source AS other_source, account_id AS other_account, invoice_month AS other_month, external_id AS other_id
         FROM document_invoices ANTI JOIN void USING (source, account_id, external_id)
-        WHERE is_final AND NOT regexp_matches(lower(external_id), '{_IS_DRAFT}')
-      ) AS other USING (source, account_id, invoice_month)
-      WHERE is_final AND open_until IS NULL AND regexp_matches(lower(external_id), '{_IS_DRAFT}')
+        WHERE is_final AND NOT regexp_matches(lower(external_id), '{IS_DRAFT}')
+      ) AS other ON other_source = source AND other_month = invoice_month
+        AND (other_account = account_id OR id_basis = 'derived' AND 'unknown' IN (other_account, account_id))
+      WHERE is_final AND open_until IS NULL AND regexp_matches(lower(external_id), '{IS_DRAFT}')
+        AND (other_id IS NOT NULL OR id_basis = 'derived')
       GROUP BY source, account_id, external_id"""
+
+IS_COPY = (
+    r"(^|[^a-z])(cop(y|ia|ie)|kopie?|correct(ed|ion)|korrigiert|korrektur|berichtigt|corrig[eé]e?|corregid[ao]|corrett[ao]"
+    r"|rettificat[ao]|rectificad[ao]|revised|amended)([^a-z]|$)|[ _.-]\(?(v|version|rev|revision)[ _.-]?([2-9]|\d\d)\)?$"
+)
+"""What a name in small letters says that is a copy, a correction or a version of another file."""
+
+# `Copy of R-1.csv`, `R-1 v2.csv`: what it copies or corrects may come later, or may be what finance has by a shorter number.
+_COPY = f"""
+      SELECT source, account_id, external_id,
+        file_name || ' says by its name that it is a copy or a correction, and the name is not the provider''s: of another file? '
+        'If it is, ' || {dismiss_sql("document_sha256")} || ', then drop it with an empty line at its end under the own name '
+        'of that file; if it is an invoice of its own: ' || {release_sql()} AS text
+      FROM (FROM raw ANTI JOIN void USING (source, account_id, external_id))
+      ANTI JOIN ({_NAMES_ANOTHER}) AS named USING (source, account_id, external_id)
+      WHERE id_basis = 'derived' AND is_final AND open_until IS NULL AND NOT may_be_part
+        AND regexp_matches(lower(external_id), '{IS_COPY}')"""
 
 # The newest document that came under a path is the present one there.
 _OWN_NAMES = """
@@ -266,6 +289,10 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
     return (
         Doubt(_MOVED, needs="SELECT 1 FROM raw WHERE stated_id IS NOT NULL"),
         Doubt(_NAMES_ANOTHER, needs="SELECT 1 FROM raw WHERE id_basis = 'derived'"),
+        Doubt(
+            _COPY,
+            needs=f"SELECT 1 FROM raw WHERE id_basis = 'derived' AND regexp_matches(lower(external_id), '{IS_COPY}')",
+        ),
         Doubt(_REPLACES_OTHER_LINES, needs="SELECT 1 FROM raw WHERE id_basis = 'derived'"),
         Doubt(_OF_ANOTHER_SOURCE, needs="SELECT 1 FROM document_invoices HAVING min(source) <> max(source)"),
         Doubt(_UNNAMED_IN_FINANCE, needs="SELECT 1 FROM document_invoices WHERE unnamed_issuer IS NOT NULL"),
@@ -277,9 +304,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
         Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
-        Doubt(
-            _DRAFT_BESIDE_INVOICE, needs=f"SELECT 1 FROM raw WHERE regexp_matches(lower(external_id), '{_IS_DRAFT}')"
-        ),
+        Doubt(_DRAFT, needs=f"SELECT 1 FROM raw WHERE regexp_matches(lower(external_id), '{IS_DRAFT}')"),
     )
 
 
