@@ -72,10 +72,56 @@ charge AS MATERIALIZED (
     CASE WHEN count(charge_period_end) = count(*) THEN max(charge_period_end) END AS ends_at,
     count(*) OVER (PARTITION BY source, account_id, external_id) AS charges,
     count_if(bool_or(resource_id IS NOT NULL)) OVER (PARTITION BY source, account_id, external_id) AS of_resources,
-    count_if(NOT bool_or(is_derived)) OVER (PARTITION BY source, invoice_month, charge) AS numbered
+    count_if(NOT bool_or(is_derived)) OVER (PARTITION BY source, invoice_month, charge) AS numbered,
+    count(*) OVER (PARTITION BY source, invoice_month, charge) AS invoices
   FROM cost_lines JOIN alike USING (source, account_id, external_id)
   WHERE invoice_month IN ($months) AND charge_category <> 'Tax'
   GROUP BY source, account_id, external_id, invoice_month, charge
+),
+
+rare AS (
+  -- Of n charges of the smaller of two invoices at least k are those of the other one too: three, and more than half; of one or
+  -- two all. So of any n - k + 3 charges at least three are, also of its rarest. Of 3,000 invoices these have few pairs in
+  -- common, and all charges have millions (2026-11-29).
+  SELECT
+    *,
+    row_number() OVER by_rarity <= charges - greatest(3, charges // 2 + 1) + 3 AS is_rare,
+    is_of_resource
+    AND count_if(is_of_resource) OVER by_rarity <= of_resources - greatest(3, of_resources // 2 + 1) + 3 AS is_rare_resource
+  FROM charge
+  WINDOW by_rarity AS (
+    PARTITION BY source, account_id, external_id ORDER BY invoices, charge ROWS UNBOUNDED PRECEDING
+  )
+),
+
+close AS MATERIALIZED (
+  SELECT
+    a.source,
+    a.account_id,
+    a.external_id,
+    b.account_id AS other_account,
+    b.external_id AS other_id
+  FROM (
+    FROM rare
+    WHERE is_rare OR is_rare_resource
+  ) AS a JOIN charge AS b USING (source, invoice_month, charge)
+  WHERE
+    (a.account_id, a.external_id) <> (b.account_id, b.external_id) AND sign(a.amount) = sign(b.amount)
+    AND (a.account_id = b.account_id OR 'unknown' IN (a.account_id, b.account_id))
+  GROUP BY ALL
+  HAVING count_if(a.is_rare) >= least(3, any_value(a.charges)) OR count_if(a.is_rare_resource) >= 3
+),
+
+pair AS MATERIALIZED (
+  FROM close
+  UNION
+  SELECT
+    source,
+    other_account,
+    other_id,
+    account_id,
+    external_id
+  FROM close
 ),
 
 shared AS (
@@ -97,10 +143,12 @@ shared AS (
     AND count(a.ends_at) = count(*) AND count(b.ends_at) = count(*) AS has_other_ends,
     -- 0 amounts have not grown.
     coalesce(max(b.amount / nullif(a.amount, 0)) <= 1.25 * min(b.amount / nullif(a.amount, 0)), false) AS is_alike
-  FROM charge AS a JOIN charge AS b USING (source, invoice_month, charge)
-  WHERE
-    (a.account_id, a.external_id) <> (b.account_id, b.external_id) AND sign(a.amount) = sign(b.amount)
-    AND (a.account_id = b.account_id OR 'unknown' IN (a.account_id, b.account_id))
+  FROM pair JOIN charge AS a USING (source, account_id, external_id)
+  JOIN charge AS b
+    ON
+      b.source = pair.source AND b.account_id = pair.other_account AND b.external_id = pair.other_id
+      AND b.charge = a.charge AND b.invoice_month = a.invoice_month
+  WHERE sign(a.amount) = sign(b.amount)
   GROUP BY ALL
 )
 
