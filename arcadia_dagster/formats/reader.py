@@ -26,7 +26,7 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.reading import totals
 from arcadia_dagster.reading.columns_without_header import misplaced_value
 from arcadia_dagster.reading.content import DAMAGED, ArchivedDocument, Encoding, encoding_of, open_content, unpack
-from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES
+from arcadia_dagster.reading.csv_reader import MAX_LINE_BYTES, are_gathered
 from arcadia_dagster.reading.cut_off import cut_off_value
 from arcadia_dagster.reading.format import (
     STATED_LINE,
@@ -261,6 +261,8 @@ class Reader:
             connection.execute("SET disabled_optimizers = 'in_clause,build_side_probe_side'")
             try:
                 with self._readable(group, documents) as (paths, compression):
+                    if are_gathered(paths, compression):
+                        connection.execute("SET threads = 1")
                     lines = _staged_lines_sql(group, paths, compression)
                     connection.execute(f"COPY ({lines}) TO {text_literal(str(part))} (FORMAT parquet)")
             except duckdb.Error as error:
