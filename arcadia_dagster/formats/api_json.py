@@ -184,13 +184,13 @@ class ApiLayout(Rewritten):
     def _bad_sql(self) -> str:
         """The first value of the record that cannot be read."""
         arms = [
-            self._bad("amount", "amount IS NULL", amounts.EXPECTED),
+            self._bad("amount", "amount IS NULL", amounts.EXPECTED_PLAIN),
             self._bad(
                 "currency", "NOT coalesce(regexp_full_match(currency_text, '[A-Z]{3}'), false)", "an ISO 4217 code"
             ),
             self._bad("external_id", "external_id_text IS NULL", "the invoice's id"),
-            self._bad("total", "stated_total IS NULL", amounts.EXPECTED),
-            self._bad("tax", "stated_tax IS NULL AND tax_text IS NOT NULL", amounts.EXPECTED),
+            self._bad("total", "stated_total IS NULL", amounts.EXPECTED_PLAIN),
+            self._bad("tax", "stated_tax IS NULL AND tax_text IS NOT NULL", amounts.EXPECTED_PLAIN),
             self._bad("quantity", "quantity IS NULL AND quantity_text IS NOT NULL", "a number, or nothing"),
             self._bad("month", "stated_month IS NULL AND month_text IS NOT NULL", "a month such as 2026-04"),
             self._bad("issued", "stated_issue IS NULL AND issued_text IS NOT NULL", timestamps.EXPECTED_UTC),

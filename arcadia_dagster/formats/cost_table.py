@@ -383,7 +383,7 @@ class CostTableLayout:
                 for field in ("amount", "net_amount")
                 if self._type(field) == "FLOAT"
             ),
-            self._bad("amount", "amount IS NULL", amounts.EXPECTED),
+            self._bad("amount", "amount IS NULL", amounts.EXPECTED_PLAIN),
             self._bad("amount", "currency IS NULL AND account IS NULL AND billing_month IS NULL", _NO_CHARGE),
             self._bad("currency", "currency IS NULL", "an ISO 4217 code"),
             self._bad("billing_start", "billing_month IS NULL", timestamps.EXPECTED_UTC),
@@ -399,7 +399,9 @@ class CostTableLayout:
         ]
         if "net_amount" in dict(self.found):
             arms.append(
-                self._bad("net_amount", f"net_amount IS NULL AND NOT ({self._is_null('net_amount')})", amounts.EXPECTED)
+                self._bad(
+                    "net_amount", f"net_amount IS NULL AND NOT ({self._is_null('net_amount')})", amounts.EXPECTED_PLAIN
+                )
             )
         if not self.has_closed_categories:
             arms.append(self._bad("category", "trim(coalesce(category, '')) = ''", self.categories))

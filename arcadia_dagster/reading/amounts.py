@@ -10,6 +10,10 @@ from zero: that moves it by at most half a unit of the 18th decimal. The reader 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
 
 EXPECTED = "an amount such as 1234.56, $1,234.56 or ($5.00), with at most 20 digits before the decimal point"
+EXPECTED_PLAIN = (
+    "an amount such as 1234.56 or (5.00), without a currency's sign, with at most 20 digits before the decimal point"
+)
+"""Where `amount_sql` is not told the currency."""
 
 _SYMBOLS: dict[str, str] = {
     "EUR": "€",
