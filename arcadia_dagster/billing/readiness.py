@@ -246,6 +246,17 @@ _MAY_BE_TAX = (
 """SQL: see `billing.adjustment.Stated.lacks_its_tax`."""
 
 
+_IS_NET = (
+    "(is_before_tax AND stated_by_file IS NOT NULL AND stated_tax <> 0 AND stated_total_minor = amount_gross_minor)"
+)
+"""SQL: whether a person seems to have written the net amount for the total."""
+
+
+def _line_of_gross() -> str:
+    """SQL: what that file says with the tax on top of the total."""
+    return total_line_sql(f"{plain_sql('(stated_total + stated_tax)')} || ' tax ' || {plain_sql('stated_tax')}")
+
+
 def _line_with_tax() -> str:
     """SQL: what that file says where its document's lines are before tax, and what is stated above them is the tax."""
     tax = f"(stated_total - {from_minor_sql('amount_gross_minor', 'exponent')})"
@@ -283,9 +294,13 @@ def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''
             f"'the {what} that it states, ' || {_amount(in_minor)} || ', differs from {of_what}, ' || "
             f"{_amount(computed)} || CASE WHEN stated_tax IS NULL AND (is_before_tax OR {_MAY_BE_TAX}) "
             f"THEN ', which have no tax: if the difference is its tax, write ' || {_line_with_tax()} || ' into ' || file_name "
-            f"|| '.total' ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
+            f"|| '.total' WHEN {_IS_NET} THEN ', and its total is that of its lines, which are before tax: if it was stated "
+            f"without tax too, write ' || {_line_of_gross()} || ' into ' || stated_by_file "
+            f"ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
-            f"'; to push what its lines come to: ' || {release_sql()} || {_taken_back()} || {hint}",
+            # A person who has written the tax of lines before tax does not want them without it.
+            f"CASE WHEN is_before_tax AND stated_tax <> 0 AND stated_by_file IS NOT NULL THEN '' "
+            f"ELSE '; to push what its lines come to: ' || {release_sql()} END || {_taken_back()} || {hint}",
         ),
     )
 

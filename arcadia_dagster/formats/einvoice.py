@@ -227,7 +227,7 @@ class EInvoices:
     """The format itself."""
 
     name = "einvoice"
-    reading = 5
+    reading = 6
 
     def recognise(self, head: Head) -> "_Layout | _Stated | Refusal | None":
         """Known by the root of XML and its namespace, and by such XML in a PDF."""

@@ -397,11 +397,13 @@ class EInvoice:
             yield f"it is a corrected invoice (384), which replaces {about}: void that one, unless both are owed"
         if self.type_code not in CREDIT_NOTES | _INVOICES | {_CORRECTED, _PROFORMA}:
             yield f"its type {self.type_code[:20]!r} is not in EN 16931 (BT-3), so it counts as {self.kind.replace('_', ' ')}"
-        if self.kind == "invoice" and self.totals.prepaid and self.preceding:
+        # What is paid whole, as by card, is no advance payment unless it refers to an invoice of one.
+        is_in_part = self.totals.prepaid is not None and 0 < self.totals.prepaid < self.totals.gross
+        if self.kind == "invoice" and self.totals.prepaid and (self.preceding or is_in_part):
+            referred = f", and it refers to {', '.join(self.preceding)}" if self.preceding else ""
             yield (
-                f"{_plain(self.totals.prepaid)} {self.currency} of it is paid in advance, and it refers to "
-                f"{', '.join(self.preceding)}: an invoice of the advance payment counts too. Void that one, or release this one "
-                "if both are owed in full"
+                f"{_plain(self.totals.prepaid)} {self.currency} of it is paid in advance{referred}: an invoice of the advance "
+                "payment counts too. Void that one, or release this one if both are owed in full"
             )
         yield from self._sums_that_differ()
         yield from self._taxes_that_differ()

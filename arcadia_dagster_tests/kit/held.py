@@ -70,6 +70,7 @@ PARTNER = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH", "ProviderName": "M
 EXAMPLECLOUD = {"InvoiceIssuerName": "Examplecloud", "ProviderName": "Examplecloud"}
 UNNAMED: dict[str, str | None] = {"InvoiceIssuerName": None, "ProviderName": "Microsoft"}
 ANOTHERS = Facts(number="R-2", buyer="Somebody Else AG", buyer_tax_id="ATU99999999", lines=(Line("100.00", "Backup"),))
+SOLD = ANOTHERS.with_(seller="Example GmbH", seller_tax_id="DE123456789")
 NOVEMBER = {"issued": "2026-11-28", "due": None, "start": "2026-11-01", "end": "2026-11-28"}
 SCALEWAY = api.scaleway_invoice()
 SENT = Facts(
@@ -308,6 +309,30 @@ CASES: dict[str, Held] = {
         [{"../sources.toml": b'buyer_tax_ids = ["DE123456789"]\n'}, {"x.xml": ubl(ANOTHERS)}],
         [Way({}, becomes="void"), Way({"R-2": 11900}), Way({"R-2": 11900})],
     ),
+    "sold by us": Held(
+        "R-2",
+        ": an invoice that we have sent? If it is, ",
+        [
+            {"../sources.toml": b'buyer_tax_ids = ["DE123456789"]\n'},
+            {"x.xml": ubl(SOLD).replace(b"<cbc:CompanyID>ATU99999999</cbc:CompanyID>", b"")},
+        ],
+        [Way({}, becomes="void"), Way({"R-2": 11900})],
+    ),
+    "a credit that stands on an invoice too": Held(
+        "CN-1001",
+        ", which has its number in its words: the same credit twice? If it is, ",
+        [
+            {
+                "a.csv": as_csv(
+                    *lines_of("INV-1", 1, 2),
+                    charge(InvoiceId="INV-1", ChargeDescription="Credit note CN-1001", BilledCost="-5.00"),
+                ),
+                "b.csv": as_csv(charge(InvoiceId="CN-1001", ChargeDescription="Refund of a disk", BilledCost="-5.00")),
+            },
+        ],
+        [Way({"INV-1": 1500}, becomes="void"), Way({"INV-1": 1500, "CN-1001": -500})],
+        {"INV-1": 1500},
+    ),
     "for another buyer than before": Held(
         "R-2",
         "or say who we are, at the top of ",
@@ -442,6 +467,12 @@ CASES: dict[str, Held] = {
         "its document states amounts before tax, and not the tax",
         [{"a.csv": as_csv(charge(InvoiceId="G1", **AZURE))}],
         [Way({"G1": 714}, total="USD 7.14 tax 1.14"), Way({"G1": 600}), Way({"G1": 600})],
+    ),
+    "a net amount for a total": Held(
+        "G1",
+        ": if it was stated without tax too, write ",
+        [{"a.csv": as_csv(charge(InvoiceId="G1", **AZURE)), "a.csv.total": b"USD 6.00 tax 1.14"}],
+        [Way({"G1": 714}, total="USD 7.14 tax 1.14"), Way({"G1": 600}, after=[release("G1")])],
     ),
     "tax alone": Held(
         "INV-1", "without anything that is taxed", [{"a.csv": as_csv(tax())}], [Way({"INV-1": 60}), Way({"INV-1": 60})]
@@ -951,5 +982,10 @@ def keyed(held: Held, key: str) -> Held:
 def _keyed_rows(content: bytes, key: str) -> bytes:
     names = ("InvoiceId", "BillingAccountId")
     rows = list(csv.DictReader(io.StringIO(content.decode())))
-    keyed_rows = ({**row, **{name: key + row[name] for name in names if row[name]}} for row in rows)
+    # Where words name an invoice they name this one.
+    keyed_rows = (
+        {**row, **{name: key + row[name] for name in names if row[name]}}
+        | {"ChargeDescription": row["ChargeDescription"].replace(" CN-", f" {key}CN-")}
+        for row in rows
+    )
     return as_csv(*keyed_rows, header=tuple(rows[0]))

@@ -121,3 +121,22 @@ def test_what_is_paid_in_advance_does_not_count_twice(project: Project) -> None:
     project.build()
     assert in_finance(project) == {"P1": (11900, 1900)}
     assert "119.00 EUR of it is paid in advance, and it refers to P1" in held(project)["R0012345678"]
+    project.drop("later.xml", cii(Facts(number="R-3", totals=(("prepaid", "59.50"),))))
+    project.drop(
+        "by card.xml", cii(Facts(number="R-4", lines=(Line("100.00", "Backup"),), totals=(("prepaid", "119.00"),)))
+    )
+    project.build()
+    assert in_finance(project) == {"P1": (11900, 1900), "R-4": (11900, 1900)}
+    assert "59.50 EUR of it is paid in advance: an invoice of the advance payment counts too" in held(project)["R-3"]
+
+
+@case("206")
+def test_a_credit_that_stands_on_an_invoice_counts_once(project: Project) -> None:
+    credit = charge(InvoiceId="INV-1", ChargeDescription="Credit note CN-1001", BilledCost="-5.00")
+    project.drop("invoice.csv", as_csv(charge(InvoiceId="INV-1"), credit))
+    for number in ("CN-1001", "CN-1002"):
+        words = {"InvoiceId": number, "ChargeDescription": f"Refund of disk {number[-1]}"}
+        project.drop(f"{number}.csv", as_csv(charge(**words, BilledCost="-5.00")))
+    project.build()
+    assert in_finance(project) == {"INV-1": (100, 0), "CN-1002": (-500, 0)}
+    assert "a line of INV-1 gives back, which has its number in its words" in held(project)["CN-1001"]

@@ -37,6 +37,24 @@ def test_an_invoice_to_another_buyer_is_held_and_ours_is_pushed(project: Project
     assert hold_reasons(project, "R-2") == [REASON]
 
 
+@case("205")
+def test_an_invoice_that_we_have_sent_is_not_pushed(project: Project) -> None:
+    sold = Facts(
+        number="R-3", seller="Example GmbH", seller_tax_id="DE 123456789", buyer="Customer", buyer_tax_id="FR1"
+    )
+    project.drop("bought.xml", ubl(OURS))
+    project.drop("sold.xml", ubl(sold))
+    assert pushed(project) == {"R-1": 11900}
+    [reason] = hold_reasons(project, "R-3")
+    assert reason.startswith(
+        "its seller is Example GmbH (DE 123456789), whom invoices of others are addressed to: an invoice that we have sent? If it"
+    )
+    say(project, "DE123456789", "FR1")
+    assert pushed(project) == {"R-1": 11900}
+    [reason] = hold_reasons(project, "R-3")
+    assert "whom buyer_tax_ids in sources.toml has: an invoice that we have sent?" in reason
+
+
 @pytest.mark.parametrize("ours", ["de 123 456 789", "DE-123.456.789", "123456789"])
 def test_a_tax_id_is_the_same_however_it_is_written(project: Project, ours: str) -> None:
     say(project, "FR1", ours)

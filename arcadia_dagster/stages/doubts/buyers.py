@@ -1,4 +1,4 @@
-"""Doubts about whom an invoice is addressed to: another buyer than us, or than the account's invoices had until now."""
+"""Doubts about whom an invoice is from and to: sold by us; to another buyer than us, or than the account's had until now."""
 
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
 from arcadia_dagster.billing.rules import comparable_tax_id_sql, same_tax_id_sql
@@ -6,11 +6,15 @@ from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
-    """Of invoices whose documents state the buyer's tax id; of the others nobody knows."""
+    """Of invoices whose documents state the tax id of the seller or the buyer; of the others nobody knows."""
     addressed = f"""SELECT 1 FROM document_invoices
       SEMI JOIN (FROM stated_invoices WHERE buyer_tax_id IS NOT NULL) AS stated USING (document_sha256, invoice_ordinal)
       WHERE invoice_month IN ({scope.month_list})"""
-    return (Doubt(_OF_ANOTHERS, needs=addressed), Doubt(_OF_ANOTHER_THAN_BEFORE, needs=addressed))
+    return (
+        Doubt(_OF_OURS, needs=addressed.replace("buyer_tax_id", "seller_tax_id")),
+        Doubt(_OF_ANOTHERS, needs=addressed),
+        Doubt(_OF_ANOTHER_THAN_BEFORE, needs=addressed),
+    )
 
 
 def _addressed_sql(invoices: str) -> str:
@@ -30,6 +34,27 @@ def _quoted_sql(text: str) -> str:
 
 
 _LISTED = f"(SELECT string_agg({_quoted_sql('tax_id')}, ', ' ORDER BY tax_id) FROM own_tax_ids)"
+
+# What we sell lies in the same mailboxes as what we buy. Where nobody said who we are, other sellers' invoices tell it.
+_OF_OURS = f"""
+      WITH seller AS MATERIALIZED (
+        SELECT part.source, part.account_id, part.external_id, stated.seller_tax_id AS stated_id,
+          {comparable_tax_id_sql("stated.seller_tax_id")} AS tax_id, left(coalesce(stated.seller_name, ''), 100) AS seller
+        FROM part JOIN stated_invoices AS stated USING (document_sha256, invoice_ordinal)
+        WHERE tax_id <> ''
+      ), ours AS (
+        SELECT tax_id, 'buyer_tax_ids in sources.toml has' AS told_by FROM own_tax_ids
+        UNION ALL
+        SELECT {comparable_tax_id_sql("buyer_tax_id")} AS tax_id, 'invoices of others are addressed to'
+        FROM stated_invoices
+        WHERE NOT EXISTS (FROM own_tax_ids) AND buyer_tax_id IS NOT NULL
+          AND {comparable_tax_id_sql("coalesce(seller_tax_id, '')")} <> tax_id
+      )
+      SELECT source, account_id, external_id,
+        'its seller is ' || min(seller) || ' (' || min(stated_id) || '), whom ' || min(told_by) ||
+        ': an invoice that we have sent? If it is, ' || {void_sql()} || '; if we owe it: ' || {release_sql()} AS text
+      FROM seller JOIN ours ON {same_tax_id_sql("ours.tax_id", "seller.tax_id")}
+      GROUP BY source, account_id, external_id"""
 
 _OF_ANOTHERS = f"""
       SELECT source, account_id, external_id,

@@ -148,6 +148,19 @@ _COPY = f"""
       WHERE id_basis = 'derived' AND is_final AND open_until IS NULL AND NOT may_be_part
         AND regexp_matches(lower(external_id), '{IS_COPY}')"""
 
+# An issuer may give a credit on its next invoice and send the credit note too.
+_CREDITED_ON_ANOTHER = f"""
+      SELECT own.source, own.account_id, own.external_id,
+        'it gives back what a line of ' || min(line.external_id) || ' gives back, which has its number in its words: the same '
+        'credit twice? If it is, ' || {void_sql(name_sql("own"))} || '; if both are given: ' ||
+        {release_sql(name_sql("own"))} AS text
+      FROM (FROM rounded ANTI JOIN void USING (source, account_id, external_id)) AS own
+      JOIN cost_lines AS line ON line.source = own.source AND line.account_id = own.account_id
+        AND line.amount IN (own.amount_gross, own.amount_gross - own.amount_tax)
+      WHERE own.amount_gross_minor < 0 AND line.external_id <> own.external_id AND length(own.external_id) >= 4
+        AND contains(lower(line.description), lower(own.external_id))
+      GROUP BY own.source, own.account_id, own.external_id"""
+
 # The newest document that came under a path is the present one there.
 _OWN_NAMES = """
           FROM document_names
@@ -297,6 +310,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_OF_ANOTHER_SOURCE, needs="SELECT 1 FROM document_invoices HAVING min(source) <> max(source)"),
         Doubt(_UNNAMED_IN_FINANCE, needs="SELECT 1 FROM document_invoices WHERE unnamed_issuer IS NOT NULL"),
         Doubt(_UNSTATED, needs="FROM unstated"),
+        Doubt(_CREDITED_ON_ANOTHER, needs="SELECT 1 FROM rounded WHERE amount_gross_minor < 0"),
         Doubt(_HAS_IDS, needs="SELECT 1 FROM raw WHERE id_basis = 'rule'"),
         Doubt(_IN_ANOTHER_CURRENCY, needs="SELECT 1 FROM document_invoices HAVING min(currency) <> max(currency)"),
         Doubt(_PUSHED_OTHERWISE, needs=_PUSHED_AND_NOT_STATED),
