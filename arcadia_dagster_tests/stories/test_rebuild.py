@@ -87,7 +87,7 @@ def _have_a_past(project: Project) -> None:
     (project.home / "sources.toml").write_text(rules)
     (project.home / "budgets.toml").write_text('[[budget]]\nproject = "shop"\namount = 5\ncurrency = "USD"\n')
     project.drop("before it was named.csv", digitalocean(line(), tax()))
-    project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00")))
+    project.drop("pushed before it was named.csv", digitalocean(line(amount="$7.00", description="backups")))
     land_only(project.warehouse)
     for file in sorted(path for folder in ("inbox", "rejected") for path in (SAMPLE / folder).iterdir()):
         project.drop_copy(file)
@@ -111,7 +111,9 @@ def _have_a_past(project: Project) -> None:
 
     for file in (SAMPLE / "reissued").iterdir():
         project.drop_copy(file)
-    project.drop(invoice_name(number="2001"), digitalocean(line(amount="$7.00")))  # a name for one that finance has
+    project.drop(
+        invoice_name(number="2001"), digitalocean(line(amount="$7.00", description="backups"))
+    )  # a name for one that finance has
     project.drop(april, digitalocean(line(amount="$12.00", description="totalled")))
     project.drop("cloud-resources.json", b'[{"id": "1", "name": "web-01", "type": "Droplet", "account": "77"}]')
     may = "DigitalOcean Invoice 2026 May (0000000-900000005).csv"

@@ -180,8 +180,8 @@ _CUT_OFF = f"""
             <> len(earlier_delivery.lines) - len(list_distinct(earlier_delivery.lines)))
       )"""
 
-# The earlier files of which what states the invoice now lacks a day, or more than a quarter of the charges, and nobody has
-# confirmed that less is there. Where nothing but the tax is new, it was made for what is left: a correction.
+# The earlier files that charge for days before the first one for which what states the invoice now does, and nobody has confirmed
+# that these are not charged for. Where nothing but the tax is new, it was made for what is left: a correction.
 _SHORTENED = """
       renewed AS MATERIALIZED (
         SELECT DISTINCT source, account_id, external_id, document_sha256
@@ -189,16 +189,12 @@ _SHORTENED = """
         WHERE NOT line_now.is_tax AND NOT list_contains(lines_sketch, line)
           AND (len(lines_sketch) = line_count OR line <= list_max(lines_sketch))
       ), shortened AS MATERIALIZED (
-        SELECT source, account_id, external_id, document_sha256, earlier.lines_total, came_later,
-          list_filter(charge_days, lambda day: NOT list_contains(days, day)) AS lost_days
-        FROM earlier LEFT JOIN (
-          SELECT source, account_id, external_id, document_sha256, count(*) - count(is_there) AS lost, count(*) AS charged
-          FROM charge LEFT JOIN (SELECT *, true AS is_there FROM charge_now) USING (source, account_id, external_id, charge)
-          GROUP BY ALL
-        ) AS kept USING (source, account_id, external_id, document_sha256)
+        SELECT source, account_id, external_id, document_sha256, lines_total, came_later,
+          list_filter(charge_days, lambda day: day < list_min(days)) AS lost_days
+        FROM earlier
         SEMI JOIN renewed USING (source, account_id, external_id, document_sha256)
         ANTI JOIN confirmed USING (source, account_id, external_id)
-        WHERE NOT is_derived AND open_until IS NULL AND (len(lost_days) > 0 OR lost * 4 > charged)
+        WHERE NOT is_derived AND open_until IS NULL AND len(lost_days) > 0
       )"""
 
 # Other invoices that have mostly lines of a version that finance may have, of an invoice whose later version is held: an invoice
@@ -314,9 +310,9 @@ def _part_or_replacement(scope: Scope) -> str:
       UNION ALL
       SELECT source, account_id, external_id,
         {_IT_CAME_LAST} || any_value(now.file_name) || ' (' || {amount_sql("any_value(now.lines_total)")} || '), and lacks ' ||
-        coalesce('all of ' || strftime(min(list_min(lost_days)), '%Y-%m-%d') ||
-          CASE WHEN max(len(lost_days)) > 1 THEN ' and ' || (max(len(lost_days)) - 1) || ' more days' ELSE '' END ||
-          ', which ', 'more than a quarter of what ') || min(document.file_name) ||
+        'all of ' || strftime(min(list_min(lost_days)), '%Y-%m-%d') ||
+        CASE WHEN max(len(lost_days)) > 1 THEN ' and ' || (max(len(lost_days)) - 1) || ' more days' ELSE '' END || ', which ' ||
+        min(document.file_name) ||
         {_WHICH_CAME_EARLIER} || ', charges for: the last days only, a part, or a correction? If ' || {_WHAT_CAME_LAST} ||
         ' is the whole invoice: ' || {release_sql()} || {_ELSE_DISMISS} AS text
       FROM shortened JOIN documents AS document USING (document_sha256) JOIN now USING (source, account_id, external_id)
