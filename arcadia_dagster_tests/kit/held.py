@@ -320,7 +320,7 @@ CASES: dict[str, Held] = {
     ),
     "a credit that stands on an invoice too": Held(
         "CN-1001",
-        ", which has its number in its words: the same credit twice? If it is, ",
+        " gives back, which has its number in its words: the same credit twice? If it is, ",
         [
             {
                 "a.csv": as_csv(
