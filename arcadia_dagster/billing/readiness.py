@@ -246,10 +246,11 @@ _MAY_BE_TAX = (
 """SQL: see `billing.adjustment.Stated.lacks_its_tax`."""
 
 
-_IS_NET = (
-    "(is_before_tax AND stated_by_file IS NOT NULL AND stated_tax <> 0 AND stated_total_minor = amount_gross_minor)"
-)
-"""SQL: whether a person seems to have written the net amount for the total."""
+_HAS_TAX_BESIDE = "(is_before_tax AND stated_by_file IS NOT NULL AND stated_tax <> 0)"
+"""SQL: whether a person has written the tax of lines that are before tax, and does not want them without it."""
+
+_IS_NET = f"({_HAS_TAX_BESIDE} AND stated_total_minor = amount_gross_minor)"
+"""SQL: whether that person seems to have written the net amount for the total."""
 
 
 def _line_of_gross() -> str:
@@ -298,8 +299,7 @@ def _stated(column: str, computed: str, what: str, of_what: str, hint: str = "''
             f"without tax too, write ' || {_line_of_gross()} || ' into ' || stated_by_file "
             f"ELSE ': to push what it states: ' || {as_stated_sql()} || CASE WHEN {differs} <= 1 "
             f"THEN '; for all such differences of its account, ' || {tolerance} ELSE '' END END || "
-            # A person who has written the tax of lines before tax does not want them without it.
-            f"CASE WHEN is_before_tax AND stated_tax <> 0 AND stated_by_file IS NOT NULL THEN '' "
+            f"CASE WHEN {_HAS_TAX_BESIDE} THEN '' "
             f"ELSE '; to push what its lines come to: ' || {release_sql()} END || {_taken_back()} || {hint}",
         ),
     )

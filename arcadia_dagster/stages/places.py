@@ -22,10 +22,13 @@ def _stamps_sql(path: str) -> str:
     )
 
 
-_WITHOUT_MARK = r"regexp_replace(unpacked, '[-_ .](final|v\d+|rev\d*|correct(ed|ion)|revised|amended)\b', '')"
+CORRECTED = "correct(ed|ion)|revised|amended"
+"""What a name in small letters says that a file is a correction: pieces of a regular expression."""
 
-_MONTH_NAMES = "janfebmaraprmayjunjulaugsepoctnovdec"
-_OF_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_WITHOUT_MARK = rf"regexp_replace(unpacked, '[-_ .](final|v\d+|rev\d*|{CORRECTED})\b', '')"
+
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_OF_MONTH = f"({'|'.join(_MONTH_NAMES)})[a-z]*"
 _NAMED = {
     rf"(^|[^a-z0-9])([0-3]?\d)[-_. ]?{_OF_MONTH}[-_., ]*(20\d\d)": "['before', 'day', 'month', 'year']",
     rf"(^|[^a-z0-9]){_OF_MONTH}[-_. ]?([0-3]?\d)[-_., ]+(20\d\d)": "['before', 'month', 'day', 'year']",
@@ -51,7 +54,7 @@ def _dates_in_digits_sql(path: str) -> str:
         path = f"regexp_replace({path}, '{pattern}', '{digits}', 'g')"
     for named, groups in _NAMED.items():
         parts = f"regexp_extract(path, '{named}', {groups})"
-        month = f"lpad(CAST(strpos('{_MONTH_NAMES}', {parts}.month) // 3 + 1 AS VARCHAR), 2, '0')"
+        month = f"lpad(CAST(strpos('{''.join(_MONTH_NAMES)}', {parts}.month) // 3 + 1 AS VARCHAR), 2, '0')"
         path = (
             f"list_transform([{path}], lambda path: CASE WHEN {parts}.year = '' THEN path "
             rf"ELSE regexp_replace(path, '{named}', '\1' || {parts}.year || {month} || lpad({parts}.day, 2, '0')) END)[1]"
@@ -114,7 +117,7 @@ def counts_more(own: str, other: str) -> str:
 _OF_A_DAY = r"(?:^|/)20\d\d/\d\d?/\d\d?$"
 # Oracle's bucket has `FOCUS Reports`, and in it a folder for each year, month and day, with what came in these 24 hours (Oracle,
 # Cost Reports and Listing Cost Reports). AWS, Azure and Google write the whole month so far each time.
-_SOURCES_OF_DAYS = ("oci",)
+SOURCES_OF_DAYS = text_list(("oci",))
 
 
 def root_of_days_sql(source: str, path: str) -> str:
@@ -124,7 +127,7 @@ def root_of_days_sql(source: str, path: str) -> str:
     """
     folder = f"regexp_extract({path}, '^(.*)/', 1)"
     return (
-        f"CASE WHEN {source} IN ({text_list(_SOURCES_OF_DAYS)}) AND regexp_matches({folder}, '{_OF_A_DAY}') "
+        f"CASE WHEN {source} IN ({SOURCES_OF_DAYS}) AND regexp_matches({folder}, '{_OF_A_DAY}') "
         f"THEN regexp_replace({folder}, '{_OF_A_DAY}', '') || '/*' END"
     )
 

@@ -185,49 +185,47 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
 
 
+def in_finance(project: Project) -> dict[str, int]:
+    """The gross amounts that finance has, in minor units."""
+    assert project.sandbox is not None
+    return {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()}
+
+
+def has_its_outcome(world: Project, trial: Trial, reason: str) -> None:
+    """The second version is held for this reason and for no other one, or goes to finance."""
+    reasons = " ".join(world.invoice(trial.external_id)["hold_reasons"])
+    assert (reason in reasons) is trial.is_held, reasons
+    assert bool(reasons) is trial.is_held, reasons
+    assert in_finance(world)[trial.external_id] == trial.has
+
+
 @case("172")
 @case("194")
 @pytest.mark.parametrize("which", TRIALS)
 def test_a_version_that_may_be_cut_off_takes_the_place_of_no_other(world: Project, which: str) -> None:
-    trial = TRIALS[which]
-    reasons = " ".join(world.invoice(trial.external_id)["hold_reasons"])
-    assert (CUT_OFF in reasons) is trial.is_held, reasons
-    assert bool(reasons) is trial.is_held, reasons
-    assert world.sandbox is not None
-    finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
-    assert finance[trial.external_id] == trial.has
+    has_its_outcome(world, TRIALS[which], CUT_OFF)
 
 
 @case("203")
 @pytest.mark.parametrize("which", WINDOWS)
 def test_what_has_only_the_last_days_takes_the_place_of_no_month(world: Project, which: str) -> None:
-    trial = WINDOWS[which]
-    reasons = " ".join(world.invoice(trial.external_id)["hold_reasons"])
-    assert (LAST_DAYS in reasons) is trial.is_held, reasons
-    assert bool(reasons) is trial.is_held, reasons
-    assert world.sandbox is not None
-    finance = {row["external_id"]: row["amount_gross_minor"] for row in world.sandbox.invoices()}
-    assert finance[trial.external_id] == trial.has
+    has_its_outcome(world, WINDOWS[which], LAST_DAYS)
 
 
 @case("203")
 def test_the_second_part_of_a_split_invoice_waits_for_the_first(project: Project) -> None:
     whole, rest = servers("S-1", "abc"), [{**row, "InvoiceId": "S-2"} for row in servers("S-1", "c")]
-    assert project.sandbox is not None
     found = []
     for files in ({"2026-05-01/x.csv": as_csv(*whole)}, {"2026-05-02/x.csv": as_csv(*servers("S-1", "ab"), *rest)}):
         for path, content in files.items():
             project.drop(path, content)
         project.build()
-        found.append({row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()})
+        found.append(in_finance(project))
     assert found == [{"S-1": 1800}] * 2
     assert "whose newer version is held: was that invoice split?" in project.invoice("S-2")["hold_reasons"][0]
     project.settle("release", "S-1")
     project.build()
-    assert {row["external_id"]: row["amount_gross_minor"] for row in project.sandbox.invoices()} == {
-        "S-1": 1200,
-        "S-2": 600,
-    }
+    assert in_finance(project) == {"S-1": 1200, "S-2": 600}
 
 
 @case("204")

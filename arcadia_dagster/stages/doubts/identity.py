@@ -8,7 +8,7 @@ from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
-from arcadia_dagster.stages.places import folder_is_later, places_sql
+from arcadia_dagster.stages.places import CORRECTED, folder_is_later, places_sql
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 from arcadia_dagster.warehouse.relations import newly_named_sql
 
@@ -132,8 +132,8 @@ _DRAFT = f"""
       GROUP BY source, account_id, external_id"""
 
 IS_COPY = (
-    r"(^|[^a-z])(cop(y|ia|ie)|kopie?|correct(ed|ion)|korrigiert|korrektur|berichtigt|corrig[eé]e?|corregid[ao]|corrett[ao]"
-    r"|rettificat[ao]|rectificad[ao]|revised|amended)([^a-z]|$)|[ _.-]\(?(v|version|rev|revision)[ _.-]?([2-9]|\d\d)\)?$"
+    rf"(^|[^a-z])(cop(y|ia|ie)|kopie?|{CORRECTED}|korrigiert|korrektur|berichtigt|corrig[eé]e?|corregid[ao]|corrett[ao]"
+    r"|rettificat[ao]|rectificad[ao])([^a-z]|$)|[ _.-]\(?(v|version|rev|revision)[ _.-]?([2-9]|\d\d)\)?$"
 )
 """What a name in small letters says that is a copy, a correction or a version of another file."""
 

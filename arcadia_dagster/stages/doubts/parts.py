@@ -16,7 +16,14 @@ from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
 from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.formats.registry import FORMATS
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
-from arcadia_dagster.stages.places import counts_more, folder_is_later, is_later, places_sql, root_of_days_sql
+from arcadia_dagster.stages.places import (
+    CORRECTED,
+    counts_more,
+    folder_is_later,
+    is_later,
+    places_sql,
+    root_of_days_sql,
+)
 from arcadia_dagster.store.query import text_list
 
 _OWN_FORMATS = text_list(format_.name for format_ in FORMATS)
@@ -103,7 +110,7 @@ _ELSEWHERE = f"""
       GROUP BY ALL"""
 
 
-_CORRECTED = r"(^|[^a-z])(final|correct(ed|ion)|revised|amended)([^a-z]|$)"
+_CORRECTED = f"(^|[^a-z])(final|{CORRECTED})([^a-z]|$)"
 
 _DELIVERY = f"coalesce({root_of_days_sql('source', 'place.inbox_path')}, regexp_extract(place.inbox_path, '^(.*)/', 1))"
 

@@ -15,7 +15,7 @@ else does, for a month may be quiet, and its lines end before it does:
 
 from arcadia_dagster.billing.advice import name_sql, release_sql
 from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
-from arcadia_dagster.stages.places import day_of_folder_sql, latest_date_sql, root_of_days_sql
+from arcadia_dagster.stages.places import SOURCES_OF_DAYS, day_of_folder_sql, latest_date_sql, root_of_days_sql
 
 _BY_RULE = "SELECT 1 FROM raw WHERE id_basis = 'rule' AND is_final"
 
@@ -24,7 +24,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
     return (
         Doubt(_so_far_sql(scope), needs=_BY_RULE),
-        Doubt(_LACKS_DAYS, needs=_BY_RULE),
+        Doubt(_LACKS_DAYS, needs=f"{_BY_RULE} AND source IN ({SOURCES_OF_DAYS})"),
     )
 
 
