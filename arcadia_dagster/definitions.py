@@ -27,6 +27,7 @@ from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
 from arcadia_dagster.defs.partitions import monthly
+from arcadia_dagster.defs.prefixed import with_prefix
 from arcadia_dagster.defs.verification import verify_archive, verify_weekly
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.private_files import write_privately
@@ -48,14 +49,11 @@ def build_defs(
         ValueError: An override is for no resource that there is.
     """
     values = settings.load(environ)
+    prefix = values.prefix
     partitions = monthly(values.first_month)
-    asset_checks = [
-        *checks.CHECKS,
-        checks.month_is_complete(values.close_day),
-        checks.nothing_in_suspense(values.accounts, must_exist=values.is_set("accounts")),
-    ]
-    return dg.Definitions(
-        assets=[
+    assets, asset_checks = with_prefix(
+        prefix,
+        [
             documents.documents,
             raw_invoices.build(partitions),
             cloud_resources.cloud_resources,
@@ -65,30 +63,41 @@ def build_defs(
             focus_export.build(partitions, values.focus),
             monthly_statement.build(partitions),
         ],
+        [
+            *checks.CHECKS,
+            checks.month_is_complete(values.close_day),
+            checks.nothing_in_suspense(values.accounts, must_exist=values.is_set("accounts")),
+        ],
+    )
+    return dg.Definitions(
+        assets=assets,
         asset_checks=asset_checks,
         jobs=[
-            ingest_invoices(),
-            deliver_invoices(),
-            decide_invoice(partitions, close_day=values.close_day),
-            fetch_from_providers,
-            close_month(checks.MONTH_IS_COMPLETE),
-            verify_archive,
-            *([maintain_warehouse] if values.has_lake else []),
+            ingest_invoices(prefix),
+            deliver_invoices(prefix),
+            decide_invoice(partitions, close_day=values.close_day, prefix=prefix),
+            fetch_from_providers(prefix),
+            close_month(checks.MONTH_IS_COMPLETE, prefix),
+            verify_archive(prefix),
+            *([maintain_warehouse(prefix)] if values.has_lake else []),
         ],
         sensors=[
-            sensors.new_invoice_files(partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick),
-            sensors.failed_runs_to_log,
+            sensors.new_invoice_files(
+                partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick, prefix=prefix
+            ),
+            sensors.failed_runs_to_log(prefix),
             failures_to_webhook(
                 [key for check in asset_checks for key in sorted(check.check_keys)],
                 is_configured=bool(values.alert_webhook),
+                prefix=prefix,
             ),
         ],
         schedules=[
-            schedules.deliver_outstanding,
-            schedules.fetch_providers,
-            schedules.month_close,
-            verify_weekly,
-            *([maintain_daily] if values.has_lake else []),
+            schedules.deliver_outstanding(prefix),
+            schedules.fetch_providers(prefix),
+            schedules.month_close(prefix),
+            verify_weekly(prefix),
+            *([maintain_daily(prefix)] if values.has_lake else []),
         ],
         resources={**_resources_of_runs(environ, resource_overrides or {}), "io_manager": _NOTHING_BETWEEN_STEPS},
         executor=dg.in_process_executor,

@@ -49,7 +49,7 @@ class Resources:
                 folder=str(values.statements),
                 archive=landing.get_archive(),
                 url=values.statements_url,
-                company=Company(values.company, values.own_currency, values.named_ui_url),
+                company=Company(values.company, values.own_currency, values.named_ui_url, values.prefix),
             ),
             alerts=AlertsResource(
                 webhook=values.alert_webhook.get_secret_value(),

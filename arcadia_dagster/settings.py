@@ -33,6 +33,7 @@ from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.buckets.url import BucketUrl, names_bucket
 from arcadia_dagster.loopback import FINANCE_PORT
+from arcadia_dagster.prefix import Prefix
 
 SECRET_VARIABLE = "SKYAI_FINANCE_SECRET"  # noqa: S105 - the variable's name
 ALERT_VARIABLE = "ARCADIA_ALERT_WEBHOOK"
@@ -61,6 +62,7 @@ _CREDENTIALS = re.compile(r"//\S*@")
 _QUERY = re.compile(r"(://[^?\s]*)\?\S*")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PASSWORD = re.compile(r"(?i)\bpassword\s*=|://[^/@]*:[^/@]*@")
+_PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,29})?")
 _LAKE = "ducklake:"
 
 
@@ -168,6 +170,12 @@ def _is_address(text: str) -> bool:
 def _currency(value: str) -> str:
     if value and value not in EXPONENTS:
         raise ValueError("expected the code of a currency in ISO 4217, such as EUR")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value):
+        raise ValueError("expected at most 30 letters, digits and _ that begin with a letter, such as acme")
     return value
 
 
@@ -319,6 +327,14 @@ class Settings(BaseSettings):
         default_factory=_InHome("dagster"),
         validation_alias="ARCADIA_DAGSTER_STORAGE",
         description="The folder with what Dagster itself keeps: runs, events, logs",
+    )
+    asset_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "",
+        validation_alias="ARCADIA_ASSET_PREFIX",
+        description=(
+            "What the keys of assets and the names of jobs, schedules, sensors and groups begin with, such as `acme`, where "
+            "[several homes share one Dagster](operations.md#several-homes-in-one-dagster)"
+        ),
     )
     company: str = Field(
         "",
@@ -569,6 +585,11 @@ class Settings(BaseSettings):
     def names_finance(self) -> bool:
         """Whether a person has said which finance service to push to, or with which secret."""
         return not self.model_fields_set.isdisjoint({"finance_url", "finance_secret"})
+
+    @property
+    def prefix(self) -> Prefix:
+        """What the home's names in Dagster begin with."""
+        return Prefix(self.asset_prefix)
 
     def section(self, declared: type[Declared]) -> Declared:
         """The settings that a module declares, from the same environment.

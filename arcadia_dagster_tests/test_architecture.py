@@ -23,6 +23,7 @@ LAYERS = (
     "keeper",
     "loopback",
     "plain_file",
+    "prefix",
     "private_files",
     "text_table",
     "toml_file",

@@ -129,7 +129,8 @@ class Home:
         """Whose statements they are."""
         from arcadia_dagster.statement.pages import Company
 
-        return Company(self.settings.company, self.settings.own_currency, self.settings.named_ui_url)
+        values = self.settings
+        return Company(values.company, values.own_currency, values.named_ui_url, values.prefix)
 
     @cached_property
     def archive(self) -> "Archive":
@@ -297,6 +298,7 @@ class Home:
                 self.resources.finance,
                 close_day=self.settings.close_day,
                 ui_url=self.settings.ui_url,
+                prefix=self.settings.prefix,
             )
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
             print(

@@ -56,7 +56,7 @@ def ingest(options: argparse.Namespace) -> int:
         held_before = _held(home)
         home.place_dagster_files()
         try:
-            _run_months(definitions, wanted, console)
+            _run_months(home, definitions, wanted, console)
         except CommandError:
             _assert_finance_is_usable(home)
             raise
@@ -163,13 +163,13 @@ def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":
     return sorted(findings, key=lambda finding: (finding.facts["month"], finding.invoice))
 
 
-def _run_months(definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
+def _run_months(home: Home, definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
     from arcadia_dagster.defs.ingest import IngestError, SettingsRefusedError, ingest_here
 
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
     with progress(what, console) as advance, complaints(IngestError):
         try:
-            ingest_here(definitions, months, advance)
+            ingest_here(definitions, months, advance, prefix=home.settings.prefix)
         except SettingsRefusedError as error:
             raise CommandError(str(error), MISUSED) from error
 

@@ -25,6 +25,7 @@ from arcadia_dagster.defs.internals import COMPLETED_ASSET_CHECK_EXECUTION_RECOR
 from arcadia_dagster.defs.jobs import CLOSE, DELIVER, INGEST
 from arcadia_dagster.defs.runs import OwnRuns, partition_range
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.reports.decision_page import JOB as DECIDE
 from arcadia_dagster.reports.findings import Finding, identity_of
 from arcadia_dagster.settings import ALERT_VARIABLE
@@ -34,16 +35,19 @@ _RUNS_PER_TICK = 200
 _MESSAGES_PER_TICK = 5
 
 
-def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured: bool) -> dg.SensorDefinition:
+def failures_to_webhook(
+    check_keys: Sequence[dg.AssetCheckKey], *, is_configured: bool, prefix: Prefix
+) -> dg.SensorDefinition:
     """The sensor.
 
     Args:
         check_keys: The checks to look at.
         is_configured: Whether there is a webhook: without one the sensor is stopped.
+        prefix: What the home's names begin with.
     """
 
     @dg.sensor(
-        name="failures_to_webhook",
+        name=prefix.name("failures_to_webhook"),
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if is_configured else dg.DefaultSensorStatus.STOPPED,
         description=(
@@ -61,7 +65,7 @@ def failures_to_webhook(check_keys: Sequence[dg.AssetCheckKey], *, is_configured
         if memory.waits_at(now):
             when = datetime.fromtimestamp(memory.not_before, UTC)
             return dg.SkipReason(f"the webhook failed; the next message is sent after {when:%H:%M:%S} UTC")
-        memory, reason = _send_news(context.instance, OwnRuns.of(context), alerts, memory, check_keys, now)
+        memory, reason = _send_news(context.instance, OwnRuns.of(context, prefix), alerts, memory, check_keys, now)
         return dg.SensorResult(skip_reason=reason, cursor=memory.as_cursor())
 
     return sensor
@@ -222,14 +226,14 @@ def _run(
     """The subject of an ended run of ours: its failure, or the end of an earlier failure."""
     run = instance.get_run_by_id(end.event_log_entry.run_id)
     # A person whose decision is refused sees why on the page of the run, and tries again.
-    if run is None or run not in own or run.job_name == DECIDE:
+    if run is None or run not in own or own.prefix.without(run.job_name) == DECIDE:
         return
     if run.status is dg.DagsterRunStatus.FAILURE:
         if run.tags.get(WILL_RETRY_TAG) != "true":
-            yield _failed_run(instance, ui_url, run)
+            yield _failed_run(instance, own, ui_url, run)
         return
     for name in memory.told:
-        if _is_settled_by(name, run):
+        if _is_settled_by(name, run, own):
             yield Subject(name, title=name.capitalize(), link=_run_link(ui_url, run))
 
 
@@ -237,10 +241,10 @@ def _run_link(ui_url: str, run: dg.DagsterRun) -> str:
     return f"{ui_url.rstrip('/')}/runs/{run.run_id}"
 
 
-def _failed_run(instance: dg.DagsterInstance, ui_url: str, run: dg.DagsterRun) -> Subject:
+def _failed_run(instance: dg.DagsterInstance, own: OwnRuns, ui_url: str, run: dg.DagsterRun) -> Subject:
     first, last = partition_range(run)
     months = f"{first}..{last}" if first != last else first
-    command = f"arcadia {_REMEDIES.get(run.job_name, 'ingest')} {months}".rstrip()
+    command = f"arcadia {_REMEDIES.get(own.prefix.without(run.job_name), 'ingest')} {months}".rstrip()
     steps = _failed_steps(instance, run).items()
     causes = tuple(Cause(identity_of(step), step, words, command) for step, words in steps)
     return Subject(
@@ -275,11 +279,11 @@ def _name_of(run: dg.DagsterRun) -> str:
     return f"run of {run.job_name} {first}..{last}"
 
 
-def _is_settled_by(name: str, run: dg.DagsterRun) -> bool:
+def _is_settled_by(name: str, run: dg.DagsterRun, own: OwnRuns) -> bool:
     """Whether a successful run shows that the cause of a failed one is over: it had the same work, or all work of its months."""
     kind, _, rest = name.partition(" of ")
     job, _, months = rest.partition(" ")
-    if kind != "run" or run.job_name not in {job, INGEST}:
+    if kind != "run" or run.job_name not in {job, own.prefix.name(INGEST)}:
         return False
     first, _, last = months.partition("..")
     own_first, own_last = partition_range(run)

@@ -23,6 +23,7 @@ from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
+from arcadia_dagster.prefix import NO_PREFIX, Prefix
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
 from arcadia_dagster.reports.budgets import budget_standings
@@ -155,12 +156,13 @@ def invoice_checks(
     alerts: dg.ResourceParam[AlertsResource],
 ) -> Iterator[dg.AssetCheckResult]:
     """One step for all of them: the warehouse is opened once."""
-    wanted = {key.name for key in context.selected_asset_check_keys}
+    wanted = {key.name: key.asset_key for key in context.selected_asset_check_keys}
     with warehouse.get().read() as connection:
         looked_at = LookedAt.of(connection)
         for check in _CHECKS:
-            if check.kind.name in wanted:
-                yield _result(check, connection, finance, alerts.ui_url, looked_at)
+            if (key := wanted.get(check.kind.name)) is not None:
+                prefix = Prefix.of_path(key.path)
+                yield _result(check, connection, finance, alerts.ui_url, looked_at, prefix)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
@@ -334,10 +336,12 @@ CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
 )
 
 
-def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int, ui_url: str) -> None:
+def report_here(
+    warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int, ui_url: str, prefix: Prefix
+) -> None:
     """The same as `report`, on the instance that `DAGSTER_HOME` names."""
     with dg.DagsterInstance.get() as instance:
-        report(instance, warehouse, finance, close_day=close_day, ui_url=ui_url)
+        report(instance, warehouse, finance, close_day=close_day, ui_url=ui_url, prefix=prefix)
 
 
 def report(
@@ -347,6 +351,7 @@ def report(
     *,
     close_day: int,
     ui_url: str,
+    prefix: Prefix = NO_PREFIX,
 ) -> None:
     """Evaluate the checks that a person's command may have settled, so that the UI shows them before the next run.
 
@@ -356,6 +361,7 @@ def report(
         finance: The finance service.
         close_day: See `month_is_complete`.
         ui_url: The UI's address.
+        prefix: What the home's names begin with.
     """
     results = {
         ("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance),
@@ -365,11 +371,11 @@ def report(
         looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if check.kind.is_settled_by_commands:
-                results[check.asset, check.kind.name] = _result(check, connection, finance, ui_url, looked_at)
+                results[check.asset, check.kind.name] = _result(check, connection, finance, ui_url, looked_at, prefix)
     for (asset, name), result in results.items():
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(asset),
+                asset_key=dg.AssetKey(prefix.path(asset)),
                 check_name=name,
                 passed=bool(result.passed),
                 metadata=result.metadata,
@@ -385,26 +391,26 @@ def _result(
     finance: FinanceResource,
     ui_url: str,
     looked_at: LookedAt,
+    prefix: Prefix = NO_PREFIX,
 ) -> dg.AssetCheckResult:
+    asset = dg.AssetKey(prefix.path(check.asset))
     try:
         recipient = finance.recipient if check.kind.is_about_finance else None
     except ConfigurationFailure as failure:
-        return dg.AssetCheckResult(
-            passed=False, check_name=check.kind.name, asset_key=check.asset, description=str(failure)
-        )
+        return dg.AssetCheckResult(passed=False, check_name=check.kind.name, asset_key=asset, description=str(failure))
     listed = findings.find(connection, check.kind, recipient)
-    links = _links(check.kind, listed, ui_url)
+    links = _links(check.kind, listed, ui_url, prefix)
     return _evaluated(
         listed,
         check.severity,
         looked_at.good(check.kind),
         links=links,
         check_name=check.kind.name,
-        asset_key=check.asset,
+        asset_key=asset,
     )
 
 
-def _links(kind: Kind, listed: Sequence[Finding], ui_url: str) -> dict[str, dg.MetadataValue]:
+def _links(kind: Kind, listed: Sequence[Finding], ui_url: str, prefix: Prefix) -> dict[str, dg.MetadataValue]:
     """The pages on which a person decides about the first findings."""
     # A link of the UI to itself: it leads there by whatever name the person has reached it.
     path = urlsplit(ui_url).path
@@ -413,7 +419,9 @@ def _links(kind: Kind, listed: Sequence[Finding], ui_url: str) -> dict[str, dg.M
         about = finding.facts.get("file") or finding.invoice
         # Names are a file's own words: nothing of them may be read as markup.
         name = re.sub(r"[^\w .-]", " ", finding.subject).strip()
-        links = ", ".join(f"[{decision}]({decision_link(path, decision, about)})" for decision in _DECISIONS[kind.name])
+        links = ", ".join(
+            f"[{decision}]({decision_link(path, decision, about, prefix)})" for decision in _DECISIONS[kind.name]
+        )
         lines.append(f"- {name}: {links}")
     return {"decide": dg.MarkdownMetadataValue("\n".join(lines))} if lines else {}
 
@@ -425,7 +433,7 @@ def _evaluated(
     *,
     links: Mapping[str, dg.MetadataValue] = MappingProxyType({}),
     check_name: str | None = None,
-    asset_key: str | None = None,
+    asset_key: dg.AssetKey | None = None,
 ) -> dg.AssetCheckResult:
     """A check that passes where nothing was found, and then says what is good; one of several of a function has to be named."""
     return dg.AssetCheckResult(

@@ -17,10 +17,12 @@ from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.assets.preview import texts_as_table
 from arcadia_dagster.defs.checks import report
 from arcadia_dagster.defs.run_coordinator import AttributedRunCoordinator
-from arcadia_dagster.defs.runs import JOB_TAG, PERSON_TAG
+from arcadia_dagster.defs.runs import PERSON_TAG, job_tags
+from arcadia_dagster.defs.sensors import NEW_FILES
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.reports.decision_page import JOB, LOOK
 from arcadia_dagster.reports.explain import UnknownInvoiceError, find, hold_reasons
 from arcadia_dagster.stages.stated import NotStatedError
@@ -79,12 +81,13 @@ _REFUSALS = (
 )
 
 
-def decide_invoice(partitions: dg.MonthlyPartitionsDefinition, *, close_day: int) -> dg.JobDefinition:
+def decide_invoice(partitions: dg.MonthlyPartitionsDefinition, *, close_day: int, prefix: Prefix) -> dg.JobDefinition:
     """The job.
 
     Args:
         partitions: The months there are.
         close_day: See `checks.month_is_complete`.
+        prefix: What the home's names begin with.
     """
 
     @dg.op(config_schema=_FORM, description="Puts the decision on record, and says what it does.")
@@ -121,15 +124,15 @@ def decide_invoice(partitions: dg.MonthlyPartitionsDefinition, *, close_day: int
             }
         )
         if taken.months:
-            context.log.info(f"the sensor new_invoice_files brings {', '.join(taken.months)} up to date")
+            context.log.info(f"the sensor {prefix.name(NEW_FILES)} brings {', '.join(taken.months)} up to date")
             return
         # Otherwise the run that builds the months evaluates the checks and makes the statements.
-        report(context.instance, warehouse, finance, close_day=close_day, ui_url=alerts.ui_url)
+        report(context.instance, warehouse, finance, close_day=close_day, ui_url=alerts.ui_url, prefix=prefix)
         statements.make(store, (), range_of(partitions))
 
     @dg.job(
-        name=JOB,
-        tags={JOB_TAG: JOB},
+        name=prefix.name(JOB),
+        tags=job_tags(JOB, prefix),
         config=dg.ConfigMapping(config_fn=_of_step, config_schema=_FORM),
         metadata={"on_the_command_line": "arcadia release|approve|void|dismiss"},
         description=(

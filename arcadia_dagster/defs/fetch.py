@@ -4,9 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from arcadia_dagster.defs.runs import JOB_TAG
+from arcadia_dagster.defs.runs import job_tags
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.providers.catalogue import CATALOGUE
 from arcadia_dagster.providers.errors import ProviderError
 from arcadia_dagster.providers.provider import Provider
@@ -59,14 +60,22 @@ def to_inbox(provider: Provider[Any]) -> dg.OpDefinition:
 _STEPS = tuple(to_inbox(provider) for provider in CATALOGUE)
 
 
-@dg.job(
-    name=FETCH,
-    tags={JOB_TAG: FETCH},
-    metadata={"on_the_command_line": "arcadia fetch"},
-    description="Fetches what is new at the providers into the inbox; the sensor takes it from there.",
-    executor_def=dg.in_process_executor,
-)
-def fetch_from_providers() -> None:
-    """One step for each provider: what fails at one stops no other."""
-    for step in _STEPS:
-        step()
+def fetch_from_providers(prefix: Prefix) -> dg.JobDefinition:
+    """The job. It has one step for each provider: what fails at one stops no other.
+
+    Args:
+        prefix: What the home's names begin with.
+    """
+
+    @dg.job(
+        name=prefix.name(FETCH),
+        tags=job_tags(FETCH, prefix),
+        metadata={"on_the_command_line": "arcadia fetch"},
+        description="Fetches what is new at the providers into the inbox; the sensor takes it from there.",
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        for step in _STEPS:
+            step()
+
+    return job

@@ -12,6 +12,7 @@ from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import range_tags
 from arcadia_dagster.defs.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
+from arcadia_dagster.prefix import NO_PREFIX, Prefix
 
 MONTHS_PER_RUN = 60
 """The most months of a run. A run costs about a second for any number of months, but a failure of a larger one would cost too
@@ -27,7 +28,11 @@ class SettingsRefusedError(IngestError):
 
 
 def ingest_here(
-    definitions: dg.Definitions, months: Iterable[date], progress: Callable[[int, int], None]
+    definitions: dg.Definitions,
+    months: Iterable[date],
+    progress: Callable[[int, int], None],
+    *,
+    prefix: Prefix,
 ) -> list[dg.ExecuteInProcessResult]:
     """The same as `ingest`, on the instance that `DAGSTER_HOME` names.
 
@@ -36,7 +41,7 @@ def ingest_here(
     """
     try:
         with dg.DagsterInstance.get() as instance:
-            return ingest(definitions, instance, months, progress)
+            return ingest(definitions, instance, months, progress, prefix=prefix)
     except DBAPIError as error:
         raise IngestError(
             f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
@@ -49,6 +54,8 @@ def ingest(
     instance: dg.DagsterInstance,
     months: Iterable[date],
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    *,
+    prefix: Prefix = NO_PREFIX,
 ) -> list[dg.ExecuteInProcessResult]:
     """Run the ingest job for the months, one run for each stretch of adjacent ones.
 
@@ -57,12 +64,13 @@ def ingest(
         instance: Where runs and materializations are recorded.
         months: The months, in any order.
         progress: Called with the number of steps done and of all steps.
+        prefix: What the names of the definitions begin with.
 
     Raises:
         IngestError: A run failed. The runs before it stand.
     """
     runs = stretches(months, longest=MONTHS_PER_RUN)
-    job = definitions.resolve_job_def(INGEST)
+    job = definitions.resolve_job_def(prefix.name(INGEST))
     steps = len(job.graph.node_defs) * len(runs)
     counter = _StepCounter(lambda done: progress(done, steps))
     job = job.with_logger_defs({"progress": counter.as_logger()})

@@ -9,19 +9,23 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from arcadia_dagster.defs.health import problems
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.prefix import NO_PREFIX, Prefix
 from arcadia_dagster.reports.measurements import Measurements, measure
 from arcadia_dagster.warehouse import Warehouse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def exposition(instance: dg.DagsterInstance, warehouse: Warehouse, finance: FinanceResource) -> bytes:
+def exposition(
+    instance: dg.DagsterInstance, warehouse: Warehouse, finance: FinanceResource, prefix: Prefix = NO_PREFIX
+) -> bytes:
     """The figures of this moment in Prometheus' text format.
 
     Args:
         instance: Whose newest run of `ingest_invoices` is measured, and whose daemons must be heard.
         warehouse: Where invoices are.
         finance: The finance service that they go to.
+        prefix: What the home's names begin with.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
@@ -38,7 +42,7 @@ def exposition(instance: dg.DagsterInstance, warehouse: Warehouse, finance: Fina
                 "How long this request waited for the warehouse: for its lock, which writers hold, and for opening it",
             ).set(monotonic() - began)
             _of_records(registry, measure(connection, finance.recipient, datetime.now(UTC).replace(tzinfo=None)))
-    _of_newest_run(registry, instance)
+    _of_newest_run(registry, instance, prefix)
     return generate_latest(registry)
 
 
@@ -77,8 +81,10 @@ def _of_records(registry: CollectorRegistry, found: Measurements) -> None:
         latency.labels(f"{quantile:g}").set(seconds)
 
 
-def _of_newest_run(registry: CollectorRegistry, instance: dg.DagsterInstance) -> None:
-    ended = dg.RunsFilter(job_name=INGEST, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
+def _of_newest_run(registry: CollectorRegistry, instance: dg.DagsterInstance, prefix: Prefix) -> None:
+    ended = dg.RunsFilter(
+        job_name=prefix.name(INGEST), statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    )
     for record in instance.get_run_records(ended, limit=1):
         if record.start_time is None or record.end_time is None:
             continue

@@ -1,7 +1,7 @@
 """Which location a run belongs to, and which months it or a backfill is for: one Dagster instance may serve several locations.
 
 Dagster labels each run that a code location's server starts with `repository@location` (the tag `.dagster/repository`). A run
-in the process of a command, as of `arcadia ingest`, has no such label: there the tag `JOB_TAG` of our jobs counts.
+in the process of a command, as of `arcadia ingest`, has no such label: there the tags of our jobs count.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,13 +19,26 @@ from arcadia_dagster.defs.internals import (
     BulkActionStatus,
 )
 from arcadia_dagster.defs.partitions import key_of, month_of
+from arcadia_dagster.prefix import Prefix
 
 JOB_TAG = "arcadia/job"
 """The tag of every run of a job of ours, whoever starts it: the job's name."""
 
+PREFIX_TAG = "arcadia/prefix"
+"""The tag of every run of a job of a home that has a prefix, whoever starts it: the prefix."""
 
 PERSON_TAG = "arcadia/person"
 """The tag of a run that a person launched in the UI: the name by which the proxy knows them; see `run_coordinator`."""
+
+
+def job_tags(job: str, prefix: Prefix) -> dict[str, str]:
+    """The tags by which the runs of a job are known as those of a home.
+
+    Args:
+        job: The job's name as every home has it.
+        prefix: What the home's names begin with.
+    """
+    return {JOB_TAG: prefix.name(job), **({PREFIX_TAG: prefix.text} if prefix.text else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +48,23 @@ class OwnRuns:
     Attributes:
         label: `repository@location`, by which Dagster labels the runs that the location's server starts; empty where the sensor
             is evaluated without a server.
+        prefix: What the names of the location's jobs begin with.
     """
 
     label: str
+    prefix: Prefix
 
     @classmethod
-    def of(cls, context: dg.SensorEvaluationContext) -> "OwnRuns":
+    def of(cls, context: dg.SensorEvaluationContext, prefix: Prefix) -> "OwnRuns":
         """The runs of the code location that evaluates the sensor."""
         origin = context.code_location_origin
-        return cls("" if origin is None else f"{context.repository_name}@{origin.location_name}")
+        return cls("" if origin is None else f"{context.repository_name}@{origin.location_name}", prefix)
 
     def __contains__(self, run: dg.DagsterRun) -> bool:
         """Whether the run is ours, in a server's process or in a command's."""
-        return JOB_TAG in run.tags if run.remote_job_origin is None else not self.is_elsewhere(run)
+        if run.remote_job_origin is not None:
+            return not self.is_elsewhere(run)
+        return JOB_TAG in run.tags and run.tags.get(PREFIX_TAG, "") == self.prefix.text
 
     def is_elsewhere(self, run: dg.DagsterRun) -> bool:
         """Whether another code location's server started the run."""

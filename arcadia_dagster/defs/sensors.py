@@ -18,6 +18,7 @@ from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, months_concerned
 from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.relations import STAGES
@@ -26,6 +27,9 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 WORK_TAG = "arcadia/work"
 """The tag with the work that a run was requested for."""
 
+NEW_FILES = "new_invoice_files"
+"""The sensor's name, before which comes the home's prefix."""
+
 MONTHS_PER_RUN = 12
 FAILURES = 3
 _TICK_LOCK_TIMEOUT = 5.0
@@ -33,7 +37,6 @@ _TICK_LOCK_TIMEOUT = 5.0
 # Dagster ends a tick after a minute. What is left of large buckets is looked at in the next one.
 _TICK_LOOK_SECONDS = 20.0
 _TICK_SETTLE_SECONDS = 5.0
-_BUILT = frozenset(map(dg.AssetKey, STAGES))
 _UNDER_WAY = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -44,7 +47,7 @@ _UNDER_WAY = (
 
 
 def new_invoice_files(
-    partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int
+    partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int, prefix: Prefix
 ) -> dg.SensorDefinition:
     """The sensor: one run for each stretch of months with new files or with half-built stages.
 
@@ -52,11 +55,12 @@ def new_invoice_files(
         partitions: The months there are.
         seconds: How long from one tick to the next.
         runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
+        prefix: What the home's names begin with.
     """
 
     @dg.sensor(
-        name="new_invoice_files",
-        job_name=INGEST,
+        name=prefix.name(NEW_FILES),
+        job_name=prefix.name(INGEST),
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
@@ -72,7 +76,7 @@ def new_invoice_files(
         # A tick must be short: if the warehouse is busy, the next tick looks.
         store = warehouse.get_within(min(warehouse.lock_timeout, _TICK_LOCK_TIMEOUT))
         try:
-            own = OwnRuns.of(context)
+            own = OwnRuns.of(context, prefix)
             under_way = _months_under_way(context.instance, own, partitions)
             works, look = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
         except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
@@ -104,17 +108,25 @@ def new_invoice_files(
     return sensor
 
 
-@dg.run_failure_sensor(
-    name="failed_runs_to_log",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Writes every failed run to the daemon's log, with the steps that failed and why.",
-)
-def failed_runs_to_log(context: dg.RunFailureSensorContext) -> None:
-    """One line for the run, one for each step that failed."""
-    run = context.dagster_run
-    context.log.error(f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}")
-    for event in context.get_step_failure_events():
-        context.log.error(f"{event.step_key}: {event.step_failure_data.error_display_string.splitlines()[0]}")
+def failed_runs_to_log(prefix: Prefix) -> dg.SensorDefinition:
+    """The sensor that writes one line for each failed run, and one for each of its steps that failed.
+
+    Args:
+        prefix: What the home's names begin with.
+    """
+
+    @dg.run_failure_sensor(
+        name=prefix.name("failed_runs_to_log"),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Writes every failed run to the daemon's log, with the steps that failed and why.",
+    )
+    def sensor(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        context.log.error(f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}")
+        for event in context.get_step_failure_events():
+            context.log.error(f"{event.step_key}: {event.step_failure_data.error_display_string.splitlines()[0]}")
+
+    return sensor
 
 
 def _months_under_way(
@@ -125,8 +137,9 @@ def _months_under_way(
     Without the runs of `arcadia ingest`: nobody notices where one of them was killed.
     """
     runs = instance.get_runs(own.of_server(_UNDER_WAY))
+    built = {dg.AssetKey(own.prefix.path(stage)) for stage in STAGES}
     return {month for run in runs for month in months_of(run, partitions)} | months_of_backfills(
-        instance, _BUILT, partitions
+        instance, built, partitions
     )
 
 

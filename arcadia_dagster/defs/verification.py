@@ -5,8 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from arcadia_dagster.defs.runs import JOB_TAG
+from arcadia_dagster.defs.runs import job_tags
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.verification.at_rest import note, verify
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -43,24 +44,38 @@ def verify_at_rest(
         )
 
 
-@dg.job(
-    name=VERIFY,
-    tags={JOB_TAG: VERIFY},
-    metadata={"on_the_command_line": "arcadia verify --full"},
-    description="Verifies that no byte and no line at rest was changed. It changes nothing.",
-    executor_def=dg.in_process_executor,
-)
-def verify_archive() -> None:
-    """One step."""
-    verify_at_rest()
+def verify_archive(prefix: Prefix) -> dg.JobDefinition:
+    """The job, with one step.
+
+    Args:
+        prefix: What the home's names begin with.
+    """
+
+    @dg.job(
+        name=prefix.name(VERIFY),
+        tags=job_tags(VERIFY, prefix),
+        metadata={"on_the_command_line": "arcadia verify --full"},
+        description="Verifies that no byte and no line at rest was changed. It changes nothing.",
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        verify_at_rest()
+
+    return job
 
 
-verify_weekly = dg.ScheduleDefinition(
-    name="verify_weekly",
-    job=verify_archive,
-    # On Sunday, when nobody waits for anything.
-    cron_schedule="27 3 * * 0",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every week, verifies that no byte and no line at rest was changed.",
-)
+def verify_weekly(prefix: Prefix) -> dg.ScheduleDefinition:
+    """The schedule of that job.
+
+    Args:
+        prefix: What the home's names begin with.
+    """
+    return dg.ScheduleDefinition(
+        name=prefix.name("verify_weekly"),
+        job_name=prefix.name(VERIFY),
+        # On Sunday, when nobody waits for anything.
+        cron_schedule="27 3 * * 0",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every week, verifies that no byte and no line at rest was changed.",
+    )

@@ -85,7 +85,9 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
             return PlainTextResponse("set ARCADIA_METRICS=true to have this page", HTTPStatus.NOT_FOUND)
         with self.request_context(request) as context:
             try:
-                text = exposition(context.instance, WarehouseResource.of(values).get(), FinanceResource.of(values))
+                text = exposition(
+                    context.instance, WarehouseResource.of(values).get(), FinanceResource.of(values), values.prefix
+                )
             except (LockTimeoutError, WarehouseError, ConfigurationFailure) as error:
                 return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
         return Response(text, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE})

@@ -8,10 +8,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 from dagster._core.definitions.sensor_definition import SensorExecutionData
-from dagster._core.execution.asset_backfill import AssetBackfillData
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.execution.backfill import BulkActionStatus
 
 from arcadia_dagster.defs.sensors import WORK_TAG
 from arcadia_dagster.finance.resource import FinanceResource
@@ -21,7 +19,7 @@ from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.books import SECRET, Books
 from arcadia_dagster_tests.kit.books import invoice as totals
-from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, add_run, sensor_context
+from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, add_backfill, add_run, sensor_context
 from arcadia_dagster_tests.kit.plain import new_warehouse
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, Step, answer, imported
@@ -283,21 +281,7 @@ def test_months_of_a_run_under_way_are_not_requested_until_it_ends(
 
 def test_months_of_a_backfill_are_not_requested_until_it_ends(project: Project, instance: dg.DagsterInstance) -> None:
     april_and_may(project)
-    asset = project.definitions().resolve_asset_graph().get(dg.AssetKey("raw_invoices"))
-    assert asset.partitions_def is not None
-    subset = asset.partitions_def.subset_with_partition_keys(["2026-03", "2026-04"])
-    target = AssetGraphSubset({asset.key: subset}, set())  # type: ignore[call-arg] # mypy sees no defaults
-    now = datetime.now(UTC).timestamp()
-    backfill = PartitionBackfill(
-        backfill_id="all",
-        status=BulkActionStatus.REQUESTED,
-        from_failure=False,
-        tags={},
-        backfill_timestamp=now,
-        asset_selection=[asset.key],
-        asset_backfill_data=AssetBackfillData.empty(target, now, instance),
-    )
-    instance.add_backfill(backfill)
+    backfill = add_backfill(instance, project.definitions(), dg.AssetKey("raw_invoices"), ["2026-03", "2026-04"])
     assert [months(request) for request in tick(project, instance)] == [("2026-05", "2026-05")]
     instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
     assert [months(request) for request in tick(project, instance)] == [BOTH]

@@ -1,11 +1,15 @@
 """Several code locations on one Dagster instance: runs as their servers start them, and a sensor as ours evaluates it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
+from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 
@@ -16,9 +20,14 @@ REPOSITORY = "__repository__"
 
 
 def sensor_context(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None, resources: Mapping[str, Any]
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    cursor: str | None,
+    resources: Mapping[str, Any],
+    *,
+    location: str = HERE,
 ) -> dg.SensorEvaluationContext:
-    """The context of a tick in the server of our code location."""
+    """The context of a tick in the server of a code location, ours if no other is given."""
     with dg.build_sensor_context(
         instance=instance, cursor=cursor, definitions=definitions, resources=resources
     ) as context:
@@ -29,7 +38,7 @@ def sensor_context(
             definitions=definitions,
             resources=context.resource_defs,
             repository_name=REPOSITORY,
-            code_location_origin=RegisteredCodeLocationOrigin(HERE),
+            code_location_origin=RegisteredCodeLocationOrigin(location),
         )
 
 
@@ -52,6 +61,27 @@ def add_run(
             remote_job_origin=None if location is None else remote_origin(location, repository, job),
         )
     )
+
+
+def add_backfill(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, asset: dg.AssetKey, months: Sequence[str]
+) -> PartitionBackfill:
+    """A backfill of an asset's months that was requested, and has no run yet."""
+    partitions = definitions.resolve_asset_graph().get(asset).partitions_def
+    assert partitions is not None
+    target = AssetGraphSubset({asset: partitions.subset_with_partition_keys(months)}, set())  # type: ignore[call-arg] # mypy sees no defaults
+    now = datetime.now(UTC).timestamp()
+    backfill = PartitionBackfill(
+        backfill_id=f"backfill of {asset.to_user_string()}",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=now,
+        asset_selection=[asset],
+        asset_backfill_data=AssetBackfillData.empty(target, now, instance),
+    )
+    instance.add_backfill(backfill)
+    return backfill
 
 
 def execute(

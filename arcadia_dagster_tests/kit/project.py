@@ -128,7 +128,8 @@ class Project:
         if instance is None:
             with instance_in_memory() as own:
                 return self.run(months, instance=own)
-        return ingest(self.definitions(), instance, self.new_months() if months is None else months)[-1]
+        wanted = self.new_months() if months is None else months
+        return ingest(self.definitions(), instance, wanted, prefix=load(self.environ).prefix)[-1]
 
     @property
     def formats(self) -> Formats | None:

@@ -16,7 +16,6 @@ from arcadia_dagster import cli
 from arcadia_dagster.decisions.retiring import retire
 from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import IngestError
-from arcadia_dagster.defs.schedules import deliver_outstanding
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
@@ -125,11 +124,12 @@ class Host:
             "landing": self.landing,
             "finance": self.project.finance,
         }
+        schedule = self.project.definitions().resolve_schedule_def("deliver_outstanding")
         with (
             instance_in_memory() as instance,
             dg.build_schedule_context(instance, resources=resources) as context,
         ):
-            return str(deliver_outstanding.evaluate_tick(context).skip_message)
+            return str(schedule.evaluate_tick(context).skip_message)
 
     def assert_kept(self, *ids: str, months: int = 1) -> str:
         """The one reason for which these invoices are held; finance, the month and the statement have them as before."""

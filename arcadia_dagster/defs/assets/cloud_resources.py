@@ -40,6 +40,6 @@ def cloud_resources(
         {
             common.ROW_COUNT: int(by_type["resources"].sum()),
             "resources": preview.as_table(by_type),
-            **common.column_lineage(schema.CLOUD_RESOURCES),
+            **common.column_lineage(context.asset_key, schema.CLOUD_RESOURCES),
         }
     )

@@ -9,6 +9,7 @@ import dagster as dg
 
 from arcadia_dagster.defs.assets.versions import Made, note
 from arcadia_dagster.defs.partitions import month_of
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse.lineage import lineage
@@ -82,10 +83,18 @@ def table_metadata(table: Table) -> dict[str, Any]:
     }
 
 
-def column_lineage(table: Table) -> dict[str, Any]:
-    """The same as Dagster has it. Its open-source UI does not draw it, but Dagster+ and other readers of the metadata do."""
+def column_lineage(asset: dg.AssetKey, table: Table) -> dict[str, Any]:
+    """The same as Dagster has it. Its open-source UI does not draw it, but Dagster+ and other readers of the metadata do.
+
+    Args:
+        asset: The asset's key, which has the home's prefix.
+        table: The table that the asset is.
+    """
+    prefix = Prefix.of_path(asset.path)
     deps = {
-        column: [dg.TableColumnDep(asset_key=other, column_name=name) for other, name in made_of]
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(prefix.path(other)), column_name=name) for other, name in made_of
+        ]
         for column, made_of in lineage(table).items()
     }
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
@@ -108,12 +117,13 @@ def note_months(
         table: The table that the asset is, where it is one.
     """
     last = max(months_of(context))
+    of_columns = {} if table is None else column_lineage(context.asset_key, table)
     note(
         context,
         {
             month: Made(
                 version,
-                {**by_month.get(month, {}), **(column_lineage(table) if table is not None and month == last else {})},
+                {**by_month.get(month, {}), **(of_columns if month == last else {})},
             )
             for month, version in versions.items()
         },

@@ -48,7 +48,8 @@ def documents(
     landed = landing.land(store)
     _report(context, landed)
     with store.read() as connection:
-        context.add_asset_metadata({**_metadata(connection, landed), **common.column_lineage(schema.DOCUMENTS)})
+        of_columns = common.column_lineage(context.asset_key, schema.DOCUMENTS)
+        context.add_asset_metadata({**_metadata(connection, landed), **of_columns})
     rejected = f", {len(landed.rejected):,} rejected" if landed.rejected else ""
     common.tell(context, {common.CAME_TAG: f"{how_many(len(landed.documents), 'new document')}{rejected}"})
 

@@ -37,6 +37,7 @@ _SHARED = (
         "how_many.py",
         "loopback.py",
         "plain_file.py",
+        "prefix.py",
         "private_files.py",
         "settings.py",
         "toml_file.py",
