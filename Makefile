@@ -93,10 +93,11 @@ bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, an
 	@$(BIN)/python -m benchmarks.full_disk --times 1
 	@$(BIN)/python -m benchmarks.soak --minutes 0.5 --files-an-hour 600
 
-crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run a thousand random histories, and check that the next try completes each; twenty minutes
+crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run thousands of random histories, and check that the next try completes each; twenty minutes
 	@$(BIN)/python -m benchmarks.crashes
 	@$(BIN)/python -m benchmarks.full_disk
-	@ARCADIA_HISTORIES=1000 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_delivery.py
+	@HISTORIES=6000 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_delivery.py
+	@HISTORIES=300 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_landing_and_delivery.py
 
 soak: $(VENV)/.bench-ready ## a deployment for an hour, with a thousand files, restarts, kills, a full disk and finance away; writes benchmarks/RESULTS-soak.md
 	@$(BIN)/python -m benchmarks.soak --write

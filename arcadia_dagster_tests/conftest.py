@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 # No setting of the person who runs the tests may reach them, and Dagster must not call home.
-for name in [name for name in os.environ if name.startswith(("ARCADIA_", "SKYAI_", "DAGSTER_", "DIGITALOCEAN_"))]:
+SETTINGS_OF_PEOPLE = ("ARCADIA_", "SKYAI_", "DAGSTER_", "DIGITALOCEAN_")
+for name in [name for name in os.environ if name.startswith(SETTINGS_OF_PEOPLE)]:
     del os.environ[name]
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 

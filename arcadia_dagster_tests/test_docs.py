@@ -17,6 +17,7 @@ from arcadia_dagster.formats import registry
 from arcadia_dagster.providers import catalogue
 from arcadia_dagster.reports import export
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster_tests.conftest import SETTINGS_OF_PEOPLE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -129,6 +130,14 @@ def test_every_command_of_arcadia_in_the_documents_exists(page: Path, capsys: py
     named = set(re.findall(r"(?:`|^ {4})arcadia ([a-z][a-z-]*)", text_of(page), flags=re.MULTILINE))
     assert {"ingest", "finance-sandbox"} <= commands
     assert named - commands == set()
+
+
+def test_what_make_sets_for_tests_reaches_them() -> None:
+    names = re.findall(r"([A-Z_]+)=\S+ \$\(BIN\)/python -m pytest", text_of(ROOT / "Makefile"))
+    assert set(names) == {"HISTORIES"}
+    assert not any(name.startswith(SETTINGS_OF_PEOPLE) for name in names)
+    histories = [text_of(path) for path in (ROOT / "arcadia_dagster_tests/stories").glob("test_model_*.py")]
+    assert [text.count('os.environ.get("HISTORIES"') for text in histories] == [1] * len(names)
 
 
 def test_the_hooks_before_a_commit_are_commands_of_make_check_and_need_no_network() -> None:

@@ -64,8 +64,8 @@ class Gate(ScriptedServer):
     def _pass(self, handler: Any, request: Request) -> bool:
         if not _is_whole(request) or self.on_request(request):
             return False
-        headers = {name: request.headers[name] for name in ("authorization", "content-type")}
-        response = self._client.post(request.path, content=request.body, headers=headers)
+        headers = {name: request.headers[name] for name in ("authorization", "content-type") if name in request.headers}
+        response = self._client.request(request.method, request.path, content=request.body, headers=headers)
         self.passed += 1
         self.on_answer(request)
         return answer(response.status_code, response.content)(handler, request)
@@ -213,7 +213,7 @@ def _from(number: int, kill: Callable[[], bool]) -> Callable[[Request], bool]:
 
 def _is_whole(request: Request) -> bool:
     """A process that dies while it sends leaves a part of a request, which no server handles."""
-    return len(request.body) == int(request.headers.get("content-length", -1))
+    return request.method == "GET" or len(request.body) == int(request.headers.get("content-length", -1))
 
 
 def _nothing(*_: Any) -> bool:
