@@ -27,7 +27,6 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.billing.currency import EXPONENTS
@@ -191,11 +190,11 @@ Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 """An http(s) URL with a host, without a user or a password."""
 Month: TypeAlias = Annotated[date, BeforeValidator(_month)]
 """A month that has begun (UTC), such as `2018-01`, as its first day."""
-ApprovalLimits: TypeAlias = Annotated[Limits, NoDecode, BeforeValidator(_limits)]
+ApprovalLimits: TypeAlias = Annotated[Limits, BeforeValidator(_limits)]
 """An amount a currency, `EUR 1000, USD 2000`, or `all`; and, after a comma, the first month: `from 2026-11`."""
-InboxNames: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_inboxes)]
+InboxNames: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_inboxes)]
 """Folders and URLs of buckets, separated by commas."""
-List: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+List: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_items)]
 """Texts, separated by commas."""
 
 
@@ -224,22 +223,6 @@ def _sensor_seconds(valid: dict[str, Any]) -> int:
     return 60 if any(names_bucket(name) for name in valid["inboxes"]) else _SENSOR_SECONDS
 
 
-class _Environment(EnvSettingsSource):
-    """The environment that it is given; a variable that is blank is not set, and blanks around a value do not count."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        super().__init__(Settings, case_sensitive=True)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        # The finance secret is taken as it is: whoever uses it says that a blank or a newline around it is wrong.
-        return {
-            name: value if name == SECRET_VARIABLE else value.strip()
-            for name, value in self._environ.items()
-            if value.strip()
-        }
-
-
 class Section(BaseModel):
     """Settings that a module declares itself: each field with its variable as `validation_alias`, its default and its meaning."""
 
@@ -249,10 +232,10 @@ class Section(BaseModel):
 Declared = TypeVar("Declared", bound=Section)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings, from the environment. Times are in seconds; months are their first day (UTC)."""
 
-    model_config = SettingsConfigDict(frozen=True, validate_default=False, allow_inf_nan=False, extra="ignore")
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="ignore")
 
     home: Place = Field(
         default_factory=lambda: Path("var").absolute(),
@@ -532,18 +515,6 @@ class Settings(BaseSettings):
 
     _environ: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - what the library passes
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment that `load` was given, and nothing else of this process."""
-        return (init_settings,)
-
     @property
     def inbox(self) -> Path:
         """The folder that people drop files in, and downloads are put in: the first that is named, else that of the home."""
@@ -648,11 +619,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: A setting cannot be right.
     """
     given = os.environ if environ is None else environ
+    # A variable that is blank is not set, and blanks around a value do not count.
+    named = {name: value.strip() for name, value in given.items() if value.strip()}
     try:
-        values = Settings(**_Environment(given)())
+        # The finance secret is taken as it is: whoever uses it says that a blank or a newline around it is wrong.
+        values = Settings.model_validate(
+            {name: given[name] if name == SECRET_VARIABLE else named[name] for name in named}
+        )
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error))) from None
-    values._environ = {name: value.strip() for name, value in given.items() if value.strip()}  # noqa: SLF001 - ours
+    values._environ = named  # noqa: SLF001 - ours
     return values
 
 
