@@ -11,6 +11,7 @@ from decimal import Decimal
 from arcadia_dagster.billing.adjustment import TAX_FROM, TAX_FROM_MINOR
 from arcadia_dagster.billing.advice import (
     as_stated_sql,
+    dismiss_sql,
     mend_sql,
     release_sql,
     rule_sql,
@@ -56,6 +57,12 @@ def reasons(*, first_month: date, last_month: date) -> tuple[Reason, ...]:
             "'the record of ' || damaged_file || ' in the archive is damaged (' || damaged_record || '), so that what "
             "people decided about it may be lost: restore that file from the newest backup, then run `arcadia ingest`; without "
             f"a backup run ' || {mend_sql('damaged_document')}",
+            can_release=False,
+        ),
+        Reason(
+            "lost_bytes IS NOT NULL",
+            "'nobody can prove its figures any more, for its file ' || lost_file || ' is not in the archive as it came: ' || "
+            f"lost_bytes || '; if nobody has it: ' || {dismiss_sql('lost_document')} || ', and download the invoice again'",
             can_release=False,
         ),
         Reason(

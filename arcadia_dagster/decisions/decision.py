@@ -11,7 +11,6 @@ from typing import Literal
 from arcadia_dagster.decisions.approving import ApprovalError, approved_figures
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.known import accepted_of
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
@@ -79,12 +78,10 @@ def decide(
                 event |= {"stated_total": f"{total:f}", "stated_tax": None if tax is None else f"{tax:f}"}
         if decision == "approve" and invoice is not None:
             event |= _approved(warehouse, document_sha256, invoice, by=by)
-        accepted = accepted_of(warehouse, [document_sha256])
-        document = archive.examine(document_sha256, was_accepted=document_sha256 in accepted)
         record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
-            arrivals, _ = landing.read([document], {document_sha256: record})
+            arrivals = landing.read_again(record)
             if is_new:
                 landing.note({document_sha256: [event]})
             return landing.register_again(archive.record(document_sha256), arrivals)

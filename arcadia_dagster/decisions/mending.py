@@ -12,7 +12,6 @@ from arcadia_dagster.decisions.decision import DecisionError, assert_is_reason, 
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.heads import Head
-from arcadia_dagster.landing.known import accepted_of
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.record import DamagedError, Event, Record, broken, decided, event_of, not_as_noted
@@ -70,13 +69,10 @@ def mend(
         content = b"".join(line + b"\n" for line in lines)
         before, events = (b"", events) if lost or len(events) > len(lines) else (content, [])
         events.append(decided("mend", invoice=None, reason=reason, by=by, at=now, overruled=lost))
-        accepted = accepted_of(warehouse, [document_sha256])
-        document = archive.examine(document_sha256, was_accepted=document_sha256 in accepted)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
             mended = landing.mend(document_sha256, before, events)
-            arrivals, _ = landing.read([document], {document_sha256: mended})
-            return landing.register_again(mended, arrivals), lost
+            return landing.register_again(mended, landing.read_again(mended)), lost
 
 
 def _kept(record: Record, content: bytes, head: Head | None) -> tuple[list[bytes], list[str]]:

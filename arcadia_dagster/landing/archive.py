@@ -41,6 +41,22 @@ class ArchiveError(OSError):
     """The archive cannot be written, or was changed; the message names it, the cause and what to do."""
 
 
+class LostBytesError(ArchiveError):
+    """A document's bytes are gone, or are not those that were archived. Other documents are none the worse for it."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        """Say what a person does.
+
+        Args:
+            place: Where the bytes are, or were.
+            problem: What is wrong with them, in words that follow the place.
+        """
+        super().__init__(
+            f"{place} {problem}: restore it from the newest backup, or put the same file into the inbox again; then run "
+            "`arcadia ingest`"
+        )
+
+
 class Archive:
     """The archive below a folder.
 
@@ -194,11 +210,12 @@ class Archive:
                 have been lowered since.
 
         Raises:
-            ArchiveError: The archived bytes are not those that were archived any more.
+            LostBytesError: The archived bytes are gone, or are not those that were archived any more.
+            ArchiveError: They cannot be read.
         """
         try:
             return self._examined(document_sha256, was_accepted=was_accepted)
-        except ArchiveError:
+        except LostBytesError:
             if not self._take_again(document_sha256):
                 raise
         return self._examined(document_sha256, was_accepted=was_accepted)
@@ -209,6 +226,8 @@ class Archive:
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=most)
         try:
             source = open_plain(path)
+        except FileNotFoundError as error:
+            raise LostBytesError(str(path), "is missing") from error
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
         with source:
@@ -216,7 +235,7 @@ class Archive:
                 digest.update(chunk)
                 examiner.update(chunk)
         if digest.hexdigest() != document_sha256:
-            raise ArchiveError(f"{path} was changed: its SHA-256 is not its name any more; restore it from a backup")
+            raise LostBytesError(str(path), "was changed, for its SHA-256 is not its name any more")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))
 
     def _take_again(self, document_sha256: str) -> bool:
@@ -249,13 +268,8 @@ class Archive:
         Raises:
             ArchiveError: They cannot be read.
         """
-        path = self._path(document_sha256)
         try:
-            digest = hashlib.sha256()
-            with open_plain(path) as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-            return digest.hexdigest()
+            return _digest_of(self._path(document_sha256))
         except OSError as error:
             raise ArchiveError(f"it cannot be read ({error.strerror})") from error
 
@@ -511,8 +525,8 @@ class Archive:
     def _placed(self, temporary: Path, document_sha256: str, byte_size: int) -> Path:
         """Put a file that was written beside the documents in its place."""
         path = self._path(document_sha256)
-        # A power cut between archiving and syncing leaves a file that is too short: it is replaced.
-        if path.exists() and path.stat().st_size == byte_size:
+        # A power cut between archiving and syncing leaves a file that is too short, and bytes may change: it is replaced.
+        if path.exists() and path.stat().st_size == byte_size and _digest_of(path) == document_sha256:
             temporary.unlink()
         else:
             path.parent.mkdir(exist_ok=True)
@@ -554,6 +568,14 @@ def by_shelf(records: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 def shelf_of(document_sha256: str) -> str:
     """The folder of the archive, its shelf, in which a document is."""
     return document_sha256[:_SHELF_DIGITS]
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open_plain(path) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:

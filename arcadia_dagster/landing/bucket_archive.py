@@ -20,7 +20,15 @@ from uuid import uuid4
 from arcadia_dagster.buckets.bucket import Bucket, Object
 from arcadia_dagster.buckets.errors import BucketError
 from arcadia_dagster.buckets.url import BucketUrl
-from arcadia_dagster.landing.archive import RECORD_SUFFIX, Archive, ArchiveError, by_shelf, key_of, shelf_of
+from arcadia_dagster.landing.archive import (
+    RECORD_SUFFIX,
+    Archive,
+    ArchiveError,
+    LostBytesError,
+    by_shelf,
+    key_of,
+    shelf_of,
+)
 from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
 from arcadia_dagster.private_files import make_unchangeable
@@ -235,7 +243,7 @@ class BucketArchive(Archive):
     def _placed(self, temporary: Path, document_sha256: str, byte_size: int) -> Path:
         key = key_of(document_sha256)
         there = self._asked(lambda: self._bucket.head(key))
-        if there is None or there.byte_size != byte_size:
+        if there is None or there.byte_size != byte_size or self.digest_of(document_sha256) != document_sha256:
             if byte_size <= _SMALL and there is None:
                 content = temporary.read_bytes()
                 # Whoever was faster has written the same bytes.
@@ -314,9 +322,8 @@ class BucketArchive(Archive):
                     digest.update(piece)
                     file.write(piece)
             if digest.hexdigest() != document_sha256:
-                raise ArchiveError(
-                    f"{self.place_of(document_sha256)} was changed: its SHA-256 is not its name any more; restore it from a "
-                    "backup"
+                raise LostBytesError(
+                    self.place_of(document_sha256), "was changed, for its SHA-256 is not its name any more"
                 )
             make_unchangeable(temporary)
             temporary.rename(path)

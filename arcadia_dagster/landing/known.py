@@ -10,6 +10,7 @@ from arcadia_dagster.formats.reader import head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import FINGERPRINT_SQL
+from arcadia_dagster.landing.lost_bytes import lost_bytes
 from arcadia_dagster.landing.record import Event, RecordState
 from arcadia_dagster.landing.records import damaged_records, known_states
 from arcadia_dagster.store.query import text_list, text_literal
@@ -27,6 +28,7 @@ class Known:
         paths: The paths under which each document came.
         records: How each document's record was when it was read.
         damaged: The documents whose records are damaged: name and how.
+        lost: The documents whose bytes were lost when they were read last: how.
         outdated: The documents that other versions of formats have read.
         latest: When the latest document arrived (UTC).
         nameless: Archived documents that are not registered because no line of their record has a name: their arrivals by the
@@ -39,6 +41,7 @@ class Known:
     paths: dict[str, set[str]]
     records: dict[str, RecordState]
     damaged: dict[str, tuple[str, str]]
+    lost: dict[str, str]
     outdated: list[str]
     latest: datetime | None
     nameless: dict[str, list[Event]] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Known:
             ).fetchall()
             records = known_states(connection)
             damaged = damaged_records(connection)
+            lost = lost_bytes(connection)
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
         return cls(
@@ -68,6 +72,7 @@ class Known:
             paths={sha256: set(names) for sha256, names in paths},
             records=records,
             damaged=damaged,
+            lost=lost,
             outdated=outdated,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )

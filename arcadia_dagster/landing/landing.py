@@ -16,9 +16,9 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
+from arcadia_dagster.landing.archive import Archive, LostBytesError, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
-from arcadia_dagster.landing.descriptions import assert_none_gone
+from arcadia_dagster.landing.descriptions import assert_none_gone, is_dismissed
 from arcadia_dagster.landing.inbox import (
     CONTROL_TOTAL_SUFFIX,
     Arriving,
@@ -28,9 +28,10 @@ from arcadia_dagster.landing.inbox import (
     StillChangingError,
 )
 from arcadia_dagster.landing.known import Known, accepted_of, to_read_anew
-from arcadia_dagster.landing.reading import arrivals
+from arcadia_dagster.landing.lost_bytes import note_lost_bytes
+from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
-from arcadia_dagster.landing.records import damaged_records, note_records, records_of, texts_of
+from arcadia_dagster.landing.records import damaged_records, known_states, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     KEPT_IN,
@@ -261,6 +262,18 @@ class Landing:
             records = records_of(self.warehouse, self._archive, [document.document_sha256 for document in documents])
         return arrivals(self.warehouse, self.reader, documents, records)
 
+    def read_again(self, record: Record) -> list[Arrival]:
+        """Read a registered document anew, by this record, for `register_again`.
+
+        If its bytes are lost, nothing but its dismissal changes what is registered of it.
+        """
+        sha256 = record.document_sha256
+        try:
+            document = self._archive.examine(sha256, was_accepted=sha256 in accepted_of(self.warehouse, [sha256]))
+        except LostBytesError as error:
+            return [unread(record, str(error))] if is_dismissed(record) else []
+        return self.read([document], {sha256: record})[0]
+
     def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[Arriving, str]] = ()) -> set[date]:
         """Write in one transaction what is known of the documents, and which files of the inbox hold them.
 
@@ -353,11 +366,13 @@ class _Pass:
         landed.waiting += [file.inbox_path for file in in_inbox.waiting]
         outdated = to_read_anew(self._warehouse, self._archive, self._formats, known.outdated)
         for hashes in _slices([(sha256, 0) for sha256 in outdated]):
-            accepted = accepted_of(self._warehouse, hashes)
-            self._register([self._archive.examine(sha256, was_accepted=sha256 in accepted) for sha256 in hashes])
+            self._register(list(self._intact(hashes)))
         documents = [file for file in in_inbox.complete if not file.is_control_total]
         for files in _slices([(file, file.state.byte_size) for file in documents]):
             self._take_files(files)
+        if known.lost:
+            # After the files: one of them may have the bytes again.
+            self._register_archived(sorted(known.lost))
         if known.nameless:
             self._register_archived(list(known.nameless))
             with self._warehouse.read() as connection:
@@ -456,20 +471,33 @@ class _Pass:
             self._register(documents)
 
     def _intact(self, hashes: Sequence[str]) -> Iterator[ArchivedDocument]:
-        """The archived documents; one that was changed since, or is gone, is shown, and the others go on."""
+        """The archived documents; one that was changed since, or is gone, is shown and held, and the others go on."""
         accepted = accepted_of(self._warehouse, hashes)
         found_each = self._archive.each(lambda sha256: self._examined(sha256, was_accepted=sha256 in accepted), hashes)
+        lost: dict[str, str] = {}
         for sha256, found in zip(hashes, found_each, strict=True):
-            if isinstance(found, ArchiveError):
-                self._landed.problems[f"{_ARCHIVED}{sha256}"] = str(found)
+            if isinstance(found, LostBytesError):
+                lost[sha256] = self._landed.problems[f"{_ARCHIVED}{sha256}"] = str(found)
             else:
                 yield found
+        if lost:
+            self._note_lost(lost)
 
-    def _examined(self, sha256: str, *, was_accepted: bool) -> ArchivedDocument | ArchiveError:
+    def _examined(self, sha256: str, *, was_accepted: bool) -> ArchivedDocument | LostBytesError:
         try:
             return self._archive.examine(sha256, was_accepted=was_accepted)
-        except ArchiveError as error:
+        except LostBytesError as error:
             return error
+
+    def _note_lost(self, lost: Mapping[str, str]) -> None:
+        """Note that documents cannot be read any more. A new one is registered by the names on its record."""
+        with self._warehouse.read() as connection:
+            registered = known_states(connection).keys()
+        records = records_of(self._warehouse, self._archive, [sha256 for sha256 in lost if sha256 not in registered])
+        arrived = [unread(record, lost[record.document_sha256]) for record in records.values() if record.received]
+        self._landed.months |= self._landing.register(arrived)
+        with self._warehouse.write() as connection:
+            self._landed.months |= note_lost_bytes(connection, lost)
 
     def _take_files(self, files: Sequence[Arriving]) -> None:
         """Archive a slice of files, and register the documents that are new or have a new name."""
@@ -530,7 +558,7 @@ class _Pass:
         news = self._news(totals)
         self._landing.note(news)
         if looked_at:
-            self._register(self._archive.each(self._archive.examine, news), looked_at)
+            self._register(list(self._intact(list(news))), looked_at)
 
     def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[Arriving, str]] = ()) -> None:
         """Read the documents, and register them and what was looked at."""

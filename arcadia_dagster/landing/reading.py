@@ -97,6 +97,11 @@ def arrivals(
     return readable, lost
 
 
+def unread(record: Record, reason: str) -> Arrival:
+    """A document that nothing can be read of, for a reason: it is registered as rejected, by the names on its record."""
+    return Arrival(0, record, Reading(record.document_sha256, None, reason), Names.of(record.names, {}))
+
+
 @contextmanager
 def reader_as_landed(warehouse: Warehouse, formats: Formats) -> Iterator[Reader]:
     """A reader for registered documents, with the rules that they were landed by, whatever `sources.toml` says now.

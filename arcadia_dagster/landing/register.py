@@ -21,6 +21,7 @@ from arcadia_dagster.landing.descriptions import file_of
 from arcadia_dagster.landing.identity import Identity, placed
 from arcadia_dagster.landing.issuers import name_issuers
 from arcadia_dagster.landing.learning import aliases_of, learn
+from arcadia_dagster.landing.lost_bytes import lost_bytes, months_of_namesakes
 from arcadia_dagster.landing.numbers_anew import tell_apart
 from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
@@ -91,6 +92,9 @@ def register(
     noted = note_records(connection, archive, unknown.values())
     wanted = text_list([arrival.record.document_sha256 for arrival in arrivals])
     touched = _months_concerned(connection, wanted)
+    found_again = lost_bytes(connection).keys() & {arrival.record.document_sha256 for arrival in arrivals}
+    if found_again:
+        touched |= months_of_namesakes(connection, text_list(found_again))
     for table in (
         schema.DOCUMENTS,
         schema.DOCUMENT_NAMES,

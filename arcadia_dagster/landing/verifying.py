@@ -175,13 +175,16 @@ class _Registered:
     file_name: str
     byte_size: int | None
     record: str | None
+    is_lost: bool
 
 
 def _registered(warehouse: Warehouse) -> dict[str, _Registered]:
     if not warehouse.exists():
         return {}
     with warehouse.read() as connection:
-        rows = connection.execute("SELECT document_sha256, file_name, byte_size, record FROM documents").fetchall()
+        rows = connection.execute(
+            "SELECT document_sha256, file_name, byte_size, record, bytes_damage IS NOT NULL FROM documents"
+        ).fetchall()
     return {sha256: _Registered(*row) for sha256, *row in rows}
 
 
@@ -277,7 +280,7 @@ def _verify_bytes(
             found.byte_size += size
             found.hashed += size if full else 0
             is_short = known is not None and known.byte_size is not None and size != known.byte_size
-            if digest != sha256 or is_short:
+            if digest != sha256 or is_short or (known is not None and known.is_lost):
                 why = digest if isinstance(digest, ArchiveError) else "it is not what was archived any more"
                 found.doubts.append(
                     Doubt(

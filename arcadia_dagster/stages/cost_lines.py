@@ -1,18 +1,21 @@
 """The stage `cost_lines`: the lines of the current invoices, normalised and matched."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 
 import duckdb
 
 from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, LostBytesError
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.known import outdated_documents
+from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.landing.rules import known_rules
+from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated
+from arcadia_dagster.store.query import temporary_tables, text_list
 from arcadia_dagster.store.threads import SMALL_BYTES, use_threads_for
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
@@ -28,7 +31,8 @@ def build_cost_lines(
 ) -> set[date]:
     """Replace the months of `cost_lines` by the lines of their current documents, and the lines that make up stated totals.
 
-    Documents are read without the lock. Under it the versions are compared: if another run has replaced one of the months
+    A document whose bytes in the archive are lost keeps the lines that it has, and its invoices are held. Documents are read
+    without the lock. Under it the versions are compared: if another run has replaced one of the months
     meanwhile, this one reads the missing documents and compares again.
 
     Returns:
@@ -46,13 +50,21 @@ def build_cost_lines(
             documents = _current_documents(connection, wanted)
             _assert_read_as_now(connection, reader, documents)
             kept = kept_documents(connection)
-        _stage(archive, reader, documents, kept)
+        lost = _stage(archive, reader, documents, kept)
+        whole = [sha256 for sha256 in documents if sha256 not in lost]
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
-            if (size := reader.text_bytes(documents)) > SMALL_BYTES:
+            if (size := reader.text_bytes(whole)) > SMALL_BYTES:
                 use_threads_for(connection, size)
-            replace(connection, schema.COST_LINES, wanted, _cost_lines_sql(reader, documents, wanted), built_from=seen)
+            lines = _cost_lines_sql(reader, whole, wanted)
+            with temporary_tables(connection) as make:
+                if lost:
+                    make("kept", _kept_sql(lost, wanted))
+                    lines += " UNION ALL BY NAME FROM kept"
+                replace(connection, schema.COST_LINES, wanted, lines, built_from=seen)
+            if lost:
+                note_lost_bytes(connection, lost)
             add_what_is_stated(connection, wanted)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
@@ -76,7 +88,7 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
             "the file of ARCADIA_SOURCES says something else of ids than when the documents were read: run `arcadia ingest`, or "
             "materialize documents together with this month's raw_invoices and cost_lines"
         )
-    outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)}
+    outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)} - lost_bytes(connection).keys()
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
         raise WarehouseError(
             f"document {changed[0]}: the description of its format, or the program, has changed since it was read: run "
@@ -84,8 +96,20 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
         )
 
 
-def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: Collection[str]) -> None:
-    missing = [archive.examine(sha256, was_accepted=True) for sha256 in documents if not reader.has(sha256)]
+def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: Collection[str]) -> dict[str, str]:
+    """Read the documents that the reader does not have yet.
+
+    Returns:
+        The documents whose bytes are lost, by SHA-256: what is wrong and what to do.
+    """
+    missing: list[ArchivedDocument] = []
+    lost: dict[str, str] = {}
+    for sha256 in documents:
+        if not reader.has(sha256):
+            try:
+                missing.append(archive.examine(sha256, was_accepted=True))
+            except LostBytesError as error:
+                lost[sha256] = str(error)
     by = recorded_descriptions(
         archive, [document.document_sha256 for document in missing if document.document_sha256 in kept]
     )
@@ -95,6 +119,16 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
                 f"document {sha256} was accepted, but can no longer be read ({reading.reason}): "
                 "move the warehouse away and run `arcadia ingest` to rebuild it from the archive"
             )
+    return lost
+
+
+def _kept_sql(documents: Iterable[str], months: Collection[date]) -> str:
+    """The lines that the months have of these documents, without those that make up stated totals."""
+    current = f"FROM current_invoices WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)})"
+    return f"""
+    SELECT * FROM cost_lines SEMI JOIN ({current})
+      USING (document_sha256, source, account_id, external_id, invoice_month)
+    WHERE document_sha256 IN ({text_list(documents)}) AND line_number > 0"""
 
 
 def _cost_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:

@@ -59,6 +59,7 @@ def known_of_invoices(scope: Scope) -> Iterator[Known]:
     yield Known("release", _RELEASE)
     yield Known("void", "FROM void_invoices")
     yield Known("damaged", _DAMAGED)
+    yield Known("lost", _LOST)
     yield Known("mended", _MENDED)
     yield Known("apart", _APART)
     yield Known("nothing", _NOTHING)
@@ -157,6 +158,15 @@ FROM document_invoices JOIN (
 GROUP BY ALL
 """
 
+_LOST = """
+-- Of the present version alone: bytes of an earlier one count no more.
+SELECT source, account_id, external_id, arg_min(part.file_name, document_sha256) AS lost_file,
+  arg_min(bytes_damage, document_sha256) AS lost_bytes, min(document_sha256) AS lost_document
+FROM part JOIN (SELECT document_sha256, bytes_damage FROM documents WHERE bytes_damage IS NOT NULL) AS document
+  USING (document_sha256)
+GROUP BY ALL
+"""
+
 _MENDED = """
 SELECT source, account_id, external_id, arg_min(file_name, document_sha256) AS mended_file,
   flatten(list(lost ORDER BY document_sha256)) AS lost
@@ -207,6 +217,7 @@ SELECT line.* EXCLUDE (amount_gross, amount_tax, lines_gross),
   raw.stated_credits,
   raw.open_until,
   void.void_by, void.void_reason, damaged.damaged_file, damaged.damaged_record, damaged.damaged_document,
+  lost.lost_file, lost.lost_bytes, lost.lost_document,
   mended.mended_file, coalesce(mended.lost, CAST([] AS VARCHAR[])) AS lost,
   coalesce(release.overruled, CAST([] AS VARCHAR[])) AS overruled,
   CASE WHEN len(line.currencies) = 1 THEN line.currencies[1] END AS currency,
@@ -219,6 +230,7 @@ LEFT JOIN ruled USING (source, account_id)
 LEFT JOIN nothing USING (source, account_id, external_id)
 LEFT JOIN void USING (source, account_id, external_id)
 LEFT JOIN damaged USING (source, account_id, external_id)
+LEFT JOIN lost USING (source, account_id, external_id)
 LEFT JOIN mended USING (source, account_id, external_id)
 LEFT JOIN release
   ON release.source = line.source AND release.account_id = line.account_id

@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
@@ -161,6 +161,15 @@ _DOCUMENTS_SINCE_5 = (
     ),
 )
 
+_DOCUMENTS_SINCE_7 = (
+    Column(
+        "bytes_damage",
+        "VARCHAR",
+        "Why its bytes in the archive are not those that were archived, so that its invoices are held; NULL where they were "
+        "whole when they were read last.",
+    ),
+)
+
 DOCUMENTS = Table(
     "documents",
     "Every complete file ever seen in the inbox, whatever became of it.",
@@ -184,6 +193,7 @@ DOCUMENTS = Table(
         ),
         *_DOCUMENTS_SINCE_2,
         *_DOCUMENTS_SINCE_5,
+        *_DOCUMENTS_SINCE_7,
     ),
     key=("document_sha256",),
 )
@@ -880,6 +890,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         # Totals are built again: what holds an invoice has changed.
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
+    7: _added(DOCUMENTS, _DOCUMENTS_SINCE_7),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

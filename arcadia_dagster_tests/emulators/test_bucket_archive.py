@@ -13,7 +13,7 @@ import pytest
 
 from arcadia_dagster import cli
 from arcadia_dagster.buckets.url import BucketUrl
-from arcadia_dagster.landing.archive import Archive, ArchiveError
+from arcadia_dagster.landing.archive import Archive, ArchiveError, LostBytesError
 from arcadia_dagster.landing.bucket_archive import BucketArchive
 from arcadia_dagster.landing.inbox import InboxFile, look
 from arcadia_dagster.landing.record import MISSING
@@ -136,14 +136,17 @@ def test_a_damaged_record_is_never_written_over(s3: Store, tmp_path: Path) -> No
     assert list(archive.records()) == [name]
 
 
-def test_bytes_that_were_changed_are_not_used(s3: Store, tmp_path: Path) -> None:
+def test_bytes_that_were_changed_are_not_used_until_the_same_file_comes_again(s3: Store, tmp_path: Path) -> None:
     bucket = s3.new_bucket()
     archive = archive_in(bucket, tmp_path / "here")
     document = archive.take(dropped(tmp_path / "in", b"a,b\n1,2\n"))
     s3.put(bucket, f"{document.document_sha256[:2]}/{document.document_sha256}", b"a,b\n9,9\n")
     shutil.rmtree(tmp_path / "here")
-    with pytest.raises(ArchiveError, match="its SHA-256 is not its name any more"):
+    with pytest.raises(LostBytesError, match="its SHA-256 is not its name any more"):
         archive.examine(document.document_sha256)
+    archive.take(dropped(tmp_path / "in", b"a,b\n1,2\n"))
+    assert archive.digest_of(document.document_sha256) == document.document_sha256
+    assert archive.examine(document.document_sha256).path.read_bytes() == b"a,b\n1,2\n"
 
 
 def test_copies_make_room_for_others_and_come_again(s3: Store, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """For each kind of reason that holds an invoice, a home in which it does, and what its ways on lead to."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -177,6 +178,20 @@ def damage(name: str, old: bytes, new: bytes) -> Step:
     return done
 
 
+def lose(name: str) -> Step:
+    """The bytes of a document change, and nobody has its file."""
+
+    def done(project: Project) -> None:
+        sha256 = hashlib.sha256((project.inbox / name).read_bytes()).hexdigest()
+        path = archive_of(project.warehouse).path_of(sha256)
+        whole = path.read_bytes()
+        path.unlink()
+        path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        (project.inbox / name).unlink()
+
+    return done
+
+
 def forget(project: Project) -> None:
     """The warehouse is gone, and the inbox was cleared."""
     for path in project.inbox.iterdir():
@@ -221,6 +236,34 @@ CASES: dict[str, Held] = {
         ],
         [Way({"1001": 660}, becomes="void")],
         {"1001": 660},
+    ),
+    "bytes that are lost": Held(
+        "1001",
+        "nobody can prove its figures any more",
+        [
+            {invoice_name(): digitalocean(line(), digitalocean_tax())},
+            lose(invoice_name()),
+            {invoice_name(number="1002"): digitalocean(line(amount="$7.00"), digitalocean_tax(amount="$0.70"))},
+        ],
+        [
+            Way(
+                {"1001": 660, "1002": 770},
+                before=[{invoice_name(): digitalocean(line(), digitalocean_tax(), newline="\r\n")}],
+            )
+        ],
+        {"1001": 660, "1002": 770},
+    ),
+    "a later version that is lost": Held(
+        "1001",
+        "a later file of the same name may be a newer version of it",
+        [
+            {invoice_name(): digitalocean(line(), digitalocean_tax())},
+            {invoice_name(): digitalocean(line(amount="$7.00"), digitalocean_tax(amount="$0.70"))},
+            lose(invoice_name()),
+            forget,
+        ],
+        [Way({"1001": 660}), Way({"1001": 660})],
+        {"1001": 770},
     ),
     "a mended record with lines lost": Held(
         "unknown-2026-04-x",

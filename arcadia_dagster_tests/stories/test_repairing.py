@@ -46,16 +46,76 @@ def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(
     assert len([*path.parent.glob(f"{path.name}.damaged-*")]) == (damage != "gone")
 
 
-def test_changed_bytes_that_the_inbox_does_not_have_either_stay_and_the_others_go_on(
-    project: Project, arcadia: Shell
-) -> None:
+def lost(project: Project) -> bytes:
+    """The bytes of April's file, of which neither archive nor inbox has them now."""
     path = archived(project)
+    whole = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(b"x")
     (project.inbox / NAME).unlink()
+    return whole
+
+
+def by_id(project: Project) -> dict[str, tuple[str, int, int]]:
+    rows = project.query("SELECT external_id, status, amount_gross_minor, line_count FROM tax_split_totals")
+    return {row["external_id"]: (row["status"], row["amount_gross_minor"], row["line_count"]) for row in rows}
+
+
+def test_a_document_whose_bytes_are_lost_is_held_with_the_lines_that_it_has_and_all_others_go_on(
+    project: Project,
+) -> None:
+    lost(project)
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    result = project.run()
+    assert result.success
+    assert by_id(project) == {"1001": ("held", 660, 2), "1002": ("ready", 700, 1), "1003": ("ready", 900, 1)}
+    assert project.sandbox is not None
+    assert {row["external_id"] for row in project.sandbox.invoices()} == {"1001", "1002", "1003"}
+    [reason] = project.invoice()["hold_reasons"]
+    assert "its SHA-256 is not its name any more: restore it from the newest backup" in reason
+
+
+@pytest.mark.parametrize("name", [NAME, "a copy.csv"])
+def test_the_same_file_in_the_inbox_ends_the_loss_whatever_its_name_is(project: Project, name: str) -> None:
+    whole = lost(project)
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    project.build()
+    assert by_id(project)["1001"][0] == "held"
+    project.drop(name, whole)
+    project.build()
+    assert by_id(project)["1001"] == ("ready", 660, 2)
+    assert archived(project).read_bytes() == whole
+    assert project.landed_problems() == {}
+
+
+def test_a_restored_file_ends_the_loss_with_the_next_ingest(project: Project) -> None:
+    whole = lost(project)
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    project.build()
+    archived(project).write_bytes(whole)
+    project.build()
+    assert by_id(project)["1001"] == ("ready", 660, 2)
+
+
+def test_bytes_that_are_known_to_be_lost_are_a_doubt_of_each_verification(project: Project, arcadia: Shell) -> None:
+    whole = lost(project)
+    archived(project).write_bytes(whole[::-1])
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    project.build()
+    assert "it is not what was archived any more" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+
+
+def test_a_rebuild_shows_a_document_whose_bytes_are_lost_as_rejected_and_builds_the_others(
+    project: Project, arcadia: Shell
+) -> None:
+    whole = lost(project)
     said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
-    assert "its SHA-256 is not its name any more; restore it from a backup" in said
+    assert "its SHA-256 is not its name any more: restore it from the newest backup" in said
     assert [row["external_id"] for row in project.query(FIGURES)] == ["1002"]
+    assert "is not its name any more" in project.document(NAME)["reason"]
+    project.drop(NAME, whole)
+    project.build()
+    assert by_id(project) == {"1001": ("ready", 660, 2), "1002": ("ready", 700, 1)}
 
 
 @pytest.mark.parametrize("damage", ["cut off", "overwritten", "no database"])

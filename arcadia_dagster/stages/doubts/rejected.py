@@ -1,7 +1,8 @@
-"""Deliveries with a rejected file: it may have lines of the invoices that the other files state.
+"""What a file that cannot be read may have stated.
 
-A rejected file counts if it lies in the folder of the others and has their extension: a text or a picture beside an export
-holds nothing.
+A rejected file of a delivery may have lines of the invoices that the other files state. It counts if it lies in the folder of
+the others and has their extension: a text or a picture beside an export holds nothing. A file whose bytes the archive has lost,
+before a new warehouse could read it, may be a later version of the invoice whose file had its name.
 """
 
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
@@ -13,7 +14,10 @@ _ENDING = r"lower(regexp_extract(regexp_replace(inbox_path, '\.(gz|zip|zst)$', '
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
     """See the module."""
-    return (Doubt(_REJECTED_BESIDE, needs="SELECT 1 FROM part WHERE may_be_part"),)
+    return (
+        Doubt(_REJECTED_BESIDE, needs="SELECT 1 FROM part WHERE may_be_part"),
+        Doubt(_LOST_VERSION, needs=_LOST_UNREAD),
+    )
 
 
 _REJECTED_BESIDE = f"""
@@ -31,4 +35,18 @@ _REJECTED_BESIDE = f"""
         FROM document_names SEMI JOIN unreplaced_documents AS rejected USING (document_sha256)
         WHERE contains(inbox_path, '/')
       ) AS rejected ON rejected.folder = own.folder AND rejected.ending = own.ending
+      GROUP BY part.source, part.account_id, part.external_id"""
+
+_LOST_UNREAD = "SELECT 1 FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL"
+
+_LOST_VERSION = f"""
+      SELECT part.source, part.account_id, part.external_id,
+        'a later file of the same name may be a newer version of it, and its bytes in the archive are lost: put that file ' ||
+        'into the inbox again, or restore it where `arcadia verify` says, then run `arcadia ingest`; if nobody has it: ' ||
+        {dismiss_sql("min(lost.document_sha256)")} || '; if this invoice is right: ' || {release_sql(name_sql("part"))} AS text
+      FROM part JOIN (SELECT document_sha256, file_name AS name FROM document_names) AS own USING (document_sha256)
+      JOIN (
+        SELECT document_sha256, file_name AS name, received_at FROM document_names
+        SEMI JOIN (FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL) AS unread USING (document_sha256)
+      ) AS lost ON lost.name = own.name AND lost.received_at > part.received_at
       GROUP BY part.source, part.account_id, part.external_id"""

@@ -1,0 +1,58 @@
+"""Documents whose bytes in the archive are gone or were changed: their invoices are held, and all others go on.
+
+Only reading a document shows it: each reading hashes the bytes. Every landing looks at these documents again, so that a restored
+file, or the same one in the inbox, ends it.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.landing.records import months_of
+from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.warehouse import months, schema
+
+
+def lost_bytes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The registered documents whose bytes were lost when they were read last, by SHA-256: what is wrong and what to do."""
+    return dict(
+        connection.execute(
+            "SELECT document_sha256, bytes_damage FROM documents WHERE bytes_damage IS NOT NULL ORDER BY document_sha256"
+        ).fetchall()
+    )
+
+
+def note_lost_bytes(connection: duckdb.DuckDBPyConnection, lost: Mapping[str, str]) -> set[date]:
+    """Note that the bytes of these registered documents are lost, within the caller's transaction.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        lost: By SHA-256, what is wrong and what to do.
+
+    Returns:
+        The months whose totals must be built again: they have invoices of a document that was not noted before, or of one that
+        came under its name.
+    """
+    before = lost_bytes(connection)
+    for sha256, damage in lost.items():
+        connection.execute(
+            f"UPDATE documents SET bytes_damage = {text_literal(damage)} WHERE document_sha256 = {text_literal(sha256)}"
+        )
+    new = text_list(lost.keys() - before.keys())
+    concerned = months_of(connection, new) | months_of_namesakes(connection, new)
+    months.renew(connection, schema.COST_LINES.name, concerned)
+    return concerned
+
+
+def months_of_namesakes(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of the invoices of all documents that came under a name of one of these documents."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT invoice_month
+        FROM document_invoices JOIN document_names AS own USING (document_sha256)
+        JOIN document_names AS other ON other.file_name = own.file_name
+        WHERE other.document_sha256 IN ({wanted})
+        """
+    ).fetchall()
+    return {month for (month,) in rows}
