@@ -267,7 +267,7 @@ def test_explain_says_how_to_open_it_and_a_command_writes_it_out(
     (arcadia.inbox / "april.pdf").unlink()
     archived.chmod(0o644)
     archived.write_bytes(b"%PDF-1.4 other")
-    assert "restore it from a backup" in arcadia("documents", "get", sha256, "--to", "x.pdf", code=1).stderr
+    assert "restore it from the newest backup" in arcadia("documents", "get", sha256, "--to", "x.pdf", code=1).stderr
     assert not (tmp_path / "x.pdf").exists()
 
 
