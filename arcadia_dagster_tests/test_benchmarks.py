@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Collection
 from datetime import date
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 import benchmarks.__main__ as program
@@ -23,6 +25,7 @@ from benchmarks.answering import answering, raw_rate, received
 from benchmarks.measure import BenchmarkError, Stopwatch
 from benchmarks.report import COSTS_BEGIN, COSTS_END, Comparison, Results, as_markdown, costs_table, write_costs
 from benchmarks.size import Size, counted
+from benchmarks.soak import resident_of
 from benchmarks.starting import TOTALS_EXPLAINED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -205,6 +208,18 @@ def quoted_costs(document: str) -> str:
     """What a document quotes."""
     [quoted] = re.findall(rf"{re.escape(COSTS_BEGIN)}\n\n(.*)\n\n{re.escape(COSTS_END)}", document, flags=re.DOTALL)
     return str(quoted)
+
+
+def test_a_process_that_has_ended_takes_no_memory_in_a_long_run() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    try:
+        process = psutil.Process(ended.pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            pass
+        assert resident_of([process]) == {}
+        assert list(resident_of([psutil.Process()]).values()) > [0]
+    finally:
+        ended.wait()
 
 
 def test_what_the_documents_say_of_costs_is_what_the_results_say() -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -316,12 +316,18 @@ def _enter(finance: RunningSandbox) -> None:
 
 
 def _look_at_memory(deployment: Deployment, found: Found) -> None:
-    of_kinds: Counter[str] = Counter()
-    for process in deployment.processes():
-        with suppress(psutil.NoSuchProcess):
-            of_kinds[kind_of(process)] += process.memory_info().rss
-    for kind, resident in of_kinds.items():
+    for kind, resident in resident_of(deployment.processes()).items():
         found.memory[kind].append(resident)
+
+
+def resident_of(processes: Iterable[psutil.Process]) -> Counter[str]:
+    """The resident bytes of these processes, by their kinds. One that has ended, and that nobody has waited for yet, has none."""
+    of_kinds: Counter[str] = Counter()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if (resident := process.memory_info().rss) > 0:
+                of_kinds[kind_of(process)] += resident
+    return of_kinds
 
 
 def _look_at_storage(deployment: Deployment, invoices: Sequence[GeneratedInvoice], found: Found) -> None:
