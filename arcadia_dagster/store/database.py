@@ -257,6 +257,8 @@ class Database:
         try:
             yield connection
         except BaseException:
+            # Closing would roll back too, in C++ that may not raise: if Postgres was gone, the process aborted (2026-11-29).
+            _roll_back(connection)
             connection.close()
             engine.connection.close()
             raise

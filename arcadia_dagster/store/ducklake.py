@@ -4,6 +4,7 @@ A reader sees the snapshot of its transaction and waits for nobody. Writers take
 two of them insert the same key, and has the loser of other conflicts do its work again.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,13 @@ _BOUNDS = {
 
 # Our writers take turns and never conflict; the retries are for a person who writes at the same time.
 _RETRIES = 100
+
+
+# What libpq says where the server is gone. DuckLake passes some of it on as an error without a kind.
+_POSTGRES_LEFT = re.compile(
+    r"server closed the connection|terminating connection|no connection to the server|connection to server"
+    r"|could not (?:send data to|receive data from) server|connection has been closed"
+)
 
 
 class DuckLake:
@@ -162,7 +170,8 @@ class DuckLake:
 
     def explained(self, error: duckdb.Error) -> Exception:
         """What a person must do where Postgres or a file cannot be reached; any other error as it is."""
-        if isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException):
+        is_away = isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException)
+        if is_away or _POSTGRES_LEFT.search(str(error)) is not None:
             return WarehouseError(
                 f"{self.name}: the lake could not be read or written ({' '.join(str(error).split())}); nothing was written: "
                 f"see that Postgres runs and {self._files.place} can be reached, then run again"

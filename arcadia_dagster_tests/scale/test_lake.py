@@ -184,6 +184,40 @@ def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_wa
     assert paths(lake) == ["after", "before"]
 
 
+LEFT_ALONE = """
+from arcadia_dagster.warehouse import WarehouseError
+def look(connection, table):
+    connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+try:
+    with getattr(warehouse, sys.argv[3])() as connection:
+        look(connection, "documents")
+        print("looked", flush=True)
+        sys.stdin.read()
+        look(connection, "decisions")
+except WarehouseError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_a_postgres_that_leaves_between_two_statements_is_one_clear_error_and_no_abort(
+    lake: Warehouse, postgres: Postgres, way: str
+) -> None:
+    # In a process of its own, which ended with SIGABRT.
+    process = start(LEFT_ALONE, lake, way)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "looked\n"
+    postgres.stop()
+    try:
+        said, _ = process.communicate()
+    finally:
+        postgres.start()
+    assert process.returncode == 0
+    assert "see that Postgres runs" in said
+    assert said.count("\n") == 1
+    assert paths(lake) == []
+
+
 def test_months_of_cost_lines_lie_in_folders_of_their_own_and_amounts_stay_exact(lake: Warehouse) -> None:
     amount = Decimal("12345678901234567890.123456789012345678")
     rows = [
