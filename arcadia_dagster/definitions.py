@@ -24,6 +24,7 @@ from arcadia_dagster.defs.assets import (
 )
 from arcadia_dagster.defs.decisions import decide_invoice
 from arcadia_dagster.defs.fetch import fetch_from_providers
+from arcadia_dagster.defs.first_month import first_partition
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
 from arcadia_dagster.defs.partitions import monthly
@@ -50,18 +51,19 @@ def build_defs(
     """
     values = settings.load(environ)
     prefix = values.prefix
-    partitions = monthly(values.first_month)
+    # What no partition is for yet may still come: the sensor and the stages know all months since the setting's.
+    months, partitions = monthly(values.first_month), monthly(first_partition(values))
     assets, asset_checks = with_prefix(
         prefix,
         [
             documents.documents,
-            raw_invoices.build(partitions),
+            raw_invoices.build(partitions, values.first_month),
             cloud_resources.cloud_resources,
-            cost_lines.build(partitions),
-            tax_split_totals.build(partitions),
+            cost_lines.build(partitions, values.first_month),
+            tax_split_totals.build(partitions, values.first_month),
             finance_records.build(partitions),
             focus_export.build(partitions, values.focus),
-            monthly_statement.build(partitions),
+            monthly_statement.build(partitions, values.first_month),
         ],
         [
             *checks.CHECKS,
@@ -75,7 +77,7 @@ def build_defs(
         jobs=[
             ingest_invoices(prefix),
             deliver_invoices(prefix),
-            decide_invoice(partitions, close_day=values.close_day, prefix=prefix),
+            decide_invoice(months, close_day=values.close_day, prefix=prefix),
             fetch_from_providers(prefix),
             close_month(checks.MONTH_IS_COMPLETE, prefix),
             verify_archive(prefix),
@@ -83,7 +85,11 @@ def build_defs(
         ],
         sensors=[
             sensors.new_invoice_files(
-                partitions, seconds=values.sensor_seconds, runs_per_tick=values.runs_per_tick, prefix=prefix
+                months,
+                values.home,
+                seconds=values.sensor_seconds,
+                runs_per_tick=values.runs_per_tick,
+                prefix=prefix,
             ),
             sensors.failed_runs_to_log(prefix),
             failures_to_webhook(

@@ -339,7 +339,8 @@ class Settings(BaseModel):
         FIRST_MONTH,
         validation_alias="ARCADIA_FIRST_MONTH",
         description=(
-            "The first month that has a partition. An invoice of a month before is held, and the reason says what to set"
+            "The first month that invoices may be of, and the first that has a partition; one of a month before is held, and the "
+            "reason says what to set. Unset: partitions begin with the first month that the home has something of"
         ),
     )
     settle_seconds: float = Field(

@@ -305,7 +305,7 @@ def _warehouse(home: Home) -> str:
     told = f"{warehouse.name}, schema {SCHEMA_VERSION}, {how_many(documents, 'document')}"
     if oldest is None or oldest <= home.settings.first_month or home.settings.is_set("first_month"):
         return told
-    return f"{told}; with ARCADIA_FIRST_MONTH={oldest:%Y-%m} the UI shows no month before the first that has an invoice"
+    return f"{told}; the UI shows months from {oldest:%Y-%m} on: where it shows others, reload the code location in it"
 
 
 def _findings(home: Home) -> Iterator[Verdict]:

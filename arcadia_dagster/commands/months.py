@@ -49,7 +49,7 @@ def ingest(options: argparse.Namespace) -> int:
     console = new_console(stderr=True)
     range_ = parse_months(options.months, home.settings) if options.months else None
     with console.status("looking at the inbox"):
-        definitions, months, notes = _land(home)
+        definitions, months, notes = _land(home, range_)
     wanted = range_ or months
     undelivered: list[str] = []
     if wanted:
@@ -80,14 +80,19 @@ def status(options: argparse.Namespace) -> int:
     return _print_status(Home.open(), as_json=options.json, is_whole=True)
 
 
-def _land(home: Home) -> tuple[Any, list[date], list[str]]:
-    """Land the inbox; the definitions, the months that have something to do, and what a person should know."""
+def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], list[str]]:
+    """Land the inbox; the definitions, the months that have something to do, and what a person should know.
+
+    The definitions have a partition for each of these months, and of those that a person wants.
+    """
     from arcadia_dagster.definitions import build_defs
+    from arcadia_dagster.defs import first_month
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.descriptions import FormatsError
     from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.landing.rule_use import of_nothing
     from arcadia_dagster.landing.rules import RulesError
+    from arcadia_dagster.warehouse.months import first_known
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
@@ -95,6 +100,9 @@ def _land(home: Home) -> tuple[Any, list[date], list[str]]:
         landed = landing.land(warehouse)
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)
+        with warehouse.read() as connection:
+            known = first_known(connection, home.settings.first_month)
+        first_month.note(home.settings.home, [*months, *(wanted or ()), *filter(None, [known])])
     notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
     return build_defs(resource_overrides=resources.by_name()), months, notes
 

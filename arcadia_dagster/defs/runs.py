@@ -7,6 +7,7 @@ in the process of a command, as of `arcadia ingest`, has no such label: there th
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import dagster as dg
 
@@ -39,6 +40,17 @@ def job_tags(job: str, prefix: Prefix) -> dict[str, str]:
         prefix: What the home's names begin with.
     """
     return {JOB_TAG: prefix.name(job), **({PREFIX_TAG: prefix.text} if prefix.text else {})}
+
+
+OF_MONTHS: Final = (
+    "raw_invoices",
+    "cost_lines",
+    "tax_split_totals",
+    "finance_records",
+    "focus_export",
+    "monthly_statement",
+)
+"""The assets that have a partition a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,23 @@ def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
     """The run's first and last partition by their keys, whatever these are; empty where it has none."""
     only = run.tags.get(PARTITION_NAME_TAG, "")
     return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, only), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, only)
+
+
+def first_month_of(run: dg.DagsterRun, prefix: Prefix) -> date | None:
+    """The first month of a run that makes assets of a home; None where it is of no month, or makes none of them.
+
+    Args:
+        run: A run of whatever code location.
+        prefix: What the home's names begin with.
+    """
+    is_of_job = JOB_TAG in run.tags and run.tags.get(PREFIX_TAG, "") == prefix.text
+    makes = {dg.AssetKey(prefix.path(asset)) for asset in OF_MONTHS}
+    if not is_of_job and makes.isdisjoint(run.asset_selection or ()):
+        return None
+    try:
+        return month_of(partition_range(run)[0])
+    except ValueError:
+        return None
 
 
 def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) -> set[date]:

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 
 from arcadia_dagster.buckets.url import names_bucket
+from arcadia_dagster.defs import first_month
 from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import OwnRuns, months_of, months_of_backfills, range_tags
@@ -21,6 +23,7 @@ from arcadia_dagster.landing.rules import RulesError, becoming_final, months_rul
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+from arcadia_dagster.warehouse.months import first_known
 from arcadia_dagster.warehouse.relations import STAGES
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -47,12 +50,13 @@ _UNDER_WAY = (
 
 
 def new_invoice_files(
-    partitions: dg.MonthlyPartitionsDefinition, *, seconds: int, runs_per_tick: int, prefix: Prefix
+    partitions: dg.MonthlyPartitionsDefinition, home: Path, *, seconds: int, runs_per_tick: int, prefix: Prefix
 ) -> dg.SensorDefinition:
     """The sensor: one run for each stretch of months with new files or with half-built stages.
 
     Args:
-        partitions: The months there are.
+        partitions: The months that invoices may be of, whether or not Dagster knows them yet.
+        home: The home, where the first month is noted before a run for it is requested.
         seconds: How long from one tick to the next.
         runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
         prefix: What the home's names begin with.
@@ -78,11 +82,16 @@ def new_invoice_files(
         try:
             own = OwnRuns.of(context, prefix)
             under_way = _months_under_way(context.instance, own, partitions)
-            works, look = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
+            works, look, known = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
         except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         _note(context, landing, look)
+        try:
+            first_month.note(home, [*known, *(month for work in works for month in work.months)])
+        except OSError as error:
+            yield dg.SkipReason(f"the first month cannot be noted in the home: {error}")
+            return
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for work in works:
@@ -145,14 +154,15 @@ def _months_under_way(
 
 def _works(
     warehouse: Warehouse, landing: LandingResource, range_: MonthRange, *, without: set[date], resume: str | None
-) -> tuple[list[Work], Look[Arriving]]:
-    """What there is to do, and what the look at the inboxes found; that goes on where the last one stopped."""
+) -> tuple[list[Work], Look[Arriving], list[date]]:
+    """What there is to do; what the look at the inboxes found, which goes on where the last one stopped; the months known."""
     routes, formats = landing.get_routes(), landing.get_formats()
     assert_usable(warehouse, formats)
     # Listed before the warehouse is opened, for nobody can write it meanwhile.
     archived = landing.get_archive().records() if landing.has_quick_archive else None
     with warehouse.read() as connection:
         known = known_files(connection)
+        first = first_known(connection, range_.first)
         rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
         ruled = dict.fromkeys(months_ruled_otherwise(connection, formats.rules), f"{formats.rules}")
         final = dict.fromkeys(becoming_final(connection, datetime.now(UTC).replace(tzinfo=None)), "final by now")
@@ -176,7 +186,7 @@ def _works(
         in_inbox = _look(landing, known, resume)
     add_files(due, in_inbox.complete, range_)
     todo = {month: parts for month, parts in due.items() if month not in without}
-    return plan(todo, longest=MONTHS_PER_RUN), in_inbox
+    return plan(todo, longest=MONTHS_PER_RUN), in_inbox, [] if first is None else [first]
 
 
 def _look(landing: LandingResource, known: Mapping[str, str], resume: str | None) -> Look[Arriving]:

@@ -139,7 +139,7 @@ def _serve(
             address = f"http://{host}:{port}{path_prefix}"
             started = f"serving the Dagster UI on {address}, by the names {', '.join(sorted(names.hosts))}"
             logging.getLogger("dagster-webserver").info(started)
-            with kept_running(process):
+            with kept_running(process, values):
                 uvicorn.run(
                     app, host=host, port=port, log_level=uvicorn_log_level, log_config=_log_of_requests(log_format)
                 )

@@ -11,7 +11,7 @@ from arcadia_dagster.warehouse.months import month_list, stale
 
 @dataclass(frozen=True, slots=True)
 class MonthRange:
-    """The months that have a partition.
+    """The months that invoices may be of: each has a partition, or gets one when something of it is known.
 
     Attributes:
         first: The first one, from ARCADIA_FIRST_MONTH.
@@ -27,7 +27,7 @@ class MonthRange:
         return cls(first, datetime.now(UTC).date().replace(day=1))
 
     def __contains__(self, month: date) -> bool:
-        """Whether the month has a partition."""
+        """Whether the month is one of them."""
         return self.first <= month <= self.last
 
 

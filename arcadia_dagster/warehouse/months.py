@@ -40,6 +40,14 @@ def built(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[date, tuple
     return {month: (version, built_from) for month, version, built_from in rows}
 
 
+def first_known(connection: duckdb.DuckDBPyConnection, since: date) -> date | None:
+    """The earliest month, since the one given, of which any stage has something; None where none has."""
+    row = connection.execute(
+        "SELECT min(invoice_month) FROM stage_versions WHERE invoice_month >= ?", [since]
+    ).fetchone()
+    return row[0] if row else None
+
+
 def touch(
     connection: duckdb.DuckDBPyConnection,
     stage: str,

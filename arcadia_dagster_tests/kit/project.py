@@ -13,6 +13,7 @@ import dagster as dg
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs.first_month import note
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.finance.resource import FinanceResource
@@ -128,7 +129,8 @@ class Project:
         if instance is None:
             with instance_in_memory() as own:
                 return self.run(months, instance=own)
-        wanted = self.new_months() if months is None else months
+        wanted = self.new_months() if months is None else list(months)
+        note(self.home, wanted)
         return ingest(self.definitions(), instance, wanted, prefix=load(self.environ).prefix)[-1]
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from arcadia_dagster.defs.first_month import note
 from arcadia_dagster_tests.kit.graphql import GraphQL
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, REPOSITORY
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
@@ -65,7 +66,10 @@ JANUARY = date(2025, 1, 1)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("company") / "home")
+    project = Project(tmp_path_factory.mktemp("company") / "home")
+    # The server has a partition for it from its start on.
+    note(project.home, [JANUARY])
+    return project
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
 """The asset `cost_lines`: the lines of the months' current invoices, normalised and matched."""
 
+from datetime import date
+
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import contents, month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -26,8 +29,13 @@ ORDER BY abs(amount) DESC
 """
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset for these months."""
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+    """The asset for these months.
+
+    Args:
+        partitions: The months that Dagster knows.
+        first_month: Invoices of earlier months are held.
+    """
 
     @dg.asset(
         deps=["raw_invoices", "cloud_resources"],
@@ -51,11 +59,11 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         landing: dg.ResourceParam[LandingResource],
     ) -> None:
         store = warehouse.get()
-        range_ = common.range_of(partitions)
+        range_ = MonthRange.since(first_month)
         built = build_cost_lines(
             store, landing.get_archive(), landing.get_reader(store), common.months_of(context), range_
         )
-        months = [month for month in sorted(built) if month in range_]
+        months = [month for month in sorted(built) if month in common.range_of(partitions)]
         with store.read() as connection:
             matched = connection.execute(
                 "SELECT invoice_month, count(*) FILTER (match_method = 'id'), count(*) FILTER (match_method = 'name'), "

@@ -1,19 +1,26 @@
 """The asset `monthly_statement`: the month as a page that a person reads."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.defs.assets import common, versions
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Page
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset for these months."""
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+    """The asset for these months.
+
+    Args:
+        partitions: The months that Dagster knows.
+        first_month: Invoices of earlier months are held.
+    """
 
     @dg.asset(
         deps=["raw_invoices", "cost_lines", "tax_split_totals", "finance_records"],
@@ -37,12 +44,13 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         months = common.months_of(context)
-        pages = statements.make(warehouse.get(), months, common.range_of(partitions))
+        pages = statements.make(warehouse.get(), months, MonthRange.since(first_month))
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
         common.tell(context, {common.WAITS_TAG: _waiting([pages[month] for month in months if month in pages])})
-        made = {month: versions.version_of_files([page.path]) for month, page in pages.items()}
+        shown = common.range_of(partitions)
+        made = {month: versions.version_of_files([page.path]) for month, page in pages.items() if month in shown}
         by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
         common.note_months(context, made, by_month)
 

@@ -9,6 +9,7 @@ import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.reports.listing import short_hash
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.store.query import fetch
@@ -38,8 +39,13 @@ ORDER BY invoice.source, invoice.external_id, document.file_name
 _MOST_LINKS = preview.PREVIEW_ROWS
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset for these months."""
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+    """The asset for these months.
+
+    Args:
+        partitions: The months that Dagster knows.
+        first_month: Invoices of earlier months are held.
+    """
 
     @dg.asset(
         deps=["documents"],
@@ -61,10 +67,10 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         warehouse: dg.ResourceParam[WarehouseResource],
         statements: dg.ResourceParam[StatementsResource],
     ) -> None:
-        range_ = common.range_of(partitions)
+        range_ = MonthRange.since(first_month)
         with warehouse.get().write() as connection:
             built = build_raw_invoices(connection, common.months_of(context), range_)
-            months = [month for month in sorted(built) if month in range_]
+            months = [month for month in sorted(built) if month in common.range_of(partitions)]
             by_month = preview.merged(
                 preview.row_counts(connection, "raw_invoices", months),
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),

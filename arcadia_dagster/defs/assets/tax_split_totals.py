@@ -1,8 +1,11 @@
 """The asset `tax_split_totals`: gross, net and tax of each invoice, and whether it may be pushed."""
 
+from datetime import date
+
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import schema
@@ -24,8 +27,13 @@ FROM allocations WHERE invoice_month IN ({months}) ORDER BY source, external_id,
 _TABLES = (schema.TAX_SPLIT_TOTALS, schema.ALLOCATIONS)
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset for these months."""
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+    """The asset for these months.
+
+    Args:
+        partitions: The months that Dagster knows.
+        first_month: Invoices of earlier months are held.
+    """
 
     @dg.asset(
         deps=["raw_invoices", "cost_lines"],
@@ -49,14 +57,18 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         statements: dg.ResourceParam[StatementsResource],
     ) -> None:
         store = warehouse.get()
-        range_ = common.range_of(partitions)
+        range_ = MonthRange.since(first_month)
         with store.write() as connection:
             before = contents(connection, _TABLES)
             build_tax_split_totals(connection, common.months_of(context), range_)
             after = contents(connection, _TABLES)
             # Also months that an invoice has moved from, or in which one is held because of another month's.
             changed = {month for month in before.keys() | after.keys() if before.get(month) != after.get(month)}
-            months = [month for month in sorted({*common.months_of(context), *changed}) if month in range_]
+            months = [
+                month
+                for month in sorted({*common.months_of(context), *changed})
+                if month in common.range_of(partitions)
+            ]
             made = contents(connection, _TABLES, months)
             by_month = preview.merged(
                 preview.row_counts(connection, "tax_split_totals", months),
