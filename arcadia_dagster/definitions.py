@@ -16,6 +16,7 @@ from arcadia_dagster.defs.assets import (
     cloud_resources,
     cost_lines,
     documents,
+    external,
     finance_records,
     focus_export,
     monthly_statement,
@@ -65,6 +66,7 @@ def build_defs(
             focus_export.build(partitions, values.focus),
             monthly_statement.build(partitions, values.first_month),
         ],
+        external.build(partitions),
         [
             *checks.CHECKS,
             checks.month_is_complete(values.close_day),

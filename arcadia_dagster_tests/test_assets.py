@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ from arcadia_dagster.defs.ingest import _is_of_settings
 from arcadia_dagster.defs.jobs import DELIVER
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.reports import findings
+from arcadia_dagster.reports.standing import InvoiceStanding
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse import schema
@@ -194,6 +196,31 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     assert {row.data["column"] for row in node.metadata["columns_are_made_of"].records} <= set(
         TABLES[name].column_names.split(", ")
     )
+
+
+def test_the_lineage_shows_what_no_run_makes_by_itself_where_it_belongs() -> None:
+    definitions = build_defs(environ={})
+    graph = definitions.resolve_asset_graph()
+    external = {key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).is_materializable}
+    assert external == {"tenant_routes", "allocations", "invoices_at_finance"}
+    for name, above in (
+        ("allocations", {"cost_lines", "tenant_routes"}),
+        ("finance_records", {"raw_invoices", "cost_lines", "tax_split_totals", "allocations"}),
+        ("invoices_at_finance", {"finance_records"}),
+    ):
+        assert {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys} == above
+    for table in (schema.TENANT_ROUTES, schema.ALLOCATIONS):
+        shown = graph.get(dg.AssetKey(table.name)).metadata["dagster/column_schema"]
+        assert [column.name for column in shown.columns] == [column.name for column in table.columns]
+    made = definitions.resolve_job_def("ingest_invoices").asset_layer.executable_asset_keys
+    assert external.isdisjoint(key.to_user_string() for key in made)
+
+
+def test_a_statement_s_columns_are_the_fields_of_its_invoices_for_programs() -> None:
+    node = build_defs(environ={}).resolve_asset_graph().get(dg.AssetKey("monthly_statement"))
+    shown = node.metadata["dagster/column_schema"]
+    assert {column.name for column in shown.columns} == {field.name for field in fields(InvoiceStanding)}
+    assert all(column.description for column in shown.columns)
 
 
 @pytest.mark.parametrize("name", PARTITIONED)

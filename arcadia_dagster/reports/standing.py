@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -201,6 +201,34 @@ class InvoiceStanding:
     def name(self) -> str:
         """How commands name it, whatever else there is: `source/account/id`, quoted for a shell."""
         return shlex.quote(self.key.name)
+
+
+INVOICE_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
+    "source": ("string", "Who issued it."),
+    "account_id": ("string", "The account at the source."),
+    "external_id": ("string", "The id by which it is known."),
+    "vendor": ("string", "The vendor's name."),
+    "number": ("string", "The number printed on it, else its id."),
+    "currency": ("string", "ISO 4217 code; null where its lines have several."),
+    "gross": ("integer", "What it comes to, in minor units; null where its lines cannot be summed."),
+    "net": ("integer", "Gross less tax, in minor units."),
+    "tax": ("integer", "Its tax, in minor units."),
+    "line_count": ("integer", "How many lines it has."),
+    "reasons": ("list of strings", "Why it is held; empty where it is ready."),
+    "can_release": ("boolean", "Whether a person may overrule the reasons."),
+    "is_void": ("boolean", "Whether a person has decided that it must not go to finance."),
+    "is_nothing": ("boolean", "Whether nothing is invoiced: it comes to 0, is withdrawn, or is no invoice to us."),
+    "documents": ("list of objects", "The files that it is from, each with its name and its SHA-256."),
+    "deliveries": ("list of objects", "What each finance service has of it."),
+    "compared": ("list of objects", "Its lines, what is stated and what each finance service has, in words."),
+    "evidence": ("list of objects", "The files that show it and are not read, such as its PDF."),
+    "awaits_approval": ("boolean", "Whether only the approval of a second person is missing."),
+    "issued_on": ("date", "The day of issue, where a document states it."),
+    "decided": ("list of objects", "Who let this version go to finance, when and why."),
+    "earlier": ("list of objects", "The versions before, the newest first."),
+    "paid": ("string", "What a document states of another currency that is paid in."),
+}
+"""The fields of an invoice in the JSON of a statement: for each its type there, and what it is."""
 
 
 @dataclass(frozen=True, slots=True)

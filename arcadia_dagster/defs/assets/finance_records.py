@@ -31,7 +31,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset for these months."""
 
     @dg.asset(
-        deps=["raw_invoices", "cost_lines", "tax_split_totals"],
+        deps=["raw_invoices", "cost_lines", "tax_split_totals", "allocations"],
         partitions_def=partitions,
         backfill_policy=common.BACKFILL_POLICY,
         group_name=common.FINANCE,

@@ -8,10 +8,16 @@ import dagster as dg
 
 from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.defs.assets import common, versions
+from arcadia_dagster.reports.standing import INVOICE_COLUMNS
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Page
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse.resource import WarehouseResource
+
+# A page has no columns; its JSON for programs has a list of invoices, and these are its fields.
+_INVOICES = dg.TableSchema(
+    [dg.TableColumn(name, type=type_, description=about) for name, (type_, about) in INVOICE_COLUMNS.items()]
+)
 
 
 def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
@@ -30,12 +36,14 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         kinds={"html"},
         owners=common.OWNERS,
         tags=common.FILES,
+        metadata={"dagster/column_schema": _INVOICES},
         code_version=versions.code_version("monthly_statement", "finance", "reports", "sample", "statement"),
         description=(
             "The month as one HTML file that opens offline and prints on A4: spend against last month and last year, by "
             "provider, service, project and resource; tax, credits and movers; what is held or rejected and what to do; what "
             "finance holds; every invoice with its document's hash. A run also makes the pages of other months that show "
-            "something that has changed. `arcadia statement 2026-04` makes a page anew at any time."
+            "something that has changed. `arcadia statement 2026-04` makes a page anew at any time. The page has its figures as "
+            "JSON for programs: the columns are the fields of its list `invoices`."
         ),
     )
     def monthly_statement(
