@@ -20,9 +20,13 @@ from arcadia_dagster.defs.internals import (
     DagsterSqliteStorage,
     SqliteEventLogStorage,
 )
+from arcadia_dagster.store.lock import hold
 
 _MOST_OPEN: Final = 8
 """Databases of runs that stay open in a process: those that are written, and the last ones that somebody looked at."""
+
+_MAKING_SECONDS: Final = 120.0
+"""How long another process may take to make the databases, which takes a second."""
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -34,9 +38,15 @@ class SqliteStorage(DagsterSqliteStorage):
         Args:
             base_dir: The folder of all databases.
             inst_data: What names this class and the folder in `dagster.yaml`.
+
+        Raises:
+            LockTimeoutError: Another process took minutes to make it.
         """
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = KeptOpenEventLog(str(Path(base_dir) / "history" / "runs"))
+        # Dagster makes each database that is missing. Of four processes that began at once in a new home, each stamped the
+        # version of its tables, and none could open them any more: "more than one head present" (2026-11-29).
+        with hold(Path(base_dir) / ".lock", timeout=_MAKING_SECONDS, advice="wait for it to end, then run this again"):
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = KeptOpenEventLog(str(Path(base_dir) / "history" / "runs"))
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "SqliteStorage":  # noqa: ANN401

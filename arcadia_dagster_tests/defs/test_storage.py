@@ -1,5 +1,6 @@
 """Dagster's databases of events, kept open: nothing else about them is another than Dagster's own."""
 
+import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import dagster as dg
@@ -49,6 +52,28 @@ def kinds(storage: SqliteEventLogStorage, run_id: str) -> list[str]:
         for entry in storage.get_logs_for_run(run_id)
         if entry.is_dagster_event
     ]
+
+
+def open_at(barrier: Barrier, folder: Path) -> None:
+    barrier.wait()
+    SqliteStorage(str(folder))
+
+
+def test_processes_that_open_a_new_storage_at_once_make_it_once(tmp_path: Path) -> None:
+    # Forked, for they must begin at the same moment. Dagster's own was made by each: none could open it any more.
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=open_at, args=(barrier, tmp_path)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    databases = list(tmp_path.rglob("*.db"))
+    assert len(databases) == 3
+    for database in databases:
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
 
 
 def test_the_instance_keeps_events_where_and_as_dagster_does(instance: dg.DagsterInstance, folder: Path) -> None:
