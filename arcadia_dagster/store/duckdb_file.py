@@ -55,7 +55,9 @@ class DuckDBFile:
         self, what: LockName, *, path: Path | None = None, timeout: float, shared: bool = False, advice: str = ADVICE
     ) -> Iterator[AssertHeld]:
         """The lock on a file, which the kernel keeps for as long as this process lives."""
-        with hold(path or self.lock_path(what), timeout=timeout, shared=shared, advice=advice):
+        # Only the warehouse is shared, so only there could who wants it alone wait for ever.
+        turn = self.path.with_name(self.path.name + ".turn.lock") if what == "warehouse" else None
+        with hold(path or self.lock_path(what), timeout=timeout, shared=shared, advice=advice, turn=turn):
             yield lambda: None
 
     def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 ADVICE = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
 
@@ -20,6 +22,10 @@ ADVICE = "wait for it to end or raise ARCADIA_LOCK_TIMEOUT"
 NO_LOCKS = (
     "its file system keeps no two processes apart: put it on a local disk, or on a network disk that has locks (NFSv4)"
 )
+
+
+_LETS_GO_FIRST: Final = 2.0
+"""Seconds for which who shares a lock stands behind somebody who waits to have it alone."""
 
 
 class LockTimeoutError(TimeoutError):
@@ -33,28 +39,36 @@ def hold(
     timeout: float,
     shared: bool = False,
     advice: str = ADVICE,
+    turn: Path | None = None,
 ) -> Iterator[None]:
     """Hold the lock on `path` (made where missing), alone or with other `shared` holders.
+
+    Without a turn, the kernel gives a shared lock at once while others share it, also where somebody waits to have it alone.
+    Beside three processes that read in a loop, a writer waited for as long as they read (2026-11-29).
 
     Args:
         path: The lock's own file. It is never deleted: deleting a lock file is how two holders come to be.
         timeout: Seconds to wait at most.
         shared: Whether others may hold it shared at the same time.
         advice: What the message says to do; to be given where the time-out is not that setting's.
+        turn: Another file, whose lock is held while this one is waited for: who comes first has it first. It only orders: who
+            shares waits for it for two seconds at most, so that a holder may share the lock once more.
 
     Raises:
         LockTimeoutError: Somebody else held it for longer than `timeout`.
         OSError: The lock file cannot be made or opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    until = time.monotonic() + timeout
+    has_turn = (
+        None if turn is None else _taken(turn, fcntl.LOCK_EX, min(timeout, _LETS_GO_FIRST) if shared else timeout)
+    )
     try:
-        is_acquired = _acquire(descriptor, operation, timeout)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}: {NO_LOCKS}", str(path)) from error
-    if not is_acquired:
-        # The waiting thread owns the descriptor now and closes it when it wakes.
+        descriptor = _taken(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, max(0.0, until - time.monotonic()))
+    finally:
+        if has_turn is not None:
+            _release(has_turn)
+    if descriptor is None:
         raise LockTimeoutError(
             f"{path} was locked for more than {timeout:g} s by {_holders(path) or 'another process'}; {advice}"
         )
@@ -87,6 +101,17 @@ def keeps_apart(folder: Path) -> bool:
         # Another process: over a network, the locks of one process may be one.
         tried = subprocess.run([sys.executable, "-I", "-S", "-c", _TRY], stdin=other, check=False)  # noqa: S603 - the text above
         return tried.returncode == 1
+
+
+def _taken(path: Path, operation: int, timeout: float) -> int | None:
+    """The descriptor that has the lock on a file; None where the time was over."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        is_acquired = _acquire(descriptor, operation, timeout)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}: {NO_LOCKS}", str(path)) from error
+    # Where it is not, the waiting thread owns the descriptor now and closes it when it wakes.
+    return descriptor if is_acquired else None
 
 
 def _acquire(descriptor: int, operation: int, timeout: float) -> bool:

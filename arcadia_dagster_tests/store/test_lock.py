@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -21,6 +22,18 @@ def path(tmp_path: Path) -> Path:
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def locks_on(path: Path) -> int:
+    """How many have the lock on a file, or wait for it."""
+    inode = f":{path.stat().st_ino} " if path.exists() else "nobody"
+    return Path("/proc/locks").read_text(encoding="ascii").count(inode)
 
 
 def settle(count: int) -> int:
@@ -67,6 +80,32 @@ def test_those_who_share_it_do_not_wait_for_each_other(path: Path) -> None:
 @pytest.mark.parametrize(("theirs", "ours"), [(True, False), (False, True)])
 def test_who_wants_it_alone_and_who_shares_it_keep_each_other_out(path: Path, theirs: bool, ours: bool) -> None:
     with Holder(path, shared=theirs), pytest.raises(LockTimeoutError), hold(path, timeout=0.05, shared=ours):
+        pass
+
+
+def test_who_wants_it_alone_has_it_before_those_who_come_later_to_share_it(path: Path) -> None:
+    turn = path.with_name("turn.lock")
+    came: list[str] = []
+
+    def take(name: str, *, shared: bool) -> None:
+        with hold(path, timeout=30, shared=shared, turn=turn):
+            came.append(name)
+
+    writer = threading.Thread(target=take, args=("writer",), kwargs={"shared": False})
+    reader = threading.Thread(target=take, args=("reader",), kwargs={"shared": True})
+    with hold(path, timeout=0, shared=True, turn=turn):
+        writer.start()
+        until(lambda: locks_on(path) == 2)
+        reader.start()
+        until(lambda: locks_on(turn) == 2 or "reader" in came)
+    writer.join()
+    reader.join()
+    assert came == ["writer", "reader"]
+
+
+def test_who_shares_it_may_share_it_once_more_though_somebody_waits(path: Path) -> None:
+    turn = path.with_name("turn.lock")
+    with hold(path, timeout=0, shared=True, turn=turn), Holder(turn), hold(path, timeout=0.1, shared=True, turn=turn):
         pass
 
 

@@ -50,6 +50,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
     assert {path.name for path in (tmp_path / "var").iterdir()} == {
         "arcadia.duckdb",
         "arcadia.duckdb.lock",
+        "arcadia.duckdb.turn.lock",
         "archive",
         "dagster",
         "focus",
