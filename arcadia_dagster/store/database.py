@@ -25,8 +25,8 @@ from arcadia_dagster.store.threads import use_threads_for
 _MEMORY_LIMIT = "1GB"
 
 # DuckDB fills a block for each column of each new table, however few its rows are. With its own 256 KiB a month of a few
-# invoices takes about a tenth more processor time, and three times the file; a million lines take about the same (2026-11-29). A file
-# keeps the size that it was made with.
+# invoices takes about a tenth more processor time, and three times the file; a million lines take about the same
+# (2026-11-29). A file keeps the size that it was made with.
 _BLOCK_SIZE = str(64 * 2**10)
 
 _WORK, _SPILL = "work", "spill"
