@@ -33,6 +33,9 @@ ASSETS = {
     "finance_records",
     "focus_export",
     "monthly_statement",
+    "tenant_routes",
+    "allocations",
+    "invoices_at_finance",
 }
 PATIENCE = 120.0
 
