@@ -53,6 +53,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         "arcadia.duckdb.turn.lock",
         "archive",
         "dagster",
+        "first-month",
         "focus",
         "inbox",
         "statements",
