@@ -43,6 +43,9 @@ _FIRST, _MONTHS, _LINES = date(2024, 1, 1), 24, 33
 _DISK = "size=12g"
 _FULL = 64 << 10
 _HOURS_OF_A_YEAR = 8_766
+_OTHER = "another"
+_SHORT_LIVED = {"a run", _OTHER}
+"""Kinds of processes that end by themselves: how much memory they take says how many there were at a look."""
 _MOST_GROWTH = 1.2
 _PATIENCE_SECONDS = 900.0
 _SAMPLES_APART_SECONDS = 2.0
@@ -168,7 +171,7 @@ def kind_of(process: psutil.Process) -> str:
         "keeper.py": "keeper",
         "main()": "arcadia up",
     }
-    return next((kind for part, kind in kinds.items() if part in words), "another")
+    return next((kind for part, kind in kinds.items() if part in words), _OTHER)
 
 
 @dataclass(slots=True)
@@ -392,7 +395,7 @@ Killed: {killed}. The deployment was started again {deployment.starts.total()} t
     for kind, seen in sorted(found.memory.items()):
         third = max(1, len(seen) // 3)
         first, last = statistics.median(seen[:third]), statistics.median(seen[-third:])
-        if kind != "a run":
+        if kind not in _SHORT_LIVED:
             grown[kind] = last / first
         lines.append(f"| {kind} | {first / 2**20:.0f} MiB | {last / 2**20:.0f} MiB | {last / first:.2f}x |")
     lines += ["", "| stored | bytes a file | a year at this rate |", "|---|---|---|"]
