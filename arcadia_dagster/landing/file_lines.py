@@ -5,7 +5,7 @@ from itertools import count, islice
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.reader import head_of
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, LostBytesError
 from arcadia_dagster.reading.format import Csv, Inventory, Manifest, Periods, Refusal
 from arcadia_dagster.reading.problems import record_lines
 from arcadia_dagster.reading.statements import StatementsOnly
@@ -23,11 +23,11 @@ def physical_lines(
         up_to: The last line to tell of.
         by: The description that reads the document, whatever the formats say of it.
     """
-    path = archive.path_of(document_sha256)
-    if not path.exists():
+    try:
+        document = archive.examine(document_sha256)
+    except LostBytesError:
         return {}
-    document = archive.examine(document_sha256)
-    facts = document.facts
+    path, facts = document.path, document.facts
     # Parquet has no lines, and JSON none that are its records'.
     if facts.problem is not None or not facts.newline or facts.head.lstrip()[:1] in {b"{", b"["}:
         return {}

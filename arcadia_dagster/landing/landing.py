@@ -31,7 +31,7 @@ from arcadia_dagster.landing.known import Known, accepted_of, to_read_anew
 from arcadia_dagster.landing.lost_bytes import note_lost_bytes
 from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
-from arcadia_dagster.landing.records import damaged_records, known_states, note_records, records_of, texts_of
+from arcadia_dagster.landing.records import damaged_records, known_states, months_of, note_records, records_of, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     KEPT_IN,
@@ -306,7 +306,9 @@ class Landing:
             return self.register([replace(arrival, record=record) for arrival in arrived])
         with self.warehouse.write() as connection:
             register_facts(connection, [record])
-            return note_records(connection, self._archive, [record])
+            concerned = months_of(connection, text_list([record.document_sha256]))
+            renew(connection, schema.COST_LINES.name, concerned)
+            return concerned | note_records(connection, self._archive, [record])
 
     def _learn(self, arrived: Sequence[Arrival], learned: Mapping[str, Sequence[Event]]) -> list[Arrival]:
         """The same arrivals with what was learned on their records. A damaged record has it in memory alone, until a rebuild."""
@@ -477,7 +479,7 @@ class _Pass:
         lost: dict[str, str] = {}
         for sha256, found in zip(hashes, found_each, strict=True):
             if isinstance(found, LostBytesError):
-                lost[sha256] = self._landed.problems[f"{_ARCHIVED}{sha256}"] = str(found)
+                lost[sha256] = str(found)
             else:
                 yield found
         if lost:
@@ -493,8 +495,15 @@ class _Pass:
         """Note that documents cannot be read any more. A new one is registered by the names on its record."""
         with self._warehouse.read() as connection:
             registered = known_states(connection).keys()
-        records = records_of(self._warehouse, self._archive, [sha256 for sha256 in lost if sha256 not in registered])
-        arrived = [unread(record, lost[record.document_sha256]) for record in records.values() if record.received]
+        records = records_of(self._warehouse, self._archive, list(lost))
+        for sha256, its in records.items():
+            name = f"{its.names[0]}: " if its.received else ""
+            self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
+        arrived = [
+            unread(record, lost[sha256])
+            for sha256, record in records.items()
+            if sha256 not in registered and record.received
+        ]
         self._landed.months |= self._landing.register(arrived)
         with self._warehouse.write() as connection:
             self._landed.months |= note_lost_bytes(connection, lost)

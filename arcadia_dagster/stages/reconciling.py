@@ -5,6 +5,7 @@ from datetime import date
 
 import duckdb
 
+from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list, stale
@@ -18,13 +19,14 @@ def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date]
 def unreconciled_invoices(
     connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None
 ) -> dict[InvoiceKey, str]:
-    """The invoices whose totals do not add up to their lines, each with a sentence that has the figures.
+    """The invoices whose totals, lines and parts of tenants do not agree, each with a sentence that has the figures.
 
     Without `months` it looks at all months, except those that a run is building or has left half built: their tables differ
     until the totals are built too, and none of their invoices is pushed before.
 
-    They can only differ by a defect of ours: net and tax must sum to gross, lines to the unrounded sums, and the lines be
-    as many as the document states, but for those that bring them to a stated total.
+    They can only differ by a defect of ours, or because somebody has changed a table. Net and tax must sum to gross; lines to the
+    unrounded sums, which must round to the minor units; the lines must be as many as the document states, and come to as much,
+    but for those that bring them to a stated total; and what the tenants bear must be the whole.
     """
     if months is None:
         behind = stale(connection, schema.COST_LINES.name) | stale(connection, schema.TAX_SPLIT_TOTALS.name)
@@ -35,29 +37,48 @@ def unreconciled_invoices(
         f"""
         WITH line AS (
           SELECT source, account_id, external_id, invoice_month, count(*) AS line_count, sum(amount) AS amount,
-            count(*) FILTER (added_by IS NULL) AS document_lines, count(DISTINCT currency) AS currencies
+            coalesce(sum(amount) FILTER (charge_category = 'Tax'), 0) AS tax, any_value(currency) AS currency,
+            count(*) FILTER (added_by IS NULL) AS document_lines, count(DISTINCT currency) AS currencies,
+            coalesce(sum(amount) FILTER (added_by IS NULL), 0) AS document_amount
           FROM cost_lines WHERE invoice_month {only} GROUP BY ALL
         ), stated AS (
-          SELECT source, account_id, external_id, sum(line_count) AS line_count
+          SELECT source, account_id, external_id, sum(line_count) AS line_count,
+            -- A statement has no lines. Where one of the documents has several currencies, it has no sum.
+            CASE WHEN count(*) FILTER (NOT coalesce(is_statement, false) AND lines_total IS NULL) = 0
+              THEN sum(lines_total) FILTER (NOT coalesce(is_statement, false)) END AS amount
           FROM current_invoices GROUP BY ALL
+        ), borne AS (
+          SELECT source, account_id, external_id, invoice_month, sum(amount_gross_minor) AS gross, sum(amount_tax_minor) AS tax,
+            sum(amount_net_minor) AS net
+          FROM allocations WHERE invoice_month {only} GROUP BY ALL
         )
         SELECT source, account_id, external_id, total.amount_gross_minor, total.amount_net_minor,
-          total.amount_tax_minor, total.line_count, line.document_lines, stated.line_count, total.amount_gross, line.amount
+          total.amount_tax_minor, total.line_count, line.document_lines, stated.line_count, total.amount_gross, line.amount,
+          stated.amount, line.document_amount, borne.gross
         FROM (FROM tax_split_totals WHERE invoice_month {only}) AS total
         FULL JOIN line USING (source, account_id, external_id, invoice_month)
+        LEFT JOIN borne USING (source, account_id, external_id, invoice_month)
+        LEFT JOIN {exponents_sql()} AS iso ON iso.currency = total.currency
         LEFT JOIN stated
           ON stated.source = total.source AND stated.account_id = total.account_id
           AND stated.external_id = total.external_id
         WHERE coalesce(total.line_count, -1) <> coalesce(line.line_count, -1)
           OR coalesce(line.document_lines, -1) <> coalesce(stated.line_count, -1)
-          OR (line.currencies = 1 AND total.amount_gross IS DISTINCT FROM line.amount)
+          OR (line.currencies = 1 AND (total.amount_gross, total.amount_tax, total.currency)
+            IS DISTINCT FROM (line.amount, line.tax, line.currency))
+          OR (line.currencies = 1 AND stated.amount <> line.document_amount)
           OR total.amount_gross_minor <> total.amount_net_minor + total.amount_tax_minor
+          OR (total.amount_gross_minor, total.amount_tax_minor) IS DISTINCT FROM
+            ({to_minor_sql("total.amount_gross", "iso.exponent")}, {to_minor_sql("total.amount_tax", "iso.exponent")})
+          OR (total.amount_gross_minor IS NOT NULL AND (borne.gross, borne.net, borne.tax)
+            IS DISTINCT FROM (total.amount_gross_minor, total.amount_net_minor, total.amount_tax_minor))
         """
     ).fetchall()
     return {
-        InvoiceKey(source, account_id, external_id): (
-            f"invoice {external_id}: gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
-            f"cost_lines, {stated} stated; unrounded {unrounded} against {summed}"
+        InvoiceKey(*key): (
+            f"invoice {key[2]}: gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
+            f"cost_lines, {stated} stated; unrounded {unrounded} against {summed}; its documents' lines {read} against {kept}; "
+            f"borne by tenants: {borne} minor units"
         )
-        for source, account_id, external_id, gross, net, tax, counted, lines, stated, unrounded, summed in rows
+        for *key, gross, net, tax, counted, lines, stated, unrounded, summed, read, kept, borne in rows
     }

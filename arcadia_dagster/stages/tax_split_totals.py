@@ -50,9 +50,9 @@ def build_tax_split_totals(
             # A month without a partition stays stale until it has one.
             built_from={month: version if month in range_ else 0 for month, version in seen.items()},
         )
+    build_allocations(connection, wanted)
     if unequal := unreconciled(connection, wanted):
         raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
-    build_allocations(connection, wanted)
     return wanted
 
 

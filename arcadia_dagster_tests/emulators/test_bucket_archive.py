@@ -61,7 +61,7 @@ def test_bytes_lie_under_their_hash_and_are_examined_as_in_a_folder(store: Store
     assert (again.byte_size, again.facts) == (document.byte_size, document.facts)
     assert other.byte_size(document.document_sha256) == 8
     assert other.byte_size("0" * 64) == 0
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(LostBytesError, match="is missing"):
         other.examine("0" * 64)
 
 

@@ -1,6 +1,7 @@
 """Repair: what is damaged at rest is taken again from the inbox or built anew, and finance keeps one row each."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,21 @@ def test_a_restored_file_ends_the_loss_with_the_next_ingest(project: Project) ->
     archived(project).write_bytes(whole)
     project.build()
     assert by_id(project)["1001"] == ("ready", 660, 2)
+
+
+def test_an_invoice_whose_bytes_are_lost_is_explained_by_what_the_warehouse_has(
+    project: Project, arcadia: Shell
+) -> None:
+    lost(project)
+    said = arcadia("explain", "1001", code=0, ARCADIA_HOME=str(project.home)).stdout
+    assert "gross 6.60 USD" in said
+
+
+def test_an_invoice_whose_bytes_are_lost_can_be_voided_before_anybody_has_noticed(project: Project) -> None:
+    lost(project)
+    assert project.settle("void", "1001") == {date(2026, 4, 1)}
+    project.build()
+    assert project.query("SELECT standing FROM standing_invoices WHERE external_id = '1001'") == [{"standing": "void"}]
 
 
 def test_bytes_that_are_known_to_be_lost_are_a_doubt_of_each_verification(project: Project, arcadia: Shell) -> None:

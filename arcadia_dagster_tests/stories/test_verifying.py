@@ -96,9 +96,15 @@ def bytes_of_all(project: Project) -> list[int]:
     return [row["byte_size"] for row in project.query("FROM documents")]
 
 
-def execute(project: Project, statement: str) -> None:
+def execute(project: Project, *statements: str) -> None:
     with project.warehouse.write() as connection:
-        connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)
+
+
+def more(minor: int) -> str:
+    """Gross and net that are more by so many minor units."""
+    return f"amount_gross_minor = amount_gross_minor + {minor}, amount_net_minor = amount_net_minor + {minor}"
 
 
 CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
@@ -142,6 +148,36 @@ CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
     ),
     "a line": (
         lambda project: execute(project, "UPDATE cost_lines SET amount = amount + 1"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "a total in minor units with what its tenant bears": (
+        lambda project: execute(project, f"UPDATE tax_split_totals SET {more(1)}", f"UPDATE allocations SET {more(1)}"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "what a tenant bears": (
+        lambda project: execute(project, f"UPDATE allocations SET {more(1)}"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "lines, totals and what tenants bear": (
+        lambda project: execute(
+            project,
+            "UPDATE cost_lines SET amount = amount + 1 WHERE charge_category <> 'Tax'",
+            f"UPDATE tax_split_totals SET amount_gross = amount_gross + 1, {more(100)}",
+            f"UPDATE allocations SET {more(100)}",
+        ),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "a total's currency": (
+        lambda project: execute(project, "UPDATE tax_split_totals SET currency = 'EUR'"),
+        "totals",
+        "arcadia rebuild",
+    ),
+    "tax that becomes net": (
+        lambda project: execute(project, "UPDATE cost_lines SET charge_category = 'Usage'"),
         "totals",
         "arcadia rebuild",
     ),
