@@ -93,7 +93,7 @@ bench-smoke: $(VENV)/.bench-ready ## every row of both with next to no input, an
 	@$(BIN)/python -m benchmarks.full_disk --times 1
 	@$(BIN)/python -m benchmarks.soak --minutes 0.5 --files-an-hour 600
 
-crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run thousands of random histories, and check that the next try completes each; twenty minutes
+crashes: $(READY) ## kill a hundred deliveries and ingests at any moment, fill up disks, run thousands of random histories, and check that the next try completes each; up to an hour
 	@$(BIN)/python -m benchmarks.crashes
 	@$(BIN)/python -m benchmarks.full_disk
 	@HISTORIES=6000 $(BIN)/python -m pytest -n 0 arcadia_dagster_tests/stories/test_model_of_delivery.py
