@@ -5,7 +5,6 @@ only, for such a sandbox is always on this machine: no file in a home can send i
 """
 
 import contextlib
-import os
 import secrets
 import shlex
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from arcadia_dagster.loopback import FINANCE_PORT
+from arcadia_dagster.plain_file import write_whole
 
 HOST: Final = "127.0.0.1"
 SANDBOX_FOLDER: Final = "sandbox"
@@ -23,6 +23,7 @@ SECRET_FILE: Final = "finance-secret"  # noqa: S105 - the file's name
 """The file of a home with the secret of its sandbox."""
 
 _PORT_FILE: Final = "finance-port"
+_OWNER_ONLY: Final = 0o600
 _CONNECT_SECONDS: Final = 2.0
 _MOST_PORT: Final = 65535
 
@@ -66,7 +67,7 @@ class HomeSandbox:
         if before is None:
             home.mkdir(parents=True, exist_ok=True)
             before = cls(home, FINANCE_PORT, secrets.token_urlsafe(64))
-            _write(file, before.secret)
+            write_whole(file, before.secret, mode=_OWNER_ONLY)
         file.chmod(0o600)  # also where the home was copied, or unpacked
         return replace(before, port=port or before.port)
 
@@ -93,7 +94,7 @@ class HomeSandbox:
         Raises:
             OSError: It cannot be written.
         """
-        _write(self.home / _PORT_FILE, str(self.port))
+        write_whole(self.home / _PORT_FILE, str(self.port), mode=_OWNER_ONLY)
 
 
 def _kept(file: Path) -> str:
@@ -102,11 +103,3 @@ def _kept(file: Path) -> str:
         return file.read_text(encoding="ascii").strip()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return ""
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, all of it or nothing."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as opened:
-        opened.write(text)
-    part.replace(file)

@@ -1,10 +1,10 @@
-"""Opening files that somebody else may have put there: plain ones only."""
+"""Plain files: only these are opened where somebody else may have put something; and small ones are written whole."""
 
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 class NotPlainError(OSError):
@@ -15,7 +15,7 @@ class NotPlainError(OSError):
         super().__init__(errno.EINVAL, "it is no plain file")
 
 
-def open_plain(path: Path, *, follows_links: bool = True) -> BinaryIO:
+def open_plain(path: Path, *, follows_links: bool = True) -> BufferedReader:
     """A plain file, open for reading. Opening never waits for the other end of a pipe.
 
     Args:
@@ -32,3 +32,20 @@ def open_plain(path: Path, *, follows_links: bool = True) -> BinaryIO:
         os.close(descriptor)
         raise NotPlainError
     return os.fdopen(descriptor, "rb")
+
+
+def write_whole(file: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a small file, all of it or nothing, whoever reads or writes it meanwhile.
+
+    Args:
+        file: The file; its folder exists.
+        text: What it has then, as UTF-8.
+        mode: Who may do what with it, as far as the umask lets them.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as opened:
+        opened.write(text)
+    part.replace(file)

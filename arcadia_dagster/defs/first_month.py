@@ -5,12 +5,12 @@ month in the home before a run needs it. Each run loads the definitions anew; th
 start, or of the last time that the code location was loaded anew.
 """
 
-import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from arcadia_dagster.plain_file import write_whole
 from arcadia_dagster.settings import Settings
 
 NOTED_IN: Final = "first-month"
@@ -49,6 +49,4 @@ def note(home: Path, months: Iterable[date]) -> None:
     known = noted(home)
     if earliest is None or (known is not None and known <= earliest):
         return
-    part = home / f".{NOTED_IN}.{os.getpid()}.part"
-    part.write_text(f"{earliest:%Y-%m}\n", encoding="ascii")
-    part.replace(home / NOTED_IN)
+    write_whole(home / NOTED_IN, f"{earliest:%Y-%m}\n")

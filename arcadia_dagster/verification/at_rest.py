@@ -4,7 +4,6 @@ It changes nothing but the note of when it last was.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import duckdb
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, against, seal_of, verify_archive
 from arcadia_dagster.ledger.states import Outcome, State
+from arcadia_dagster.plain_file import write_whole
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
@@ -134,11 +134,8 @@ def note(home: Path, verification: Verification) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    file = home / NOTED_IN
-    part = file.with_name(f".{NOTED_IN}.{os.getpid()}.part")
     values = {"at": verification.at.isoformat(), "full": verification.is_full, "doubts": len(verification.doubts)}
-    part.write_text(json.dumps(values) + "\n", encoding="utf-8")
-    part.replace(file)
+    write_whole(home / NOTED_IN, json.dumps(values) + "\n")
 
 
 def noted(home: Path) -> Noted | None:
