@@ -220,6 +220,32 @@ class Archive:
                 raise
         return self._examined(document_sha256, was_accepted=was_accepted)
 
+    def examine_each(
+        self, documents: Sequence[str], accepted: Collection[str]
+    ) -> tuple[list[ArchivedDocument], dict[str, str]]:
+        """Documents, each as `examine` does.
+
+        Args:
+            documents: The documents.
+            accepted: Those that were read whole before.
+
+        Returns:
+            Those whose bytes are whole, in their order; and of the others what is wrong and what to do, by their SHA-256.
+
+        Raises:
+            ArchiveError: One of them cannot be read.
+        """
+
+        def examined(sha256: str) -> ArchivedDocument | LostBytesError:
+            try:
+                return self.examine(sha256, was_accepted=sha256 in accepted)
+            except LostBytesError as error:
+                return error
+
+        found = dict(zip(documents, self.each(examined, documents), strict=True))
+        whole = [document for document in found.values() if isinstance(document, ArchivedDocument)]
+        return whole, {sha256: str(error) for sha256, error in found.items() if isinstance(error, LostBytesError)}
+
     def _examined(self, document_sha256: str, *, was_accepted: bool) -> ArchivedDocument:
         path = self.path_of(document_sha256)
         most = sys.maxsize if was_accepted else self.max_document_bytes
@@ -571,11 +597,8 @@ def shelf_of(document_sha256: str) -> str:
 
 
 def _digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
     with open_plain(path) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _state_of(entry: os.DirEntry[str]) -> RecordState:

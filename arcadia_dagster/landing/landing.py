@@ -16,7 +16,7 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive, LostBytesError, shelf_of
+from arcadia_dagster.landing.archive import Archive, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone, is_dismissed
 from arcadia_dagster.landing.inbox import (
@@ -28,10 +28,10 @@ from arcadia_dagster.landing.inbox import (
     StillChangingError,
 )
 from arcadia_dagster.landing.known import Known, accepted_of, to_read_anew
-from arcadia_dagster.landing.lost_bytes import note_lost_bytes
+from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
-from arcadia_dagster.landing.records import damaged_records, known_states, months_of, note_records, records_of, texts_of
+from arcadia_dagster.landing.records import damaged_records, months_of, note_records, records_of, registered, texts_of
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     KEPT_IN,
@@ -268,11 +268,10 @@ class Landing:
         If its bytes are lost, nothing but its dismissal changes what is registered of it.
         """
         sha256 = record.document_sha256
-        try:
-            document = self._archive.examine(sha256, was_accepted=sha256 in accepted_of(self.warehouse, [sha256]))
-        except LostBytesError as error:
-            return [unread(record, str(error))] if is_dismissed(record) else []
-        return self.read([document], {sha256: record})[0]
+        whole, lost = self._archive.examine_each([sha256], accepted_of(self.warehouse, [sha256]))
+        if lost:
+            return [unread(record, lost[sha256])] if is_dismissed(record) else []
+        return self.read(whole, {sha256: record})[0]
 
     def register(self, arrived: Sequence[Arrival], looked_at: Sequence[tuple[Arriving, str]] = ()) -> set[date]:
         """Write in one transaction what is known of the documents, and which files of the inbox hold them.
@@ -368,7 +367,7 @@ class _Pass:
         landed.waiting += [file.inbox_path for file in in_inbox.waiting]
         outdated = to_read_anew(self._warehouse, self._archive, self._formats, known.outdated)
         for hashes in _slices([(sha256, 0) for sha256 in outdated]):
-            self._register(list(self._intact(hashes)))
+            self._register(self._intact(hashes))
         documents = [file for file in in_inbox.complete if not file.is_control_total]
         for files in _slices([(file, file.state.byte_size) for file in documents]):
             self._take_files(files)
@@ -466,47 +465,33 @@ class _Pass:
         """Register archived documents, in slices that are bounded in bytes."""
         sizes = self._archive.each(self._archive.byte_size, archived)
         for hashes in _slices(list(zip(archived, sizes, strict=True))):
-            documents = list(self._intact(hashes))
+            documents = self._intact(hashes)
             self._landed.documents += [
                 document.document_sha256 for document in documents if document.document_sha256 not in self.known.records
             ]
             self._register(documents)
 
-    def _intact(self, hashes: Sequence[str]) -> Iterator[ArchivedDocument]:
+    def _intact(self, hashes: Sequence[str]) -> list[ArchivedDocument]:
         """The archived documents; one that was changed since, or is gone, is shown and held, and the others go on."""
-        accepted = accepted_of(self._warehouse, hashes)
-        found_each = self._archive.each(lambda sha256: self._examined(sha256, was_accepted=sha256 in accepted), hashes)
-        lost: dict[str, str] = {}
-        for sha256, found in zip(hashes, found_each, strict=True):
-            if isinstance(found, LostBytesError):
-                lost[sha256] = str(found)
-            else:
-                yield found
+        whole, lost = self._archive.examine_each(hashes, accepted_of(self._warehouse, hashes))
         if lost:
             self._note_lost(lost)
-
-    def _examined(self, sha256: str, *, was_accepted: bool) -> ArchivedDocument | LostBytesError:
-        try:
-            return self._archive.examine(sha256, was_accepted=was_accepted)
-        except LostBytesError as error:
-            return error
+        return whole
 
     def _note_lost(self, lost: Mapping[str, str]) -> None:
         """Note that documents cannot be read any more. A new one is registered by the names on its record."""
-        with self._warehouse.read() as connection:
-            registered = known_states(connection).keys()
         records = records_of(self._warehouse, self._archive, list(lost))
+        with self._warehouse.read() as connection:
+            known, noted = registered(connection, records.values()), lost_bytes(connection)
         for sha256, its in records.items():
             name = f"{its.names[0]}: " if its.received else ""
             self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
-        arrived = [
-            unread(record, lost[sha256])
-            for sha256, record in records.items()
-            if sha256 not in registered and record.received
-        ]
-        self._landed.months |= self._landing.register(arrived)
-        with self._warehouse.write() as connection:
-            self._landed.months |= note_lost_bytes(connection, lost)
+        new = [unread(its, lost[sha256]) for sha256, its in records.items() if sha256 not in known and its.received]
+        if new:
+            self._landed.months |= self._landing.register(new)
+        if not lost.items() <= noted.items():
+            with self._warehouse.write() as connection:
+                self._landed.months |= note_lost_bytes(connection, lost)
 
     def _take_files(self, files: Sequence[Arriving]) -> None:
         """Archive a slice of files, and register the documents that are new or have a new name."""
@@ -567,7 +552,7 @@ class _Pass:
         news = self._news(totals)
         self._landing.note(news)
         if looked_at:
-            self._register(list(self._intact(list(news))), looked_at)
+            self._register(self._intact(list(news)), looked_at)
 
     def _register(self, documents: Sequence[ArchivedDocument], looked_at: Sequence[tuple[Arriving, str]] = ()) -> None:
         """Read the documents, and register them and what was looked at."""

@@ -28,17 +28,18 @@ def note_lost_bytes(connection: duckdb.DuckDBPyConnection, lost: Mapping[str, st
 
     Args:
         connection: A connection of `Warehouse.write`.
-        lost: By SHA-256, what is wrong and what to do.
+        lost: By SHA-256, what is wrong and what to do; at least one.
 
     Returns:
         The months whose totals must be built again: they have invoices of a document that was not noted before, or of one that
         came under its name.
     """
     before = lost_bytes(connection)
-    for sha256, damage in lost.items():
-        connection.execute(
-            f"UPDATE documents SET bytes_damage = {text_literal(damage)} WHERE document_sha256 = {text_literal(sha256)}"
-        )
+    rows = ", ".join(f"({text_literal(sha256)}, {text_literal(damage)})" for sha256, damage in lost.items())
+    connection.execute(
+        f"UPDATE documents SET bytes_damage = lost.damage FROM (VALUES {rows}) AS lost (sha256, damage) "
+        "WHERE document_sha256 = lost.sha256"
+    )
     new = text_list(lost.keys() - before.keys())
     concerned = months_of(connection, new) | months_of_namesakes(connection, new)
     months.renew(connection, schema.COST_LINES.name, concerned)

@@ -7,12 +7,11 @@ import duckdb
 
 from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive, LostBytesError
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.known import outdated_documents
 from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.landing.rules import known_rules
-from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated
 from arcadia_dagster.store.query import temporary_tables, text_list
@@ -21,9 +20,6 @@ from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
 
 _RESTAGES = 10
-
-_HAS_LINES = "NOT coalesce(is_statement, false)"
-"""SQL: whether the lines of an invoice are those of this document."""
 
 
 def build_cost_lines(
@@ -72,8 +68,7 @@ def build_cost_lines(
 
 def _current_documents(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> list[str]:
     rows = connection.execute(
-        "SELECT DISTINCT document_sha256 FROM current_invoices "
-        f"WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)}) ORDER BY document_sha256"
+        f"SELECT DISTINCT document_sha256 FROM {_with_lines_sql(months)} ORDER BY document_sha256"
     ).fetchall()
     return [sha256 for (sha256,) in rows]
 
@@ -102,14 +97,7 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
     Returns:
         The documents whose bytes are lost, by SHA-256: what is wrong and what to do.
     """
-    missing: list[ArchivedDocument] = []
-    lost: dict[str, str] = {}
-    for sha256 in documents:
-        if not reader.has(sha256):
-            try:
-                missing.append(archive.examine(sha256, was_accepted=True))
-            except LostBytesError as error:
-                lost[sha256] = str(error)
+    missing, lost = archive.examine_each([sha256 for sha256 in documents if not reader.has(sha256)], documents)
     by = recorded_descriptions(
         archive, [document.document_sha256 for document in missing if document.document_sha256 in kept]
     )
@@ -124,18 +112,25 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
 
 def _kept_sql(documents: Iterable[str], months: Collection[date]) -> str:
     """The lines that the months have of these documents, without those that make up stated totals."""
-    current = f"FROM current_invoices WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)})"
     return f"""
-    SELECT * FROM cost_lines SEMI JOIN ({current})
+    SELECT * FROM cost_lines SEMI JOIN {_with_lines_sql(months)} AS current
       USING (document_sha256, source, account_id, external_id, invoice_month)
     WHERE document_sha256 IN ({text_list(documents)}) AND line_number > 0"""
 
 
 def _cost_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:
     """The lines of the months' current invoices, from the stage, matched on their way."""
-    current = f"(SELECT * FROM current_invoices WHERE {_HAS_LINES} AND invoice_month IN ({month_list(months)}))"
+    current = _with_lines_sql(months)
     lines = f"""(
     SELECT line.* EXCLUDE (invoice_ordinal), raw.source, raw.account_id, raw.external_id, raw.invoice_month
     FROM ({reader.lines_sql(documents)}) AS line
     JOIN {current} AS raw USING (document_sha256, invoice_ordinal))"""
     return matched_sql(lines, current, "cloud_resources")
+
+
+def _with_lines_sql(months: Collection[date]) -> str:
+    """SQL: the months' current invoices, each with a document that has lines of it, and does not only state it."""
+    return (
+        "(SELECT * FROM current_invoices "
+        f"WHERE NOT coalesce(is_statement, false) AND invoice_month IN ({month_list(months)}))"
+    )

@@ -37,7 +37,7 @@ _REJECTED_BESIDE = f"""
       ) AS rejected ON rejected.folder = own.folder AND rejected.ending = own.ending
       GROUP BY part.source, part.account_id, part.external_id"""
 
-_LOST_UNREAD = "SELECT 1 FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL"
+_LOST_UNREAD = "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL"
 
 _LOST_VERSION = f"""
       SELECT part.source, part.account_id, part.external_id,
@@ -47,6 +47,6 @@ _LOST_VERSION = f"""
       FROM part JOIN (SELECT document_sha256, file_name AS name FROM document_names) AS own USING (document_sha256)
       JOIN (
         SELECT document_sha256, file_name AS name, received_at FROM document_names
-        SEMI JOIN (FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL) AS unread USING (document_sha256)
+        SEMI JOIN ({_LOST_UNREAD}) AS unread USING (document_sha256)
       ) AS lost ON lost.name = own.name AND lost.received_at > part.received_at
       GROUP BY part.source, part.account_id, part.external_id"""
