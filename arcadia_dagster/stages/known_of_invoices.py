@@ -12,7 +12,7 @@ from arcadia_dagster.landing.deliveries import NOTHING_LISTED, listed_sql
 from arcadia_dagster.stages.approval import unapproved_sql
 from arcadia_dagster.stages.differences import differences_sql
 from arcadia_dagster.stages.doubts import Scope
-from arcadia_dagster.stages.doubts.identity import UNSTATED
+from arcadia_dagster.stages.doubts.identity import OF_SEVERAL_DOCUMENTS, UNSTATED
 from arcadia_dagster.stages.stated import (
     DISMISSES,
     STATED_BY,
@@ -69,7 +69,7 @@ def known_of_invoices(scope: Scope) -> Iterator[Known]:
     yield Known(
         "approval", unapproved_sql("rounded"), needs="FROM approval_limits", nothing=_NO_WORDS.format("unapproved")
     )
-    yield Known("unstated", UNSTATED)
+    yield Known("unstated", UNSTATED, needs=OF_SEVERAL_DOCUMENTS, nothing=_NO_WORDS.format("by_sha256"))
 
 
 _DIFFERS = "SELECT 1 FROM rounded WHERE stated_total_minor <> amount_gross_minor"

@@ -8,14 +8,14 @@ charges are equal to the word, the resource and the period, orders may be one or
 
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
-from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope, several_of_an_account
 from arcadia_dagster.stages.doubts.identity import STATED_TOGETHER
 from arcadia_dagster.store.query import statement
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
-    return (Doubt(_same_amounts_sql(scope), needs=SEVERAL_OF_A_MONTH),)
+    return (Doubt(_same_amounts_sql(scope), needs=several_of_an_account("id_basis IN ('document', 'file_name')")),)
 
 
 _MOST_ALIKE = 16

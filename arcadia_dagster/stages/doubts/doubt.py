@@ -45,5 +45,12 @@ class Doubt:
     needs: str = ""
 
 
-SEVERAL_OF_A_MONTH = "SELECT 1 FROM raw WHERE is_final GROUP BY invoice_month HAVING count(*) > 1"
-"""SQL: what `Doubt.needs` where it compares the invoices of a month."""
+def several_of_an_account(which: str) -> str:
+    """SQL: what `Doubt.needs` where it compares such invoices of one account and month. Most accounts have one a month.
+
+    Args:
+        which: SQL: which invoices of `raw`.
+    """
+    return (
+        f"SELECT 1 FROM raw WHERE is_final AND {which} GROUP BY source, account_id, invoice_month HAVING count(*) > 1"
+    )

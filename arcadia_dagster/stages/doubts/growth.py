@@ -14,15 +14,21 @@ provider's id, that one is the invoice, unless finance has the other already, or
 
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import name_sql, release_sql, void_sql
-from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope
 from arcadia_dagster.stages.doubts.identity import IS_COPY, IS_DRAFT, STATED_TOGETHER
 from arcadia_dagster.store.query import statement
 
 
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
-    return (Doubt(_grown_sql(scope), needs=SEVERAL_OF_A_MONTH),)
+    return (Doubt(_grown_sql(scope), needs=_SEVERAL_ALIKE),)
 
+
+_SEVERAL_ALIKE = """
+SELECT 1 FROM raw WHERE is_final GROUP BY source, invoice_month
+HAVING count(*) > 1 AND (count_if(line_count > 2) > 1 OR bool_or(id_basis = 'derived'))
+  AND (count(DISTINCT account_id) < count(*) OR bool_or(account_id = 'unknown'))"""
+"""Two of an account, or of one that is not known: of more than two lines, or beside one without an id."""
 
 _MOST_ALIKE = 16
 """A charge that more invoices of a month have tells nothing."""

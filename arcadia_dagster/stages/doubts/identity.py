@@ -7,7 +7,7 @@ one is the invoice, unless finance has the other already. Voided invoices are no
 from arcadia_dagster.billing import likeness
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql, void_sql
 from arcadia_dagster.landing.issuers import OWN_SOURCE
-from arcadia_dagster.stages.doubts.doubt import SEVERAL_OF_A_MONTH, Doubt, Scope
+from arcadia_dagster.stages.doubts.doubt import Doubt, Scope, several_of_an_account
 from arcadia_dagster.stages.places import CORRECTED, folder_is_later, places_sql
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 from arcadia_dagster.warehouse.relations import newly_named_sql
@@ -219,6 +219,12 @@ UNSTATED = f"""
       FROM overwritten UNION FROM left_out"""
 """SQL: the CTE `unstated`: current invoices that the last delivery does not state any more, with that delivery's document."""
 
+OF_SEVERAL_DOCUMENTS = """
+SELECT 1 FROM document_invoices
+SEMI JOIN (SELECT DISTINCT source, account_id, invoice_month FROM raw) AS month USING (source, account_id, invoice_month)
+GROUP BY source, account_id, invoice_month HAVING count(DISTINCT document_sha256) > 1"""
+"""SQL: what `UNSTATED` needs: another document that states the month of an account."""
+
 _UNSTATED = f"""
       SELECT gone.source, gone.account_id, gone.external_id,
         'what was delivered last (' || min(document.file_name) || ') states the account''s month without it: is it on another '
@@ -297,6 +303,12 @@ _PUSHED_AND_NOT_STATED = """
         AND stated.external_id = pushed.invoice_external_id"""
 
 
+_SEVERAL_AND_ONE_WITHOUT_ID = """
+SELECT 1 FROM raw LEFT JOIN unstated USING (source, account_id, external_id) WHERE is_final GROUP BY raw.invoice_month
+HAVING count(*) > 1 AND bool_or(id_basis IN ('derived', 'rule') OR unstated.source IS NOT NULL)"""
+"""Several of a month, of which one has no id of its own, or is not in the last delivery any more."""
+
+
 def doubts(scope: Scope) -> tuple[Doubt, ...]:
     """See the module."""
     return (
@@ -315,9 +327,11 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:
         Doubt(_IN_ANOTHER_CURRENCY, needs="SELECT 1 FROM document_invoices HAVING min(currency) <> max(currency)"),
         Doubt(_PUSHED_OTHERWISE, needs=_PUSHED_AND_NOT_STATED),
         Doubt(_PUSHED_OF_ANOTHER_ACCOUNT, needs=_PUSHED_AND_NOT_STATED),
-        Doubt(_same_lines_sql(scope), needs=SEVERAL_OF_A_MONTH),
-        Doubt(_same_charges_sql(scope), needs=SEVERAL_OF_A_MONTH),
-        Doubt(_made_of_others_sql(scope), needs=SEVERAL_OF_A_MONTH),
+        Doubt(_same_lines_sql(scope), needs=_SEVERAL_AND_ONE_WITHOUT_ID),
+        Doubt(_same_charges_sql(scope), needs=several_of_an_account("id_basis <> 'derived' AND line_count > 2")),
+        Doubt(
+            _made_of_others_sql(scope), needs=several_of_an_account("id_basis <> 'derived' AND account_id <> 'unknown'")
+        ),
         Doubt(_DRAFT, needs=f"SELECT 1 FROM raw WHERE regexp_matches(lower(external_id), '{IS_DRAFT}')"),
     )
 
