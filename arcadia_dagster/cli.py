@@ -483,7 +483,9 @@ def _add_warehouse(parsers: _Parsers) -> None:
         has_json=True,
     )
     verify.add_argument(
-        "--full", action="store_true", help="hash every byte of the archive; default: compare the lengths of documents"
+        "--full",
+        action="store_true",
+        help="hash every byte of the archive, and build all months beside to compare; default: compare the lengths of documents",
     )
     verify.add_argument(
         "--seal", type=Path, metavar="FILE", help="write where each record stands, for an auditor to keep"

@@ -82,7 +82,7 @@ def build_defs(
             decide_invoice(months, close_day=values.close_day, prefix=prefix),
             fetch_from_providers(prefix),
             close_month(checks.MONTH_IS_COMPLETE, prefix),
-            verify_archive(prefix),
+            verify_archive(prefix, values.first_month),
             *([maintain_warehouse(prefix)] if values.has_lake else []),
         ],
         sensors=[

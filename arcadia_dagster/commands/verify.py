@@ -17,11 +17,14 @@ def verify(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.verifying import Seal, SealError
     from arcadia_dagster.verification.at_rest import note
     from arcadia_dagster.verification.at_rest import verify as verify_all
+    from arcadia_dagster.verification.building_anew import Build
 
     with complaints(SealError):
         text = None if options.against is None else options.against.read_text(encoding="utf-8")
         sealed = None if text is None else Seal.parse(text, str(options.against))
-        found = verify_all(home.warehouse, home.archive, full=options.full, now=datetime.now(UTC), sealed=sealed)
+        build = Build(home.formats(), home.months)
+        now = datetime.now(UTC)
+        found = verify_all(home.warehouse, home.archive, full=options.full, now=now, sealed=sealed, build=build)
         if home.settings.home.is_dir():
             note(home.settings.home, found)
     if options.json:

@@ -18,6 +18,7 @@ from arcadia_dagster.ledger.states import Outcome, State
 from arcadia_dagster.plain_file import write_whole
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.store.query import text_list
+from arcadia_dagster.verification.building_anew import Build, built_otherwise
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
@@ -83,7 +84,13 @@ class Noted:
 
 
 def verify(
-    warehouse: Warehouse, archive: Archive, *, full: bool, now: datetime, sealed: Seal | None = None
+    warehouse: Warehouse,
+    archive: Archive,
+    *,
+    full: bool,
+    now: datetime,
+    sealed: Seal | None = None,
+    build: Build | None = None,
 ) -> Verification:
     """Verify everything at rest.
 
@@ -93,6 +100,7 @@ def verify(
         full: Whether each byte of the documents is hashed; else their lengths are compared.
         now: The time, with its time zone.
         sealed: An earlier seal: nothing that it tells of may have been changed or removed.
+        build: What a build needs: a full verification in which nothing else is doubted builds all months beside, and compares.
 
     Raises:
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
@@ -107,6 +115,8 @@ def verify(
             with warehouse.read() as connection:
                 doubts += _of_tables(connection)
                 counts = _counts(connection)
+            if full and build is not None and not doubts and not found.doubts:
+                doubts += built_otherwise(warehouse, archive, build)
     except (WarehouseError, duckdb.Error) as error:
         doubts.append(Doubt("warehouse", warehouse.name, f"it cannot be read: {str(error).splitlines()[0]}", REBUILD))
     doubts = [*found.doubts, *(against(sealed, archive, found) if sealed is not None else ()), *doubts]
