@@ -59,7 +59,7 @@ $(VENV)/.buckets-ready: $(READY) $(VENV)/.azurite-ready
 	@touch $@ $(VENV)/.scale-ready
 
 test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
-	@$(BIN)/python -m pytest -n 0 arcadia_dagster_tests/emulators
+	@$(BIN)/python -m pytest -n 2 arcadia_dagster_tests/emulators
 
 # All that the targets below `test-stories` need, by one pip: each looks through all packages again, which takes 20 s.
 $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
@@ -68,8 +68,8 @@ $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
 	@touch $@ $(VENV)/.bench-ready $(VENV)/.browser-ready $(VENV)/.buckets-ready $(VENV)/.scale-ready
 
 # The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.rest-ready ## test-scale, test-buckets and bench-smoke at a time; six minutes
-	@$(MAKE) --jobs=3 --output-sync=target test-scale test-buckets bench-smoke
+test-rest: $(VENV)/.rest-ready ## test-browser, test-scale, test-buckets and bench-smoke at a time; seven minutes
+	@$(MAKE) --jobs=4 --output-sync=target test-buckets test-scale bench-smoke test-browser
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from arcadia_dagster_tests.kit.worlds import (
 
 pytestmark = pytest.mark.timeout(300)
 
-EXAMPLES = 3
+EXAMPLES = 2
 FIRST_KEY = 700_000
 
 

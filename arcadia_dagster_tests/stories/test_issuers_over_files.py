@@ -33,8 +33,10 @@ def in_finance(project: Project) -> list[tuple[str, str, str, int, int | None]]:
     )
 
 
-@pytest.mark.parametrize("written", WRITTEN)
-@pytest.mark.parametrize("unnamed", UNNAMED)
+@pytest.mark.parametrize(
+    ("unnamed", "written"),
+    [*((unnamed, "csv") for unnamed in UNNAMED), ("blank", "parquet"), ("without a name", "json")],
+)
 def test_the_issuer_that_one_file_of_a_delivery_names_is_that_of_the_others_in_any_order(
     project_with_finance: Project, unnamed: str, written: str
 ) -> None:

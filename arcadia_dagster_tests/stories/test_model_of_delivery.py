@@ -44,7 +44,7 @@ from arcadia_dagster_tests.kit.mortal import ANSWER_LOST, REQUEST_LOST, DiedErro
 from arcadia_dagster_tests.kit.properties import quickly
 
 INVOICES = tuple("abcdefghijkl")
-RUNS = int(os.environ.get("HISTORIES", "432")) // len(INVOICES)
+RUNS = int(os.environ.get("HISTORIES", "216")) // len(INVOICES)
 """A delivery of twelve invoices costs little more than one of three, so each run has a history for each of twelve."""
 STEPS = 6
 FIGURES = (600, 700)

@@ -326,7 +326,10 @@ def of_focus(month: str, amount: str) -> bytes:
 @pytest.mark.parametrize(
     ("write", "way"),
     [
-        *((write, way) for way in ("both", "the first") for write in (undated, dated, of_focus)),
+        (undated, "both"),
+        (dated, "the first"),
+        (of_focus, "both"),
+        (of_focus, "the first"),
         (of_focus, "the first, in its new month"),
     ],
 )

@@ -143,9 +143,10 @@ def test_what_two_files_state_never_says_which_of_them_counts(
         paste(arcadia, project, release if way == "last" else dismiss)
         assert pushed(project) == [last if way == "last" else first]
     assert held(project) == []
-    project.forget_warehouse()
-    pushed(project)
-    assert held(project) == []
+    if place == FILES[2]:
+        project.forget_warehouse()
+        pushed(project)
+        assert held(project) == []
 
 
 NEWER = (
