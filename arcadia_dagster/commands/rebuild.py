@@ -20,8 +20,8 @@ def rebuild(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command
     if done.moved_to is not None:
         print(f"the warehouse of before is now {done.moved_to}")
     print(f"{done.documents:,} documents and {done.months:,} months are built from the archive")
-    for name, problem in done.problems.items():
-        print(harmless(f"{name}: not taken: {problem}"))
+    for problem in done.problems:
+        print(harmless(problem))
     for table, months in done.differing.items():
         names = ", ".join("rows without a month" if month is None else f"{month:%Y-%m}" for month in months)
         print(f"{table} differs from before in {names}")

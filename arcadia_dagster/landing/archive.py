@@ -114,7 +114,7 @@ class Archive:
             folder: The folder's name.
             pattern: What their names are like; the greatest is the last.
         """
-        name = max(self._names_kept(folder, pattern), default=None)
+        name = max(self.names_kept(folder, pattern), default=None)
         return None if name is None else (name, self._text_kept(folder, name))
 
     def all_kept(self, folder: str, pattern: re.Pattern[str]) -> list[tuple[str, str]]:
@@ -123,23 +123,24 @@ class Archive:
         Raises:
             OSError: The archive cannot be read.
         """
-        names = sorted(self._names_kept(folder, pattern))
+        names = sorted(self.names_kept(folder, pattern))
         return list(zip(names, self.each(lambda name: self._text_kept(folder, name), names), strict=True))
 
-    def _names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+    def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        """The names of the files that were kept in a folder beside the documents, where they are like this."""
         place = self.folder / folder
         return [path.name for path in place.iterdir() if pattern.fullmatch(path.name)] if place.is_dir() else []
 
     def _text_kept(self, folder: str, name: str) -> str:
         return (self.folder / folder / name).read_text(encoding="utf-8")
 
-    def bytes_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bytes]:
-        """The bytes of all files that were kept in a folder beside the documents, by name, whatever they are now.
+    def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of files that were kept in a folder beside the documents, by name, whatever they are now.
 
         Raises:
             OSError: They cannot be read.
         """
-        return {name: (self.folder / folder / name).read_bytes() for name in self._names_kept(folder, pattern)}
+        return {name: (self.folder / folder / name).read_bytes() for name in names}
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents.
@@ -251,15 +252,14 @@ class Archive:
         most = sys.maxsize if was_accepted else self.max_document_bytes
         digest, examiner = hashlib.sha256(), Examiner(max_bytes=most)
         try:
-            source = open_plain(path)
+            with open_plain(path) as source:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    examiner.update(chunk)
         except FileNotFoundError as error:
             raise LostBytesError(str(path), "is missing") from error
         except OSError as error:
-            raise ArchiveError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
-        with source:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                examiner.update(chunk)
+            raise LostBytesError(str(path), f"cannot be read ({error.strerror})") from error
         if digest.hexdigest() != document_sha256:
             raise LostBytesError(str(path), "was changed, for its SHA-256 is not its name any more")
         return ArchivedDocument(document_sha256, path, path.stat().st_size, *examiner.finish(path))

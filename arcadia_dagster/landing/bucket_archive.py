@@ -194,7 +194,8 @@ class BucketArchive(Archive):
             path.unlink(missing_ok=True)
             total -= size
 
-    def _names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+    def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        """The names of the files that were kept in a folder; see `Archive.names_kept`."""
         listed = self._asked(lambda: list(self._bucket.pages(folder=folder)))
         names = (one.key.rpartition("/")[2] for page in listed for one in page)
         return [name for name in names if pattern.fullmatch(name)]
@@ -205,9 +206,9 @@ class BucketArchive(Archive):
             raise ArchiveError(f"{self.name}/{folder}/{name} is gone meanwhile: run again")
         return stored[0].decode()
 
-    def bytes_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bytes]:
-        """The bytes of all files that were kept in a folder, by name; see `Archive.bytes_kept`."""
-        names = self._names_kept(folder, pattern)
+    def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of files that were kept in a folder, by name; see `Archive.bytes_kept`."""
+        names = list(names)
         stored = self.each(lambda name: self._asked(lambda: self._bucket.get(f"{folder}/{name}")), names)
         return {name: found[0] for name, found in zip(names, stored, strict=True) if found is not None}
 

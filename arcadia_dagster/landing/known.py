@@ -8,6 +8,7 @@ import duckdb
 
 from arcadia_dagster.formats.reader import head_at
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.inbox import FINGERPRINT_SQL
 from arcadia_dagster.landing.lost_bytes import lost_bytes
@@ -30,6 +31,9 @@ class Known:
         damaged: The documents whose records are damaged: name and how.
         lost: The documents whose bytes were lost when they were read last: how.
         outdated: The documents that other versions of formats have read.
+        kept_in: The number of the archive's last file of what documents state that the warehouse knows.
+        is_unkept: Whether no such file tells of some documents.
+        unregistered: The documents of which such files tell, and which nobody has registered.
         latest: When the latest document arrived (UTC).
         nameless: Archived documents that are not registered because no line of their record has a name: their arrivals by the
             inbox.
@@ -43,6 +47,9 @@ class Known:
     damaged: dict[str, tuple[str, str]]
     lost: dict[str, str]
     outdated: list[str]
+    kept_in: int
+    is_unkept: bool
+    unregistered: set[str]
     latest: datetime | None
     nameless: dict[str, list[Event]] = field(default_factory=dict)
 
@@ -65,6 +72,11 @@ class Known:
             lost = lost_bytes(connection)
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
+            kept_in, is_unkept, unregistered = (
+                contents.last_kept(connection),
+                contents.unkept(connection),
+                contents.unregistered(connection),
+            )
         return cls(
             fingerprints=fingerprints,
             problems=dict(problems),
@@ -74,6 +86,9 @@ class Known:
             damaged=damaged,
             lost=lost,
             outdated=outdated,
+            kept_in=kept_in,
+            is_unkept=is_unkept,
+            unregistered=unregistered,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
 

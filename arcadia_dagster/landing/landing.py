@@ -16,7 +16,8 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.archive import Archive, shelf_of
+from arcadia_dagster.landing import contents
+from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.descriptions import assert_none_gone, is_dismissed
 from arcadia_dagster.landing.inbox import (
@@ -92,14 +93,30 @@ class Landed:
     damaged: dict[str, tuple[str, str]] = field(default_factory=dict)
     seen: int = 0
 
+    @property
+    def not_taken(self) -> list[str]:
+        """The problems in sentences. What is wrong with an archived document names its place by itself."""
+        return [
+            problem if path.startswith(_ARCHIVED) else f"{path}: not taken: {problem}"
+            for path, problem in self.problems.items()
+        ]
+
     def notes(self) -> Iterator[str]:
         """What a person should know of it, in sentences."""
         yield from (f"{path}: still being written, left for the next time" for path in self.waiting)
-        yield from (f"{path}: not taken: {problem}" for path, problem in self.problems.items())
+        yield from self.not_taken
         yield from (f"{name}: rejected: {reason}" for name, reason in self.rejected.items())
         for name, damage in self.damaged.values():
             yield f"{name}: its record is damaged, so its invoices are held: {damage}"
         yield from (f"{name}: read by the description {which}" for name, which in self.described.items())
+
+
+def nothing_archived(archive: Archive, warehouse: Warehouse) -> str:
+    """What a person does where the archive has nothing at all, and the warehouse has documents."""
+    return (
+        f"{archive.name} is empty, but documents of it are registered: is its disk there? Mount it, or restore it from the "
+        f"newest backup. If it is lost for good, move {warehouse.name} away and run `arcadia ingest`, then `arcadia reconcile`"
+    )
 
 
 def keep_export(archive: Archive, number: int, text: str) -> None:
@@ -290,8 +307,19 @@ class Landing:
                 registered = register(connection, self._archive, arrived, self.reader.formats, archived_at)
                 if not registered.learned:
                     _note_looked_at(connection, looked_at)
-                    return registered.months
+            if not registered.learned:
+                self.keep_contents(registered.to_keep)
+                return registered.months
             arrived = self._learn(arrived, registered.learned)
+
+    def keep_contents(self, file: contents.ToKeep | None) -> None:
+        """Keep in the archive what documents state.
+
+        Raises:
+            OSError: The archive cannot be written.
+        """
+        if file is not None:
+            self._archive.keep(contents.KEPT_IN, file.name, file.text)
 
     def register_again(self, record: Record, arrived: Sequence[Arrival]) -> set[date]:
         """Register a document anew by its record.
@@ -344,6 +372,9 @@ class _Pass:
         """Register the differences between the warehouse on one side, and the archive and the rules on the other."""
         # A crash came between archive and register, the warehouse is a new one or from a backup, or a record was changed.
         archived, indexed = self._archive.look()
+        if self.known.records and not archived:
+            raise ArchiveError(nothing_archived(self._archive, self._warehouse))
+        self._catch_up_with_contents()
         behind = [
             sha256
             for sha256 in sorted(self.known.records.keys() | archived.keys())
@@ -351,6 +382,9 @@ class _Pass:
         ]
         if behind:
             self._restore(behind)
+            self.known = Known.of(self._warehouse, self._formats)
+        if gone := sorted(self.known.unregistered - archived.keys()):
+            self._register_archived(gone)
             self.known = Known.of(self._warehouse, self._formats)
         self._tell_what_is_gone(archived, self._archive.heads_in(indexed)[0] if behind else ())
         shelves = {shelf_of(sha256) for sha256, state in archived.items() if state != MISSING}
@@ -386,6 +420,31 @@ class _Pass:
             self._note_problems(in_inbox)
         if landed.documents:
             landed.rejected = _rejected(self._warehouse, landed.documents)
+
+    def _catch_up_with_contents(self) -> None:
+        """Have archive and warehouse know the same of what documents state. A kept file that was changed is told, not read."""
+        names = sorted(self._archive.names_kept(contents.KEPT_IN, contents.VERSION))
+        last = contents.number_of(names[-1]) if names else 0
+        if last > self.known.kept_in:
+            newer = [name for name in names if contents.number_of(name) > self.known.kept_in]
+            files = self._archive.bytes_kept(contents.KEPT_IN, newer)
+            whole = {name: content for name, content in files.items() if contents.is_whole(name, content)}
+            for name in files.keys() - whole.keys():
+                self._landed.problems[f"{_ARCHIVED}{contents.KEPT_IN}/{name}"] = (
+                    f"{self._archive.name}/{contents.KEPT_IN}/{name} was changed: restore it from the newest backup, then run "
+                    "`arcadia rebuild`"
+                )
+            with self._warehouse.write() as connection:
+                contents.take_over(connection, whole)
+            self.known = Known.of(self._warehouse, self._formats)
+        if last < self.known.kept_in:
+            with self._warehouse.write() as connection:
+                file = contents.kept_again(connection, last)
+            self._landing.keep_contents(file)
+        elif self.known.is_unkept:
+            with self._warehouse.write() as connection:
+                file = contents.renewed(connection, documents="''")
+            self._landing.keep_contents(file)
 
     def _restore(self, archived: Sequence[str]) -> None:
         """Register archived documents that the warehouse does not know, or not all of; note which records are damaged.
@@ -483,10 +542,19 @@ class _Pass:
         records = records_of(self._warehouse, self._archive, list(lost))
         with self._warehouse.read() as connection:
             known, noted = registered(connection, records.values()), lost_bytes(connection)
+            stated = contents.contents_of(connection, lost)
+        for sha256, content in stated.items():
+            if not records[sha256].received:
+                # Its record is gone, too: a person mends it once the file is there again.
+                records[sha256] = replace(records[sha256], events=content.received)
         for sha256, its in records.items():
             name = f"{its.names[0]}: " if its.received else ""
             self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
-        new = [unread(its, lost[sha256]) for sha256, its in records.items() if sha256 not in known and its.received]
+        new = [
+            unread(its, lost[sha256], stated.get(sha256))
+            for sha256, its in records.items()
+            if sha256 not in known and its.received
+        ]
         if new:
             self._landed.months |= self._landing.register(new)
         if not lost.items() <= noted.items():

@@ -47,13 +47,18 @@ def note_lost_bytes(connection: duckdb.DuckDBPyConnection, lost: Mapping[str, st
 
 
 def months_of_namesakes(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The months of the invoices of all documents that came under a name of one of these documents."""
+    """The months of all invoices that one of these documents stated, or that came under a name of it."""
     rows = connection.execute(
         f"""
-        SELECT DISTINCT invoice_month
+        SELECT invoice_month
         FROM document_invoices JOIN document_names AS own USING (document_sha256)
         JOIN document_names AS other ON other.file_name = own.file_name
         WHERE other.document_sha256 IN ({wanted})
+        UNION
+        SELECT invoice_month
+        FROM document_invoices AS invoice JOIN (
+          SELECT unnest(invoice_ids) AS id FROM document_contents WHERE document_sha256 IN ({wanted})
+        ) AS stated ON stated.id IN (invoice.external_id, invoice.stated_id)
         """
     ).fetchall()
     return {month for (month,) in rows}

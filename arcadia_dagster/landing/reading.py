@@ -20,6 +20,7 @@ from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.reader import Reader, head_of
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.arrival import Arrival
+from arcadia_dagster.landing.contents import Content
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
 from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.inbox import readable
@@ -97,9 +98,17 @@ def arrivals(
     return readable, lost
 
 
-def unread(record: Record, reason: str) -> Arrival:
-    """A document that nothing can be read of, for a reason: it is registered as rejected, by the names on its record."""
-    return Arrival(0, record, Reading(record.document_sha256, None, reason), Names.of(record.names, {}))
+def unread(record: Record, reason: str, content: Content | None = None) -> Arrival:
+    """A document that nothing can be read of: it is registered as rejected, by the names on its record.
+
+    Args:
+        record: Its record.
+        reason: Why.
+        content: What it stated when it could be read, where that is known.
+    """
+    files, periods = ((), ()) if content is None else (content.files, content.periods)
+    reading = Reading(record.document_sha256, None, reason, delivery=files, periods=periods)
+    return Arrival(0, record, reading, Names.of(record.names, {}))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing import deliveries, evidence, statements
+from arcadia_dagster.landing import contents, deliveries, evidence, statements
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.control_totals import ControlTotal, stated_of, totals_of
@@ -48,10 +48,12 @@ class Registered:
     Attributes:
         months: The months whose invoices are concerned: they are marked as changed.
         learned: The events that must be on the records first, by their documents. Where there are some, nothing was written.
+        to_keep: What the documents state, for the archive, where that does not have it.
     """
 
     months: set[date]
     learned: dict[str, list[Event]]
+    to_keep: contents.ToKeep | None = None
 
 
 def register(
@@ -130,7 +132,7 @@ def register(
     touched |= _months_concerned(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_beside_rejects(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
-    return Registered(touched | noted, {})
+    return Registered(touched | noted, {}, contents.renewed(connection, wanted))
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
@@ -209,6 +211,26 @@ def _document_rows(
             **record_row(archive, record),
         }
     )
+    if status != "dismissed":
+        # What a manifest lists, and what is stated of billing periods, counts where the bytes are lost, too.
+        tables.periods += [
+            {
+                "document_sha256": record.document_sha256,
+                "line_number": number,
+                **{name: getattr(period, name) for name in _PERIOD_FIELDS},
+                "received_at": received_at,
+            }
+            for number, period in enumerate(reading.periods, start=1)
+        ]
+        tables.delivery += [
+            {
+                "document_sha256": record.document_sha256,
+                "folder": file.folder,
+                "file_name": file.file_name,
+                "row_count": file.rows,
+            }
+            for file in reading.delivery
+        ]
     if status == "accepted":
         tables.inventory += [
             {
@@ -222,24 +244,6 @@ def _document_rows(
                 "received_at": received_at,
             }
             for row in reading.inventory
-        ]
-        tables.delivery += [
-            {
-                "document_sha256": record.document_sha256,
-                "folder": file.folder,
-                "file_name": file.file_name,
-                "row_count": file.rows,
-            }
-            for file in reading.delivery
-        ]
-        tables.periods += [
-            {
-                "document_sha256": record.document_sha256,
-                "line_number": number,
-                **{name: getattr(period, name) for name in _PERIOD_FIELDS},
-                "received_at": received_at,
-            }
-            for number, period in enumerate(reading.periods, start=1)
         ]
         for ordinal, stated in enumerate(reading.statements, start=1):
             tables.statements.append(_statement_row(record.document_sha256, ordinal, stated))

@@ -4,7 +4,6 @@ It changes nothing. Whoever writes the archive is kept away while records and re
 that, for they never change.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Self
 
 from arcadia_dagster.books import record as books
+from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.heads import Head, head_of
 from arcadia_dagster.landing.record import MISSING, Record, restored_by, time_of
@@ -27,7 +27,6 @@ REBUILD: Final = "arcadia rebuild"
 
 _SLICE: Final = 5_000
 _DECISION: Final = ("decision", "decided_by", "source", "account_id", "external_id", "reason")
-_NUMBER_DIGITS: Final = 6
 
 
 class SealError(ValueError):
@@ -162,6 +161,8 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
             for sha256 in sorted(heads.keys() - archived.keys() - registered.keys())
         ]
         found.doubts += _of_kept(archive)
+        if registered:
+            found.doubts += _of_contents(warehouse, archive)
     _verify_bytes(archive, sorted(archived), registered, found, full=full)
     return found
 
@@ -176,6 +177,8 @@ class _Registered:
     byte_size: int | None
     record: str | None
     is_lost: bool
+    is_given_up: bool
+    """A person dismissed it after its bytes were lost."""
 
 
 def _registered(warehouse: Warehouse) -> dict[str, _Registered]:
@@ -183,7 +186,8 @@ def _registered(warehouse: Warehouse) -> dict[str, _Registered]:
         return {}
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT document_sha256, file_name, byte_size, record, bytes_damage IS NOT NULL FROM documents"
+            "SELECT document_sha256, file_name, byte_size, record, bytes_damage IS NOT NULL, "
+            "status = 'dismissed' AND byte_size = 0 FROM documents"
         ).fetchall()
     return {sha256: _Registered(*row) for sha256, *row in rows}
 
@@ -256,14 +260,35 @@ def _of_record(
 
 def _of_kept(archive: Archive) -> Iterator[Doubt]:
     """What is wrong with kept files: the name of each is its number in its folder, and the beginning of its hash."""
-    for folder, pattern in ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION)):
-        for number, (name, content) in enumerate(sorted(archive.bytes_kept(folder, pattern).items()), 1):
+    for folder, pattern in ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION), (contents.KEPT_IN, contents.VERSION)):
+        files = archive.bytes_kept(folder, archive.names_kept(folder, pattern))
+        for number, (name, content) in enumerate(sorted(files.items()), 1):
             place = f"{archive.name}/{folder}/{name}"
-            if hashlib.sha256(content).hexdigest()[:12] != name[_NUMBER_DIGITS + 1 :].partition(".")[0]:
+            if not contents.is_whole(name, content):
                 yield Doubt("kept", place, "it was changed: restore it from the newest backup", "")
-            if int(name[:_NUMBER_DIGITS]) != number:
+            if contents.number_of(name) != number:
                 yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
                 break
+
+
+def _of_contents(warehouse: Warehouse, archive: Archive) -> Iterator[Doubt]:
+    """Where archive, warehouse and register do not agree on what the documents state."""
+    names = archive.names_kept(contents.KEPT_IN, contents.VERSION)
+    files = archive.bytes_kept(contents.KEPT_IN, names)
+    told = contents.lines_in({name: content for name, content in files.items() if contents.is_whole(name, content)})
+    with warehouse.read() as connection:
+        known, changed = contents.lines_known(connection), contents.changed_since(connection)
+    last = max(map(contents.number_of, names), default=0)
+    if last != max((number for number, _ in known.values()), default=0):
+        yield Doubt(
+            "register", f"{archive.name}/{contents.KEPT_IN}", "the warehouse does not know the same of it", INGEST
+        )
+    for sha256, (number, line) in sorted(known.items()):
+        if number <= last and told.get(sha256, (number, line)) != (number, line):
+            what = "what the archive keeps of what it states is not in the warehouse; build it anew"
+            yield Doubt("register", sha256, what, REBUILD)
+    for name, what in changed:
+        yield Doubt("register", name, f"{what}; build it anew", REBUILD)
 
 
 def _verify_bytes(
@@ -280,7 +305,12 @@ def _verify_bytes(
             found.byte_size += size
             found.hashed += size if full else 0
             is_short = known is not None and known.byte_size is not None and size != known.byte_size
-            if digest != sha256 or is_short or (known is not None and known.is_lost):
+            if known is not None and known.is_given_up:
+                continue
+            if full and digest == sha256 and known is not None and known.is_lost:
+                what = "its bytes were lost when they were read last, and are whole again"
+                found.doubts.append(Doubt("register", name, what, INGEST))
+            elif digest != sha256 or is_short or (known is not None and known.is_lost):
                 why = digest if isinstance(digest, ArchiveError) else "it is not what was archived any more"
                 found.doubts.append(
                     Doubt(

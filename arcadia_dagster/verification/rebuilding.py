@@ -1,7 +1,7 @@
 """`arcadia rebuild`: a new warehouse from the archive, in place of one that cannot be read or is doubted."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from arcadia_dagster.landing.landing import nothing_archived
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.cost_lines import build_cost_lines
@@ -35,7 +36,7 @@ class Rebuilt:
         unreadable: Why the one of before could not be read; None where it could.
         differing: Where it could: the months in which tables differ from it, by the table's name.
         records: How many of finance's records were taken over from it.
-        problems: What of the archive could not be taken, by name.
+        problems: What could not be taken, in sentences.
     """
 
     moved_to: Path | None
@@ -44,7 +45,7 @@ class Rebuilt:
     unreadable: str | None
     differing: Mapping[str, list[date | None]]
     records: int
-    problems: Mapping[str, str]
+    problems: Sequence[str]
 
 
 def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, now: datetime) -> Rebuilt:
@@ -59,7 +60,8 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         now: The time, for the name of the file that is moved away.
 
     Raises:
-        WarehouseError: It is a lake, or the new one cannot be written.
+        WarehouseError: It is a lake, the archive is empty, or the new one cannot be written: that of before is in its place
+            again.
         LockTimeoutError: Somebody landed, delivered or wrote for longer than the lock's time-out.
         OSError: The file cannot be moved, or the archive cannot be read.
     """
@@ -68,13 +70,34 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
             f"{warehouse.name} is a lake: set ARCADIA_WAREHOUSE to a new one, run `arcadia ingest`, then `arcadia reconcile`"
         )
     moved_to: Path | None = None
-    with warehouse.hold("landing", path=landing.get_archive().lock_path), warehouse.hold("delivery"):
+    archive = landing.get_archive()
+    with warehouse.hold("landing", path=archive.lock_path), warehouse.hold("delivery"):
         if warehouse.path.exists():
             _assert_can_be_moved(warehouse)
+            if not archive.records():
+                raise WarehouseError(nothing_archived(archive, warehouse))
             moved_to = warehouse.path.with_name(f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-            for suffix in ("", ".wal"):
-                if os.path.lexists(f"{warehouse.path}{suffix}"):
-                    Path(f"{warehouse.path}{suffix}").rename(f"{moved_to}{suffix}")
+            _move(warehouse.path, moved_to)
+    try:
+        return _rebuilt(warehouse, landing, range_, moved_to)
+    except BaseException:
+        if moved_to is not None:
+            # It has the only record of what finance answered.
+            _move(moved_to, warehouse.path)
+        raise
+
+
+def _move(database: Path, to: Path) -> None:
+    """Put a database, and what it has not yet written into it, in the place of another one."""
+    for suffix in ("", ".wal"):
+        if os.path.lexists(f"{database}{suffix}"):
+            Path(f"{database}{suffix}").replace(f"{to}{suffix}")
+        else:
+            Path(f"{to}{suffix}").unlink(missing_ok=True)
+
+
+def _rebuilt(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, moved_to: Path | None) -> Rebuilt:
+    """A new warehouse, where there is none."""
     warehouse.create()
     landed = landing.land(warehouse)
     months = _build(warehouse, landing, range_)
@@ -86,7 +109,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
     with warehouse.read() as connection:
         row = connection.execute("SELECT count(*) FROM documents").fetchone()
     documents = 0 if row is None else row[0]
-    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.problems)
+    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.not_taken)
 
 
 def _assert_can_be_moved(warehouse: Warehouse) -> None:

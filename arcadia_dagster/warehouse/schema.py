@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
@@ -249,6 +249,18 @@ DELIVERY_FILES = Table(
         *_DELIVERIES_SINCE_5,
     ),
     key=("document_sha256", "folder", "file_name"),
+)
+
+DOCUMENT_CONTENTS = Table(
+    "document_contents",
+    "What each document stated when it was registered last, as the archive keeps it apart from the document.",
+    (
+        _SHA256,
+        Column("kept_in", "INTEGER", "The number of the file of the archive, below `contents/`, that says it."),
+        Column("invoice_ids", "VARCHAR[]", "The ids of its invoices, as it states them and as they were known."),
+        Column("content", "VARCHAR", "The line of that file, as JSON: its names too, and what it lists as a manifest."),
+    ),
+    key=("document_sha256",),
 )
 
 STATED_INVOICES = Table(
@@ -808,6 +820,7 @@ TABLES: tuple[Table, ...] = (
     DOCUMENT_INVOICES,
     INVENTORIES,
     DELIVERY_FILES,
+    DOCUMENT_CONTENTS,
     STATED_INVOICES,
     STATED_TAXES,
     INVOICE_EVIDENCE,
@@ -891,6 +904,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "UPDATE stage_versions SET version = version + 1 WHERE stage = 'cost_lines'",
     ),
     7: _added(DOCUMENTS, _DOCUMENTS_SINCE_7),
+    8: (DOCUMENT_CONTENTS.ddl,),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

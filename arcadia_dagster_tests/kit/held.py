@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.decisions.mending import mend as mend_record
+from arcadia_dagster.landing import contents
 from arcadia_dagster_tests.kit import api_documents as api
 from arcadia_dagster_tests.kit import aws, azure
 from arcadia_dagster_tests.kit.einvoices import Facts, Line, Tax, ubl
@@ -199,6 +201,12 @@ def forget(project: Project) -> None:
     project.forget_warehouse()
 
 
+def forget_contents(project: Project) -> None:
+    """The same, and the archive is that of an earlier version, which did not keep what documents state."""
+    forget(project)
+    shutil.rmtree(archive_of(project.warehouse).folder / contents.KEPT_IN)
+
+
 def mend(project: Project) -> None:
     """The damaged record is written anew."""
     [row] = project.query("SELECT document_sha256 FROM documents WHERE record_damage IS NOT NULL")
@@ -253,6 +261,18 @@ CASES: dict[str, Held] = {
         ],
         {"1001": 660, "1002": 770},
     ),
+    "a document that stated it too and is lost": Held(
+        "1001",
+        "stated it too, and may be a part or a newer version of it",
+        [
+            {invoice_name(): digitalocean(line(), digitalocean_tax())},
+            {invoice_name(): digitalocean(line(amount="$7.00"), digitalocean_tax(amount="$0.70"))},
+            lose(invoice_name()),
+            forget,
+        ],
+        [Way({"1001": 660}), Way({"1001": 660})],
+        {"1001": 770},
+    ),
     "a later version that is lost": Held(
         "1001",
         "a later file of the same name may be a newer version of it",
@@ -260,7 +280,7 @@ CASES: dict[str, Held] = {
             {invoice_name(): digitalocean(line(), digitalocean_tax())},
             {invoice_name(): digitalocean(line(amount="$7.00"), digitalocean_tax(amount="$0.70"))},
             lose(invoice_name()),
-            forget,
+            forget_contents,
         ],
         [Way({"1001": 660}), Way({"1001": 660})],
         {"1001": 770},

@@ -629,7 +629,7 @@ def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_to
     # As the first version left it: without a chain, and without the index of heads.
     [heads] = (host.project.home / "archive").rglob("heads.jsonl")
     heads.unlink()
-    [record] = (host.project.home / "archive").rglob("*.jsonl")
+    [record] = (host.project.home / "archive").glob("??/*.jsonl")
     events = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
     kept = [
         {name: value for name, value in event.items() if name != "previous"}

@@ -354,7 +354,7 @@ def test_a_damaged_record_is_told_by_status_and_doctor_and_push_and_mended_by_a_
 ) -> None:
     (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
     arcadia.build()
-    [path] = (arcadia.folder / "var" / "archive").glob("*/[0-9a-f]*[0-9a-f].jsonl")
+    [path] = (arcadia.folder / "var" / "archive").glob("??/[0-9a-f]*[0-9a-f].jsonl")
     path.write_bytes(path.read_bytes()[:-3])
     told = f"{path.relative_to(arcadia.folder)}: line 1: it is cut off"
     assert told in arcadia("status").stdout

@@ -2,7 +2,8 @@
 
 A rejected file of a delivery may have lines of the invoices that the other files state. It counts if it lies in the folder of
 the others and has their extension: a text or a picture beside an export holds nothing. A file whose bytes the archive has lost,
-before a new warehouse could read it, may be a later version of the invoice whose file had its name.
+before a new warehouse could read it, may be a part or a later version of the invoices that it stated. Where nobody knows which
+those are, it may be a later version of the invoice whose file had its name.
 """
 
 from arcadia_dagster.billing.advice import dismiss_sql, name_sql, release_sql
@@ -16,6 +17,7 @@ def doubts(scope: Scope) -> tuple[Doubt, ...]:  # noqa: ARG001 - as every kind
     """See the module."""
     return (
         Doubt(_REJECTED_BESIDE, needs="SELECT 1 FROM part WHERE may_be_part"),
+        Doubt(_LOST_WITH_IT, needs=_LOST_UNREAD),
         Doubt(_LOST_VERSION, needs=_LOST_UNREAD),
     )
 
@@ -39,14 +41,32 @@ _REJECTED_BESIDE = f"""
 
 _LOST_UNREAD = "SELECT document_sha256 FROM documents WHERE status = 'rejected' AND bytes_damage IS NOT NULL"
 
+_ADVICE = f"""'put that file into the inbox again, or restore it ' ||
+        'where `arcadia verify` says, then run `arcadia ingest`; if nobody has it: ' ||
+        {dismiss_sql("min(lost.document_sha256)")} || '; if this invoice is right: ' || {release_sql(name_sql("part"))}"""
+
+_LOST_WITH_IT = f"""
+      SELECT part.source, part.account_id, part.external_id,
+        min(lost.file_name) ||
+        ' stated it too, and may be a part or a newer version of it, but its bytes in the archive are lost: ' || {_ADVICE} AS text
+      FROM part JOIN (
+        SELECT document_sha256, file_name, unnest(invoice_ids) AS id
+        FROM document_contents JOIN documents USING (document_sha256)
+        SEMI JOIN ({_LOST_UNREAD}) AS unread USING (document_sha256)
+        -- A file that others came in place of, at each of its paths, counts no more.
+        SEMI JOIN (
+          FROM document_names QUALIFY row_number() OVER (PARTITION BY inbox_path ORDER BY received_at DESC, document_sha256) = 1
+        ) AS newest USING (document_sha256)
+      ) AS lost ON lost.id IN (part.external_id, part.stated_id)
+      GROUP BY part.source, part.account_id, part.external_id"""
+
 _LOST_VERSION = f"""
       SELECT part.source, part.account_id, part.external_id,
-        'a later file of the same name may be a newer version of it, and its bytes in the archive are lost: put that file ' ||
-        'into the inbox again, or restore it where `arcadia verify` says, then run `arcadia ingest`; if nobody has it: ' ||
-        {dismiss_sql("min(lost.document_sha256)")} || '; if this invoice is right: ' || {release_sql(name_sql("part"))} AS text
+        'a later file of the same name may be a newer version of it, and its bytes in the archive are lost: ' || {_ADVICE} AS text
       FROM part JOIN (SELECT document_sha256, file_name AS name FROM document_names) AS own USING (document_sha256)
       JOIN (
         SELECT document_sha256, file_name AS name, received_at FROM document_names
         SEMI JOIN ({_LOST_UNREAD}) AS unread USING (document_sha256)
+        ANTI JOIN document_contents USING (document_sha256)
       ) AS lost ON lost.name = own.name AND lost.received_at > part.received_at
       GROUP BY part.source, part.account_id, part.external_id"""

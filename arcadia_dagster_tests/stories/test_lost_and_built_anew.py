@@ -1,0 +1,354 @@
+"""A document is lost, and the warehouse is built anew without it: what it stated is known all the same, and holds its invoices.
+
+Which invoices a document states is in the archive apart from the document and its record (`landing.contents`).
+"""
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from arcadia_dagster.landing import contents
+from arcadia_dagster.verification.at_rest import verify
+from arcadia_dagster_tests.kit import aws, stated
+from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of
+from arcadia_dagster_tests.kit.focus import tax as focus_tax
+from arcadia_dagster_tests.kit.plain import archive_of, build
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import Shell
+from arcadia_dagster_tests.kit.stated import detail, detail_of_tax, details_csv
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DELIVERY = "cur/20260401-20260501/a1"
+
+
+class Case(NamedTuple):
+    """Files in the order in which they come, which of them is lost, and what its invoice is held for then."""
+
+    files: Mapping[str, bytes]
+    lost: str
+    says: str
+
+
+def periods_csv(**changed: str) -> bytes:
+    row = stated.period(**changed)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(row))
+    writer.writeheader()
+    writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def cur(*numbers: int) -> bytes:
+    lines = (aws.item(LineItemDescription=f"line {number}", UnblendedCost="1.00") for number in numbers)
+    return gzip.compress(aws.as_csv(*lines, aws.tax(UnblendedCost="1.00")))
+
+
+STATED_IT_TOO = " stated it too, and may be a part or a newer version of it"
+CASES = {
+    "a newer version under another name": Case(
+        {
+            "2026-05-01/p-aaa.csv": as_csv(*lines_of("INV-1", 1, 2)),
+            "2026-05-02/p-bbb.csv": as_csv(*lines_of("INV-1", 1, 2, 3)),
+        },
+        "2026-05-02/p-bbb.csv",
+        f"p-bbb.csv{STATED_IT_TOO}",
+    ),
+    "a part": Case(
+        {"d/one.csv": as_csv(*lines_of("INV-1", 1, 2)), "d/two.txt": as_csv(*lines_of("INV-1", 3, 4))},
+        "d/two.txt",
+        f"two.txt{STATED_IT_TOO}",
+    ),
+    "what its issuer states": Case(
+        {
+            "lines.csv": as_csv(charge(), focus_tax()),
+            "detail.csv": details_csv(detail(), detail_of_tax()),
+        },
+        "detail.csv",
+        f"detail.csv{STATED_IT_TOO}",
+    ),
+    "the manifest of half a delivery": Case(
+        {
+            f"{DELIVERY}/cur-Manifest.json": aws.manifest(
+                f"billing/{DELIVERY}/cur-1.csv.gz", f"billing/{DELIVERY}/cur-2.csv.gz"
+            ),
+            f"{DELIVERY}/cur-1.csv.gz": cur(*range(10)),
+        },
+        f"{DELIVERY}/cur-Manifest.json",
+        "1 of the 2 files that the manifest of its delivery lists are not there",
+    ),
+    "that its billing period is open": Case(
+        {"lines.csv": as_csv(charge()), "periods.csv": periods_csv()}, "periods.csv", "its billing period"
+    ),
+}
+
+
+def bytes_alone(project: Project, path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"x")
+
+
+def bytes_and_record(project: Project, path: Path) -> None:
+    path.unlink()
+    path.with_name(f"{path.name}.jsonl").unlink()
+
+
+def its_shelf(project: Project, path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def totals(project: Project) -> list[tuple[str, str, int]]:
+    rows = project.query(
+        "SELECT external_id, status, amount_gross_minor FROM tax_split_totals ORDER BY external_id, account_id"
+    )
+    return [(row["external_id"], row["status"], row["amount_gross_minor"]) for row in rows]
+
+
+def reasons(project: Project) -> list[str]:
+    return [
+        reason for row in project.query("SELECT hold_reasons FROM tax_split_totals") for reason in row["hold_reasons"]
+    ]
+
+
+def archived(project: Project, name: str) -> Path:
+    document = project.query("SELECT document_sha256 FROM document_names WHERE inbox_path = ?", [name])
+    return archive_of(project.warehouse).path_of(document[0]["document_sha256"])
+
+
+def forgotten(project: Project) -> None:
+    """The warehouse is gone, and the inbox was cleared."""
+    shutil.rmtree(project.inbox)
+    project.inbox.mkdir()
+    project.forget_warehouse()
+
+
+@pytest.mark.parametrize(
+    ("name", "lose"),
+    [
+        *((name, bytes_alone) for name in CASES),
+        ("a newer version under another name", its_shelf),
+        ("a part", bytes_and_record),
+        ("the manifest of half a delivery", its_shelf),
+        ("that its billing period is open", bytes_and_record),
+    ],
+)
+def test_an_invoice_is_held_while_a_document_is_lost_that_concerned_it_and_is_what_it_was_once_that_is_back(
+    project: Project, name: str, lose: Callable[[Project, Path], None], arcadia: Shell
+) -> None:
+    case = CASES[name]
+    for path, content in case.files.items():
+        project.drop(path, content)
+        project.build()
+    before = totals(project)
+    lose(project, archived(project, case.lost))
+    forgotten(project)
+    landed = build(project.warehouse)
+    assert {status for _, status, _ in totals(project)} == {"held"}
+    assert any(case.says in reason for reason in reasons(project))
+    assert any("put the same file into the inbox again" in problem for problem in landed.problems.values())
+    project.drop(case.lost, case.files[case.lost])
+    project.build()
+    if lose is not bytes_alone:
+        # The record may have had decisions, so a person says that there were none.
+        assert {status for _, status, _ in totals(project)} == {"held"}
+        home = str(project.home)
+        arcadia(
+            "mend",
+            project.document(Path(case.lost).name)["document_sha256"],
+            "--reason",
+            "no backup",
+            ARCADIA_HOME=home,
+        )
+        project.build()
+        for row in project.query("SELECT external_id, hold_reasons FROM tax_split_totals"):
+            if any("which may have said that this invoice is void" in reason for reason in row["hold_reasons"]):
+                project.settle("release", row["external_id"])
+        project.build()
+    assert totals(project) == before, reasons(project)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Three invoices, of which the second came in two versions."""
+    project = Project(tmp_path_factory.mktemp("lost") / "home")
+    for number, amount in (("1001", "$6.00"), ("1002", "$7.00"), ("1002", "$8.00"), ("1003", "$9.00")):
+        project.drop(invoice_name(number=number), digitalocean(line(amount=amount)))
+        project.build()
+    return project
+
+
+@pytest.fixture
+def several(kept: Project, tmp_path: Path) -> Project:
+    """A copy of them."""
+    return Project(shutil.copytree(kept.home, tmp_path / "several"))
+
+
+def test_an_older_version_that_is_lost_holds_nothing(several: Project) -> None:
+    [row] = several.query(
+        "SELECT document_sha256 FROM document_names WHERE file_name = ? ORDER BY received_at LIMIT 1",
+        [invoice_name(number="1002")],
+    )
+    bytes_alone(several, archive_of(several.warehouse).path_of(row["document_sha256"]))
+    before = totals(several)
+    forgotten(several)
+    several.build()
+    assert totals(several) == before == [("1001", "ready", 600), ("1002", "ready", 800), ("1003", "ready", 900)]
+
+
+def test_files_of_one_name_in_several_folders_hold_each_other_no_more_than_their_invoices_do(project: Project) -> None:
+    for number in range(1, 4):
+        project.drop(f"{number}/invoice.csv", as_csv(*lines_of(f"INV-{number}", number)))
+    project.build()
+    bytes_alone(project, archived(project, "3/invoice.csv"))
+    forgotten(project)
+    project.build()
+    assert [(name, status) for name, status, _ in totals(project)] == [("INV-1", "ready"), ("INV-2", "ready")]
+
+
+def test_a_rebuild_without_a_shelf_fails_in_words_and_finance_keeps_what_it_has(
+    project_with_finance: Project, arcadia: Shell
+) -> None:
+    project, name = project_with_finance, invoice_name(number="1002")
+    for number in ("1001", "1002"):
+        project.drop(invoice_name(number=number), digitalocean(line(amount=f"${number}.00"), tax()))
+    project.build()
+    assert project.finance.deliver(project.warehouse).failure is None
+    path = archived(project, name)
+    if path.parent == archived(project, invoice_name()).parent:
+        bytes_and_record(project, path)
+    else:
+        its_shelf(project, path)
+    (project.inbox / name).unlink()
+    said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert f"{name}: {path} is missing: restore it from the newest backup" in said
+    assert [row["external_id"] for row in project.query("SELECT external_id FROM tax_split_totals")] == ["1001"]
+    assert project.document(name)["status"] == "rejected"
+
+
+def test_a_home_of_an_earlier_version_keeps_what_its_documents_state_at_the_next_landing(several: Project) -> None:
+    folder = archive_of(several.warehouse).folder / contents.KEPT_IN
+    shutil.rmtree(folder)
+    with several.warehouse.write() as connection:
+        connection.execute("DELETE FROM document_contents")
+    several.build()
+    [file] = folder.iterdir()
+    told = [json.loads(text) for text in file.read_text().splitlines()]
+    assert sorted(one["invoices"][0]["ids"][0] for one in told) == ["1001", "1002", "1002", "1003"]
+    assert verified(several) == []
+    several.build()
+    assert [*folder.iterdir()] == [file]
+
+
+def verified(project: Project) -> list[tuple[str, str]]:
+    doubts = verify(project.warehouse, archive_of(project.warehouse), full=True, now=NOW).doubts
+    return [(doubt.kind, doubt.what) for doubt in doubts]
+
+
+def test_a_crash_before_the_file_is_kept_is_made_good_by_the_next_landing(
+    several: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = type(archive_of(several.warehouse))
+    with monkeypatch.context() as patched:
+
+        def crashed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(archive, "keep", crashed)
+        several.drop(invoice_name(number="1004"), digitalocean(line(amount="$4.00")))
+        with pytest.raises(KeyboardInterrupt):
+            several.build()
+    several.build()
+    assert verified(several) == []
+    assert len([*(archive_of(several.warehouse).folder / contents.KEPT_IN).iterdir()]) == 5
+    assert ("1004", "ready", 400) in totals(several)
+
+
+@pytest.fixture
+def folder(several: Project) -> Path:
+    return archive_of(several.warehouse).folder / contents.KEPT_IN
+
+
+def test_a_kept_file_that_is_changed_is_doubted_and_not_believed(several: Project, folder: Path) -> None:
+    file = sorted(folder.iterdir())[1]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes().replace(b"1002", b"1001"))
+    assert ("kept", "it was changed: restore it from the newest backup") in verified(several)
+    forgotten(several)
+    landed = build(several.warehouse)
+    assert any(f"{file} was changed" in problem for problem in landed.problems.values())
+
+
+def test_a_kept_file_that_is_gone_is_doubted(several: Project, folder: Path) -> None:
+    sorted(folder.iterdir())[1].unlink()
+    assert ("kept", "number 2 before it is gone: restore it from the newest backup") in verified(several)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("DELETE FROM document_invoices WHERE external_id = '1001'", "it stated 1001, which the warehouse lacks"),
+        ("UPDATE document_invoices SET external_id = '9' WHERE external_id = '1001'", "it stated 1001"),
+        ("UPDATE document_contents SET content = replace(content, '1001', '1009')", "is not in the warehouse"),
+    ],
+)
+def test_a_register_that_states_another_invoice_than_the_document_did_is_doubted(
+    several: Project, change: str, says: str
+) -> None:
+    with several.warehouse.write() as connection:
+        connection.execute(change)
+    assert any(kind == "register" and says in what for kind, what in verified(several))
+
+
+def test_an_archive_that_is_not_there_is_told_and_not_made_anew(several: Project, arcadia: Shell) -> None:
+    archive = archive_of(several.warehouse).folder
+    archive.rename(archive.with_name("elsewhere"))
+    warehouse = several.warehouse.path.read_bytes()
+    for command in (["ingest"], ["rebuild"]):
+        said = arcadia(*command, code=1, ARCADIA_HOME=str(several.home))
+        assert (
+            f"{archive} is empty, but documents of it are registered: is its disk there?" in said.stdout + said.stderr
+        )
+    assert several.warehouse.path.read_bytes() == warehouse
+    shutil.rmtree(archive)
+    archive.with_name("elsewhere").rename(archive)
+    assert verified(several) == []
+
+
+def test_a_rebuild_that_fails_puts_the_warehouse_of_before_back(several: Project, arcadia: Shell) -> None:
+    before = several.warehouse.path.read_bytes()
+    (several.home / "tenants.toml").write_text("[[tenant]\n")
+    arcadia("rebuild", code=1, ARCADIA_HOME=str(several.home))
+    assert several.warehouse.path.read_bytes() == before
+    assert [*several.home.glob("*.before-*")] == []
+
+
+def test_a_folder_in_the_place_of_a_document_holds_it_and_all_others_go_on(several: Project) -> None:
+    name = invoice_name(number="1003")
+    path = archived(several, name)
+    path.unlink()
+    path.mkdir()
+    (several.inbox / name).unlink()
+    several.drop(invoice_name(number="1004"), digitalocean(line(amount="$4.00")))
+    several.build()
+    assert ("1003", "held", 900) in totals(several)
+    assert ("1004", "ready", 400) in totals(several)
+    assert any("cannot be read (it is no plain file)" in reason for reason in reasons(several))
+
+
+def test_a_document_that_was_dismissed_for_its_lost_bytes_is_no_doubt_any_more(
+    several: Project, arcadia: Shell
+) -> None:
+    name = invoice_name(number="1003")
+    bytes_alone(several, path := archived(several, name))
+    (several.inbox / name).unlink()
+    several.build()
+    arcadia("dismiss", path.name[:12], "--reason", "nobody has it", code=0, ARCADIA_HOME=str(several.home))
+    several.build()
+    assert verified(several) == []
