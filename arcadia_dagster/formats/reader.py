@@ -155,7 +155,8 @@ class Reader:
             A reading for each document, by its SHA-256. Nothing that a document contains raises.
 
         Raises:
-            OSError, duckdb.IOException: The archive cannot be read or the stage not be written (disk full).
+            OSError, duckdb.IOException: The archive cannot be read.
+            WarehouseError: The stage cannot be written, because the disk is full.
         """
         readings: dict[str, Reading] = {}
         groups: dict[_Group, list[ArchivedDocument]] = {}

@@ -6,6 +6,8 @@ warehouse is open, the program does nothing slow: it parses no file, sends no re
 alike, with a lock that all machines know.
 """
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +22,9 @@ from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.scratch import scratch_path, sweep
 from arcadia_dagster.store.storage import AssertHeld, LockName, Storage
 from arcadia_dagster.store.threads import use_threads_for
+
+# DuckDB gives the words of the system, and no number, where a file cannot become larger.
+_NO_ROOM = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 # What is larger goes to disk. With the rest of the process, ten million lines then fit into 1.5 GB.
 _MEMORY_LIMIT = "1GB"
@@ -230,11 +235,20 @@ class Database:
 
     @contextmanager
     def stage(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to an in-memory database of its own, for work that must not hold the lock."""
-        with self._connected() as connection:
-            connection.execute("RESET threads; ATTACH ':memory:' AS stage; USE stage")
-            yield connection
-            connection.execute("USE memory; DETACH stage")
+        """A connection to an in-memory database of its own, for work that must not hold the lock.
+
+        Raises:
+            WarehouseError: The disk that temporary files lie on is full.
+        """
+        try:
+            with self._connected() as connection:
+                connection.execute("RESET threads; ATTACH ':memory:' AS stage; USE stage")
+                yield connection
+                connection.execute("USE memory; DETACH stage")
+        except duckdb.IOException as error:
+            if not any(reason in str(error) for reason in _NO_ROOM):
+                raise
+            raise WarehouseError(f"{self.name}: nothing was written: {error}") from error
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

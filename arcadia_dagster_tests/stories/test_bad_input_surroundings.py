@@ -339,6 +339,7 @@ def test_wherever_the_disk_fills_up_the_file_is_named_and_the_next_landing_compl
     for limit, full in ((1, "archive"), (500, "arcadia.duckdb.work")):
         error = nobody.land(open_home, largest_file=limit)["error"]
         assert str(open_home / full) in error
+        assert error.startswith(("ArchiveError: ", "WarehouseError: "))
         assert "File too large" in error
         assert [row["file_name"] for row in project.query("SELECT file_name FROM documents")] == [
             invoice_name(number="1")
