@@ -49,7 +49,7 @@ class Rebuilt:
 
 
 def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, now: datetime) -> Rebuilt:
-    """Move the warehouse away and build a new one from the archive and the inbox. Nothing is pushed.
+    """Build a new warehouse from the archive and the inbox, and put it in the place of the one of before. Nothing is pushed.
 
     What finance answered is in no archive. It is taken over where the warehouse of before can still be read.
 
@@ -60,8 +60,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         now: The time, for the name of the file that is moved away.
 
     Raises:
-        WarehouseError: It is a lake, the archive is empty, or the new one cannot be written: that of before is in its place
-            again.
+        WarehouseError: It is a lake, the archive is empty, or the new one cannot be written: that of before stays.
         LockTimeoutError: Somebody landed, delivered or wrote for longer than the lock's time-out.
         OSError: The file cannot be moved, or the archive cannot be read.
     """
@@ -69,47 +68,53 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         raise WarehouseError(
             f"{warehouse.name} is a lake: set ARCADIA_WAREHOUSE to a new one, run `arcadia ingest`, then `arcadia reconcile`"
         )
-    moved_to: Path | None = None
     archive = landing.get_archive()
-    with warehouse.hold("landing", path=archive.lock_path), warehouse.hold("delivery"):
-        if warehouse.path.exists():
+    new = Warehouse(warehouse.path.with_name(f"{warehouse.path.name}{_NEW}"), lock_timeout=warehouse.lock_timeout)
+    # Nothing is delivered meanwhile: what finance answers belongs into the new one.
+    with warehouse.hold("delivery"):
+        is_there = warehouse.path.exists()
+        if is_there:
             _assert_can_be_moved(warehouse)
             if not archive.records():
                 raise WarehouseError(nothing_archived(archive, warehouse))
-            moved_to = warehouse.path.with_name(f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-            _move(warehouse.path, moved_to)
-    try:
-        return _rebuilt(warehouse, landing, range_, moved_to)
-    except BaseException:
-        if moved_to is not None:
-            # It has the only record of what finance answered.
-            _move(moved_to, warehouse.path)
-        raise
+        _remove(new.path)
+        try:
+            new.create()
+            landed = landing.land(new)
+            months = _build(new, landing, range_)
+            unreadable, differing, records = _taken_over(warehouse, new) if is_there else (None, {}, 0)
+            with new.read() as connection:
+                row = connection.execute("SELECT count(*) FROM documents").fetchone()
+            moved_to = None
+            with warehouse.hold("landing", path=archive.lock_path):
+                if is_there:
+                    moved_to = warehouse.path.with_name(
+                        f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+                    )
+                    _move(warehouse.path, moved_to)
+                _move(new.path, warehouse.path)
+        finally:
+            _remove(new.path)
+    documents = 0 if row is None else row[0]
+    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.not_taken)
+
+
+_NEW: Final = ".new"
+"""What the name of a warehouse ends with that is not whole yet: the one of before stays in its place until it is."""
+
+
+def _remove(database: Path) -> None:
+    """Remove what is left of a database, with its locks."""
+    for path in database.parent.glob(f"{database.name}*"):
+        if path.is_file():
+            path.unlink()
 
 
 def _move(database: Path, to: Path) -> None:
-    """Put a database, and what it has not yet written into it, in the place of another one."""
+    """Give a database, and what it has not yet written into it, another name."""
     for suffix in ("", ".wal"):
         if os.path.lexists(f"{database}{suffix}"):
-            Path(f"{database}{suffix}").replace(f"{to}{suffix}")
-        else:
-            Path(f"{to}{suffix}").unlink(missing_ok=True)
-
-
-def _rebuilt(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, moved_to: Path | None) -> Rebuilt:
-    """A new warehouse, where there is none."""
-    warehouse.create()
-    landed = landing.land(warehouse)
-    months = _build(warehouse, landing, range_)
-    unreadable, differing, records = (
-        (None, {}, 0)
-        if moved_to is None
-        else _taken_over(Warehouse(moved_to, lock_timeout=warehouse.lock_timeout), warehouse)
-    )
-    with warehouse.read() as connection:
-        row = connection.execute("SELECT count(*) FROM documents").fetchone()
-    documents = 0 if row is None else row[0]
-    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.not_taken)
+            Path(f"{database}{suffix}").rename(f"{to}{suffix}")
 
 
 def _assert_can_be_moved(warehouse: Warehouse) -> None:

@@ -321,12 +321,18 @@ def test_an_archive_that_is_not_there_is_told_and_not_made_anew(several: Project
     assert verified(several) == []
 
 
-def test_a_rebuild_that_fails_puts_the_warehouse_of_before_back(several: Project, arcadia: Shell) -> None:
+def test_a_rebuild_that_fails_leaves_the_warehouse_of_before_in_its_place(several: Project, arcadia: Shell) -> None:
     before = several.warehouse.path.read_bytes()
+    killed = several.warehouse.path.with_name("arcadia.duckdb.new")
+    killed.write_bytes(b"of a rebuild that was killed")
     (several.home / "tenants.toml").write_text("[[tenant]\n")
     arcadia("rebuild", code=1, ARCADIA_HOME=str(several.home))
     assert several.warehouse.path.read_bytes() == before
     assert [*several.home.glob("*.before-*")] == []
+    (several.home / "tenants.toml").unlink()
+    arcadia("rebuild", code=0, ARCADIA_HOME=str(several.home))
+    assert len([*several.home.glob("*.before-*")]) == 1
+    assert not killed.exists()
 
 
 def test_a_folder_in_the_place_of_a_document_holds_it_and_all_others_go_on(several: Project) -> None:
