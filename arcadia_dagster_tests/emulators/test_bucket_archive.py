@@ -185,7 +185,9 @@ def test_a_warehouse_is_rebuilt_from_an_archive_in_a_bucket(store: Store, tmp_pa
     assert answers == ["updated"]
 
 
-@pytest.mark.parametrize("requests", ["HEAD .*/[0-9a-f]{64}", "GET .*jsonl", "PUT .*/[0-9a-f]{64}", "PUT .*jsonl"])
+@pytest.mark.parametrize(
+    "requests", ["HEAD .*/[0-9a-f]{64}", r"GET .*/[0-9a-f]{64}\.jsonl", "PUT .*/[0-9a-f]{64}", "PUT .*jsonl"]
+)
 def test_small_documents_are_archived_and_recorded_several_at_a_time(
     way: Way, s3: Store, tmp_path: Path, requests: str
 ) -> None:
@@ -207,7 +209,7 @@ def test_small_documents_are_archived_and_recorded_several_at_a_time(
     assert project.query("SELECT count(*) AS count FROM documents") == [{"count": 6}]
 
 
-@pytest.mark.parametrize("requests", ["GET .*jsonl", "HEAD .*/[0-9a-f]{64}", "GET .*/[0-9a-f]{64}"])
+@pytest.mark.parametrize("requests", [r"GET .*/[0-9a-f]{64}\.jsonl", "HEAD .*/[0-9a-f]{64}", "GET .*/[0-9a-f]{64}"])
 def test_a_warehouse_is_rebuilt_by_several_requests_at_a_time(
     way: Way, s3: Store, tmp_path: Path, requests: str
 ) -> None:
