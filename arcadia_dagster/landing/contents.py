@@ -104,7 +104,7 @@ def renewed(connection: duckdb.DuckDBPyConnection, documents: str) -> ToKeep | N
     Args:
         connection: A connection of `Warehouse.write`.
         documents: SQL: the hashes of the documents that were registered, as a list of literals. Those of which nothing is on file
-            count too, and all statements, whose invoices may come later.
+            count too, and the statements that have found their invoices now.
 
     Returns:
         The file for the archive; None where all is on file.
@@ -264,7 +264,10 @@ WITH document AS (
   SELECT document_sha256 FROM accepted_documents
   WHERE document_sha256 IN ({documents})
     OR document_sha256 NOT IN (SELECT document_sha256 FROM document_contents)
-    OR document_sha256 IN (SELECT document_sha256 FROM document_invoices WHERE is_statement)
+    OR document_sha256 IN (
+      -- It has found the invoice that it is about.
+      SELECT document_sha256 FROM document_invoices JOIN document_contents USING (document_sha256)
+      WHERE is_statement AND NOT list_contains(invoice_ids, external_id))
 ), name AS (
   SELECT document_sha256, list((received_at, file_name, inbox_path) ORDER BY received_at, inbox_path) AS received
   FROM document_names SEMI JOIN document USING (document_sha256) GROUP BY document_sha256
