@@ -137,10 +137,16 @@ class Archive:
     def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
         """The bytes of files that were kept in a folder beside the documents, by name, whatever they are now.
 
-        Raises:
-            OSError: They cannot be read.
+        None of a file that cannot be read.
         """
-        return {name: (self.folder / folder / name).read_bytes() for name in names}
+        return {name: self._bytes_kept(folder, name) for name in names}
+
+    def _bytes_kept(self, folder: str, name: str) -> bytes:
+        try:
+            with open_plain(self.folder / folder / name) as file:
+                return file.read()
+        except OSError:
+            return b""
 
     def keep(self, folder: str, name: str, text: str) -> None:
         """Keep a file in a folder beside the documents.

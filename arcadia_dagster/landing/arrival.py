@@ -18,6 +18,7 @@ class Arrival:
         reading: What reading it gave.
         names: What its names tell.
         described: The description that it was read by; None where its format is the program's own, or there is none.
+        is_unread: Whether its bytes are lost, so that nobody knows what it states.
         is_kept: Whether that is the one on its record, for the present formats lose an invoice in it.
     """
 
@@ -26,4 +27,5 @@ class Arrival:
     reading: Reading
     names: Names
     described: DescribedFormat | None = None
+    is_unread: bool = False
     is_kept: bool = False

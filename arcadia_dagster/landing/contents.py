@@ -2,8 +2,8 @@
 
     archive/contents/000001-3f9a0c1d2e4b.jsonl
 
-A landing keeps one such file for what it registered: a line for each accepted document, with its names, the ids of its
-invoices, the files that it lists as a manifest and the billing periods that it states. The last line of a document counts. So a
+A landing keeps one such file for what it registered: a line for each document, with its names, its invoices, the files that it
+lists as a manifest and the billing periods that it states; of a rejected one, its names. The last line of a document counts. So a
 new warehouse knows which invoices a document concerns of which neither the bytes nor the record are left, and holds them.
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -66,17 +66,27 @@ def is_whole(name: str, content: bytes) -> bool:
     return hashlib.sha256(content).hexdigest()[:HASH_DIGITS] == name[NUMBER_DIGITS + 1 :].partition(".")[0]
 
 
-def last_kept(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the last file that the warehouse knows; 0 where it knows none."""
-    row = connection.execute("SELECT max(kept_in) FROM document_contents").fetchone()
-    return 0 if row is None or row[0] is None else int(row[0])
+def is_readable(name: str, content: bytes) -> bool:
+    """Whether a kept file is whole, and says what this program says of documents."""
+    if not is_whole(name, content):
+        return False
+    try:
+        for _, line in lines_in({name: content}).values():
+            _parsed(json.loads(line)), _ids(line), _amounts(line)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return True
+
+
+def kept_in(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """The numbers of the files that the warehouse knows, as far as a document's last line is in one."""
+    rows = connection.execute("SELECT DISTINCT kept_in FROM document_contents").fetchall()
+    return {number for (number,) in rows}
 
 
 def unkept(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether there are accepted documents of which no file says what they state, as in a home of an earlier version."""
-    found = connection.execute(
-        "SELECT EXISTS (FROM accepted_documents ANTI JOIN document_contents USING (document_sha256))"
-    )
+    """Whether there are documents of which no file says what they state, as in a home of an earlier version."""
+    found = connection.execute(f"SELECT EXISTS (FROM ({_READ}) ANTI JOIN document_contents USING (document_sha256))")
     return found.fetchone() == (True,)
 
 
@@ -96,8 +106,8 @@ def contents_of(connection: duckdb.DuckDBPyConnection, documents: Iterable[str])
     return {sha256: _parsed(json.loads(content)) for sha256, content in rows}
 
 
-def renewed(connection: duckdb.DuckDBPyConnection, documents: str) -> ToKeep | None:
-    """Note what accepted documents state now, where that is not on file, within the caller's transaction.
+def renewed(connection: duckdb.DuckDBPyConnection, documents: str = "''", *, unread: str = "''") -> ToKeep | None:
+    """Note what documents state now, where that is not on file, within the caller's transaction.
 
     The caller keeps the file once the transaction is committed. After a crash in between the next landing does: see `kept_again`.
 
@@ -105,11 +115,12 @@ def renewed(connection: duckdb.DuckDBPyConnection, documents: str) -> ToKeep | N
         connection: A connection of `Warehouse.write`.
         documents: SQL: the hashes of the documents that were registered, as a list of literals. Those of which nothing is on file
             count too, and the statements that have found their invoices now.
+        unread: SQL: the hashes of those of them whose bytes are lost: what they state is on file, or nobody knows it.
 
     Returns:
         The file for the archive; None where all is on file.
     """
-    rows = fetch(connection, _STATED.format(documents=documents))
+    rows = fetch(connection, _STATED.format(documents=documents, unread=unread))
     lines = {row["document_sha256"]: _line(row) for row in rows}
     known = dict(
         connection.execute(
@@ -119,28 +130,30 @@ def renewed(connection: duckdb.DuckDBPyConnection, documents: str) -> ToKeep | N
     new = {sha256: line for sha256, line in lines.items() if line != known.get(sha256)}
     if not new:
         return None
-    number = last_kept(connection) + 1
+    number = max(kept_in(connection), default=0) + 1
     _replace(connection, {sha256: (number, line) for sha256, line in new.items()})
     return _file(number, new.values())
 
 
-def kept_again(connection: duckdb.DuckDBPyConnection, last: int) -> ToKeep | None:
-    """What is not in the archive, as one file that follows its last one, within the caller's transaction.
-
-    Args:
-        connection: A connection of `Warehouse.write`.
-        last: The number of the archive's last file.
-    """
-    connection.execute("UPDATE document_contents SET kept_in = ? WHERE kept_in > ?", [last + 1, last])
+def kept_again(connection: duckdb.DuckDBPyConnection, number: int) -> ToKeep:
+    """A file that is not in the archive any more, or not yet: the lines that the warehouse knows of it."""
     rows = connection.execute(
-        "SELECT content FROM document_contents WHERE kept_in = ? ORDER BY document_sha256", [last + 1]
+        "SELECT content FROM document_contents WHERE kept_in = ? ORDER BY document_sha256", [number]
     ).fetchall()
-    return _file(last + 1, (line for (line,) in rows)) if rows else None
+    return _file(number, (line for (line,) in rows))
 
 
 def take_over(connection: duckdb.DuckDBPyConnection, files: Mapping[str, bytes]) -> None:
-    """Note what files of the archive say, which must be whole, within the caller's transaction."""
-    _replace(connection, lines_in(files))
+    """Note what readable files of the archive say, within the caller's transaction. A later file counts more."""
+    known = lines_known(connection)
+    _replace(
+        connection,
+        {
+            sha256: (number, line)
+            for sha256, (number, line) in lines_in(files).items()
+            if sha256 not in known or known[sha256][0] <= number
+        },
+    )
 
 
 def lines_in(files: Mapping[str, bytes]) -> dict[str, tuple[int, str]]:
@@ -159,49 +172,67 @@ def lines_known(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, s
 
 
 def changed_since(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """The accepted documents of which the register has something else than they stated: name, and what."""
-    known = {sha256: json.loads(line) for sha256, (_, line) in lines_known(connection).items()}
-    rows = fetch(connection, _STATED.format(documents="SELECT document_sha256 FROM accepted_documents"))
-    now = {row["document_sha256"]: json.loads(_line(row)) for row in rows}
+    """The accepted documents of which the register has something else than they stated: name or hash, and what."""
+    rows = fetch(connection, _STATED.format(documents="SELECT document_sha256 FROM accepted_documents", unread="''"))
+    now = {row["document_sha256"]: _line(row) for row in rows}
     # An id that finance knows an invoice by takes the place of another one.
-    aliases = {
-        id_
-        for ids in connection.execute("SELECT external_id, alias_external_id FROM invoice_aliases").fetchall()
-        for id_ in ids
-    }
+    pairs = connection.execute("SELECT external_id, alias_external_id FROM invoice_aliases").fetchall()
+    aliases = {id_ for pair in pairs for id_ in pair}
     return [
-        (told["received"][-1][1], what)
-        for sha256, told in sorted(known.items())
-        if sha256 in now and (what := _difference(told, now[sha256], aliases)) is not None
+        (sha256, what)
+        for sha256, (_, line) in sorted(lines_known(connection).items())
+        if sha256 in now and (what := _difference(line, now[sha256], aliases)) is not None
     ]
 
 
-def _difference(told: Mapping[str, Any], now: Mapping[str, Any], aliases: Collection[str]) -> str | None:
-    known = {id_ for invoice in told["invoices"] for id_ in invoice["ids"]}
-    found = {id_ for invoice in now["invoices"] for id_ in invoice["ids"]}
-    if lacking := sorted(known - found - set(aliases)):
+def _difference(known: str, present: str, aliases: Collection[str]) -> str | None:
+    """What the register has otherwise than a line says; None where nothing."""
+    try:
+        told, now = json.loads(known), json.loads(present)
+        stated = {invoice["id"] for invoice in told["invoices"]}
+        figures = [[{**invoice, **_ANY_ID} for invoice in one["invoices"]] for one in (told, now)]
+    except (ValueError, TypeError, KeyError):
+        return "what the warehouse knows of it cannot be read"
+    if lacking := sorted(stated - set(_ids(present)) - set(aliases)):
         return f"it stated {', '.join(lacking)}, which the warehouse lacks"
     for member in ("received", "files", "periods"):
-        if told[member] != now[member]:
+        if told.get(member) != now[member]:
             return f"the {_WORDS[member]} in the warehouse are not what it had"
-    figures = [[{**invoice, "ids": []} for invoice in one["invoices"]] for one in (told, now)]
     return None if figures[0] == figures[1] else "the figures of its invoices in the warehouse are not what it stated"
 
 
+# An invoice may be known by another id, or be of another month, once others have come.
+_ANY_ID: Final = {"id": "", "known_as": "", "month": ""}
 _WORDS: Final = {"received": "names", "files": "files that it lists", "periods": "billing periods"}
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, lines: Mapping[str, tuple[int, str]]) -> None:
     connection.execute(f"DELETE FROM document_contents WHERE document_sha256 IN ({text_list(lines)})")
     rows = [
-        {"document_sha256": sha256, "kept_in": number, "invoice_ids": _ids(line), "content": line}
+        {
+            "document_sha256": sha256,
+            "kept_in": number,
+            "invoice_ids": _ids(line),
+            "amounts": _amounts(line),
+            "content": line,
+        }
         for sha256, (number, line) in lines.items()
     ]
     insert(connection, schema.DOCUMENT_CONTENTS, rows)
 
 
 def _ids(line: str) -> list[str]:
-    return sorted({id_ for invoice in json.loads(line)["invoices"] for id_ in invoice["ids"]})
+    return sorted({invoice[name] for invoice in json.loads(line)["invoices"] for name in ("id", "known_as")})
+
+
+def _amounts(line: str) -> list[str]:
+    """Month, currency and amount of each invoice, as `AMOUNT_SQL` has them."""
+    found = ((one["month"], one["currency"], one["sum"] or one["total"]) for one in json.loads(line)["invoices"])
+    return sorted({" ".join(parts) for parts in found if None not in parts})
+
+
+AMOUNT_SQL: Final = "concat_ws(' ', invoice_month, currency, {amount})"
+"""SQL: an element of `document_contents.amounts`, of a row with an amount."""
 
 
 def _file(number: int, lines: Iterable[str]) -> ToKeep:
@@ -222,9 +253,11 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _invoice(external_id: str, stated_id: str | None, *figures: Any) -> dict[str, Any]:  # noqa: ANN401
-    currency, total, tax, line_count, lines_total = figures
+    month, currency, total, tax, line_count, lines_total = figures
     return {
-        "ids": sorted({external_id, stated_id or external_id}),
+        "id": stated_id or external_id,
+        "known_as": external_id,
+        "month": _plain(month),
         "currency": currency,
         "total": _plain(total),
         "tax": _plain(tax),
@@ -252,29 +285,38 @@ def _parsed(told: Mapping[str, Any]) -> Content:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column has
     if isinstance(value, Decimal):
         return str(value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 _time: Final = datetime.fromisoformat
 """A time in UTC without an offset, as `_plain` writes it."""
 
 
-_STATED: Final = """
+# What a document states that was lost since is on file.
+_READ: Final = """
+SELECT document_sha256 FROM accepted_documents
+UNION ALL SELECT document_sha256 FROM documents WHERE status = 'rejected' AND bytes_damage IS NULL
+"""
+
+_STATED: Final = f"""
 WITH document AS (
-  SELECT document_sha256 FROM accepted_documents
-  WHERE document_sha256 IN ({documents})
+  FROM ({_READ})
+  WHERE coalesce(document_sha256 NOT IN ({{unread}}), true) AND (
+    document_sha256 IN ({{documents}})
     OR document_sha256 NOT IN (SELECT document_sha256 FROM document_contents)
     OR document_sha256 IN (
       -- It has found the invoice that it is about.
       SELECT document_sha256 FROM document_invoices JOIN document_contents USING (document_sha256)
-      WHERE is_statement AND NOT list_contains(invoice_ids, external_id))
+      WHERE is_statement AND NOT list_contains(invoice_ids, external_id)))
 ), name AS (
   SELECT document_sha256, list((received_at, file_name, inbox_path) ORDER BY received_at, inbox_path) AS received
   FROM document_names SEMI JOIN document USING (document_sha256) GROUP BY document_sha256
 ), invoice AS (
   SELECT document_sha256,
-    list((external_id, stated_id, currency, stated_total, stated_tax, line_count, lines_total) ORDER BY invoice_ordinal)
-      AS invoices
+    list(
+      (external_id, stated_id, invoice_month, currency, stated_total, stated_tax, line_count, lines_total)
+      ORDER BY invoice_ordinal
+    ) AS invoices
   FROM document_invoices SEMI JOIN document USING (document_sha256) GROUP BY document_sha256
 ), file AS (
   SELECT document_sha256, list((folder, file_name, row_count) ORDER BY ALL) AS files

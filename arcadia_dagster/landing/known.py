@@ -31,7 +31,7 @@ class Known:
         damaged: The documents whose records are damaged: name and how.
         lost: The documents whose bytes were lost when they were read last: how.
         outdated: The documents that other versions of formats have read.
-        kept_in: The number of the archive's last file of what documents state that the warehouse knows.
+        kept_in: The numbers of the archive's files of what documents state, as far as the warehouse knows them.
         is_unkept: Whether no such file tells of some documents.
         unregistered: The documents of which such files tell, and which nobody has registered.
         latest: When the latest document arrived (UTC).
@@ -47,7 +47,7 @@ class Known:
     damaged: dict[str, tuple[str, str]]
     lost: dict[str, str]
     outdated: list[str]
-    kept_in: int
+    kept_in: set[int]
     is_unkept: bool
     unregistered: set[str]
     latest: datetime | None
@@ -73,7 +73,7 @@ class Known:
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
             kept_in, is_unkept, unregistered = (
-                contents.last_kept(connection),
+                contents.kept_in(connection),
                 contents.unkept(connection),
                 contents.unregistered(connection),
             )

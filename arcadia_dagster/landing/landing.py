@@ -101,13 +101,20 @@ class Landed:
             for path, problem in self.problems.items()
         ]
 
+    @property
+    def holding(self) -> list[str]:
+        """The damaged records in sentences."""
+        return [
+            f"{name}: its record is damaged, so its invoices are held: {damage}"
+            for name, damage in self.damaged.values()
+        ]
+
     def notes(self) -> Iterator[str]:
         """What a person should know of it, in sentences."""
         yield from (f"{path}: still being written, left for the next time" for path in self.waiting)
         yield from self.not_taken
         yield from (f"{name}: rejected: {reason}" for name, reason in self.rejected.items())
-        for name, damage in self.damaged.values():
-            yield f"{name}: its record is damaged, so its invoices are held: {damage}"
+        yield from self.holding
         yield from (f"{name}: read by the description {which}" for name, which in self.described.items())
 
 
@@ -312,6 +319,46 @@ class Landing:
                 return registered.months
             arrived = self._learn(arrived, registered.learned)
 
+    def sync_contents(self, known: Known, problems: dict[str, str]) -> bool:
+        """Have archive and warehouse know the same of what documents state.
+
+        Args:
+            known: What the warehouse knows.
+            problems: Gets the kept files that were changed, which are not believed.
+
+        Returns:
+            Whether the warehouse knows more now.
+
+        Raises:
+            OSError, WarehouseError: One of them cannot be written.
+        """
+        names = sorted(self._archive.names_kept(contents.KEPT_IN, contents.VERSION))
+        last = max(known.kept_in, default=0)
+        place = f"{_ARCHIVED}{contents.KEPT_IN}/"
+        files = self._archive.bytes_kept(
+            contents.KEPT_IN,
+            [name for name in names if contents.number_of(name) > last or f"{place}{name}" in known.problems],
+        )
+        readable = {name: content for name, content in files.items() if contents.is_readable(name, content)}
+        for name in files.keys() - readable.keys():
+            problems[f"{place}{name}"] = (
+                f"{self._archive.name}/{contents.KEPT_IN}/{name} was changed: restore it from the newest backup; if nobody has "
+                "it, move it away; then run `arcadia ingest`"
+            )
+        if readable:
+            with self.warehouse.write() as connection:
+                contents.take_over(connection, readable)
+        if missing := known.kept_in - {contents.number_of(name) for name in names}:
+            with self.warehouse.read() as connection:
+                again = [contents.kept_again(connection, number) for number in sorted(missing)]
+            for file in again:
+                self.keep_contents(file)
+        if known.is_unkept and not readable:
+            with self.warehouse.write() as connection:
+                kept = contents.renewed(connection)
+            self.keep_contents(kept)
+        return bool(readable)
+
     def keep_contents(self, file: contents.ToKeep | None) -> None:
         """Keep in the archive what documents state.
 
@@ -374,7 +421,8 @@ class _Pass:
         archived, indexed = self._archive.look()
         if self.known.records and not archived:
             raise ArchiveError(nothing_archived(self._archive, self._warehouse))
-        self._catch_up_with_contents()
+        if self._landing.sync_contents(self.known, self._landed.problems):
+            self.known = Known.of(self._warehouse, self._formats)
         behind = [
             sha256
             for sha256 in sorted(self.known.records.keys() | archived.keys())
@@ -410,41 +458,16 @@ class _Pass:
             self._register_archived(sorted(known.lost))
         if known.nameless:
             self._register_archived(list(known.nameless))
-            with self._warehouse.read() as connection:
-                known.damaged = damaged_records(connection)
         totals = [file for file in in_inbox.complete if file.is_control_total]
         self._take_totals([*totals, *totals_of_replaced_files(self._inbox, in_inbox, known.documents)])
         landed.problems.update(totals_taken_away(self._warehouse, self._inbox))
+        if landed.documents:
+            with self._warehouse.read() as connection:
+                known.damaged = damaged_records(connection)
+                landed.rejected = _rejected(connection, landed.documents)
         landed.damaged = known.damaged
         if landed.problems != known.problems:
             self._note_problems(in_inbox)
-        if landed.documents:
-            landed.rejected = _rejected(self._warehouse, landed.documents)
-
-    def _catch_up_with_contents(self) -> None:
-        """Have archive and warehouse know the same of what documents state. A kept file that was changed is told, not read."""
-        names = sorted(self._archive.names_kept(contents.KEPT_IN, contents.VERSION))
-        last = contents.number_of(names[-1]) if names else 0
-        if last > self.known.kept_in:
-            newer = [name for name in names if contents.number_of(name) > self.known.kept_in]
-            files = self._archive.bytes_kept(contents.KEPT_IN, newer)
-            whole = {name: content for name, content in files.items() if contents.is_whole(name, content)}
-            for name in files.keys() - whole.keys():
-                self._landed.problems[f"{_ARCHIVED}{contents.KEPT_IN}/{name}"] = (
-                    f"{self._archive.name}/{contents.KEPT_IN}/{name} was changed: restore it from the newest backup, then run "
-                    "`arcadia rebuild`"
-                )
-            with self._warehouse.write() as connection:
-                contents.take_over(connection, whole)
-            self.known = Known.of(self._warehouse, self._formats)
-        if last < self.known.kept_in:
-            with self._warehouse.write() as connection:
-                file = contents.kept_again(connection, last)
-            self._landing.keep_contents(file)
-        elif self.known.is_unkept:
-            with self._warehouse.write() as connection:
-                file = contents.renewed(connection, documents="''")
-            self._landing.keep_contents(file)
 
     def _restore(self, archived: Sequence[str]) -> None:
         """Register archived documents that the warehouse does not know, or not all of; note which records are damaged.
@@ -485,7 +508,8 @@ class _Pass:
             archived: What the archive has.
             indexed: What the index has; what was told before is told as long as it is so.
         """
-        before = (path.removeprefix(_ARCHIVED) for path in self.known.problems if path.startswith(_ARCHIVED))
+        of_documents = (path.removeprefix(_ARCHIVED) for path in self.known.problems if path.startswith(_ARCHIVED))
+        before = (sha256 for sha256 in of_documents if "/" not in sha256)
         for sha256 in {*indexed, *before} - archived.keys() - self.known.records.keys():
             self._landed.problems[f"{_ARCHIVED}{sha256}"] = (
                 f"{self._archive.place_of(sha256)} and its record are gone, and nobody knows which invoices it states: restore "
@@ -543,10 +567,6 @@ class _Pass:
         with self._warehouse.read() as connection:
             known, noted = registered(connection, records.values()), lost_bytes(connection)
             stated = contents.contents_of(connection, lost)
-        for sha256, content in stated.items():
-            if not records[sha256].received:
-                # Its record is gone, too: a person mends it once the file is there again.
-                records[sha256] = replace(records[sha256], events=content.received)
         for sha256, its in records.items():
             name = f"{its.names[0]}: " if its.received else ""
             self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
@@ -704,15 +724,14 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _rejected(warehouse: Warehouse, documents: Sequence[str]) -> dict[str, str]:
+def _rejected(connection: duckdb.DuckDBPyConnection, documents: Sequence[str]) -> dict[str, str]:
     """Which of the documents were rejected, by name: why."""
-    with warehouse.read() as connection:
-        return dict(
-            connection.execute(
-                "SELECT file_name, reason FROM documents WHERE status = 'rejected' "
-                f"AND document_sha256 IN ({text_list(documents)}) ORDER BY file_name"
-            ).fetchall()
-        )
+    return dict(
+        connection.execute(
+            "SELECT file_name, reason FROM documents WHERE status = 'rejected' "
+            f"AND document_sha256 IN ({text_list(documents)}) ORDER BY file_name"
+        ).fetchall()
+    )
 
 
 def _received(file: Arriving, known: Known) -> Event:

@@ -9,6 +9,7 @@ from datetime import date
 
 import duckdb
 
+from arcadia_dagster.landing.contents import AMOUNT_SQL
 from arcadia_dagster.landing.records import months_of
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import months, schema
@@ -47,7 +48,8 @@ def note_lost_bytes(connection: duckdb.DuckDBPyConnection, lost: Mapping[str, st
 
 
 def months_of_namesakes(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
-    """The months of all invoices that one of these documents stated, or that came under a name of it."""
+    """The months of all invoices that one of these documents stated, that are alike, or that came under a name of it."""
+    amount = AMOUNT_SQL.format(amount="coalesce(lines_total, stated_total)")
     rows = connection.execute(
         f"""
         SELECT invoice_month
@@ -59,6 +61,12 @@ def months_of_namesakes(connection: duckdb.DuckDBPyConnection, wanted: str) -> s
         FROM document_invoices AS invoice JOIN (
           SELECT unnest(invoice_ids) AS id FROM document_contents WHERE document_sha256 IN ({wanted})
         ) AS stated ON stated.id IN (invoice.external_id, invoice.stated_id)
+        UNION
+        SELECT invoice_month
+        FROM (SELECT *, {amount} AS amount FROM document_invoices) AS invoice
+        SEMI JOIN (
+          SELECT unnest(amounts) AS amount FROM document_contents WHERE document_sha256 IN ({wanted})
+        ) AS stated USING (amount)
         """
     ).fetchall()
     return {month for (month,) in rows}

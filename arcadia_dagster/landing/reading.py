@@ -108,7 +108,7 @@ def unread(record: Record, reason: str, content: Content | None = None) -> Arriv
     """
     files, periods = ((), ()) if content is None else (content.files, content.periods)
     reading = Reading(record.document_sha256, None, reason, delivery=files, periods=periods)
-    return Arrival(0, record, reading, Names.of(record.names, {}))
+    return Arrival(0, record, reading, Names.of(record.names, {}), is_unread=True)
 
 
 @contextmanager

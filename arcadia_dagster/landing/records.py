@@ -5,6 +5,7 @@ document, for it may be the only copy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.contents import contents_of
 from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.record import MISSING, Record, RecordState
 from arcadia_dagster.store.query import fetch, text_list
@@ -42,8 +44,13 @@ def records_of(warehouse: Warehouse, archive: Archive, documents: Sequence[str])
     """The documents' records, as archive and warehouse have them: see `read_record`."""
     texts = texts_of(warehouse, documents)
     heads, _ = archive.heads(documents)
-    records = archive.each(partial(_record, archive, texts, heads), documents)
-    return dict(zip(documents, records, strict=True))
+    records = dict(zip(documents, archive.each(partial(_record, archive, texts, heads), documents), strict=True))
+    if nameless := [sha256 for sha256, record in records.items() if not record.received]:
+        # The archive keeps the names apart from the record, too.
+        with warehouse.read() as connection:
+            for sha256, content in contents_of(connection, nameless).items():
+                records[sha256] = replace(records[sha256], events=(*content.received, *records[sha256].events))
+    return records
 
 
 def _record(archive: Archive, texts: Mapping[str, str | None], heads: Mapping[str, Head], sha256: str) -> Record:

@@ -132,7 +132,8 @@ def register(
     touched |= _months_concerned(connection, wanted) | deliveries.months_beside(connection, wanted)
     touched |= _months_beside_rejects(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
-    return Registered(touched | noted, {}, contents.renewed(connection, wanted))
+    unread = text_list([arrival.record.document_sha256 for arrival in arrivals if arrival.is_unread])
+    return Registered(touched | noted, {}, contents.renewed(connection, wanted, unread=unread))
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:

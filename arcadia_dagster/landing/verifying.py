@@ -161,8 +161,7 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
             for sha256 in sorted(heads.keys() - archived.keys() - registered.keys())
         ]
         found.doubts += _of_kept(archive)
-        if registered:
-            found.doubts += _of_contents(warehouse, archive)
+        found.doubts += _of_contents(warehouse, archive)
     _verify_bytes(archive, sorted(archived), registered, found, full=full)
     return found
 
@@ -260,7 +259,7 @@ def _of_record(
 
 def _of_kept(archive: Archive) -> Iterator[Doubt]:
     """What is wrong with kept files: the name of each is its number in its folder, and the beginning of its hash."""
-    for folder, pattern in ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION), (contents.KEPT_IN, contents.VERSION)):
+    for folder, pattern in ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION)):
         files = archive.bytes_kept(folder, archive.names_kept(folder, pattern))
         for number, (name, content) in enumerate(sorted(files.items()), 1):
             place = f"{archive.name}/{folder}/{name}"
@@ -273,22 +272,28 @@ def _of_kept(archive: Archive) -> Iterator[Doubt]:
 
 def _of_contents(warehouse: Warehouse, archive: Archive) -> Iterator[Doubt]:
     """Where archive, warehouse and register do not agree on what the documents state."""
-    names = archive.names_kept(contents.KEPT_IN, contents.VERSION)
-    files = archive.bytes_kept(contents.KEPT_IN, names)
-    told = contents.lines_in({name: content for name, content in files.items() if contents.is_whole(name, content)})
+    files = archive.bytes_kept(contents.KEPT_IN, archive.names_kept(contents.KEPT_IN, contents.VERSION))
+    readable = {name: content for name, content in files.items() if contents.is_readable(name, content)}
+    for name in sorted(files.keys() - readable.keys()):
+        what = "it was changed: restore it from the newest backup; if nobody has it, move it away"
+        yield Doubt("kept", f"{archive.name}/{contents.KEPT_IN}/{name}", what, INGEST)
+    if not warehouse.exists():
+        return
+    told = contents.lines_in(readable)
     with warehouse.read() as connection:
         known, changed = contents.lines_known(connection), contents.changed_since(connection)
-    last = max(map(contents.number_of, names), default=0)
-    if last != max((number for number, _ in known.values()), default=0):
-        yield Doubt(
-            "register", f"{archive.name}/{contents.KEPT_IN}", "the warehouse does not know the same of it", INGEST
-        )
-    for sha256, (number, line) in sorted(known.items()):
-        if number <= last and told.get(sha256, (number, line)) != (number, line):
-            what = "what the archive keeps of what it states is not in the warehouse; build it anew"
-            yield Doubt("register", sha256, what, REBUILD)
-    for name, what in changed:
-        yield Doubt("register", name, f"{what}; build it anew", REBUILD)
+    for sha256 in sorted(told.keys() | known.keys()):
+        number, line = known.get(sha256, (0, ""))
+        if sha256 not in told:
+            yield Doubt("kept", sha256, "the archive does not keep what it states", INGEST)
+        elif told[sha256][1] != line:
+            is_behind = told[sha256][0] > number
+            what = "what the archive keeps of what it states is not in the warehouse" + (
+                "" if is_behind else "; build it anew"
+            )
+            yield Doubt("register", sha256, what, INGEST if is_behind else REBUILD)
+    for sha256, what in changed:
+        yield Doubt("register", sha256, f"{what}; build it anew", REBUILD)
 
 
 def _verify_bytes(

@@ -9,7 +9,8 @@ from typing import Final
 
 import duckdb
 
-from arcadia_dagster.landing.landing import nothing_archived
+from arcadia_dagster.landing.known import Known
+from arcadia_dagster.landing.landing import Landing, nothing_archived
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.cost_lines import build_cost_lines
@@ -79,6 +80,8 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
                 raise WarehouseError(nothing_archived(archive, warehouse))
         _remove(new.path)
         try:
+            if is_there:
+                _keep_what_is_known(warehouse, landing)
             new.create()
             landed = landing.land(new)
             months = _build(new, landing, range_)
@@ -96,7 +99,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         finally:
             _remove(new.path)
     documents = 0 if row is None else row[0]
-    return Rebuilt(moved_to, documents, months, unreadable, differing, records, landed.not_taken)
+    return Rebuilt(moved_to, documents, months, unreadable, differing, records, [*landed.not_taken, *landed.holding])
 
 
 _NEW: Final = ".new"
@@ -115,6 +118,18 @@ def _move(database: Path, to: Path) -> None:
     for suffix in ("", ".wal"):
         if os.path.lexists(f"{database}{suffix}"):
             Path(f"{database}{suffix}").rename(f"{to}{suffix}")
+
+
+def _keep_what_is_known(warehouse: Warehouse, landing: LandingResource) -> None:
+    """Have the archive keep what the warehouse of before knows of documents, so that the new one misses those that are lost."""
+    archive, reader = landing.get_archive(), landing.get_reader(warehouse)
+    try:
+        with warehouse.hold("landing", path=archive.lock_path):
+            Landing(warehouse, archive, reader).sync_contents(Known.of(warehouse, reader.formats), {})
+    except (WarehouseError, duckdb.Error):
+        return
+    finally:
+        landing.close()
 
 
 def _assert_can_be_moved(warehouse: Warehouse) -> None:

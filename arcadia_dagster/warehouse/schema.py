@@ -258,6 +258,11 @@ DOCUMENT_CONTENTS = Table(
         _SHA256,
         Column("kept_in", "INTEGER", "The number of the file of the archive, below `contents/`, that says it."),
         Column("invoice_ids", "VARCHAR[]", "The ids of its invoices, as it states them and as they were known."),
+        Column(
+            "amounts",
+            "VARCHAR[]",
+            "Month, currency and amount of each of its invoices, to tell whether another one is alike.",
+        ),
         Column("content", "VARCHAR", "The line of that file, as JSON: its names too, and what it lists as a manifest."),
     ),
     key=("document_sha256",),

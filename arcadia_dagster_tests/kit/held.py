@@ -273,6 +273,18 @@ CASES: dict[str, Held] = {
         [Way({"1001": 660}), Way({"1001": 660})],
         {"1001": 770},
     ),
+    "an invoice of the same amount that is lost": Held(
+        "INV-2",
+        "stated an invoice of the same month and amount, and its bytes in the archive are lost",
+        [
+            {"1.csv": as_csv(charge(InvoiceId="INV-1"))},
+            {"2.csv": as_csv(charge(InvoiceId="INV-2", ChargeDescription="another"))},
+            lose("1.csv"),
+            forget,
+        ],
+        [Way({"INV-1": 600, "INV-2": 600}), Way({"INV-1": 600, "INV-2": 600})],
+        {"INV-1": 600, "INV-2": 600},
+    ),
     "a later version that is lost": Held(
         "1001",
         "a later file of the same name may be a newer version of it",

@@ -26,6 +26,7 @@ from arcadia_dagster_tests.kit.shell import Shell
 from arcadia_dagster_tests.kit.stated import detail, detail_of_tax, details_csv
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NAME = invoice_name()
 DELIVERY = "cur/20260401-20260501/a1"
 
 
@@ -204,12 +205,86 @@ def test_an_older_version_that_is_lost_holds_nothing(several: Project) -> None:
 
 def test_files_of_one_name_in_several_folders_hold_each_other_no_more_than_their_invoices_do(project: Project) -> None:
     for number in range(1, 4):
-        project.drop(f"{number}/invoice.csv", as_csv(*lines_of(f"INV-{number}", number)))
+        project.drop(f"{number}/invoice.csv", as_csv(charge(InvoiceId=f"INV-{number}", BilledCost=f"{number}.00")))
     project.build()
     bytes_alone(project, archived(project, "3/invoice.csv"))
     forgotten(project)
     project.build()
     assert [(name, status) for name, status, _ in totals(project)] == [("INV-1", "ready"), ("INV-2", "ready")]
+
+
+def test_a_newer_version_whose_record_alone_is_gone_keeps_the_older_one_from_finance(
+    project: Project, arcadia: Shell
+) -> None:
+    for folder, amount in (("a", "$6.00"), ("b", "$14.00")):
+        project.drop(f"{folder}/{invoice_name()}", digitalocean(line(amount=amount)))
+        project.build()
+    project.settle("release", "1001")
+    record = archive_of(project.warehouse).record_path(archived(project, f"b/{invoice_name()}").name)
+    record.unlink()
+    said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "its record is damaged, so its invoices are held" in said
+    assert totals(project) == [("1001", "held", 1400)]
+
+
+def test_half_a_delivery_is_held_when_nothing_but_the_record_of_its_manifest_is_gone(project: Project) -> None:
+    case = CASES["the manifest of half a delivery"]
+    for path, content in case.files.items():
+        project.drop(path, content)
+    project.build()
+    archive_of(project.warehouse).record_path(archived(project, case.lost).name).unlink()
+    forgotten(project)
+    project.build()
+    assert {status for _, status, _ in totals(project)} == {"held"}
+
+
+def test_a_void_that_was_lost_with_an_older_version_holds_the_newer_one(project: Project) -> None:
+    project.drop(NAME, digitalocean(line(amount="$6.00")))
+    project.build()
+    project.settle("void", "1001")
+    older = archived(project, NAME)
+    project.drop(NAME, digitalocean(line(amount="$8.00")))
+    project.build()
+    bytes_and_record(project, older)
+    forgotten(project)
+    project.build()
+    assert totals(project) == [("1001", "held", 800)]
+
+
+def test_an_invoice_that_a_lost_one_is_alike_is_held_as_long_as_nobody_can_compare_them(project: Project) -> None:
+    for number in (1, 2):
+        project.drop(f"{number}.csv", as_csv(*lines_of(f"INV-{number}", 1, 2, 3)))
+        project.build()
+    before = totals(project)
+    bytes_alone(project, archived(project, "1.csv"))
+    forgotten(project)
+    project.build()
+    assert totals(project) == [("INV-2", "held", 3000)]
+    project.drop("1.csv", as_csv(*lines_of("INV-1", 1, 2, 3)))
+    project.build()
+    assert totals(project) == before
+
+
+def test_a_rejected_file_that_is_lost_holds_what_it_lay_beside(project: Project) -> None:
+    project.drop("d/one.csv", as_csv(*lines_of("INV-1", 1, 2)))
+    project.drop("d/two.csv", b"no table at all\n")
+    project.build()
+    before = totals(project)
+    assert {status for _, status, _ in before} == {"held"}
+    its_shelf(project, archived(project, "d/two.csv"))
+    forgotten(project)
+    project.build()
+    assert totals(project) == before
+
+
+def test_a_rebuild_knows_what_the_warehouse_of_before_knew_of_a_lost_document(several: Project, arcadia: Shell) -> None:
+    newest = invoice_name(number="1003")
+    path = archived(several, newest)
+    shutil.rmtree(archive_of(several.warehouse).folder / contents.KEPT_IN)
+    bytes_and_record(several, path)
+    (several.inbox / newest).unlink()
+    said = arcadia("rebuild", code=1, ARCADIA_HOME=str(several.home)).stdout
+    assert f"{newest}: {path} is missing" in said
 
 
 def test_a_rebuild_without_a_shelf_fails_in_words_and_finance_keeps_what_it_has(
@@ -240,7 +315,7 @@ def test_a_home_of_an_earlier_version_keeps_what_its_documents_state_at_the_next
     several.build()
     [file] = folder.iterdir()
     told = [json.loads(text) for text in file.read_text().splitlines()]
-    assert sorted(one["invoices"][0]["ids"][0] for one in told) == ["1001", "1002", "1002", "1003"]
+    assert sorted(one["invoices"][0]["id"] for one in told) == ["1001", "1002", "1002", "1003"]
     assert verified(several) == []
     several.build()
     assert [*folder.iterdir()] == [file]
@@ -279,15 +354,24 @@ def test_a_kept_file_that_is_changed_is_doubted_and_not_believed(several: Projec
     file = sorted(folder.iterdir())[1]
     file.chmod(0o644)
     file.write_bytes(file.read_bytes().replace(b"1002", b"1001"))
-    assert ("kept", "it was changed: restore it from the newest backup") in verified(several)
+    assert ("kept", "it was changed: restore it from the newest backup; if nobody has it, move it away") in verified(
+        several
+    )
     forgotten(several)
     landed = build(several.warehouse)
     assert any(f"{file} was changed" in problem for problem in landed.problems.values())
 
 
-def test_a_kept_file_that_is_gone_is_doubted(several: Project, folder: Path) -> None:
-    sorted(folder.iterdir())[1].unlink()
-    assert ("kept", "number 2 before it is gone: restore it from the newest backup") in verified(several)
+def test_a_kept_file_that_is_gone_is_doubted_and_written_again_by_the_next_landing(
+    several: Project, folder: Path
+) -> None:
+    file = sorted(folder.iterdir())[1]
+    content = file.read_bytes()
+    file.unlink()
+    assert verified(several) == [("kept", "the archive does not keep what it states")]
+    several.build()
+    assert file.read_bytes() == content
+    assert verified(several) == []
 
 
 @pytest.mark.parametrize(
