@@ -61,6 +61,7 @@ class Archived:
     Attributes:
         heads: The head of each whole record, by the document's SHA-256.
         records: What each of them says.
+        kept: The files that are kept beside the documents, each with its folder.
         documents: How many documents there are.
         byte_size: How many bytes they have.
         hashed: How many of these bytes were hashed.
@@ -69,6 +70,7 @@ class Archived:
 
     heads: dict[str, Head] = field(default_factory=dict)
     records: dict[str, bytes] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     documents: int = 0
     byte_size: int = 0
     hashed: int = 0
@@ -83,11 +85,13 @@ class Seal:
         sealed_at: When (UTC, with its time zone).
         archive: What messages called the archive.
         heads: The head of each document's record, by SHA-256.
+        kept: The files that are kept beside the documents, each with its folder: their names have the beginnings of their hashes.
     """
 
     sealed_at: datetime
     archive: str
     heads: Mapping[str, Head]
+    kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as the file has them."""
@@ -97,6 +101,7 @@ class Seal:
             "documents": len(self.heads),
             "lines": sum(head.lines for head in self.heads.values()),
             "heads": {sha256: [head.lines, head.sha256] for sha256, head in sorted(self.heads.items())},
+            "kept": list(self.kept),
         }
 
     @classmethod
@@ -113,7 +118,9 @@ class Seal:
         try:
             values = json.loads(text)
             heads = {str(sha256): Head(int(lines), str(head)) for sha256, (lines, head) in values["heads"].items()}
-            seal = cls(datetime.fromisoformat(values["sealed_at"]).astimezone(UTC), str(values["archive"]), heads)
+            # Seals of before have none.
+            kept = tuple(map(str, values.get("kept", ())))
+            seal = cls(datetime.fromisoformat(values["sealed_at"]).astimezone(UTC), str(values["archive"]), heads, kept)
             counts = (values["documents"], values["lines"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SealError(f"{name} is no seal that `arcadia verify --seal` has written") from error
@@ -124,7 +131,7 @@ class Seal:
 
 def seal_of(archive: Archive, found: Archived, now: datetime) -> Seal:
     """The seal of an archive in which nothing is doubted."""
-    return Seal(now.astimezone(UTC), archive.name, found.heads)
+    return Seal(now.astimezone(UTC), archive.name, found.heads, tuple(found.kept))
 
 
 def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Archived:
@@ -159,6 +166,9 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
         found.doubts += [
             Doubt("record", sha256, f"{archive.place_of(sha256)} and its record are gone; {_BOTH}", INGEST)
             for sha256 in sorted(heads.keys() - archived.keys() - registered.keys())
+        ]
+        found.kept = [
+            f"{folder}/{name}" for folder, pattern in _KEPT for name in sorted(archive.names_kept(folder, pattern))
         ]
         found.doubts += _of_kept(archive)
         found.doubts += _of_contents(warehouse, archive)
@@ -257,9 +267,13 @@ def _of_record(
                 )
 
 
+_NUMBERED = ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION))
+_KEPT = (*_NUMBERED, (contents.KEPT_IN, contents.VERSION))
+
+
 def _of_kept(archive: Archive) -> Iterator[Doubt]:
     """What is wrong with kept files: the name of each is its number in its folder, and the beginning of its hash."""
-    for folder, pattern in ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION)):
+    for folder, pattern in _NUMBERED:
         files = archive.bytes_kept(folder, archive.names_kept(folder, pattern))
         for number, (name, content) in enumerate(sorted(files.items()), 1):
             place = f"{archive.name}/{folder}/{name}"
@@ -337,14 +351,22 @@ def _digest(archive: Archive, sha256: str) -> str | ArchiveError:
 
 def against(seal: Seal, archive: Archive, found: Archived) -> list[Doubt]:
     """What was changed or removed since the archive was sealed: every sealed head must be one of the present record's heads."""
-    doubts: list[Doubt] = []
+    when = f"{seal.sealed_at:%Y-%m-%d %H:%M} UTC"
+    doubts = [
+        Doubt(
+            "seal",
+            name,
+            f"{archive.name}/{name} is gone; it was sealed on {when}: restore it from the newest backup",
+            "",
+        )
+        for name in sorted(set(seal.kept) - set(found.kept))
+    ]
     for sha256, head in sorted(seal.heads.items()):
         content = found.records.get(sha256)
         if content is not None and head.is_of(sha256, content):
             continue
         is_gone = content is None and not archive.has_record(sha256)
         how = "is gone" if is_gone else "does not begin any more with the lines that were sealed"
-        when = f"{seal.sealed_at:%Y-%m-%d %H:%M} UTC"
         doubts.append(
             Doubt(
                 "seal",

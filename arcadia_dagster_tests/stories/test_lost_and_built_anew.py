@@ -374,6 +374,21 @@ def test_a_kept_file_that_is_gone_is_doubted_and_written_again_by_the_next_landi
     assert verified(several) == []
 
 
+def test_a_seal_shows_that_kept_files_were_there_which_somebody_has_removed_with_the_warehouse(
+    several: Project, folder: Path
+) -> None:
+    archive = archive_of(several.warehouse)
+    sealed = verify(several.warehouse, archive, full=True, now=NOW).seal
+    assert sealed is not None
+    assert len(sealed.kept) == 4
+    shutil.rmtree(folder)
+    forgotten(several)
+    several.build()
+    doubts = verify(several.warehouse, archive, full=True, now=NOW, sealed=sealed).doubts
+    assert [doubt.kind for doubt in doubts] == ["seal"] * 4
+    assert f"{archive.name}/{sealed.kept[0]} is gone; it was sealed on 2026-06-01" in doubts[0].what
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
