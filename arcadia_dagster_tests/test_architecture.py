@@ -21,6 +21,7 @@ PACKAGE = TESTS.parent / "arcadia_dagster"
 LAYERS = (
     "how_many",
     "keeper",
+    "kept_names",
     "loopback",
     "plain_file",
     "prefix",

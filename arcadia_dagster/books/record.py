@@ -6,20 +6,20 @@ The numbers count the exports. What is on record of an invoice is the sum of its
 invoice as it was exported last. So a rebuilt warehouse exports nothing twice.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 
+from arcadia_dagster import kept_names
 from arcadia_dagster.books.bill import Bill, Row, RowKey, Terms
 
 KEPT_IN: Final = "books"
 """The folder of the archive with the records."""
 
-VERSION: Final = re.compile(r"\d{6}-[0-9a-f]{12}\.json")
+_ENDING: Final = "json"
+VERSION: Final = kept_names.pattern_of(_ENDING)
 
 Written = Literal["bill", "correction", "again"]
 """Why a bill was written: it is new, it corrects an earlier one, or a person asked for it once more."""
@@ -93,7 +93,7 @@ def name_of(number: int, text: str) -> str:
         number: Which export it is, from 1.
         text: What the record says.
     """
-    return f"{number:06}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    return kept_names.name_of(number, text, _ENDING)
 
 
 def read(name: str, text: str) -> Export:
@@ -102,7 +102,7 @@ def read(name: str, text: str) -> Export:
     Raises:
         RecordError: It is not what was written, or a newer version of this program wrote it.
     """
-    if name != name_of(int(name[:6]), text):
+    if name != name_of(kept_names.number_of(name), text):
         raise RecordError(_unreadable(name, "it was changed"))
     try:
         values = json.loads(text)

@@ -7,9 +7,7 @@ lists as a manifest and the billing periods that it states; of a rejected one, i
 new warehouse knows which invoices a document concerns of which neither the bytes nor the record are left, and holds them.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +16,7 @@ from typing import Any, Final
 
 import duckdb
 
+from arcadia_dagster.kept_names import is_whole, name_of, number_of, pattern_of
 from arcadia_dagster.landing.record import Event
 from arcadia_dagster.reading.format import BillingPeriod, DeliveryFile
 from arcadia_dagster.store.query import fetch, text_list
@@ -27,10 +26,8 @@ from arcadia_dagster.warehouse.rows import insert
 KEPT_IN: Final = "contents"
 """The folder of the archive with the files."""
 
-VERSION: Final = re.compile(r"\d{6}-[0-9a-f]{12}\.jsonl")
-
-NUMBER_DIGITS: Final = 6
-HASH_DIGITS: Final = 12
+_ENDING: Final = "jsonl"
+VERSION: Final = pattern_of(_ENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +53,15 @@ class Content:
     periods: tuple[BillingPeriod, ...]
 
 
-def number_of(name: str) -> int:
-    """Which file it is, from 1."""
-    return int(name[:NUMBER_DIGITS])
-
-
-def is_whole(name: str, content: bytes) -> bool:
-    """Whether a kept file is what was kept under this name: the name has the beginning of its SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:HASH_DIGITS] == name[NUMBER_DIGITS + 1 :].partition(".")[0]
-
-
 def is_readable(name: str, content: bytes) -> bool:
     """Whether a kept file is whole, and says what this program says of documents."""
     if not is_whole(name, content):
         return False
     try:
-        for _, line in lines_in({name: content}).values():
-            _parsed(json.loads(line)), _ids(line), _amounts(line)
+        lines = lines_in({name: content})
+        _rows(lines)
+        for _, line in lines.values():
+            _parsed(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
     return True
@@ -208,7 +197,11 @@ _WORDS: Final = {"received": "names", "files": "files that it lists", "periods":
 
 def _replace(connection: duckdb.DuckDBPyConnection, lines: Mapping[str, tuple[int, str]]) -> None:
     connection.execute(f"DELETE FROM document_contents WHERE document_sha256 IN ({text_list(lines)})")
-    rows = [
+    insert(connection, schema.DOCUMENT_CONTENTS, _rows(lines))
+
+
+def _rows(lines: Mapping[str, tuple[int, str]]) -> list[dict[str, Any]]:
+    return [
         {
             "document_sha256": sha256,
             "kept_in": number,
@@ -218,7 +211,6 @@ def _replace(connection: duckdb.DuckDBPyConnection, lines: Mapping[str, tuple[in
         }
         for sha256, (number, line) in lines.items()
     ]
-    insert(connection, schema.DOCUMENT_CONTENTS, rows)
 
 
 def _ids(line: str) -> list[str]:
@@ -237,7 +229,7 @@ AMOUNT_SQL: Final = "concat_ws(' ', invoice_month, currency, {amount})"
 
 def _file(number: int, lines: Iterable[str]) -> ToKeep:
     text = "".join(f"{line}\n" for line in lines)
-    return ToKeep(f"{number:0{NUMBER_DIGITS}}-{hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]}.jsonl", text)
+    return ToKeep(name_of(number, text, _ENDING), text)
 
 
 def _line(row: Mapping[str, Any]) -> str:

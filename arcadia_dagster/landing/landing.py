@@ -16,6 +16,7 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.kept_names import number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
@@ -337,7 +338,7 @@ class Landing:
         place = f"{_ARCHIVED}{contents.KEPT_IN}/"
         files = self._archive.bytes_kept(
             contents.KEPT_IN,
-            [name for name in names if contents.number_of(name) > last or f"{place}{name}" in known.problems],
+            [name for name in names if number_of(name) > last or f"{place}{name}" in known.problems],
         )
         readable = {name: content for name, content in files.items() if contents.is_readable(name, content)}
         for name in files.keys() - readable.keys():
@@ -348,7 +349,7 @@ class Landing:
         if readable:
             with self.warehouse.write() as connection:
                 contents.take_over(connection, readable)
-        if missing := known.kept_in - {contents.number_of(name) for name in names}:
+        if missing := known.kept_in - {number_of(name) for name in names}:
             with self.warehouse.read() as connection:
                 again = [contents.kept_again(connection, number) for number in sorted(missing)]
             for file in again:

@@ -18,7 +18,6 @@ keeps the rules that its documents were registered by; after a change of the fil
 concerns anew.
 """
 
-import hashlib
 import json
 import re
 import zoneinfo
@@ -41,6 +40,7 @@ from arcadia_dagster.billing.rules import (
     Rules,
     comparable_tax_id,
 )
+from arcadia_dagster.kept_names import name_of, number_of, pattern_of
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, shown, shown_key
@@ -61,7 +61,8 @@ _MOST_TOLERATED: Final = Decimal(100)
 _MOST_DECIMALS: Final = 4
 _SOURCE = re.compile(r"[^\W_A-Z]+(-[^\W_A-Z]+)*")
 _SPAN = re.compile(r"(\d{1,4})([dh])")
-KEPT_NAME: Final = re.compile(r"\d{6}-[0-9a-f]{12}\.toml")
+_ENDING: Final = "toml"
+KEPT_NAME: Final = pattern_of(_ENDING)
 """What each version is called: its number, from 1, and the beginning of its SHA-256."""
 
 
@@ -412,6 +413,5 @@ def version_to_keep(archive: Kept, rules: Rules) -> tuple[str, str] | None:
         return None
     if last is None and not rules.says_anything:
         return None
-    number = 1 if last is None else int(last[0][:6]) + 1
-    digest = hashlib.sha256(rules.text.encode()).hexdigest()[:12]
-    return f"{number:06}-{digest}.toml", rules.text
+    number = 1 if last is None else number_of(last[0]) + 1
+    return name_of(number, rules.text, _ENDING), rules.text

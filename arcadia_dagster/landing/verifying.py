@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Self
 
 from arcadia_dagster.books import record as books
+from arcadia_dagster.kept_names import is_whole, number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.heads import Head, head_of
@@ -277,9 +278,9 @@ def _of_kept(archive: Archive) -> Iterator[Doubt]:
         files = archive.bytes_kept(folder, archive.names_kept(folder, pattern))
         for number, (name, content) in enumerate(sorted(files.items()), 1):
             place = f"{archive.name}/{folder}/{name}"
-            if not contents.is_whole(name, content):
+            if not is_whole(name, content):
                 yield Doubt("kept", place, "it was changed: restore it from the newest backup", "")
-            if contents.number_of(name) != number:
+            if number_of(name) != number:
                 yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
                 break
 

@@ -196,8 +196,8 @@ def lose(name: str) -> Step:
 
 def forget(project: Project) -> None:
     """The warehouse is gone, and the inbox was cleared."""
-    for path in project.inbox.iterdir():
-        path.unlink()
+    shutil.rmtree(project.inbox)
+    project.inbox.mkdir()
     project.forget_warehouse()
 
 

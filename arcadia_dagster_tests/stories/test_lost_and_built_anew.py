@@ -20,6 +20,7 @@ from arcadia_dagster.verification.at_rest import verify
 from arcadia_dagster_tests.kit import aws, stated
 from arcadia_dagster_tests.kit.focus import as_csv, charge, lines_of
 from arcadia_dagster_tests.kit.focus import tax as focus_tax
+from arcadia_dagster_tests.kit.held import forget
 from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
@@ -123,13 +124,6 @@ def archived(project: Project, name: str) -> Path:
     return archive_of(project.warehouse).path_of(document[0]["document_sha256"])
 
 
-def forgotten(project: Project) -> None:
-    """The warehouse is gone, and the inbox was cleared."""
-    shutil.rmtree(project.inbox)
-    project.inbox.mkdir()
-    project.forget_warehouse()
-
-
 @pytest.mark.parametrize(
     ("name", "lose"),
     [
@@ -149,7 +143,7 @@ def test_an_invoice_is_held_while_a_document_is_lost_that_concerned_it_and_is_wh
         project.build()
     before = totals(project)
     lose(project, archived(project, case.lost))
-    forgotten(project)
+    forget(project)
     landed = build(project.warehouse)
     assert {status for _, status, _ in totals(project)} == {"held"}
     assert any(case.says in reason for reason in reasons(project))
@@ -198,7 +192,7 @@ def test_an_older_version_that_is_lost_holds_nothing(several: Project) -> None:
     )
     bytes_alone(several, archive_of(several.warehouse).path_of(row["document_sha256"]))
     before = totals(several)
-    forgotten(several)
+    forget(several)
     several.build()
     assert totals(several) == before == [("1001", "ready", 600), ("1002", "ready", 800), ("1003", "ready", 900)]
 
@@ -208,7 +202,7 @@ def test_files_of_one_name_in_several_folders_hold_each_other_no_more_than_their
         project.drop(f"{number}/invoice.csv", as_csv(charge(InvoiceId=f"INV-{number}", BilledCost=f"{number}.00")))
     project.build()
     bytes_alone(project, archived(project, "3/invoice.csv"))
-    forgotten(project)
+    forget(project)
     project.build()
     assert [(name, status) for name, status, _ in totals(project)] == [("INV-1", "ready"), ("INV-2", "ready")]
 
@@ -233,7 +227,7 @@ def test_half_a_delivery_is_held_when_nothing_but_the_record_of_its_manifest_is_
         project.drop(path, content)
     project.build()
     archive_of(project.warehouse).record_path(archived(project, case.lost).name).unlink()
-    forgotten(project)
+    forget(project)
     project.build()
     assert {status for _, status, _ in totals(project)} == {"held"}
 
@@ -246,7 +240,7 @@ def test_a_void_that_was_lost_with_an_older_version_holds_the_newer_one(project:
     project.drop(NAME, digitalocean(line(amount="$8.00")))
     project.build()
     bytes_and_record(project, older)
-    forgotten(project)
+    forget(project)
     project.build()
     assert totals(project) == [("1001", "held", 800)]
 
@@ -257,7 +251,7 @@ def test_an_invoice_that_a_lost_one_is_alike_is_held_as_long_as_nobody_can_compa
         project.build()
     before = totals(project)
     bytes_alone(project, archived(project, "1.csv"))
-    forgotten(project)
+    forget(project)
     project.build()
     assert totals(project) == [("INV-2", "held", 3000)]
     project.drop("1.csv", as_csv(*lines_of("INV-1", 1, 2, 3)))
@@ -272,7 +266,7 @@ def test_a_rejected_file_that_is_lost_holds_what_it_lay_beside(project: Project)
     before = totals(project)
     assert {status for _, status, _ in before} == {"held"}
     its_shelf(project, archived(project, "d/two.csv"))
-    forgotten(project)
+    forget(project)
     project.build()
     assert totals(project) == before
 
@@ -357,7 +351,7 @@ def test_a_kept_file_that_is_changed_is_doubted_and_not_believed(several: Projec
     assert ("kept", "it was changed: restore it from the newest backup; if nobody has it, move it away") in verified(
         several
     )
-    forgotten(several)
+    forget(several)
     landed = build(several.warehouse)
     assert any(f"{file} was changed" in problem for problem in landed.problems.values())
 
@@ -382,7 +376,7 @@ def test_a_seal_shows_that_kept_files_were_there_which_somebody_has_removed_with
     assert sealed is not None
     assert len(sealed.kept) == 4
     shutil.rmtree(folder)
-    forgotten(several)
+    forget(several)
     several.build()
     doubts = verify(several.warehouse, archive, full=True, now=NOW, sealed=sealed).doubts
     assert [doubt.kind for doubt in doubts] == ["seal"] * 4

@@ -35,6 +35,7 @@ _SHARED = (
         "defs/internals.py",
         "defs/partitions.py",
         "how_many.py",
+        "kept_names.py",
         "loopback.py",
         "plain_file.py",
         "prefix.py",
