@@ -13,10 +13,8 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.verifying import INGEST, REBUILD, Doubt
-from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
@@ -67,16 +65,12 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
             behind = stale(before)
             rows = before.execute("SELECT DISTINCT invoice_month FROM raw_invoices").fetchall()
         months = {month for (month,) in rows} - behind
-        with copy.write() as connection:
-            build_raw_invoices(connection, months, build.range_)
         try:
             with reader_as_landed(copy, build.formats) as reader:
-                build_cost_lines(copy, archive, reader, months, build.range_)
+                build_months(copy, archive, reader, months, build.range_)
         except WarehouseError as error:
             yield Doubt("totals", warehouse.name, str(error), INGEST)
             return
-        with copy.write() as connection:
-            build_tax_split_totals(connection, months, build.range_)
         with warehouse.read() as before, copy.read() as after:
             differing = differing_tables(_COMPARED, before, after)
         for table, found in differing.items():

@@ -12,11 +12,9 @@ import duckdb
 from arcadia_dagster.landing.known import Known
 from arcadia_dagster.landing.landing import Landing, nothing_archived
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
-from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
@@ -148,12 +146,8 @@ def _build(warehouse: Warehouse, landing: LandingResource, range_: MonthRange) -
         months = {month for month in stale(connection) if month in range_}
     reader = landing.get_reader(warehouse)
     try:
-        with warehouse.write() as connection:
-            build_raw_invoices(connection, months, range_)
         build_cloud_resources(warehouse)
-        build_cost_lines(warehouse, landing.get_archive(), reader, months, range_)
-        with warehouse.write() as connection:
-            build_tax_split_totals(connection, months, range_)
+        build_months(warehouse, landing.get_archive(), reader, months, range_)
     finally:
         landing.close()
     return len(months)

@@ -19,11 +19,9 @@ from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landed, Landing
 from arcadia_dagster.landing.routes import read_routes, take_routes
 from arcadia_dagster.landing.rules import read_rules
+from arcadia_dagster.stages import building
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
-from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.stages.raw_invoices import build_raw_invoices
-from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.months import stale
 
@@ -112,10 +110,6 @@ def build_months(
     warehouse: Warehouse, archive: Archive, reader: Reader, months: Collection[date], *, resources: bool = False
 ) -> None:
     """Each stage of these months from the one before it."""
-    with warehouse.write() as connection:
-        build_raw_invoices(connection, months, RANGE)
     if resources:
         build_cloud_resources(warehouse)
-    build_cost_lines(warehouse, archive, reader, months, RANGE)
-    with warehouse.write() as connection:
-        build_tax_split_totals(connection, months, RANGE)
+    building.build_months(warehouse, archive, reader, months, RANGE)
