@@ -68,7 +68,7 @@ $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
 	@touch $@ $(VENV)/.bench-ready $(VENV)/.browser-ready $(VENV)/.buckets-ready $(VENV)/.scale-ready
 
 # The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.rest-ready ## test-browser, test-scale, test-buckets and bench-smoke at a time; seven minutes
+test-rest: $(VENV)/.rest-ready ## test-browser, test-scale, test-buckets and bench-smoke at a time; eight minutes
 	@$(MAKE) --jobs=4 --output-sync=target test-buckets test-scale bench-smoke test-browser
 
 check: $(READY) ## lint, format and types
