@@ -83,8 +83,9 @@ def attack(browser: Browser, folder: Path, url: str) -> str:
     (folder / "index.html").write_text(_ATTACK % words, encoding="utf-8")
     with another_site(folder) as site:
         page = browser.new_page()
+        page.set_default_timeout(90_000)  # it is loaded when the attacked server has answered all of it
         page.goto(site)
-        page.wait_for_function("document.title.startsWith('read')", timeout=60_000)
+        page.wait_for_function("document.title.startsWith('read')")
         page.wait_for_load_state("networkidle")
         read: str = page.title().removeprefix("read ")
         page.close()
