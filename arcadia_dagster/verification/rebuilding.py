@@ -82,8 +82,9 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
                 _keep_what_is_known(warehouse, landing)
             new.create()
             landed = landing.land(new)
+            unreadable, records = _taken_over(warehouse, new) if is_there else (None, 0)
             months = _build(new, landing, range_)
-            unreadable, differing, records = _taken_over(warehouse, new) if is_there else (None, {}, 0)
+            differing = _differing(warehouse, new) if is_there and unreadable is None else {}
             with new.read() as connection:
                 row = connection.execute("SELECT count(*) FROM documents").fetchone()
             moved_to = None
@@ -153,12 +154,16 @@ def _build(warehouse: Warehouse, landing: LandingResource, range_: MonthRange) -
     return len(months)
 
 
-def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, dict[str, list[date | None]], int]:
-    """Why the warehouse of before cannot be read; where the two differ; how many records were taken over."""
+def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, int]:
+    """Take over what finance answered, for totals depend on it: why it cannot be read, and how many records there are."""
     try:
         with before.read() as old, after.write() as new:
-            records = copy_tables(_OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
-            compared = [table.without(_IGNORED) for table in _COMPARED]
-            return None, differing_tables(compared, old, new), records
+            return None, copy_tables(_OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
     except (WarehouseError, duckdb.Error) as error:
-        return str(error).splitlines()[0], {}, 0
+        return str(error).splitlines()[0], 0
+
+
+def _differing(before: Warehouse, after: Warehouse) -> dict[str, list[date | None]]:
+    """Where the two differ."""
+    with before.read() as old, after.read() as new:
+        return differing_tables([table.without(_IGNORED) for table in _COMPARED], old, new)
