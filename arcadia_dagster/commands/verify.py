@@ -22,7 +22,7 @@ def verify(options: argparse.Namespace) -> int:
     with complaints(SealError):
         text = None if options.against is None else options.against.read_text(encoding="utf-8")
         sealed = None if text is None else Seal.parse(text, str(options.against))
-        build = Build(home.formats(), home.months)
+        build = Build(home.landing, home.months)
         now = datetime.now(UTC)
         found = verify_all(home.warehouse, home.archive, full=options.full, now=now, sealed=sealed, build=build)
         if home.settings.home.is_dir():

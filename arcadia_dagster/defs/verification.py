@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.defs.runs import job_tags
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.prefix import Prefix
@@ -36,7 +35,7 @@ def verify_archive(prefix: Prefix, first_month: date) -> dg.JobDefinition:
         warehouse: dg.ResourceParam[WarehouseResource],
         landing: dg.ResourceParam[LandingResource],
     ) -> None:
-        build = Build(landing.get_formats_with(Rules()), MonthRange.since(first_month))
+        build = Build(landing, MonthRange.since(first_month))
         found = verify(warehouse.get(), landing.get_archive(), full=True, now=datetime.now(UTC), build=build)
         note(Path(landing.home), found)
         context.add_output_metadata(

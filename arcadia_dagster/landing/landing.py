@@ -41,6 +41,7 @@ from arcadia_dagster.landing.rules import (
     documents_ruled_otherwise,
     known_rules,
     months_ruled_otherwise,
+    note_final,
     note_rules,
     version_to_keep,
 )
@@ -53,7 +54,7 @@ from arcadia_dagster.landing.total_files import (
 from arcadia_dagster.reading.content import ArchivedDocument
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse, schema
-from arcadia_dagster.warehouse.months import renew, touch
+from arcadia_dagster.warehouse.months import renew
 from arcadia_dagster.warehouse.rows import insert
 
 Item = TypeVar("Item")
@@ -184,14 +185,27 @@ class Landing:
         while True:
             with self.warehouse.hold("landing", path=self._archive.lock_path, timeout=timeout):
                 self.warehouse.sweep()
-                course = _Pass(self, self._archive, inbox, landed)
+                course = _Pass(self, self._archive, landed)
                 course.catch_up()
                 in_inbox = self.look(inbox, course.known.fingerprints, settle_seconds=settle_seconds)
                 pause = min(in_inbox.settled_in(settle_seconds), max(0.0, deadline - time.monotonic()))
                 if not pause:
-                    course.take(in_inbox)
+                    course.take(inbox, in_inbox)
                     return landed
             time.sleep(pause)
+
+    def take_over(self) -> Landed:
+        """Register what the archive has, as `land` does before it looks at an inbox. The caller keeps other landings away.
+
+        Raises:
+            FormatsError: A description is gone by which a document was read that only the archive knows.
+            OSError, WarehouseError: The archive or the warehouse cannot be written.
+        """
+        landed = Landed()
+        course = _Pass(self, self._archive, landed)
+        course.catch_up()
+        course.take_nameless()
+        return landed
 
     def look(self, inbox: Inbox, fingerprints: Mapping[str, str], *, settle_seconds: float) -> Look[Arriving]:
         """What is new in the inbox.
@@ -407,12 +421,11 @@ class _Pass:
     Args:
         landing: The landing that takes documents.
         archive: Where it keeps them.
-        inbox: Where files arrive.
         landed: Gets what is done.
     """
 
-    def __init__(self, landing: Landing, archive: Archive, inbox: Inbox, landed: Landed) -> None:
-        self._landing, self._archive, self._inbox, self._landed = landing, archive, inbox, landed
+    def __init__(self, landing: Landing, archive: Archive, landed: Landed) -> None:
+        self._landing, self._archive, self._landed = landing, archive, landed
         self._warehouse, self._formats = landing.warehouse, landing.reader.formats
         self.known = Known.of(self._warehouse, self._formats)
 
@@ -442,7 +455,12 @@ class _Pass:
         self.known.nameless = {sha256: [] for sha256 in archived if sha256 not in self.known.records}
         self._take_rules()
 
-    def take(self, in_inbox: Look[Arriving]) -> None:
+    def take_nameless(self) -> None:
+        """Register the documents that have no name in their record or the inbox under their hash."""
+        if self.known.nameless:
+            self._register_archived(list(self.known.nameless))
+
+    def take(self, inbox: Inbox, in_inbox: Look[Arriving]) -> None:
         """Archive, read and register what the look at the inbox found."""
         landed, known = self._landed, self.known
         landed.seen = in_inbox.seen
@@ -457,11 +475,10 @@ class _Pass:
         if known.lost:
             # After the files: one of them may have the bytes again.
             self._register_archived(sorted(known.lost))
-        if known.nameless:
-            self._register_archived(list(known.nameless))
+        self.take_nameless()
         totals = [file for file in in_inbox.complete if file.is_control_total]
-        self._take_totals([*totals, *totals_of_replaced_files(self._inbox, in_inbox, known.documents)])
-        landed.problems.update(totals_taken_away(self._warehouse, self._inbox))
+        self._take_totals([*totals, *totals_of_replaced_files(inbox, in_inbox, known.documents)])
+        landed.problems.update(totals_taken_away(self._warehouse, inbox))
         if landed.documents:
             with self._warehouse.read() as connection:
                 known.damaged = damaged_records(connection)
@@ -538,12 +555,7 @@ class _Pass:
                 note_rules(connection, rules)
                 renew(connection, schema.RAW_INVOICES.name, months)
                 self._landed.months |= months
-            months = becoming_final(connection, _now())
-            connection.execute(
-                "UPDATE document_invoices SET is_final = true WHERE NOT is_final AND final_from <= ?", [_now()]
-            )
-            touch(connection, schema.DOCUMENT_INVOICES.name, months)
-            self._landed.months |= months
+            self._landed.months |= note_final(connection, _now())
 
     def _register_archived(self, archived: Sequence[str]) -> None:
         """Register archived documents, in slices that are bounded in bytes."""

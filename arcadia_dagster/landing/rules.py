@@ -46,6 +46,7 @@ from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, shown, shown_key
 from arcadia_dagster.toml_tables import read_if_there
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import touch
 from arcadia_dagster.warehouse.rows import insert
 
 KEPT_IN: Final = "sources"
@@ -373,6 +374,14 @@ def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[
         "SELECT DISTINCT invoice_month FROM document_invoices WHERE NOT is_final AND final_from <= ?", [now]
     ).fetchall()
     return {month for (month,) in rows}
+
+
+def note_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[date]:
+    """Note which invoices are final by now, within the caller's transaction; the months as `becoming_final` gives them."""
+    months = becoming_final(connection, now)
+    connection.execute("UPDATE document_invoices SET is_final = true WHERE NOT is_final AND final_from <= ?", [now])
+    touch(connection, schema.DOCUMENT_INVOICES.name, months)
+    return months
 
 
 class Kept(Protocol):

@@ -1,27 +1,67 @@
-"""What a build of all months gives now, from the same register and the documents, beside what the warehouse has.
+"""What the archive and people's files give now, registered and built anew, beside what the warehouse has.
 
-It shows a row that somebody changed in the warehouse and that agrees with itself: a held invoice that was made ready, other words
-of a line, a line under another resource. It changes nothing: the months are built in a copy.
+It shows a row that somebody changed in the warehouse and that agrees with itself: another total than the document states, a
+held invoice that was made ready, a tenant's route. It changes nothing: all of it is done in a warehouse of its own, which is
+removed.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Final
 
-from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.billing.rules import Rules
+from arcadia_dagster.books.budgets_file import BudgetsError
+from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.landing.approvals import known_limits
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.reading import reader_as_landed
+from arcadia_dagster.landing.budgets import known_budgets
+from arcadia_dagster.landing.descriptions import FormatsError
+from arcadia_dagster.landing.known import outdated_documents, to_read_anew
+from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.registered_archive import RegisteredArchive, WouldWriteError
+from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.landing.routes import RoutesError, known_routes
+from arcadia_dagster.landing.rules import KEPT_IN, KEPT_NAME, RulesError, note_final, parse_rules
 from arcadia_dagster.landing.verifying import INGEST, REBUILD, Doubt
 from arcadia_dagster.stages.building import build_months
+from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
 
+REGISTERED: Final = (
+    # How long a record was and when its file was changed is no fact of the document.
+    schema.DOCUMENTS.without(("record_bytes", "record_changed_ns")),
+    schema.DOCUMENT_NAMES,
+    schema.DOCUMENT_INVOICES,
+    schema.DOCUMENT_CONTENTS,
+    schema.STATED_INVOICES,
+    schema.STATED_TAXES,
+    schema.INVOICE_EVIDENCE,
+    schema.BILLING_PERIODS,
+    schema.DELIVERY_FILES,
+    schema.INVENTORIES,
+    schema.DECISIONS,
+    schema.INVOICE_ALIASES,
+    schema.SOURCE_RULES,
+    schema.OWN_TAX_IDS,
+)
+# Since when people's files say what they say, and what finance has, is in no archive; totals depend on both.
+_TAKEN_OVER: Final = (
+    schema.TENANT_ROUTES,
+    schema.BUDGETS,
+    schema.APPROVAL_LIMITS,
+    schema.FINANCE_RECORDS,
+    schema.FINANCE_ATTEMPTS,
+)
 # Other words for the same doubt are no change of an invoice.
 _WORDS: Final = ("hold_reasons", "released_reasons")
-_COMPARED: Final = (
+BUILT: Final = (
     schema.RAW_INVOICES,
     schema.COST_LINES,
     schema.TAX_SPLIT_TOTALS.without(_WORDS),
@@ -34,49 +74,116 @@ class Build:
     """What a build needs besides archive and warehouse.
 
     Attributes:
-        formats: The formats that documents are read by.
+        landing: What people say of formats, routes, budgets and limits.
         range_: The months that there are.
     """
 
-    formats: Formats
+    landing: LandingResource
     range_: MonthRange
 
 
 def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Iterator[Doubt]:
-    """The tables and months that a build makes otherwise than they are.
+    """The tables and months that are otherwise than archive and files give them.
 
-    Months that are stale are left out: the next run builds them.
+    Months that are stale are left out: the next run builds them. What comes meanwhile is left out, too.
 
     Args:
-        warehouse: The warehouse.
+        warehouse: The warehouse. The caller has compared its records with those of the archive.
         archive: Where the documents are.
         build: What a build needs besides.
 
     Raises:
-        duckdb.Error, OSError: The copy cannot be written.
+        duckdb.Error, OSError: The copies cannot be written.
     """
     folder = warehouse.new_work_folder()
     folder.mkdir(mode=0o700)
+    before = Warehouse(folder / "before.duckdb", lock_timeout=warehouse.lock_timeout)
+    anew = Warehouse(folder / "anew.duckdb", lock_timeout=warehouse.lock_timeout)
     try:
-        copy = Warehouse(folder / "copy.duckdb", lock_timeout=warehouse.lock_timeout)
-        copy.create()
-        with warehouse.read() as before, copy.write() as after:
-            copy_tables(schema.TABLES, before, after)
-            behind = stale(before)
-            rows = before.execute("SELECT DISTINCT invoice_month FROM raw_invoices").fetchall()
-        months = {month for (month,) in rows} - behind
+        for new in (before, anew):
+            new.create()
+        with warehouse.read() as reading, before.write() as writing:
+            copy_tables(schema.TABLES, reading, writing)
         try:
-            with reader_as_landed(copy, build.formats) as reader:
-                build_months(copy, archive, reader, months, build.range_)
+            is_current = True
+            for doubt in _said_otherwise(before, build.landing):
+                is_current = False
+                yield doubt
+            if is_current:
+                yield from _compared(before, anew, RegisteredArchive(archive, before), build)
+        except (BudgetsError, FormatsError, RoutesError, RulesError, WouldWriteError) as error:
+            yield Doubt("register", warehouse.name, str(error), INGEST)
         except WarehouseError as error:
             yield Doubt("totals", warehouse.name, str(error), INGEST)
-            return
-        with warehouse.read() as before, copy.read() as after:
-            differing = differing_tables(_COMPARED, before, after)
-        for table, found in differing.items():
-            for month in found:
-                if month in months:
-                    what = "is not what a build of it gives; build it anew"
-                    yield Doubt("totals", f"{table} of {month:%Y-%m}", what, REBUILD)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _said_otherwise(before: Warehouse, landing: LandingResource) -> Iterator[Doubt]:
+    """What the warehouse has not taken from people's files yet, or has otherwise."""
+    with before.read() as connection:
+        pairs = {
+            "tenant_routes": (landing.get_routes(), known_routes(connection), landing.tenants),
+            "budgets": (landing.get_budgets(), known_budgets(connection), landing.budgets),
+            "approval_limits": (landing.approve_over, known_limits(connection), "ARCADIA_APPROVE_OVER"),
+        }
+        is_landed = bool(known_routes(connection).own_tenant)
+    for table, (said, known, place) in pairs.items():
+        if is_landed and said != known:
+            yield Doubt("register", table, f"it is not what {place} says; take that", INGEST)
+
+
+def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, build: Build) -> Iterator[Doubt]:
+    """Register and build all of it in an empty warehouse, and compare."""
+    landing = build.landing
+    formats = landing.get_formats_with(_kept_rules(archive, Path(landing.sources)))
+    with before.read() as connection:
+        outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
+    if to_read_anew(before, archive, formats, outdated):
+        yield Doubt(
+            "register",
+            archive.name,
+            "formats or descriptions have changed since documents were read; read them",
+            INGEST,
+        )
+        return
+    months = _as_if_caught_up(before)
+    with before.read() as reading, anew.write() as writing:
+        copy_tables(_TAKEN_OVER, reading, writing)
+    reader = Reader(anew.new_work_folder(), anew.stage, formats)
+    try:
+        Landing(anew, archive, reader).take_over()
+        yield from _differing(before, anew, REGISTERED, "is not what documents and people state")
+        build_cloud_resources(anew)
+        build_months(anew, archive, reader, months, build.range_)
+        yield from _differing(before, anew, BUILT, "is not what a build of it gives", of=months)
+    finally:
+        reader.close()
+
+
+def _kept_rules(archive: Archive, path: Path) -> Rules:
+    """What people know of sources, as the archive keeps it."""
+    kept = archive.last_kept(KEPT_IN, KEPT_NAME)
+    return Rules() if kept is None else parse_rules(kept[1], path)
+
+
+def _as_if_caught_up(before: Warehouse) -> set[date]:
+    """Note in the copy what the next landing and run note without any news; the months that are up to date."""
+    build_cloud_resources(before)
+    with before.write() as connection:
+        note_final(connection, datetime.now(UTC).replace(tzinfo=None))
+        rows = connection.execute("SELECT DISTINCT invoice_month FROM raw_invoices").fetchall()
+        return {month for (month,) in rows} - stale(connection)
+
+
+def _differing(
+    before: Warehouse, anew: Warehouse, tables: Sequence[Table], what: str, *, of: Collection[date] | None = None
+) -> Iterator[Doubt]:
+    """Where tables differ; of these months, where some are named."""
+    with before.read() as reading, anew.read() as other:
+        differing = differing_tables(tables, reading, other)
+    for table, months in differing.items():
+        for month in months:
+            if of is None or month in of:
+                subject = table if month is None else f"{table} of {month:%Y-%m}"
+                yield Doubt("register" if of is None else "totals", subject, f"{what}; build it anew", REBUILD)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    moto: "WSGIApplication" = DomainDispatcherApplication(create_backend_app)
+    moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     turn = threading.Lock()
 
     def in_turn(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
