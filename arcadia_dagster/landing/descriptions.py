@@ -69,8 +69,12 @@ def assert_usable(warehouse: Warehouse, formats: Formats) -> None:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     with warehouse.read() as connection:
-        wrong = problems(connection, formats)
-    if wrong:
+        assert_usable_for(connection, formats)
+
+
+def assert_usable_for(connection: duckdb.DuckDBPyConnection, formats: Formats) -> None:
+    """The same for an open warehouse."""
+    if wrong := problems(connection, formats):
         raise FormatsError("; ".join(wrong))
 
 

@@ -14,6 +14,7 @@ from arcadia_dagster.landing.inbox import FINGERPRINT_SQL
 from arcadia_dagster.landing.lost_bytes import lost_bytes
 from arcadia_dagster.landing.record import Event, RecordState
 from arcadia_dagster.landing.records import damaged_records, known_states
+from arcadia_dagster.landing.rules import RulesNews
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse
 
@@ -33,6 +34,7 @@ class Known:
         outdated: The documents that other versions of formats have read.
         kept_in: The numbers of the archive's files of what documents state, as far as the warehouse knows them.
         is_unkept: Whether no such file tells of some documents.
+        rules: What is to be done about the present rules.
         unregistered: The documents of which such files tell, and which nobody has registered.
         latest: When the latest document arrived (UTC).
         nameless: Archived documents that are not registered because no line of their record has a name: their arrivals by the
@@ -49,6 +51,7 @@ class Known:
     outdated: list[str]
     kept_in: set[int]
     is_unkept: bool
+    rules: RulesNews
     unregistered: set[str]
     latest: datetime | None
     nameless: dict[str, list[Event]] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class Known:
             damaged = damaged_records(connection)
             lost = lost_bytes(connection)
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
+            rules = RulesNews.of(connection, formats.rules, datetime.now(UTC).replace(tzinfo=None))
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
             kept_in, is_unkept, unregistered = (
                 contents.kept_in(connection),
@@ -88,6 +92,7 @@ class Known:
             outdated=outdated,
             kept_in=kept_in,
             is_unkept=is_unkept,
+            rules=rules,
             unregistered=unregistered,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )

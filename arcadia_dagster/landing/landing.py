@@ -37,9 +37,6 @@ from arcadia_dagster.landing.records import damaged_records, months_of, note_rec
 from arcadia_dagster.landing.register import register, register_facts
 from arcadia_dagster.landing.rules import (
     KEPT_IN,
-    becoming_final,
-    documents_ruled_otherwise,
-    known_rules,
     months_ruled_otherwise,
     note_final,
     note_rules,
@@ -47,6 +44,7 @@ from arcadia_dagster.landing.rules import (
 )
 from arcadia_dagster.landing.total_files import (
     documents_last_at,
+    stated_by_files,
     text_of,
     totals_of_replaced_files,
     totals_taken_away,
@@ -478,11 +476,12 @@ class _Pass:
         self.take_nameless()
         totals = [file for file in in_inbox.complete if file.is_control_total]
         self._take_totals([*totals, *totals_of_replaced_files(inbox, in_inbox, known.documents)])
-        landed.problems.update(totals_taken_away(self._warehouse, inbox))
-        if landed.documents:
-            with self._warehouse.read() as connection:
+        with self._warehouse.read() as connection:
+            stated = stated_by_files(connection)
+            if landed.documents:
                 known.damaged = damaged_records(connection)
                 landed.rejected = _rejected(connection, landed.documents)
+        landed.problems.update(totals_taken_away(stated, inbox))
         landed.damaged = known.damaged
         if landed.problems != known.problems:
             self._note_problems(in_inbox)
@@ -539,18 +538,16 @@ class _Pass:
 
         The rules go into the warehouse after all documents that they concern: a crash in between leaves nothing out.
         """
-        rules = self._formats.rules
+        rules, news = self._formats.rules, self.known.rules
         self._landing.keep_rules(rules)
-        with self._warehouse.read() as connection:
-            is_known = known_rules(connection) == rules
-            concerned = documents_ruled_otherwise(connection, rules)
-            months = months_ruled_otherwise(connection, rules)
-            final = becoming_final(connection, _now())
-        self._register_archived(concerned)
-        if is_known and not final:
+        if news.is_none:
+            return
+        months = set(news.months)
+        self._register_archived(news.documents)
+        if news.is_known and not news.final:
             return
         with self._warehouse.write() as connection:
-            if not is_known:
+            if not news.is_known:
                 months |= months_ruled_otherwise(connection, rules)
                 note_rules(connection, rules)
                 renew(connection, schema.RAW_INVOICES.name, months)

@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
+
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
@@ -158,7 +160,8 @@ def _kept(
     inside = _inside(changed)
     names_now = _names(reader.formats, now, records, inside)
     names_before = _names(reader.formats, before, records, inside, recorded)
-    known = _Known.of(warehouse)
+    with warehouse.read() as connection:
+        known = _Known.of(connection)
     kept = {}
     for document in changed:
         sha256 = document.document_sha256
@@ -247,10 +250,9 @@ class _Known:
     void: frozenset[InvoiceKey]
 
     @classmethod
-    def of(cls, warehouse: Warehouse) -> "_Known":
-        with warehouse.read() as connection:
-            void = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
-            return cls(aliases_of(connection), frozenset(InvoiceKey(*row) for row in void))
+    def of(cls, connection: duckdb.DuckDBPyConnection) -> "_Known":
+        void = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
+        return cls(aliases_of(connection), frozenset(InvoiceKey(*row) for row in void))
 
     def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:
         """The earlier invoices that a document does not state now, except those that a person has voided.
@@ -295,15 +297,15 @@ def _lost(
             f"line_count, lines_total, lines_sketch FROM document_invoices WHERE document_sha256 IN ({text_list(readings)}) "
             "AND (is_final OR id_basis <> 'derived')"
         ).fetchall()
+        known = _Known.of(connection) if rows else None
     registered: dict[str, list[_Stated]] = {}
     for sha256, ordinal, source, account, external_id, count, total, sketch in rows:
         is_named_anew = by.of(source, account)["invoice_id"] != rules.of(source, account)["invoice_id"]
         if not is_dismissed(records[sha256]) and not is_named_anew:
             lines = (count, total, tuple(sketch or ()))
             registered.setdefault(sha256, []).append(_Stated(InvoiceKey(source, account, external_id), ordinal, lines))
-    if not registered:
+    if known is None:
         return {}
-    known = _Known.of(warehouse)
     reasons = {}
     for sha256, before in registered.items():
         stated = list(_stated(readings[sha256], names[sha256], rules))

@@ -12,14 +12,14 @@ from arcadia_dagster.books.budgets import Budget
 from arcadia_dagster.books.budgets_file import read_budgets
 from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.approvals import known_limits, take_limits
+from arcadia_dagster.landing.approvals import known_limits
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.bucket_archive import archive_at
-from arcadia_dagster.landing.budgets import take_budgets
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inboxes import Inboxes
-from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes, take_routes
+from arcadia_dagster.landing.routes import RoutesError, known_routes, read_routes
 from arcadia_dagster.landing.rules import RulesError, assert_not_lost, known_rules, read_rules
+from arcadia_dagster.landing.said import Said, take_said
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.warehouse import Warehouse
 
@@ -139,7 +139,7 @@ class LandingResource:
         return self._reader
 
     def land(self, warehouse: Warehouse) -> "Landed":
-        """Take the routing table, what people know of sources, and what is new in the inbox; see `take_routes`, `Landing.land`.
+        """Take the routing table, what people know of sources, and what is new in the inbox; see `take_said`, `Landing.land`.
 
         Raises:
             BudgetsError: The budgets cannot be right; nothing was taken.
@@ -149,12 +149,7 @@ class LandingResource:
         """
         from arcadia_dagster.landing.landing import Landing  # noqa: PLC0415 - see above
 
-        assert_usable(warehouse, self.get_reader(warehouse).formats)
-        budgets = self.get_budgets()
-        months = take_routes(warehouse, Path(self.tenants), self.get_routes())
-        if self.budgets:
-            take_budgets(warehouse, Path(self.budgets), budgets)
-        months |= take_limits(warehouse, self.approve_over)
+        months = take_said(warehouse, self.get_reader(warehouse).formats, self.get_said())
         landing = Landing(warehouse, self.get_archive(), self.get_reader(warehouse))
         landed = landing.land(self.get_inboxes(), settle_seconds=self.settle_seconds)
         landed.months |= months
@@ -195,6 +190,20 @@ class LandingResource:
         if not self.tenants:
             return Routes((), self.own_tenant)
         return read_routes(Path(self.tenants), self.own_tenant, must_exist=self.tenants_named)
+
+    def get_said(self) -> Said:
+        """What people say of routes, budgets and limits, as their files have it now.
+
+        Raises:
+            BudgetsError, RoutesError: It cannot be right.
+        """
+        return Said(
+            routes=self.get_routes(),
+            routes_file=Path(self.tenants),
+            budgets=self.get_budgets(),
+            budgets_file=Path(self.budgets) if self.budgets else None,
+            limits=self.approve_over,
+        )
 
     def get_budgets(self) -> tuple[Budget, ...]:
         """The budgets, as the file has them now; none where there is no file.

@@ -21,11 +21,12 @@ concerns anew.
 import json
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import duckdb
 
@@ -374,6 +375,44 @@ def becoming_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[
         "SELECT DISTINCT invoice_month FROM document_invoices WHERE NOT is_final AND final_from <= ?", [now]
     ).fetchall()
     return {month for (month,) in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class RulesNews:
+    """What is to be done about the present rules.
+
+    Attributes:
+        is_known: Whether the warehouse has them.
+        documents: The documents that they concern, for those to be registered anew.
+        months: The months that they concern.
+        final: The months with an invoice that is final by now.
+    """
+
+    is_known: bool
+    documents: Sequence[str]
+    months: Collection[date]
+    final: Collection[date]
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime) -> Self:
+        """What an open warehouse needs.
+
+        Args:
+            connection: The warehouse.
+            rules: The rules.
+            now: The time, in UTC without an offset.
+        """
+        return cls(
+            known_rules(connection) == rules,
+            documents_ruled_otherwise(connection, rules),
+            months_ruled_otherwise(connection, rules),
+            becoming_final(connection, now),
+        )
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing is to be done."""
+        return self.is_known and not self.documents and not self.final
 
 
 def note_final(connection: duckdb.DuckDBPyConnection, now: datetime) -> set[date]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import duckdb
+
 from arcadia_dagster.landing.inbox import CONTROL_TOTAL_SUFFIX, Arriving, Inbox, Look
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import Warehouse
@@ -39,21 +41,29 @@ def totals_of_replaced_files(inbox: Inbox, in_inbox: Look[Arriving], documents: 
     return [file for path in paths if (file := inbox.file_at(path)) is not None]
 
 
-def totals_taken_away(warehouse: Warehouse, inbox: Inbox) -> dict[str, str]:
+def stated_by_files(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The documents that lie in the inbox with a total beside them: the path, and what stated the total."""
+    rows: list[tuple[str, str]] = connection.execute(
+        "SELECT DISTINCT inbox_path, stated_by FROM inbox_files JOIN document_invoices USING (document_sha256) "
+        "WHERE problem IS NULL AND stated_by IS NOT NULL AND contains(lower(stated_by), lower(inbox_path)) ORDER BY ALL"
+    ).fetchall()
+    return rows
+
+
+def totals_taken_away(stated: Sequence[tuple[str, str]], inbox: Inbox) -> dict[str, str]:
     """Control totals that are gone while their documents still lie in the inbox, by path: a sentence that they still count.
 
     If the document is gone too, somebody has cleared the inbox, which takes nothing back.
+
+    Args:
+        stated: See `stated_by_files`.
+        inbox: The inbox.
     """
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT inbox_path, stated_by FROM inbox_files JOIN document_invoices USING (document_sha256) "
-            "WHERE problem IS NULL AND stated_by IS NOT NULL AND contains(lower(stated_by), lower(inbox_path)) ORDER BY ALL"
-        ).fetchall()
     suffixes = (CONTROL_TOTAL_SUFFIX, CONTROL_TOTAL_SUFFIX.upper())
     return {
         f"{path}{CONTROL_TOTAL_SUFFIX}": "it was deleted, but what it stated still counts: put it back; or, to take back what "
         "it stated, put a file with the word none there; then run `arcadia ingest`"
-        for path, stated_by in rows
+        for path, stated_by in stated
         if f"{path}{CONTROL_TOTAL_SUFFIX}".lower() in stated_by.lower().split(" and ")
         and inbox.file_at(path) is not None
         and all(inbox.file_at(f"{path}{suffix}") is None for suffix in suffixes)

@@ -15,9 +15,7 @@ from typing import Final
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books.budgets_file import BudgetsError
 from arcadia_dagster.formats.reader import Reader
-from arcadia_dagster.landing.approvals import known_limits
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.budgets import known_budgets
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.known import outdated_documents, to_read_anew
 from arcadia_dagster.landing.landing import Landing
@@ -122,15 +120,10 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
 def _said_otherwise(before: Warehouse, landing: LandingResource) -> Iterator[Doubt]:
     """What the warehouse has not taken from people's files yet, or has otherwise."""
     with before.read() as connection:
-        pairs = {
-            "tenant_routes": (landing.get_routes(), known_routes(connection), landing.tenants),
-            "budgets": (landing.get_budgets(), known_budgets(connection), landing.budgets),
-            "approval_limits": (landing.approve_over, known_limits(connection), "ARCADIA_APPROVE_OVER"),
-        }
-        is_landed = bool(known_routes(connection).own_tenant)
-    for table, (said, known, place) in pairs.items():
-        if is_landed and said != known:
-            yield Doubt("register", table, f"it is not what {place} says; take that", INGEST)
+        # Nobody has taken anything before the first landing.
+        otherwise = dict(landing.get_said().otherwise(connection)) if known_routes(connection).own_tenant else {}
+    for table, place in otherwise.items():
+        yield Doubt("register", table, f"it is not what {place} says; take that", INGEST)
 
 
 def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, build: Build) -> Iterator[Doubt]:

@@ -11,14 +11,12 @@ from arcadia_dagster.billing.approval import NO_LIMITS, Limits
 from arcadia_dagster.books.budgets_file import read_budgets
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.formats.registry import Formats
-from arcadia_dagster.landing.approvals import take_limits
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.budgets import take_budgets
-from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inbox import FolderInbox
 from arcadia_dagster.landing.landing import Landed, Landing
-from arcadia_dagster.landing.routes import read_routes, take_routes
+from arcadia_dagster.landing.routes import read_routes
 from arcadia_dagster.landing.rules import read_rules
+from arcadia_dagster.landing.said import Said, take_said
 from arcadia_dagster.stages import building
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
@@ -90,12 +88,9 @@ def build(
     archive = archive_of(warehouse, max_document_bytes=max_document_bytes)
     with reader_of(warehouse, formats) as reader:
         tenants = warehouse.path.parent / "tenants.toml"
-        assert_usable(warehouse, reader.formats)
-        take_routes(warehouse, tenants, read_routes(tenants, "platform-admin"))
-        take_limits(warehouse, approve_over)
         budgets = warehouse.path.parent / "budgets.toml"
-        if wanted := read_budgets(budgets):
-            take_budgets(warehouse, budgets, wanted)
+        routes = read_routes(tenants, "platform-admin")
+        take_said(warehouse, reader.formats, Said(routes, tenants, read_budgets(budgets), budgets, approve_over))
         landed = Landing(warehouse, archive, reader).land(
             FolderInbox(warehouse.path.parent / "inbox"), settle_seconds=settle_seconds
         )
