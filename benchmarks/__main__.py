@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.measure import BenchmarkError
+from benchmarks.measure import BenchmarkError, begin_in_copies_of_one_process
 from benchmarks.report import Results, as_markdown, in_order, table, write_costs
 from benchmarks.size import Size
 
@@ -104,6 +104,7 @@ def measure(wanted: Collection[str], size: Size) -> Results:
 
     chosen = [([row for row in rows if row in wanted], name) for rows, name in ROWS.items()]
     if size is Size.TINY:
+        begin_in_copies_of_one_process()
         # Nobody looks at times. One more than there are processors: some rows mostly wait for what they have started.
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
             list(pool.map(lambda one: measure_some(*one), [one for one in chosen if one[0]]))

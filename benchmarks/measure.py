@@ -7,6 +7,7 @@ it wants measured with a `Stopwatch`, and returns facts, such as sums, that the 
 import argparse
 import importlib
 import json
+import multiprocessing
 import os
 import resource
 import statistics
@@ -14,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +125,28 @@ def require(samples: Mapping[str, Samples], expected: Mapping[str, Any]) -> None
             raise BenchmarkError(f"{label}: {wrong} instead of {dict(expected)}")
 
 
+_forks: ForkServerContext | None = None
+
+
+def begin_in_copies_of_one_process() -> None:
+    """From now on a side begins in a copy of a process that has imported the large libraries, which takes seconds each time.
+
+    That is for seeing that a side works. What it takes in time and memory is another matter then.
+    """
+    global _forks  # noqa: PLW0603 - one server for all sides
+    _forks = multiprocessing.get_context("forkserver")
+    _forks.set_forkserver_preload(["arcadia_dagster.definitions", "arcadia_dagster_tests.kit.generate", "pandas"])
+
+
 def _run(side: Side) -> dict[str, Any]:
+    environ = {"DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "", **side.environ}
+    if _forks is not None:
+        return _run_in_copy(_forks, side, {**os.environ, **environ})
     order = json.dumps({"function": side.function, "arguments": dict(side.arguments)})
     with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder:
         result = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "benchmarks.measure", folder, order],
-            env={**os.environ, "DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "", **side.environ},
+            env={**os.environ, **environ},
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
@@ -138,18 +158,51 @@ def _run(side: Side) -> dict[str, Any]:
     return answer
 
 
+def _run_in_copy(forks: ForkServerContext, side: Side, environ: Mapping[str, str]) -> dict[str, Any]:
+    receiving, sending = forks.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="arcadia-bench-") as folder, receiving:
+        process = forks.Process(target=_copy, args=(sending, Path(folder), side, environ))
+        process.start()
+        sending.close()
+        try:
+            answer: dict[str, Any] | str = receiving.recv()
+        except EOFError:
+            answer = "it was killed"
+        process.join(TIMEOUT_SECONDS)
+    if isinstance(answer, str):
+        raise BenchmarkError(f"{side.label} failed:\n{answer[-4000:]}")
+    return answer
+
+
+def _copy(sending: Connection, folder: Path, side: Side, environ: Mapping[str, str]) -> None:
+    """One run of one side, in a copy of the process that has imported everything."""
+    os.environ.clear()
+    os.environ.update(environ)
+    with (folder.parent / f"{folder.name}.out").open("w+") as printed:
+        Path(printed.name).unlink()
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+        try:
+            sending.send(_answer(folder, side.function, side.arguments))
+        except Exception:  # noqa: BLE001 - whatever goes wrong is told of
+            sending.send(traceback.format_exc())
+
+
+def _answer(folder: Path, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    module, _, name = function.partition(":")
+    stopwatch = Stopwatch()
+    facts = getattr(importlib.import_module(f"benchmarks.{module}"), name)(stopwatch, folder, **arguments)
+    peak_kib = max(_peak_kib(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    return {"seconds": stopwatch.seconds, "peak_mib": peak_kib / 1024, "facts": facts}
+
+
 def _main() -> None:
     """One run of one side, in this process; the last line printed is the answer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("order", type=json.loads)
     options = parser.parse_args()
-    module, _, name = options.order["function"].partition(":")
-    function = getattr(importlib.import_module(f"benchmarks.{module}"), name)
-    stopwatch = Stopwatch()
-    facts = function(stopwatch, options.folder, **options.order["arguments"])
-    peak_kib = max(_peak_kib(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    print(json.dumps({"seconds": stopwatch.seconds, "peak_mib": peak_kib / 1024, "facts": facts}))
+    print(json.dumps(_answer(options.folder, options.order["function"], options.order["arguments"])))
 
 
 def _peak_kib() -> int:
