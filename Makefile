@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Much here starts a dozen processes: what is compiled once need not be compiled by each.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-stories test-browser test-scale test-buckets test-rest check bench bench-full bench-smoke crashes soak format clean
 
@@ -24,8 +27,6 @@ run: $(READY) ## the Dagster UI, the daemon and, where no finance is configured,
 demo: $(READY) ## the sample months from file to finance, in a temporary home
 	@$(BIN)/arcadia demo
 
-# The tests start a dozen processes: what is compiled once need not be compiled by each.
-test test-stories: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## the tests of every module and of the reference case; under three minutes
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale, make test-buckets"
