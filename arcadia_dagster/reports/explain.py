@@ -1,6 +1,7 @@
 """Where a figure comes from: finance's record back to files, hashes, lines, attempts and decisions."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 from arcadia_dagster.billing.agreement import Agreement
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books.record import RecordError
-from arcadia_dagster.finance.outstanding import Recipient
+from arcadia_dagster.finance.outstanding import Recipient, parts
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
@@ -92,7 +93,8 @@ def explain(
     with its reason), `decisions`, `credit_notes` (the totals of those that name it), `aliases`, `stated` (what documents state of
     it: amounts, who is owed, until when), `agreement` (for each finance service that has it, or none: whether lines, statement
     and finance come to the same), `evidence` (PDF or XML that shows it and is not read, with where it lies), `findings` (see
-    `Finding`; of what finance has only where a recipient is given), `exports` (each time that it was written for the books, and
+    `Finding`; of what finance has only where a recipient is given), `waits` (why the recipient lacks a part of it that
+    is ready, where that has a reason), `exports` (each time that it was written for the books, and
     why), `exports_problem` (why that cannot be told; None where it can).
 
     Raises:
@@ -143,6 +145,7 @@ def explain(
                 )
             ],
             "agreement": _agreements(connection, where, totals),
+            "waits": _waits(connection, invoice, totals, recipient),
         }
         aliases = _rows(connection, f"SELECT * FROM invoice_aliases WHERE {where} ORDER BY learned_at")
     also = [InvoiceKey(invoice.source, alias["alias_account_id"], alias["alias_external_id"]) for alias in aliases]
@@ -153,6 +156,22 @@ def explain(
         "versions": versions,
         "lines": _with_physical_lines(archive, lines, formats or Formats(), kept),
     }
+
+
+def _waits(
+    connection: duckdb.DuckDBPyConnection,
+    invoice: InvoiceKey,
+    totals: Sequence[Mapping[str, Any]],
+    recipient: Recipient | None,
+) -> list[dict[str, str]]:
+    if recipient is None or not totals:
+        return []
+    months = [date.fromisoformat(row["invoice_month"]) for row in totals]
+    return [
+        {"tenant_id": part.tenant_id, "external_id": part.external_id, "state": part.state, "reason": part.reason}
+        for part in parts(connection, recipient, months).get(invoice, ())
+        if part.reason is not None
+    ]
 
 
 def _exports(archive: Archive, names: Collection[str]) -> dict[str, Any]:

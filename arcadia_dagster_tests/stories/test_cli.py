@@ -577,6 +577,8 @@ def test_an_ingest_tells_what_finance_did_not_take_and_what_it_does_not_get(arca
     told = arcadia("ingest", code=1, SKYAI_FINANCE_URL=url, SKYAI_FINANCE_SECRET=SECRET)
     assert "digitalocean/77/1001: not in finance: " in told.stderr
     assert "1 sample invoice not sent (digitalocean/77/5555): its bytes are those of a sample" in told.stderr
+    explained = arcadia("explain", "5555", SKYAI_FINANCE_URL=url, SKYAI_FINANCE_SECRET=SECRET).stdout
+    assert "nothing was pushed; it is a sample, which goes to a sandbox only: see ARCADIA_SANDBOX_URL" in explained
     assert arcadia.status()["2026-04"]["pushed"] == 0
 
 
