@@ -261,7 +261,7 @@ def test_the_table_of_rooms_and_tables_is_current() -> None:
     [
         *("decision = 'void'", "decision = 'release'", "decision = 'dismiss'"),
         *("status = 'accepted'", "finance_records WHERE finance_invoice_id"),
-        *("status = 'current'", "record_damage IS NOT NULL", "(is_replaced, false)", "built_from <"),
+        *("status = 'current'", "record_damage IS NOT NULL", "(is_replaced, false)", "built_from IS DISTINCT FROM"),
         *(
             "FROM finance_records WHERE payload_sha256",
             "FROM source_rules WHERE",

@@ -275,6 +275,8 @@ def _print_status(home: Home, *, as_json: bool, only: set[date] | None = None, i
         return OK
     if shown:
         _print_months(shown)
+    elif months and only is not None:
+        print(f"no invoices of {', '.join(f'{month:%Y-%m}' for month in sorted(only))} are there now")
     elif not standing.damaged:
         print(
             f"nothing in {warehouse.name} yet: drop invoice files into {home.settings.inbox} and run `arcadia ingest`"

@@ -154,7 +154,12 @@ class Archive:
         Raises:
             OSError: The archive cannot be written.
         """
-        (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise ArchiveError(
+                f"{self.folder / folder} is a file where a folder must be: move it away, then run `arcadia ingest`"
+            ) from None
         temporary = self.folder / folder / f".incoming-{name}"
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -505,8 +510,9 @@ class Archive:
         except FileNotFoundError:
             return None
         except OSError as error:
+            place = f"{self.name}/{shelf}" if isinstance(error, NotADirectoryError) else self.index_place(shelf)
             raise ArchiveError(
-                f"{self.index_place(shelf)} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
+                f"{place} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
             ) from error
 
     def _put_index(self, shelf: str, content: bytes) -> None:
@@ -558,10 +564,12 @@ class Archive:
         """Put a file that was written beside the documents in its place."""
         path = self._path(document_sha256)
         # A power cut between archiving and syncing leaves a file that is too short, and bytes may change: it is replaced.
-        if path.exists() and path.stat().st_size == byte_size and _digest_of(path) == document_sha256:
+        if path.is_file() and path.stat().st_size == byte_size and _digest_of(path) == document_sha256:
             temporary.unlink()
         else:
             path.parent.mkdir(exist_ok=True)
+            if path.is_dir():
+                path.rename(path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}"))
             make_unchangeable(temporary)
             temporary.rename(path)
         return path

@@ -579,7 +579,8 @@ class _Pass:
             stated = contents.contents_of(connection, lost)
         for sha256, its in records.items():
             name = f"{its.names[0]}: " if its.received else ""
-            self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
+            if not is_dismissed(its):
+                self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
         new = [
             unread(its, lost[sha256], stated.get(sha256))
             for sha256, its in records.items()

@@ -9,20 +9,18 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Final
 
-from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books.budgets_file import BudgetsError
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.known import outdated_documents, to_read_anew
 from arcadia_dagster.landing.landing import Landing
-from arcadia_dagster.landing.registered_archive import RegisteredArchive, WouldWriteError
+from arcadia_dagster.landing.registered_archive import RegisteredArchive, WouldWriteError, forget_dismissed
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, known_routes
-from arcadia_dagster.landing.rules import KEPT_IN, KEPT_NAME, RulesError, note_final, parse_rules
+from arcadia_dagster.landing.rules import RulesError, known_rules, note_final
 from arcadia_dagster.landing.verifying import INGEST, REBUILD, Doubt
 from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
@@ -100,15 +98,13 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
     try:
         for new in (before, anew):
             new.create()
-        with warehouse.read() as reading, before.write() as writing:
-            copy_tables(schema.TABLES, reading, writing)
         try:
-            is_current = True
-            for doubt in _said_otherwise(before, build.landing):
-                is_current = False
-                yield doubt
-            if is_current:
-                yield from _compared(before, anew, RegisteredArchive(archive, before), build)
+            # What people say, and what was taken of it, are of one moment.
+            with warehouse.hold("landing", path=archive.lock_path):
+                with warehouse.read() as reading, before.write() as writing:
+                    copy_tables(schema.TABLES, reading, writing)
+                otherwise = list(_said_otherwise(before, build.landing))
+            yield from otherwise or _compared(before, anew, RegisteredArchive(archive, before), build)
         except (BudgetsError, FormatsError, RoutesError, RulesError, WouldWriteError) as error:
             yield Doubt("register", warehouse.name, str(error), INGEST)
         except WarehouseError as error:
@@ -119,18 +115,21 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
 
 def _said_otherwise(before: Warehouse, landing: LandingResource) -> Iterator[Doubt]:
     """What the warehouse has not taken from people's files yet, or has otherwise."""
+    rules, said = landing.get_rules(), landing.get_said()
     with before.read() as connection:
-        # Nobody has taken anything before the first landing.
-        otherwise = dict(landing.get_said().otherwise(connection)) if known_routes(connection).own_tenant else {}
+        if not known_routes(connection).own_tenant:
+            return  # nobody has taken anything before the first landing
+        otherwise = dict(said.otherwise(connection))
+        if known_rules(connection) != rules:
+            otherwise[schema.SOURCE_RULES.name] = landing.sources
     for table, place in otherwise.items():
         yield Doubt("register", table, f"it is not what {place} says; take that", INGEST)
 
 
 def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, build: Build) -> Iterator[Doubt]:
     """Register and build all of it in an empty warehouse, and compare."""
-    landing = build.landing
-    formats = landing.get_formats_with(_kept_rules(archive, Path(landing.sources)))
     with before.read() as connection:
+        formats = build.landing.get_formats_with(known_rules(connection))
         outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
     if to_read_anew(before, archive, formats, outdated):
         yield Doubt(
@@ -140,12 +139,15 @@ def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, bu
             INGEST,
         )
         return
-    months = _as_if_caught_up(before)
+    behind = _as_if_caught_up(before)
     with before.read() as reading, anew.write() as writing:
         copy_tables(_TAKEN_OVER, reading, writing)
     reader = Reader(anew.new_work_folder(), anew.stage, formats)
     try:
         Landing(anew, archive, reader).take_over()
+        for each in (before, anew):
+            forget_dismissed(each)
+        months = (_stated_months(before) | _stated_months(anew)) - behind
         yield from _differing(before, anew, REGISTERED, "is not what documents and people state")
         build_cloud_resources(anew)
         build_months(anew, archive, reader, months, build.range_)
@@ -154,19 +156,21 @@ def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, bu
         reader.close()
 
 
-def _kept_rules(archive: Archive, path: Path) -> Rules:
-    """What people know of sources, as the archive keeps it."""
-    kept = archive.last_kept(KEPT_IN, KEPT_NAME)
-    return Rules() if kept is None else parse_rules(kept[1], path)
-
-
 def _as_if_caught_up(before: Warehouse) -> set[date]:
-    """Note in the copy what the next landing and run note without any news; the months that are up to date."""
+    """Note in the copy what the next landing and run note without any news; the months that the next run builds."""
     build_cloud_resources(before)
     with before.write() as connection:
         note_final(connection, datetime.now(UTC).replace(tzinfo=None))
-        rows = connection.execute("SELECT DISTINCT invoice_month FROM raw_invoices").fetchall()
-        return {month for (month,) in rows} - stale(connection)
+        return stale(connection)
+
+
+def _stated_months(warehouse: Warehouse) -> set[date]:
+    """The months of which there are invoices; a month without a row in a stage may be one that somebody has removed."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT invoice_month FROM document_invoices UNION SELECT invoice_month FROM raw_invoices"
+        ).fetchall()
+    return {month for (month,) in rows}
 
 
 def _differing(

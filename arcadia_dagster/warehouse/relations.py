@@ -302,7 +302,7 @@ SELECT pair.stage, earlier.invoice_month
 FROM (VALUES {_PAIRS}) AS pair (before, stage)
 JOIN stage_versions AS earlier ON earlier.stage = pair.before
 LEFT JOIN stage_versions AS later ON later.stage = pair.stage AND later.invoice_month = earlier.invoice_month
-WHERE later.built_from IS NULL OR later.built_from < earlier.version
+WHERE later.built_from IS DISTINCT FROM earlier.version
 """,
 )
 

@@ -448,6 +448,34 @@ def test_a_document_that_was_dismissed_for_its_lost_bytes_is_no_doubt_any_more(
     bytes_alone(several, path := archived(several, name))
     (several.inbox / name).unlink()
     several.build()
-    arcadia("dismiss", path.name[:12], "--reason", "nobody has it", code=0, ARCADIA_HOME=str(several.home))
+    home = str(several.home)
+    arcadia("dismiss", path.name[:12], "--reason", "nobody has it", code=0, ARCADIA_HOME=home)
     several.build()
     assert verified(several) == []
+    for command in (["ingest"], ["verify", "--full"], ["rebuild"], ["ingest"], ["verify", "--full"]):
+        told = arcadia(*command, code=0, ARCADIA_HOME=home)
+        assert "is missing" not in told.stdout + told.stderr, command
+
+
+def test_a_folder_in_the_place_of_a_document_goes_beside_when_its_file_comes_again(several: Project) -> None:
+    name = invoice_name(number="1003")
+    path = archived(several, name)
+    path.unlink()
+    path.mkdir()
+    several.drop(name, (several.inbox / name).read_bytes())
+    several.drop(invoice_name(number="1004"), digitalocean(line(amount="$4.00")))
+    several.build()
+    assert totals(several)[-2:] == [("1003", "ready", 900), ("1004", "ready", 400)]
+    assert [one.is_dir() for one in path.parent.glob(f"{path.name}.damaged-*")] == [True]
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_line_that_says_which(several: Project, arcadia: Shell) -> None:
+    kept = archive_of(several.warehouse).folder / "contents"
+    shutil.rmtree(kept)
+    kept.write_bytes(b"")
+    several.drop(invoice_name(number="1004"), digitalocean(line(amount="$4.00")))
+    told = arcadia("ingest", code=1, ARCADIA_HOME=str(several.home))
+    assert f"{kept} is a file where a folder must be: move it away, then run `arcadia ingest`" in told.stderr
+    kept.unlink()
+    several.build()
+    assert ("1004", "ready", 400) in totals(several)
