@@ -295,7 +295,7 @@ class Archive:
         with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(path):
-                path.rename(path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}"))
+                path.rename(_name_beside(path))
             self._put_all({path: content})
             make_unchangeable(path)
 
@@ -388,9 +388,8 @@ class Archive:
         path = self.record_path(document_sha256)
         with self._writing():
             if os.path.lexists(path):
-                status = path.lstat()
-                kept = path.with_name(f"{path.name}.damaged-{status.st_mtime_ns}")
-                if stat.S_ISREG(status.st_mode):
+                kept = _name_beside(path)
+                if stat.S_ISREG(path.lstat().st_mode):
                     kept.write_bytes(path.read_bytes())
                 else:
                     path.rename(kept)
@@ -534,7 +533,7 @@ class Archive:
         path, before = self._index_path(shelf), self._index(shelf)
         heads, problem = self._heads_of(shelf, before)
         if problem is not None:
-            path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}").write_bytes(before or b"")
+            _name_beside(path).write_bytes(before or b"")
         after = content_of(change(heads))
         return {} if after == before else {path: after}
 
@@ -569,7 +568,7 @@ class Archive:
         else:
             path.parent.mkdir(exist_ok=True)
             if path.is_dir():
-                path.rename(path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}"))
+                path.rename(_name_beside(path))
             make_unchangeable(temporary)
             temporary.rename(path)
         return path
@@ -590,6 +589,11 @@ class Archive:
             temporary.unlink(missing_ok=True)
             raise
         return ArchivedDocument(digest.hexdigest(), path, state.byte_size, *examiner.finish(path))
+
+
+def _name_beside(path: Path) -> Path:
+    """The name under which something damaged stays beside what takes its place."""
+    return path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}")
 
 
 def key_of(document_sha256: str) -> str:

@@ -53,8 +53,16 @@ class Content:
     periods: tuple[BillingPeriod, ...]
 
 
-def is_readable(name: str, content: bytes) -> bool:
-    """Whether a kept file is whole, and says what this program says of documents."""
+CHANGED: Final = "was changed: restore it from the newest backup; if nobody has it, move it away"
+"""What is wrong with a kept file that cannot be read, and what a person does; to follow its place."""
+
+
+def readable(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Those of the kept files that are whole, and say what this program says of documents."""
+    return {name: content for name, content in files.items() if _is_readable(name, content)}
+
+
+def _is_readable(name: str, content: bytes) -> bool:
     if not is_whole(name, content):
         return False
     try:

@@ -352,11 +352,10 @@ class Landing:
             contents.KEPT_IN,
             [name for name in names if number_of(name) > last or f"{place}{name}" in known.problems],
         )
-        readable = {name: content for name, content in files.items() if contents.is_readable(name, content)}
+        readable = contents.readable(files)
         for name in files.keys() - readable.keys():
             problems[f"{place}{name}"] = (
-                f"{self._archive.name}/{contents.KEPT_IN}/{name} was changed: restore it from the newest backup; if nobody has "
-                "it, move it away; then run `arcadia ingest`"
+                f"{self._archive.name}/{contents.KEPT_IN}/{name} {contents.CHANGED}; then run `arcadia ingest`"
             )
         if readable:
             with self.warehouse.write() as connection:

@@ -168,11 +168,11 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
             Doubt("record", sha256, f"{archive.place_of(sha256)} and its record are gone; {_BOTH}", INGEST)
             for sha256 in sorted(heads.keys() - archived.keys() - registered.keys())
         ]
-        found.kept = [
-            f"{folder}/{name}" for folder, pattern in _KEPT for name in sorted(archive.names_kept(folder, pattern))
-        ]
-        found.doubts += _of_kept(archive)
-        found.doubts += _of_contents(warehouse, archive)
+        kept = {folder: sorted(archive.names_kept(folder, pattern)) for folder, pattern in _KEPT}
+        found.kept = [f"{folder}/{name}" for folder, names in kept.items() for name in names]
+        for folder in _NUMBERED:
+            found.doubts += _of_numbered(archive, folder, kept[folder])
+        found.doubts += _of_contents(warehouse, archive, kept[contents.KEPT_IN])
     _verify_bytes(archive, sorted(archived), registered, found, full=full)
     return found
 
@@ -268,30 +268,27 @@ def _of_record(
                 )
 
 
-_NUMBERED = ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION))
-_KEPT = (*_NUMBERED, (contents.KEPT_IN, contents.VERSION))
+_NUMBERED = (KEPT_IN, books.KEPT_IN)
+_KEPT = ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION), (contents.KEPT_IN, contents.VERSION))
 
 
-def _of_kept(archive: Archive) -> Iterator[Doubt]:
-    """What is wrong with kept files: the name of each is its number in its folder, and the beginning of its hash."""
-    for folder, pattern in _NUMBERED:
-        files = archive.bytes_kept(folder, archive.names_kept(folder, pattern))
-        for number, (name, content) in enumerate(sorted(files.items()), 1):
-            place = f"{archive.name}/{folder}/{name}"
-            if not is_whole(name, content):
-                yield Doubt("kept", place, "it was changed: restore it from the newest backup", "")
-            if number_of(name) != number:
-                yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
-                break
+def _of_numbered(archive: Archive, folder: str, names: Sequence[str]) -> Iterator[Doubt]:
+    """What is wrong with the kept files of a folder: the name of each is its number, and the beginning of its hash."""
+    for number, (name, content) in enumerate(archive.bytes_kept(folder, names).items(), 1):
+        place = f"{archive.name}/{folder}/{name}"
+        if not is_whole(name, content):
+            yield Doubt("kept", place, "it was changed: restore it from the newest backup", "")
+        if number_of(name) != number:
+            yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
+            break
 
 
-def _of_contents(warehouse: Warehouse, archive: Archive) -> Iterator[Doubt]:
-    """Where archive, warehouse and register do not agree on what the documents state."""
-    files = archive.bytes_kept(contents.KEPT_IN, archive.names_kept(contents.KEPT_IN, contents.VERSION))
-    readable = {name: content for name, content in files.items() if contents.is_readable(name, content)}
+def _of_contents(warehouse: Warehouse, archive: Archive, names: Sequence[str]) -> Iterator[Doubt]:
+    """Where archive, warehouse and register do not agree on what the documents state; `names` are those of the kept files."""
+    files = archive.bytes_kept(contents.KEPT_IN, names)
+    readable = contents.readable(files)
     for name in sorted(files.keys() - readable.keys()):
-        what = "it was changed: restore it from the newest backup; if nobody has it, move it away"
-        yield Doubt("kept", f"{archive.name}/{contents.KEPT_IN}/{name}", what, INGEST)
+        yield Doubt("kept", f"{archive.name}/{contents.KEPT_IN}/{name}", f"it {contents.CHANGED}", INGEST)
     if not warehouse.exists():
         return
     told = contents.lines_in(readable)
