@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books.budgets_file import BudgetsError
-from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.known import outdated_documents, to_read_anew
 from arcadia_dagster.landing.landing import Landing
+from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.registered_archive import RegisteredArchive, WouldWriteError, forget_dismissed
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError, known_routes
@@ -48,13 +49,8 @@ REGISTERED: Final = (
     schema.OWN_TAX_IDS,
 )
 # Since when people's files say what they say, and what finance has, is in no archive; totals depend on both.
-_TAKEN_OVER: Final = (
-    schema.TENANT_ROUTES,
-    schema.BUDGETS,
-    schema.APPROVAL_LIMITS,
-    schema.FINANCE_RECORDS,
-    schema.FINANCE_ATTEMPTS,
-)
+OF_FINANCE: Final = (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS)
+_TAKEN_OVER: Final = (schema.TENANT_ROUTES, schema.BUDGETS, schema.APPROVAL_LIMITS, *OF_FINANCE)
 # Other words for the same doubt are no change of an invoice.
 _WORDS: Final = ("hold_reasons", "released_reasons")
 BUILT: Final = (
@@ -128,22 +124,16 @@ def _said_otherwise(before: Warehouse, landing: LandingResource) -> Iterator[Dou
 
 def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, build: Build) -> Iterator[Doubt]:
     """Register and build all of it in an empty warehouse, and compare."""
-    with before.read() as connection:
-        formats = build.landing.get_formats_with(known_rules(connection))
-        outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
-    if to_read_anew(before, archive, formats, outdated):
-        yield Doubt(
-            "register",
-            archive.name,
-            "formats or descriptions have changed since documents were read; read them",
-            INGEST,
-        )
-        return
-    behind = _as_if_caught_up(before)
-    with before.read() as reading, anew.write() as writing:
-        copy_tables(_TAKEN_OVER, reading, writing)
-    reader = Reader(anew.new_work_folder(), anew.stage, formats)
-    try:
+    with reader_as_landed(before, build.landing.get_formats_with(Rules())) as reader:
+        with before.read() as connection:
+            outdated = [sha256 for sha256, _ in outdated_documents(connection, reader.formats)]
+        if to_read_anew(before, archive, reader.formats, outdated):
+            what = "formats or descriptions have changed since documents were read; read them"
+            yield Doubt("register", archive.name, what, INGEST)
+            return
+        behind = _as_if_caught_up(before)
+        with before.read() as reading, anew.write() as writing:
+            copy_tables(_TAKEN_OVER, reading, writing)
         Landing(anew, archive, reader).take_over()
         for each in (before, anew):
             forget_dismissed(each)
@@ -152,8 +142,6 @@ def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, bu
         build_cloud_resources(anew)
         build_months(anew, archive, reader, months, build.range_)
         yield from _differing(before, anew, BUILT, "is not what a build of it gives", of=months)
-    finally:
-        reader.close()
 
 
 def _as_if_caught_up(before: Warehouse) -> set[date]:

@@ -15,14 +15,13 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.verification.building_anew import BUILT, REGISTERED
+from arcadia_dagster.verification.building_anew import BUILT, OF_FINANCE, REGISTERED
 from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
 
 # A file of what documents state may have another number after the one that it stood in is lost.
 _COMPARED: Final = tuple(table for table in (*REGISTERED, *BUILT) if table is not schema.DOCUMENT_CONTENTS)
-_OF_FINANCE: Final = (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,7 @@ def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, int]:
     """Take over what finance answered, for totals depend on it: why it cannot be read, and how many records there are."""
     try:
         with before.read() as old, after.write() as new:
-            return None, copy_tables(_OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
+            return None, copy_tables(OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
     except (WarehouseError, duckdb.Error) as error:
         return str(error).splitlines()[0], 0
 
