@@ -22,6 +22,8 @@ def rebuild(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command
     print(f"{done.documents:,} documents and {done.months:,} months are built from the archive")
     for problem in done.problems:
         print(harmless(problem))
+    if done.incomparable is not None:
+        print(harmless(f"the two cannot be compared: {done.incomparable}"))
     for table, months in done.differing.items():
         names = ", ".join("rows without a month" if month is None else f"{month:%Y-%m}" for month in months)
         print(f"{table} differs from before in {names}")

@@ -20,8 +20,13 @@ from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, Warehouse
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
 
-# A file of what documents state may have another number after the one that it stood in is lost.
-_COMPARED: Final = tuple(table for table in (*REGISTERED, *BUILT) if table is not schema.DOCUMENT_CONTENTS)
+_COMPARED: Final = (
+    # A file of what documents state may have another number after the one that it stood in is lost.
+    *(table for table in REGISTERED if table is not schema.DOCUMENT_CONTENTS),
+    *(table for table in BUILT if table.name != schema.TAX_SPLIT_TOTALS.name),
+    # With the words of its reasons.
+    schema.TAX_SPLIT_TOTALS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,9 @@ class Rebuilt:
         moved_to: Where the warehouse of before is now; None where there was none.
         documents: How many documents the new one has.
         months: How many months were built.
-        unreadable: Why the one of before could not be read; None where it could.
-        differing: Where it could: the months in which tables differ from it, by the table's name.
+        unreadable: Why what finance answered could not be read in the one of before; None where it could.
+        incomparable: Why the two cannot be compared; None where they were, or where there was none to compare with.
+        differing: Where they were: the months in which tables differ from it, by the table's name.
         records: How many of finance's records were taken over from it.
         problems: What could not be taken, in sentences.
     """
@@ -42,6 +48,7 @@ class Rebuilt:
     documents: int
     months: int
     unreadable: str | None
+    incomparable: str | None
     differing: Mapping[str, list[date | None]]
     records: int
     problems: Sequence[str]
@@ -84,7 +91,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
             landed = landing.land(new)
             unreadable, records = _taken_over(warehouse, new) if is_there else (None, 0)
             months = _build(new, landing, range_)
-            differing = _differing(warehouse, new) if is_there and unreadable is None else {}
+            incomparable, differing = _compared(warehouse, new) if is_there else (None, {})
             with new.read() as connection:
                 row = connection.execute("SELECT count(*) FROM documents").fetchone()
             moved_to = None
@@ -98,7 +105,8 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
         finally:
             _remove(new.path)
     documents = 0 if row is None else row[0]
-    return Rebuilt(moved_to, documents, months, unreadable, differing, records, [*landed.not_taken, *landed.holding])
+    problems = [*landed.not_taken, *landed.holding]
+    return Rebuilt(moved_to, documents, months, unreadable, incomparable, differing, records, problems)
 
 
 _NEW: Final = ".new"
@@ -163,7 +171,10 @@ def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, int]:
         return str(error).splitlines()[0], 0
 
 
-def _differing(before: Warehouse, after: Warehouse) -> dict[str, list[date | None]]:
-    """Where the two differ."""
-    with before.read() as old, after.read() as new:
-        return differing_tables(_COMPARED, old, new)
+def _compared(before: Warehouse, after: Warehouse) -> tuple[str | None, dict[str, list[date | None]]]:
+    """Where the two differ; or why they cannot be compared, as where a part of a damaged one can be read."""
+    try:
+        with before.read() as old, after.read() as new:
+            return None, differing_tables(_COMPARED, old, new)
+    except (WarehouseError, duckdb.Error) as error:
+        return str(error).splitlines()[0], {}

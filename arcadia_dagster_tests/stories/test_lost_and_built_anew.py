@@ -428,6 +428,18 @@ def test_a_rebuild_that_fails_leaves_the_warehouse_of_before_in_its_place(severa
     assert not killed.exists()
 
 
+def test_a_warehouse_that_can_be_read_in_part_only_is_built_anew_and_not_compared(
+    several: Project, arcadia: Shell
+) -> None:
+    before = totals(several)
+    with several.warehouse.write() as connection:
+        connection.execute("DROP TABLE cost_lines CASCADE")
+    said = arcadia("rebuild", code=0, ARCADIA_HOME=str(several.home)).stdout
+    assert "the two cannot be compared: " in said
+    assert "0 records of what finance answered were taken over" in said
+    assert totals(several) == before
+
+
 def test_a_folder_in_the_place_of_a_document_holds_it_and_all_others_go_on(several: Project) -> None:
     name = invoice_name(number="1003")
     path = archived(several, name)
