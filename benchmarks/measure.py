@@ -164,11 +164,15 @@ def _run_in_copy(forks: ForkServerContext, side: Side, environ: Mapping[str, str
         process = forks.Process(target=_copy, args=(sending, Path(folder), side, environ))
         process.start()
         sending.close()
+        answer: dict[str, Any] | str = f"it took longer than {TIMEOUT_SECONDS} s"
         try:
-            answer: dict[str, Any] | str = receiving.recv()
+            if receiving.poll(TIMEOUT_SECONDS):
+                answer = receiving.recv()
         except EOFError:
             answer = "it was killed"
-        process.join(TIMEOUT_SECONDS)
+        if isinstance(answer, str):
+            process.kill()
+        process.join()
     if isinstance(answer, str):
         raise BenchmarkError(f"{side.label} failed:\n{answer[-4000:]}")
     return answer

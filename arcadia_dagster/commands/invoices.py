@@ -501,9 +501,7 @@ def _why_no_totals(explanation: dict[str, Any]) -> str:
 def _finance_lines(explanation: dict[str, Any]) -> Iterator[str]:
     yield "Finance"
     if not explanation["finance"]:
-        yield "  nothing was pushed" + "".join(
-            f"; {reason}" for reason in {part["reason"] for part in explanation["waits"]}
-        )
+        yield "; ".join(["  nothing was pushed", *dict.fromkeys(part["reason"] for part in explanation["waits"])])
     for record in explanation["finance"]:
         yield f"  {_finance_line(record)}"
     for attempt in explanation["attempts"]:
