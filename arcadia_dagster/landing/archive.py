@@ -25,7 +25,7 @@ from typing import TypeVar
 from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
-from arcadia_dagster.plain_file import open_plain
+from arcadia_dagster.plain_file import NotPlainError, open_plain
 from arcadia_dagster.private_files import make_unchangeable
 from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
@@ -340,11 +340,7 @@ class Archive:
                 self._put_all(changed)
 
     def heads(self, documents: Iterable[str]) -> tuple[dict[str, Head], dict[str, str]]:
-        """What the index has of the documents' records, by SHA-256, and what is wrong with it, by its place.
-
-        Raises:
-            ArchiveError: It cannot be read.
-        """
+        """What the index has of the documents' records, by SHA-256, and what is wrong with it, by its place."""
         wanted = set(documents)
         found, wrong = self.heads_in({shelf_of(sha256) for sha256 in wanted})
         return {sha256: head for sha256, head in found.items() if sha256 in wanted}, wrong
@@ -354,8 +350,8 @@ class Archive:
         found: dict[str, Head] = {}
         wrong: dict[str, str] = {}
         shelves = sorted(shelves)
-        for shelf, content in zip(shelves, self.each(self._index, shelves), strict=True):
-            heads, problem = read_heads(content or b"")
+        for shelf, read in zip(shelves, self.each(self._heads_read, shelves), strict=True):
+            heads, problem = read
             found |= heads
             if problem is not None:
                 wrong[self.index_place(shelf)] = problem
@@ -492,6 +488,13 @@ class Archive:
         names = (path.name for path in (self.folder / shelf).glob(f"*{RECORD_SUFFIX}"))
         return sorted(name[:_SHA256_DIGITS] for name in names if len(name) == _SHA256_DIGITS + len(RECORD_SUFFIX))
 
+    def _heads_read(self, shelf: str) -> tuple[dict[str, Head], str | None]:
+        """The heads in a shelf's index, and what is wrong with it."""
+        try:
+            return read_heads(self._index(shelf) or b"")
+        except NotPlainError as error:
+            return {}, error.strerror
+
     def _heads_of(self, shelf: str, content: bytes | None) -> tuple[dict[str, Head], str | None]:
         """The heads in a shelf's index, and what is wrong with it; those of its whole records where it has no index."""
         if content is None:
@@ -502,12 +505,14 @@ class Archive:
         return self.folder / shelf / HEADS_FILE
 
     def _index(self, shelf: str) -> bytes | None:
-        """A shelf's index of heads; None where there is none."""
+        """A shelf's index of heads; None where there is none. Raises NotPlainError where something else is in its place."""
         try:
             with open_plain(self._index_path(shelf)) as file:
                 return file.read()
         except FileNotFoundError:
             return None
+        except NotPlainError:
+            raise
         except OSError as error:
             place = f"{self.name}/{shelf}" if isinstance(error, NotADirectoryError) else self.index_place(shelf)
             raise ArchiveError(
@@ -530,7 +535,12 @@ class Archive:
         self, shelf: str, change: Callable[[Mapping[str, Head]], Mapping[str, Head]]
     ) -> dict[Path, bytes]:
         """A shelf's index with other heads; nothing where they are the same. A damaged one stays beside it."""
-        path, before = self._index_path(shelf), self._index(shelf)
+        path = self._index_path(shelf)
+        try:
+            before = self._index(shelf)
+        except NotPlainError:
+            path.rename(_name_beside(path))
+            before = None
         heads, problem = self._heads_of(shelf, before)
         if problem is not None:
             _name_beside(path).write_bytes(before or b"")

@@ -9,7 +9,7 @@ alike, with a lock that all machines know.
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.scratch import scratch_path, sweep
 from arcadia_dagster.store.storage import AssertHeld, LockName, Storage
+from arcadia_dagster.store.table import Table
 from arcadia_dagster.store.threads import use_threads_for
 
 # DuckDB gives the words of the system, and no number, where a file cannot become larger.
@@ -35,6 +36,9 @@ _MEMORY_LIMIT = "1GB"
 _BLOCK_SIZE = str(64 * 2**10)
 
 _WORK, _SPILL = "work", "spill"
+
+_NOT_FOUND = (duckdb.CatalogException, duckdb.BinderException)
+"""What DuckDB raises where a table or a column is missing, or is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,31 @@ class Schema:
         version: Which version of the tables the program knows.
         version_of: The version that the database in use has; 0 where it is new.
         migrate: Brings the database in use forward from a version, within the caller's transaction.
-        partitions: The columns by which a storage may partition large tables, by table.
+        tables: The tables of that version.
+        views: The names of its views.
     """
 
     version: int
     version_of: Callable[[duckdb.DuckDBPyConnection], int]
     migrate: Callable[[duckdb.DuckDBPyConnection, int], None]
-    partitions: Mapping[str, Sequence[str]]
+    tables: tuple[Table, ...]
+    views: tuple[str, ...]
+
+    def lacking(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """The first table, column or view that the attached database should have and has not, in words; None where it has all."""
+        rows = connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'warehouse'"
+        )
+        columns: dict[str, set[str]] = {}
+        for table, column in rows.fetchall():
+            columns.setdefault(table, set()).add(column)
+        for table in self.tables:
+            if table.name not in columns:
+                return f"the table {table.name} is missing"
+            for column in table.columns:
+                if column.name not in columns[table.name]:
+                    return f"the column {column.name} of {table.name} is missing"
+        return next((f"the view {view} is missing" for view in self.views if view not in columns), None)
 
 
 class Database:
@@ -257,12 +279,24 @@ class Database:
             with self._connected() as connection:
                 self._storage.attach(connection, read_only=read_only)
                 use_threads_for(connection, self._storage.byte_size())
-                yield connection
+                with self._whole(connection):
+                    yield connection
                 self._storage.detach(connection)
         except duckdb.Error as error:
             if (explained := self._storage.explained(error)) is error:
                 raise
             raise explained from error
+
+    @contextmanager
+    def _whole(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Tell a statement that misses what somebody has taken out of the database from one that is wrong."""
+        try:
+            yield
+        except _NOT_FOUND as error:
+            _roll_back(connection)
+            if self._is_current and (lacking := self._schema.lacking(connection)) is not None:
+                raise self._storage.damaged(lacking) from error
+            raise
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -299,6 +333,8 @@ class Database:
                 "memory_limit": _MEMORY_LIMIT,
                 "default_block_size": _BLOCK_SIZE,
                 "autoinstall_known_extensions": "false",
+                # A name that is no table is an error, and not some variable of the code around the statement.
+                "python_enable_replacements": "false",
             }
         )
         try:
@@ -339,7 +375,12 @@ class Database:
             try:
                 self._schema.migrate(connection, version)
                 if version == 0:
-                    self._storage.arrange(connection, self._schema.partitions)
+                    self._storage.arrange(connection, self._schema.tables)
+            except _NOT_FOUND as error:
+                # A statement of a migration finds what it needs, and nothing in its place, where the version is the right one.
+                _roll_back(connection)
+                problem = str(error).partition("\n")[0]
+                raise self._storage.damaged(f"its tables are not those of version {version}: {problem}") from error
             except BaseException:
                 _roll_back(connection)
                 raise

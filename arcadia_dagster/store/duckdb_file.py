@@ -1,7 +1,7 @@
 """The warehouse as one DuckDB file: one process writes it, and a second open fails at once, so there is a lock beside it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from arcadia_dagster.store.errors import WarehouseClosedError, WarehouseError
 from arcadia_dagster.store.lock import ADVICE, hold
 from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
+from arcadia_dagster.store.table import Table
 
 # The oldest DuckDB that pyproject.toml allows. Its texts are written a quarter faster than in the format that DuckDB takes by
 # default, which much older versions can read.
@@ -96,16 +97,18 @@ class DuckDBFile:
                 f"again: {error}"
             ) from error
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
+    def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
         """Nothing: the file knows the least and greatest month of each of its blocks."""
 
     def explained(self, error: duckdb.Error) -> Exception:
         """The error as it is; of a file whose blocks were changed, or cut off, what to do."""
         is_damage = isinstance(error, _INTERNAL) or _DAMAGED.search(str(error)) is not None
-        if not is_damage:
-            return error
+        return self.damaged(_first_line(error)) if is_damage else error
+
+    def damaged(self, problem: str) -> Exception:
+        """What was changed in the file; the archive has all that it is built from."""
         return WarehouseError(
-            f"{self.path} is damaged ({_first_line(error)}): run `arcadia rebuild`, which moves the file away and builds a "
+            f"{self.path} is damaged ({problem}): run `arcadia rebuild`, which moves the file away and builds a "
             "new one from the archive"
         )
 

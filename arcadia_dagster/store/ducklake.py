@@ -5,7 +5,7 @@ two of them insert the same key, and has the loser of other conflicts do its wor
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
 from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
+from arcadia_dagster.store.table import Table
 
 PREFIX = "ducklake:postgres:"
 
@@ -163,10 +164,11 @@ class DuckLake:
                 "Postgres runs, then run again"
             ) from error
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
+    def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
         """Keep the parts of large tables apart, so that replacing one drops whole files."""
-        for table, columns in partitions.items():
-            connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({', '.join(columns)})")
+        for table in tables:
+            if table.partitioned_by:
+                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({', '.join(table.partitioned_by)})")
 
     def explained(self, error: duckdb.Error) -> Exception:
         """What a person must do where Postgres or a file cannot be reached; any other error as it is."""
@@ -177,6 +179,13 @@ class DuckLake:
                 f"see that Postgres runs and {self._files.place} can be reached, then run again"
             )
         return error
+
+    def damaged(self, problem: str) -> Exception:
+        """What was changed in the catalog; a new lake is built from the archive."""
+        return WarehouseError(
+            f"{self.name} is damaged ({problem}): set ARCADIA_WAREHOUSE to a new lake, run `arcadia ingest`, then `arcadia "
+            "reconcile`"
+        )
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
         """A commit without an answer may have happened or not; it happened as a whole or not at all."""

@@ -1,6 +1,6 @@
 """The interface of a storage: the file and the lake differ in this, and in nothing else."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import duckdb
 
 from arcadia_dagster.store.lock import ADVICE
+from arcadia_dagster.store.table import Table
 
 LockName = Literal["warehouse", "delivery", "fetch", "landing", "statements"]
 """The work that only one process may do at a time: write the warehouse, deliver, fetch, land the inbox, make statements."""
@@ -57,11 +58,14 @@ class Storage(Protocol):
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let go of it. Raises WarehouseError."""
 
-    def arrange(self, connection: duckdb.DuckDBPyConnection, partitions: Mapping[str, Sequence[str]]) -> None:
-        """Arrange new tables as it stores them best, in the transaction that made them; see `Schema.partitions`."""
+    def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+        """Arrange new tables as it stores them best, in the transaction that made them."""
 
     def explained(self, error: duckdb.Error) -> Exception:
         """A statement's error for a person: a WarehouseError where it is known, else the error itself."""
+
+    def damaged(self, problem: str) -> Exception:
+        """A WarehouseError for what was changed at rest, which says what a person does."""
 
     def uncommitted(self, error: duckdb.Error) -> Exception:
         """The same for the error of a commit."""

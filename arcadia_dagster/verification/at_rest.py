@@ -4,6 +4,7 @@ It changes nothing but the note of when it last was.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -117,7 +118,12 @@ def verify(
                 counts = _counts(connection)
             if full and build is not None and not doubts and not found.doubts:
                 doubts += built_otherwise(warehouse, archive, build)
-    except (WarehouseError, duckdb.Error) as error:
+    except WarehouseError as error:
+        # It begins with the warehouse's name, and says what a person does.
+        doubts.append(
+            Doubt("warehouse", warehouse.name, re.sub(f"^{re.escape(warehouse.name)} ", "it ", str(error)), "")
+        )
+    except duckdb.Error as error:
         doubts.append(Doubt("warehouse", warehouse.name, f"it cannot be read: {str(error).splitlines()[0]}", REBUILD))
     doubts = [*found.doubts, *(against(sealed, archive, found) if sealed is not None else ()), *doubts]
     is_whole = not any(doubt.kind in _OF_SEAL for doubt in doubts)

@@ -918,7 +918,7 @@ of a version do not change any more once it is released, or a home that it wrote
 def version_of(connection: Any) -> int:  # noqa: ANN401 - duckdb's connection type is not exported for annotations
     """The schema version of the attached warehouse; 0 where it is new."""
     try:
-        return int(connection.execute("SELECT max(version) FROM schema_version").fetchone()[0])
+        return int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0])
     except duckdb.CatalogException:
         return 0
 

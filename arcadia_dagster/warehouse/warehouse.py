@@ -4,13 +4,14 @@ from pathlib import Path
 
 from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.database import Database, Schema
-from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse import relations, schema
 
 _SCHEMA = Schema(
     version=schema.SCHEMA_VERSION,
     version_of=schema.version_of,
     migrate=schema.migrate,
-    partitions={table.name: table.partitioned_by for table in schema.TABLES if table.partitioned_by},
+    tables=schema.TABLES,
+    views=tuple(view.name for view in relations.VIEWS),
 )
 
 

@@ -45,6 +45,47 @@ def test_what_is_written_can_be_read(warehouse: Warehouse) -> None:
     assert paths(warehouse) == paths(Warehouse(warehouse.path)) == ["a.csv"]
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("DROP TABLE documents", "the table documents is missing"),
+        ("ALTER TABLE documents DROP COLUMN file_name", "the column file_name of documents is missing"),
+        ("DROP VIEW accepted_documents", "the view accepted_documents is missing"),
+    ],
+)
+def test_what_was_taken_out_of_the_tables_is_named_with_what_a_person_does(
+    warehouse: Warehouse, change: str, problem: str
+) -> None:
+    warehouse.create()
+    documents = 0  # DuckDB would take a variable of this name for the table
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(change)
+    for opened in (warehouse.read, warehouse.write):
+        with pytest.raises(WarehouseError) as raised, opened() as connection:
+            connection.execute("SELECT file_name FROM documents SEMI JOIN accepted_documents USING (document_sha256)")
+        assert str(raised.value).startswith(f"{warehouse.path} is damaged ({problem}): run `arcadia rebuild`")
+    assert documents == 0
+
+
+def test_a_statement_that_names_what_never_was_is_no_damage(warehouse: Warehouse) -> None:
+    for opened in (warehouse.read, warehouse.write):
+        with pytest.raises(duckdb.CatalogException, match="nowhere"), opened() as connection:
+            connection.execute("FROM nowhere")
+
+
+@pytest.mark.parametrize("version", [None, *range(schema.SCHEMA_VERSION)])
+def test_tables_that_are_not_those_of_the_version_that_they_claim_are_named_with_what_a_person_does(
+    warehouse: Warehouse, version: int | None
+) -> None:
+    warehouse.create()
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("UPDATE schema_version SET version = ?", [version])
+    for opened in (Warehouse(warehouse.path).read, Warehouse(warehouse.path).write):
+        with pytest.raises(WarehouseError, match="run `arcadia rebuild`") as raised, opened():
+            pass
+        assert f"is damaged (its tables are not those of version {version or 0}: Catalog Error: " in str(raised.value)
+
+
 def test_a_file_that_another_program_has_open_is_not_called_damaged(warehouse: Warehouse) -> None:
     warehouse.create()
     with Holder(warehouse.path, script=OTHER_PROGRAM) as other:

@@ -122,6 +122,11 @@ CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
     "a byte of the index": (lambda project: flipped(index_of(project), at=0), "heads", "arcadia ingest"),
     "the index is gone": (lambda project: index_of(project).unlink(), "heads", "arcadia ingest"),
     "the index is empty": (lambda project: changed(index_of(project), b""), "heads", "arcadia ingest"),
+    "a folder in place of the index": (
+        lambda project: (index_of(project).unlink(), index_of(project).mkdir()),
+        "heads",
+        "arcadia ingest",
+    ),
     "a byte of the rules": (
         lambda project: flipped(min((archive_of(project.warehouse).folder / "sources").iterdir())),
         "kept",
@@ -192,6 +197,12 @@ CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
         "deliveries",
         "arcadia reconcile",
     ),
+    "a table is gone": (lambda project: execute(project, "DROP TABLE cost_lines"), "warehouse", ""),
+    "a column is gone": (
+        lambda project: execute(project, "ALTER TABLE finance_attempts DROP COLUMN outcome"),
+        "warehouse",
+        "",
+    ),
 }
 
 
@@ -232,6 +243,16 @@ def test_a_lost_index_is_made_anew_by_the_next_landing(project: Project) -> None
     index_of(project).unlink()
     build(project.warehouse, resources=True)
     assert index_of(project).read_bytes() == before
+    assert verified(project).doubts == ()
+
+
+def test_what_lies_in_the_indexs_place_and_is_no_file_stays_beside_the_one_that_is_made_anew(project: Project) -> None:
+    index_of(project).unlink()
+    index_of(project).mkdir()
+    project.decide("end", reason="the last one", now=NOW)
+    assert index_of(project).is_file()
+    assert [path.is_dir() for path in index_of(project).parent.glob(f"{HEADS_FILE}.damaged-*")] == [True]
+    build(project.warehouse, resources=True)
     assert verified(project).doubts == ()
 
 
