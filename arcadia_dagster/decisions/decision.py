@@ -39,7 +39,7 @@ def decide(
     formats: Formats | None = None,
     as_stated: tuple[Decimal, Decimal | None] | None = None,
 ) -> set[date]:
-    """Put a decision on the document's record and register the document anew, so that its months are built again.
+    """Put a decision on the document's record and register it, so that the document's months are built again.
 
     Taking the same decision again changes nothing but what a crash left undone.
 
@@ -78,9 +78,14 @@ def decide(
                 event |= {"stated_total": f"{total:f}", "stated_tax": None if tax is None else f"{tax:f}"}
         if decision == "approve" and invoice is not None:
             event |= _approved(warehouse, document_sha256, invoice, by=by)
-        record, is_new = _with(_whole_record(warehouse, archive, document_sha256), event)
+        before = _whole_record(warehouse, archive, document_sha256)
+        record, is_new = _with(before, event)
         with reader_as_landed(warehouse, formats or Formats()) as reader:
             landing = Landing(warehouse, archive, reader)
+            # A document of a million lines takes seconds to read.
+            if is_new and decision != "dismiss" and landing.is_registered_as_read(before):
+                landing.note({document_sha256: [event]})
+                return landing.register_decided(archive.record(document_sha256))
             arrivals = landing.read_again(record)
             if is_new:
                 landing.note({document_sha256: [event]})

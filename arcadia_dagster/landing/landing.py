@@ -34,7 +34,7 @@ from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
 from arcadia_dagster.landing.records import damaged_records, months_of, note_records, records_of, registered, texts_of
-from arcadia_dagster.landing.register import register, register_facts
+from arcadia_dagster.landing.register import is_registered_as_read, register, register_decided, register_facts
 from arcadia_dagster.landing.rules import (
     KEPT_IN,
     months_ruled_otherwise,
@@ -379,6 +379,20 @@ class Landing:
         """
         if file is not None:
             self._archive.keep(contents.KEPT_IN, file.name, file.text)
+
+    def is_registered_as_read(self, record: Record) -> bool:
+        """Whether reading a registered document again, by this record, would change nothing that is registered of it."""
+        with self.warehouse.read() as connection:
+            return is_registered_as_read(connection, record, self.reader.formats)
+
+    def register_decided(self, record: Record) -> set[date]:
+        """Register a decision about an invoice, where reading its document again would change nothing.
+
+        Returns:
+            The months that the stages must build again.
+        """
+        with self.warehouse.write() as connection:
+            return register_decided(connection, self._archive, record)
 
     def register_again(self, record: Record, arrived: Sequence[Arrival]) -> set[date]:
         """Register a document anew by its record.

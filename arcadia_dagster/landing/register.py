@@ -128,12 +128,40 @@ def register(
     touched |= statements.place(connection)
     touched |= evidence.place(connection, formats)
     _find_sources(connection, text_list(sorted(renamed | {arrived.record.document_sha256 for arrived in arrivals})))
-    touched |= other_months
-    touched |= _months_concerned(connection, wanted) | deliveries.months_beside(connection, wanted)
-    touched |= _months_beside_rejects(connection, wanted)
+    touched |= other_months | _months_concerned(connection, wanted) | _months_beside(connection, wanted)
     months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
     unread = text_list([arrival.record.document_sha256 for arrival in arrivals if arrival.is_unread])
     return Registered(touched | noted, {}, contents.renewed(connection, wanted, unread=unread))
+
+
+def register_decided(connection: duckdb.DuckDBPyConnection, archive: Archive, record: Record) -> set[date]:
+    """Write a decision about an invoice, which is new on its document's record, within the caller's transaction.
+
+    All else that `register` would write is registered already, see `is_registered_as_read`.
+
+    Returns:
+        The months whose invoices are concerned: they are marked as changed.
+    """
+    wanted = text_list([record.document_sha256])
+    register_facts(connection, [record])
+    _find_sources(connection, wanted)
+    touched = _months_concerned(connection, wanted) | _months_beside(connection, wanted)
+    months.touch(connection, schema.DOCUMENT_INVOICES.name, touched)
+    return touched | note_records(connection, archive, [record])
+
+
+def is_registered_as_read(connection: duckdb.DuckDBPyConnection, record: Record, formats: Formats) -> bool:
+    """Whether reading a document again by this record would change nothing that is registered of it.
+
+    Its bytes do not change, so that is so where this very record is registered, and the present formats, without descriptions,
+    have read all of the document. What a description has read may count otherwise once an invoice is void (`reading`).
+    """
+    row = connection.execute(
+        "SELECT record, format, read_by FROM accepted_documents WHERE document_sha256 = ? AND described_in IS NULL "
+        "AND NOT coalesce(is_kept, false) AND bytes_damage IS NULL AND record_damage IS NULL",
+        [record.document_sha256],
+    ).fetchone()
+    return row is not None and row[0] == record.text and row[2] == formats.read_by(row[1], is_rejected=False)
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
@@ -459,6 +487,11 @@ def _months_of_other_formats(connection: duckdb.DuckDBPyConnection, wanted: str)
         """
     ).fetchall()
     return {month for (month,) in rows}
+
+
+def _months_beside(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:
+    """The months of the invoices of documents that lie beside these ones, where one of those may hold the other."""
+    return deliveries.months_beside(connection, wanted) | _months_beside_rejects(connection, wanted)
 
 
 def _months_beside_rejects(connection: duckdb.DuckDBPyConnection, wanted: str) -> set[date]:

@@ -86,6 +86,11 @@ def flipped(path: Path, at: int = 40) -> None:
     changed(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
 
 
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def test_nothing_is_doubted_where_nothing_was_changed(kept: Project) -> None:
     found = verified(kept)
     assert (found.doubts, found.documents, found.invoices, found.deliveries) == ((), 2, 2, 2)
@@ -123,7 +128,7 @@ CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
     "the index is gone": (lambda project: index_of(project).unlink(), "heads", "arcadia ingest"),
     "the index is empty": (lambda project: changed(index_of(project), b""), "heads", "arcadia ingest"),
     "a folder in place of the index": (
-        lambda project: (index_of(project).unlink(), index_of(project).mkdir()),
+        lambda project: made_a_folder(index_of(project)),
         "heads",
         "arcadia ingest",
     ),
@@ -247,8 +252,7 @@ def test_a_lost_index_is_made_anew_by_the_next_landing(project: Project) -> None
 
 
 def test_what_lies_in_the_indexs_place_and_is_no_file_stays_beside_the_one_that_is_made_anew(project: Project) -> None:
-    index_of(project).unlink()
-    index_of(project).mkdir()
+    made_a_folder(index_of(project))
     project.decide("end", reason="the last one", now=NOW)
     assert index_of(project).is_file()
     assert [path.is_dir() for path in index_of(project).parent.glob(f"{HEADS_FILE}.damaged-*")] == [True]
