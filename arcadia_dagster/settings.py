@@ -540,7 +540,7 @@ class Settings(BaseModel):
 
     @property
     def lake_work(self) -> Path:
-        """What temporary files lie beside, where a lake's files are in a bucket."""
+        """What the temporary files of a lake lie beside."""
         return self.home / "lake"
 
     @property

@@ -92,7 +92,7 @@ class Database:
         location: The DuckDB file; or `ducklake:postgres:` and where its catalog is.
         lock_timeout: Seconds to wait for another process at most.
         data_path: The folder of a lake's files, or the URL of their bucket.
-        work_path: Where temporary files lie beside, on this machine, where those are in a bucket.
+        work_path: What a lake's temporary files lie beside, on this machine.
 
     Raises:
         WarehouseError: The location names a lake, and cannot be right.
@@ -121,7 +121,7 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The DuckDB file, or the folder of a lake's files. Temporary files lie beside it."""
+        """The DuckDB file, or for a lake a path of this machine. Temporary files lie beside it."""
         return self._storage.path
 
     @property
@@ -183,7 +183,7 @@ class Database:
         return self._storage.lock(what, path=path, timeout=seconds, advice=advice)
 
     def new_work_folder(self) -> Path:
-        """A new name for temporary files, beside the warehouse, since they can be as large as a part of it."""
+        """A new name for temporary files: beside a file, for they can be as large as a part of it; in the home of a lake."""
         return scratch_path(self.path, _WORK)
 
     def sweep(self) -> None:

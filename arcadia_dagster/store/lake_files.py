@@ -41,16 +41,21 @@ class LakeFiles(Protocol):
 
 
 class FolderFiles:
-    """A folder; see `LakeFiles`."""
+    """A folder; see `LakeFiles`.
 
-    def __init__(self, folder: Path) -> None:
-        """Note where it is."""
-        self.work = folder.absolute()
-        self.place = str(self.work)
+    Args:
+        folder: Where it is.
+        work: A path on this machine. Beside the folder itself nothing can be written where that is the root of a volume.
+    """
+
+    def __init__(self, folder: Path, work: Path) -> None:
+        """Note where it is. Nothing is made yet."""
+        self.place, self.work = str(folder.absolute()), work
 
     def make(self) -> None:
-        """Make the folder."""
-        self.work.mkdir(parents=True, exist_ok=True)
+        """Make the folder, and that of temporary files."""
+        Path(self.place).mkdir(parents=True, exist_ok=True)
+        self.work.parent.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, engine: duckdb.DuckDBPyConnection) -> None:
         """Nothing: DuckDB knows folders."""
@@ -146,13 +151,13 @@ def files_at(data_path: str | Path, work: Path) -> LakeFiles:
 
     Args:
         data_path: Where they are.
-        work: For a bucket, a path on this machine that temporary files lie beside.
+        work: A path on this machine that temporary files lie beside.
 
     Raises:
         WarehouseError: They cannot lie there.
     """
     if not names_bucket(str(data_path)):
-        return FolderFiles(Path(data_path))
+        return FolderFiles(Path(data_path), work)
     try:
         return BucketFiles(BucketUrl.parse(str(data_path)), work)
     except ValueError as error:

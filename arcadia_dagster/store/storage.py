@@ -26,7 +26,7 @@ class Storage(Protocol):
 
     @property
     def path(self) -> Path:
-        """The file or the folder of the data. Temporary files lie beside it."""
+        """The file, or for a lake a path of this machine. Temporary files lie beside it."""
 
     @property
     def locks_readers(self) -> bool:

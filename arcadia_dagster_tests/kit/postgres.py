@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import psycopg2
 
+from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit.loopback import free_port
 
 _FOLDERS = ("usr/lib/postgresql/*/bin",)
@@ -98,3 +99,13 @@ class Postgres:
         """Where it is, as a lake's location has it."""
         self.query("postgres", f"CREATE DATABASE {name}")
         return f"ducklake:postgres:{self.dsn(name)}"
+
+
+def opened_again(lake: Warehouse, *, lock_timeout: float = 30.0) -> Warehouse:
+    """The same lake, as another process opens it."""
+    return Warehouse(lake.name, data_path=files_of(lake), work_path=lake.path, lock_timeout=lock_timeout)
+
+
+def files_of(lake: Warehouse) -> Path:
+    """The folder of the Parquet files of a lake that the tests have made: as in a deployment, not beside its temporary files."""
+    return lake.path.parent.parent / "volumes" / lake.path.name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse
-from arcadia_dagster_tests.kit.postgres import Postgres
+from arcadia_dagster_tests.kit.postgres import Postgres, files_of
 
 _numbers = count(1)
 
@@ -24,8 +24,12 @@ def new_lake(postgres: Postgres, tmp_path: Path) -> Callable[..., Warehouse]:
 
     def name(*, lock_timeout: float = 30.0) -> Warehouse:
         number = next(_numbers)
-        location = postgres.new_database(f"lake{number}")
-        return Warehouse(location, data_path=tmp_path / f"lake{number}", lock_timeout=lock_timeout)
+        location, place = postgres.new_database(f"lake{number}"), tmp_path / "volumes" / f"lake{number}"
+        lake = Warehouse(
+            location, data_path=place, lock_timeout=lock_timeout, work_path=tmp_path / "home" / f"lake{number}"
+        )
+        assert files_of(lake) == place
+        return lake
 
     return name
 

@@ -21,14 +21,14 @@ from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster_tests.kit.books import SECRET as BOOKS_SECRET
 from arcadia_dagster_tests.kit.books import Books, invoice
 from arcadia_dagster_tests.kit.plain import build, new_warehouse
-from arcadia_dagster_tests.kit.postgres import Postgres
+from arcadia_dagster_tests.kit.postgres import Postgres, files_of, opened_again
 from arcadia_dagster_tests.kit.project import digitalocean, instance_in_memory, invoice_name, line, tax
 
 MONTHS = {"2026 Mar": "2026-03", "2026 Apr": "2026-04", "2026 May": "2026-05"}
 
 
 def location_of(warehouse: Warehouse) -> list[str]:
-    return [warehouse.name, str(warehouse.path)]
+    return [warehouse.name, str(files_of(warehouse))]
 
 
 def put(connection: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -111,7 +111,7 @@ def test_a_block_that_raises_writes_nothing(lake: Warehouse) -> None:
 def test_a_reader_sees_one_moment_and_waits_for_no_writer(lake: Warehouse) -> None:
     with lake.write() as connection:
         put(connection, "before")
-    reader = Warehouse(lake.name, data_path=lake.path, lock_timeout=1)
+    reader = opened_again(lake, lock_timeout=1)
     with reader.read() as reading, lake.write() as writing:
         put(writing, "after")
         assert paths(reader) == ["before"]
@@ -131,7 +131,7 @@ def test_who_waits_too_long_hears_who_holds_the_lock(lake: Warehouse) -> None:
     holder = start(HOLDS, lake)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    impatient = Warehouse(lake.name, data_path=lake.path, lock_timeout=0.2)
+    impatient = opened_again(lake, lock_timeout=0.2)
     with pytest.raises(LockTimeoutError, match=f"arcadia process {holder.pid} on "), impatient.write():
         pass
     holder.communicate()
@@ -227,7 +227,7 @@ def test_months_of_cost_lines_lie_in_folders_of_their_own_and_amounts_stay_exact
     ]
     with lake.write() as connection:
         insert(connection, schema.COST_LINES, rows)
-    assert {path.name for path in (lake.path / "main" / "cost_lines").iterdir()} == {
+    assert {path.name for path in (files_of(lake) / "main" / "cost_lines").iterdir()} == {
         "invoice_month=2026-04-01",
         "invoice_month=2026-05-01",
     }
@@ -255,8 +255,9 @@ def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(
     file = new_warehouse(home)
     lake = new_lake()
     lake.create()
-    # The lake's data lies in the home too, so both read the same inbox.
-    lake = Warehouse(lake.name, data_path=lake.path)
+    # Both read the same inbox.
+    lake = opened_again(lake)
+    lake.path.parent.mkdir(exist_ok=True)
     (lake.path.parent / "inbox").symlink_to(home / "inbox")
     build(file, resources=True)
     build(lake, resources=True)
@@ -268,6 +269,14 @@ def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(
     build(file, resources=True)
     build(lake, resources=True)
     assert everything(lake) == everything(file)
+
+
+def test_temporary_files_lie_in_the_home_and_not_beside_a_lakes_files(lake: Warehouse) -> None:
+    """The folder of those may be the root of a volume, with a file system around it that nobody can write."""
+    folder = lake.new_work_folder()
+    folder.mkdir()
+    assert folder.parent == lake.path.parent != files_of(lake).parent
+    assert [path.name for path in files_of(lake).parent.iterdir()] == [files_of(lake).name]
 
 
 def test_a_delivery_through_the_lake_has_each_invoice_in_finance_once(lake: Warehouse, tmp_path: Path) -> None:
@@ -293,18 +302,18 @@ def test_maintenance_leaves_the_rows_and_fewer_files(lake: Warehouse) -> None:
             insert(connection, schema.INBOX_FILES, [{"inbox_path": f"{number}-{one}"} for one in range(20)])
     with lake.write() as connection:
         connection.execute("DELETE FROM inbox_files WHERE inbox_path LIKE '4-%'")
-    before, files = paths(lake), len(list(lake.path.rglob("*.parquet")))
+    before, files = paths(lake), len(list(files_of(lake).rglob("*.parquet")))
     done = maintain(lake, keep=timedelta())
     # What was just replaced is deleted by the next one.
     maintain(lake, keep=timedelta())
     assert paths(lake) == before
-    assert len(list(lake.path.rglob("*.parquet"))) < files
+    assert len(list(files_of(lake).rglob("*.parquet"))) < files
     assert done.snapshots > 0
     assert maintain(lake).snapshots == 0
 
 
 def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake: Warehouse) -> None:
-    environ = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(lake.path)}
+    environ = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(files_of(lake))}
     definitions = build_defs(environ=environ)
     assert definitions.resolve_schedule_def("maintain_daily").job_name == MAINTAIN
     with instance_in_memory() as instance:

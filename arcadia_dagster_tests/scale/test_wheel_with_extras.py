@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster_tests.kit.postgres import files_of
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.wheel import server_with
 
@@ -15,7 +16,7 @@ def test_the_wheel_with_its_extras_fits_the_constraints_and_ingests_into_a_lake(
     lake: Warehouse, tmp_path: Path
 ) -> None:
     server = server_with(tmp_path / "server", "buckets", "scale")
-    settings = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(lake.path)}
+    settings = {"ARCADIA_WAREHOUSE": lake.name, "ARCADIA_DATA_PATH": str(files_of(lake))}
     server = replace(server, settings=settings)
     server.arcadia("init")
     (server.folder / "var" / "inbox" / invoice_name()).write_bytes(digitalocean(line(), tax()))

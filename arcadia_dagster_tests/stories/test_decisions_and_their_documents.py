@@ -29,7 +29,8 @@ def test_a_decision_registers_what_reading_its_document_again_would(project_with
     project = project_with_finance
     have_a_past(project)
     invoices = project.query(
-        "SELECT DISTINCT ON (document_invoices.invoice_month, format, id_basis, stated_by) document_sha256, source, account_id, external_id "
+        "SELECT DISTINCT ON (document_invoices.invoice_month, format, id_basis, stated_by) "
+        "document_sha256, source, account_id, external_id "
         "FROM document_invoices JOIN accepted_documents USING (document_sha256) ORDER BY ALL"
     )
     assert len(invoices) > 5, invoices
