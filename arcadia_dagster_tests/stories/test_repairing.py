@@ -1,12 +1,15 @@
 """Repair: what is damaged at rest is taken again from the inbox or built anew, and finance keeps one row each."""
 
 import os
+import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from arcadia_dagster_tests.kit.plain import archive_of
+from arcadia_dagster.landing.contents import KEPT_IN
+from arcadia_dagster.landing.heads import HEADS_FILE
+from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.processes import OTHER_PROGRAM, Holder
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
@@ -45,6 +48,10 @@ def test_bytes_that_changed_in_the_archive_are_taken_again_from_the_inbox(
     assert (path.read_bytes(), path.stat().st_mode & 0o222) == (whole, 0)
     assert project.query(FIGURES) == figures
     assert len([*path.parent.glob(f"{path.name}.damaged-*")]) == (damage != "gone")
+
+
+def archived_index(project: Project) -> Path:
+    return archived(project).parent / HEADS_FILE
 
 
 def lost(project: Project) -> bytes:
@@ -165,6 +172,52 @@ def test_a_rebuild_of_a_readable_warehouse_differs_in_nothing_and_keeps_what_fin
     delivered = project.finance.deliver(project.warehouse)
     assert (delivered.created, delivered.updated) == ([], [])
     arcadia("verify", "--full", ARCADIA_HOME=str(project.home))
+
+
+def test_a_record_that_came_back_from_a_backup_holds_what_was_void_after_a_rebuild_too(
+    project: Project, arcadia: Shell, tmp_path: Path
+) -> None:
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    build(project.warehouse, resources=True)
+    shelf = (
+        archive_of(project.warehouse).path_of(project.document(invoice_name(number="1003"))["document_sha256"]).parent
+    )
+    shutil.copytree(shelf, tmp_path / "backup")
+    project.settle("void", "1003")
+    shutil.rmtree(shelf)
+    shutil.copytree(tmp_path / "backup", shelf)
+
+    said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "it ends after line 1, but had 2 lines when it was last read whole" in said
+    project.build()
+    assert project.invoice("1003")["status"] == "held"
+    assert project.sandbox is not None
+    assert sorted(row["external_id"] for row in project.sandbox.invoices()) == ["1001", "1002"]
+    assert "1 doubt" in arcadia("verify", "--full", code=1, ARCADIA_HOME=str(project.home)).stdout
+
+
+def test_a_document_of_which_nothing_is_left_is_told_after_a_rebuild_too(project: Project, arcadia: Shell) -> None:
+    archive, sha256 = archive_of(project.warehouse), project.document(NAME)["document_sha256"]
+    for path in (project.inbox / NAME, archive.path_of(sha256), archive.record_path(sha256)):
+        path.unlink()
+    index = archived_index(project)
+    index.unlink()
+    shutil.rmtree(archive.folder / KEPT_IN)
+    for _ in range(2):
+        said = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stdout
+        assert NAME in said
+        assert "restore" in said
+    assert NAME in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+
+
+def test_a_text_of_a_record_that_somebody_changed_in_the_warehouse_is_not_believed_by_a_rebuild(
+    project: Project, arcadia: Shell
+) -> None:
+    with project.warehouse.write() as connection:
+        connection.execute("UPDATE documents SET record = replace(record, '1001', '9999')")
+    assert "1 doubt" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home))
+    arcadia("verify", "--full", code=0, ARCADIA_HOME=str(project.home))
 
 
 def test_a_rebuild_moves_no_file_away_that_another_program_has_open(project: Project, arcadia: Shell) -> None:
