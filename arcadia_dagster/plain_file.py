@@ -46,6 +46,11 @@ def write_whole(file: Path, text: str, *, mode: int = 0o666) -> None:
         OSError: It cannot be written.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as opened:
-        opened.write(text)
-    part.replace(file)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as opened:
+            opened.write(text)
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        # Under the name of the file that is wanted.
+        raise OSError(error.errno, error.strerror, str(file)) from error

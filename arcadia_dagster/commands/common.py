@@ -34,7 +34,14 @@ def complaints(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except shown as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    """An error in words: that of the system as the file and what is wrong with it, without a number."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 _NOT_WRAPPED = 1 << 20

@@ -20,13 +20,10 @@ def verify(options: argparse.Namespace) -> int:
     from arcadia_dagster.verification.building_anew import Build
 
     with complaints(SealError):
-        text = None if options.against is None else options.against.read_text(encoding="utf-8")
-        sealed = None if text is None else Seal.parse(text, str(options.against))
+        sealed = None if options.against is None else Seal.read(options.against)
         build = Build(home.landing, home.months)
         now = datetime.now(UTC)
         found = verify_all(home.warehouse, home.archive, full=options.full, now=now, sealed=sealed, build=build)
-        if home.settings.home.is_dir():
-            note(home.settings.home, found)
     if options.json:
         print_json(found.as_json())
     else:
@@ -45,6 +42,10 @@ def verify(options: argparse.Namespace) -> int:
         )
         if sealed is not None and not any(doubt.kind == "seal" for doubt in found.doubts):
             print(f"nothing that was sealed on {sealed.sealed_at:%Y-%m-%d %H:%M} UTC was changed or removed")
+    # After the report: where the disk is full, that is what a person needs.
+    if home.settings.home.is_dir():
+        with complaints():
+            note(home.settings.home, found)
     if options.seal is not None:
         if found.seal is None:
             raise CommandError(f"{options.seal} is not written, for the archive is doubted; settle the doubts first")

@@ -25,7 +25,7 @@ from typing import TypeVar
 from arcadia_dagster.landing.heads import HEADS_FILE, Head, advanced, content_of, head_of, read_heads
 from arcadia_dagster.landing.inbox import Arriving, FileState, NotTakenError
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, read_record, restored_by
-from arcadia_dagster.plain_file import NotPlainError, open_plain
+from arcadia_dagster.plain_file import open_plain
 from arcadia_dagster.private_files import make_unchangeable
 from arcadia_dagster.reading.content import ArchivedDocument, Examiner
 
@@ -129,7 +129,10 @@ class Archive:
     def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """The names of the files that were kept in a folder beside the documents, where they are like this."""
         place = self.folder / folder
-        return [path.name for path in place.iterdir() if pattern.fullmatch(path.name)] if place.is_dir() else []
+        try:
+            return [path.name for path in place.iterdir() if pattern.fullmatch(path.name)] if place.is_dir() else []
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def _text_kept(self, folder: str, name: str) -> str:
         return (self.folder / folder / name).read_text(encoding="utf-8")
@@ -443,20 +446,27 @@ class Archive:
             return {}, set()
         states: dict[str, RecordState] = {}
         indexed: set[str] = set()
-        with os.scandir(self.folder) as shelves:
-            for shelf in shelves:
-                if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
-                    with os.scandir(shelf) as entries:
-                        for entry in entries:
-                            if entry.name == HEADS_FILE:
-                                indexed.add(shelf.name)
-                            sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
-                            if suffix == RECORD_SUFFIX:
-                                # What is no plain file is none: its document is held, see `record`.
-                                states[sha256] = _state_of(entry)
-                            elif not suffix and len(sha256) == _SHA256_DIGITS:
-                                states.setdefault(sha256, MISSING)
+        try:
+            with os.scandir(self.folder) as shelves:
+                for shelf in shelves:
+                    if len(shelf.name) == _SHELF_DIGITS and shelf.is_dir():
+                        self._look_into(shelf, states, indexed)
+        except OSError as error:
+            raise _unreadable(error) from error
         return dict(sorted(states.items())), indexed
+
+    @staticmethod
+    def _look_into(shelf: "os.DirEntry[str]", states: dict[str, RecordState], indexed: set[str]) -> None:
+        with os.scandir(shelf) as entries:
+            for entry in entries:
+                if entry.name == HEADS_FILE:
+                    indexed.add(shelf.name)
+                sha256, suffix = entry.name[:_SHA256_DIGITS], entry.name[_SHA256_DIGITS:]
+                if suffix == RECORD_SUFFIX:
+                    # What is no plain file is none: its document is held, see `record`.
+                    states[sha256] = _state_of(entry)
+                elif not suffix and len(sha256) == _SHA256_DIGITS:
+                    states.setdefault(sha256, MISSING)
 
     def sync(self) -> None:
         """Make sure that what was archived outlives a power cut. Once for a batch: a sync for each file costs more."""
@@ -492,8 +502,10 @@ class Archive:
         """The heads in a shelf's index, and what is wrong with it."""
         try:
             return read_heads(self._index(shelf) or b"")
-        except NotPlainError as error:
-            return {}, error.strerror
+        except ArchiveError:
+            raise
+        except OSError as error:
+            return {}, f"it cannot be read ({error.strerror})"
 
     def _heads_of(self, shelf: str, content: bytes | None) -> tuple[dict[str, Head], str | None]:
         """The heads in a shelf's index, and what is wrong with it; those of its whole records where it has no index."""
@@ -505,18 +517,15 @@ class Archive:
         return self.folder / shelf / HEADS_FILE
 
     def _index(self, shelf: str) -> bytes | None:
-        """A shelf's index of heads; None where there is none. Raises NotPlainError where something else is in its place."""
+        """A shelf's index of heads; None where there is none. Raises OSError where it cannot be read."""
         try:
             with open_plain(self._index_path(shelf)) as file:
                 return file.read()
         except FileNotFoundError:
             return None
-        except NotPlainError:
-            raise
-        except OSError as error:
-            place = f"{self.name}/{shelf}" if isinstance(error, NotADirectoryError) else self.index_place(shelf)
+        except NotADirectoryError as error:
             raise ArchiveError(
-                f"{place} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
+                f"{self.name}/{shelf} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
             ) from error
 
     def _put_index(self, shelf: str, content: bytes) -> None:
@@ -538,7 +547,9 @@ class Archive:
         path = self._index_path(shelf)
         try:
             before = self._index(shelf)
-        except NotPlainError:
+        except ArchiveError:
+            raise
+        except OSError:
             path.rename(_name_beside(path))
             before = None
         heads, problem = self._heads_of(shelf, before)
@@ -573,7 +584,7 @@ class Archive:
         """Put a file that was written beside the documents in its place."""
         path = self._path(document_sha256)
         # A power cut between archiving and syncing leaves a file that is too short, and bytes may change: it is replaced.
-        if path.is_file() and path.stat().st_size == byte_size and _digest_of(path) == document_sha256:
+        if _has_digest(path, document_sha256, byte_size):
             temporary.unlink()
         else:
             path.parent.mkdir(exist_ok=True)
@@ -601,6 +612,13 @@ class Archive:
         return ArchivedDocument(digest.hexdigest(), path, state.byte_size, *examiner.finish(path))
 
 
+def _unreadable(error: OSError) -> ArchiveError:
+    """The error of a folder that cannot be listed, in words."""
+    return ArchiveError(
+        f"{error.filename} cannot be read ({error.strerror}): see that this user may read it, then run this again"
+    )
+
+
 def _name_beside(path: Path) -> Path:
     """The name under which something damaged stays beside what takes its place."""
     return path.with_name(f"{path.name}.damaged-{path.lstat().st_mtime_ns}")
@@ -622,6 +640,14 @@ def by_shelf(records: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 def shelf_of(document_sha256: str) -> str:
     """The folder of the archive, its shelf, in which a document is."""
     return document_sha256[:_SHELF_DIGITS]
+
+
+def _has_digest(path: Path, document_sha256: str, byte_size: int) -> bool:
+    """Whether a file has the bytes of this document; not where it cannot be read."""
+    try:
+        return path.is_file() and path.stat().st_size == byte_size and _digest_of(path) == document_sha256
+    except OSError:
+        return False
 
 
 def _digest_of(path: Path) -> str:

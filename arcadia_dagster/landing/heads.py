@@ -42,6 +42,11 @@ class Head:
         return head_of(document_sha256, b"".join(line + b"\n" for line in lines)) == self
 
 
+def is_sha256(text: str) -> bool:
+    """Whether a text is written as a SHA-256 is."""
+    return _SHA256.fullmatch(text) is not None
+
+
 def head_of(document_sha256: str, content: bytes) -> Head:
     """The head of a whole record."""
     digest = begin_chain(document_sha256)

@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, LostBytesError
 from arcadia_dagster.landing.contents import contents_of
 from arcadia_dagster.landing.heads import Head
-from arcadia_dagster.landing.record import MISSING, Record, RecordState
+from arcadia_dagster.landing.record import MISSING, Record, RecordState, read_record
 from arcadia_dagster.store.query import fetch, text_list
-from arcadia_dagster.warehouse import Warehouse, months, schema
+from arcadia_dagster.warehouse import Warehouse, WarehouseError, months, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
 
@@ -171,6 +171,40 @@ def note_records(connection: duckdb.DuckDBPyConnection, archive: Archive, record
     concerned = months_of(connection, text_list(changed))
     months.renew(connection, schema.COST_LINES.name, concerned)
     return concerned
+
+
+def hand_on(before: Warehouse, after: Warehouse, archive: Archive) -> None:
+    """Have the new warehouse know what the records of documents said whose ends the archive does not have any more.
+
+    So a record that ends earlier than it did, as one from a backup, and one that is gone hold their invoices in the new warehouse
+    too. A text that does not go on from the archive's is that of a changed warehouse, and is not handed on.
+
+    Args:
+        before: The warehouse of before; where it cannot be read, nothing is handed on.
+        after: The new one, without documents.
+        archive: Where the records are.
+
+    Raises:
+        ArchiveError: A record cannot be read.
+        WarehouseError: The new warehouse cannot be written.
+    """
+    try:
+        with before.read() as connection:
+            rows = fetch(connection, "SELECT * FROM documents WHERE record IS NOT NULL ORDER BY document_sha256")
+    except (WarehouseError, duckdb.Error):
+        return
+    contents = archive.each(archive.record_bytes, [row["document_sha256"] for row in rows])
+    longer = [
+        # It is registered anew, as what an earlier version has registered; without its bytes it stays rejected.
+        {**row, "record_bytes": None, "record_changed_ns": None, "record_damage": None, "read_by": ""}
+        | {"status": "rejected", "reason": str(LostBytesError(archive.place_of(row["document_sha256"]), "is missing"))}
+        for row, content in zip(rows, contents, strict=True)
+        if (text := row["record"].encode()) != content and text.startswith(content)
+        if read_record(row["document_sha256"], text).damage is None
+    ]
+    if longer:
+        with after.write() as connection:
+            insert(connection, schema.DOCUMENTS, longer)
 
 
 def registered(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> dict[str, Record]:

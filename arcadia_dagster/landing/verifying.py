@@ -10,16 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Self
 
 from arcadia_dagster.books import record as books
 from arcadia_dagster.kept_names import is_whole, number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
-from arcadia_dagster.landing.heads import Head, head_of
+from arcadia_dagster.landing.heads import Head, head_of, is_sha256
 from arcadia_dagster.landing.record import MISSING, Record, restored_by, time_of
 from arcadia_dagster.landing.records import damage_of
 from arcadia_dagster.landing.rules import KEPT_IN, KEPT_NAME
+from arcadia_dagster.plain_file import open_plain
 from arcadia_dagster.store.query import fetch, text_list
 from arcadia_dagster.warehouse import Warehouse
 
@@ -106,6 +108,21 @@ class Seal:
         }
 
     @classmethod
+    def read(cls, file: Path) -> Self:
+        """The seal in a file.
+
+        Raises:
+            SealError: It has none, or cannot be read.
+        """
+        try:
+            with open_plain(file) as opened:
+                return cls.parse(opened.read().decode(), str(file))
+        except OSError as error:
+            raise SealError(f"{file} cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise SealError(f"{file} is no seal that `arcadia verify --seal` has written") from error
+
+    @classmethod
     def parse(cls, text: str, name: str) -> Self:
         """A seal as its file has it.
 
@@ -125,6 +142,8 @@ class Seal:
             counts = (values["documents"], values["lines"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SealError(f"{name} is no seal that `arcadia verify --seal` has written") from error
+        if not all(map(is_sha256, heads)):
+            raise SealError(f"{name} was changed: not all of its names are those of documents")
         if counts != (len(heads), sum(head.lines for head in heads.values())):
             raise SealError(f"{name} was changed: its counts are not those of its heads")
         return seal
@@ -135,13 +154,14 @@ def seal_of(archive: Archive, found: Archived, now: datetime) -> Seal:
     return Seal(now.astimezone(UTC), archive.name, found.heads, tuple(found.kept))
 
 
-def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Archived:
+def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool, is_readable: bool = True) -> Archived:
     """Verify the archive, and what the register says of it.
 
     Args:
         warehouse: Where documents are registered; there need not be one.
         archive: The archive.
         full: Whether each byte is hashed; else the lengths are compared.
+        is_readable: Whether the warehouse can be read; else the archive is compared with nothing but itself.
 
     Raises:
         LockTimeoutError: A landing took longer than the lock's time-out.
@@ -150,7 +170,7 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
     found = Archived()
     with warehouse.hold("landing", path=archive.lock_path):
         archived, indexed = archive.look()
-        registered = _registered(warehouse)
+        registered = _registered(warehouse) if is_readable else {}
         heads, wrong = archive.heads_in(indexed)
         found.doubts += [Doubt("heads", place, f"{problem}; {_ANEW}", INGEST) for place, problem in wrong.items()]
         for hashes in _slices(sorted(archived.keys() | registered.keys())):
@@ -159,7 +179,8 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
             for record in records:
                 state = archived.get(record.document_sha256, MISSING)
                 of_document = facts.get(record.document_sha256)
-                found.doubts += _of_record(archive, record, registered, heads, of_document, has_record=state != MISSING)
+                of_record = _of_record(archive, record, registered, heads, of_document, has_record=state != MISSING)
+                found.doubts += (doubt for doubt in of_record if is_readable or doubt.kind != "register")
                 if record.damage is None:
                     content = record.text.encode()
                     found.records[record.document_sha256] = content
@@ -172,7 +193,7 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool) -> Arc
         found.kept = [f"{folder}/{name}" for folder, names in kept.items() for name in names]
         for folder in _NUMBERED:
             found.doubts += _of_numbered(archive, folder, kept[folder])
-        found.doubts += _of_contents(warehouse, archive, kept[contents.KEPT_IN])
+        found.doubts += _of_contents(warehouse if is_readable else None, archive, kept[contents.KEPT_IN])
     _verify_bytes(archive, sorted(archived), registered, found, full=full)
     return found
 
@@ -283,13 +304,13 @@ def _of_numbered(archive: Archive, folder: str, names: Sequence[str]) -> Iterato
             break
 
 
-def _of_contents(warehouse: Warehouse, archive: Archive, names: Sequence[str]) -> Iterator[Doubt]:
+def _of_contents(warehouse: Warehouse | None, archive: Archive, names: Sequence[str]) -> Iterator[Doubt]:
     """Where archive, warehouse and register do not agree on what the documents state; `names` are those of the kept files."""
     files = archive.bytes_kept(contents.KEPT_IN, names)
     readable = contents.readable(files)
     for name in sorted(files.keys() - readable.keys()):
         yield Doubt("kept", f"{archive.name}/{contents.KEPT_IN}/{name}", f"it {contents.CHANGED}", INGEST)
-    if not warehouse.exists():
+    if warehouse is None or not warehouse.exists():
         return
     told = contents.lines_in(readable)
     with warehouse.read() as connection:

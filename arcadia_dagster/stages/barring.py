@@ -5,7 +5,7 @@ from datetime import date
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.records import barred_invoices
-from arcadia_dagster.stages.reconciling import unreconciled_invoices
+from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled_invoices
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 
@@ -14,7 +14,7 @@ def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | No
     """The invoices that are not sent, each with the reason; the others go on.
 
     Either the record of one of its documents is damaged, whether landing has noticed or not, or its totals are not the sums of
-    its lines, which only a defect of this program can cause.
+    its lines: somebody has changed a table, or it is a defect.
 
     Args:
         warehouse: Where the totals are.
@@ -27,7 +27,7 @@ def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | No
     with warehouse.read() as connection:
         unequal = unreconciled_invoices(connection, months)
     reasons = {
-        invoice: f"its totals are not the sums of its lines, a defect of the program: report it with `{sentence}`"
+        invoice: f"its totals are not the sums of its lines ({sentence}): {CHANGED_OR_DEFECT}"
         for invoice, sentence in unequal.items()
     }
     return {**reasons, **barred_invoices(warehouse, archive)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
+from typing import Final
 
 import duckdb
 
@@ -9,6 +10,11 @@ from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list, stale
+
+CHANGED_OR_DEFECT: Final = (
+    "somebody has changed a table of the warehouse, and `arcadia rebuild` makes a new one; or it is a defect: report it"
+)
+"""What a difference can come from, and what a person does."""
 
 
 def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from arcadia_dagster.stages.allocations import build_allocations
 from arcadia_dagster.stages.doubts import Scope, doubts_sql
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.known_of_invoices import known_of_invoices
-from arcadia_dagster.stages.reconciling import unreconciled
+from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.store.query import has_row, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import replace, stale, versions
@@ -27,7 +27,7 @@ def build_tax_split_totals(
         its totals.
 
     Raises:
-        WarehouseError: See `replace`; also where the totals do not add up, which is a defect.
+        WarehouseError: See `replace`; also where the totals do not add up.
     """
     wanted = due_months(connection, schema.TAX_SPLIT_TOTALS.name, months, range_)
     wanted -= stale(connection, schema.COST_LINES.name)
@@ -52,7 +52,7 @@ def build_tax_split_totals(
         )
     build_allocations(connection, wanted)
     if unequal := unreconciled(connection, wanted):
-        raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written. This is a defect: report it")
+        raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written: {CHANGED_OR_DEFECT}")
     return wanted
 
 

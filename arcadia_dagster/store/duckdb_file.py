@@ -1,5 +1,7 @@
 """The warehouse as one DuckDB file: one process writes it, and a second open fails at once, so there is a lock beside it."""
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,10 @@ _INTERNAL = (duckdb.InternalException, duckdb.FatalException, duckdb.Serializati
 
 # Of a file that a program has opened that knows nothing of our lock, or whose lock file somebody has deleted.
 _HELD = re.compile(r"Could not set lock on file.*?(is held in (?P<program>\S+) \(PID (?P<process>\d+)\)|$)", re.DOTALL)
+# What the machine says that a rebuild does not change.
+_NOT_OF_THE_FILE = tuple(
+    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+)
 _DAMAGED = re.compile(r"(?i)corrupt|checksum|Could not read enough bytes")
 
 
@@ -80,6 +86,11 @@ class DuckDBFile:
                 raise WarehouseClosedError(
                     f"{self.path} is open in another program ({holder}): close it there, then run this again. Processes of "
                     "`arcadia` take turns; a program that opens the file by itself, such as a notebook, keeps all others out"
+                ) from error
+            if (reason := next((reason for reason in _NOT_OF_THE_FILE if reason in str(error)), None)) is not None:
+                raise WarehouseClosedError(
+                    f"{self.path} cannot be opened ({reason}): see that there is room, and that this user may read and write it, "
+                    "then run this again"
                 ) from error
             raise WarehouseError(
                 f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, run "

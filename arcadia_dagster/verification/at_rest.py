@@ -109,7 +109,7 @@ def verify(
     """
     doubts: list[Doubt] = []
     counts = (0, 0)
-    found = Archived()
+    found: Archived | None = None
     try:
         found = verify_archive(warehouse, archive, full=full)
         if warehouse.exists():
@@ -125,6 +125,8 @@ def verify(
         )
     except duckdb.Error as error:
         doubts.append(Doubt("warehouse", warehouse.name, f"it cannot be read: {str(error).splitlines()[0]}", REBUILD))
+    if found is None:
+        found = _of_archive_alone(warehouse, archive, full=full)
     doubts = [*found.doubts, *(against(sealed, archive, found) if sealed is not None else ()), *doubts]
     is_whole = not any(doubt.kind in _OF_SEAL for doubt in doubts)
     return Verification(
@@ -138,6 +140,14 @@ def verify(
         doubts=tuple(doubts),
         seal=seal_of(archive, found, now) if is_whole else None,
     )
+
+
+def _of_archive_alone(warehouse: Warehouse, archive: Archive, *, full: bool) -> Archived:
+    """What is found of the archive where the warehouse cannot be read; nothing where its lock cannot be had either."""
+    try:
+        return verify_archive(warehouse, archive, full=full, is_readable=False)
+    except WarehouseError:
+        return Archived()
 
 
 _OF_SEAL: Final = frozenset({"bytes", "record", "seal", "warehouse"})

@@ -9,20 +9,17 @@ from typing import Final
 
 import duckdb
 
-from arcadia_dagster.landing.archive import Archive, LostBytesError
 from arcadia_dagster.landing.known import Known
 from arcadia_dagster.landing.landing import Landing, nothing_archived
-from arcadia_dagster.landing.record import read_record
+from arcadia_dagster.landing.records import hand_on
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.store.query import fetch
 from arcadia_dagster.verification.building_anew import BUILT, OF_FINANCE, REGISTERED
 from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
-from arcadia_dagster.warehouse.rows import insert
 
 _COMPARED: Final = (
     # A file of what documents state may have another number after the one that it stood in is lost.
@@ -93,7 +90,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
                 _keep_what_is_known(warehouse, landing)
             new.create()
             if is_there:
-                _hand_on(warehouse, new, archive)
+                hand_on(warehouse, new, archive)
             landed = landing.land(new)
             unreadable, records = _taken_over(warehouse, new) if is_there else (None, 0)
             months = _build(new, landing, range_)
@@ -143,31 +140,6 @@ def _keep_what_is_known(warehouse: Warehouse, landing: LandingResource) -> None:
         return
     finally:
         landing.close()
-
-
-def _hand_on(before: Warehouse, after: Warehouse, archive: Archive) -> None:
-    """Have the new warehouse know what the records of documents said whose ends the archive does not have any more.
-
-    So a record that ends earlier than it did, as one from a backup, and one that is gone hold their invoices in the new warehouse
-    too. A text that does not go on from the archive's is that of a changed warehouse, and is not handed on.
-    """
-    try:
-        with before.read() as connection:
-            rows = fetch(connection, "SELECT * FROM documents WHERE record IS NOT NULL ORDER BY document_sha256")
-    except (WarehouseError, duckdb.Error):
-        return
-    contents = archive.each(archive.record_bytes, [row["document_sha256"] for row in rows])
-    longer = [
-        # It is registered anew, as what an earlier version has registered; without its bytes it stays rejected.
-        {**row, "record_bytes": None, "record_changed_ns": None, "record_damage": None, "read_by": ""}
-        | {"status": "rejected", "reason": str(LostBytesError(archive.place_of(row["document_sha256"]), "is missing"))}
-        for row, content in zip(rows, contents, strict=True)
-        if (text := row["record"].encode()) != content and text.startswith(content)
-        if read_record(row["document_sha256"], text).damage is None
-    ]
-    if longer:
-        with after.write() as connection:
-            insert(connection, schema.DOCUMENTS, longer)
 
 
 def _assert_can_be_moved(warehouse: Warehouse) -> None:

@@ -14,7 +14,7 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.heads import HEADS_FILE
 from arcadia_dagster.landing.verifying import Doubt, Seal, SealError
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.verification.at_rest import Verification, note, noted, verify
+from arcadia_dagster.verification.at_rest import NOTED_IN, Verification, note, noted, verify
 from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
@@ -290,6 +290,48 @@ def test_a_seal_shows_that_nothing_was_removed_and_what_came_since_is_no_doubt(p
     assert verified(project).doubts == ()
     [doubt] = verified(project, sealed=again).doubts
     assert (doubt.kind, doubt.subject) == ("seal", of(project)[1])
+
+
+def test_a_seal_that_is_no_text_or_no_file_is_refused_in_a_line(kept: Project, arcadia: Shell, tmp_path: Path) -> None:
+    seal, pipe = tmp_path / "seal.json", tmp_path / "pipe"
+    seal.write_bytes(bytes(range(256)))
+    os.mkfifo(pipe)
+    for named, problem in (
+        (seal, "is no seal that `arcadia verify --seal` has written"),
+        (pipe, "cannot be read (it is no plain file)"),
+        (tmp_path, "cannot be read (it is no plain file)"),
+        (tmp_path / "missing", "cannot be read (No such file or directory)"),
+    ):
+        told = arcadia("verify", "--against", str(named), code=1, ARCADIA_HOME=str(kept.home)).stderr
+        assert f"{named} {problem}" in told
+
+
+def test_a_seal_names_nothing_but_documents(kept: Project) -> None:
+    seal = verified(kept).seal
+    assert seal is not None
+    values = seal.as_json()
+    values["heads"] = {f"../../{name}": head for name, head in values["heads"].items()}
+    with pytest.raises(SealError, match="not all of its names are those of documents"):
+        Seal.parse(json.dumps(values), "seal.json")
+
+
+def test_a_note_that_cannot_be_written_hides_no_doubt(project: Project, arcadia: Shell) -> None:
+    bytes_of(project).unlink()
+    (project.home / NOTED_IN).unlink(missing_ok=True)
+    (project.home / NOTED_IN).mkdir()
+    found = arcadia("verify", code=1, ARCADIA_HOME=str(project.home))
+    assert "bytes " in found.stdout
+    assert f"{NOTED_IN}: Is a directory" in found.stderr
+    assert not list(project.home.glob(f".{NOTED_IN}*"))
+    (project.home / NOTED_IN).rmdir()
+
+
+def test_a_warehouse_that_cannot_be_read_keeps_no_archive_from_being_verified(project: Project) -> None:
+    flipped(bytes_of(project))
+    os.truncate(project.warehouse.path, 5_000)
+    found = verified(project)
+    assert [doubt.kind for doubt in found.doubts] == ["bytes", "warehouse"]
+    assert (found.documents, found.lines) == (2, 3)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"heads": {"a": 1}}', "[" * 100_000])
