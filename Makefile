@@ -39,14 +39,14 @@ $(VENV)/.browser-ready: $(READY)
 	@touch $@
 
 test-browser: $(VENV)/.browser-ready ## the tests that need Debian's chromium: the UI and the statement as a browser shows and prints them
-	@$(BIN)/python -m pytest -n 2 arcadia_dagster_tests/browser
+	@$(BIN)/python -m pytest -n 2 --timeout=300 arcadia_dagster_tests/browser
 
 $(VENV)/.scale-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,scale]'
 	@touch $@
 
 test-scale: $(VENV)/.scale-ready ## the tests that need Debian's postgresql, redis-server and nginx-light: a lake, several workers on it, a proxy
-	@$(BIN)/python -m pytest -n 2 arcadia_dagster_tests/scale
+	@$(BIN)/python -m pytest -n 2 --timeout=300 arcadia_dagster_tests/scale
 
 # 3.35.0 is the last version that says that it runs on Debian 12's node.
 AZURITE := $(VENV)/azurite
@@ -60,7 +60,7 @@ $(VENV)/.buckets-ready: $(READY) $(VENV)/.azurite-ready
 	@touch $@ $(VENV)/.scale-ready
 
 test-buckets: $(VENV)/.buckets-ready ## the tests that need npm and Debian's postgresql: S3, Azure and Google Cloud Storage as their emulators serve them, and their faults
-	@$(BIN)/python -m pytest -n 2 arcadia_dagster_tests/emulators
+	@$(BIN)/python -m pytest -n 2 --timeout=300 arcadia_dagster_tests/emulators
 
 # All that the targets below `test-stories` need, by one pip: each looks through all packages again, which takes 20 s.
 $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
@@ -68,9 +68,10 @@ $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
 		--editable '.[dev,bench,browser,buckets,emulators,scale]'
 	@touch $@ $(VENV)/.bench-ready $(VENV)/.browser-ready $(VENV)/.buckets-ready $(VENV)/.scale-ready
 
-# The tests wait for servers most of the time. What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.rest-ready ## test-browser, test-scale, test-buckets and bench-smoke at a time; eight minutes
-	@$(MAKE) --jobs=4 --output-sync=target test-buckets test-scale bench-smoke test-browser
+# The tests wait for servers for a part of the time, and three groups of them for each other's processors: a test has 300 s.
+# What all need is installed before one begins: pip must not change what is running.
+test-rest: $(VENV)/.rest-ready ## test-buckets, test-scale, bench-smoke and test-browser, three at a time; eight to eleven minutes
+	@$(MAKE) --jobs=3 --output-sync=target test-buckets test-scale bench-smoke test-browser
 
 check: $(READY) ## lint, format and types
 	@$(BIN)/ruff check .

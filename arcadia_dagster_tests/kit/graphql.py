@@ -40,7 +40,7 @@ class GraphQL:
         Every union in it should ask for `__typename`, and `... on Error { message }`, `... on PythonError { stack }`.
         """
         response = httpx.post(
-            self._url, json={"query": query, "variables": variables}, timeout=30, verify=NO_AUTHORITIES
+            self._url, json={"query": query, "variables": variables}, timeout=90, verify=NO_AUTHORITIES
         )
         self.answers.append(response.text)
         try:

@@ -67,7 +67,7 @@ def web_server(
         yield url
         # As systemd stops it: the server, and its code server with it, ends in good order.
         process.terminate()
-        assert process.wait(60) == 0, (home / "webserver.log").read_text(encoding="utf-8")
+        assert process.wait(PATIENCE) == 0, (home / "webserver.log").read_text(encoding="utf-8")
     finally:
         # Also runs, which belong to its session.
         with contextlib.suppress(ProcessLookupError):

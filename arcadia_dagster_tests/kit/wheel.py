@@ -33,7 +33,7 @@ class Server:
     def arcadia(self, *arguments: str) -> str:
         command = [self.program, *arguments]
         ended = subprocess.run(
-            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=250, check=False
         )
         assert ended.returncode == 0, ended.stderr
         assert "Traceback" not in ended.stderr

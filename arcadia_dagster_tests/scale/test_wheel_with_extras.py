@@ -11,7 +11,7 @@ from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, 
 from arcadia_dagster_tests.kit.wheel import server_with
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_wheel_with_its_extras_fits_the_constraints_and_ingests_into_a_lake(
     lake: Warehouse, tmp_path: Path
 ) -> None:
