@@ -343,7 +343,11 @@ class Archive:
                 self._put_all(changed)
 
     def heads(self, documents: Iterable[str]) -> tuple[dict[str, Head], dict[str, str]]:
-        """What the index has of the documents' records, by SHA-256, and what is wrong with it, by its place."""
+        """What the index has of the documents' records, by SHA-256, and what is wrong with it, by its place.
+
+        Raises:
+            ArchiveError: The bucket does not answer, or a file is in the place of a shelf.
+        """
         wanted = set(documents)
         found, wrong = self.heads_in({shelf_of(sha256) for sha256 in wanted})
         return {sha256: head for sha256, head in found.items() if sha256 in wanted}, wrong
@@ -500,12 +504,8 @@ class Archive:
 
     def _heads_read(self, shelf: str) -> tuple[dict[str, Head], str | None]:
         """The heads in a shelf's index, and what is wrong with it."""
-        try:
-            return read_heads(self._index(shelf) or b"")
-        except ArchiveError:
-            raise
-        except OSError as error:
-            return {}, f"it cannot be read ({error.strerror})"
+        content, problem = self._readable_index(shelf)
+        return read_heads(content or b"") if problem is None else ({}, problem)
 
     def _heads_of(self, shelf: str, content: bytes | None) -> tuple[dict[str, Head], str | None]:
         """The heads in a shelf's index, and what is wrong with it; those of its whole records where it has no index."""
@@ -528,6 +528,15 @@ class Archive:
                 f"{self.name}/{shelf} cannot be read ({error.strerror}): move it away, then run `arcadia ingest`"
             ) from error
 
+    def _readable_index(self, shelf: str) -> tuple[bytes | None, str | None]:
+        """A shelf's index of heads; or None, and why what is in its place cannot be read."""
+        try:
+            return self._index(shelf), None
+        except ArchiveError:
+            raise
+        except OSError as error:
+            return None, f"it cannot be read ({error.strerror})"
+
     def _put_index(self, shelf: str, content: bytes) -> None:
         """Make the index of a shelf that has none."""
         with self._writing():
@@ -545,13 +554,9 @@ class Archive:
     ) -> dict[Path, bytes]:
         """A shelf's index with other heads; nothing where they are the same. A damaged one stays beside it."""
         path = self._index_path(shelf)
-        try:
-            before = self._index(shelf)
-        except ArchiveError:
-            raise
-        except OSError:
+        before, unreadable = self._readable_index(shelf)
+        if unreadable is not None:
             path.rename(_name_beside(path))
-            before = None
         heads, problem = self._heads_of(shelf, before)
         if problem is not None:
             _name_beside(path).write_bytes(before or b"")
