@@ -33,9 +33,10 @@ from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
 from arcadia_dagster.reports.good import LookedAt
 from arcadia_dagster.reports.witnesses import shares
-from arcadia_dagster.stages.reconciling import unreconciled
+from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
+from arcadia_dagster.warehouse.seals import changed_subjects
 
 _SHOWN_MONTHS = 12
 _SHOWN_BUDGETS = 3
@@ -123,24 +124,22 @@ _CHECKS = (
 @dg.asset_check(
     asset="tax_split_totals",
     description=(
-        "Gross is net plus tax, and the sums are those of the lines, for every invoice. If not, that invoice is not pushed; the "
-        "others are."
+        "Gross is net plus tax, and the sums are those of the lines, for every invoice; and nobody but the program has changed a "
+        "row. If not, what depends on it is not pushed; the rest is."
     ),
 )
 def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.AssetCheckResult:
-    """Fails by a defect of this program only; the delivery looks again itself, and keeps these invoices back."""
+    """Fails where somebody has changed a table, or by a defect. Each delivery looks again, and keeps these invoices back."""
     with warehouse.get().read() as connection:
+        changed = changed_subjects(connection)
         unequal = unreconciled(connection)
-        good = "" if unequal else LookedAt.of(connection).reconciled
+        good = "" if changed or unequal else LookedAt.of(connection).reconciled
+    wrong = [*(f"{subject} is not what was written" for subject in changed), *unequal]
     return dg.AssetCheckResult(
-        passed=not unequal,
+        passed=not wrong,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=(
-            f"{len(unequal)} not pushed; a defect of the program: report it with {'; '.join(unequal[:3])}"
-            if unequal
-            else good
-        ),
-        metadata={"invoices_that_do_not_reconcile": len(unequal)},
+        description=f"not pushed: {'; '.join(wrong[:3])}: {CHANGED_OR_DEFECT}" if wrong else good,
+        metadata={"invoices_that_do_not_reconcile": len(unequal), "changed": ", ".join(changed)},
     )
 
 

@@ -174,7 +174,7 @@ def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outda
             name, _ = formats.recognise(head_at(path))
             if not formats.is_described(name):
                 same.setdefault(format_name, []).append(sha256)
-    with warehouse.write() as connection:
+    with warehouse.write_register() as connection:
         for format_name, hashes in same.items():
             connection.execute(
                 f"UPDATE documents SET read_by = ? WHERE document_sha256 IN ({text_list(hashes)})",

@@ -323,7 +323,7 @@ class Landing:
         times = self._archive.each(self._archive.archived_at, nameless)
         archived_at = {sha256: time_.replace(tzinfo=None) for sha256, time_ in zip(nameless, times, strict=True)}
         while True:
-            with self.warehouse.write() as connection:
+            with self.warehouse.write_register() as connection:
                 registered = register(connection, self._archive, arrived, self.reader.formats, archived_at)
                 if not registered.learned:
                     _note_looked_at(connection, looked_at)
@@ -358,7 +358,7 @@ class Landing:
                 f"{self._archive.name}/{contents.KEPT_IN}/{name} {contents.CHANGED}; then run `arcadia ingest`"
             )
         if readable:
-            with self.warehouse.write() as connection:
+            with self.warehouse.write_register() as connection:
                 contents.take_over(connection, readable)
         if missing := known.kept_in - {number_of(name) for name in names}:
             with self.warehouse.read() as connection:
@@ -366,7 +366,7 @@ class Landing:
             for file in again:
                 self.keep_contents(file)
         if known.is_unkept and not readable:
-            with self.warehouse.write() as connection:
+            with self.warehouse.write_register() as connection:
                 kept = contents.renewed(connection)
             self.keep_contents(kept)
         return bool(readable)
@@ -391,7 +391,7 @@ class Landing:
         Returns:
             The months that the stages must build again.
         """
-        with self.warehouse.write() as connection:
+        with self.warehouse.write_register() as connection:
             return register_decided(connection, self._archive, record)
 
     def register_again(self, record: Record, arrived: Sequence[Arrival]) -> set[date]:
@@ -404,7 +404,7 @@ class Landing:
         """
         if arrived:
             return self.register([replace(arrival, record=record) for arrival in arrived])
-        with self.warehouse.write() as connection:
+        with self.warehouse.write_register() as connection:
             register_facts(connection, [record])
             concerned = months_of(connection, text_list([record.document_sha256]))
             renew(connection, schema.COST_LINES.name, concerned)
@@ -522,7 +522,7 @@ class _Pass:
             ]
             # A document without a name in its record gets the name of its file in the inbox, if that is still there.
             others = [record for record in others if record.damage is None or record.received]
-            with self._warehouse.write() as connection:
+            with self._warehouse.write_register() as connection:
                 self._landed.months |= note_records(connection, self._archive, noted)
                 register_facts(connection, others)
             self._landing.advance_heads(
@@ -559,7 +559,7 @@ class _Pass:
         self._register_archived(news.documents)
         if news.is_known and not news.final:
             return
-        with self._warehouse.write() as connection:
+        with self._warehouse.write_register() as connection:
             if not news.is_known:
                 months |= months_ruled_otherwise(connection, rules)
                 note_rules(connection, rules)
@@ -602,7 +602,7 @@ class _Pass:
         if new:
             self._landed.months |= self._landing.register(new)
         if not lost.items() <= noted.items():
-            with self._warehouse.write() as connection:
+            with self._warehouse.write_register() as connection:
                 self._landed.months |= note_lost_bytes(connection, lost)
 
     def _take_files(self, files: Sequence[Arriving]) -> None:

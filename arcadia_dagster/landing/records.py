@@ -203,7 +203,7 @@ def hand_on(before: Warehouse, after: Warehouse, archive: Archive) -> None:
         if read_record(row["document_sha256"], text).damage is None
     ]
     if longer:
-        with after.write() as connection:
+        with after.write_register() as connection:
             insert(connection, schema.DOCUMENTS, longer)
 
 

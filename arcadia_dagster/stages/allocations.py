@@ -22,6 +22,7 @@ from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import assert_unique, month_list, renew
 from arcadia_dagster.warehouse.relations import NOTHING
 from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster.warehouse.seals import sealed_anew
 
 
 def build_allocations(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> None:
@@ -254,18 +255,19 @@ def _hold_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
         "WHERE conflict IS NOT NULL"
     ).fetchall()
     renew(connection, schema.COST_LINES.name, [month for (month,) in settled])
-    connection.execute(
-        """
-        UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready' OR awaits_approval,
-          awaits_approval = false, conflict = found.conflict,
-          -- It is released first, and then approved.
-          hold_reasons = CASE WHEN awaits_approval THEN [found.conflict] ELSE
-            list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
-            -- Where nobody can overrule what holds it, this would offer a release that is refused.
-            || CASE WHEN can_release OR status = 'ready' THEN [found.conflict] ELSE [] END END
-        FROM conflicts AS found
-        WHERE found.source = tax_split_totals.source AND found.account_id = tax_split_totals.account_id
-          AND found.external_id = tax_split_totals.external_id AND tax_split_totals.conflict IS DISTINCT FROM found.conflict
-        """
-    )
+    with sealed_anew(connection, schema.TAX_SPLIT_TOTALS.name):
+        connection.execute(
+            """
+            UPDATE tax_split_totals SET status = 'held', can_release = can_release OR status = 'ready' OR awaits_approval,
+              awaits_approval = false, conflict = found.conflict,
+              -- It is released first, and then approved.
+              hold_reasons = CASE WHEN awaits_approval THEN [found.conflict] ELSE
+                list_filter(hold_reasons, lambda reason: reason IS DISTINCT FROM tax_split_totals.conflict)
+                -- Where nobody can overrule what holds it, this would offer a release that is refused.
+                || CASE WHEN can_release OR status = 'ready' THEN [found.conflict] ELSE [] END END
+            FROM conflicts AS found
+            WHERE found.source = tax_split_totals.source AND found.account_id = tax_split_totals.account_id
+              AND found.external_id = tax_split_totals.external_id AND tax_split_totals.conflict IS DISTINCT FROM found.conflict
+            """
+        )
     connection.execute("DROP TABLE conflicts")

@@ -3,31 +3,54 @@
 from collections.abc import Collection
 from datetime import date
 
+import duckdb
+
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.records import barred_invoices
 from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled_invoices
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
+from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 
 
 def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | None = None) -> dict[InvoiceKey, str]:
     """The invoices that are not sent, each with the reason; the others go on.
 
-    Either the record of one of its documents is damaged, whether landing has noticed or not, or its totals are not the sums of
-    its lines: somebody has changed a table, or it is a defect.
+    Somebody has changed a row that the program wrote: of the register, and then no invoice is sent, or of a month; the totals are
+    not the sums of the lines, by such a change or a defect; or the record of one of the documents is damaged, whether landing has
+    noticed or not.
 
     Args:
         warehouse: Where the totals are.
         archive: Where the records are.
-        months: The months whose totals are compared with their lines; None: all.
+        months: The months whose invoices may be sent; None: all.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
     with warehouse.read() as connection:
+        changed = _changed(connection, months)
         unequal = unreconciled_invoices(connection, months)
     reasons = {
-        invoice: f"its totals are not the sums of its lines ({sentence}): {CHANGED_OR_DEFECT}"
-        for invoice, sentence in unequal.items()
+        invoice: f"its totals are not the sums of its lines ({figures}): {CHANGED_OR_DEFECT}"
+        for invoice, figures in unequal.items()
     }
-    return {**reasons, **barred_invoices(warehouse, archive)}
+    return {**changed, **reasons, **barred_invoices(warehouse, archive)}
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None) -> dict[InvoiceKey, str]:
+    """The invoices that depend on rows which are not those that the program wrote."""
+    where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
+    tables = changed_tables(connection)
+    changed = {month: f"{stage} of {month:%Y-%m}" for stage, month in reversed(changed_months(connection, months))}
+    if not tables and not changed:
+        return {}
+    rows = connection.execute(
+        f"SELECT source, account_id, external_id, invoice_month FROM tax_split_totals {where}"
+    ).fetchall()
+    return {
+        InvoiceKey(*key): f"{tables[0] if tables else changed[month]} is not what was written: {CHANGED_OR_DEFECT}"
+        for *key, month in rows
+        if tables or month in changed
+    }

@@ -10,7 +10,8 @@ from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_days_sql
 from arcadia_dagster.store.query import has_row, statement
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import month_list, replace, versions
+from arcadia_dagster.warehouse.months import month_list, replace, touch, versions
+from arcadia_dagster.warehouse.seals import seals_of
 
 
 def build_raw_invoices(
@@ -25,17 +26,17 @@ def build_raw_invoices(
         WarehouseError: See `replace`.
     """
     wanted = due_months(connection, schema.RAW_INVOICES.name, months, range_)
-    replace(
-        connection,
-        schema.RAW_INVOICES,
+    if not wanted:
+        return wanted
+    stage = schema.RAW_INVOICES.name
+    seen = versions(connection, schema.DOCUMENT_INVOICES.name, wanted)
+    rows = _raw_invoices_sql(
         wanted,
-        _raw_invoices_sql(
-            wanted,
-            has_manifests=has_manifests(connection),
-            has_versions=bool(wanted) and has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
-        ),
-        built_from=versions(connection, schema.DOCUMENT_INVOICES.name, wanted),
+        has_manifests=has_manifests(connection),
+        has_versions=has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
     )
+    replace(connection, schema.RAW_INVOICES, wanted, rows)
+    touch(connection, stage, wanted, seen, seals_of(connection, stage, wanted))
     return wanted
 
 

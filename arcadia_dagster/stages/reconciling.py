@@ -18,14 +18,15 @@ CHANGED_OR_DEFECT: Final = (
 
 
 def unreconciled(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None) -> list[str]:
-    """What `unreconciled_invoices` says of each invoice."""
-    return list(unreconciled_invoices(connection, months).values())
+    """What `unreconciled_invoices` says of each invoice, with its id."""
+    found = unreconciled_invoices(connection, months).items()
+    return [f"invoice {invoice.external_id}: {figures}" for invoice, figures in found]
 
 
 def unreconciled_invoices(
     connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None
 ) -> dict[InvoiceKey, str]:
-    """The invoices whose totals, lines and parts of tenants do not agree, each with a sentence that has the figures.
+    """The invoices whose totals, lines and parts of tenants do not agree, each with its figures.
 
     Without `months` it looks at all months, except those that a run is building or has left half built: their tables differ
     until the totals are built too, and none of their invoices is pushed before.
@@ -82,7 +83,7 @@ def unreconciled_invoices(
     ).fetchall()
     return {
         InvoiceKey(*key): (
-            f"invoice {key[2]}: gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
+            f"gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
             f"cost_lines, {stated} stated; unrounded {unrounded} against {summed}; its documents' lines {read} against {kept}; "
             f"borne by tenants: {borne} minor units"
         )

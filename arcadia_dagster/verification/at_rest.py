@@ -17,13 +17,14 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, against, seal_of, verify_archive
 from arcadia_dagster.ledger.states import Outcome, State
 from arcadia_dagster.plain_file import write_whole
-from arcadia_dagster.stages.reconciling import unreconciled
+from arcadia_dagster.stages.reconciling import unreconciled_invoices
 from arcadia_dagster.store.query import text_list
 from arcadia_dagster.verification.building_anew import Build, built_otherwise
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 
 NOTED_IN: Final = "verified.json"
 """The file of a home that says when it was last verified."""
@@ -176,8 +177,13 @@ def noted(home: Path) -> Noted | None:
 def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     """What is wrong with the tables."""
     read_all(connection)
-    for sentence in unreconciled(connection):
-        yield Doubt("totals", sentence.partition(":")[0], f"{sentence}; build it anew", REBUILD)
+    for table in changed_tables(connection):
+        yield Doubt("register", table, "it is not what landing wrote: somebody has changed it; build it anew", REBUILD)
+    for stage, month in changed_months(connection):
+        problem = "it is not what was built: somebody has changed it; build it anew"
+        yield Doubt("totals", f"{stage} of {month:%Y-%m}", problem, REBUILD)
+    for invoice, figures in unreconciled_invoices(connection).items():
+        yield Doubt("totals", f"invoice {invoice.external_id}", f"{figures}; build it anew", REBUILD)
     yield from _of_deliveries(connection)
 
 

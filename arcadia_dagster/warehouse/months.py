@@ -53,8 +53,17 @@ def touch(
     stage: str,
     months: Collection[date],
     built_from: Mapping[date, int] | None = None,
+    seals: Mapping[date, str] | None = None,
 ) -> None:
-    """Count the content of these months at a stage as replaced, built from the given versions of the stage before."""
+    """Count the content of these months at a stage as replaced.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        stage: The stage.
+        months: The months.
+        built_from: The version of the stage before that each was built from.
+        seals: What each month's rows come to; see `warehouse.seals`.
+    """
     if not months:
         return
     current = versions(connection, stage, months)
@@ -62,33 +71,12 @@ def touch(
         f"DELETE FROM stage_versions WHERE stage = ? AND invoice_month IN ({month_list(months)})", [stage]
     )
     connection.executemany(
-        "INSERT INTO stage_versions VALUES (?, ?, ?, ?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))",
-        [[stage, month, current[month] + 1, (built_from or {}).get(month, 0)] for month in sorted(months)],
+        "INSERT INTO stage_versions VALUES (?, ?, ?, ?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP), ?)",
+        [
+            [stage, month, current[month] + 1, (built_from or {}).get(month, 0), (seals or {}).get(month)]
+            for month in sorted(months)
+        ],
     )
-
-
-def contents(
-    connection: duckdb.DuckDBPyConnection, tables: Collection[Table], months: Collection[date] | None = None
-) -> dict[date, str]:
-    """A digest of the months' rows of these tables: the same for the same rows, however often they were built.
-
-    Args:
-        connection: An open warehouse.
-        tables: The tables.
-        months: The months; every month that has rows where none are given.
-
-    Returns:
-        For each month, how many rows each table has, and a hash of them.
-    """
-    where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
-    of_months: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
-    for position, table in enumerate(tables):
-        rows = connection.execute(
-            f"SELECT invoice_month, count(*), bit_xor(hash({table.column_names})) FROM {table.name} {where} GROUP BY ALL"
-        ).fetchall()
-        for month, count, content in rows:
-            of_months.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:016x}"
-    return {month: " ".join(parts) for month, parts in of_months.items()}
 
 
 def renew(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
@@ -104,17 +92,14 @@ def replace(
     table: Table,
     months: Collection[date],
     rows: str,
-    *,
-    built_from: Mapping[date, int],
 ) -> None:
-    """Replace the months' rows of a table by those of a SELECT, within the caller's transaction.
+    """Replace the months' rows of a table by those of a SELECT, within the caller's transaction, which notes that they are built.
 
     Args:
         connection: A connection of `Warehouse.write`.
-        table: The table, which is also the stage's name.
+        table: The table.
         months: The months to replace.
         rows: A SELECT of the table's columns by name, of these months only.
-        built_from: The version of the stage before, for each month.
 
     Raises:
         WarehouseError: The rows are not unique by the table's key, or lie in other months: a defect, so nothing is
@@ -131,7 +116,6 @@ def replace(
             "nothing was written. This is a defect: report it"
         )
     assert_unique(connection, table, where)
-    touch(connection, table.name, months, built_from)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:

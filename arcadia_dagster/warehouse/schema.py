@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
@@ -802,6 +802,12 @@ FINANCE_ATTEMPTS = Table(
     key=("attempt_id",),
 )
 
+_STAGE_VERSIONS_SINCE_9 = (
+    Column(
+        "content", "VARCHAR", "What its rows came to when they were built: their seal, or NULL where none is known."
+    ),
+)
+
 STAGE_VERSIONS = Table(
     "stage_versions",
     "How often each stage of each month was rebuilt, and from which version of the stage before: this tells what is stale.",
@@ -815,8 +821,19 @@ STAGE_VERSIONS = Table(
             "The version of the stage before that it was built from; of a page, a number that stands for all it shows.",
         ),
         Column("built_at", "TIMESTAMP", "When (UTC)."),
+        *_STAGE_VERSIONS_SINCE_9,
     ),
     key=("stage", "invoice_month"),
+)
+
+REGISTER_SEALS = Table(
+    "register_seals",
+    "What the tables that landing fills came to when it last wrote them: a row that somebody else changes is known by it.",
+    (
+        Column("table_name", "VARCHAR", "The table."),
+        Column("content", "VARCHAR", "Its seal: DuckDB's version, how many rows there are, and a hash of them."),
+    ),
+    key=("table_name",),
 )
 
 TABLES: tuple[Table, ...] = (
@@ -846,6 +863,7 @@ TABLES: tuple[Table, ...] = (
     FINANCE_RECORDS,
     FINANCE_ATTEMPTS,
     STAGE_VERSIONS,
+    REGISTER_SEALS,
 )
 
 
@@ -910,6 +928,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     7: _added(DOCUMENTS, _DOCUMENTS_SINCE_7),
     8: (DOCUMENT_CONTENTS.ddl,),
+    9: (*_added(STAGE_VERSIONS, _STAGE_VERSIONS_SINCE_9), REGISTER_SEALS.ddl),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

@@ -1,10 +1,15 @@
 """The warehouse: a database with our tables."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import duckdb
 
 from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.database import Database, Schema
 from arcadia_dagster.warehouse import relations, schema
+from arcadia_dagster.warehouse.seals import sealed_register
 
 _SCHEMA = Schema(
     version=schema.SCHEMA_VERSION,
@@ -38,3 +43,13 @@ class Warehouse(Database):
     ) -> None:
         """Note where the warehouse is. Nothing is opened yet."""
         super().__init__(location, schema=_SCHEMA, lock_timeout=lock_timeout, data_path=data_path, work_path=work_path)
+
+    @contextmanager
+    def write_register(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `write`, for what documents and decisions make: the tables of `seals.REGISTER` are sealed anew.
+
+        Raises:
+            LockTimeoutError, WarehouseError: See `write`.
+        """
+        with self.write() as connection, sealed_register(connection):
+            yield connection

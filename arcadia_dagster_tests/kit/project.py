@@ -16,11 +16,13 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.first_month import note
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
+from arcadia_dagster.stages.barring import barred
 from arcadia_dagster.stages.stated import stated_figures
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import stale
@@ -144,7 +146,11 @@ class Project:
         limits = Limits.parse(self.environ.get("ARCADIA_APPROVE_OVER", ""))
         build(self.warehouse, formats=self.formats, approve_over=limits)
         if self.finance.is_configured:
-            self.finance.deliver(self.warehouse)
+            self.push()
+
+    def push(self) -> Delivered:
+        """Deliver what is ready, and nothing that something is wrong with."""
+        return self.finance.deliver(self.warehouse, barred=lambda: barred(self.warehouse, archive_of(self.warehouse)))
 
     def landed_problems(self) -> dict[str, str]:
         """What a landing says of the inbox's files that it could not take, by path."""

@@ -24,9 +24,10 @@ def rows_sql(*rows: Row) -> str:
     return f"SELECT * FROM (VALUES {values}) AS line (document_sha256, line_number, invoice_month)"
 
 
-def put(warehouse: Warehouse, months: Collection[date], *rows: Row, built_from: dict[date, int] | None = None) -> None:
+def put(warehouse: Warehouse, months: Collection[date], *rows: Row) -> None:
     with warehouse.write() as connection:
-        replace(connection, schema.COST_LINES, months, rows_sql(*rows), built_from=built_from or {})
+        replace(connection, schema.COST_LINES, months, rows_sql(*rows))
+        touch(connection, "cost_lines", months)
 
 
 def lines(warehouse: Warehouse) -> list[Row]:

@@ -9,7 +9,8 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import contents, month_list
+from arcadia_dagster.warehouse.digests import contents
+from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """

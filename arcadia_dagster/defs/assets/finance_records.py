@@ -14,7 +14,7 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.stages.barring import barred
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import contents
+from arcadia_dagster.warehouse.digests import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 DUE_AT_TAG = "arcadia/due_at"

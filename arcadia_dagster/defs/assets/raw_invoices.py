@@ -14,7 +14,8 @@ from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import contents, month_list
+from arcadia_dagster.warehouse.digests import contents
+from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """

@@ -9,7 +9,7 @@ from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import contents
+from arcadia_dagster.warehouse.digests import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """

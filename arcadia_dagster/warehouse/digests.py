@@ -1,0 +1,46 @@
+"""What the rows of tables come to: how many there are, and a hash of them, whatever their order.
+
+DuckDB's hash may be another one in another version of it.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+
+import duckdb
+
+from arcadia_dagster.store.table import Table
+from arcadia_dagster.warehouse.months import month_list
+
+
+def digests(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> dict[str, str]:
+    """What each of these tables comes to, by its name."""
+    # One statement is planned in half the time of fifteen: 4 ms (2026-11-30).
+    each = (
+        f"SELECT '{table.name}', count(*), bit_xor(hash({table.column_names})) FROM {table.name}" for table in tables
+    )
+    rows = connection.execute(" UNION ALL ".join(each)).fetchall()
+    return {table: f"{count}:{content or 0:016x}" for table, count, content in rows}
+
+
+def contents(
+    connection: duckdb.DuckDBPyConnection, tables: Collection[Table], months: Collection[date] | None = None
+) -> dict[date, str]:
+    """A digest of the months' rows of these tables: the same for the same rows, however often they were built.
+
+    Args:
+        connection: An open warehouse.
+        tables: The tables.
+        months: The months; every month that has rows where none are given.
+
+    Returns:
+        For each month, how many rows each table has, and a hash of them.
+    """
+    where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
+    of_months: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
+    for position, table in enumerate(tables):
+        rows = connection.execute(
+            f"SELECT invoice_month, count(*), bit_xor(hash({table.column_names})) FROM {table.name} {where} GROUP BY ALL"
+        ).fetchall()
+        for month, count, content in rows:
+            of_months.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:016x}"
+    return {month: " ".join(parts) for month, parts in of_months.items()}

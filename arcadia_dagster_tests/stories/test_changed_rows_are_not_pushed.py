@@ -1,0 +1,160 @@
+"""Somebody changes a row of the warehouse with a program of their own: no invoice that depends on it reaches finance."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables
+from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.past import APPROVED_OVER, have_a_past
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.shell import Shell
+
+MAY = {"start": "2026-05-01 00:00:00 +0000", "end": "2026-05-31 23:59:59 +0000"}
+IN_MAY = invoice_name("2026 May", "2001")
+ADVICE = (
+    "somebody has changed a table of the warehouse, and `arcadia rebuild` makes a new one; or it is a defect: report it"
+)
+OF_APRIL = {
+    "a held invoice is made ready": (
+        "UPDATE tax_split_totals SET status = 'ready', hold_reasons = [], can_release = false WHERE status = 'held'",
+        "tax_split_totals of 2026-04",
+    ),
+    "usage is made tax, and the totals too": (
+        """
+        UPDATE cost_lines SET charge_category = 'Tax' WHERE external_id = '1001';
+        UPDATE tax_split_totals SET amount_tax = amount_gross, amount_tax_minor = amount_gross_minor, amount_net_minor = 0
+        WHERE external_id = '1001';
+        UPDATE allocations SET amount_tax_minor = amount_gross_minor, amount_net_minor = 0 WHERE external_id = '1001'
+        """,
+        "cost_lines of 2026-04",
+    ),
+    "another currency everywhere": (
+        """
+        UPDATE cost_lines SET currency = 'AUD' WHERE external_id = '1001';
+        UPDATE tax_split_totals SET currency = 'AUD' WHERE external_id = '1001';
+        UPDATE allocations SET currency = 'AUD' WHERE external_id = '1001'
+        """,
+        "cost_lines of 2026-04",
+    ),
+    "another tenant": ("UPDATE allocations SET tenant_id = 'another'", "tax_split_totals of 2026-04"),
+    "another vendor": ("UPDATE raw_invoices SET vendor_name = 'another'", "raw_invoices of 2026-04"),
+    "another service": ("UPDATE cost_lines SET service_name = 'Taxes'", "cost_lines of 2026-04"),
+}
+OF_REGISTER = {
+    "a void is forgotten": ("DELETE FROM decisions WHERE decision = 'void'", "decisions"),
+    "a release is made up": ("UPDATE decisions SET decision = 'release' WHERE decision = 'void'", "decisions"),
+    "another total is stated": ("UPDATE document_invoices SET stated_total = 1", "document_invoices"),
+    "a due date is stated": (
+        """
+        INSERT INTO stated_invoices BY NAME
+        SELECT document_sha256, invoice_ordinal, 'invoice' AS kind, DATE '2026-05-05' AS due_on FROM document_invoices
+        """,
+        "stated_invoices",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Of April an invoice that is ready, one that is held, and one that is void. Nothing is pushed yet."""
+    project = Project(tmp_path_factory.mktemp("changed") / "home")
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.drop(invoice_name(number="1002"), digitalocean(line(amount="$9.00")))
+    project.drop("focus.csv", as_csv(charge(BillingCurrency="EUR", ChargeDescription="in Europe"), charge()))
+    project.build()
+    project.settle("void", "1002")
+    project.build()
+    return project
+
+
+@pytest.fixture
+def project(kept: Project, sandbox: RunningSandbox, tmp_path: Path) -> Project:
+    """A copy of it, with a finance service, and an invoice of May that nothing is wrong with."""
+    shutil.copytree(kept.home, tmp_path / "home")
+    return Project(tmp_path / "home", sandbox=sandbox)
+
+
+def change(project: Project, statements: str) -> None:
+    with duckdb.connect(str(project.warehouse.path)) as connection:
+        connection.execute(statements)
+
+
+def reasons(project: Project) -> dict[str, str]:
+    """What is not pushed, by the invoice's id, and why."""
+    return {invoice.external_id: reason for invoice, reason in project.push().barred.items()}
+
+
+def test_where_nothing_was_changed_nothing_is_kept_back(project: Project, sandbox: RunningSandbox) -> None:
+    assert reasons(project) == {}
+    assert [row["external_id"] for row in sandbox.invoices()] == ["1001"]
+
+
+@pytest.mark.parametrize(("statements", "subject"), OF_APRIL.values(), ids=OF_APRIL)
+def test_of_a_month_that_was_changed_nothing_is_pushed_and_the_others_are(
+    project: Project, sandbox: RunningSandbox, statements: str, subject: str
+) -> None:
+    change(project, statements)
+    project.drop(IN_MAY, digitalocean(line(**MAY)))
+    project.build()
+    assert [row["external_id"] for row in sandbox.invoices()] == ["2001"]
+    assert reasons(project)["1001"] == f"{subject} is not what was written: {ADVICE}"
+
+
+@pytest.mark.parametrize(("statements", "table"), OF_REGISTER.values(), ids=OF_REGISTER)
+def test_where_the_register_was_changed_nothing_is_pushed_whatever_is_built_of_it(
+    project: Project, sandbox: RunningSandbox, statements: str, table: str
+) -> None:
+    change(project, statements)
+    project.drop(IN_MAY, digitalocean(line(**MAY)))
+    project.build()
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
+    project.build()
+    assert sandbox.invoices() == []
+    with project.warehouse.read() as connection:
+        assert changed_tables(connection) == [table]
+    assert reasons(project)["2001"] == f"{table} is not what was written: {ADVICE}"
+
+
+def test_after_a_rebuild_what_is_right_is_pushed(project: Project, sandbox: RunningSandbox, arcadia: Shell) -> None:
+    change(project, f"{OF_REGISTER['a void is forgotten'][0]};{OF_APRIL['a held invoice is made ready'][0]}")
+    assert reasons(project)
+    home = str(project.home)
+    assert "decisions: it is not what landing wrote" in arcadia("verify", code=1, ARCADIA_HOME=home).stdout
+    arcadia("rebuild", ARCADIA_HOME=home)
+    assert reasons(project) == {}
+    assert [row["external_id"] for row in sandbox.invoices()] == ["1001"]
+
+
+def test_a_month_that_was_changed_is_right_once_it_is_built_again(project: Project, sandbox: RunningSandbox) -> None:
+    change(project, OF_APRIL["usage is made tax, and the totals too"][0])
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
+    project.build()
+    assert {row["external_id"]: row["amount_tax_minor"] for row in sandbox.invoices()} == {"1001": 60, "1003": 0}
+
+
+def test_a_seal_of_another_version_of_duckdb_says_nothing_and_the_next_is_of_this_one(
+    project: Project, sandbox: RunningSandbox
+) -> None:
+    change(
+        project,
+        "UPDATE stage_versions SET content = '0.1.0 1:0';UPDATE register_seals SET content = '0.1.0 1:0'",
+    )
+    assert reasons(project) == {}
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
+    project.build()
+    change(project, OF_REGISTER["a void is forgotten"][0])
+    change(project, OF_APRIL["a held invoice is made ready"][0])
+    with project.warehouse.read() as connection:
+        assert changed_tables(connection) == ["decisions"]
+        assert [stage for stage, _ in changed_months(connection)] == ["tax_split_totals"]
+
+
+def test_nothing_that_the_program_does_is_taken_for_a_change(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    project = Project(tmp_path / "home", sandbox=sandbox, ARCADIA_APPROVE_OVER=APPROVED_OVER)
+    have_a_past(project)
+    with project.warehouse.read() as connection:
+        assert (changed_tables(connection), changed_months(connection)) == ([], [])
