@@ -32,6 +32,11 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 _LOG_LINES = 12
 
+# Not `logs`, as it was until 2026-11-30: web server and daemon send all files that lie under that name in `DAGSTER_HOME` to the
+# makers of Dagster, and delete them, with telemetry off too (1.13.27). The home of an installed program is that folder.
+_LOGS = "service-logs"
+_LOGS_BEFORE = "logs"
+
 
 class LaunchError(Exception):
     """The deployment cannot be started, or a part of it ended; the message says which and what to do."""
@@ -64,6 +69,11 @@ class Deployment:
     def logs_json(self) -> bool:
         """Whether its processes log JSON."""
         return self.settings.log == "json"
+
+    @property
+    def logs(self) -> Path:
+        """The folder with what its processes print."""
+        return self.home / _LOGS
 
     @property
     def statements(self) -> Path:
@@ -186,8 +196,10 @@ class Launcher:
                     ) from error
 
     def _prepare_home(self) -> None:
-        home, inbox = self.deployment.home, self.deployment.settings.inbox
-        for folder in (inbox, home / "logs", self.deployment.statements):
+        home, inbox, logs = self.deployment.home, self.deployment.settings.inbox, self.deployment.logs
+        if (home / _LOGS_BEFORE).is_dir() and not logs.exists():
+            (home / _LOGS_BEFORE).rename(logs)
+        for folder in (inbox, logs, self.deployment.statements):
             folder.mkdir(parents=True, exist_ok=True)
         if self.root == home:
             dagster_home.place(home)
@@ -215,6 +227,8 @@ class Launcher:
                     # The code servers that web server and daemon start take their format from here alone.
                     **({"DAGSTER_CLI_API_GRPC_LOG_FORMAT": "json"} if self.deployment.logs_json else {}),
                     "PYTHONUNBUFFERED": "1",
+                    # `telemetry` in dagster.yaml stops what Dagster notes, and not what it sends.
+                    "DAGSTER_DISABLE_TELEMETRY": "1",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -242,7 +256,7 @@ class Launcher:
                 raise LaunchError(f"{name} ended with exit code {process.returncode}:\n" + "\n".join(lines))
 
     def _log(self, name: str) -> Path:
-        return self.deployment.home / "logs" / f"{name}.log"
+        return self.deployment.logs / f"{name}.log"
 
     def _stop(self) -> None:
         """Ask all processes to end, the daemon first so that it starts nothing more; then kill those that remain."""

@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_started(tmp_path: Path
         taken.listen()
         with pytest.raises(LaunchError, match=f"port {starting.deployment.port} is in use"), starting.running():
             pytest.fail("it has started")
-    assert not (starting.deployment.home / "logs").exists()
+    assert not starting.deployment.logs.exists()
 
 
 STARTED = """

@@ -104,7 +104,7 @@ def _where_to_look(deployment: "Deployment") -> str:
         f"  Dagster UI       {deployment.url}",
         f"  statements       {deployment.statements_url}",
         f"  inbox            {', '.join(deployment.settings.inboxes)}",
-        f"  logs             {deployment.home / 'logs'}",
+        f"  logs             {deployment.logs}",
     ]
     if deployment.sandbox is not None:
         lines += [

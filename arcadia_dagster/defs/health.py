@@ -1,10 +1,16 @@
 """Whether a deployment works, in a form that a load balancer and a monitor understand: the web server's page `/health`."""
 
+import time
 from collections.abc import Iterator
+from typing import Final
 
 import dagster as dg
 
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
+
+HEARD_WITHIN_SECONDS: Final = 180
+"""How long a daemon may be silent. Each gives a sign of life every 30 s, and a tick of its work ends after a minute.
+Dagster itself waits for half an hour (1.13.27, 2026-11-30)."""
 
 
 def problems(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
@@ -19,9 +25,11 @@ def problems(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
 
 def _of_daemons(instance: dg.DagsterInstance) -> Iterator[str]:
     for name, status in sorted(instance.get_daemon_statuses().items()):
-        if status.required and not status.healthy:
-            last = status.last_heartbeat
-            yield f"the daemon {name} {'has never been heard' if last is None else 'has not been heard lately'}"
+        last = status.last_heartbeat
+        if status.required and last is None:
+            yield f"the daemon {name} has never been heard"
+        elif status.required and last is not None and (silent := time.time() - last.timestamp) > HEARD_WITHIN_SECONDS:
+            yield f"the daemon {name} has not been heard for {silent / 60:.0f} minutes"
 
 
 def _of_warehouse(warehouse: Warehouse) -> Iterator[str]:

@@ -1,6 +1,11 @@
 """What the web server's page `/health` finds wrong."""
 
-from arcadia_dagster.defs.health import problems
+import time
+
+import dagster as dg
+from dagster._daemon.types import DaemonHeartbeat
+
+from arcadia_dagster.defs.health import HEARD_WITHIN_SECONDS, problems
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit.project import Project, instance_in_memory
 
@@ -20,8 +25,18 @@ def test_a_missing_or_broken_warehouse_is_told(project: Project) -> None:
 
 def test_a_daemon_that_has_never_been_heard_is_named(project: Project) -> None:
     project.warehouse.create()
-    with instance_in_memory() as instance:
+    with dg.instance_for_test() as instance:
         required = instance.get_required_daemon_types()
+        assert {"SCHEDULER", "SENSOR"} <= set(required)
         assert problems(instance, project.warehouse) == [
             f"the daemon {name} has never been heard" for name in sorted(required)
         ]
+
+
+def test_a_daemon_is_named_once_it_was_silent_for_three_minutes(project: Project) -> None:
+    project.warehouse.create()
+    with dg.instance_for_test() as instance:
+        for name in instance.get_required_daemon_types():
+            ago = HEARD_WITHIN_SECONDS + (60 if name == "SENSOR" else -60)
+            instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - ago, name, "a", errors=[]))
+        assert problems(instance, project.warehouse) == ["the daemon SENSOR has not been heard for 4 minutes"]

@@ -191,6 +191,24 @@ def test_a_run_is_tagged_with_who_has_logged_in_whatever_the_request_says(tmp_pa
     assert {"key": PERSON_TAG, "value": LOGIN[0]} in run["tags"]
 
 
+def test_a_load_balancer_and_prometheus_need_no_password(tmp_path: Path) -> None:
+    environ = {"ARCADIA_UI_URL": SITE, "ARCADIA_METRICS": "true"}
+    with (
+        web_server(tmp_path / "ui", environ=environ) as upstream,
+        nginx(tmp_path / "nginx", upstream) as running,
+        running.client(login=None) as stranger,
+    ):
+
+        def asked(path: str) -> httpx.Response:
+            return stranger.get(path, headers={"Host": NAME}, extensions={"sni_hostname": NAME})
+
+        # There are no daemon and no warehouse.
+        assert (asked("/health").status_code, "problems" in asked("/health").json()) == (503, True)
+        assert asked("/metrics").status_code == 503
+        assert "there is no warehouse" in asked("/metrics").text
+        assert asked("/").status_code == 401
+
+
 def test_a_server_that_is_read_only_shows_and_launches_nothing(tmp_path: Path) -> None:
     environ = {"ARCADIA_UI_URL": SITE, "DAGSTER_WEBSERVER_READ_ONLY": "true"}
     with (

@@ -165,7 +165,7 @@ class Story:
             yield self.wait(f"the run for {month} has started", started)
 
     def _log(self) -> list[str]:
-        log = self.deployment.home / "logs" / "daemon.log"
+        log = self.deployment.logs / "daemon.log"
         return log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:] if log.exists() else []
 
 

@@ -4,7 +4,11 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -17,6 +21,7 @@ from arcadia_dagster_tests.kit.wheel import Server, server_with
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
+SERVICES = ("daemon", "finance-sandbox", "statements", "webserver")
 
 LOCATIONS = """
 query { locationStatusesOrError { __typename
@@ -40,7 +45,10 @@ def test_the_wheel_writes_into_its_home_alone_and_tells_nobody_of_it(server: Ser
     assert "2026-04" in server.arcadia("ingest")
     assert (home / "dagster" / "storage").is_dir()
 
-    up(server)
+    with told() as (address, bodies):
+        up(server, DAGSTER_TELEMETRY_URL=address)
+    assert bodies == []
+    assert names(home / "sandbox" / "service-logs") == {f"{name}.log" for name in SERVICES}
     assert names(server.folder) == {"var"}
     assert {path for path in server.installed().items() ^ before.items() if "__pycache__" not in path[0]} == set()
     assert {path.name for path in home.rglob(".telemetry")} == set()
@@ -48,11 +56,32 @@ def test_the_wheel_writes_into_its_home_alone_and_tells_nobody_of_it(server: Ser
     assert {"dagster.yaml", "workspace.yaml"} <= names(home) & names(home / "sandbox")
 
 
+@contextmanager
+def told() -> Iterator[tuple[str, list[bytes]]]:
+    """In the place of Dagster's makers: an address, and what is sent there, as the files in `logs` of Dagster's home are."""
+    bodies: list[bytes] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.send_response(200)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as listening:
+        thread = Thread(target=listening.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}/actions", bodies
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def up(server: Server) -> None:
+def up(server: Server, **environ: str) -> None:
     """Start the whole deployment, ask its web server whether the code is loaded, and end it as systemd does."""
     port, *others = free_port(), free_port(), free_port()
     options = ("--port", str(port), "--statements-port", str(others[0]), "--finance-port", str(others[1]))
@@ -60,7 +89,12 @@ def up(server: Server) -> None:
     with log.open("wb") as output:
         command = [server.program, "up", *options]
         process = subprocess.Popen(
-            command, cwd=server.folder, env=server.environ, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=server.folder,
+            env={**server.environ, **environ},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + PATIENCE
