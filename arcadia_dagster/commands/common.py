@@ -91,7 +91,10 @@ def line_name(file_line: int | None, record: int) -> str:
 
 @contextlib.contextmanager
 def progress(what: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
-    """A progress bar, called with the number done and the number of all; one line at the end where the console is no terminal."""
+    """A progress bar, called with the number done and the number of all; nothing where the console is no terminal."""
+    if not console.is_terminal:
+        yield lambda done, total: None  # noqa: ARG005
+        return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (

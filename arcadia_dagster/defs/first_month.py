@@ -1,8 +1,8 @@
 """The first month that has a partition where no setting says it: the earliest one that the home knows.
 
 Dagster asks for the partitions when it loads the definitions, which open no database. So the sensor and `arcadia ingest` note the
-month in the home before a run needs it. Each run loads the definitions anew; the web server and the daemon have those of their
-start, or of the last time that the code location was loaded anew.
+month in the home before a run needs it, and each run notes what it has found. Each run loads the definitions anew; the web server
+and the daemon have those of their start, or of the last time that the code location was loaded anew.
 """
 
 from collections.abc import Iterable

@@ -42,6 +42,9 @@ def job_tags(job: str, prefix: Prefix) -> dict[str, str]:
     return {JOB_TAG: prefix.name(job), **({PREFIX_TAG: prefix.text} if prefix.text else {})}
 
 
+OF_NO_MONTH: Final = ("documents", "cloud_resources")
+"""The assets that a landing makes, whatever the month."""
+
 OF_MONTHS: Final = (
     "raw_invoices",
     "cost_lines",

@@ -11,7 +11,7 @@ from arcadia_dagster.buckets.url import names_bucket
 from arcadia_dagster.defs import first_month
 from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
-from arcadia_dagster.defs.runs import OwnRuns, months_of, months_of_backfills, range_tags
+from arcadia_dagster.defs.runs import OF_NO_MONTH, OwnRuns, months_of, months_of_backfills, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
 from arcadia_dagster.landing.inbox import Arriving, InboxError, Look
@@ -99,7 +99,7 @@ def new_invoice_files(
             if failures >= FAILURES:
                 given_up.append(work.name)
             elif len(requests) < runs_per_tick:
-                requests.append(_request(work, failures))
+                requests.append(_request(work, failures, prefix))
         if given_up:
             context.log.error(
                 f"{', '.join(given_up)}: {FAILURES} runs failed, no more are started for the same files; "
@@ -171,22 +171,22 @@ def _works(
             for month, version in {**versions_to_build(connection), **rerouted, **ruled, **final}.items()
             if month in range_
         }
+        to_land: list[str] = []
         for sha256, month in outdated_documents(connection, formats):
-            reread = month if month is not None and month in range_ else range_.last
-            due.setdefault(reread, []).append(f"{sha256}:{formats.descriptions.digest}")
-        # A run of any month looks at all records, and makes the months of damaged ones due.
+            parts = due.setdefault(month, []) if month is not None and month in range_ else to_land
+            parts.append(f"{sha256}:{formats.descriptions.digest}")
+        # A landing looks at all records, and makes the months of damaged ones due.
         if archived is not None and (changed := changed_records(connection, archived)):
-            states = (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
-            due.setdefault(range_.last, []).extend(states)
+            to_land += (f"{sha256}:{now.byte_size}:{now.changed_ns}" for sha256, now in changed.items())
     in_inbox = _look(landing, known, resume)
     # A person who copies a file waits for its run: not for the next look too. Each look at a bucket is paid for.
     pause = in_inbox.settled_in(landing.settle_seconds)
     if 0 < pause <= _TICK_SETTLE_SECONDS and not any(map(names_bucket, landing.names)):
         time.sleep(pause)
         in_inbox = _look(landing, known, resume)
-    add_files(due, in_inbox.complete, range_)
+    to_land += add_files(due, in_inbox.complete, range_)
     todo = {month: parts for month, parts in due.items() if month not in without}
-    return plan(todo, longest=MONTHS_PER_RUN), in_inbox, [] if first is None else [first]
+    return plan(todo, to_land, longest=MONTHS_PER_RUN), in_inbox, [] if first is None else [first]
 
 
 def _look(landing: LandingResource, known: Mapping[str, str], resume: str | None) -> Look[Arriving]:
@@ -212,8 +212,8 @@ def _failures(instance: dg.DagsterInstance, own: OwnRuns, work: Work) -> int:
     return instance.get_runs_count(own.of_server([dg.DagsterRunStatus.FAILURE], {WORK_TAG: work.key}))
 
 
-def _request(work: Work, failures: int) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=f"{work.key}:{failures}",
-        tags={**range_tags(work.months), WORK_TAG: work.key},
-    )
+def _request(work: Work, failures: int, prefix: Prefix) -> dg.RunRequest:
+    run_key, tags = f"{work.key}:{failures}", {WORK_TAG: work.key}
+    if work.months:
+        return dg.RunRequest(run_key, tags={**range_tags(work.months), **tags})
+    return dg.RunRequest(run_key, tags=tags, asset_selection=[dg.AssetKey(prefix.path(asset)) for asset in OF_NO_MONTH])

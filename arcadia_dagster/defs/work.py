@@ -4,7 +4,7 @@ Plain functions, so that they can be tested alone. The sensor asks them what to 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,10 +19,10 @@ from arcadia_dagster.warehouse.relations import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Adjacent months that have something to do, for one run.
+    """What one run has to do: for adjacent months, or the landing alone.
 
     Attributes:
-        months: The months, in order.
+        months: The months, in order; none where the run only lands.
         digest: A digest of this work: other files or other versions give another one.
     """
 
@@ -31,7 +31,9 @@ class Work:
 
     @property
     def name(self) -> str:
-        """`2026-04`, or `2026-01..2026-04`."""
+        """`2026-04`, `2026-01..2026-04`, or `landing`."""
+        if not self.months:
+            return "landing"
         first, last = f"{self.months[0]:%Y-%m}", f"{self.months[-1]:%Y-%m}"
         return first if first == last else f"{first}..{last}"
 
@@ -52,11 +54,11 @@ def versions_to_build(connection: duckdb.DuckDBPyConnection) -> dict[date, str]:
     return {month: "-".join(str(stages.get(stage, 0)) for stage in STAGES) for month, stages in versions.items()}
 
 
-def add_files(due: dict[date, list[str]], files: Iterable[Arriving], range_: MonthRange) -> None:
-    """Add the new files to the due months, each to the month for which a run should take it.
+def add_files(due: dict[date, list[str]], files: Iterable[Arriving], range_: MonthRange) -> list[str]:
+    """Add the new files to the due months, each to the month that its name tells.
 
-    Any run registers every file of the inbox. So a file whose name does not tell a month with a partition, as an inventory's,
-    goes with the latest month that is due anyway, or with the present one; what it states is built by the run after.
+    Returns:
+        The files whose names tell no month that has a partition, as an inventory's, as texts for `plan`.
     """
     monthless = []
     for file in files:
@@ -66,19 +68,26 @@ def add_files(due: dict[date, list[str]], files: Iterable[Arriving], range_: Mon
             due.setdefault(month, []).append(part)
         else:
             monthless.append(part)
-    if monthless:
-        due.setdefault(max(due, default=range_.last), []).extend(monthless)
+    return monthless
 
 
-def plan(due: Mapping[date, Iterable[str]], *, longest: int) -> list[Work]:
+def plan(due: Mapping[date, Iterable[str]], to_land: Sequence[str] = (), *, longest: int) -> list[Work]:
     """The months in stretches of adjacent ones, each with a digest of what is due in it.
+
+    Any run lands all files, and reads what has changed in the archive. So what is to land goes with the latest month that is due,
+    or else with a run of its own, which builds no month; what it lands is built by the run after.
 
     Args:
         due: For each month, texts that tell this work from other work.
+        to_land: The same of what only a landing can tell the month of.
         longest: How many months a stretch may have.
     """
+    if to_land and not due:
+        return [Work((), _digest(sorted(to_land)))]
+    last = max(due, default=None)
+    parts = {month: sorted([*due[month], *(to_land if month == last else ())]) for month in due}
     return [
-        Work(tuple(months), _digest([(month.isoformat(), *sorted(due[month])) for month in months]))
+        Work(tuple(months), _digest([(month.isoformat(), *parts[month]) for month in months]))
         for months in stretches(due, longest=longest)
     ]
 

@@ -1,7 +1,7 @@
 """The invoices that a second person must see before they go to finance, and have not been seen by one."""
 
 from arcadia_dagster.billing.advice import approve_sql
-from arcadia_dagster.billing.currency import from_minor_sql, plain_sql
+from arcadia_dagster.billing.currency import from_minor_sql, minor_text_sql, to_minor_sql
 
 
 def unapproved_sql(invoices: str) -> str:
@@ -41,8 +41,8 @@ WITH own AS (
   WHERE NOT coalesce(list_contains(released_by, lower(approval.decided_by)), false)
 )
 SELECT source, account_id, external_id,
-  'it comes to ' || {plain_sql("gross")} || ' ' || currency
-  || coalesce(', more than ' || {plain_sql("over")} || ' ' || currency, '')
+  'it comes to ' || {minor_text_sql("amount_gross_minor", "exponent")} || ' ' || currency
+  || coalesce(', more than ' || {minor_text_sql(to_minor_sql("over", "exponent"), "exponent")} || ' ' || currency, '')
   || ' (ARCADIA_APPROVE_OVER), and waits for a second person'
   || coalesce(', another one than ' || names || ', who released it', '') || ': to approve it: ' || {approve_sql()} AS unapproved
 FROM due LEFT JOIN released USING (source, account_id, external_id, document_sha256)

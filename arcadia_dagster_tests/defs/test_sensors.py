@@ -21,7 +21,15 @@ from arcadia_dagster_tests.kit.books import SECRET, Books
 from arcadia_dagster_tests.kit.books import invoice as totals
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, add_backfill, add_run, sensor_context
 from arcadia_dagster_tests.kit.plain import new_warehouse
-from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import (
+    Project,
+    checks_of,
+    digitalocean,
+    instance_in_memory,
+    invoice_name,
+    line,
+    tax,
+)
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, Step, answer, imported
 
 
@@ -85,14 +93,32 @@ def test_the_same_files_ask_for_the_same_run_until_it_has_run_and_then_for_none(
     assert "nothing new" in str(result.skip_message)
 
 
-def test_a_bad_file_asks_for_the_present_month_once_and_never_raises(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
+def land(project: Project, instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """Run what a tick asks for of no month."""
+    assert not [tag for tag in request.tags if "partition" in tag]
+    definitions = project.definitions()
+    result = definitions.resolve_job_def("ingest_invoices").execute_in_process(
+        instance=instance,
+        asset_selection=request.asset_selection,
+        tags=dict(request.tags),
+        resources=definitions.resources,
+    )
+    assert {
+        event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key
+    } == {
+        "documents",
+        "cloud_resources",
+    }
+    return result
+
+
+def test_a_bad_file_asks_for_a_landing_once_and_never_raises(project: Project, instance: dg.DagsterInstance) -> None:
     project.drop("login.csv", b"<html>")
     [request] = tick(project, instance)
-    present = datetime.now(UTC).date().replace(day=1)
-    assert months(request) == (f"{present:%Y-%m}", f"{present:%Y-%m}")
-    project.run([present], instance=instance)
+    result = land(project, instance, request)
+    assert not checks_of(result)["nothing_rejected"].passed
+    [run] = instance.get_runs()
+    assert run.tags["arcadia/came"] == "1 new document, 1 rejected"
     assert tick(project, instance) == []
     assert project.document("login.csv")["status"] == "rejected"
 
@@ -102,8 +128,7 @@ def test_a_file_without_a_name_of_the_provider_s_is_landed_first_and_its_own_mon
 ) -> None:
     project.drop("invoice.csv", digitalocean(line(), tax()))
     [request] = tick(project, instance)
-    present = datetime.now(UTC).date().replace(day=1)
-    project.run([present], instance=instance)
+    land(project, instance, request)
     [request] = tick(project, instance)
     assert months(request) == ("2026-04", "2026-04")
 
@@ -135,15 +160,14 @@ def test_what_people_say_of_a_source_asks_for_the_months_that_it_concerns_and_ha
 def test_a_record_that_is_damaged_while_nothing_else_happens_asks_for_a_run_that_holds_its_invoice(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
-    april, present = datetime(2026, 4, 1, tzinfo=UTC).date(), datetime.now(UTC).date().replace(day=1)
+    april = datetime(2026, 4, 1, tzinfo=UTC).date()
     project.drop(invoice_name(), digitalocean(line(), tax()))
     project.run([april], instance=instance)
     assert tick(project, instance) == []
     [path] = (project.home / "archive").glob(f"??/{64 * '?'}.jsonl")
     path.write_bytes(path.read_bytes()[:-1])
     [request] = tick(project, instance)
-    assert months(request) == (f"{present:%Y-%m}", f"{present:%Y-%m}")
-    project.run([present], instance=instance)
+    land(project, instance, request)
     [request] = tick(project, instance)
     assert months(request) == ("2026-04", "2026-04")
     project.run([april], instance=instance)

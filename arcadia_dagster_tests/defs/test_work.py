@@ -30,32 +30,35 @@ def test_stretches_are_adjacent_months_bounded_and_together_all_of_them(months: 
     assert all(len(before) == longest for before, _ in full)
 
 
-@pytest.mark.parametrize(
-    ("name", "month"),
-    [
-        (invoice_name("2026 Apr"), date(2026, 4, 1)),
-        ("invoice.csv", PRESENT),
-        (invoice_name("2017 Dec"), PRESENT),
-        (invoice_name("2027 Jan"), PRESENT),
-    ],
-)
-def test_a_file_is_for_the_month_that_its_name_tells_or_else_for_the_present_one(name: str, month: date) -> None:
+@pytest.mark.parametrize("name", ["invoice.csv", invoice_name("2017 Dec"), invoice_name("2027 Jan")])
+def test_a_file_whose_name_tells_no_month_with_a_partition_is_only_landed_where_no_month_is_due(name: str) -> None:
     due: dict[date, list[str]] = {}
-    add_files(due, [_file(name)], MonthRange(FIRST, PRESENT))
-    assert set(due) == {month}
+    to_land = add_files(due, [_file(name)], MonthRange(FIRST, PRESENT))
+    assert (due, len(to_land)) == ({}, 1)
+    [work] = plan(due, to_land, longest=12)
+    assert (work.months, work.name) == ((), "landing")
 
 
-def test_a_file_without_a_month_goes_with_the_latest_month_that_is_due() -> None:
+def test_a_file_is_for_the_month_that_its_name_tells() -> None:
+    due: dict[date, list[str]] = {}
+    assert add_files(due, [_file(invoice_name("2026 Apr"))], MonthRange(FIRST, PRESENT)) == []
+    assert set(due) == {date(2026, 4, 1)}
+
+
+def test_what_is_to_land_goes_with_the_latest_month_that_is_due() -> None:
     due = {date(2026, 1, 1): ["1-0-0-0"]}
-    add_files(due, [_file("inventory.csv"), _file(invoice_name())], MonthRange(FIRST, PRESENT))
-    assert {month: len(parts) for month, parts in due.items()} == {date(2026, 1, 1): 1, date(2026, 4, 1): 2}
+    to_land = add_files(due, [_file("inventory.csv"), _file(invoice_name())], MonthRange(FIRST, PRESENT))
+    january, april = plan(due, to_land, longest=12)
+    assert [january, april] != plan(due, longest=12)
+    assert [january] == plan(due, longest=12)[:1]
+    assert april.months == (date(2026, 4, 1),)
 
 
 def test_the_same_work_has_the_same_digest_and_a_changed_file_another() -> None:
     def digest(size: int) -> str:
         due: dict[date, list[str]] = {}
-        add_files(due, [_file(invoice_name(), size), _file("b.csv")], MonthRange(FIRST, PRESENT))
-        return plan(due, longest=12)[0].digest
+        to_land = add_files(due, [_file(invoice_name()), _file("b.csv", size)], MonthRange(FIRST, PRESENT))
+        return plan(due, to_land, longest=12)[0].digest
 
     assert digest(1) == digest(1)
     assert digest(1) != digest(2)

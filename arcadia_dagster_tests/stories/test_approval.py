@@ -121,7 +121,7 @@ def test_a_large_invoice_waits_for_an_approval_and_a_small_one_does_not(world: W
     assert world.totals[AFTER_ARRIVAL][LARGE]["can_release"] is False
     [reason] = world.totals[AFTER_ARRIVAL][LARGE]["hold_reasons"]
     assert reason.startswith(
-        "it comes to 1100 USD, more than 1000 USD (ARCADIA_APPROVE_OVER), and waits for a second person"
+        "it comes to 1100.00 USD, more than 1000.00 USD (ARCADIA_APPROVE_OVER), and waits for a second person"
     )
     assert reason.endswith('to approve it: arcadia approve digitalocean/77/1001 --reason "..."')
     assert world.in_finance[AFTER_ARRIVAL] == {SMALL: 100000}

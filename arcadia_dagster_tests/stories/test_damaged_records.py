@@ -339,7 +339,7 @@ def test_what_an_earlier_version_registered_is_kept_and_held_where_its_record_is
 ) -> None:
     if damage is not None:
         damaged(voided, damage)
-    with voided.warehouse.write() as connection:
+    with voided.warehouse.write_register() as connection:
         connection.execute("UPDATE documents SET record = NULL, record_changed_ns = NULL")
     landed = build(voided.warehouse)
     assert len(landed.damaged) == (damage is not None)
