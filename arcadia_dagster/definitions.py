@@ -66,7 +66,7 @@ def build_defs(
             focus_export.build(partitions, values.focus),
             monthly_statement.build(partitions, values.first_month),
         ],
-        external.build(partitions),
+        external.build(),
         [
             *checks.CHECKS,
             checks.month_is_complete(values.close_day),

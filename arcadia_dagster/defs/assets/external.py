@@ -6,11 +6,10 @@ from arcadia_dagster.defs.assets import common
 from arcadia_dagster.warehouse import schema
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition) -> tuple[dg.AssetSpec, ...]:
+def build() -> tuple[dg.AssetSpec, ...]:
     """The routing table, what each tenant bears, and the invoices at the finance service.
 
-    Args:
-        partitions: The months that Dagster knows.
+    They have no partitions: the catalog would show each month as missing for ever.
     """
     return (
         dg.AssetSpec(
@@ -27,7 +26,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> tuple[dg.AssetSpec, ...
         dg.AssetSpec(
             "allocations",
             deps=["cost_lines", "tenant_routes"],
-            partitions_def=partitions,
             group_name=common.FINANCE,
             kinds={"duckdb"},
             owners=common.OWNERS,
@@ -40,7 +38,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> tuple[dg.AssetSpec, ...
         dg.AssetSpec(
             "invoices_at_finance",
             deps=["finance_records"],
-            partitions_def=partitions,
             group_name=common.FINANCE,
             kinds={"http"},
             owners=common.OWNERS,
