@@ -2,24 +2,31 @@
 
 from collections.abc import Collection
 from datetime import date
+from typing import Final
 
 import duckdb
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.records import barred_invoices
+from arcadia_dagster.ledger.agreement import disagreeing
 from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled_invoices
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 
+_RESTORE: Final = (
+    "somebody has changed what is on record of finance: compare it with finance's own list by `arcadia reconcile`, and restore "
+    "the warehouse from its newest backup"
+)
+
 
 def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | None = None) -> dict[InvoiceKey, str]:
     """The invoices that are not sent, each with the reason; the others go on.
 
     Somebody has changed a row that the program wrote: of the register, and then no invoice is sent, or of a month; the totals are
-    not the sums of the lines, by such a change or a defect; or the record of one of the documents is damaged, whether landing has
-    noticed or not.
+    not the sums of the lines, by such a change or a defect; what is on record of finance does not agree with the attempts; or the
+    record of one of the documents is damaged, whether landing has noticed or not.
 
     Args:
         warehouse: Where the totals are.
@@ -32,11 +39,13 @@ def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | No
     with warehouse.read() as connection:
         changed = _changed(connection, months)
         unequal = unreconciled_invoices(connection, months)
+        on_record = list(disagreeing(connection, months))
     reasons = {
         invoice: f"its totals are not the sums of its lines ({figures}): {CHANGED_OR_DEFECT}"
         for invoice, figures in unequal.items()
     }
-    return {**changed, **reasons, **barred_invoices(warehouse, archive)}
+    disagree = {invoice: f"{difference}: {_RESTORE}" for invoice, _, difference in on_record}
+    return {**changed, **disagree, **reasons, **barred_invoices(warehouse, archive)}
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, months: Collection[date] | None) -> dict[InvoiceKey, str]:

@@ -18,7 +18,7 @@ from arcadia_dagster.store.query import temporary_tables, text_list
 from arcadia_dagster.store.threads import SMALL_BYTES, use_threads_for
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, touch, versions
-from arcadia_dagster.warehouse.seals import seals_of
+from arcadia_dagster.warehouse.seals import seal_months
 
 _RESTAGES = 10
 
@@ -64,7 +64,8 @@ def build_cost_lines(
                 note_lost_bytes(connection, lost)
             add_what_is_stated(connection, wanted)
             stage = schema.COST_LINES.name
-            touch(connection, stage, wanted, seen, seals_of(connection, stage, wanted))
+            touch(connection, stage, wanted, seen)
+            seal_months(connection, stage, wanted)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 

@@ -11,7 +11,7 @@ from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_d
 from arcadia_dagster.store.query import has_row, statement
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, touch, versions
-from arcadia_dagster.warehouse.seals import seals_of
+from arcadia_dagster.warehouse.seals import seal_months
 
 
 def build_raw_invoices(
@@ -36,7 +36,8 @@ def build_raw_invoices(
         has_versions=has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
     )
     replace(connection, schema.RAW_INVOICES, wanted, rows)
-    touch(connection, stage, wanted, seen, seals_of(connection, stage, wanted))
+    touch(connection, stage, wanted, seen)
+    seal_months(connection, stage, wanted)
     return wanted
 
 

@@ -15,7 +15,7 @@ from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.store.query import has_row, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import replace, stale, touch, versions
-from arcadia_dagster.warehouse.seals import seals_of
+from arcadia_dagster.warehouse.seals import seal_months
 
 
 def build_tax_split_totals(
@@ -48,7 +48,8 @@ def build_tax_split_totals(
     # A month without a partition stays stale until it has one.
     built_from = {month: version if month in range_ else 0 for month, version in seen.items()}
     stage = schema.TAX_SPLIT_TOTALS.name
-    touch(connection, stage, wanted, built_from, seals_of(connection, stage, wanted))
+    touch(connection, stage, wanted, built_from)
+    seal_months(connection, stage, wanted)
     if unequal := unreconciled(connection, wanted):
         raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written: {CHANGED_OR_DEFECT}")
     return wanted

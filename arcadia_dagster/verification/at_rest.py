@@ -15,16 +15,13 @@ import duckdb
 
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, against, seal_of, verify_archive
-from arcadia_dagster.ledger.states import Outcome, State
+from arcadia_dagster.ledger.agreement import attempts_changed, disagreeing
 from arcadia_dagster.plain_file import write_whole
 from arcadia_dagster.stages.reconciling import unreconciled_invoices
-from arcadia_dagster.store.query import text_list
 from arcadia_dagster.verification.building_anew import Build, built_otherwise
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all
-from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS
-from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
-from arcadia_dagster.warehouse.seals import changed_months, changed_tables
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables, foreign_functions
 
 NOTED_IN: Final = "verified.json"
 """The file of a home that says when it was last verified."""
@@ -177,6 +174,9 @@ def noted(home: Path) -> Noted | None:
 def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     """What is wrong with the tables."""
     read_all(connection)
+    for name in foreign_functions(connection):
+        problem = "it is a function in the warehouse that may stand for another one of the same name; drop it"
+        yield Doubt("warehouse", name, problem, REBUILD)
     for table in changed_tables(connection):
         yield Doubt("register", table, "it is not what landing wrote: somebody has changed it; build it anew", REBUILD)
     for stage, month in changed_months(connection):
@@ -188,42 +188,16 @@ def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
 
 
 def _of_deliveries(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
-    """Where finance's records are not what the attempts come to."""
-    accepted = text_list([Outcome.CREATED, Outcome.UPDATED])
-    rows = connection.execute(
-        f"""
-        WITH attempt AS (
-          SELECT target, {DELIVERY_KEY_COLUMNS},
-            -- What a delivery intended and never sent, as it was stopped before, counts on no record.
-            count(*) FILTER (outcome IS DISTINCT FROM '{Outcome.NOT_SENT}') AS attempts,
-            max(answered_at) FILTER (outcome IN ({accepted})) AS accepted_at,
-            arg_max(outcome, intended_at) AS last_outcome, arg_max(payload_sha256, intended_at) AS last_payload
-          FROM finance_attempts GROUP BY ALL
-        )
-        SELECT target, {DELIVERY_KEY_COLUMNS}, CASE
-          WHEN record.state IS NULL THEN 'there are attempts to push it, and no record'
-          WHEN attempt.attempts IS NULL THEN 'there is no attempt to push it'
-          WHEN record.attempts <> attempt.attempts
-            THEN record.attempts || ' attempts are on its record, and there are ' || attempt.attempts
-          WHEN record.pushed_to_finance_at IS DISTINCT FROM accepted_at
-            THEN 'finance last accepted it at ' || coalesce(record.pushed_to_finance_at::VARCHAR, 'no time')
-              || ' by its record, and at ' || coalesce(accepted_at::VARCHAR, 'no time') || ' by the attempts'
-          WHEN record.state = '{State.DELIVERED}' AND last_outcome NOT IN ({accepted})
-            THEN 'it is delivered by its record, and the last attempt was ' || last_outcome
-          WHEN record.payload_sha256 NOT IN (last_payload, '{SETTLED_PAYLOAD}')
-            THEN 'its record is about another payload than the last attempt'
-        END AS difference
-        FROM finance_records AS record FULL JOIN attempt USING (target, {DELIVERY_KEY_COLUMNS})
-        WHERE difference IS NOT NULL ORDER BY ALL
-        """
-    ).fetchall()
-    for _, tenant, source, account, external_id, difference in rows:
+    """Where finance's records are not what the attempts come to, and attempts not what they sent."""
+    for key, tenant, difference in disagreeing(connection):
         yield Doubt(
             "deliveries",
-            f"{source}/{account}/{external_id}",
+            f"{key.source}/{key.account_id}/{key.external_id}",
             f"{difference} (tenant {tenant}); compare it with finance's own list",
             "arcadia reconcile",
         )
+    for attempt_id, difference in attempts_changed(connection):
+        yield Doubt("deliveries", f"attempt {attempt_id}", difference, "arcadia reconcile")
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -53,7 +53,6 @@ def touch(
     stage: str,
     months: Collection[date],
     built_from: Mapping[date, int] | None = None,
-    seals: Mapping[date, str] | None = None,
 ) -> None:
     """Count the content of these months at a stage as replaced.
 
@@ -62,7 +61,6 @@ def touch(
         stage: The stage.
         months: The months.
         built_from: The version of the stage before that each was built from.
-        seals: What each month's rows come to; see `warehouse.seals`.
     """
     if not months:
         return
@@ -71,11 +69,8 @@ def touch(
         f"DELETE FROM stage_versions WHERE stage = ? AND invoice_month IN ({month_list(months)})", [stage]
     )
     connection.executemany(
-        "INSERT INTO stage_versions VALUES (?, ?, ?, ?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP), ?)",
-        [
-            [stage, month, current[month] + 1, (built_from or {}).get(month, 0), (seals or {}).get(month)]
-            for month in sorted(months)
-        ],
+        "INSERT INTO stage_versions VALUES (?, ?, ?, ?, CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))",
+        [[stage, month, current[month] + 1, (built_from or {}).get(month, 0)] for month in sorted(months)],
     )
 
 

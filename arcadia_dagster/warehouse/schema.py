@@ -802,12 +802,6 @@ FINANCE_ATTEMPTS = Table(
     key=("attempt_id",),
 )
 
-_STAGE_VERSIONS_SINCE_9 = (
-    Column(
-        "content", "VARCHAR", "What its rows came to when they were built: their seal, or NULL where none is known."
-    ),
-)
-
 STAGE_VERSIONS = Table(
     "stage_versions",
     "How often each stage of each month was rebuilt, and from which version of the stage before: this tells what is stale.",
@@ -821,19 +815,20 @@ STAGE_VERSIONS = Table(
             "The version of the stage before that it was built from; of a page, a number that stands for all it shows.",
         ),
         Column("built_at", "TIMESTAMP", "When (UTC)."),
-        *_STAGE_VERSIONS_SINCE_9,
     ),
     key=("stage", "invoice_month"),
 )
 
-REGISTER_SEALS = Table(
-    "register_seals",
-    "What the tables that landing fills came to when it last wrote them: a row that somebody else changes is known by it.",
+SEALS = Table(
+    "seals",
+    "What the rows of a table, or of a month of a stage, came to when the program last wrote them; see docs/architecture.md.",
     (
-        Column("table_name", "VARCHAR", "The table."),
-        Column("content", "VARCHAR", "Its seal: DuckDB's version, how many rows there are, and a hash of them."),
+        Column("subject", "VARCHAR", "The table, or the stage; `views` for all views."),
+        Column("invoice_month", "DATE", "The month of a stage; else NULL."),
+        Column("content", "VARCHAR", "How many rows there are, and a sum of hashes of them."),
+        Column("sealed_by", "VARCHAR", "The version of DuckDB that hashed them: another one may hash otherwise."),
     ),
-    key=("table_name",),
+    key=("subject", "invoice_month"),
 )
 
 TABLES: tuple[Table, ...] = (
@@ -863,7 +858,7 @@ TABLES: tuple[Table, ...] = (
     FINANCE_RECORDS,
     FINANCE_ATTEMPTS,
     STAGE_VERSIONS,
-    REGISTER_SEALS,
+    SEALS,
 )
 
 
@@ -928,7 +923,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     7: _added(DOCUMENTS, _DOCUMENTS_SINCE_7),
     8: (DOCUMENT_CONTENTS.ddl,),
-    9: (*_added(STAGE_VERSIONS, _STAGE_VERSIONS_SINCE_9), REGISTER_SEALS.ddl),
+    # A column of `stage_versions` cannot be added once an earlier version has changed its rows: DuckDB refuses the transaction.
+    9: (SEALS.ddl,),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

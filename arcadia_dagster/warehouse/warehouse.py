@@ -9,12 +9,20 @@ import duckdb
 from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.database import Database, Schema
 from arcadia_dagster.warehouse import relations, schema
-from arcadia_dagster.warehouse.seals import sealed_register
+from arcadia_dagster.warehouse.seals import seal_all, sealed_register
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, from_version: int) -> None:
+    """Bring the tables forward, and seal what an earlier version has written."""
+    schema.migrate(connection, from_version)
+    if from_version:
+        seal_all(connection)
+
 
 _SCHEMA = Schema(
     version=schema.SCHEMA_VERSION,
     version_of=schema.version_of,
-    migrate=schema.migrate,
+    migrate=_migrate,
     tables=schema.TABLES,
     views=tuple(view.name for view in relations.VIEWS),
 )

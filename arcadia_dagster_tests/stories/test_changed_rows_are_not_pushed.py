@@ -1,11 +1,13 @@
 """Somebody changes a row of the warehouse with a program of their own: no invoice that depends on it reaches finance."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from arcadia_dagster.ledger.agreement import attempts_changed, disagreeing
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 from arcadia_dagster_tests.kit.focus import as_csv, charge
@@ -40,6 +42,10 @@ OF_APRIL = {
         """,
         "cost_lines of 2026-04",
     ),
+    "the last column of two rows": (
+        "UPDATE allocations SET line_count = 99 WHERE external_id IN ('1001', '1002')",
+        "tax_split_totals of 2026-04",
+    ),
     "another tenant": ("UPDATE allocations SET tenant_id = 'another'", "tax_split_totals of 2026-04"),
     "another vendor": ("UPDATE raw_invoices SET vendor_name = 'another'", "raw_invoices of 2026-04"),
     "another service": ("UPDATE cost_lines SET service_name = 'Taxes'", "cost_lines of 2026-04"),
@@ -55,6 +61,15 @@ OF_REGISTER = {
         """,
         "stated_invoices",
     ),
+    "the last column of all rows": ("UPDATE document_invoices SET unnamed_issuer = 'x'", "document_invoices"),
+    "a view": (
+        """
+        CREATE OR REPLACE VIEW invoice_parts AS SELECT * EXCLUDE (external_id, tenant_id), 'another' AS tenant_id,
+          external_id AS invoice_external_id, finance_external_id AS external_id FROM allocations
+        """,
+        "views",
+    ),
+    "seals are removed": ("DELETE FROM seals WHERE subject = 'documents'", "documents"),
 }
 
 
@@ -81,6 +96,11 @@ def project(kept: Project, sandbox: RunningSandbox, tmp_path: Path) -> Project:
 def change(project: Project, statements: str) -> None:
     with duckdb.connect(str(project.warehouse.path)) as connection:
         connection.execute(statements)
+
+
+def changed(project: Project) -> list[tuple[str, date]]:
+    with project.warehouse.read() as connection:
+        return changed_months(connection)
 
 
 def reasons(project: Project) -> dict[str, str]:
@@ -119,6 +139,61 @@ def test_where_the_register_was_changed_nothing_is_pushed_whatever_is_built_of_i
     assert reasons(project)["2001"] == f"{table} is not what was written: {ADVICE}"
 
 
+def test_a_month_that_was_never_built_is_known(project: Project, sandbox: RunningSandbox) -> None:
+    copied = ("raw_invoices", "cost_lines", "tax_split_totals", "allocations")
+    march = "SELECT * REPLACE (DATE '2026-03-01' AS invoice_month)"
+    change(
+        project,
+        ";".join(f"INSERT INTO {name} BY NAME {march} FROM {name} WHERE external_id = '1001'" for name in copied),
+    )
+    assert {stage for stage, _ in changed(project)} == {"raw_invoices", "cost_lines", "tax_split_totals"}
+    project.push()
+    assert sandbox.invoices() == []
+
+
+def test_a_function_in_the_warehouse_is_named(project: Project, arcadia: Shell) -> None:
+    change(project, "CREATE MACRO list_contains(a, b) AS true")
+    said = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "list_contains: it is a function in the warehouse" in said
+
+
+ON_RECORD = {
+    "finance's id is forgotten": (
+        "UPDATE finance_records SET finance_invoice_id = NULL",
+        "finance's id for it is missing",
+    ),
+    "it is another invoice": ("UPDATE finance_records SET invoice_external_id = 'x'", "its record is about invoice x"),
+}
+
+
+@pytest.mark.parametrize(("statement", "said"), ON_RECORD.values(), ids=ON_RECORD)
+def test_what_finance_has_is_pushed_to_no_other_tenant_where_its_record_was_changed(
+    project: Project, sandbox: RunningSandbox, arcadia: Shell, statement: str, said: str
+) -> None:
+    assert reasons(project) == {}
+    change(project, statement)
+    assert said in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    (project.home / "tenants.toml").write_text('[[route]]\nsource = "digitalocean"\ntenant = "acme"\n')
+    arcadia("ingest", ARCADIA_HOME=str(project.home))
+    assert said in reasons(project)["1001"]
+    assert {row["tenant_id"] for row in sandbox.invoices()} == {"platform-admin"}
+
+
+SENT = {
+    "another amount": "UPDATE finance_attempts SET payload = replace(payload, ':660,', ':999,')",
+    "another document": "UPDATE finance_attempts SET document_sha256 = 'x'",
+}
+
+
+@pytest.mark.parametrize("statement", SENT.values(), ids=SENT)
+def test_an_attempt_that_says_it_sent_something_else_is_doubted(
+    project: Project, arcadia: Shell, statement: str
+) -> None:
+    assert reasons(project) == {}
+    change(project, statement)
+    assert "what it sent is" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+
+
 def test_after_a_rebuild_what_is_right_is_pushed(project: Project, sandbox: RunningSandbox, arcadia: Shell) -> None:
     change(project, f"{OF_REGISTER['a void is forgotten'][0]};{OF_APRIL['a held invoice is made ready'][0]}")
     assert reasons(project)
@@ -141,7 +216,7 @@ def test_a_seal_of_another_version_of_duckdb_says_nothing_and_the_next_is_of_thi
 ) -> None:
     change(
         project,
-        "UPDATE stage_versions SET content = '0.1.0 1:0';UPDATE register_seals SET content = '0.1.0 1:0'",
+        "UPDATE seals SET sealed_by = '0.1'",
     )
     assert reasons(project) == {}
     project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
@@ -158,3 +233,4 @@ def test_nothing_that_the_program_does_is_taken_for_a_change(tmp_path: Path, san
     have_a_past(project)
     with project.warehouse.read() as connection:
         assert (changed_tables(connection), changed_months(connection)) == ([], [])
+        assert (list(disagreeing(connection)), list(attempts_changed(connection))) == ([], [])
