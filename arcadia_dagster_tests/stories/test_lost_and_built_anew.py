@@ -304,7 +304,7 @@ def test_a_rebuild_without_a_shelf_fails_in_words_and_finance_keeps_what_it_has(
 def test_a_home_of_an_earlier_version_keeps_what_its_documents_state_at_the_next_landing(several: Project) -> None:
     folder = archive_of(several.warehouse).folder / contents.KEPT_IN
     shutil.rmtree(folder)
-    with several.warehouse.write() as connection:
+    with several.warehouse.write_register() as connection:
         connection.execute("DELETE FROM document_contents")
     several.build()
     [file] = folder.iterdir()

@@ -215,7 +215,7 @@ def test_a_text_of_a_record_that_somebody_changed_in_the_warehouse_is_not_believ
 ) -> None:
     with project.warehouse.write() as connection:
         connection.execute("UPDATE documents SET record = replace(record, '1001', '9999')")
-    assert "1 doubt" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "2 doubts" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
     arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home))
     arcadia("verify", "--full", code=0, ARCADIA_HOME=str(project.home))
 

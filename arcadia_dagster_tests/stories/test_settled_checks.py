@@ -92,7 +92,7 @@ def test_what_was_settled_is_pushed_again_should_it_be_wanted_again(project_with
     project.decide("void")
     removed_by_hand(project)
     assert reconciled(project) == []
-    with project.warehouse.write() as connection:
+    with project.warehouse.write_register() as connection:
         connection.execute("DELETE FROM decisions")
     checks = checks_after_a_run(project)
     assert checks["every_ready_invoice_is_in_finance"].passed
