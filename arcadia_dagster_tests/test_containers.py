@@ -23,7 +23,7 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 OF_OTHERS = {
     # https://www.postgresql.org/docs/current/libpq-envars.html, the image of Postgres, redis-cli --help
     *("PGPASSWORD", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "REDISCLI_AUTH"),
-    *("DAGSTER_HOME", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"),
+    *("DAGSTER_DISABLE_TELEMETRY", "DAGSTER_HOME", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"),
     # Read by deploy/dagster.yaml.
     *("ARCADIA_BROKER", "ARCADIA_DAGSTER_POSTGRES"),
 }

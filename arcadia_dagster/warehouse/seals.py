@@ -81,15 +81,7 @@ def changed_months(
     """
     if not _are_of_now(connection):
         return []
-    changed = []
-    for stage, tables in STAGES.items():
-        sealed = _sealed_months(connection, stage, months)
-        now = contents(connection, tables, months)
-        nothing = " ".join("0" for _ in tables)
-        changed += [
-            (stage, month) for month in sorted({*sealed, *now}) if sealed.get(month, nothing) != now.get(month, nothing)
-        ]
-    return changed
+    return [(stage, month) for stage in STAGES for month in _changed_of(connection, stage, months)]
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -125,7 +117,7 @@ def sealed_anew(connection: duckdb.DuckDBPyConnection, stage: str) -> Iterator[N
         connection: A connection of `Warehouse.write`.
         stage: The stage whose tables are written.
     """
-    changed = {month for other, month in changed_months(connection) if other == stage}
+    changed = _changed_of(connection, stage, None)
     before = contents(connection, STAGES[stage])
     yield
     after = contents(connection, STAGES[stage])
@@ -161,6 +153,14 @@ def _are_of_now(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def _sealed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(connection.execute("SELECT subject, content FROM seals WHERE invoice_month IS NULL").fetchall())
+
+
+def _changed_of(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date] | None) -> list[date]:
+    """The months of one stage whose rows are not those that were built, in order."""
+    sealed = _sealed_months(connection, stage, months)
+    now = contents(connection, STAGES[stage], months)
+    nothing = " ".join("0" for _ in STAGES[stage])
+    return [m for m in sorted({*sealed, *now}) if sealed.get(m, nothing) != now.get(m, nothing)]
 
 
 def _sealed_months(
