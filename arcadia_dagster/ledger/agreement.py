@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator
 from datetime import date
+from typing import Any
 
 import duckdb
 
@@ -35,11 +36,13 @@ def disagreeing(
             count(*) FILTER (outcome IS DISTINCT FROM '{Outcome.NOT_SENT}') AS attempts,
             max(answered_at) FILTER (outcome IN ({_ACCEPTED})) AS accepted_at,
             arg_max(finance_invoice_id, answered_at) FILTER (outcome IN ({_ACCEPTED})) AS accepted_id,
-            arg_max(outcome, intended_at) AS last_outcome, arg_max(payload_sha256, intended_at) AS last_payload,
+            count(*) > count(outcome) AS is_under_way, arg_max(outcome, intended_at) AS last_outcome,
+            arg_max(payload_sha256, intended_at) AS last_payload,
             arg_max(invoice_external_id, intended_at) AS last_invoice
           FROM finance_attempts {where} GROUP BY ALL
         )
         SELECT source, account_id, coalesce(last_invoice, record.invoice_external_id), tenant_id, CASE
+          WHEN record.records > 1 THEN 'there are ' || record.records || ' records of it'
           WHEN record.state IS NULL THEN 'there are attempts to push it, and no record'
           WHEN attempt.attempts IS NULL THEN 'there is no attempt to push it'
           WHEN record.attempts <> attempt.attempts
@@ -49,6 +52,8 @@ def disagreeing(
               || ' by its record, and at ' || coalesce(accepted_at::VARCHAR, 'no time') || ' by the attempts'
           WHEN record.state = '{State.DELIVERED}' AND last_outcome NOT IN ({_ACCEPTED})
             THEN 'it is delivered by its record, and the last attempt was ' || last_outcome
+          WHEN record.state <> '{State.DELIVERED}' AND last_outcome IN ({_ACCEPTED}) AND NOT is_under_way
+            THEN 'it is ' || record.state || ' by its record, and finance accepted the last attempt'
           WHEN record.payload_sha256 NOT IN (last_payload, '{SETTLED_PAYLOAD}')
             THEN 'its record is about another payload than the last attempt'
           WHEN record.invoice_external_id <> last_invoice
@@ -59,7 +64,9 @@ def disagreeing(
             THEN 'finance''s id for it is ' || coalesce(record.finance_invoice_id, 'missing') || ' by its record, and '
               || coalesce(accepted_id, 'missing') || ' by the attempts'
         END AS difference
-        FROM (FROM finance_records {where}) AS record FULL JOIN attempt USING (target, {DELIVERY_KEY_COLUMNS})
+        FROM (
+          SELECT *, count(*) OVER (PARTITION BY target, {DELIVERY_KEY_COLUMNS}) AS records FROM finance_records {where}
+        ) AS record FULL JOIN attempt USING (target, {DELIVERY_KEY_COLUMNS})
         WHERE difference IS NOT NULL ORDER BY ALL
         """
     ).fetchall()
@@ -72,18 +79,25 @@ def attempts_changed(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[st
         "SELECT attempt_id, payload, payload_sha256, external_id, document_sha256 FROM finance_attempts ORDER BY attempt_id"
     ).fetchall()
     for attempt_id, payload, sha256, external_id, document_sha256 in rows:
-        sent = json.loads(payload)
-        if sent["external_id"] != external_id or sent.get("document_sha256", document_sha256) != document_sha256:
+        try:
+            sent = json.loads(payload)
+            is_about_another = (
+                sent["external_id"] != external_id or sent.get("document_sha256", document_sha256) != document_sha256
+            )
+            # What is sent without the optional fields does not tell what was hashed.
+            is_otherwise = "invoice_number" in sent and _hash_of(sent) != sha256
+        except (AttributeError, KeyError, TypeError, ValueError):
+            yield attempt_id, "what it sent cannot be read"
+            continue
+        if is_about_another:
             yield attempt_id, "what it sent is about another invoice or document"
-        # What is sent without the optional fields does not tell what was hashed.
-        elif "invoice_number" in sent and _hash_of(sent) != sha256:
+        elif is_otherwise:
             yield attempt_id, "what it sent is not what was hashed"
 
 
-def _hash_of(sent: dict[str, object]) -> str:
+def _hash_of(sent: dict[str, Any]) -> str:
     """The hash of a payload's business fields; see `relations.ready_invoices_sql`."""
-    vendor = sent["vendor"]
-    values = {**sent, "vendor_name": vendor["name"] if isinstance(vendor, dict) else None}
+    values = {**sent, "vendor_name": sent["vendor"]["name"]}
     fields = ["" if values.get(name) is None else str(values[name]) for name in BUSINESS_FIELDS]
     terms = (f"{name}={values[name]}" for name in TERMS if values.get(name) not in {None, "", NO_NEWS.get(name)})
     return hashlib.sha256(chr(31).join([*fields, *terms]).encode()).hexdigest()
