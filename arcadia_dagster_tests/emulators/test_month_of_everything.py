@@ -146,7 +146,10 @@ class Deployment:
             return connection.execute(query).fetchall()
 
     def _run(self, job: str, request: dg.RunRequest) -> dg.DagsterRun:
-        run = execute(self.instance, HERE, self.definitions.resolve_job_def(job), request.tags)
+        definition = self.definitions.resolve_job_def(job)
+        if request.asset_selection:
+            definition = definition.get_subset(asset_selection=set(request.asset_selection))
+        run = execute(self.instance, HERE, definition, request.tags)
         found = self.instance.get_run_by_id(run.run_id)
         assert found is not None
         return found
