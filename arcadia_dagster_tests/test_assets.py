@@ -553,8 +553,10 @@ def test_a_scheduled_run_leaves_out_what_is_not_due_and_a_person_is_called_when_
     build(project.warehouse)
     project.finance.deliver(project.warehouse)
     with project.warehouse.write() as connection:
+        connection.execute("UPDATE finance_attempts SET outcome = 'transient', finance_invoice_id = NULL")
         connection.execute(
-            "UPDATE finance_records SET state = 'deferred', not_before = TIMESTAMP '2026-05-02 10:30:00', last_error = 'away'"
+            "UPDATE finance_records SET state = 'deferred', pushed_to_finance_at = NULL, finance_invoice_id = NULL, "
+            "not_before = TIMESTAMP '2026-05-02 10:30:00', last_error = 'away'"
         )
     assert in_finance(project).severity == dg.AssetCheckSeverity.WARN
 
