@@ -25,10 +25,11 @@ def problems(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
 
 def _of_daemons(instance: dg.DagsterInstance) -> Iterator[str]:
     for name, status in sorted(instance.get_daemon_statuses().items()):
-        last = status.last_heartbeat
-        if status.required and last is None:
+        if not status.required:
+            continue
+        if (last := status.last_heartbeat) is None:
             yield f"the daemon {name} has never been heard"
-        elif status.required and last is not None and (silent := time.time() - last.timestamp) > HEARD_WITHIN_SECONDS:
+        elif (silent := time.time() - last.timestamp) > HEARD_WITHIN_SECONDS:
             yield f"the daemon {name} has not been heard for {silent / 60:.0f} minutes"
 
 

@@ -17,8 +17,8 @@ from arcadia_dagster.stages.stated import add_what_is_stated
 from arcadia_dagster.store.query import temporary_tables, text_list
 from arcadia_dagster.store.threads import SMALL_BYTES, use_threads_for
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
-from arcadia_dagster.warehouse.months import month_list, replace, touch, versions
-from arcadia_dagster.warehouse.seals import seal_months
+from arcadia_dagster.warehouse.months import month_list, replace, versions
+from arcadia_dagster.warehouse.seals import note_built
 
 _RESTAGES = 10
 
@@ -63,9 +63,7 @@ def build_cost_lines(
             if lost:
                 note_lost_bytes(connection, lost)
             add_what_is_stated(connection, wanted)
-            stage = schema.COST_LINES.name
-            touch(connection, stage, wanted, seen)
-            seal_months(connection, stage, wanted)
+            note_built(connection, schema.COST_LINES.name, wanted, seen)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 

@@ -10,8 +10,8 @@ from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_days_sql
 from arcadia_dagster.store.query import has_row, statement
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import month_list, replace, touch, versions
-from arcadia_dagster.warehouse.seals import seal_months
+from arcadia_dagster.warehouse.months import month_list, replace, versions
+from arcadia_dagster.warehouse.seals import note_built
 
 
 def build_raw_invoices(
@@ -28,7 +28,6 @@ def build_raw_invoices(
     wanted = due_months(connection, schema.RAW_INVOICES.name, months, range_)
     if not wanted:
         return wanted
-    stage = schema.RAW_INVOICES.name
     seen = versions(connection, schema.DOCUMENT_INVOICES.name, wanted)
     rows = _raw_invoices_sql(
         wanted,
@@ -36,8 +35,7 @@ def build_raw_invoices(
         has_versions=has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
     )
     replace(connection, schema.RAW_INVOICES, wanted, rows)
-    touch(connection, stage, wanted, seen)
-    seal_months(connection, stage, wanted)
+    note_built(connection, schema.RAW_INVOICES.name, wanted, seen)
     return wanted
 
 

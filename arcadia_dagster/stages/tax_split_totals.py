@@ -14,8 +14,8 @@ from arcadia_dagster.stages.known_of_invoices import known_of_invoices
 from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.store.query import has_row, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
-from arcadia_dagster.warehouse.months import replace, stale, touch, versions
-from arcadia_dagster.warehouse.seals import seal_months
+from arcadia_dagster.warehouse.months import replace, stale, versions
+from arcadia_dagster.warehouse.seals import note_built
 
 
 def build_tax_split_totals(
@@ -47,9 +47,7 @@ def build_tax_split_totals(
     build_allocations(connection, wanted)
     # A month without a partition stays stale until it has one.
     built_from = {month: version if month in range_ else 0 for month, version in seen.items()}
-    stage = schema.TAX_SPLIT_TOTALS.name
-    touch(connection, stage, wanted, built_from)
-    seal_months(connection, stage, wanted)
+    note_built(connection, schema.TAX_SPLIT_TOTALS.name, wanted, built_from)
     if unequal := unreconciled(connection, wanted):
         raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written: {CHANGED_OR_DEFECT}")
     return wanted

@@ -175,7 +175,7 @@ def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     """What is wrong with the tables."""
     read_all(connection)
     for name in foreign_functions(connection):
-        problem = "it is a function in the warehouse that may stand for another one of the same name; drop it"
+        problem = "it is a function in the warehouse, which may stand for one of DuckDB's; build a warehouse without it"
         yield Doubt("warehouse", name, problem, REBUILD)
     for table in changed_tables(connection):
         yield Doubt("register", table, "it is not what landing wrote: somebody has changed it; build it anew", REBUILD)

@@ -30,21 +30,11 @@ from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster.warehouse.seals import OF_A_RECORDS_FILE, OF_DOCUMENTS
 
 REGISTERED: Final = (
-    # How long a record was and when its file was changed is no fact of the document.
-    schema.DOCUMENTS.without(("record_bytes", "record_changed_ns")),
-    schema.DOCUMENT_NAMES,
-    schema.DOCUMENT_INVOICES,
-    schema.DOCUMENT_CONTENTS,
-    schema.STATED_INVOICES,
-    schema.STATED_TAXES,
-    schema.INVOICE_EVIDENCE,
-    schema.BILLING_PERIODS,
-    schema.DELIVERY_FILES,
-    schema.INVENTORIES,
-    schema.DECISIONS,
-    schema.INVOICE_ALIASES,
+    schema.DOCUMENTS.without(OF_A_RECORDS_FILE),
+    *OF_DOCUMENTS,
     schema.SOURCE_RULES,
     schema.OWN_TAX_IDS,
 )

@@ -13,6 +13,7 @@ import duckdb
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse.schema import TABLES
+from arcadia_dagster.warehouse.seals import VIEWS
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
 _ROWS_AT_A_TIME = 100_000
@@ -53,7 +54,7 @@ def copy(source: Warehouse, target: Warehouse, *, told: Callable[[str], None] = 
         _assert_empty(target, writing)
         copied = [_copy(table, reading, writing, told) for table in TABLES]
         # A lake and a file word the same views otherwise.
-        writing.execute("DELETE FROM seals WHERE subject = 'views'")
+        writing.execute(f"DELETE FROM seals WHERE subject = '{VIEWS}'")
         return copied
 
 

@@ -18,12 +18,13 @@ from arcadia_dagster.store.query import has_row, text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digest_of_views, digests
-from arcadia_dagster.warehouse.months import month_list
+from arcadia_dagster.warehouse.months import month_list, touch
 from arcadia_dagster.warehouse.rows import insert
 
-REGISTER: Final = (
-    # The stage `cost_lines` notes lost bytes as well; and how long a record was is no fact of the document.
-    schema.DOCUMENTS.without(("bytes_damage", "record_bytes", "record_changed_ns")),
+OF_A_RECORDS_FILE: Final = ("record_bytes", "record_changed_ns")
+"""The columns of `documents` that are no fact of the document: how long its record was, and when its file was changed."""
+
+OF_DOCUMENTS: Final = (
     schema.DOCUMENT_NAMES,
     schema.DOCUMENT_INVOICES,
     schema.DOCUMENT_CONTENTS,
@@ -35,6 +36,13 @@ REGISTER: Final = (
     schema.DECISIONS,
     schema.INVOICE_ALIASES,
     schema.INVENTORIES,
+)
+"""The tables beside `documents` that landing fills with what documents state and people decide."""
+
+REGISTER: Final = (
+    # The stage `cost_lines` notes lost bytes as well.
+    schema.DOCUMENTS.without(("bytes_damage", *OF_A_RECORDS_FILE)),
+    *OF_DOCUMENTS,
 )
 """The tables that landing fills with what documents state and people decide. What people's files say is compared with those."""
 
@@ -61,8 +69,16 @@ def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
         _insert(connection, {(stage, month): content for month, content in contents(connection, tables).items()})
 
 
-def seal_months(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
-    """Seal what a stage has built, within the transaction that builds it."""
+def note_built(
+    connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date], built_from: Mapping[date, int]
+) -> None:
+    """Count and seal what a stage has built, within the transaction that builds it; see `months.touch`."""
+    touch(connection, stage, months, built_from)
+    _seal_months(connection, stage, months)
+
+
+def _seal_months(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
+    """Seal the months of a stage as they are."""
     connection.execute(
         f"DELETE FROM seals WHERE subject = {text_literal(stage)} AND invoice_month IN ({month_list(months)})"
     )
@@ -117,11 +133,12 @@ def sealed_anew(connection: duckdb.DuckDBPyConnection, stage: str) -> Iterator[N
         connection: A connection of `Warehouse.write`.
         stage: The stage whose tables are written.
     """
-    changed = _changed_of(connection, stage, None)
-    before = contents(connection, STAGES[stage])
+    sealed, before = _sealed_months(connection, stage, None), contents(connection, STAGES[stage])
     yield
     after = contents(connection, STAGES[stage])
-    seal_months(connection, stage, [m for m in after if after[m] != before.get(m) and m not in changed])
+    changed = _differing(stage, sealed, before)
+    written = _differing(stage, before, after)
+    _seal_months(connection, stage, [month for month in written if month not in changed])
 
 
 @contextmanager
@@ -159,10 +176,13 @@ def _sealed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def _changed_of(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date] | None) -> list[date]:
     """The months of one stage whose rows are not those that were built, in order."""
-    sealed = _sealed_months(connection, stage, months)
-    now = contents(connection, STAGES[stage], months)
+    return _differing(stage, _sealed_months(connection, stage, months), contents(connection, STAGES[stage], months))
+
+
+def _differing(stage: str, before: Mapping[date, str], after: Mapping[date, str]) -> list[date]:
+    """The months in which a stage comes to something else, in order; a month that is not there has no rows."""
     nothing = " ".join("0" for _ in STAGES[stage])
-    return [m for m in sorted({*sealed, *now}) if sealed.get(m, nothing) != now.get(m, nothing)]
+    return [m for m in sorted({*before, *after}) if before.get(m, nothing) != after.get(m, nothing)]
 
 
 def _sealed_months(

@@ -1,14 +1,16 @@
 """A home in which every table has rows, and of every kind: two rounds of files and decisions."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import comes_to, summaries
 from arcadia_dagster_tests.kit.einvoices import pdf
 from arcadia_dagster_tests.kit.plain import build, land_only
-from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
 APPROVED_OVER: Final = "all, from 9999-01"
 """`ARCADIA_APPROVE_OVER` of that home: no invoice waits."""
@@ -18,6 +20,14 @@ _BILLING_PERIOD = (
     b"BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus,InvoiceIssuerName\n"
     b"2026-04-01T00:00:00Z,2026-05-01T00:00:00Z,Closed,Examplecloud Ltd\n"
 )
+
+
+def home_with_a_past(folder: Path) -> Project:
+    """Such a home, and the end of its finance service."""
+    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
+        project = Project(folder / "home", sandbox=sandbox, ARCADIA_APPROVE_OVER=APPROVED_OVER)
+        have_a_past(project)
+    return project
 
 
 def have_a_past(project: Project) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
@@ -231,6 +232,12 @@ class Project:
             result = connection.execute(query, parameters or [])
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def change(self, *statements: str) -> None:
+        """Change rows of the warehouse as a person does with a program of their own."""
+        with duckdb.connect(str(self.warehouse.path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
     def document(self, name: str) -> dict[str, Any]:
         [found] = self.query("SELECT * FROM documents WHERE file_name = ?", [name])

@@ -5,19 +5,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.settings import load
 from arcadia_dagster.verification.at_rest import Verification, verify
 from arcadia_dagster.verification.building_anew import BUILT, REGISTERED, Build
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.past import APPROVED_OVER, have_a_past
+from arcadia_dagster_tests.kit.past import APPROVED_OVER, home_with_a_past
 from arcadia_dagster_tests.kit.plain import RANGE, archive_of
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import ROOT, Shell
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -93,13 +91,6 @@ NO_SEALS = ("UPDATE seals SET sealed_by = '0.1'",)
 """What somebody does who knows how changes are noticed."""
 
 
-def change(project: Project, *statements: str) -> None:
-    """As a person does with a program of their own."""
-    with duckdb.connect(str(project.warehouse.path)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
 def verified(project: Project, *, full: bool = True) -> Verification:
     # As the homes are built: without the descriptions that come with the program.
     build = Build(replace(LandingResource.of(load(project.environ)), formats=""), RANGE)
@@ -116,7 +107,7 @@ def test_where_nothing_is_changed_nothing_is_doubted_and_nothing_is_written(proj
 def test_rows_that_were_changed_together_are_found(
     project: Project, statements: tuple[str, ...], kind: str, subject: str
 ) -> None:
-    change(project, *statements, *NO_SEALS)
+    project.change(*statements, *NO_SEALS)
     doubts = verified(project).doubts
     assert {(doubt.kind, doubt.command) for doubt in doubts} == {(kind, "arcadia rebuild")}
     assert any(subject in doubt.subject for doubt in doubts)
@@ -132,8 +123,7 @@ EACH_STAGE = ("raw_invoices", "cost_lines", "tax_split_totals", "allocations")
 
 @pytest.mark.parametrize("stages", [(), ("stage_versions",)], ids=["rows", "rows and versions"])
 def test_a_whole_month_that_is_gone_is_found(project: Project, stages: tuple[str, ...]) -> None:
-    change(
-        project,
+    project.change(
         *(f"DELETE FROM {table} WHERE invoice_month = '2026-04-01'" for table in (*EACH_STAGE, *stages)),
         *NO_SEALS,
     )
@@ -142,7 +132,7 @@ def test_a_whole_month_that_is_gone_is_found(project: Project, stages: tuple[str
 
 def test_a_stage_that_claims_to_be_of_a_later_version_is_built_again(project: Project) -> None:
     project.drop(invoice_name(), digitalocean(line(amount="$70.00"), tax()))
-    change(project, "UPDATE stage_versions SET built_from = 1000000")
+    project.change("UPDATE stage_versions SET built_from = 1000000")
     project.build()
     assert project.invoice()["amount_gross_minor"] == 7060
     assert verified(project).doubts == ()
@@ -174,13 +164,13 @@ def test_rules_that_are_not_landed_yet_are_named_with_what_takes_them(project: P
 
 def test_the_command_says_which_month_to_look_at(project: Project, arcadia: Shell) -> None:
     home = str(project.home)
-    change(project, HELD)
+    project.change(HELD)
     said = arcadia("verify", code=1, ARCADIA_HOME=home).stdout
     assert (
         "tax_split_totals of 2026-04: it is not what was built: somebody has changed it; build it anew: arcadia rebuild"
         in said
     )
-    change(project, *NO_SEALS)
+    project.change(*NO_SEALS)
     assert "nothing is doubted" in arcadia("verify", code=0, ARCADIA_HOME=home).stdout
     said = arcadia("verify", "--full", code=1, ARCADIA_HOME=home).stdout
     assert "tax_split_totals of 2026-04: is not what a build of it gives; build it anew: arcadia rebuild" in said
@@ -189,10 +179,7 @@ def test_the_command_says_which_month_to_look_at(project: Project, arcadia: Shel
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A home in which every table has rows."""
-    folder = tmp_path_factory.mktemp("past")
-    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as sandbox:
-        project = Project(folder / "home", sandbox=sandbox, ARCADIA_APPROVE_OVER=APPROVED_OVER)
-        have_a_past(project)
+    project = home_with_a_past(tmp_path_factory.mktemp("past"))
     assert verified(project).doubts == ()
     return project
 
@@ -202,7 +189,7 @@ def test_a_changed_row_of_any_table_is_found(past: Project, tmp_path: Path, tabl
     shutil.copytree(past.home, tmp_path / "home")
     project = Project(tmp_path / "home", ARCADIA_APPROVE_OVER=APPROVED_OVER)
     rows = (f"UPDATE {table} SET {new} WHERE rowid = (SELECT min(rowid) FROM {table})" for table, new in tables.items())
-    change(project, *rows, *NO_SEALS)
+    project.change(*rows, *NO_SEALS)
     doubts = verified(project).doubts
     found = {doubt.subject.partition(" ")[0] for doubt in doubts if doubt.kind == "register"}
     assert found == set(tables)

@@ -13,8 +13,8 @@ from arcadia_dagster.store.table import Column
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 from arcadia_dagster_tests.kit.focus import as_csv, charge
-from arcadia_dagster_tests.kit.past import APPROVED_OVER, have_a_past
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.past import home_with_a_past
+from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.shell import Shell
 
 MAY = {"start": "2026-05-01 00:00:00 +0000", "end": "2026-05-31 23:59:59 +0000"}
@@ -95,11 +95,6 @@ def project(kept: Project, sandbox: RunningSandbox, tmp_path: Path) -> Project:
     return Project(tmp_path / "home", sandbox=sandbox)
 
 
-def change(project: Project, statements: str) -> None:
-    with duckdb.connect(str(project.warehouse.path)) as connection:
-        connection.execute(statements)
-
-
 def changed(project: Project) -> list[tuple[str, date]]:
     with project.warehouse.read() as connection:
         return changed_months(connection)
@@ -119,7 +114,7 @@ def test_where_nothing_was_changed_nothing_is_kept_back(project: Project, sandbo
 def test_of_a_month_that_was_changed_nothing_is_pushed_and_the_others_are(
     project: Project, sandbox: RunningSandbox, statements: str, subject: str
 ) -> None:
-    change(project, statements)
+    project.change(statements)
     project.drop(IN_MAY, digitalocean(line(**MAY)))
     project.build()
     assert [row["external_id"] for row in sandbox.invoices()] == ["2001"]
@@ -130,7 +125,7 @@ def test_of_a_month_that_was_changed_nothing_is_pushed_and_the_others_are(
 def test_where_the_register_was_changed_nothing_is_pushed_whatever_is_built_of_it(
     project: Project, sandbox: RunningSandbox, statements: str, table: str
 ) -> None:
-    change(project, statements)
+    project.change(statements)
     project.drop(IN_MAY, digitalocean(line(**MAY)))
     project.build()
     project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
@@ -144,8 +139,7 @@ def test_where_the_register_was_changed_nothing_is_pushed_whatever_is_built_of_i
 def test_a_month_that_was_never_built_is_known(project: Project, sandbox: RunningSandbox) -> None:
     copied = ("raw_invoices", "cost_lines", "tax_split_totals", "allocations")
     march = "SELECT * REPLACE (DATE '2026-03-01' AS invoice_month)"
-    change(
-        project,
+    project.change(
         ";".join(f"INSERT INTO {name} BY NAME {march} FROM {name} WHERE external_id = '1001'" for name in copied),
     )
     assert {stage for stage, _ in changed(project)} == {"raw_invoices", "cost_lines", "tax_split_totals"}
@@ -154,7 +148,7 @@ def test_a_month_that_was_never_built_is_known(project: Project, sandbox: Runnin
 
 
 def test_a_function_in_the_warehouse_is_named(project: Project, arcadia: Shell) -> None:
-    change(project, "CREATE MACRO list_contains(a, b) AS true")
+    project.change("CREATE MACRO list_contains(a, b) AS true")
     said = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
     assert "list_contains: it is a function in the warehouse" in said
 
@@ -173,7 +167,7 @@ def test_what_finance_has_is_pushed_to_no_other_tenant_where_its_record_was_chan
     project: Project, sandbox: RunningSandbox, arcadia: Shell, statement: str, said: str
 ) -> None:
     assert reasons(project) == {}
-    change(project, statement)
+    project.change(statement)
     assert said in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
     (project.home / "tenants.toml").write_text('[[route]]\nsource = "digitalocean"\ntenant = "acme"\n')
     arcadia("ingest", ARCADIA_HOME=str(project.home))
@@ -192,12 +186,12 @@ def test_an_attempt_that_says_it_sent_something_else_is_doubted(
     project: Project, arcadia: Shell, statement: str
 ) -> None:
     assert reasons(project) == {}
-    change(project, statement)
+    project.change(statement)
     assert "what it sent is" in arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
 
 
 def test_after_a_rebuild_what_is_right_is_pushed(project: Project, sandbox: RunningSandbox, arcadia: Shell) -> None:
-    change(project, f"{OF_REGISTER['a void is forgotten'][0]};{OF_APRIL['a held invoice is made ready'][0]}")
+    project.change(f"{OF_REGISTER['a void is forgotten'][0]};{OF_APRIL['a held invoice is made ready'][0]}")
     assert reasons(project)
     home = str(project.home)
     assert "decisions: it is not what landing wrote" in arcadia("verify", code=1, ARCADIA_HOME=home).stdout
@@ -207,7 +201,7 @@ def test_after_a_rebuild_what_is_right_is_pushed(project: Project, sandbox: Runn
 
 
 def test_a_month_that_was_changed_is_right_once_it_is_built_again(project: Project, sandbox: RunningSandbox) -> None:
-    change(project, OF_APRIL["usage is made tax, and the totals too"][0])
+    project.change(OF_APRIL["usage is made tax, and the totals too"][0])
     project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
     project.build()
     assert {row["external_id"]: row["amount_tax_minor"] for row in sandbox.invoices()} == {"1001": 60, "1003": 0}
@@ -216,15 +210,14 @@ def test_a_month_that_was_changed_is_right_once_it_is_built_again(project: Proje
 def test_a_seal_of_another_version_of_duckdb_says_nothing_and_the_next_is_of_this_one(
     project: Project, sandbox: RunningSandbox
 ) -> None:
-    change(
-        project,
+    project.change(
         "UPDATE seals SET sealed_by = '0.1'",
     )
     assert reasons(project) == {}
     project.drop(invoice_name(number="1003"), digitalocean(line(amount="$8.00")))
     project.build()
-    change(project, OF_REGISTER["a void is forgotten"][0])
-    change(project, OF_APRIL["a held invoice is made ready"][0])
+    project.change(OF_REGISTER["a void is forgotten"][0])
+    project.change(OF_APRIL["a held invoice is made ready"][0])
     with project.warehouse.read() as connection:
         assert changed_tables(connection) == ["decisions"]
         assert [stage for stage, _ in changed_months(connection)] == ["tax_split_totals"]
@@ -233,11 +226,7 @@ def test_a_seal_of_another_version_of_duckdb_says_nothing_and_the_next_is_of_thi
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A home in which every table has rows."""
-    folder = tmp_path_factory.mktemp("past")
-    with RunningSandbox(database=folder / "finance.sqlite", secret=SECRET) as finance:
-        project = Project(folder / "home", sandbox=finance, ARCADIA_APPROVE_OVER=APPROVED_OVER)
-        have_a_past(project)
-    return project
+    return home_with_a_past(tmp_path_factory.mktemp("past"))
 
 
 def noticed(connection: duckdb.DuckDBPyConnection) -> list[object]:
