@@ -31,8 +31,8 @@ test: $(READY) ## the tests of every module and of the reference case; under thr
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale, make test-buckets"
 
-test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; and rules tried with many values; about twenty minutes
-	@$(BIN)/python -m pytest arcadia_dagster_tests/stories arcadia_dagster_tests/thorough
+test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; and rules tried with many values; half an hour and more. SHARE=2/5 runs the most important ones, and the second fifth of the others
+	@$(BIN)/python -m pytest arcadia_dagster_tests/stories arcadia_dagster_tests/thorough $(if $(SHARE),--share=$(SHARE))
 
 $(VENV)/.browser-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'

@@ -22,10 +22,11 @@ if "TMPDIR" not in os.environ and os.access(_IN_MEMORY, os.W_OK) and shutil.disk
     os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)
 
 from arcadia_dagster.sandbox import RunningSandbox  # noqa: E402
-from arcadia_dagster_tests.kit import rooms  # noqa: E402
+from arcadia_dagster_tests.kit import rooms, shares  # noqa: E402
 from arcadia_dagster_tests.kit.documents import Desk  # noqa: E402
 from arcadia_dagster_tests.kit.project import Project  # noqa: E402
 from arcadia_dagster_tests.kit.sandboxes import empty_sandbox  # noqa: E402
+from arcadia_dagster_tests.kit.shares import Share  # noqa: E402
 from arcadia_dagster_tests.kit.statements import Recorder  # noqa: E402
 
 
@@ -56,41 +57,35 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-_LONGEST = (
-    "test_deployment.py",
-    "test_every_way_on.py",
-    "test_ordinary_year.py",
-    "test_arrival.py",
-    "test_fresh_clone.py",
-    "test_damaged_records.py",
-    "test_parts_that_look_like_versions.py",
-    "test_pasted_commands.py",
-    "test_evidence.py",
-    "test_totals.py",
-    "test_tax_split_totals.py",
-    "test_semicolons.py",
-    "test_einvoices.py",
-    "test_einvoices_beside_others.py",
-    "test_cli_lists.py",
-    "test_described.py",
-    "test_web_server.py",
-    "test_whom_an_invoice_is_addressed_to.py",
-    "test_cli.py",
-    "test_bad_input_descriptions.py",
-    "test_bad_input_sources.py",
-    "test_control_totals_of_invoices.py",
-    "test_outcomes_of_deliveries.py",
-    "test_assets.py",
-    "test_sensors.py",
-    "test_settled_checks.py",
-    "test_concurrency.py",
-    "test_tenants.py",
-)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share",
+        type=Share.parse,
+        metavar="K/N",
+        help="of the stories those that always run, and the K-th of N shares",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    share: Share | None = config.getoption("share")
+    if share is None:
+        return None
+    return (
+        f"stories: share {share.number} of {share.count}, {len(share.modules())} of {len(shares.all_modules())} modules; "
+        "`make test-stories` runs all of them"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    share: Share | None = config.getoption("share")
+    if share is None or collection_path not in shares.all_modules():
+        return None
+    return collection_path not in share.modules() or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The modules that take longest first, the deployment above all: it waits for other processes most of the time."""
-    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+    """The modules that take longest first."""
+    items.sort(key=lambda item: shares.place(item.path.name))
 
 
 def pytest_collection_finish() -> None:
