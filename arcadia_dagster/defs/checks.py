@@ -36,7 +36,7 @@ from arcadia_dagster.reports.witnesses import shares
 from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.warehouse.months import previous_month
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster.warehouse.seals import changed_subjects
+from arcadia_dagster.warehouse.seals import changed_subjects, not_as_written
 
 _SHOWN_MONTHS = 12
 _SHOWN_BUDGETS = 3
@@ -134,7 +134,7 @@ def totals_reconcile(warehouse: dg.ResourceParam[WarehouseResource]) -> dg.Asset
         changed = changed_subjects(connection)
         unequal = unreconciled(connection)
         good = "" if changed or unequal else LookedAt.of(connection).reconciled
-    wrong = [*(f"{subject} is not what was written" for subject in changed), *unequal]
+    wrong = [*map(not_as_written, changed), *unequal]
     return dg.AssetCheckResult(
         passed=not wrong,
         severity=dg.AssetCheckSeverity.ERROR,

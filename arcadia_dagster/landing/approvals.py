@@ -24,12 +24,12 @@ def take_limits(warehouse: Warehouse, limits: Limits) -> set[date]:
         The months whose totals must be built again; nothing of them is pushed before.
 
     Raises:
-        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+        LockTimeoutError, WarehouseError: See `Warehouse.write_register`.
     """
     with warehouse.read() as connection:
         if known_limits(connection) == limits:
             return set()
-    with warehouse.write() as connection:
+    with warehouse.write_register() as connection:
         known = known_limits(connection)
         rows = connection.execute("SELECT DISTINCT invoice_month FROM document_invoices").fetchall()
         months = {month for (month,) in rows if known.concern(month) or limits.concern(month)}

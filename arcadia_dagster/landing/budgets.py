@@ -26,7 +26,7 @@ def take_budgets(warehouse: Warehouse, path: Path, budgets: Sequence[Budget]) ->
 
     Raises:
         BudgetsError: The file is gone, and there were budgets in it.
-        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+        LockTimeoutError, WarehouseError: See `Warehouse.write_register`.
     """
     with warehouse.read() as connection:
         known = known_budgets(connection)
@@ -36,7 +36,7 @@ def take_budgets(warehouse: Warehouse, path: Path, budgets: Sequence[Budget]) ->
         raise BudgetsError(
             f"{path} is gone, and there were budgets in it; an empty file says that there are none any more"
         )
-    with warehouse.write() as connection:
+    with warehouse.write_register() as connection:
         connection.execute("DELETE FROM budgets")
         insert(connection, schema.BUDGETS, [_row(number, one) for number, one in enumerate(budgets, start=1)])
 

@@ -147,13 +147,13 @@ def take_routes(warehouse: Warehouse, path: Path, routes: Routes) -> set[date]:
 
     Raises:
         RoutesError: The file is gone.
-        LockTimeoutError, WarehouseError: See `Warehouse.write`.
+        LockTimeoutError, WarehouseError: See `Warehouse.write_register`.
     """
     with warehouse.read() as connection:
         if known_routes(connection) == routes:
             return set()
         assert_not_lost(connection, path, routes)
-    with warehouse.write() as connection:
+    with warehouse.write_register() as connection:
         months = months_concerned(connection, routes)
         connection.execute("DELETE FROM tenant_routes")
         own = {"route_number": len(routes.routes) + 1, "tenant_id": routes.own_tenant}

@@ -13,7 +13,7 @@ from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled_i
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.seals import changed_months, changed_tables
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables, not_as_written
 
 _RESTORE: Final = (
     "somebody has changed what is on record of finance: compare it with finance's own list by `arcadia reconcile`, and restore "
@@ -59,7 +59,7 @@ def _changed(connection: duckdb.DuckDBPyConnection, months: Collection[date] | N
         f"SELECT source, account_id, external_id, invoice_month FROM tax_split_totals {where}"
     ).fetchall()
     return {
-        InvoiceKey(*key): f"{tables[0] if tables else changed[month]} is not what was written: {CHANGED_OR_DEFECT}"
+        InvoiceKey(*key): f"{not_as_written(tables[0] if tables else changed[month])}: {CHANGED_OR_DEFECT}"
         for *key, month in rows
         if tables or month in changed
     }

@@ -18,7 +18,7 @@ from arcadia_dagster.store.query import temporary_tables, text_list
 from arcadia_dagster.store.threads import SMALL_BYTES, use_threads_for
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
-from arcadia_dagster.warehouse.seals import note_built
+from arcadia_dagster.warehouse.seals import building
 
 _RESTAGES = 10
 
@@ -52,18 +52,18 @@ def build_cost_lines(
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
-            if (size := reader.text_bytes(whole)) > SMALL_BYTES:
-                use_threads_for(connection, size)
-            lines = _cost_lines_sql(reader, whole, wanted)
-            with temporary_tables(connection) as make:
+            with building(connection, schema.COST_LINES.name, wanted, seen):
+                if (size := reader.text_bytes(whole)) > SMALL_BYTES:
+                    use_threads_for(connection, size)
+                lines = _cost_lines_sql(reader, whole, wanted)
+                with temporary_tables(connection) as make:
+                    if lost:
+                        make("kept", _kept_sql(lost, wanted))
+                        lines += " UNION ALL BY NAME FROM kept"
+                    replace(connection, schema.COST_LINES, wanted, lines)
                 if lost:
-                    make("kept", _kept_sql(lost, wanted))
-                    lines += " UNION ALL BY NAME FROM kept"
-                replace(connection, schema.COST_LINES, wanted, lines)
-            if lost:
-                note_lost_bytes(connection, lost)
-            add_what_is_stated(connection, wanted)
-            note_built(connection, schema.COST_LINES.name, wanted, seen)
+                    note_lost_bytes(connection, lost)
+                add_what_is_stated(connection, wanted)
             return wanted
     raise WarehouseError(f"cost_lines: other runs replaced the same months {_RESTAGES} times; run it again")
 

@@ -11,7 +11,7 @@ from arcadia_dagster.stages.places import NOTHING_IS_OLDER, older_sql, root_of_d
 from arcadia_dagster.store.query import has_row, statement
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import month_list, replace, versions
-from arcadia_dagster.warehouse.seals import note_built
+from arcadia_dagster.warehouse.seals import building
 
 
 def build_raw_invoices(
@@ -34,8 +34,8 @@ def build_raw_invoices(
         has_manifests=has_manifests(connection),
         has_versions=has_row(connection, _SEVERAL_DOCUMENTS.format(months=month_list(wanted))),
     )
-    replace(connection, schema.RAW_INVOICES, wanted, rows)
-    note_built(connection, schema.RAW_INVOICES.name, wanted, seen)
+    with building(connection, schema.RAW_INVOICES.name, wanted, seen):
+        replace(connection, schema.RAW_INVOICES, wanted, rows)
     return wanted
 
 

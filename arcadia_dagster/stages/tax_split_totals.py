@@ -15,7 +15,7 @@ from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled
 from arcadia_dagster.store.query import has_row, temporary_tables
 from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.months import replace, stale, versions
-from arcadia_dagster.warehouse.seals import note_built
+from arcadia_dagster.warehouse.seals import building
 
 
 def build_tax_split_totals(
@@ -35,19 +35,19 @@ def build_tax_split_totals(
     if not wanted:
         return wanted
     seen = versions(connection, schema.COST_LINES.name, wanted)
-    with temporary_tables(connection) as make:
-        scope = Scope(wanted, has_manifests=has_manifests(connection))
-        for known in known_of_invoices(scope):
-            is_nothing = known.needs and not has_row(connection, known.needs)
-            make(known.name, known.nothing if is_nothing else known.sql)
-        make("doubtful", doubts_sql(connection, scope))
-        all_reasons = reasons(first_month=range_.first, last_month=range_.last)
-        make("judged", _judged_sql(_that_hold_any(connection, all_reasons)))
-        replace(connection, schema.TAX_SPLIT_TOTALS, wanted, _TOTALS)
-    build_allocations(connection, wanted)
     # A month without a partition stays stale until it has one.
     built_from = {month: version if month in range_ else 0 for month, version in seen.items()}
-    note_built(connection, schema.TAX_SPLIT_TOTALS.name, wanted, built_from)
+    with building(connection, schema.TAX_SPLIT_TOTALS.name, wanted, built_from):
+        with temporary_tables(connection) as make:
+            scope = Scope(wanted, has_manifests=has_manifests(connection))
+            for known in known_of_invoices(scope):
+                is_nothing = known.needs and not has_row(connection, known.needs)
+                make(known.name, known.nothing if is_nothing else known.sql)
+            make("doubtful", doubts_sql(connection, scope))
+            all_reasons = reasons(first_month=range_.first, last_month=range_.last)
+            make("judged", _judged_sql(_that_hold_any(connection, all_reasons)))
+            replace(connection, schema.TAX_SPLIT_TOTALS, wanted, _TOTALS)
+        build_allocations(connection, wanted)
     if unequal := unreconciled(connection, wanted):
         raise WarehouseError(f"tax_split_totals: {unequal[0]}; nothing was written: {CHANGED_OR_DEFECT}")
     return wanted

@@ -37,8 +37,8 @@ _BLOCK_SIZE = str(64 * 2**10)
 
 _WORK, _SPILL = "work", "spill"
 
-_NOT_FOUND = (duckdb.CatalogException, duckdb.BinderException)
-"""What DuckDB raises where a table or a column is missing, or is there already."""
+_OF_OTHER_TABLES = (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException, KeyError)
+"""What is raised where a table or a column is missing, or there is one more, or an index refuses a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,46 @@ class Schema:
     tables: tuple[Table, ...]
     views: tuple[str, ...]
 
-    def lacking(self, connection: duckdb.DuckDBPyConnection) -> str | None:
-        """The first table, column or view that the attached database should have and has not, in words; None where it has all."""
+    def altered(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """The first table, column or view that is missing or was altered in the attached database, in words; None where none is.
+
+        Tables of other names are nobody's business.
+        """
         rows = connection.execute(
-            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'warehouse'"
+            "SELECT table_name, column_name, column_default FROM system.main.duckdb_columns() WHERE database_name = 'warehouse'"
         )
-        columns: dict[str, set[str]] = {}
-        for table, column in rows.fetchall():
-            columns.setdefault(table, set()).add(column)
+        columns: dict[str, dict[str, str | None]] = {}
+        for table, column, default in rows.fetchall():
+            columns.setdefault(table, {})[column] = default
         for table in self.tables:
             if table.name not in columns:
                 return f"the table {table.name} is missing"
-            for column in table.columns:
-                if column.name not in columns[table.name]:
-                    return f"the column {column.name} of {table.name} is missing"
+            found, expected = columns[table.name], {column.name for column in table.columns}
+            for column in sorted(expected - found.keys()):
+                return f"the column {column} of {table.name} is missing"
+            for column in sorted(found.keys() - expected):
+                return f"{table.name} has a column {column}, which is not the program's"
+            for column, default in found.items():
+                if default not in {None, "NULL"}:
+                    return f"the column {column} of {table.name} has a default, which is not the program's"
+        if (bound := self._bound(connection)) is not None:
+            return bound
         return next((f"the view {view} is missing" for view in self.views if view not in columns), None)
+
+    def _bound(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """The first index or constraint on a table; the program has none."""
+        rows = connection.execute(
+            """
+            SELECT table_name, 'index ' || index_name FROM system.main.duckdb_indexes() WHERE database_name = 'warehouse'
+            UNION ALL
+            SELECT table_name, 'constraint ' || constraint_text FROM system.main.duckdb_constraints()
+            WHERE database_name = 'warehouse' ORDER BY ALL
+            """
+        ).fetchall()
+        names = {table.name for table in self.tables}
+        return next(
+            (f"{table} has the {what}, which is not the program's" for table, what in rows if table in names), None
+        )
 
 
 class Database:
@@ -123,6 +148,14 @@ class Database:
     def path(self) -> Path:
         """The DuckDB file, or for a lake a path of this machine. Temporary files lie beside it."""
         return self._storage.path
+
+    def altered(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """What was altered in the definition of a table, in words; see `Schema.altered`.
+
+        Args:
+            connection: A connection of `read`.
+        """
+        return self._schema.altered(connection)
 
     @property
     def lock_path(self) -> Path:
@@ -289,13 +322,13 @@ class Database:
 
     @contextmanager
     def _whole(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Tell a statement that misses what somebody has taken out of the database from one that is wrong."""
+        """Tell a statement that fails as somebody has altered the database from one that is wrong."""
         try:
             yield
-        except _NOT_FOUND as error:
+        except _OF_OTHER_TABLES as error:
             _roll_back(connection)
-            if self._is_current and (lacking := self._schema.lacking(connection)) is not None:
-                raise self._storage.damaged(lacking) from error
+            if self._is_current and (altered := self._schema.altered(connection)) is not None:
+                raise self._storage.damaged(altered) from error
             raise
 
     @contextmanager
@@ -376,7 +409,7 @@ class Database:
                 self._schema.migrate(connection, version)
                 if version == 0:
                     self._storage.arrange(connection, self._schema.tables)
-            except _NOT_FOUND as error:
+            except _OF_OTHER_TABLES as error:
                 # A statement of a migration finds what it needs, and nothing in its place, where the version is the right one.
                 _roll_back(connection)
                 problem = str(error).partition("\n")[0]

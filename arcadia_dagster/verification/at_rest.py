@@ -112,7 +112,7 @@ def verify(
         found = verify_archive(warehouse, archive, full=full)
         if warehouse.exists():
             with warehouse.read() as connection:
-                doubts += _of_tables(connection)
+                doubts += _of_tables(warehouse, connection)
                 counts = _counts(connection)
             if full and build is not None and not doubts and not found.doubts:
                 doubts += built_otherwise(warehouse, archive, build)
@@ -171,9 +171,11 @@ def noted(home: Path) -> Noted | None:
         return None
 
 
-def _of_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
+def _of_tables(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     """What is wrong with the tables."""
     read_all(connection)
+    if (altered := warehouse.altered(connection)) is not None:
+        yield Doubt("warehouse", warehouse.name, f"{altered}; build it anew", REBUILD)
     for name in foreign_functions(connection):
         problem = "it is a function in the warehouse, which may stand for one of DuckDB's; build a warehouse without it"
         yield Doubt("warehouse", name, problem, REBUILD)

@@ -1,8 +1,10 @@
 """Seals: what tables came to when the program last wrote them, so that a row that somebody else has changed is known.
 
 A seal counts rows and hashes them. It is written in the transaction that writes the rows: one for each table of the register,
-which documents and decisions make, one for each month of each stage, and one for all views. DuckDB's hash may be another one in
-another version of it: what another version has sealed is sealed anew by the next landing, and says nothing until then.
+which documents and decisions make, and of what people say in their files, one for each month of each stage, one for what was
+built of what (`stage_versions`), and one for all views. What is built of changed rows is not sealed, so it counts as changed
+too, even if somebody has changed those rows back. DuckDB's hash may be another one in another version of it: what another
+version has sealed is sealed anew by the next landing, and says nothing until then.
 
 It is no signature: who changes rows on purpose can change the seal too. `arcadia verify --full` finds that.
 """
@@ -46,6 +48,15 @@ REGISTER: Final = (
 )
 """The tables that landing fills with what documents state and people decide. What people's files say is compared with those."""
 
+SAID: Final = (
+    schema.TENANT_ROUTES,
+    schema.SOURCE_RULES,
+    schema.OWN_TAX_IDS,
+    schema.APPROVAL_LIMITS,
+    schema.BUDGETS,
+)
+"""The tables that landing fills with what people's files and settings say."""
+
 STAGES: Final[Mapping[str, tuple[Table, ...]]] = {
     schema.RAW_INVOICES.name: (schema.RAW_INVOICES,),
     # What a line is matched to is decided anew with each inventory, and finance is not told.
@@ -57,7 +68,19 @@ STAGES: Final[Mapping[str, tuple[Table, ...]]] = {
 VIEWS: Final = "views"
 """The subject of the seal of all views."""
 
-_UNSEALED: Final = {table.name: NO_ROWS for table in REGISTER}
+_VERSIONS: Final = {
+    # A page that somebody should have made anew is no wrong figure in finance.
+    schema.STAGE_VERSIONS.name: (
+        "stage, invoice_month, version, built_from",
+        "stage_versions WHERE stage <> 'monthly_statement'",
+    )
+}
+"""The versions that figures were built of: the columns that count, and the rows."""
+
+_WHOLE: Final = {**{table.name: (table.column_names, table.name) for table in (*REGISTER, *SAID)}, **_VERSIONS}
+"""What is sealed as a whole, likewise."""
+
+_UNSEALED: Final = dict.fromkeys(_WHOLE, NO_ROWS)
 """What has no seal has no rows: nothing was written yet. A month of a stage likewise."""
 
 
@@ -69,12 +92,36 @@ def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
         _insert(connection, {(stage, month): content for month, content in contents(connection, tables).items()})
 
 
-def note_built(
+@contextmanager
+def building(
     connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date], built_from: Mapping[date, int]
-) -> None:
-    """Count and seal what a stage has built, within the transaction that builds it; see `months.touch`."""
+) -> Iterator[None]:
+    """Within the block, a stage builds months. They are counted as built, and sealed if what they are built of was not changed.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        stage: The stage.
+        months: The months.
+        built_from: See `months.touch`.
+    """
+    if not _are_of_now(connection):
+        seal_all(connection)
+    changed = changed_tables(connection)
+    before = [*STAGES][: [*STAGES].index(stage)]
+    is_sound = not changed and not any(_changed_of(connection, one, months) for one in before)
+    yield
     touch(connection, stage, months, built_from)
-    _seal_months(connection, stage, months)
+    if is_sound:
+        _seal_months(connection, stage, months)
+    if not _VERSIONS.keys() & set(changed):
+        _seal(connection, digests(connection, _VERSIONS))
+
+
+def _seal(connection: duckdb.DuckDBPyConnection, contents_by_subject: Mapping[str, str]) -> None:
+    """Seal these subjects with what they come to."""
+    if contents_by_subject:
+        connection.execute(f"DELETE FROM seals WHERE subject IN ({text_list(contents_by_subject)})")
+        _insert(connection, {(subject, None): content for subject, content in contents_by_subject.items()})
 
 
 def _seal_months(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date]) -> None:
@@ -117,10 +164,17 @@ def changed_subjects(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [*changed_tables(connection), *months]
 
 
+def not_as_written(subject: str) -> str:
+    """The words for a subject that somebody else has changed."""
+    return f"{subject} {'are' if subject == VIEWS else 'is'} not what was written"
+
+
 def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The functions that somebody has put into the warehouse; the program puts none there. It takes 17 ms (2026-11-30)."""
     rows = connection.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = current_database() ORDER BY ALL"
+        # One of them may stand for the list itself.
+        "SELECT DISTINCT function_name FROM system.main.duckdb_functions() "
+        "WHERE database_name = system.main.current_database() ORDER BY ALL"
     ).fetchall()
     return [name for (name,) in rows]
 
@@ -154,20 +208,22 @@ def sealed_register(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     yield
     sealed = _sealed(connection)
     # A landing changes no view: theirs is written once.
-    written = digests(connection, REGISTER) if VIEWS in sealed else _of_register(connection)
-    now = {
-        subject: content
-        for subject, content in written.items()
-        if subject not in changed and sealed.get(subject) != content
-    }
-    if now:
-        connection.execute(f"DELETE FROM seals WHERE subject IN ({text_list(now)})")
-        _insert(connection, {(subject, None): content for subject, content in now.items()})
+    written = _of_tables(connection) if VIEWS in sealed else _of_register(connection)
+    _seal(
+        connection,
+        {
+            subject: content
+            for subject, content in written.items()
+            if subject not in changed and sealed.get(subject) != content
+        },
+    )
 
 
 def _are_of_now(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether this version of DuckDB has sealed the warehouse."""
-    return not has_row(connection, f"SELECT 1 FROM seals WHERE sealed_by <> '{duckdb.__version__}'")
+    """Whether this version of DuckDB has sealed the warehouse, or nothing has. It seals everything before it seals anything."""
+    return not has_row(connection, "SELECT 1 FROM seals") or has_row(
+        connection, f"SELECT 1 FROM seals WHERE sealed_by = '{duckdb.__version__}'"
+    )
 
 
 def _sealed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -197,8 +253,13 @@ def _sealed_months(
 
 
 def _of_register(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """What the tables of the register, and the views, come to as they are now."""
-    return {**digests(connection, REGISTER), VIEWS: digest_of_views(connection)}
+    """What the tables that are sealed as a whole, and the views, come to as they are now."""
+    return {**_of_tables(connection), VIEWS: digest_of_views(connection)}
+
+
+def _of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The same of the tables alone."""
+    return digests(connection, _WHOLE)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, seals: Mapping[tuple[str, date | None], str]) -> None:

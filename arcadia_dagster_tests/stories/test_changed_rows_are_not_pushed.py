@@ -9,8 +9,11 @@ import pytest
 
 from arcadia_dagster.ledger.agreement import attempts_changed, disagreeing
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.stages.raw_invoices import build_raw_invoices
+from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.store.table import Column
-from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse import WarehouseError, schema
 from arcadia_dagster.warehouse.seals import changed_months, changed_tables
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.past import home_with_a_past
@@ -133,7 +136,73 @@ def test_where_the_register_was_changed_nothing_is_pushed_whatever_is_built_of_i
     assert sandbox.invoices() == []
     with project.warehouse.read() as connection:
         assert changed_tables(connection) == [table]
-    assert reasons(project)["2001"] == f"{table} is not what was written: {ADVICE}"
+    assert reasons(project)["2001"] == f"{table} {'are' if table == 'views' else 'is'} not what was written: {ADVICE}"
+
+
+OF_DEFINITIONS = {
+    "a column more": "ALTER TABLE documents ADD COLUMN somebodys INTEGER",
+    "an index": "CREATE UNIQUE INDEX somebodys ON decisions (decision)",
+}
+OF_WHAT_IT_IS_BUILT = {
+    "tenant_routes": ("UPDATE tenant_routes SET tenant_id = 'another'", "tax_split_totals"),
+    "decisions": ("DELETE FROM decisions", "tax_split_totals"),
+    "cost_lines": ("UPDATE cost_lines SET currency = 'AUD'", "tax_split_totals"),
+    "document_invoices": ("UPDATE document_invoices SET vendor_name = 'another'", "raw_invoices"),
+}
+
+
+@pytest.mark.parametrize("table", OF_WHAT_IT_IS_BUILT)
+def test_what_is_built_of_changed_rows_is_not_pushed_even_if_they_are_changed_back(
+    project: Project, sandbox: RunningSandbox, table: str
+) -> None:
+    statement, stage = OF_WHAT_IT_IS_BUILT[table]
+    with duckdb.connect(str(project.warehouse.path)) as connection:
+        before = connection.execute(f"FROM {table}").to_arrow_table()
+    project.change(statement)
+    with project.warehouse.write() as connection:
+        months = [date(2026, 4, 1)], MonthRange.since(date(2026, 1, 1))
+        if stage == "raw_invoices":
+            build_raw_invoices(connection, *months)
+        else:
+            build_tax_split_totals(connection, *months)
+    with duckdb.connect(str(project.warehouse.path)) as connection:
+        connection.execute(f"DELETE FROM {table}")
+        connection.register("before", before)
+        connection.execute(f"INSERT INTO {table} FROM before")
+    assert before.num_rows > 0
+    assert changed(project) == [(stage, date(2026, 4, 1))]
+    assert reasons(project) != {}
+    assert sandbox.invoices() == []
+
+
+def test_a_correction_is_not_hidden_by_a_changed_version(project: Project, sandbox: RunningSandbox) -> None:
+    project.push()
+    project.drop("newer/" + invoice_name(), digitalocean(line(amount="$70.00"), tax()))
+    project.landed_problems()
+    project.change(
+        """
+        UPDATE stage_versions SET built_from = (
+          SELECT version FROM stage_versions WHERE stage = 'document_invoices' AND invoice_month = DATE '2026-04-01'
+        ) WHERE stage = 'raw_invoices' AND invoice_month = DATE '2026-04-01'
+        """
+    )
+    assert reasons(project)["1001"] == f"stage_versions is not what was written: {ADVICE}"
+    with project.warehouse.read() as connection:
+        assert changed_tables(connection) == ["stage_versions"]
+
+
+def settled_and_built(project: Project) -> None:
+    project.settle("void", "1001")
+    project.build()
+
+
+@pytest.mark.parametrize("statement", OF_DEFINITIONS.values(), ids=OF_DEFINITIONS)
+def test_what_a_changed_definition_breaks_is_one_line_that_names_it_with_the_remedy(
+    project: Project, statement: str
+) -> None:
+    project.change(statement)
+    with pytest.raises(WarehouseError, match=r"which is not the program's\): run `arcadia rebuild`"):
+        settled_and_built(project)
 
 
 def test_a_month_that_was_never_built_is_known(project: Project, sandbox: RunningSandbox) -> None:
@@ -249,10 +318,6 @@ OTHER_VALUES = {
 PUT_RIGHT_BY_THE_NEXT_RUN = {
     "cloud_resources": "what inventories list",
     "inbox_files": "a memory of the last look",
-    "stage_versions": "how often and when",
-    **dict.fromkeys(
-        ("approval_limits", "budgets", "own_tax_ids", "source_rules", "tenant_routes"), "what people's files say"
-    ),
 }
 COUNT_FOR_NOTHING = {
     "cost_lines": {"matched_resource_id", "match_method"},
@@ -263,6 +328,7 @@ COUNT_FOR_NOTHING = {
     },
     "finance_records": {"action", "finance_vendor_id", "not_before", "last_error", "projects", "invoice_month"},
     "seals": {"sealed_by"},
+    "stage_versions": {"built_at"},
 }
 """Columns that no figure, tenant or decision depends on, or that are compared otherwise."""
 

@@ -208,6 +208,43 @@ CHANGES: dict[str, tuple[Callable[[Project], object], str, str]] = {
         "warehouse",
         "",
     ),
+    "a column more": (
+        lambda project: execute(project, "ALTER TABLE documents ADD COLUMN somebodys INTEGER"),
+        "warehouse",
+        "arcadia rebuild",
+    ),
+    "a default": (
+        lambda project: execute(project, "ALTER TABLE cost_lines ALTER COLUMN description SET DEFAULT 'GST'"),
+        "warehouse",
+        "arcadia rebuild",
+    ),
+    "an index": (
+        lambda project: execute(project, "CREATE INDEX somebodys ON documents (document_sha256)"),
+        "warehouse",
+        "arcadia rebuild",
+    ),
+    "a function that hides functions": (
+        lambda project: execute(
+            project, "CREATE MACRO duckdb_functions() AS TABLE SELECT 'x' AS function_name, 'y' AS database_name"
+        ),
+        "warehouse",
+        "arcadia rebuild",
+    ),
+    "who bears it": (
+        lambda project: execute(project, "UPDATE tenant_routes SET tenant_id = 'another'"),
+        "register",
+        "arcadia rebuild",
+    ),
+    "what waits for a second person": (
+        lambda project: execute(project, "DELETE FROM approval_limits; DELETE FROM tenant_routes"),
+        "register",
+        "arcadia rebuild",
+    ),
+    "what was built of what": (
+        lambda project: execute(project, "UPDATE stage_versions SET built_from = version"),
+        "register",
+        "arcadia rebuild",
+    ),
 }
 
 
