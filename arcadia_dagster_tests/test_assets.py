@@ -95,7 +95,8 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def contents(project: Project) -> dict[str, list[dict[str, Any]]]:
-    names = [table.name for table in schema.TABLES if table.name != "stage_versions"]
+    # How often a month was built, and the seal of that, change with each run.
+    names = [table.name for table in schema.TABLES if table.name not in {"stage_versions", "seals"}]
     return {name: project.query(f"FROM {name} ORDER BY ALL") for name in names}
 
 

@@ -20,7 +20,7 @@ ALWAYS: Final = (
         "test_bad_input_money.py",
         "test_bad_input_identity.py",
     ),
-    *("test_changed_rows_are_not_pushed.py", "test_versions.py", "test_tenants.py", "test_secrets.py"),
+    *("test_changed_rows_are_not_pushed.py", "test_versions.py", "test_tenants.py", "test_secrets.py", "test_sensors.py"),
     *("test_ingest_crashes.py", "test_delivery_crashes.py", "test_concurrency.py"),
     *("test_model_of_delivery.py", "test_model_of_landing_and_delivery.py"),
 )
@@ -54,10 +54,15 @@ LONGEST: Final = (
     "test_parts_and_versions.py",
     "test_sandbox_home.py",
     "test_control_totals_of_invoices.py",
+    "test_page.py",
     "test_fresh_clone.py",
     "test_decisions_and_their_documents.py",
     "test_cli_lists.py",
     "test_einvoices.py",
+    "test_sensors.py",
+    "test_alerts.py",
+    "test_described_tables.py",
+    "test_assets.py",
 )
 """The modules that take longest, the longest first (processor time, 2026-11-30)."""
 

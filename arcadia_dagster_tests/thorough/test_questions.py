@@ -12,7 +12,7 @@ from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import Project
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "docs" / "questions.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "questions.ipynb"
 
 
 @pytest.fixture
