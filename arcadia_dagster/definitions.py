@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from arcadia_dagster import settings
-from arcadia_dagster.defs import checks, schedules, sensors
+from arcadia_dagster.defs import checks, file_checks, schedules, sensors
 from arcadia_dagster.defs.alerts import failures_to_webhook
 from arcadia_dagster.defs.assets import (
     cloud_resources,
@@ -70,6 +70,7 @@ def build_defs(
         [
             *checks.CHECKS,
             checks.month_is_complete(values.close_day),
+            file_checks.build(values.focus),
             checks.nothing_in_suspense(values.accounts, must_exist=values.is_set("accounts")),
         ],
     )

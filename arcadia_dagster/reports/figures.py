@@ -144,6 +144,22 @@ def months_with_invoices(connection: duckdb.DuckDBPyConnection) -> set[date]:
     return {month for (month,) in rows}
 
 
+def ready_sums(
+    connection: duckdb.DuckDBPyConnection, months: Collection[date]
+) -> dict[date, dict[str, tuple[int, int]]]:
+    """How many ready invoices each of the months has, and their gross in minor units, by currency."""
+    rows = connection.execute(
+        f"""
+        SELECT invoice_month, currency, count(*), CAST(sum(amount_gross_minor) AS HUGEINT) FROM standing_invoices
+        WHERE standing = 'ready' AND amount_gross_minor IS NOT NULL AND invoice_month IN ({month_list(months)}) GROUP BY ALL
+        """
+    ).fetchall()
+    sums: dict[date, dict[str, tuple[int, int]]] = {month: {} for month in months}
+    for month, currency, invoices, gross in rows:
+        sums[month][currency] = (invoices, gross)
+    return sums
+
+
 def year_before(month: date) -> date:
     """The same month of the year before."""
     return month.replace(year=month.year - 1)

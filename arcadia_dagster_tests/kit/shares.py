@@ -20,7 +20,13 @@ ALWAYS: Final = (
         "test_bad_input_money.py",
         "test_bad_input_identity.py",
     ),
-    *("test_changed_rows_are_not_pushed.py", "test_versions.py", "test_tenants.py", "test_secrets.py", "test_sensors.py"),
+    *(
+        "test_changed_rows_are_not_pushed.py",
+        "test_versions.py",
+        "test_tenants.py",
+        "test_secrets.py",
+        "test_sensors.py",
+    ),
     *("test_ingest_crashes.py", "test_delivery_crashes.py", "test_concurrency.py"),
     *("test_model_of_delivery.py", "test_model_of_landing_and_delivery.py"),
 )
