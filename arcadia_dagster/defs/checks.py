@@ -416,13 +416,18 @@ def _links(kind: Kind, listed: Sequence[Finding], ui_url: str, prefix: Prefix) -
     lines = []
     for finding in listed[:_MOST_LINKS] if kind.name in _DECISIONS else ():
         about = finding.facts.get("file") or finding.invoice
-        # Names are a file's own words: nothing of them may be read as markup.
-        name = re.sub(r"[^\w .-]", " ", finding.subject).strip()
+        name = as_text(finding.subject)
         links = ", ".join(
             f"[{decision}]({decision_link(path, decision, about, prefix)})" for decision in _DECISIONS[kind.name]
         )
         lines.append(f"- {name}: {links}")
     return {"decide": dg.MarkdownMetadataValue("\n".join(lines))} if lines else {}
+
+
+def as_text(words: str) -> str:
+    """A file's own words, for Markdown: nothing of them is read as markup, and nothing hides what follows it."""
+    visible = "".join(character if character.isprintable() else " " for character in words)
+    return re.sub(r"([!-,/:-@\[-`{-~])", r"\\\1", visible).strip()
 
 
 def _evaluated(

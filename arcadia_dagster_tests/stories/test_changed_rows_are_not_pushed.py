@@ -1,6 +1,7 @@
 """Somebody changes a row of the warehouse with a program of their own: no invoice that depends on it reaches finance."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -298,15 +299,17 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return home_with_a_past(tmp_path_factory.mktemp("past"))
 
 
-def noticed(connection: duckdb.DuckDBPyConnection) -> list[object]:
-    """What a verification that builds nothing finds of rows."""
-    on_record = (*disagreeing(connection), *attempts_changed(connection))
-    return [*changed_tables(connection), *changed_months(connection), *on_record]
+def noticed(connection: duckdb.DuckDBPyConnection) -> Iterator[object]:
+    """What a verification that builds nothing finds of rows. Whoever wants to know whether it finds any waits for the first."""
+    yield from changed_tables(connection)
+    yield from changed_months(connection)
+    yield from disagreeing(connection)
+    yield from attempts_changed(connection)
 
 
 def test_nothing_that_the_program_does_is_taken_for_a_change(past: Project) -> None:
     with past.warehouse.read() as connection:
-        assert noticed(connection) == []
+        assert [*noticed(connection)] == []
 
 
 OTHER_VALUES = {
@@ -349,7 +352,7 @@ def test_another_value_in_any_column_is_known(past: Project) -> None:
                 connection.execute(
                     f"UPDATE {table.name} SET {column.name} = {other_value(column)} WHERE rowid = {last}"
                 )
-                if not noticed(connection):
+                if not any(True for _ in noticed(connection)):
                     unknown.add(f"{table.name}.{column.name}")
                 connection.execute("ROLLBACK")
     assert unknown == {f"{table}.{column}" for table, columns in COUNT_FOR_NOTHING.items() for column in columns}
@@ -363,7 +366,7 @@ def test_a_row_more_or_less_in_any_table_is_known(past: Project) -> None:
             for change in (f"DELETE FROM {table} {last}", f"INSERT INTO {table} FROM {table} {last}"):
                 connection.execute("BEGIN")
                 connection.execute(change)
-                if not noticed(connection):
+                if not any(True for _ in noticed(connection)):
                     unknown.add(change.partition(" WHERE")[0])
                 connection.execute("ROLLBACK")
     assert unknown == {"INSERT INTO seals FROM seals"}  # the same seal twice
