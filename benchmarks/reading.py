@@ -48,6 +48,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
     from arcadia_dagster.defs.checks import _CHECKS, _result  # noqa: PLC0415 - with Dagster: not for the process that waits
     from arcadia_dagster.finance.resource import FinanceResource  # noqa: PLC0415
     from arcadia_dagster.formats.registry import Formats  # noqa: PLC0415
+    from arcadia_dagster.reports.decision_page import NO_FORM  # noqa: PLC0415
     from arcadia_dagster.reports.good import LookedAt  # noqa: PLC0415
     from arcadia_dagster.stages.reconciling import unreconciled  # noqa: PLC0415
     from arcadia_dagster_tests.kit import plain  # noqa: PLC0415
@@ -63,7 +64,7 @@ def ours(stopwatch: Stopwatch, folder: Path, *, source: str, descriptions: str =
             unequal = unreconciled(connection)
             looked_at = LookedAt.of(connection)
             for check in _CHECKS:
-                _result(check, connection, FinanceResource(), "", looked_at)
+                _result(check, connection, FinanceResource(), NO_FORM, looked_at)
     if unequal:
         raise AssertionError(unequal)
     return sums.facts(warehouse.path, archive=folder / ARCHIVE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arcadia_dagster.alerts.webhook import DEADLINE, send
+from arcadia_dagster.reports.decision_page import NO_FORM, Form
 from arcadia_dagster.settings import UI_URL
 
 
@@ -15,11 +16,13 @@ class AlertsResource:
     Attributes:
         webhook: The webhook, whose address is a secret; empty: alerts are off.
         ui_url: Where people see the Dagster UI, for links.
+        form: Where they decide about what they are told of.
         deadline: Seconds that a whole message may take.
     """
 
     webhook: str = field(default="", repr=False)
     ui_url: str = UI_URL
+    form: Form = NO_FORM
     deadline: float = DEADLINE
 
     @property

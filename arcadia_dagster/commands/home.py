@@ -127,10 +127,11 @@ class Home:
     @property
     def company(self) -> "Company":
         """Whose statements they are."""
+        from arcadia_dagster.reports.decision_page import Form
         from arcadia_dagster.statement.pages import Company
 
         values = self.settings
-        return Company(values.company, values.own_currency, values.named_ui_url, values.prefix)
+        return Company(values.company, values.own_currency, Form.of(values, values.named_ui_url or None))
 
     @cached_property
     def archive(self) -> "Archive":
@@ -297,8 +298,7 @@ class Home:
                 self.resources.warehouse,
                 self.resources.finance,
                 close_day=self.settings.close_day,
-                ui_url=self.settings.ui_url,
-                prefix=self.settings.prefix,
+                form=self.resources.alerts.form,
             )
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
             print(

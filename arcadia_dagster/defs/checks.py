@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 import dagster as dg
 import duckdb
@@ -28,7 +27,7 @@ from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
 from arcadia_dagster.reports.budgets import budget_standings
 from arcadia_dagster.reports.close import accounts, close
-from arcadia_dagster.reports.decision_page import decision_link
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.figures import trend_months
 from arcadia_dagster.reports.findings import Finding, Kind
 from arcadia_dagster.reports.good import LookedAt
@@ -161,7 +160,7 @@ def invoice_checks(
         for check in _CHECKS:
             if (key := wanted.get(check.kind.name)) is not None:
                 prefix = Prefix.of_path(key.path)
-                yield _result(check, connection, finance, alerts.ui_url, looked_at, prefix)
+                yield _result(check, connection, finance, alerts.form, looked_at, prefix)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
@@ -335,12 +334,10 @@ CHECKS: tuple[dg.AssetChecksDefinition, ...] = (
 )
 
 
-def report_here(
-    warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int, ui_url: str, prefix: Prefix
-) -> None:
+def report_here(warehouse: WarehouseResource, finance: FinanceResource, *, close_day: int, form: Form) -> None:
     """The same as `report`, on the instance that `DAGSTER_HOME` names."""
     with dg.DagsterInstance.get() as instance:
-        report(instance, warehouse, finance, close_day=close_day, ui_url=ui_url, prefix=prefix)
+        report(instance, warehouse, finance, close_day=close_day, form=form)
 
 
 def report(
@@ -349,8 +346,7 @@ def report(
     finance: FinanceResource,
     *,
     close_day: int,
-    ui_url: str,
-    prefix: Prefix = NO_PREFIX,
+    form: Form,
 ) -> None:
     """Evaluate the checks that a person's command may have settled, so that the UI shows them before the next run.
 
@@ -359,8 +355,7 @@ def report(
         warehouse: The warehouse that the checks look at.
         finance: The finance service.
         close_day: See `month_is_complete`.
-        ui_url: The UI's address.
-        prefix: What the home's names begin with.
+        form: Where people decide about what is found; it has what the home's names begin with.
     """
     results = {
         ("finance_records", "every_ready_invoice_is_in_finance"): _missing(warehouse, finance),
@@ -370,11 +365,13 @@ def report(
         looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if check.kind.is_settled_by_commands:
-                results[check.asset, check.kind.name] = _result(check, connection, finance, ui_url, looked_at, prefix)
+                results[check.asset, check.kind.name] = _result(
+                    check, connection, finance, form, looked_at, form.prefix
+                )
     for (asset, name), result in results.items():
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(prefix.path(asset)),
+                asset_key=dg.AssetKey(form.prefix.path(asset)),
                 check_name=name,
                 passed=bool(result.passed),
                 metadata=result.metadata,
@@ -388,7 +385,7 @@ def _result(
     check: _Check,
     connection: duckdb.DuckDBPyConnection,
     finance: FinanceResource,
-    ui_url: str,
+    form: Form,
     looked_at: LookedAt,
     prefix: Prefix = NO_PREFIX,
 ) -> dg.AssetCheckResult:
@@ -398,7 +395,7 @@ def _result(
     except ConfigurationFailure as failure:
         return dg.AssetCheckResult(passed=False, check_name=check.kind.name, asset_key=asset, description=str(failure))
     listed = findings.find(connection, check.kind, recipient)
-    links = _links(check.kind, listed, ui_url, prefix)
+    links = _links(check.kind, listed, form)
     return _evaluated(
         listed,
         check.severity,
@@ -409,18 +406,18 @@ def _result(
     )
 
 
-def _links(kind: Kind, listed: Sequence[Finding], ui_url: str, prefix: Prefix) -> dict[str, dg.MetadataValue]:
+def _links(kind: Kind, listed: Sequence[Finding], form: Form) -> dict[str, dg.MetadataValue]:
     """The pages on which a person decides about the first findings."""
-    # A link of the UI to itself: it leads there by whatever name the person has reached it.
-    path = urlsplit(ui_url).path
     lines = []
     for finding in listed[:_MOST_LINKS] if kind.name in _DECISIONS else ():
         about = finding.facts.get("file") or finding.invoice
         name = as_text(finding.subject)
-        links = ", ".join(
-            f"[{decision}]({decision_link(path, decision, about, prefix)})" for decision in _DECISIONS[kind.name]
+        ways = ((decision, form.on_a_page_of_the_ui.link(decision, about)) for decision in _DECISIONS[kind.name])
+        links = (
+            f"[{decision}]({link})" if link else f"`arcadia {decision}`, as the form does not know who decides"
+            for decision, link in ways
         )
-        lines.append(f"- {name}: {links}")
+        lines.append(f"- {name}: {', '.join(links)}")
     return {"decide": dg.MarkdownMetadataValue("\n".join(lines))} if lines else {}
 
 

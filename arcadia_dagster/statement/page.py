@@ -23,8 +23,7 @@ from arcadia_dagster import __version__
 from arcadia_dagster.billing.currency import EXPONENTS, format_minor, to_minor
 from arcadia_dagster.books.budgets import BudgetStanding
 from arcadia_dagster.how_many import how_many
-from arcadia_dagster.prefix import NO_PREFIX, Prefix
-from arcadia_dagster.reports.decision_page import decision_link
+from arcadia_dagster.reports.decision_page import NO_FORM, Form
 from arcadia_dagster.reports.figures import CurrencyFigures, year_before
 from arcadia_dagster.reports.overview import Overview
 from arcadia_dagster.reports.standing import Delivery, InFinance, InvoiceStanding, Standing
@@ -46,8 +45,7 @@ class Statement:
         budgets: How its budgets stand.
         company: The company's name; may be empty.
         neighbours: The month before and the month after, those of the two that have a page.
-        ui_url: Where people reach the UI, in which they decide about invoices; may be empty.
-        prefix: What the names of the home's jobs in the UI begin with.
+        form: The form on which people decide about invoices.
     """
 
     month: date
@@ -57,8 +55,7 @@ class Statement:
     budgets: tuple[BudgetStanding, ...] = ()
     company: str = ""
     neighbours: tuple[date, ...] = ()
-    ui_url: str = ""
-    prefix: Prefix = NO_PREFIX
+    form: Form = NO_FORM
 
     def as_json(self) -> dict[str, object]:
         """The figures as the page has them for programs: amounts in minor units, times in ISO 8601 (UTC)."""
@@ -105,7 +102,6 @@ def render(statement: Statement) -> str:
         last_year=year_before(statement.month),
         standing=statement.standing,
         links=statement.links,
-        decision_link=decision_link,
         InFinance=InFinance,
     )
 

@@ -19,8 +19,8 @@ import duckdb
 from arcadia_dagster.books.budgets import BudgetStanding, applying
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.budgets import known_budgets
-from arcadia_dagster.prefix import NO_PREFIX, Prefix
 from arcadia_dagster.reports.budgets import budget_standings
+from arcadia_dagster.reports.decision_page import NO_FORM, Form
 from arcadia_dagster.reports.documents import documents_to_look_at
 from arcadia_dagster.reports.figures import CurrencyFigures, currency_figures, months_with_invoices, shown_on
 from arcadia_dagster.reports.overview import Overview, overviews
@@ -42,14 +42,12 @@ class Company:
     Attributes:
         name: The company's name; may be empty.
         currency: Its own currency (ISO 4217), which comes before all others; may be empty.
-        ui_url: Where its people reach the UI, in which they decide about invoices; empty: nobody has said.
-        prefix: What the names of the home's jobs in the UI begin with.
+        form: The form on which its people decide about invoices.
     """
 
     name: str = ""
     currency: str = ""
-    ui_url: str = ""
-    prefix: Prefix = NO_PREFIX
+    form: Form = NO_FORM
 
 
 _Figures = TypeVar("_Figures", CurrencyFigures, Overview)
@@ -212,7 +210,7 @@ def _bases(
                 rejected.get(month, []),
                 applying(budgets, month),
                 _neighbours(month, [known for known in versions if known in range_]),
-                (company.name, company.currency, company.ui_url, company.prefix.text),
+                (company.name, company.currency, str(company.form)),
             ]
         )
         for month in wanted
@@ -255,8 +253,7 @@ def _write(page: Page) -> None:
                 page.budgets,
                 company=page.company.name,
                 neighbours=page.neighbours,
-                ui_url=page.company.ui_url,
-                prefix=page.company.prefix,
+                form=page.company.form,
             )
         ),
     )

@@ -19,6 +19,7 @@ from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
@@ -155,7 +156,7 @@ class Host:
                 WarehouseResource(path=str(project.warehouse.path)),
                 project.finance,
                 close_day=5,
-                ui_url=UI_URL,
+                form=Form(UI_URL),
             )
             [shown] = instance.event_log_storage.get_latest_asset_check_execution_by_key([NOTHING_ELSE]).values()
         assert shown is not None

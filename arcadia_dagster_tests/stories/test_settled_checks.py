@@ -15,6 +15,7 @@ from arcadia_dagster.decisions.decision import Decision
 from arcadia_dagster.defs.checks import _CHECKS, _missing, _result
 from arcadia_dagster.finance.reconcile import Difference
 from arcadia_dagster.finance.resource import FinanceResource
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.good import LookedAt
 from arcadia_dagster.settings import UI_URL
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -37,7 +38,9 @@ def checks_after_a_run(project: Project) -> dict[str, dg.AssetCheckResult]:
     project.build()
     with project.warehouse.read() as connection:
         looked_at = LookedAt.of(connection)
-        found = {check.kind.name: _result(check, connection, project.finance, UI_URL, looked_at) for check in _CHECKS}
+        found = {
+            check.kind.name: _result(check, connection, project.finance, Form(UI_URL), looked_at) for check in _CHECKS
+        }
     warehouse = WarehouseResource(path=str(project.warehouse.path))
     return {**found, "every_ready_invoice_is_in_finance": _missing(warehouse, project.finance)}
 

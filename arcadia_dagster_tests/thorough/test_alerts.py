@@ -19,6 +19,7 @@ from arcadia_dagster.defs.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.decision_page import JOB as DECIDE
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.settings import UI_URL
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, execute, sensor_context
@@ -85,7 +86,11 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
         project.decide("dismiss", file_name=bad, reason="not an invoice")
         # What a person's command reports belongs to no run.
         checks.report(
-            instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28, ui_url=UI_URL
+            instance,
+            WarehouseResource(path=str(project.warehouse.path)),
+            project.finance,
+            close_day=28,
+            form=Form(UI_URL),
         )
         assert watch.tick() == "1 message sent"
         assert texts(server)[-1].startswith(":white_check_mark: *Over: Check nothing_rejected")
@@ -227,7 +232,11 @@ def test_what_finance_has_not_is_told_with_a_command_that_means_one_invoice_and_
             )
             connection.execute("UPDATE finance_records SET tenant_id = 'another' WHERE external_id = '1002'")
         checks.report(
-            instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28, ui_url=UI_URL
+            instance,
+            WarehouseResource(path=str(project.warehouse.path)),
+            project.finance,
+            close_day=28,
+            form=Form(UI_URL),
         )
         Watch(project, instance, server.url).tick()
     [text] = [text for text in texts(server) if "every_ready_invoice_is_in_finance" in text]

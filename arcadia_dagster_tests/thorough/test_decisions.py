@@ -16,8 +16,9 @@ from arcadia_dagster.defs.checks import _CHECKS, _result
 from arcadia_dagster.defs.decisions import person_of
 from arcadia_dagster.defs.run_coordinator import AttributedRunCoordinator
 from arcadia_dagster.defs.runs import PERSON_TAG
-from arcadia_dagster.reports.decision_page import JOB, decision_link
+from arcadia_dagster.reports.decision_page import JOB, Form
 from arcadia_dagster.reports.good import LookedAt
+from arcadia_dagster.settings import load
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Company, make_pages
 from arcadia_dagster_tests.kit.locations import remote_origin
@@ -119,24 +120,37 @@ def test_the_person_is_the_one_that_the_proxy_names_and_no_tag_that_somebody_typ
 
 
 def test_a_link_opens_the_form_with_what_it_is_about() -> None:
-    link = urlsplit(decision_link(UI, "release", 'digitalocean/77/1: "2" & \n3'))
+    link = urlsplit(Form(UI).link("release", 'digitalocean/77/1: "2" & \n3'))
     assert f"{link.scheme}://{link.netloc}{link.path}" == f"{UI}/guess/{JOB}/playground/setup"
     form = yaml.safe_load(parse_qs(link.query)["config"][0])
     assert form == {"invoice": 'digitalocean/77/1: "2" & \n3', "decision": "release", "reason": ""}
 
 
+def test_where_the_form_would_refuse_a_decision_no_link_leads_to_it(project: Project, tmp_path: Path) -> None:
+    form = Form.of(load({"ARCADIA_APPROVE_OVER": "USD 5", "ARCADIA_HOME": str(tmp_path)}), UI)
+    assert form.link("release", "1") == form.link("approve", "1") == ""
+    assert form.link("void", "1")
+    [held] = [check for check in _CHECKS if check.kind.name == "nothing_held"]
+    with project.warehouse.read() as connection:
+        shown = _result(held, connection, project.finance, form, LookedAt.of(connection)).metadata["decide"]
+    assert ": `arcadia release`, as the form does not know who decides, [void](/below/guess/" in str(shown.value)
+    for named in ({"ARCADIA_USER_HEADER": "X-User"}, {"ARCADIA_APPROVE_OVER": ""}):
+        told = Form.of(load({"ARCADIA_APPROVE_OVER": "USD 5", "ARCADIA_HOME": str(tmp_path), **named}), UI)
+        assert told.link("release", "1")
+
+
 def test_checks_and_the_statement_lead_to_the_form(project: Project, tmp_path: Path) -> None:
     [held] = [check for check in _CHECKS if check.kind.name == "nothing_held"]
     with project.warehouse.read() as connection:
-        shown = _result(held, connection, project.finance, UI, LookedAt.of(connection)).metadata["decide"]
+        shown = _result(held, connection, project.finance, Form(UI), LookedAt.of(connection)).metadata["decide"]
     assert f"(/below/guess/{JOB}/playground/setup" in str(shown.value)
-    for ui_url in (UI, ""):
+    for ui_url in (UI, None):
         pages = make_pages(
             project.warehouse,
             archive_of(project.warehouse),
             tmp_path,
             [APRIL],
             MonthRange.since(APRIL),
-            company=Company(ui_url=ui_url),
+            company=Company(form=Form(ui_url)),
         )
         assert (f'href="{UI}/guess/{JOB}' in pages[APRIL].path.read_text(encoding="utf-8")) is bool(ui_url)

@@ -8,6 +8,7 @@ import pytest
 
 from arcadia_dagster.defs import checks
 from arcadia_dagster.reports import findings
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.explain import explain
 from arcadia_dagster.reports.findings import Finding
 from arcadia_dagster.settings import UI_URL
@@ -67,7 +68,11 @@ def test_a_cause_keeps_its_identity_over_a_rebuild_and_gets_another_with_another
 def test_a_check_has_the_findings_that_a_query_gives(project: Project) -> None:
     with instance_in_memory() as instance:
         checks.report(
-            instance, WarehouseResource(path=str(project.warehouse.path)), project.finance, close_day=28, ui_url=UI_URL
+            instance,
+            WarehouseResource(path=str(project.warehouse.path)),
+            project.finance,
+            close_day=28,
+            form=Form(UI_URL),
         )
         shown = {}
         for asset, name in (("documents", "nothing_rejected"), ("tax_split_totals", "nothing_held")):

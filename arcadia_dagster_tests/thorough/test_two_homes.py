@@ -15,6 +15,7 @@ from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.metrics import exposition
 from arcadia_dagster.defs.runs import job_tags
 from arcadia_dagster.prefix import NO_PREFIX, Prefix
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.settings import UI_URL, load
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -130,7 +131,7 @@ def test_what_a_command_settles_is_evaluated_under_its_home_s_prefix(both: World
         warehouse = WarehouseResource(path=str(home.warehouse.path))
         for reported in (False, True):
             if reported:
-                checks.report(instance, warehouse, home.finance, close_day=28, ui_url=UI_URL, prefix=home.prefix)
+                checks.report(instance, warehouse, home.finance, close_day=28, form=Form(UI_URL, home.prefix))
             assert evaluation(instance, home, "tax_split_totals", "nothing_held").passed is passed
             assert evaluation(instance, home, "finance_records", "every_ready_invoice_is_in_finance").passed
     decide = evaluation(instance, acme, "tax_split_totals", "nothing_held").metadata["decide"].value
