@@ -170,7 +170,7 @@ class Host:
 
 def contents(project: Project, *, volatile: bool = True) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table; without those of the inbox and of finance, and without when and how often it was built."""
-    left_out = set() if volatile else {"inbox_files", "finance_records", "finance_attempts", "stage_versions"}
+    left_out = set() if volatile else {"inbox_files", "finance_records", "finance_attempts", "stage_versions", "seals"}
     return {
         table.name: project.query(f"FROM {table.name} ORDER BY ALL")
         for table in schema.TABLES
