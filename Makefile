@@ -70,7 +70,7 @@ $(VENV)/.rest-ready: $(READY) $(VENV)/.azurite-ready
 
 # The tests wait for servers for a part of the time, and three groups of them for each other's processors: a test has 300 s.
 # What all need is installed before one begins: pip must not change what is running.
-test-rest: $(VENV)/.rest-ready ## test-buckets, test-scale, bench-smoke and test-browser, three at a time; eight to eleven minutes
+test-rest: $(VENV)/.rest-ready ## test-buckets, test-scale, bench-smoke and test-browser, three at a time; seven to thirteen minutes
 	@$(MAKE) --jobs=3 --output-sync=target test-buckets test-scale bench-smoke test-browser
 
 check: $(READY) ## lint, format and types

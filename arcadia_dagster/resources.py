@@ -8,7 +8,6 @@ from arcadia_dagster.alerts.resource import AlertsResource
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.providers.resource import ProvidersResource
-from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Company
@@ -50,12 +49,12 @@ class Resources:
                 folder=str(values.statements),
                 archive=landing.get_archive(),
                 url=values.statements_url,
-                company=Company(values.company, values.own_currency, Form.of(values, values.named_ui_url or None)),
+                company=Company.of(values),
             ),
             alerts=AlertsResource(
                 webhook=values.alert_webhook.get_secret_value(),
                 ui_url=values.ui_url,
-                form=Form.of(values, values.ui_url),
+                tells_persons_apart=values.tells_persons_apart,
             ),
         )
 

@@ -584,6 +584,11 @@ class Settings(BaseModel):
         """Where people see the Dagster UI, if somebody has said so; else empty, for its default may be no address of theirs."""
         return self.ui_url if self.is_set("ui_url") else ""
 
+    @property
+    def tells_persons_apart(self) -> bool:
+        """Whether the UI knows who launches a run, or no invoice waits for a second person."""
+        return self.approve_over.are_none or bool(self.user_header)
+
     def places(self) -> dict[str, str]:
         """The home, and the files and folders that are set, by their variables: paths that mean the same in every folder."""
         return {

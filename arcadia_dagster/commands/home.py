@@ -127,11 +127,9 @@ class Home:
     @property
     def company(self) -> "Company":
         """Whose statements they are."""
-        from arcadia_dagster.reports.decision_page import Form
         from arcadia_dagster.statement.pages import Company
 
-        values = self.settings
-        return Company(values.company, values.own_currency, Form.of(values, values.named_ui_url or None))
+        return Company.of(self.settings)
 
     @cached_property
     def archive(self) -> "Archive":
@@ -298,7 +296,7 @@ class Home:
                 self.resources.warehouse,
                 self.resources.finance,
                 close_day=self.settings.close_day,
-                form=self.resources.alerts.form,
+                form=self.resources.alerts.form(self.settings.prefix),
             )
         except Exception as error:  # noqa: BLE001 - whatever Dagster and its storage may raise
             print(

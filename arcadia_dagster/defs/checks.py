@@ -22,7 +22,7 @@ from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
-from arcadia_dagster.prefix import NO_PREFIX, Prefix
+from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.bills import bills
 from arcadia_dagster.reports.budgets import budget_standings
@@ -159,8 +159,8 @@ def invoice_checks(
         looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if (key := wanted.get(check.kind.name)) is not None:
-                prefix = Prefix.of_path(key.path)
-                yield _result(check, connection, finance, alerts.form, looked_at, prefix)
+                form = alerts.form(Prefix.of_path(key.path))
+                yield _result(check, connection, finance, form, looked_at)
 
 
 @dg.asset_check(asset="finance_records", description="Finance has every ready invoice, as it is now.")
@@ -365,9 +365,7 @@ def report(
         looked_at = LookedAt.of(connection)
         for check in _CHECKS:
             if check.kind.is_settled_by_commands:
-                results[check.asset, check.kind.name] = _result(
-                    check, connection, finance, form, looked_at, form.prefix
-                )
+                results[check.asset, check.kind.name] = _result(check, connection, finance, form, looked_at)
     for (asset, name), result in results.items():
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
@@ -387,9 +385,8 @@ def _result(
     finance: FinanceResource,
     form: Form,
     looked_at: LookedAt,
-    prefix: Prefix = NO_PREFIX,
 ) -> dg.AssetCheckResult:
-    asset = dg.AssetKey(prefix.path(check.asset))
+    asset = dg.AssetKey(form.prefix.path(check.asset))
     try:
         recipient = finance.recipient if check.kind.is_about_finance else None
     except ConfigurationFailure as failure:
@@ -408,11 +405,11 @@ def _result(
 
 def _links(kind: Kind, listed: Sequence[Finding], form: Form) -> dict[str, dg.MetadataValue]:
     """The pages on which a person decides about the first findings."""
-    lines = []
+    in_the_ui, lines = form.on_a_page_of_the_ui, []
     for finding in listed[:_MOST_LINKS] if kind.name in _DECISIONS else ():
         about = finding.facts.get("file") or finding.invoice
         name = as_text(finding.subject)
-        ways = ((decision, form.on_a_page_of_the_ui.link(decision, about)) for decision in _DECISIONS[kind.name])
+        ways = ((decision, in_the_ui.link(decision, about)) for decision in _DECISIONS[kind.name])
         links = (
             f"[{decision}]({link})" if link else f"`arcadia {decision}`, as the form does not know who decides"
             for decision, link in ways

@@ -127,7 +127,7 @@ def decide_invoice(partitions: dg.MonthlyPartitionsDefinition, *, close_day: int
             context.log.info(f"the sensor {prefix.name(NEW_FILES)} brings {', '.join(taken.months)} up to date")
             return
         # Otherwise the run that builds the months evaluates the checks and makes the statements.
-        report(context.instance, warehouse, finance, close_day=close_day, form=alerts.form)
+        report(context.instance, warehouse, finance, close_day=close_day, form=alerts.form(prefix))
         statements.make(store, (), range_of(partitions))
 
     @dg.job(

@@ -36,7 +36,7 @@ class Form:
     @classmethod
     def of(cls, values: Settings, url: str | None) -> Self:
         """The form of a home, with its settings."""
-        return cls(url, values.prefix, values.approve_over.are_none or bool(values.user_header))
+        return cls(url, values.prefix, values.tells_persons_apart)
 
     @property
     def on_a_page_of_the_ui(self) -> Self:

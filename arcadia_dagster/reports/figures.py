@@ -148,15 +148,10 @@ def ready_sums(
     connection: duckdb.DuckDBPyConnection, months: Collection[date]
 ) -> dict[date, dict[str, tuple[int, int]]]:
     """How many ready invoices each of the months has, and their gross in minor units, by currency."""
-    rows = connection.execute(
-        f"""
-        SELECT invoice_month, currency, count(*), CAST(sum(amount_gross_minor) AS HUGEINT) FROM standing_invoices
-        WHERE standing = 'ready' AND amount_gross_minor IS NOT NULL AND invoice_month IN ({month_list(months)}) GROUP BY ALL
-        """
-    ).fetchall()
     sums: dict[date, dict[str, tuple[int, int]]] = {month: {} for month in months}
-    for month, currency, invoices, gross in rows:
-        sums[month][currency] = (invoices, gross)
+    for (month, currency, standing), totals in _totals(connection, months).items():
+        if standing == "ready":
+            sums[month][currency] = (totals.invoices, totals.gross)
     return sums
 
 
@@ -192,7 +187,7 @@ def currency_figures(
     """
     if not months:
         return {}
-    totals = _totals(connection, months)
+    totals = _totals(connection, {shown_month for month in months for shown_month in shown_on(month)})
     providers = _providers(connection, months)
     rows = _rows(connection, months)
     return {month: tuple(_of_month(month, totals, providers, rows)) for month in months}
@@ -259,14 +254,13 @@ def _by_provider(now: Mapping[str, tuple[str, Totals]], before: Mapping[str, tup
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> _TotalsBy:
-    """The sums of every month that a statement of these shows, by month, currency and standing."""
-    shown = {shown_month for month in months for shown_month in shown_on(month)}
+    """The sums of these months, by month, currency and standing."""
     rows = connection.execute(
         f"""
         SELECT invoice_month, currency, standing, count(*), sum(amount_gross_minor), sum(amount_net_minor),
           sum(amount_tax_minor)
         FROM standing_invoices
-        WHERE invoice_month IN ({month_list(shown)}) AND amount_gross_minor IS NOT NULL
+        WHERE invoice_month IN ({month_list(months)}) AND amount_gross_minor IS NOT NULL
         GROUP BY ALL
         """
     ).fetchall()

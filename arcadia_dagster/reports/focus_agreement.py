@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.billing.currency import from_minor
+from arcadia_dagster.billing.currency import format_exact, from_minor
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.reports.focus import COST_AND_USAGE, INVOICE_DETAIL
 from arcadia_dagster.store.query import in_memory, text_list
@@ -107,6 +107,6 @@ def _unequal(files: _Sums, tables: _Sums, one: str) -> Iterator[str]:
         has, should = files.get((month, currency), nothing), tables.get((month, currency), nothing)
         if has != should:
             has_words, should_words = (
-                f"{how_many(count, one)}, {amount.normalize():f} {currency}" for count, amount in (has, should)
+                f"{how_many(count, one)}, {format_exact(amount, currency)}" for count, amount in (has, should)
             )
             yield f"{month:%Y-%m}: {has_words} in the FOCUS file, {should_words} in the warehouse"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 from uuid import uuid4
 
 import duckdb
@@ -25,6 +25,7 @@ from arcadia_dagster.reports.documents import documents_to_look_at
 from arcadia_dagster.reports.figures import CurrencyFigures, currency_figures, months_with_invoices, shown_on
 from arcadia_dagster.reports.overview import Overview, overviews
 from arcadia_dagster.reports.standing import Standing, digests_of_finance, rejected_documents, standings, targets
+from arcadia_dagster.settings import Settings
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement import shown
 from arcadia_dagster.warehouse import Warehouse, schema
@@ -48,6 +49,11 @@ class Company:
     name: str = ""
     currency: str = ""
     form: Form = NO_FORM
+
+    @classmethod
+    def of(cls, values: Settings) -> Self:
+        """The company that the settings name."""
+        return cls(values.company, values.own_currency, Form.of(values, values.named_ui_url or None))
 
 
 _Figures = TypeVar("_Figures", CurrencyFigures, Overview)

@@ -72,6 +72,9 @@ class Schema:
 
         Tables of other names are nobody's business.
         """
+        return next(self._alterations(connection), None)
+
+    def _alterations(self, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         rows = connection.execute(
             "SELECT table_name, column_name, column_default FROM system.main.duckdb_columns() WHERE database_name = 'warehouse'"
         )
@@ -80,22 +83,17 @@ class Schema:
             columns.setdefault(table, {})[column] = default
         for table in self.tables:
             if table.name not in columns:
-                return f"the table {table.name} is missing"
+                yield f"the table {table.name} is missing"
+                continue
             found, expected = columns[table.name], {column.name for column in table.columns}
-            for column in sorted(expected - found.keys()):
-                return f"the column {column} of {table.name} is missing"
+            yield from (f"the column {column} of {table.name} is missing" for column in sorted(expected - found.keys()))
             for column in sorted(found.keys() - expected):
-                return f"{table.name} has a column {column}, which is not the program's"
+                yield f"{table.name} has a column {column}, which is not the program's"
             for column, default in found.items():
                 if default not in {None, "NULL"}:
-                    return f"the column {column} of {table.name} has a default, which is not the program's"
-        if (bound := self._bound(connection)) is not None:
-            return bound
-        return next((f"the view {view} is missing" for view in self.views if view not in columns), None)
-
-    def _bound(self, connection: duckdb.DuckDBPyConnection) -> str | None:
-        """The first index or constraint on a table; the program has none."""
-        rows = connection.execute(
+                    yield f"the column {column} of {table.name} has a default, which is not the program's"
+        # The program has no index and no constraint.
+        bound = connection.execute(
             """
             SELECT table_name, 'index ' || index_name FROM system.main.duckdb_indexes() WHERE database_name = 'warehouse'
             UNION ALL
@@ -104,9 +102,8 @@ class Schema:
             """
         ).fetchall()
         names = {table.name for table in self.tables}
-        return next(
-            (f"{table} has the {what}, which is not the program's" for table, what in rows if table in names), None
-        )
+        yield from (f"{table} has the {what}, which is not the program's" for table, what in bound if table in names)
+        yield from (f"the view {view} is missing" for view in self.views if view not in columns)
 
 
 class Database:

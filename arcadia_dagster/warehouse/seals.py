@@ -46,7 +46,7 @@ REGISTER: Final = (
     schema.DOCUMENTS.without(("bytes_damage", *OF_A_RECORDS_FILE)),
     *OF_DOCUMENTS,
 )
-"""The tables that landing fills with what documents state and people decide. What people's files say is compared with those."""
+"""The tables that landing fills with what documents state and people decide."""
 
 SAID: Final = (
     schema.TENANT_ROUTES,
@@ -104,16 +104,14 @@ def building(
         months: The months.
         built_from: See `months.touch`.
     """
-    if not _are_of_now(connection):
-        seal_all(connection)
-    changed = changed_tables(connection)
+    changed = _changed_before(connection)
     before = [*STAGES][: [*STAGES].index(stage)]
     is_sound = not changed and not any(_changed_of(connection, one, months) for one in before)
     yield
     touch(connection, stage, months, built_from)
     if is_sound:
         _seal_months(connection, stage, months)
-    if not _VERSIONS.keys() & set(changed):
+    if schema.STAGE_VERSIONS.name not in changed:
         _seal(connection, digests(connection, _VERSIONS))
 
 
@@ -197,14 +195,14 @@ def sealed_anew(connection: duckdb.DuckDBPyConnection, stage: str) -> Iterator[N
 
 @contextmanager
 def sealed_register(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Within the block, tables of the register may be written. Those that somebody else has changed before keep their seal.
+    """Within the block, tables of the register, and of what people say, may be written.
+
+    Those that somebody else has changed before keep their seal.
 
     Args:
         connection: A connection of `Warehouse.write`.
     """
-    if not _are_of_now(connection):
-        seal_all(connection)
-    changed = changed_tables(connection)
+    changed = _changed_before(connection)
     yield
     sealed = _sealed(connection)
     # A landing changes no view: theirs is written once.
@@ -219,10 +217,17 @@ def sealed_register(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     )
 
 
+def _changed_before(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What somebody else has changed before a write; what another version of DuckDB has sealed is sealed anew, as it is."""
+    if not _are_of_now(connection):
+        seal_all(connection)
+    return changed_tables(connection)
+
+
 def _are_of_now(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether this version of DuckDB has sealed the warehouse, or nothing has. It seals everything before it seals anything."""
-    return not has_row(connection, "SELECT 1 FROM seals") or has_row(
-        connection, f"SELECT 1 FROM seals WHERE sealed_by = '{duckdb.__version__}'"
+    return has_row(
+        connection, f"SELECT 1 FROM seals HAVING count(*) = 0 OR bool_or(sealed_by = '{duckdb.__version__}')"
     )
 
 

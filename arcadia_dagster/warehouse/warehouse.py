@@ -54,7 +54,7 @@ class Warehouse(Database):
 
     @contextmanager
     def write_register(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """As `write`, for what documents and decisions make: the tables of `seals.REGISTER` are sealed anew.
+        """As `write`, for what documents and decisions make, and people say: the tables of both are sealed anew; see `seals`.
 
         Raises:
             LockTimeoutError, WarehouseError: See `write`.

@@ -14,19 +14,22 @@ import duckdb
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
 from arcadia_dagster.definitions import build_defs
+from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.first_month import note
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.settings import load
+from arcadia_dagster.settings import UI_URL, load
 from arcadia_dagster.stages.barring import barred
 from arcadia_dagster.stages.stated import stated_figures
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import archive_of, build, land_only, new_warehouse
 
 SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
@@ -152,6 +155,11 @@ class Project:
     def push(self) -> Delivered:
         """Deliver what is ready, and nothing that something is wrong with."""
         return self.finance.deliver(self.warehouse, barred=lambda: barred(self.warehouse, archive_of(self.warehouse)))
+
+    def report_checks(self, instance: dg.DagsterInstance, *, close_day: int) -> None:
+        """Evaluate the checks that a person's command may have settled, as commands do."""
+        warehouse = WarehouseResource(path=str(self.warehouse.path))
+        checks.report(instance, warehouse, self.finance, close_day=close_day, form=Form(UI_URL))
 
     def landed_problems(self) -> dict[str, str]:
         """What a landing says of the inbox's files that it could not take, by path."""

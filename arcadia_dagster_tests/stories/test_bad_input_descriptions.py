@@ -14,16 +14,14 @@ import pytest
 
 from arcadia_dagster import cli
 from arcadia_dagster.decisions.retiring import retire
-from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.descriptions import DESCRIBED, FormatsError
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.explain import explain, find
 from arcadia_dagster.resources import Resources
 from arcadia_dagster.sandbox import RunningSandbox
-from arcadia_dagster.settings import UI_URL, load
+from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster.warehouse import schema
@@ -151,13 +149,7 @@ class Host:
         project = self.project
         assert project.finance.reconcile(project.warehouse) == []
         with instance_in_memory() as instance:
-            checks.report(
-                instance,
-                WarehouseResource(path=str(project.warehouse.path)),
-                project.finance,
-                close_day=5,
-                form=Form(UI_URL),
-            )
+            project.report_checks(instance, close_day=5)
             [shown] = instance.event_log_storage.get_latest_asset_check_execution_by_key([NOTHING_ELSE]).values()
         assert shown is not None
         assert shown.evaluation is not None

@@ -19,9 +19,6 @@ from arcadia_dagster.defs.runs import JOB_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.reports import findings
 from arcadia_dagster.reports.decision_page import JOB as DECIDE
-from arcadia_dagster.reports.decision_page import Form
-from arcadia_dagster.settings import UI_URL
-from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, execute, sensor_context
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, Step, answer, hang_up, imported, say_nothing
@@ -85,13 +82,7 @@ def test_checks_are_told_once_for_each_cause_and_when_they_are_over_and_again_wh
 
         project.decide("dismiss", file_name=bad, reason="not an invoice")
         # What a person's command reports belongs to no run.
-        checks.report(
-            instance,
-            WarehouseResource(path=str(project.warehouse.path)),
-            project.finance,
-            close_day=28,
-            form=Form(UI_URL),
-        )
+        project.report_checks(instance, close_day=28)
         assert watch.tick() == "1 message sent"
         assert texts(server)[-1].startswith(":white_check_mark: *Over: Check nothing_rejected")
         assert watch.tick() == "nothing new to report"
@@ -231,13 +222,7 @@ def test_what_finance_has_not_is_told_with_a_command_that_means_one_invoice_and_
                 "UPDATE finance_records SET state = 'refused', last_error = 'no such vendor' WHERE external_id = '1001'"
             )
             connection.execute("UPDATE finance_records SET tenant_id = 'another' WHERE external_id = '1002'")
-        checks.report(
-            instance,
-            WarehouseResource(path=str(project.warehouse.path)),
-            project.finance,
-            close_day=28,
-            form=Form(UI_URL),
-        )
+        project.report_checks(instance, close_day=28)
         Watch(project, instance, server.url).tick()
     [text] = [text for text in texts(server) if "every_ready_invoice_is_in_finance" in text]
     assert "`arcadia push digitalocean/77/1001 --again`" in text

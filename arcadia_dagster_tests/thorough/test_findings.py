@@ -8,12 +8,9 @@ import pytest
 
 from arcadia_dagster.defs import checks
 from arcadia_dagster.reports import findings
-from arcadia_dagster.reports.decision_page import Form
 from arcadia_dagster.reports.explain import explain
 from arcadia_dagster.reports.findings import Finding
-from arcadia_dagster.settings import UI_URL
 from arcadia_dagster.warehouse.keys import InvoiceKey
-from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import archive_of, build
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
@@ -67,13 +64,7 @@ def test_a_cause_keeps_its_identity_over_a_rebuild_and_gets_another_with_another
 
 def test_a_check_has_the_findings_that_a_query_gives(project: Project) -> None:
     with instance_in_memory() as instance:
-        checks.report(
-            instance,
-            WarehouseResource(path=str(project.warehouse.path)),
-            project.finance,
-            close_day=28,
-            form=Form(UI_URL),
-        )
+        project.report_checks(instance, close_day=28)
         shown = {}
         for asset, name in (("documents", "nothing_rejected"), ("tax_split_totals", "nothing_held")):
             key = dg.AssetCheckKey(dg.AssetKey(asset), name)
