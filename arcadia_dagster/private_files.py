@@ -63,6 +63,15 @@ def as_the_person_writes() -> Iterator[None]:
         os.umask(ours)
 
 
+def make_private(folder: Path, *, group_reads: bool) -> None:
+    """Let others enter or read a folder no more: one that a person has made for the program.
+
+    Raises:
+        OSError: It is somebody else's.
+    """
+    folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~(_GROUP_READS if group_reads else _OWNER_ONLY))
+
+
 def make_unchangeable(path: Path) -> None:
     """Let nobody write a file any more, and let those read it who may read its folder.
 

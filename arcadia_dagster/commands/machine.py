@@ -27,7 +27,7 @@ from arcadia_dagster.commands.home import Home
 from arcadia_dagster.home_sandbox import SECRET_FILE, HomeSandbox
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.loopback import FINANCE_PORT
-from arcadia_dagster.private_files import readers_of
+from arcadia_dagster.private_files import make_private, readers_of
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 from arcadia_dagster.store.lock import NO_LOCKS, keeps_apart
 
@@ -41,6 +41,8 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     """Make the folders and the warehouse. Doing it again changes nothing."""
     home = Home.open()
     with complaints():
+        if home.settings.home.is_dir() and not any(home.settings.home.iterdir()):
+            make_private(home.settings.home, group_reads=home.settings.group_reads)
         for folder in (home.settings.home, home.settings.inbox, home.archive.folder, home.settings.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
         home.place_dagster_files()

@@ -45,7 +45,8 @@ def ingest_here(
     except DBAPIError as error:
         raise IngestError(
             f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
-            "(ARCADIA_DAGSTER_STORAGE, else dagster/ in the home), then run this again; what was finished is kept"
+            "(ARCADIA_DAGSTER_STORAGE, else dagster/ in the home), then run this again; what was finished is kept. If it is "
+            "damaged, move it away: it has the history of runs, and nothing of the invoices"
         ) from error
 
 

@@ -388,17 +388,16 @@ class Archive:
         Raises:
             ArchiveError: The archive cannot be written.
         """
-        path = self.record_path(document_sha256)
+        path, kept = self.record_path(document_sha256), {}
         with self._writing():
             if os.path.lexists(path):
-                kept = _name_beside(path)
                 if stat.S_ISREG(path.lstat().st_mode):
-                    kept.write_bytes(path.read_bytes())
+                    kept = {_name_beside(path): path.read_bytes()}
                 else:
-                    path.rename(kept)
+                    path.rename(_name_beside(path))
             head = {document_sha256: head_of(document_sha256, content)}
             index = self._changed_index(shelf_of(document_sha256), lambda heads: {**heads, **head})
-            self._put_all({path: content, **index})
+            self._put_all({**kept, path: content, **index})
 
     def record_bytes(self, document_sha256: str) -> bytes:
         """The record's file as it is, damaged or not; nothing where it is missing, or no plain file.
@@ -581,8 +580,8 @@ class Archive:
             raise
         except OSError as error:
             raise ArchiveError(
-                f"the archive {self.name} cannot be written ({error.strerror}): make room or set ARCADIA_ARCHIVE, then run "
-                "again; what was not archived is still in the inbox"
+                f"the archive {self.name} cannot be written ({error.strerror}): make room, or move it to a larger disk and "
+                "set ARCADIA_ARCHIVE, then run again; what was not archived is still in the inbox"
             ) from error
 
     def _placed(self, temporary: Path, document_sha256: str, byte_size: int) -> Path:

@@ -105,7 +105,10 @@ def keeps_apart(folder: Path) -> bool:
 
 def _taken(path: Path, operation: int, timeout: float) -> int | None:
     """The descriptor that has the lock on a file; None where the time was over."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except IsADirectoryError as error:
+        raise IsADirectoryError(error.errno, f"{error.strerror}, and a lock is a file: remove it", str(path)) from error
     try:
         is_acquired = _acquire(descriptor, operation, timeout)
     except OSError as error:

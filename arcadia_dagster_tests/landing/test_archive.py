@@ -328,6 +328,30 @@ def test_case_40_where_the_archive_cannot_be_written_nothing_half_written_is_lef
     assert archived_files(archive) == []
 
 
+FULL_DISK_MENDING = """
+import resource, sys
+from pathlib import Path
+from arcadia_dagster.landing.archive import Archive
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    Archive(Path(sys.argv[1]), max_document_bytes=10**9).replace_record(sys.argv[2], b"{}")
+except OSError as error:
+    print(error)
+"""
+
+
+def test_case_40_where_a_damaged_record_cannot_be_replaced_nothing_stays_beside_it(
+    inbox: Path, archive: Archive
+) -> None:
+    sha256 = archive.take(dropped(inbox)).document_sha256
+    archive.append_all({sha256: EVENTS})
+    before = {path: path.read_bytes() for path in archived_files(archive)}
+    command = [sys.executable, "-c", FULL_DISK_MENDING, str(archive.folder), sha256]
+    found = run(command, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(f"the archive {archive.folder} cannot be written (File too large)")
+    assert {path: path.read_bytes() for path in archived_files(archive)} == before
+
+
 FULL_DISK_APPENDING = """
 import json, resource, sys
 from pathlib import Path

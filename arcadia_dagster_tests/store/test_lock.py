@@ -226,6 +226,12 @@ def test_a_lock_that_cannot_be_made_is_an_error_of_its_own(tmp_path: Path) -> No
         pass
 
 
+def test_a_folder_in_the_place_of_a_lock_is_told_with_what_to_do(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match="a lock is a file: remove it"), hold(path, timeout=0):
+        pass
+
+
 COUNT = """
 import sys
 from pathlib import Path

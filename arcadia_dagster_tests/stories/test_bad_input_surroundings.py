@@ -313,8 +313,8 @@ def test_a_disk_that_is_full_is_one_clear_error_and_the_next_run_completes(
     landed = nobody.land(open_home, largest_file=2_000_000)
 
     assert landed == {
-        "error": f"ArchiveError: the archive {open_home / 'archive'} cannot be written (File too large): make room or set "
-        "ARCADIA_ARCHIVE, then run again; what was not archived is still in the inbox"
+        "error": f"ArchiveError: the archive {open_home / 'archive'} cannot be written (File too large): make room, or move "
+        "it to a larger disk and set ARCADIA_ARCHIVE, then run again; what was not archived is still in the inbox"
     }
     assert project.query("SELECT * FROM documents") == before
     left = [path for path in (open_home / "archive").rglob("*") if path.is_file()]

@@ -525,6 +525,22 @@ def test_the_doctor_finds_a_home_and_a_secret_that_others_can_read_and_its_comma
     )
 
 
+def test_an_empty_folder_that_becomes_a_home_is_private_and_a_folder_with_files_stays_as_it_is(
+    arcadia: Shell, open_folder: Path
+) -> None:
+    empty, used = open_folder / "empty", open_folder / "used"
+    for home in (empty, used):
+        home.mkdir(mode=0o755)
+    (used / "somebodys").touch()
+    for home in (empty, used):
+        arcadia("init", ARCADIA_HOME=str(home))
+    assert [home.stat().st_mode & 0o777 for home in (empty, used)] == [0o700, 0o755]
+    shared = open_folder / "shared"
+    shared.mkdir(mode=0o755)
+    arcadia("init", ARCADIA_HOME=str(shared), ARCADIA_GROUP_READS="true")
+    assert shared.stat().st_mode & 0o777 == 0o750
+
+
 def test_status_and_doctor_list_what_waits_for_a_person(arcadia: Shell) -> None:
     (arcadia.inbox / "login.csv").write_text("<html>", encoding="utf-8")
     arcadia.build()

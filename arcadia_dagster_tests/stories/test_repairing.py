@@ -245,4 +245,5 @@ def test_a_storage_of_dagster_that_cannot_be_written_is_one_line(
     arcadia.uses_storage_of_dagster = True
     told = arcadia("ingest", code=1, ARCADIA_HOME=str(project.home), ARCADIA_DAGSTER_STORAGE=str(storage)).stderr
     assert "Dagster's storage, where runs are recorded, cannot be written" in told
+    assert "If it is damaged, move it away" in told
     assert "Traceback" not in told
