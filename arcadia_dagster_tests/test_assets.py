@@ -26,7 +26,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.stages.reconciling import unreconciled
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.resource import WarehouseResource
-from arcadia_dagster.warehouse.seals import sealed_anew
+from arcadia_dagster.warehouse.seals import sealed_anew, sealed_ledger
 from arcadia_dagster_tests.kit.generate import GeneratedInvoice, write_months
 from arcadia_dagster_tests.kit.plain import build
 from arcadia_dagster_tests.kit.project import (
@@ -553,7 +553,7 @@ def test_a_scheduled_run_leaves_out_what_is_not_due_and_a_person_is_called_when_
     project.drop(invoice_name(), digitalocean(line(), tax()))
     build(project.warehouse)
     project.finance.deliver(project.warehouse)
-    with project.warehouse.write() as connection:
+    with project.warehouse.write() as connection, sealed_ledger(connection, "true"):
         connection.execute("UPDATE finance_attempts SET outcome = 'transient', finance_invoice_id = NULL")
         connection.execute(
             "UPDATE finance_records SET state = 'deferred', pushed_to_finance_at = NULL, finance_invoice_id = NULL, "

@@ -110,9 +110,9 @@ class Records:
             if (row := ready.get(key)) is not None and (row["is_outstanding"] or again)
         ]
         self._settle_elsewhere(connection, [intent.row for intent in intents if intent.row["rerouted"] is not None])
-        self._recipient.ledger.replace_records(connection, [self._intended_record(intent) for intent in intents])
-        self._recipient.ledger.add_attempts(
+        self._recipient.ledger.intend(
             connection,
+            [self._intended_record(intent) for intent in intents],
             [
                 {
                     **self._identity(intent),
@@ -174,8 +174,7 @@ class Records:
                 }
             )
             recorded.append(Recorded(intent.key, state, answer, error))
-        self._recipient.ledger.replace_records(connection, records)
-        self._recipient.ledger.answer_attempts(connection, updates)
+        self._recipient.ledger.answer(connection, records, updates)
         return recorded
 
     def _identity(self, intent: Intent) -> dict[str, Any]:

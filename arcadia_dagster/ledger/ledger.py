@@ -4,7 +4,7 @@ Everything here runs in a transaction of the caller's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
 from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster.warehouse.seals import sealed_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,50 @@ class Ledger:
         """SQL: whether a record or an attempt is about this finance service."""
         return f"(target = {text_literal(self.target)})"
 
-    def replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write records in place of what was known before; the one place that changes a state.
+    def intend(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        records: Sequence[Mapping[str, Any]],
+        attempts: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write attempts that have no answer yet, and the records with them.
 
         Args:
             connection: An open write transaction.
-            records: Rows of `finance_records`, of this target.
+            records: Rows of `finance_records`, of this target, in place of what was known before.
+            attempts: Rows of `finance_attempts`, of the same parts.
 
         Raises:
             IllegalStepError: A state would follow one that it cannot follow: a defect.
         """
-        states_after = {DeliveryKey.of(row): row["state"] for row in records}
-        where = self._of(list(states_after))
-        rows = connection.execute(f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
-        states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
-        for key, after in states_after.items():
-            states.assert_step(states_before.get(key), State(after))
-        connection.execute(f"DELETE FROM finance_records WHERE {where}")
-        insert(connection, schema.FINANCE_RECORDS, records)
+        with sealed_ledger(connection, self._of(_keys(records))):
+            self._replace_records(connection, records)
+            insert(connection, schema.FINANCE_ATTEMPTS, attempts)
+
+    def answer(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        records: Sequence[Mapping[str, Any]],
+        answers: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Complete attempts with their answers, and the records with them.
+
+        Args:
+            connection: An open write transaction.
+            records: As in `intend`.
+            answers: What changes in the attempts, each with its `attempt_id`.
+
+        Raises:
+            IllegalStepError: See `intend`.
+        """
+        by_id = {answer["attempt_id"]: answer for answer in answers}
+        attempts = text_list(by_id)
+        with sealed_ledger(connection, self._of(_keys(records))):
+            self._replace_records(connection, records)
+            # By delete and insert, as everywhere.
+            intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
+            connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
+            insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **by_id[row["attempt_id"]]} for row in intended])
 
     def settle(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], note: str, *, is_gone: bool
@@ -65,10 +92,11 @@ class Ledger:
             is_gone: Whether finance does not list it any more, so that its id there is void.
         """
         forget_id = "finance_invoice_id = NULL, " if is_gone else ""
-        connection.execute(
-            f"UPDATE finance_records SET {forget_id}payload_sha256 = '{SETTLED_PAYLOAD}', "
-            f"last_error = {text_literal(note)} WHERE {self._of(keys)}"
-        )
+        with sealed_ledger(connection, self._of(keys)):
+            connection.execute(
+                f"UPDATE finance_records SET {forget_id}payload_sha256 = '{SETTLED_PAYLOAD}', "
+                f"last_error = {text_literal(note)} WHERE {self._of(keys)}"
+            )
 
     def name_account(self, connection: duckdb.DuckDBPyConnection, key: DeliveryKey, account_id: str) -> None:
         """Note the account of an invoice that was pushed before its account was known: finance has the same row as before.
@@ -78,22 +106,11 @@ class Ledger:
             key: Which record. There must be none with the new account.
             account_id: The account.
         """
-        for table in (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS):
-            connection.execute(
-                f"UPDATE {table.name} SET account_id = {text_literal(account_id)} WHERE {self._of([key])}"
-            )
-
-    def add_attempts(self, connection: duckdb.DuckDBPyConnection, attempts: Sequence[Mapping[str, Any]]) -> None:
-        """Write attempts that have no answer yet: rows of `finance_attempts`."""
-        insert(connection, schema.FINANCE_ATTEMPTS, attempts)
-
-    def answer_attempts(self, connection: duckdb.DuckDBPyConnection, answers: Sequence[Mapping[str, Any]]) -> None:
-        """Complete attempts with their answers, each with its `attempt_id`: by delete and insert, as everywhere."""
-        by_id = {answer["attempt_id"]: answer for answer in answers}
-        attempts = text_list(by_id)
-        intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
-        connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
-        insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **by_id[row["attempt_id"]]} for row in intended])
+        with sealed_ledger(connection, self._of([key, replace(key, account_id=account_id)])):
+            for table in (schema.FINANCE_RECORDS, schema.FINANCE_ATTEMPTS):
+                connection.execute(
+                    f"UPDATE {table.name} SET account_id = {text_literal(account_id)} WHERE {self._of([key])}"
+                )
 
     def failing(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]
@@ -127,8 +144,23 @@ class Ledger:
         ).fetchall()
         return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
+    def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records in place of what was known before; the one place that changes a state."""
+        states_after = {DeliveryKey.of(row): row["state"] for row in records}
+        where = self._of(list(states_after))
+        rows = connection.execute(f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
+        states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
+        for key, after in states_after.items():
+            states.assert_step(states_before.get(key), State(after))
+        connection.execute(f"DELETE FROM finance_records WHERE {where}")
+        insert(connection, schema.FINANCE_RECORDS, records)
+
     def _of(self, keys: Sequence[DeliveryKey]) -> str:
         return f"{self.is_own_sql} AND {key_condition(keys)}"
+
+
+def _keys(records: Sequence[Mapping[str, Any]]) -> list[DeliveryKey]:
+    return [DeliveryKey.of(row) for row in records]
 
 
 def invoices_on_record(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:

@@ -13,12 +13,13 @@ from arcadia_dagster.stages.reconciling import CHANGED_OR_DEFECT, unreconciled_i
 from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list
-from arcadia_dagster.warehouse.seals import changed_months, changed_tables, not_as_written
+from arcadia_dagster.warehouse.seals import LEDGER, changed_months, changed_tables, not_as_written
 
 _RESTORE: Final = (
     "somebody has changed what is on record of finance: compare it with finance's own list by `arcadia reconcile`, and restore "
     "the warehouse from its newest backup"
 )
+_TAKE_OVER: Final = f"{_RESTORE}; or, where finance lists the same, have `arcadia rebuild` take it as it is"
 
 
 def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | None = None) -> dict[InvoiceKey, str]:
@@ -52,14 +53,17 @@ def _changed(connection: duckdb.DuckDBPyConnection, months: Collection[date] | N
     """The invoices that depend on rows which are not those that the program wrote."""
     where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
     tables = changed_tables(connection)
-    changed = {month: f"{stage} of {month:%Y-%m}" for stage, month in reversed(changed_months(connection, months))}
+    changed = {
+        month: f"{not_as_written(f'{subject} of {month:%Y-%m}')}: {_TAKE_OVER if subject in LEDGER else CHANGED_OR_DEFECT}"
+        for subject, month in reversed(changed_months(connection, months))
+    }
     if not tables and not changed:
         return {}
     rows = connection.execute(
         f"SELECT source, account_id, external_id, invoice_month FROM tax_split_totals {where}"
     ).fetchall()
     return {
-        InvoiceKey(*key): f"{not_as_written(tables[0] if tables else changed[month])}: {CHANGED_OR_DEFECT}"
+        InvoiceKey(*key): f"{not_as_written(tables[0])}: {CHANGED_OR_DEFECT}" if tables else changed[month]
         for *key, month in rows
         if tables or month in changed
     }

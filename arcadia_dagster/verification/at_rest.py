@@ -21,7 +21,7 @@ from arcadia_dagster.stages.reconciling import unreconciled_invoices
 from arcadia_dagster.verification.building_anew import Build, built_otherwise
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all
-from arcadia_dagster.warehouse.seals import changed_months, changed_tables, foreign_functions
+from arcadia_dagster.warehouse.seals import LEDGER, changed_months, changed_tables, foreign_functions
 
 NOTED_IN: Final = "verified.json"
 """The file of a home that says when it was last verified."""
@@ -181,9 +181,13 @@ def _of_tables(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> I
         yield Doubt("warehouse", name, problem, REBUILD)
     for table in changed_tables(connection):
         yield Doubt("register", table, "it is not what landing wrote: somebody has changed it; build it anew", REBUILD)
-    for stage, month in changed_months(connection):
-        problem = "it is not what was built: somebody has changed it; build it anew"
-        yield Doubt("totals", f"{stage} of {month:%Y-%m}", problem, REBUILD)
+    for subject, month in changed_months(connection):
+        name = f"{subject} of {month:%Y-%m}"
+        if subject in LEDGER:
+            problem = "it is not what deliveries wrote: somebody has changed it; compare it with finance's own list"
+            yield Doubt("deliveries", name, problem, "arcadia reconcile")
+        else:
+            yield Doubt("totals", name, "it is not what was built: somebody has changed it; build it anew", REBUILD)
     for invoice, figures in unreconciled_invoices(connection).items():
         yield Doubt("totals", f"invoice {invoice.external_id}", f"{figures}; build it anew", REBUILD)
     yield from _of_deliveries(connection)

@@ -20,6 +20,7 @@ from arcadia_dagster.verification.building_anew import BUILT, OF_FINANCE, REGIST
 from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
+from arcadia_dagster.warehouse.seals import seal_ledger
 
 _COMPARED: Final = (
     # A file of what documents state may have another number after the one that it stood in is lost.
@@ -169,7 +170,9 @@ def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, int]:
     """Take over what finance answered, for totals depend on it: why it cannot be read, and how many records there are."""
     try:
         with before.read() as old, after.write() as new:
-            return None, copy_tables(OF_FINANCE, old, new)[schema.FINANCE_RECORDS.name]
+            copied = copy_tables(OF_FINANCE, old, new)
+            seal_ledger(new)
+            return None, copied[schema.FINANCE_RECORDS.name]
     except (WarehouseError, duckdb.Error) as error:
         return str(error).splitlines()[0], 0
 

@@ -44,6 +44,25 @@ def digest_of_views(connection: duckdb.DuckDBPyConnection) -> str:
     return f"{count}:{content:x}"
 
 
+def digests_by_month(
+    connection: duckdb.DuckDBPyConnection, tables: Collection[Table], where: str
+) -> dict[tuple[str, date], tuple[int, int]]:
+    """What the rows of a condition come to in each month that has any: how many there are, and the sum, by table and month.
+
+    Args:
+        connection: An open warehouse.
+        tables: Tables with a column `invoice_month`.
+        where: SQL: the condition.
+    """
+    each = (
+        f"SELECT '{table.name}', invoice_month, count(*), {_sum_sql(table.column_names)} FROM {table.name} "
+        f"WHERE {where} GROUP BY invoice_month"
+        for table in tables
+    )
+    found = connection.execute(" UNION ALL ".join(each)).fetchall()
+    return {(name, month): (count, content) for name, month, count, content in found}
+
+
 def contents(
     connection: duckdb.DuckDBPyConnection, tables: Collection[Table], months: Collection[date] | None = None
 ) -> dict[date, str]:

@@ -14,7 +14,7 @@ from arcadia_dagster.billing.currency import AMOUNT_TYPE
 from arcadia_dagster.store.table import Column, Table
 from arcadia_dagster.warehouse import relations, version_1
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 
 
 _SHA256 = Column("document_sha256", "VARCHAR", "SHA-256 of the document's bytes, in hexadecimal: its identity.")
@@ -925,6 +925,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     8: (DOCUMENT_CONTENTS.ddl,),
     # A column of `stage_versions` cannot be added once an earlier version has changed its rows: DuckDB refuses the transaction.
     9: (SEALS.ddl,),
+    # What is on record of finance is sealed too.
+    10: (),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

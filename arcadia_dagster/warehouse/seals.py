@@ -1,10 +1,10 @@
 """Seals: what tables came to when the program last wrote them, so that a row that somebody else has changed is known.
 
 A seal counts rows and hashes them. It is written in the transaction that writes the rows: one for each table of the register,
-which documents and decisions make, and of what people say in their files, one for each month of each stage, one for what was
-built of what (`stage_versions`), and one for all views. What is built of changed rows is not sealed, so it counts as changed
-too, even if somebody has changed those rows back. DuckDB's hash may be another one in another version of it: what another
-version has sealed is sealed anew by the next landing, and says nothing until then.
+which documents and decisions make, and of what people say in their files, one for each month of each stage and of what is on
+record of finance, one for what was built of what (`stage_versions`), and one for all views. What is built of changed rows is not
+sealed, so it counts as changed too, even if somebody has changed those rows back. DuckDB's hash may be another one in another
+version of it: what another version has sealed is sealed anew by the next landing, and says nothing until then.
 
 It is no signature: who changes rows on purpose can change the seal too. `arcadia verify --full` finds that.
 """
@@ -19,7 +19,7 @@ import duckdb
 from arcadia_dagster.store.query import has_row, text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digest_of_views, digests
+from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digest_of_views, digests, digests_by_month
 from arcadia_dagster.warehouse.months import month_list, touch
 from arcadia_dagster.warehouse.rows import insert
 
@@ -65,6 +65,15 @@ STAGES: Final[Mapping[str, tuple[Table, ...]]] = {
 }
 """The tables that each stage makes."""
 
+LEDGER: Final[Mapping[str, tuple[Table, ...]]] = {
+    schema.FINANCE_RECORDS.name: (schema.FINANCE_RECORDS,),
+    schema.FINANCE_ATTEMPTS.name: (schema.FINANCE_ATTEMPTS,),
+}
+"""The tables of what is on record of finance, as in `STAGES`."""
+
+_BY_MONTH: Final = {**STAGES, **LEDGER}
+"""What is sealed by month."""
+
 VIEWS: Final = "views"
 """The subject of the seal of all views."""
 
@@ -88,8 +97,19 @@ def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
     """Seal everything as it is: what an earlier version of the program has written, or another version of DuckDB has sealed."""
     connection.execute("DELETE FROM seals")
     _insert(connection, {(subject, None): content for subject, content in _of_register(connection).items()})
-    for stage, tables in STAGES.items():
-        _insert(connection, {(stage, month): content for month, content in contents(connection, tables).items()})
+    _seal_all_months(connection, _BY_MONTH)
+
+
+def seal_ledger(connection: duckdb.DuckDBPyConnection) -> None:
+    """Seal what is on record of finance as it is: what another warehouse has handed over."""
+    connection.execute(f"DELETE FROM seals WHERE subject IN ({text_list(LEDGER)})")
+    _seal_all_months(connection, LEDGER)
+
+
+def _seal_all_months(connection: duckdb.DuckDBPyConnection, by_month: Mapping[str, tuple[Table, ...]]) -> None:
+    """Seal all months of these, which have no seals."""
+    for subject, tables in by_month.items():
+        _insert(connection, {(subject, month): content for month, content in contents(connection, tables).items()})
 
 
 @contextmanager
@@ -134,7 +154,7 @@ def _seal_months(connection: duckdb.DuckDBPyConnection, stage: str, months: Coll
 def changed_months(
     connection: duckdb.DuckDBPyConnection, months: Collection[date] | None = None
 ) -> list[tuple[str, date]]:
-    """The stages and months whose rows are not those that were built, in the stages' order.
+    """The stages and months whose rows are not those that were built, and then the ledger's that no delivery wrote, in order.
 
     Args:
         connection: An open warehouse.
@@ -142,7 +162,7 @@ def changed_months(
     """
     if not _are_of_now(connection):
         return []
-    return [(stage, month) for stage in STAGES for month in _changed_of(connection, stage, months)]
+    return [(subject, month) for subject in _BY_MONTH for month in _changed_of(connection, subject, months)]
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -194,6 +214,40 @@ def sealed_anew(connection: duckdb.DuckDBPyConnection, stage: str) -> Iterator[N
 
 
 @contextmanager
+def sealed_ledger(connection: duckdb.DuckDBPyConnection, where: str) -> Iterator[None]:
+    """Within the block, rows of the ledger may be written that a condition names, before or after, and no others.
+
+    A month's seal changes by what these rows change: so what somebody else has changed in them, or in others, stays known.
+
+    Args:
+        connection: A connection of `Warehouse.write`.
+        where: SQL over both tables of the ledger: the condition.
+    """
+    tables = [table for tables in LEDGER.values() for table in tables]
+    before = digests_by_month(connection, tables, where)
+    yield
+    after = digests_by_month(connection, tables, where)
+    written = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    # What another version of DuckDB has sealed says nothing: the next landing seals it.
+    if not written or not _are_of_now(connection):
+        return
+    which = f"subject IN ({text_list(LEDGER)}) AND invoice_month IN ({month_list({month for _, month in written})})"
+    rows = connection.execute(f"SELECT subject, invoice_month, content FROM seals WHERE {which}").fetchall()
+    sealed = {(subject, month): content for subject, month, content in rows}
+    anew = {**sealed, **{key: _moved(sealed.get(key), before.get(key), after.get(key)) for key in written}}
+    connection.execute(f"DELETE FROM seals WHERE {which}")
+    # Nothing is no month.
+    _insert(connection, {key: content for key, content in anew.items() if content != NO_ROWS})
+
+
+def _moved(sealed: str | None, before: tuple[int, int] | None, after: tuple[int, int] | None) -> str:
+    """A seal of one table, after rows that came to the one came to the other."""
+    count, _, content = (sealed or NO_ROWS).partition(":")
+    (count_before, content_before), (count_after, content_after) = before or (0, 0), after or (0, 0)
+    return f"{int(count) - count_before + count_after}:{int(content or '0', 16) - content_before + content_after:x}"
+
+
+@contextmanager
 def sealed_register(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Within the block, tables of the register, and of what people say, may be written.
 
@@ -237,12 +291,12 @@ def _sealed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def _changed_of(connection: duckdb.DuckDBPyConnection, stage: str, months: Collection[date] | None) -> list[date]:
     """The months of one stage whose rows are not those that were built, in order."""
-    return _differing(stage, _sealed_months(connection, stage, months), contents(connection, STAGES[stage], months))
+    return _differing(stage, _sealed_months(connection, stage, months), contents(connection, _BY_MONTH[stage], months))
 
 
 def _differing(stage: str, before: Mapping[date, str], after: Mapping[date, str]) -> list[date]:
     """The months in which a stage comes to something else, in order; a month that is not there has no rows."""
-    nothing = " ".join("0" for _ in STAGES[stage])
+    nothing = " ".join("0" for _ in _BY_MONTH[stage])
     return [m for m in sorted({*before, *after}) if before.get(m, nothing) != after.get(m, nothing)]
 
 

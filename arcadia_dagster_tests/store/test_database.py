@@ -73,7 +73,8 @@ def test_a_statement_that_names_what_never_was_is_no_damage(warehouse: Warehouse
             connection.execute("FROM nowhere")
 
 
-@pytest.mark.parametrize("version", [None, *range(schema.SCHEMA_VERSION)])
+# From the last of these on, no table has changed.
+@pytest.mark.parametrize("version", [None, *(one - 1 for one, changes in schema.MIGRATIONS.items() if changes)])
 def test_tables_that_are_not_those_of_the_version_that_they_claim_are_named_with_what_a_person_does(
     warehouse: Warehouse, version: int | None
 ) -> None:
