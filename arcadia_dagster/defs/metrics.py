@@ -51,9 +51,9 @@ def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> G
 
 
 def _of_records(registry: CollectorRegistry, found: Measurements) -> None:
-    invoices = _gauge(registry, "arcadia_invoices", "Invoices by how they stand", "standing")
-    for standing, count in found.invoices.items():
-        invoices.labels(standing).set(count)
+    invoices = _gauge(registry, "arcadia_invoices", "Invoices by state, as `arcadia invoices` lists them", "state")
+    for state, count in found.invoices.items():
+        invoices.labels(state).set(count)
     outstanding = _gauge(
         registry, "arcadia_outstanding", "Ready invoices, or parts, that finance does not have, by state", "state"
     )

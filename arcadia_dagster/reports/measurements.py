@@ -1,5 +1,6 @@
 """What a monitor asks of the records: how many invoices stand how, what waits for finance and for how long."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,9 +8,11 @@ from typing import Final
 
 import duckdb
 
-from arcadia_dagster.finance.outstanding import Recipient, missing_sql
+from arcadia_dagster.finance.outstanding import Recipient, missing_sql, parts
+from arcadia_dagster.finance.standing import InvoiceState
 from arcadia_dagster.ledger.states import Outcome
 from arcadia_dagster.reports.findings import NOT_PUSHED
+from arcadia_dagster.reports.listing import invoices
 from arcadia_dagster.store.query import text_literal
 
 _QUANTILES: Final = (0.5, 0.95, 1.0)
@@ -20,7 +23,7 @@ class Measurements:
     """The figures of one moment.
 
     Attributes:
-        invoices: How many invoices stand how, by `standing` (`ready`, `held`, `void`, `nothing`).
+        invoices: How many invoices stand how, by each `InvoiceState`, as `arcadia invoices` lists them.
         outstanding: Of the ready invoices, how many parts finance does not have, by the state of their record; `not pushed`
             where there is none.
         oldest_outstanding_seconds: How long ago the newest document came of the one that waits longest; 0 where none waits.
@@ -64,6 +67,7 @@ def measure(connection: duckdb.DuckDBPyConnection, recipient: Recipient, now: da
         GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
+    listed = Counter(invoice.state for invoice in invoices(connection, parts(connection, recipient)))
     oldest = min((since for *_, since in missing if since is not None), default=now)
     taken = connection.execute(
         f"""
@@ -75,7 +79,7 @@ def measure(connection: duckdb.DuckDBPyConnection, recipient: Recipient, now: da
         """
     ).fetchone()
     return Measurements(
-        invoices=_counts(connection, "SELECT standing, count(*) FROM standing_invoices GROUP BY ALL"),
+        invoices={state: listed[state] for state in InvoiceState},
         outstanding={state: count for state, count, _ in missing},
         oldest_outstanding_seconds=max((now - oldest).total_seconds(), 0.0),
         rejected_documents=rejected,

@@ -45,8 +45,9 @@ def test_the_figures_are_those_of_the_records_and_of_the_newest_run(project_with
         ingest(definitions, instance, [datetime(2026, 4, 1, tzinfo=UTC).date()])
         found = figures(exposition(instance, project.warehouse, project.finance))
     wanted = {
-        'arcadia_invoices{standing="ready"}': 1,
-        'arcadia_invoices{standing="held"}': 1,
+        'arcadia_invoices{state="pushed"}': 1,
+        'arcadia_invoices{state="ready"}': 0,
+        'arcadia_invoices{state="held"}': 1,
         "arcadia_oldest_outstanding_seconds": 0,
         "arcadia_rejected_documents": 1,
         "arcadia_stale_months": 0,
@@ -72,6 +73,7 @@ def test_what_waits_for_finance_is_counted_by_state_with_its_age(project: Projec
     with project.warehouse.read() as connection:
         found = measure(connection, project.finance.recipient, later)
     assert (found.outstanding, found.deliveries, found.delivery_seconds) == ({"not pushed": 2}, {}, {})
+    assert {state: count for state, count in found.invoices.items() if count} == {"ready": 2}
     assert found.oldest_outstanding_seconds == pytest.approx(3 * 3600, abs=120)
 
 
