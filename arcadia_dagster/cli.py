@@ -52,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="arcadia",
         description="Turn cloud invoice files into exact records in finance.",
-        epilog="First steps: arcadia init; drop invoice files into the inbox; arcadia ingest; arcadia status.",
+        epilog="First steps: arcadia init; drop invoice files into the inbox; arcadia ingest; arcadia status. `arcadia doctor` "
+        "says where the pages are that messages name, such as docs/manual.md.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"arcadia {__version__}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from arcadia_dagster import __version__, dagster_home
 from arcadia_dagster.buckets.url import names_bucket
+from arcadia_dagster.commands import pages
 from arcadia_dagster.commands.common import (
     FAILED,
     MISUSED,
@@ -54,6 +55,8 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     if warehouse.is_lake:
         print(f"its data   {home.settings.data_path}")
     print(f"dagster    {home.dagster_home}")
+    if (place := pages.folder()) is not None:
+        print(f"docs       {place / 'docs'}")
     return OK
 
 
@@ -151,6 +154,7 @@ def finance_sandbox(options: argparse.Namespace) -> int:
 def _verdicts(home: Home) -> Iterator[Verdict]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "httpx", "pandas", "PyJWT"))
     yield Verdict("versions", "ok", f"arcadia {__version__}, Python {platform.python_version()}, {versions}")
+    yield _docs()
     yield Verdict("settings", "ok", f"home {home.settings.home}, first month {home.settings.first_month:%Y-%m}")
     yield from _inboxes(home)
     yield _tried("archive", home.archive.check)
@@ -181,6 +185,13 @@ def _tried(what: str, look: Callable[[], str]) -> Verdict:
             return Verdict(what, "ok", look())
     except CommandError as error:
         return Verdict(what, "failed", str(error))
+
+
+def _docs() -> Verdict:
+    place = pages.folder()
+    if place is None:
+        return Verdict("docs", "note", "the pages that messages name were removed: install the wheel anew to have them")
+    return Verdict("docs", "ok", f"{place / 'docs'} has the pages that messages name")
 
 
 def _inboxes(home: Home) -> Iterator[Verdict]:

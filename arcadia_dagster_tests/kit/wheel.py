@@ -82,7 +82,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 def built(folder: Path) -> Path:
     """The wheel of the working tree, built in a copy of it, as building writes beside the sources."""
     sources, wheels = folder / "sources", folder / "wheels"
-    for name in ("arcadia_dagster", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("arcadia_dagster", "deploy", "docs", "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, sources / name)

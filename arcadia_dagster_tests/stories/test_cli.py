@@ -476,6 +476,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
         **dict.fromkeys(
             (
                 "versions",
+                "docs",
                 "settings",
                 "inbox",
                 "archive",

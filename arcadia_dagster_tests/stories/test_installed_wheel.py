@@ -1,6 +1,7 @@
 """The wheel in an environment of its own, as a server has it: nothing but the home is written, whatever is started."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -21,6 +22,8 @@ from arcadia_dagster_tests.kit.wheel import Server, server_with
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
+PAGE = re.compile(r"docs/[a-z0-9-]+\.(?:md|json)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 SERVICES = ("daemon", "finance-sandbox", "statements", "webserver")
 
 LOCATIONS = """
@@ -54,6 +57,20 @@ def test_the_wheel_writes_into_its_home_alone_and_tells_nobody_of_it(server: Ser
     assert {path.name for path in home.rglob(".telemetry")} == set()
     # Without a finance service it runs in a home of its own, with Dagster's files in it.
     assert {"dagster.yaml", "workspace.yaml"} <= names(home) & names(home / "sandbox")
+
+
+def test_every_page_that_the_program_names_is_installed_with_its_links(server: Server) -> None:
+    [told] = [line for line in server.arcadia("init").splitlines() if line.startswith("docs ")]
+    docs = Path(told.split(maxsplit=1)[1])
+    assert f"ok      docs       {docs} has the pages" in server.arcadia("doctor")
+    assert docs.is_relative_to(server.environment)
+    named = {name for module in (ROOT / "arcadia_dagster").rglob("*.py") for name in PAGE.findall(module.read_text())}
+    assert len(named) > 10
+    assert {name for name in named if not (docs.parent / name).is_file()} == set()
+    linked = {page.parent / link for page in docs.glob("*.md") for link in LINK.findall(page.read_text())}
+    within = {path.resolve() for path in linked if path.resolve().parent.name in {"docs", "images", "deploy"}}
+    assert len(within) > 20
+    assert {path for path in within if not path.exists()} == set()
 
 
 @contextmanager
