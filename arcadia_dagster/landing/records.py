@@ -4,11 +4,12 @@ Archive and warehouse both have the text of a record. If the record is damaged, 
 document, for it may be the only copy.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -17,7 +18,7 @@ from arcadia_dagster.landing.contents import contents_of
 from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.record import MISSING, Record, RecordState, read_record
 from arcadia_dagster.store.query import fetch, text_list
-from arcadia_dagster.warehouse import Warehouse, WarehouseError, months, schema
+from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, months, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
 
@@ -26,6 +27,8 @@ RESTORE = (
     "`arcadia mend DOCUMENT --reason ...`, which writes a new one"
 )
 """What a person does about damaged records."""
+
+_CATCH_UP: Final = "run `arcadia ingest`, which registers it"
 
 _SLICE = 5_000
 
@@ -100,6 +103,11 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
+    return _examined(warehouse, archive, every=every)[0]
+
+
+def _examined(warehouse: Warehouse, archive: Archive, *, every: bool) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """The documents whose records are damaged now, and those whose records are whole and say what the warehouse does not know."""
     registered: dict[str, RecordState] = {}
     names: dict[str, str] = {}
     damaged: dict[str, tuple[str, str]] = {}
@@ -116,6 +124,7 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
         and (sha256 in registered or archived[sha256] != MISSING)
     ]
     unsound = {sha256: damage for sha256, damage in damaged.items() if sha256 not in changed}
+    ahead: list[str] = []
     for start in range(0, len(changed), _SLICE):
         hashes = changed[start : start + _SLICE]
         texts = texts_of(warehouse, hashes) if registered else {}
@@ -124,24 +133,61 @@ def unsound_records(warehouse: Warehouse, archive: Archive, *, every: bool) -> d
             sha256 = record.document_sha256
             if (damage := damage_of(archive, record)) is not None:
                 unsound[sha256] = (names.get(sha256, record.names[0]), damage)
-    return dict(sorted(unsound.items(), key=lambda item: (item[1][0], item[0])))
+            elif record.text != texts.get(sha256):
+                ahead.append(sha256)
+    return dict(sorted(unsound.items(), key=lambda item: (item[1][0], item[0]))), ahead
 
 
 def barred_invoices(warehouse: Warehouse, archive: Archive) -> dict[InvoiceKey, str]:
-    """The invoices of the documents whose records are damaged now, whether landing has noticed or not: why each is not pushed.
+    """The invoices that are not pushed for what the records say now, whether landing has noticed or not: each with the reason.
+
+    They are those of documents whose records are damaged, and of documents whose records say what the warehouse does not know,
+    as after a crash within a decision, or in a warehouse from a backup. If the warehouse does not know a document at all, nobody
+    knows which invoices it concerns: then they are all invoices. While a landing runs, what it has not registered yet counts
+    for nothing: it could have come a moment later.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
     """
-    damaged = unsound_records(warehouse, archive, every=False)
-    if not damaged:
+    damaged, ahead = _examined(warehouse, archive, every=False)
+    if ahead:
+        with suppress(LockTimeoutError), warehouse.hold("landing", path=archive.lock_path, timeout=0):
+            damaged, ahead = _examined(warehouse, archive, every=False)
+            return {**_behind(warehouse, ahead), **_of_damaged(warehouse, damaged)}
+    return _of_damaged(warehouse, damaged)
+
+
+def _of_damaged(warehouse: Warehouse, damaged: Mapping[str, tuple[str, str]]) -> dict[InvoiceKey, str]:
+    of_documents = _invoices_of(warehouse, damaged)
+    return {key: f"its record is damaged: {damaged[sha256][1]}; {RESTORE}" for key, sha256 in of_documents.items()}
+
+
+def _behind(warehouse: Warehouse, ahead: Collection[str]) -> dict[InvoiceKey, str]:
+    """The invoices of which the warehouse does not know all that the records of these documents say."""
+    if not ahead:
+        return {}
+    known = texts_of(warehouse, ahead)
+    if unknown := sorted(set(ahead) - known.keys()):
+        with warehouse.read() as connection:
+            keys = connection.execute(
+                "SELECT DISTINCT source, account_id, external_id FROM document_invoices"
+            ).fetchall()
+        reason = f"the archive has document {unknown[0][:12]}, which the warehouse does not know: {_CATCH_UP}"
+        return {InvoiceKey(*key): reason for key in keys}
+    reason = f"its record in the archive says more than the warehouse knows: {_CATCH_UP}"
+    return dict.fromkeys(_invoices_of(warehouse, ahead), reason)
+
+
+def _invoices_of(warehouse: Warehouse, documents: Collection[str]) -> dict[InvoiceKey, str]:
+    """The invoices that documents state, each with the last of these documents."""
+    if not documents:
         return {}
     with warehouse.read() as connection:
         rows = connection.execute(
             "SELECT DISTINCT document_sha256, source, account_id, external_id FROM document_invoices "
-            f"WHERE document_sha256 IN ({text_list(damaged)}) ORDER BY ALL"
+            f"WHERE document_sha256 IN ({text_list(documents)}) ORDER BY ALL"
         ).fetchall()
-    return {InvoiceKey(*key): f"its record is damaged: {damaged[sha256][1]}; {RESTORE}" for sha256, *key in rows}
+    return {InvoiceKey(*key): sha256 for sha256, *key in rows}
 
 
 def damage_of(archive: Archive, record: Record) -> str | None:
