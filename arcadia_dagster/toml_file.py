@@ -32,7 +32,11 @@ _END = {
 """For each beginning of a quoted text, the pattern of its end, or of an escape before it."""
 
 
-class TomlError(ValueError):
+class SettingsFileError(ValueError):
+    """A file in which people say something cannot be right, or is gone; the message names it, and says why."""
+
+
+class TomlError(SettingsFileError):
     """The file cannot be read, or is not TOML; the message names it and says why."""
 
 

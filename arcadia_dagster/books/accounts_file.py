@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from arcadia_dagster.books.accounts import AccountRule, Accounts, DateFormat, Kind, twice
-from arcadia_dagster.toml_file import TomlError, parse_toml, shown
+from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown
 from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
 _MOST_DAYS: Final = 400
@@ -42,7 +42,7 @@ _KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
 _TOP: Final = (*_TEXTS, "date_format", "due_days", *_KEYS)
 
 
-class AccountsError(ValueError):
+class AccountsError(SettingsFileError):
     """The file cannot be right; the message names it, the rule and the key. Nothing is booked by half of it."""
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.books.budgets import Budget
-from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown, shown_key
 from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
 _MOST: Final = Decimal(10) ** 15
@@ -26,7 +26,7 @@ _TEXTS: Final = ("provider", "project", "tenant")
 _KEYS: Final = (*_TEXTS, "month", "amount", "currency")
 
 
-class BudgetsError(ValueError):
+class BudgetsError(SettingsFileError):
     """The file cannot be right; the message names it, the budget and the key."""
 
 

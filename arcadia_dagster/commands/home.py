@@ -190,10 +190,8 @@ class Home:
         Raises:
             CommandError: The warehouse cannot be read.
         """
-        from arcadia_dagster.books.budgets_file import BudgetsError
         from arcadia_dagster.landing.descriptions import problems
-        from arcadia_dagster.landing.routes import RoutesError
-        from arcadia_dagster.landing.rules import RulesError
+        from arcadia_dagster.toml_file import SettingsFileError
 
         wrong: list[str] = []
         with complaints():
@@ -202,18 +200,11 @@ class Home:
                     wrong += problems(connection, self.formats())
             else:
                 wrong += problems(None, self.formats())
-        try:
-            self.landing.get_routes()
-        except RoutesError as error:
-            wrong.append(f"{error}; nothing is taken until it is right")
-        try:
-            self.landing.get_rules()
-        except RulesError as error:
-            wrong.append(f"{error}; nothing is taken until it is right")
-        try:
-            self.landing.get_budgets()
-        except BudgetsError as error:
-            wrong.append(f"{error}; nothing is taken until it is right")
+        for read in (self.landing.get_routes, self.landing.get_rules, self.landing.get_budgets):
+            try:
+                read()
+            except SettingsFileError as error:
+                wrong.append(f"{error}; nothing is taken until it is right")
         try:
             _ = self.accounts
         except CommandError as error:

@@ -31,6 +31,7 @@ from arcadia_dagster.loopback import FINANCE_PORT
 from arcadia_dagster.private_files import make_private, readers_of
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 from arcadia_dagster.store.lock import NO_LOCKS, keeps_apart
+from arcadia_dagster.toml_file import SettingsFileError
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -163,6 +164,7 @@ def _verdicts(home: Home) -> Iterator[Verdict]:
     yield _verified(home)
     yield _tried("tenants", lambda: _tenants(home))
     yield _tried("sources", lambda: _sources(home))
+    yield _tried("budgets", lambda: _budgets(home))
     yield _tried("formats", lambda: _formats(home))
     yield _dagster(home)
     yield _tried("disk", lambda: _disk(home.settings.home))
@@ -241,9 +243,7 @@ def _verified(home: Home) -> Verdict:
 
 
 def _tenants(home: Home) -> str:
-    from arcadia_dagster.landing.routes import RoutesError
-
-    with complaints(RoutesError):
+    with complaints(SettingsFileError):
         routes = home.landing.get_routes().routes
     file, own = home.settings.tenants, home.settings.finance_tenant_id
     if not routes:
@@ -252,12 +252,18 @@ def _tenants(home: Home) -> str:
     return f"{how_many(len(routes), 'route')} in {file}, to {', '.join(tenants)}; {own} bears the rest"
 
 
+def _budgets(home: Home) -> str:
+    with complaints(SettingsFileError):
+        budgets = home.landing.get_budgets()
+    return f"{how_many(len(budgets), 'budget')} in {home.settings.budgets}"
+
+
 def _sources(home: Home) -> str:
     from arcadia_dagster.landing.rule_use import of_nothing
-    from arcadia_dagster.landing.rules import RulesError, said
+    from arcadia_dagster.landing.rules import said
 
     path = home.settings.sources
-    with complaints(RulesError):
+    with complaints(SettingsFileError):
         rules = home.landing.get_rules()
     if not rules.says_anything:
         return f"no rules in {path}: everything is as documents state it"

@@ -88,15 +88,13 @@ def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], l
     from arcadia_dagster.definitions import build_defs
     from arcadia_dagster.defs import first_month
     from arcadia_dagster.finance.errors import ConfigurationFailure
-    from arcadia_dagster.landing.descriptions import FormatsError
-    from arcadia_dagster.landing.routes import RoutesError
     from arcadia_dagster.landing.rule_use import of_nothing
-    from arcadia_dagster.landing.rules import RulesError
+    from arcadia_dagster.toml_file import SettingsFileError
     from arcadia_dagster.warehouse.months import first_known
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
-    with complaints(ConfigurationFailure, FormatsError, RoutesError, RulesError):
+    with complaints(ConfigurationFailure, SettingsFileError):
         landed = landing.land(warehouse)
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)

@@ -10,12 +10,10 @@ from arcadia_dagster.commands.home import Home
 def rebuild(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
     """Move the warehouse away, build a new one, compare the two, and say what only finance knows."""
     home = Home.open()
-    from arcadia_dagster.landing.descriptions import FormatsError
-    from arcadia_dagster.landing.routes import RoutesError
-    from arcadia_dagster.landing.rules import RulesError
+    from arcadia_dagster.toml_file import SettingsFileError
     from arcadia_dagster.verification.rebuilding import rebuild as build_anew
 
-    with complaints(FormatsError, RoutesError, RulesError):
+    with complaints(SettingsFileError):
         done = build_anew(home.warehouse, home.landing, home.months, datetime.now(UTC))
     if done.moved_to is not None:
         print(f"the warehouse of before is now {done.moved_to}")

@@ -20,13 +20,13 @@ from arcadia_dagster.defs.run_coordinator import AttributedRunCoordinator
 from arcadia_dagster.defs.runs import PERSON_TAG, job_tags
 from arcadia_dagster.defs.sensors import NEW_FILES
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.reports.decision_page import JOB, LOOK
 from arcadia_dagster.reports.explain import UnknownInvoiceError, find, hold_reasons
 from arcadia_dagster.stages.stated import NotStatedError
 from arcadia_dagster.statement.resource import StatementsResource
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -72,8 +72,8 @@ _FORM: Final = {
 
 _REFUSALS = (
     DecisionError,
-    FormatsError,
     NotStatedError,
+    SettingsFileError,
     UnknownInvoiceError,
     LockTimeoutError,
     WarehouseError,

@@ -14,14 +14,12 @@ from arcadia_dagster.defs.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.outstanding import REROUTED
 from arcadia_dagster.finance.resource import FinanceResource
-from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.landing.routes import RoutesError
-from arcadia_dagster.landing.rules import RulesError
 from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.providers.catalogue import NONE_IS_CONFIGURED
 from arcadia_dagster.providers.resource import ProvidersResource
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -57,7 +55,7 @@ def deliver_outstanding(prefix: Prefix) -> dg.ScheduleDefinition:
             landing.assert_can_deliver(warehouse.get())
             outstanding = finance.outstanding(warehouse.get(), due_at=context.scheduled_execution_time)
             lacking = [] if outstanding else finance.lacking(warehouse.get())
-        except (ConfigurationFailure, FormatsError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
+        except (ConfigurationFailure, LockTimeoutError, SettingsFileError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         if not outstanding:

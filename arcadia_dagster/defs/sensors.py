@@ -13,15 +13,16 @@ from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import OF_NO_MONTH, OwnRuns, months_of, months_of_backfills, range_tags
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
-from arcadia_dagster.landing.descriptions import FormatsError, assert_usable
+from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inbox import Arriving, InboxError, Look
 from arcadia_dagster.landing.known import known_files, outdated_documents
 from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.landing.routes import RoutesError, months_concerned
-from arcadia_dagster.landing.rules import RulesError, becoming_final, months_ruled_otherwise
+from arcadia_dagster.landing.routes import months_concerned
+from arcadia_dagster.landing.rules import becoming_final, months_ruled_otherwise
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.months import first_known
 from arcadia_dagster.warehouse.relations import STAGES
@@ -83,7 +84,7 @@ def new_invoice_files(
             own = OwnRuns.of(context, prefix)
             under_way = _months_under_way(context.instance, own, partitions)
             works, look, known = _works(store, landing, range_of(partitions), without=under_way, resume=context.cursor)
-        except (FormatsError, InboxError, LockTimeoutError, RoutesError, RulesError, WarehouseError) as error:
+        except (InboxError, LockTimeoutError, SettingsFileError, WarehouseError) as error:
             yield dg.SkipReason(str(error))
             return
         _note(context, landing, look)

@@ -15,13 +15,14 @@ from arcadia_dagster.formats.description import Description
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.record import Event, Record
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import Warehouse
 
 DESCRIBED = "described"
 """The event on a document's record that says by which description it was read, and what that description said."""
 
 
-class FormatsError(ValueError):
+class FormatsError(SettingsFileError):
     """A description cannot be used, or is gone; the message names the file, the key and what to do. Nothing was taken."""
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.allocation import Route, Routes
-from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown, shown_key
 from arcadia_dagster.toml_tables import read_if_there, tables_of, text_of
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew
@@ -32,7 +32,7 @@ _NEEDED: Final = ("source", "tenant")
 _MOST_TOLD: Final = 5
 
 
-class RoutesError(ValueError):
+class RoutesError(SettingsFileError):
     """The routing table cannot be right; the message names the file, the route and the key. Nothing is routed by half a table."""
 
 

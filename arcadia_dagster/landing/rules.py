@@ -44,7 +44,15 @@ from arcadia_dagster.billing.rules import (
 from arcadia_dagster.kept_names import name_of, number_of, pattern_of
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.store.query import fetch, text_literal
-from arcadia_dagster.toml_file import TomlError, did_you_mean, lines_of_keys, parse_toml, shown, shown_key
+from arcadia_dagster.toml_file import (
+    SettingsFileError,
+    TomlError,
+    did_you_mean,
+    lines_of_keys,
+    parse_toml,
+    shown,
+    shown_key,
+)
 from arcadia_dagster.toml_tables import read_if_there
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.months import touch
@@ -68,7 +76,7 @@ KEPT_NAME: Final = pattern_of(_ENDING)
 """What each version is called: its number, from 1, and the beginning of its SHA-256."""
 
 
-class RulesError(ValueError):
+class RulesError(SettingsFileError):
     """The rules cannot be right; the message names the file, the line and what is allowed. Nothing is done by half of them."""
 
 

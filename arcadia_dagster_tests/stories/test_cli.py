@@ -484,6 +484,7 @@ def test_the_doctor_has_a_verdict_for_everything_and_never_shows_the_secret(
                 "records",
                 "tenants",
                 "sources",
+                "budgets",
                 "formats",
                 "dagster",
                 "disk",

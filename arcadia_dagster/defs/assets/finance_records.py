@@ -9,10 +9,9 @@ from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
-from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.landing.routes import RoutesError
 from arcadia_dagster.stages.barring import barred
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.digests import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource
@@ -76,7 +75,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
                 barred=lambda: barred(store, landing.get_archive(), months),
                 progress=lambda done, total: context.log.info(f"finance: {done} of {total} invoices dealt with"),
             )
-        except (ConfigurationFailure, FormatsError, RoutesError) as failure:
+        except (ConfigurationFailure, SettingsFileError) as failure:
             raise dg.Failure(f"nothing was pushed: {failure}", allow_retries=False) from failure
         _log(context, delivered)
         common.tell(context, {common.PUSHED_TAG: _in_one_line(delivered)})
