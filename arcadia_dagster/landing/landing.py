@@ -717,7 +717,7 @@ class _Pass:
     def _note_problems(self, in_inbox: Look[Arriving]) -> None:
         """Note the files that could not be taken, for a check to show, and forget the others."""
         by_path = {file.inbox_path: file for file in in_inbox.complete}
-        with self._warehouse.write() as connection:
+        with self._warehouse.write_register() as connection:
             connection.execute("DELETE FROM inbox_files WHERE problem IS NOT NULL")
             rows = []
             for path, problem in self._landed.problems.items():

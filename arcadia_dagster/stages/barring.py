@@ -35,9 +35,11 @@ def barred(warehouse: Warehouse, archive: Archive, months: Collection[date] | No
         months: The months whose invoices may be sent; None: all.
 
     Raises:
-        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+        LockTimeoutError: See `Warehouse.read`.
+        WarehouseError: See there; or somebody has put a function into the warehouse.
     """
     with warehouse.read() as connection:
+        warehouse.assert_no_functions(connection)
         changed = _changed(connection, months)
         unequal = unreconciled_invoices(connection, months)
         on_record = list(disagreeing(connection, months))

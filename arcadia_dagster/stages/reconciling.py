@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 import duckdb
@@ -84,8 +85,13 @@ def unreconciled_invoices(
     return {
         InvoiceKey(*key): (
             f"gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
-            f"cost_lines, {stated} stated; unrounded {unrounded} against {summed}; its documents' lines {read} against {kept}; "
+            f"cost_lines, {stated} stated; unrounded {_plain(unrounded)} against {_plain(summed)}; "
+            f"its documents' lines {_plain(read)} against {_plain(kept)}; "
             f"borne by tenants: {borne} minor units"
         )
         for *key, gross, net, tax, counted, lines, stated, unrounded, summed, read, kept, borne in rows
     }
+
+
+def _plain(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount.normalize():f}"

@@ -76,6 +76,7 @@ class DuckDBFile:
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         """Open the file, and make it where it is missing and not only to be read."""
         mode = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"
+        self._assert_plain_log()
         try:
             # With its type: DuckDB would take a SQLite file for one, and download an extension to read it.
             connection.execute(f"ATTACH {text_literal(str(self.path))} AS warehouse (TYPE duckdb, {mode})")
@@ -96,6 +97,12 @@ class DuckDBFile:
                 f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, run "
                 "`arcadia rebuild`: it moves the file away and builds a new one from the archive"
             ) from error
+
+    def _assert_plain_log(self) -> None:
+        """DuckDB waits for ever for what a pipe in the place of its log says."""
+        log = Path(f"{self.path}.wal")
+        if os.path.lexists(log) and not log.is_file():
+            raise WarehouseError(f"{log} is no plain file, and is in the place of the warehouse's log: remove it")
 
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Close the file; after a write its log is merged into it."""

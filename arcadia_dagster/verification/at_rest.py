@@ -18,10 +18,10 @@ from arcadia_dagster.landing.verifying import REBUILD, Archived, Doubt, Seal, ag
 from arcadia_dagster.ledger.agreement import attempts_changed, disagreeing
 from arcadia_dagster.plain_file import write_whole
 from arcadia_dagster.stages.reconciling import unreconciled_invoices
-from arcadia_dagster.verification.building_anew import Build, built_otherwise
+from arcadia_dagster.verification.building_anew import Build, built_otherwise, said_otherwise
 from arcadia_dagster.warehouse import Warehouse, WarehouseError
 from arcadia_dagster.warehouse.copy import read_all
-from arcadia_dagster.warehouse.seals import LEDGER, changed_months, changed_tables, foreign_functions
+from arcadia_dagster.warehouse.seals import LEDGER, changed_months, changed_tables
 
 NOTED_IN: Final = "verified.json"
 """The file of a home that says when it was last verified."""
@@ -100,6 +100,7 @@ def verify(
         now: The time, with its time zone.
         sealed: An earlier seal: nothing that it tells of may have been changed or removed.
         build: What a build needs: a full verification in which nothing else is doubted builds all months beside, and compares.
+            Any other compares what people's files say.
 
     Raises:
         LockTimeoutError: A landing, or a writer of the warehouse, took longer than the lock's time-out.
@@ -114,7 +115,10 @@ def verify(
             with warehouse.read() as connection:
                 doubts += _of_tables(warehouse, connection)
                 counts = _counts(connection)
-            if full and build is not None and not doubts and not found.doubts:
+            if build is not None and not full:
+                with warehouse.hold("landing", path=archive.lock_path):
+                    doubts += said_otherwise(warehouse, build.landing)
+            elif build is not None and not doubts and not found.doubts:
                 doubts += built_otherwise(warehouse, archive, build)
     except WarehouseError as error:
         # It begins with the warehouse's name, and says what a person does.
@@ -174,11 +178,8 @@ def noted(home: Path) -> Noted | None:
 def _of_tables(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> Iterator[Doubt]:
     """What is wrong with the tables."""
     read_all(connection)
-    if (altered := warehouse.altered(connection)) is not None:
+    for altered in warehouse.alterations(connection):
         yield Doubt("warehouse", warehouse.name, f"{altered}; build it anew", REBUILD)
-    for name in foreign_functions(connection):
-        problem = "it is a function in the warehouse, which may stand for one of DuckDB's; build a warehouse without it"
-        yield Doubt("warehouse", name, problem, REBUILD)
     for table in changed_tables(connection):
         yield Doubt("register", table, "it is not what landing wrote: somebody has changed it; build it anew", REBUILD)
     for subject, month in changed_months(connection):

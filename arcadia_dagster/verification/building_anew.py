@@ -12,21 +12,20 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from arcadia_dagster.billing.rules import Rules
-from arcadia_dagster.books.budgets_file import BudgetsError
 from arcadia_dagster.landing.archive import Archive
-from arcadia_dagster.landing.descriptions import FormatsError
 from arcadia_dagster.landing.known import outdated_documents, to_read_anew
 from arcadia_dagster.landing.landing import Landing
 from arcadia_dagster.landing.reading import reader_as_landed
 from arcadia_dagster.landing.registered_archive import RegisteredArchive, WouldWriteError, forget_dismissed
 from arcadia_dagster.landing.resource import LandingResource
-from arcadia_dagster.landing.routes import RoutesError, known_routes
-from arcadia_dagster.landing.rules import RulesError, known_rules, note_final
+from arcadia_dagster.landing.routes import known_routes
+from arcadia_dagster.landing.rules import known_rules, note_final
 from arcadia_dagster.landing.verifying import INGEST, REBUILD, Doubt
 from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.store.table import Table
+from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
@@ -89,9 +88,9 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
             with warehouse.hold("landing", path=archive.lock_path):
                 with warehouse.read() as reading, before.write() as writing:
                     copy_tables(schema.TABLES, reading, writing)
-                otherwise = list(_said_otherwise(before, build.landing))
+                otherwise = said_otherwise(before, build.landing)
             yield from otherwise or _compared(before, anew, RegisteredArchive(archive, before), build)
-        except (BudgetsError, FormatsError, RoutesError, RulesError, WouldWriteError) as error:
+        except (SettingsFileError, WouldWriteError) as error:
             yield Doubt("register", warehouse.name, str(error), INGEST)
         except WarehouseError as error:
             yield Doubt("totals", warehouse.name, str(error), INGEST)
@@ -99,17 +98,27 @@ def built_otherwise(warehouse: Warehouse, archive: Archive, build: Build) -> Ite
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _said_otherwise(before: Warehouse, landing: LandingResource) -> Iterator[Doubt]:
-    """What the warehouse has not taken from people's files yet, or has otherwise."""
-    rules, said = landing.get_rules(), landing.get_said()
-    with before.read() as connection:
+def said_otherwise(warehouse: Warehouse, landing: LandingResource) -> list[Doubt]:
+    """What the warehouse has not taken from people's files yet, or has otherwise; and a file that cannot be right.
+
+    Args:
+        warehouse: The warehouse. The caller keeps landings away.
+        landing: What people say.
+    """
+    try:
+        rules, said = landing.get_rules(), landing.get_said()
+    except SettingsFileError as error:
+        return [Doubt("register", warehouse.name, f"nothing is taken until this is right: {error}", "")]
+    with warehouse.read() as connection:
         if not known_routes(connection).own_tenant:
-            return  # nobody has taken anything before the first landing
+            return []  # nobody has taken anything before the first landing
         otherwise = dict(said.otherwise(connection))
         if known_rules(connection) != rules:
             otherwise[schema.SOURCE_RULES.name] = landing.sources
-    for table, place in otherwise.items():
-        yield Doubt("register", table, f"it is not what {place} says; take that", INGEST)
+    return [
+        Doubt("register", table, f"it is not what {place} says; take that", INGEST)
+        for table, place in otherwise.items()
+    ]
 
 
 def _compared(before: Warehouse, anew: Warehouse, archive: RegisteredArchive, build: Build) -> Iterator[Doubt]:

@@ -104,8 +104,8 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
                     moved_to = warehouse.path.with_name(
                         f"{warehouse.path.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
                     )
-                    _move(warehouse.path, moved_to)
-                _move(new.path, warehouse.path)
+                    _keep(warehouse.path, moved_to)
+                new.path.rename(warehouse.path)
         finally:
             _remove(new.path)
     documents = 0 if row is None else row[0]
@@ -124,11 +124,18 @@ def _remove(database: Path) -> None:
             path.unlink()
 
 
-def _move(database: Path, to: Path) -> None:
-    """Give a database, and what it has not yet written into it, another name."""
-    for suffix in ("", ".wal"):
-        if os.path.lexists(f"{database}{suffix}"):
-            Path(f"{database}{suffix}").rename(f"{to}{suffix}")
+def _keep(database: Path, to: Path) -> None:
+    """Give a database another name too, and move away what it has not yet written into it.
+
+    Until another takes its place, it stays there: a kill leaves a warehouse. A link takes no room.
+    """
+    if os.path.lexists(f"{database}.wal"):
+        Path(f"{database}.wal").rename(f"{to}.wal")
+    try:
+        to.hardlink_to(database)
+    except OSError:
+        # A file system without links.
+        database.rename(to)
 
 
 def _keep_what_is_known(warehouse: Warehouse, landing: LandingResource) -> None:

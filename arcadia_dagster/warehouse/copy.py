@@ -12,8 +12,8 @@ import duckdb
 
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.table import Table
-from arcadia_dagster.warehouse.schema import TABLES
-from arcadia_dagster.warehouse.seals import VIEWS
+from arcadia_dagster.warehouse.schema import SEALS, TABLES
+from arcadia_dagster.warehouse.seals import seal_views
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
 _ROWS_AT_A_TIME = 100_000
@@ -54,13 +54,13 @@ def copy(source: Warehouse, target: Warehouse, *, told: Callable[[str], None] = 
         _assert_empty(target, writing)
         copied = [_copy(table, reading, writing, told) for table in TABLES]
         # A lake and a file word the same views otherwise.
-        writing.execute(f"DELETE FROM seals WHERE subject = '{VIEWS}'")
+        seal_views(writing)
         return copied
 
 
 def _assert_empty(target: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
-        if connection.execute(f"FROM {table.name} LIMIT 1").fetchone() is not None:
+        if table is not SEALS and connection.execute(f"FROM {table.name} LIMIT 1").fetchone() is not None:
             raise WarehouseError(f"{target.name} has rows in {table.name} already: name a warehouse that is new")
 
 
@@ -71,6 +71,9 @@ def _copy(
     told: Callable[[str], None],
 ) -> Copied:
     told(table.name)
+    if table is SEALS:
+        # Those of a new warehouse are of its own views.
+        writing.execute(f"DELETE FROM {table.name}")
     stream = reading.execute(f"SELECT {table.column_names} FROM {table.name}").to_arrow_reader(_ROWS_AT_A_TIME)
     writing.register("copied_rows", stream)
     try:

@@ -45,8 +45,10 @@ REGISTER: Final = (
     # The stage `cost_lines` notes lost bytes as well.
     schema.DOCUMENTS.without(("bytes_damage", *OF_A_RECORDS_FILE)),
     *OF_DOCUMENTS,
+    # What is counted as seen is not taken.
+    schema.INBOX_FILES,
 )
-"""The tables that landing fills with what documents state and people decide."""
+"""The tables that landing fills with what documents state and people decide, and with the files that it has seen."""
 
 SAID: Final = (
     schema.TENANT_ROUTES,
@@ -89,7 +91,7 @@ _VERSIONS: Final = {
 _WHOLE: Final = {**{table.name: (table.column_names, table.name) for table in (*REGISTER, *SAID)}, **_VERSIONS}
 """What is sealed as a whole, likewise."""
 
-_UNSEALED: Final = dict.fromkeys(_WHOLE, NO_ROWS)
+_UNSEALED: Final = NO_ROWS
 """What has no seal has no rows: nothing was written yet. A month of a stage likewise."""
 
 
@@ -98,6 +100,11 @@ def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM seals")
     _insert(connection, {(subject, None): content for subject, content in _of_register(connection).items()})
     _seal_all_months(connection, _BY_MONTH)
+
+
+def seal_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Seal the views as they are: those that the program has just made."""
+    _seal(connection, {VIEWS: digest_of_views(connection)})
 
 
 def seal_ledger(connection: duckdb.DuckDBPyConnection) -> None:
@@ -171,9 +178,7 @@ def changed_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     sealed = _sealed(connection)
     now = _of_register(connection)
-    return [
-        subject for subject, content in now.items() if sealed.get(subject, _UNSEALED.get(subject, content)) != content
-    ]
+    return [subject for subject, content in now.items() if sealed.get(subject, _UNSEALED) != content]
 
 
 def changed_subjects(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -185,16 +190,6 @@ def changed_subjects(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def not_as_written(subject: str) -> str:
     """The words for a subject that somebody else has changed."""
     return f"{subject} {'are' if subject == VIEWS else 'is'} not what was written"
-
-
-def foreign_functions(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The functions that somebody has put into the warehouse; the program puts none there. It takes 17 ms (2026-11-30)."""
-    rows = connection.execute(
-        # One of them may stand for the list itself.
-        "SELECT DISTINCT function_name FROM system.main.duckdb_functions() "
-        "WHERE database_name = system.main.current_database() ORDER BY ALL"
-    ).fetchall()
-    return [name for (name,) in rows]
 
 
 @contextmanager
@@ -259,13 +254,11 @@ def sealed_register(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     changed = _changed_before(connection)
     yield
     sealed = _sealed(connection)
-    # A landing changes no view: theirs is written once.
-    written = _of_tables(connection) if VIEWS in sealed else _of_register(connection)
     _seal(
         connection,
         {
             subject: content
-            for subject, content in written.items()
+            for subject, content in _of_tables(connection).items()
             if subject not in changed and sealed.get(subject) != content
         },
     )

@@ -8,15 +8,17 @@ import duckdb
 
 from arcadia_dagster.settings import LOCK_TIMEOUT
 from arcadia_dagster.store.database import Database, Schema
-from arcadia_dagster.warehouse import relations, schema
-from arcadia_dagster.warehouse.seals import seal_all, sealed_register
+from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.seals import seal_all, seal_views, sealed_register
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, from_version: int) -> None:
-    """Bring the tables forward, and seal what an earlier version has written."""
+    """Bring the tables forward, and seal the views, and what an earlier version has written."""
     schema.migrate(connection, from_version)
     if from_version:
         seal_all(connection)
+    else:
+        seal_views(connection)
 
 
 _SCHEMA = Schema(
@@ -24,7 +26,7 @@ _SCHEMA = Schema(
     version_of=schema.version_of,
     migrate=_migrate,
     tables=schema.TABLES,
-    views=tuple(view.name for view in relations.VIEWS),
+    views=schema.views,
 )
 
 

@@ -15,7 +15,7 @@ from arcadia_dagster.stages.raw_invoices import build_raw_invoices
 from arcadia_dagster.stages.tax_split_totals import build_tax_split_totals
 from arcadia_dagster.store.table import Column
 from arcadia_dagster.warehouse import WarehouseError, schema
-from arcadia_dagster.warehouse.seals import changed_months, changed_tables
+from arcadia_dagster.warehouse.seals import changed_months, changed_tables, seal_views
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.past import home_with_a_past
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
@@ -72,6 +72,15 @@ OF_REGISTER = {
         """
         CREATE OR REPLACE VIEW invoice_parts AS SELECT * EXCLUDE (external_id, tenant_id), 'another' AS tenant_id,
           external_id AS invoice_external_id, finance_external_id AS external_id FROM allocations
+        """,
+        "views",
+    ),
+    "a view, and its seal": (
+        """
+        DELETE FROM seals WHERE subject = 'views';
+        CREATE OR REPLACE VIEW invoice_parts AS SELECT * EXCLUDE (external_id)
+          REPLACE (amount_gross_minor + 100 AS amount_gross_minor), external_id AS invoice_external_id,
+          finance_external_id AS external_id FROM allocations
         """,
         "views",
     ),
@@ -217,10 +226,25 @@ def test_a_month_that_was_never_built_is_known(project: Project, sandbox: Runnin
     assert sandbox.invoices() == []
 
 
-def test_a_function_in_the_warehouse_is_named(project: Project, arcadia: Shell) -> None:
-    project.change("CREATE MACRO list_contains(a, b) AS true")
+def test_a_function_in_the_warehouse_is_named_and_nothing_is_pushed(
+    project: Project, sandbox: RunningSandbox, arcadia: Shell
+) -> None:
+    project.change("CREATE MACRO nullif(a, b) AS 'EVIL'", "CREATE MACRO concat_ws(a, b, c, d, e) AS '1'")
     said = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
-    assert "list_contains: it is a function in the warehouse" in said
+    for name in ("concat_ws", "nullif"):
+        assert f"the function {name} is not the program's, and may stand for one of DuckDB's" in said
+    with pytest.raises(WarehouseError, match=r"the function concat_ws is not the program's.*run `arcadia rebuild`"):
+        project.push()
+    assert sandbox.invoices() == []
+
+
+def test_a_changed_view_is_named_even_if_its_seal_was_changed_too(project: Project, arcadia: Shell) -> None:
+    project.change(OF_REGISTER["a view"][0])
+    with project.warehouse.write() as connection:
+        seal_views(connection)
+        assert changed_tables(connection) == []
+    said = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert "the view invoice_parts is not the program's; build it anew" in said
 
 
 ON_RECORD = {
@@ -348,7 +372,6 @@ OTHER_VALUES = {
 }
 PUT_RIGHT_BY_THE_NEXT_RUN = {
     "cloud_resources": "what inventories list",
-    "inbox_files": "a memory of the last look",
 }
 COUNT_FOR_NOTHING = {
     "cost_lines": {"matched_resource_id", "match_method"},

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -226,6 +229,70 @@ def test_a_rebuild_moves_no_file_away_that_another_program_has_open(project: Pro
         told = arcadia("rebuild", code=1, ARCADIA_HOME=str(project.home)).stderr
     assert "is open in another program" in told
     assert project.warehouse.path.stat().st_ino == before
+
+
+KILLED = """
+import sys
+from arcadia_dagster import cli
+from arcadia_dagster.verification import rebuilding
+
+def killed_after(step):
+    def stepping(*arguments):
+        step(*arguments)
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    return stepping
+
+setattr(rebuilding, sys.argv[1], killed_after(getattr(rebuilding, sys.argv[1])))
+cli.main(["rebuild"])
+"""
+
+
+@pytest.mark.parametrize("step", ["_compared", "_keep"])
+def test_a_rebuild_that_is_killed_leaves_a_warehouse_with_what_finance_answered(
+    project: Project, arcadia: Shell, step: str
+) -> None:
+    environ = {**os.environ, "ARCADIA_HOME": str(project.home), "ARCADIA_SETTLE_SECONDS": "0"}
+    before = project.query("FROM finance_records")
+    killed = subprocess.run([sys.executable, "-c", KILLED, step], env=environ, check=False, timeout=100)
+    assert killed.returncode == -signal.SIGKILL
+    assert project.query("FROM finance_records") == before != []
+    arcadia("rebuild", code=0, ARCADIA_HOME=str(project.home))
+    assert project.query("FROM finance_records") == before
+    assert [path for path in project.home.iterdir() if ".duckdb.new" in path.name] == []
+
+
+def test_a_pipe_in_the_place_of_the_warehouse_s_log_is_one_line(project: Project, arcadia: Shell) -> None:
+    os.mkfifo(f"{project.warehouse.path}.wal")
+    for command in ("status", "ingest"):
+        said = arcadia(command, code=1, ARCADIA_HOME=str(project.home)).stderr
+        assert "arcadia.duckdb.wal is no plain file, and is in the place of the warehouse's log: remove it" in said
+        assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("file", ["tenants.toml", "sources.toml", "budgets.toml"])
+@pytest.mark.parametrize("content", ["[[budget]", "[[nothing]]\nx = 1\n", None])
+def test_a_file_of_settings_that_cannot_be_right_is_one_line_of_each_command(
+    project: Project, arcadia: Shell, file: str, content: str | None
+) -> None:
+    path = project.home / file
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    home = str(project.home)
+    for command in ("ingest", "rebuild"):
+        told = arcadia(command, code=1, ARCADIA_HOME=home)
+        assert file in told.stderr
+        assert "Traceback" not in told.stderr
+    for words in (["doctor"], ["verify"], ["verify", "--full"]):
+        assert file in arcadia(*words, code=1, ARCADIA_HOME=home).stdout
+
+
+def test_a_plain_verification_finds_routes_that_were_not_taken(project: Project, arcadia: Shell) -> None:
+    (project.home / "tenants.toml").write_text('[[route]]\nsource = "digitalocean"\ntenant = "acme"\n')
+    said = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert f"tenant_routes: it is not what {project.home / 'tenants.toml'} says; take that: arcadia ingest" in said
 
 
 def test_a_rebuild_shows_where_the_warehouse_of_before_was_otherwise(project: Project, arcadia: Shell) -> None:
