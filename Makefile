@@ -31,7 +31,7 @@ test: $(READY) ## the tests of every module and of the reference case; under thr
 	@$(BIN)/python -m pytest
 	@echo "Not run here: make test-stories, make test-browser, make test-scale, make test-buckets"
 
-test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; and rules tried with many values; half an hour and more. SHARE=2/6 runs the most important ones, and the second sixth of the others
+test-stories: $(READY) ## whole stories: a real deployment, the commands, bad input of every kind, parts, tenants, crashes, several at once, every order of arrival; and rules tried with many values; half an hour and more. SHARE=2/10 runs the most important ones, and the second tenth of the others
 	@$(BIN)/python -m pytest arcadia_dagster_tests/stories arcadia_dagster_tests/thorough $(if $(SHARE),--share=$(SHARE))
 
 $(VENV)/.browser-ready: $(READY)
