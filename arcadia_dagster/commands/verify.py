@@ -28,11 +28,7 @@ def verify(options: argparse.Namespace) -> int:
         print_json(found.as_json())
     else:
         for doubt in found.doubts:
-            print(
-                harmless(
-                    f"{doubt.kind:<10} {doubt.subject}: {doubt.what}" + (f": {doubt.command}" if doubt.command else "")
-                )
-            )
+            print(harmless(str(doubt)))
         hashed = "all hashed" if found.is_full else "their lengths compared; --full hashes them"
         print(
             f"{how_many(found.documents, 'document')} of {how_many(found.byte_size, 'byte')} ({hashed}), "

@@ -52,6 +52,11 @@ class Doubt:
     what: str
     command: str
 
+    def __str__(self) -> str:
+        """One line for a person, with the command once."""
+        command = f": {self.command}" if self.command and self.command not in self.what else ""
+        return f"{self.kind:<10} {self.subject}: {self.what}{command}"
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"kind": self.kind, "subject": self.subject, "what": self.what, "command": self.command}

@@ -394,6 +394,14 @@ def test_the_command_prints_each_doubt_and_exits_with_1_and_the_doctor_says_when
     assert (verdict["verdict"], "every byte: 1 doubts" in verdict["text"]) == ("failed", True)
 
 
+def test_the_command_of_a_doubt_is_printed_once(project: Project, arcadia: Shell) -> None:
+    flipped(record_of(project))
+    flipped(index_of(project), at=0)
+    told = arcadia("verify", code=1, ARCADIA_HOME=str(project.home)).stdout
+    assert told.count("arcadia mend") == 1
+    assert "made anew: arcadia ingest\n" in told
+
+
 def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert noted(tmp_path) is None
     found = Verification(NOW, False, 0, 0, 0, 0, 0, (Doubt("bytes", "a", "b", ""),), None)
