@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from arcadia_dagster.store.errors import WarehouseClosedError, WarehouseError
+from arcadia_dagster.store.errors import DamagedFileError, WarehouseClosedError, WarehouseError
 from arcadia_dagster.store.lock import ADVICE, hold
 from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
@@ -93,9 +93,10 @@ class DuckDBFile:
                     f"{self.path} cannot be opened ({reason}): see that there is room, and that this user may read and write it, "
                     "then run this again"
                 ) from error
-            raise WarehouseError(
-                f"{self.path} cannot be opened as a warehouse ({_first_line(error)}); is ARCADIA_WAREHOUSE right? If it is, run "
-                "`arcadia rebuild`: it moves the file away and builds a new one from the archive"
+            raise DamagedFileError(
+                f"{self.path} cannot be opened as a warehouse ({_first_line(error)})",
+                "; is ARCADIA_WAREHOUSE right? If it is, run `arcadia rebuild`: it moves the file away and builds a new one from "
+                "the archive",
             ) from error
 
     def _assert_plain_log(self) -> None:
@@ -125,9 +126,9 @@ class DuckDBFile:
 
     def damaged(self, problem: str) -> Exception:
         """What was changed in the file; the archive has all that it is built from."""
-        return WarehouseError(
-            f"{self.path} is damaged ({problem}): run `arcadia rebuild`, which moves the file away and builds a "
-            "new one from the archive"
+        return DamagedFileError(
+            f"{self.path} is damaged ({problem})",
+            ": run `arcadia rebuild`, which moves the file away and builds a new one from the archive",
         )
 
     def uncommitted(self, error: duckdb.Error) -> Exception:

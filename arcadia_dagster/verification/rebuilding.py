@@ -17,7 +17,7 @@ from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.verification.building_anew import BUILT, OF_FINANCE, REGISTERED
-from arcadia_dagster.warehouse import Warehouse, WarehouseClosedError, WarehouseError, schema
+from arcadia_dagster.warehouse import DamagedFileError, Warehouse, WarehouseClosedError, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster.warehouse.seals import seal_ledger
@@ -181,7 +181,7 @@ def _taken_over(before: Warehouse, after: Warehouse) -> tuple[str | None, int]:
             seal_ledger(new)
             return None, copied[schema.FINANCE_RECORDS.name]
     except (WarehouseError, duckdb.Error) as error:
-        return str(error).splitlines()[0], 0
+        return _why(error), 0
 
 
 def _compared(before: Warehouse, after: Warehouse) -> tuple[str | None, dict[str, list[date | None]]]:
@@ -190,4 +190,9 @@ def _compared(before: Warehouse, after: Warehouse) -> tuple[str | None, dict[str
         with before.read() as old, after.read() as new:
             return None, differing_tables(_COMPARED, old, new)
     except (WarehouseError, duckdb.Error) as error:
-        return str(error).splitlines()[0], {}
+        return _why(error), {}
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with the warehouse of before: a person has already typed what there is to do."""
+    return error.problem if isinstance(error, DamagedFileError) else str(error).splitlines()[0]

@@ -4,8 +4,8 @@ What belongs here: which tables and columns there are, which month of which stag
 not: how they are stored (`store`), what the figures mean (`billing`) and where they come from (`formats`, `landing`).
 """
 
-from arcadia_dagster.store.errors import WarehouseClosedError, WarehouseError
+from arcadia_dagster.store.errors import DamagedFileError, WarehouseClosedError, WarehouseError
 from arcadia_dagster.store.lock import LockTimeoutError, hold
 from arcadia_dagster.warehouse.warehouse import Warehouse
 
-__all__ = ["LockTimeoutError", "Warehouse", "WarehouseClosedError", "WarehouseError", "hold"]
+__all__ = ["DamagedFileError", "LockTimeoutError", "Warehouse", "WarehouseClosedError", "WarehouseError", "hold"]

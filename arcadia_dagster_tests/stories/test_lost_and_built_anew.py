@@ -440,6 +440,16 @@ def test_a_warehouse_that_can_be_read_in_part_only_is_built_anew_and_not_compare
     assert totals(several) == before
 
 
+def test_a_rebuild_of_a_garbled_warehouse_advises_nothing_that_it_has_just_done(
+    several: Project, arcadia: Shell
+) -> None:
+    several.warehouse.path.write_bytes(b"no warehouse at all")
+    said = arcadia("rebuild", code=0, ARCADIA_HOME=str(several.home)).stdout
+    [told] = [text for text in said.splitlines() if text.startswith("the two cannot be compared: ")]
+    assert f"{several.warehouse.path} cannot be opened as a warehouse (" in told
+    assert ("arcadia rebuild" in told, "ARCADIA_WAREHOUSE" in told) == (False, False)
+
+
 def test_a_folder_in_the_place_of_a_document_holds_it_and_all_others_go_on(several: Project) -> None:
     name = invoice_name(number="1003")
     path = archived(several, name)
