@@ -103,7 +103,7 @@ def read(name: str, text: str) -> Export:
         RecordError: It is not what was written, or a newer version of this program wrote it.
     """
     if name != name_of(kept_names.number_of(name), text):
-        raise RecordError(_unreadable(name, "it was changed"))
+        raise unreadable(name, "it was changed")
     try:
         values = json.loads(text)
         return Export(
@@ -114,11 +114,17 @@ def read(name: str, text: str) -> Export:
             tuple((_bill(one), one["written"]) for one in values["bills"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordError(_unreadable(name, str(error))) from error
+        raise unreadable(name, str(error)) from error
 
 
-def _unreadable(name: str, problem: str) -> str:
-    return (
+def unreadable(name: str, problem: str) -> RecordError:
+    """The error of a record that cannot be read.
+
+    Args:
+        name: The record's name.
+        problem: Why, in words.
+    """
+    return RecordError(
         f"the record {KEPT_IN}/{name} of the archive cannot be read ({problem}): restore it from a backup; nothing is exported "
         "meanwhile, for it tells what was"
     )

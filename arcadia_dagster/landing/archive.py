@@ -57,6 +57,26 @@ class LostBytesError(ArchiveError):
         )
 
 
+class UnreadableKeptError(ArchiveError):
+    """A file that was kept beside the documents cannot be read.
+
+    Attributes:
+        name: Its name in its folder.
+        problem: Why, in words.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        """Say what a person does.
+
+        Args:
+            place: Where the file is.
+            problem: Why it cannot be read, in words.
+        """
+        super().__init__(f"{place} cannot be read ({problem}): restore it from the newest backup")
+        self.name = place.rpartition("/")[2]
+        self.problem = problem
+
+
 class Archive:
     """The archive below a folder.
 
@@ -113,6 +133,10 @@ class Archive:
         Args:
             folder: The folder's name.
             pattern: What their names are like; the greatest is the last.
+
+        Raises:
+            UnreadableKeptError: It is no plain file, or cannot be read.
+            OSError: The archive cannot be read.
         """
         name = max(self.names_kept(folder, pattern), default=None)
         return None if name is None else (name, self._text_kept(folder, name))
@@ -121,6 +145,7 @@ class Archive:
         """The names and texts of all files that were kept in a folder beside the documents, by their names.
 
         Raises:
+            UnreadableKeptError: One is no plain file, or cannot be read.
             OSError: The archive cannot be read.
         """
         names = sorted(self.names_kept(folder, pattern))
@@ -135,7 +160,19 @@ class Archive:
             raise _unreadable(error) from error
 
     def _text_kept(self, folder: str, name: str) -> str:
-        return (self.folder / folder / name).read_text(encoding="utf-8")
+        place = f"{self.name}/{folder}/{name}"
+        try:
+            return self._content_kept(folder, name).decode()
+        except UnicodeDecodeError as error:
+            raise UnreadableKeptError(place, "it is no UTF-8") from error
+        except ArchiveError:
+            raise
+        except OSError as error:
+            raise UnreadableKeptError(place, error.strerror or str(error)) from error
+
+    def _content_kept(self, folder: str, name: str) -> bytes:
+        with open_plain(self.folder / folder / name) as file:
+            return file.read()
 
     def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
         """The bytes of files that were kept in a folder beside the documents, by name, whatever they are now.
@@ -146,8 +183,7 @@ class Archive:
 
     def _bytes_kept(self, folder: str, name: str) -> bytes:
         try:
-            with open_plain(self.folder / folder / name) as file:
-                return file.read()
+            return self._content_kept(folder, name)
         except OSError:
             return b""
 

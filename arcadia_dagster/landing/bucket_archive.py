@@ -200,11 +200,11 @@ class BucketArchive(Archive):
         names = (one.key.rpartition("/")[2] for page in listed for one in page)
         return [name for name in names if pattern.fullmatch(name)]
 
-    def _text_kept(self, folder: str, name: str) -> str:
+    def _content_kept(self, folder: str, name: str) -> bytes:
         stored = self._asked(lambda: self._bucket.get(f"{folder}/{name}"))
         if stored is None:
             raise ArchiveError(f"{self.name}/{folder}/{name} is gone meanwhile: run again")
-        return stored[0].decode()
+        return stored[0]
 
     def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
         """The bytes of files that were kept in a folder, by name; see `Archive.bytes_kept`."""

@@ -77,8 +77,8 @@ class RegisteredArchive(Archive):
         names = self._of.names_kept(folder, pattern)
         return names if folder != contents.KEPT_IN else [name for name in names if number_of(name) in self._kept_in]
 
-    def _text_kept(self, folder: str, name: str) -> str:
-        return self._of._text_kept(folder, name)  # noqa: SLF001 - it is an archive itself
+    def _content_kept(self, folder: str, name: str) -> bytes:
+        return self._of._content_kept(folder, name)  # noqa: SLF001 - it is an archive itself
 
     def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
         """The bytes of files that were kept in a folder; see `Archive.bytes_kept`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from arcadia_dagster.books import record
 from arcadia_dagster.books.record import Export
-from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.archive import Archive, UnreadableKeptError
 from arcadia_dagster.reports.amounts import amounts_as_json
 
 
@@ -17,7 +17,10 @@ def read_exports(archive: Archive) -> list[Export]:
         RecordError: A record cannot be read.
         OSError: The archive cannot be read.
     """
-    kept = archive.all_kept(record.KEPT_IN, record.VERSION)
+    try:
+        kept = archive.all_kept(record.KEPT_IN, record.VERSION)
+    except UnreadableKeptError as error:
+        raise record.unreadable(error.name, error.problem) from error
     exports = [record.read(name, text) for name, text in kept]
     for place, (name, _) in enumerate(kept, start=1):
         if int(name[:6]) != place:

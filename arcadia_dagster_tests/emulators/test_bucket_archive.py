@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from arcadia_dagster import cli
+from arcadia_dagster.books import record
+from arcadia_dagster.buckets.bucket import Bucket
 from arcadia_dagster.buckets.url import BucketUrl
 from arcadia_dagster.landing.archive import Archive, ArchiveError, LostBytesError
 from arcadia_dagster.landing.bucket_archive import BucketArchive
@@ -80,6 +82,18 @@ def test_a_large_document_goes_there_in_pieces_and_comes_back(s3: Store, tmp_pat
     document = archive.take(dropped(tmp_path / "in", content))
     other = archive_in(str(archive.url), tmp_path / "there")
     assert other.path_of(document.document_sha256).read_bytes() == content
+
+
+def test_a_kept_file_that_is_no_text_is_named_with_the_remedy(s3: Store, tmp_path: Path) -> None:
+    archive = archive_in(s3.new_bucket(), tmp_path / "here")
+    name = "000001-3f9a0c1d2e4b.json"
+    Bucket(archive.url).put(f"books/{name}", b"\xff\xfe\x00", instead_of=None)
+    for read in (archive.all_kept, archive.last_kept):
+        with pytest.raises(ArchiveError) as error:
+            read("books", record.VERSION)
+        assert str(error.value) == (
+            f"{archive.name}/books/{name} cannot be read (it is no UTF-8): restore it from the newest backup"
+        )
 
 
 def test_a_record_only_grows_and_many_writers_lose_nothing(s3: Store, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -167,6 +168,48 @@ def test_a_record_that_is_missing_or_was_changed_stops_the_export(
     second.write_text(second.read_text().replace("ann", "bob"))
     with pytest.raises(record.RecordError, match="cannot be read"):
         export()
+
+
+NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pipe": (os.mkfifo, "it is no plain file"),
+    "a folder": (Path.mkdir, "it is no plain file"),
+    "a link to nowhere": (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
+    "no text": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "it is no UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("put", "problem"), NO_FILES.values(), ids=NO_FILES)
+def test_what_lies_in_a_records_place_and_cannot_be_read_is_named_and_nothing_waits_for_it(
+    project: Project, export: Export, tmp_path: Path, put: Callable[[Path], object], problem: str
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    export()
+    [path] = (tmp_path / "archive" / "books").iterdir()
+    path.rename(tmp_path / "kept")
+    put(path)
+    with pytest.raises(record.RecordError) as error:
+        export()
+    assert str(error.value) == (
+        f"the record books/{path.name} of the archive cannot be read ({problem}): restore it from a backup; nothing is exported "
+        "meanwhile, for it tells what was"
+    )
+    assert len([*(tmp_path / "out").iterdir()]) == 1
+
+
+@pytest.mark.parametrize(("put", "problem"), NO_FILES.values(), ids=NO_FILES)
+def test_what_lies_in_the_place_of_kept_rules_is_one_line_with_the_remedy(
+    arcadia: Shell, put: Callable[[Path], object], problem: str
+) -> None:
+    (arcadia.folder / "var" / "sources.toml").write_text(
+        '[aws]\ntolerance = 0.01\nreason = "a cent"\n', encoding="utf-8"
+    )
+    arcadia("ingest")
+    [path] = (arcadia.folder / "var" / "archive" / "sources").iterdir()
+    path.unlink()
+    put(path)
+    told = arcadia("ingest", code=1)
+    assert f"{path.name} cannot be read ({problem}): restore it from the newest backup" in told.stdout + told.stderr
 
 
 def test_files_that_cannot_be_written_leave_nothing_on_record(project: Project, export: Export, tmp_path: Path) -> None:
