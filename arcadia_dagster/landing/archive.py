@@ -153,11 +153,28 @@ class Archive:
 
     def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """The names of the files that were kept in a folder beside the documents, where they are like this."""
+        return [*self.kinds_kept(folder, pattern)]
+
+    def kinds_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bool]:
+        """The same names, each with whether a plain file is there, or a link to one. No file is opened."""
         place = self.folder / folder
+        if not place.is_dir():
+            return {}
         try:
-            return [path.name for path in place.iterdir() if pattern.fullmatch(path.name)] if place.is_dir() else []
+            with os.scandir(place) as entries:
+                return {entry.name: entry.is_file() for entry in entries if pattern.fullmatch(entry.name)}
         except OSError as error:
             raise _unreadable(error) from error
+
+    def put_aside(self, folder: str, name: str) -> None:
+        """Give what is in the place of a kept file, and is no plain file, another name beside it.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
+        path = self.folder / folder / name
+        with self._writing():
+            path.rename(_name_beside(path))
 
     def _text_kept(self, folder: str, name: str) -> str:
         place = f"{self.name}/{folder}/{name}"
@@ -188,7 +205,7 @@ class Archive:
             return b""
 
     def keep(self, folder: str, name: str, text: str) -> None:
-        """Keep a file in a folder beside the documents.
+        """Keep a file in a folder beside the documents. What is in its place and is no plain file stays beside it.
 
         Raises:
             OSError: The archive cannot be written.
@@ -205,7 +222,10 @@ class Archive:
             file.flush()
             os.fsync(file.fileno())
         make_unchangeable(temporary)
-        temporary.rename(self.folder / folder / name)
+        path = self.folder / folder / name
+        if os.path.lexists(path) and not path.is_file():
+            self.put_aside(folder, name)
+        temporary.rename(path)
 
     def copy_command(self, folder: str, name: str, path: Path) -> str:
         """What a person types to have a file that was kept."""

@@ -194,11 +194,11 @@ class BucketArchive(Archive):
             path.unlink(missing_ok=True)
             total -= size
 
-    def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
-        """The names of the files that were kept in a folder; see `Archive.names_kept`."""
+    def kinds_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bool]:
+        """The names of the files that were kept in a folder: a bucket has nothing but plain ones; see `Archive.kinds_kept`."""
         listed = self._asked(lambda: list(self._bucket.pages(folder=folder)))
         names = (one.key.rpartition("/")[2] for page in listed for one in page)
-        return [name for name in names if pattern.fullmatch(name)]
+        return {name: True for name in names if pattern.fullmatch(name)}
 
     def _content_kept(self, folder: str, name: str) -> bytes:
         stored = self._asked(lambda: self._bucket.get(f"{folder}/{name}"))

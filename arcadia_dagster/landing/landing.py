@@ -335,6 +335,9 @@ class Landing:
     def sync_contents(self, known: Known, problems: dict[str, str]) -> bool:
         """Have archive and warehouse know the same of what documents state.
 
+        What lies in the place of a kept file that the warehouse knows, and is no plain file, is put aside, and the file is kept
+        again.
+
         Args:
             known: What the warehouse knows.
             problems: Gets the kept files that were changed, which are not believed.
@@ -345,13 +348,14 @@ class Landing:
         Raises:
             OSError, WarehouseError: One of them cannot be written.
         """
-        names = sorted(self._archive.names_kept(contents.KEPT_IN, contents.VERSION))
+        kinds = self._archive.kinds_kept(contents.KEPT_IN, contents.VERSION)
         last = max(known.kept_in, default=0)
         place = f"{_ARCHIVED}{contents.KEPT_IN}/"
-        files = self._archive.bytes_kept(
-            contents.KEPT_IN,
-            [name for name in names if number_of(name) > last or f"{place}{name}" in known.problems],
-        )
+        unknown = {name for name in kinds if number_of(name) > last or f"{place}{name}" in known.problems}
+        names = sorted(name for name, is_plain in kinds.items() if is_plain or name in unknown)
+        for name in kinds.keys() - names:
+            self._archive.put_aside(contents.KEPT_IN, name)
+        files = self._archive.bytes_kept(contents.KEPT_IN, [name for name in names if name in unknown])
         readable = contents.readable(files)
         for name in files.keys() - readable.keys():
             problems[f"{place}{name}"] = (

@@ -72,10 +72,13 @@ class RegisteredArchive(Archive):
         """Ask for each item; see `Archive.each`."""
         return self._of.each(ask, items)
 
-    def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
-        """The names of the files that were kept in a folder; of what documents state, those that the warehouse knows."""
+    def kinds_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bool]:
+        """The names of the files that were kept in a folder; of what documents state, those that the warehouse knows.
+
+        Nothing is put aside: whatever lies there is taken for a plain file, which cannot be read then.
+        """
         names = self._of.names_kept(folder, pattern)
-        return names if folder != contents.KEPT_IN else [name for name in names if number_of(name) in self._kept_in]
+        return {name: True for name in names if folder != contents.KEPT_IN or number_of(name) in self._kept_in}
 
     def _content_kept(self, folder: str, name: str) -> bytes:
         return self._of._content_kept(folder, name)  # noqa: SLF001 - it is an archive itself

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -366,6 +367,42 @@ def test_a_kept_file_that_is_gone_is_doubted_and_written_again_by_the_next_landi
     several.build()
     assert file.read_bytes() == content
     assert verified(several) == []
+
+
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+}
+
+
+@pytest.mark.parametrize("put", NO_FILES.values(), ids=NO_FILES)
+def test_what_lies_in_a_kept_files_place_and_is_no_file_is_put_aside_and_the_file_is_written_again(
+    several: Project, folder: Path, put: Callable[[Path], object]
+) -> None:
+    file = sorted(folder.iterdir())[1]
+    content = file.read_bytes()
+    file.unlink()
+    put(file)
+    assert ("kept", "the archive does not keep what it states") in verified(several)
+    several.build()
+    assert file.read_bytes() == content
+    assert len([*folder.glob(f"{file.name}.damaged-*")]) == 1
+    assert verified(several) == []
+
+
+@pytest.mark.parametrize("put", NO_FILES.values(), ids=NO_FILES)
+def test_a_kept_file_that_is_no_file_is_told_where_no_warehouse_knows_what_it_said(
+    several: Project, folder: Path, put: Callable[[Path], object]
+) -> None:
+    kept = sorted(folder.iterdir())
+    for file in kept:
+        file.unlink()
+        put(file)
+    forget(several)
+    landed = build(several.warehouse)
+    assert len([problem for problem in landed.problems.values() if "was changed: restore it" in problem]) == len(kept)
+    build(several.warehouse)
 
 
 def test_a_seal_shows_that_kept_files_were_there_which_somebody_has_removed_with_the_warehouse(
