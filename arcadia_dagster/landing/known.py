@@ -10,6 +10,7 @@ from arcadia_dagster.formats.reader import head_at
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive
+from arcadia_dagster.landing.book_exports import known_exports
 from arcadia_dagster.landing.inbox import FINGERPRINT_SQL
 from arcadia_dagster.landing.lost_bytes import lost_bytes
 from arcadia_dagster.landing.record import Event, RecordState
@@ -36,6 +37,7 @@ class Known:
         is_unkept: Whether no such file tells of some documents.
         rules: What is to be done about the present rules.
         unregistered: The documents of which such files tell, and which nobody has registered.
+        exports: The names of the archive's records of exports to the books, by their numbers.
         latest: When the latest document arrived (UTC).
         nameless: Archived documents that are not registered because no line of their record has a name: their arrivals by the
             inbox.
@@ -53,6 +55,7 @@ class Known:
     is_unkept: bool
     rules: RulesNews
     unregistered: set[str]
+    exports: dict[int, str]
     latest: datetime | None
     nameless: dict[str, list[Event]] = field(default_factory=dict)
 
@@ -76,6 +79,7 @@ class Known:
             received = connection.execute("SELECT max(received_at) FROM document_names").fetchone()
             rules = RulesNews.of(connection, formats.rules, datetime.now(UTC).replace(tzinfo=None))
             outdated = [sha256 for sha256, _ in outdated_documents(connection, formats)]
+            exports = known_exports(connection)
             kept_in, is_unkept, unregistered = (
                 contents.kept_in(connection),
                 contents.unkept(connection),
@@ -94,6 +98,7 @@ class Known:
             is_unkept=is_unkept,
             rules=rules,
             unregistered=unregistered,
+            exports=exports,
             latest=None if received is None or received[0] is None else received[0].replace(tzinfo=UTC),
         )
 

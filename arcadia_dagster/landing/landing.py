@@ -20,6 +20,7 @@ from arcadia_dagster.kept_names import number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
 from arcadia_dagster.landing.arrival import Arrival
+from arcadia_dagster.landing.book_exports import note_exports, unknown_exports
 from arcadia_dagster.landing.descriptions import assert_none_gone, is_dismissed
 from arcadia_dagster.landing.inbox import (
     CONTROL_TOTAL_SUFFIX,
@@ -126,18 +127,27 @@ def nothing_archived(archive: Archive, warehouse: Warehouse) -> str:
     )
 
 
-def keep_export(archive: Archive, number: int, text: str) -> None:
-    """Keep the record of an export to the books (see `books.record`). The caller holds the landing's lock.
+def keep_export(warehouse: Warehouse, archive: Archive, number: int, text: str) -> None:
+    """Keep the record of an export to the books (see `books.record`), and note it. The caller holds the landing's lock.
+
+    The warehouse's lock comes first, for who waits for that in vain must not have kept anything. After a crash between archive
+    and warehouse the next landing, or export, notes it.
 
     Args:
+        warehouse: Where it is noted.
         archive: The archive.
         number: Which export it is, from 1.
         text: What the record says.
 
     Raises:
-        OSError: The archive cannot be written.
+        LockTimeoutError: A writer of the warehouse took longer than its lock's time-out.
+        OSError, WarehouseError: One of them cannot be written.
     """
-    archive.keep(record.KEPT_IN, record.name_of(number, text), text)
+    before = archive.names_kept(record.KEPT_IN, record.VERSION)
+    name = record.name_of(number, text)
+    with warehouse.write_register() as connection:
+        archive.keep(record.KEPT_IN, name, text)
+        note_exports(connection, [*before, name])
 
 
 class Landing:
@@ -375,6 +385,20 @@ class Landing:
             self.keep_contents(kept)
         return bool(readable)
 
+    def sync_exports(self, known: Known) -> None:
+        """Note which exports to the books the archive keeps, where the warehouse does not know all of them.
+
+        Args:
+            known: What the warehouse knows.
+
+        Raises:
+            OSError, WarehouseError: The archive cannot be read, or the warehouse not written.
+        """
+        names = self._archive.names_kept(record.KEPT_IN, record.VERSION)
+        if unknown := unknown_exports(known.exports, names):
+            with self.warehouse.write_register() as connection:
+                note_exports(connection, unknown)
+
     def keep_contents(self, file: contents.ToKeep | None) -> None:
         """Keep in the archive what documents state.
 
@@ -450,6 +474,7 @@ class _Pass:
         archived, indexed = self._archive.look()
         if self.known.records and not archived:
             raise ArchiveError(nothing_archived(self._archive, self._warehouse))
+        self._landing.sync_exports(self.known)
         if self._landing.sync_contents(self.known, self._landed.problems):
             self.known = Known.of(self._warehouse, self._formats)
         behind = [

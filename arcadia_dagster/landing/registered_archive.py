@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from arcadia_dagster.books import record as books
 from arcadia_dagster.kept_names import number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError
+from arcadia_dagster.landing.book_exports import known_exports
 from arcadia_dagster.landing.heads import Head
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, read_record
 from arcadia_dagster.landing.records import known_states
@@ -48,6 +50,7 @@ class RegisteredArchive(Archive):
             states = known_states(connection)
             texts = connection.execute("SELECT document_sha256, record FROM documents").fetchall()
             self._kept_in = contents.kept_in(connection)
+            self._exports = set(known_exports(connection).values())
         self._texts = {sha256: text for sha256, text in texts if text is not None}
         self._states = {sha256: states[sha256] if sha256 in self._texts else MISSING for sha256, _ in texts}
 
@@ -73,12 +76,16 @@ class RegisteredArchive(Archive):
         return self._of.each(ask, items)
 
     def kinds_kept(self, folder: str, pattern: re.Pattern[str]) -> dict[str, bool]:
-        """The names of the files that were kept in a folder; of what documents state, those that the warehouse knows.
+        """The names of the files that were kept in a folder; of what documents state, and of exports, those that it knows.
 
         Nothing is put aside: whatever lies there is taken for a plain file, which cannot be read then.
         """
         names = self._of.names_kept(folder, pattern)
-        return {name: True for name in names if folder != contents.KEPT_IN or number_of(name) in self._kept_in}
+        if folder == contents.KEPT_IN:
+            names = [name for name in names if number_of(name) in self._kept_in]
+        elif folder == books.KEPT_IN:
+            names = [name for name in names if name in self._exports]
+        return dict.fromkeys(names, True)
 
     def _content_kept(self, folder: str, name: str) -> bytes:
         return self._of._content_kept(folder, name)  # noqa: SLF001 - it is an archive itself

@@ -17,6 +17,7 @@ from arcadia_dagster.books import record as books
 from arcadia_dagster.kept_names import is_whole, number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
+from arcadia_dagster.landing.book_exports import known_exports, unknown_exports
 from arcadia_dagster.landing.heads import Head, head_of, is_sha256
 from arcadia_dagster.landing.record import MISSING, Record, restored_by, time_of
 from arcadia_dagster.landing.records import damage_of
@@ -196,8 +197,14 @@ def verify_archive(warehouse: Warehouse, archive: Archive, *, full: bool, is_rea
         ]
         kept = {folder: sorted(archive.names_kept(folder, pattern)) for folder, pattern in _KEPT}
         found.kept = [f"{folder}/{name}" for folder, names in kept.items() for name in names]
-        for folder in _NUMBERED:
-            found.doubts += _of_numbered(archive, folder, kept[folder])
+        exports = _known_exports(warehouse) if is_readable else None
+        found.doubts += _of_numbered(archive, KEPT_IN, kept[KEPT_IN], {})
+        found.doubts += _of_numbered(archive, books.KEPT_IN, kept[books.KEPT_IN], exports or {})
+        if exports is not None:
+            found.doubts += (
+                Doubt("register", f"{archive.name}/{books.KEPT_IN}/{name}", "the warehouse does not know it", INGEST)
+                for name in unknown_exports(exports, kept[books.KEPT_IN])
+            )
         found.doubts += _of_contents(warehouse if is_readable else None, archive, kept[contents.KEPT_IN])
     _verify_bytes(archive, sorted(archived), registered, found, full=full)
     return found
@@ -294,18 +301,37 @@ def _of_record(
                 )
 
 
-_NUMBERED = (KEPT_IN, books.KEPT_IN)
 _KEPT = ((KEPT_IN, KEPT_NAME), (books.KEPT_IN, books.VERSION), (contents.KEPT_IN, contents.VERSION))
 
 
-def _of_numbered(archive: Archive, folder: str, names: Sequence[str]) -> Iterator[Doubt]:
-    """What is wrong with the kept files of a folder: the name of each is its number, and the beginning of its hash."""
+def _known_exports(warehouse: Warehouse) -> dict[int, str] | None:
+    """The exports to the books that the warehouse knows; None where there is no warehouse."""
+    if not warehouse.exists():
+        return None
+    with warehouse.read() as connection:
+        return known_exports(connection)
+
+
+def _of_numbered(archive: Archive, folder: str, names: Sequence[str], known: Mapping[int, str]) -> Iterator[Doubt]:
+    """What is wrong with the kept files of a folder: the name of each is its number, and the beginning of its hash.
+
+    Args:
+        archive: The archive.
+        folder: The folder.
+        names: The names of the files that are there.
+        known: The names of those that the warehouse knows, by their numbers.
+    """
+    for number, name in known.items():
+        if name not in names:
+            place = f"{archive.name}/{folder}/{name}"
+            yield Doubt("kept", place, f"number {number} is gone: restore it from the newest backup", "")
     for number, (name, content) in enumerate(archive.bytes_kept(folder, names).items(), 1):
         place = f"{archive.name}/{folder}/{name}"
         if not is_whole(name, content):
             yield Doubt("kept", place, "it was changed: restore it from the newest backup", "")
         if number_of(name) != number:
-            yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
+            if number not in known:
+                yield Doubt("kept", place, f"number {number} before it is gone: restore it from the newest backup", "")
             break
 
 

@@ -78,7 +78,7 @@ def show_accruals(warehouse: Warehouse, archive: Archive, month: date, accounts:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
         OSError: The archive cannot be read.
     """
-    return _accruals(warehouse, month, accounts, read_exports(archive))
+    return _accruals(warehouse, month, accounts, read_exports(warehouse, archive))
 
 
 def export_accruals(
@@ -111,7 +111,7 @@ def export_accruals(
         OSError: The archive or a file cannot be read or written.
     """
     with warehouse.hold("landing", path=archive.lock_path):
-        exports = read_exports(archive)
+        exports = read_exports(warehouse, archive)
         found = _accruals(warehouse, month, accounts, exports)
         known = [one.booked for one in found.compared]
         written: list[tuple[Bill, Written]] = [(bill, "again") for bill in repeated(known, month)] if again else []
@@ -121,7 +121,7 @@ def export_accruals(
         bills = [bill for bill, _ in written]
         texts = files(layout, with_reversals(bills), accounts)
         made = Export(now, by, _BOOKS, (), tuple(written))
-        paths = put_on_record(archive, len(exports) + 1, made, folder / f"accruals-{month:%Y-%m}", texts)
+        paths = put_on_record(warehouse, archive, len(exports) + 1, made, folder / f"accruals-{month:%Y-%m}", texts)
     return Accruals(found.entries, found.compared, tuple(bills), paths)
 
 

@@ -74,11 +74,11 @@ def export_bills(
 
     Raises:
         RecordError: A record of an earlier export cannot be read.
-        LockTimeoutError, WarehouseError: See `Warehouse.read`.
+        LockTimeoutError, WarehouseError: See `Warehouse.read` and `Warehouse.write`.
         OSError: The archive or a file cannot be read or written.
     """
     with warehouse.hold("landing", path=archive.lock_path):
-        exports = read_exports(archive)
+        exports = read_exports(warehouse, archive)
         known = record.booked(exports, layout)
         with warehouse.read() as connection:
             present = _with_their_names(found.bills(connection, months, accounts), known, found.stated(connection))
@@ -97,7 +97,8 @@ def export_bills(
         if todo.written:
             texts = files(layout, [bill for bill, _ in todo.written], accounts)
             made = Export(now, by, layout, (), todo.written)
-            paths = put_on_record(archive, len(exports) + 1, made, folder / f"{layout}-{_period(months)}", texts)
+            beginning = folder / f"{layout}-{_period(months)}"
+            paths = put_on_record(warehouse, archive, len(exports) + 1, made, beginning, texts)
     return Exported(
         paths,
         todo.written,
@@ -161,11 +162,12 @@ def _period(months: Sequence[date]) -> str:
 
 
 def put_on_record(
-    archive: Archive, number: int, made: Export, beginning: Path, texts: Mapping[str, str]
+    warehouse: Warehouse, archive: Archive, number: int, made: Export, beginning: Path, texts: Mapping[str, str]
 ) -> tuple[Path, ...]:
     """Write the files of an export, and put it on record with their names. The caller holds the landing's lock.
 
     Args:
+        warehouse: Where it is noted that it is on record.
         archive: Where it is on record.
         number: Which export it is, from 1.
         made: The export, without the names of its files.
@@ -176,11 +178,13 @@ def put_on_record(
         The files.
 
     Raises:
+        LockTimeoutError, WarehouseError: See `Warehouse.write`.
         OSError: The archive or a file cannot be written.
     """
     contents = {beginning.with_name(f"{beginning.name}-{number:06}{ending}"): text for ending, text in texts.items()}
     with _written_files(contents):
-        keep_export(archive, number, record.text_of(replace(made, files=tuple(path.name for path in contents))))
+        text = record.text_of(replace(made, files=tuple(path.name for path in contents)))
+        keep_export(warehouse, archive, number, text)
     return tuple(contents)
 
 

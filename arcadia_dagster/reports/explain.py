@@ -151,7 +151,7 @@ def explain(
     also = [InvoiceKey(invoice.source, alias["alias_account_id"], alias["alias_external_id"]) for alias in aliases]
     return {
         **explanation,
-        **_exports(archive, [key.name for key in (invoice, *also)]),
+        **_exports(warehouse, archive, [key.name for key in (invoice, *also)]),
         "aliases": aliases,
         "versions": versions,
         "lines": _with_physical_lines(archive, lines, formats or Formats(), kept),
@@ -174,9 +174,9 @@ def _waits(
     ]
 
 
-def _exports(archive: Archive, names: Collection[str]) -> dict[str, Any]:
+def _exports(warehouse: Warehouse, archive: Archive, names: Collection[str]) -> dict[str, Any]:
     try:
-        return {"exports": exports_of(archive, names), "exports_problem": None}
+        return {"exports": exports_of(warehouse, archive, names), "exports_problem": None}
     except RecordError as error:
         return {"exports": [], "exports_problem": str(error)}
 

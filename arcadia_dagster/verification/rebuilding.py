@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from arcadia_dagster.landing.book_exports import hand_on_exports
 from arcadia_dagster.landing.known import Known
 from arcadia_dagster.landing.landing import Landing, nothing_archived
 from arcadia_dagster.landing.records import hand_on
@@ -92,6 +93,7 @@ def rebuild(warehouse: Warehouse, landing: LandingResource, range_: MonthRange, 
             new.create()
             if is_there:
                 hand_on(warehouse, new, archive)
+                hand_on_exports(warehouse, new)
             landed = landing.land(new)
             unreadable, records = _taken_over(warehouse, new) if is_there else (None, 0)
             months = _build(new, landing, range_)

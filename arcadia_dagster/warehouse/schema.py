@@ -268,6 +268,18 @@ DOCUMENT_CONTENTS = Table(
     key=("document_sha256",),
 )
 
+BOOK_EXPORTS = Table(
+    "book_exports",
+    "The exports to the books that the archive keeps on record, so that the last one is missed too where its file is gone.",
+    (
+        Column("number", "INTEGER", "Which export it is, from 1."),
+        Column(
+            "name", "VARCHAR", "The name of its file, below `books/` of the archive; it has the hash of its content."
+        ),
+    ),
+    key=("number",),
+)
+
 STATED_INVOICES = Table(
     "stated_invoices",
     "What issuers state of their invoices, as each document has it: the second witness beside the lines.",
@@ -838,6 +850,7 @@ TABLES: tuple[Table, ...] = (
     INVENTORIES,
     DELIVERY_FILES,
     DOCUMENT_CONTENTS,
+    BOOK_EXPORTS,
     STATED_INVOICES,
     STATED_TAXES,
     INVOICE_EVIDENCE,
@@ -926,7 +939,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     # A column of `stage_versions` cannot be added once an earlier version has changed its rows: DuckDB refuses the transaction.
     9: (SEALS.ddl,),
     # What is on record of finance is sealed too.
-    10: (),
+    10: (BOOK_EXPORTS.ddl,),
 }
 """The statements that bring a warehouse from the version before to each version; a new column is a table's last. The statements
 of a version do not change any more once it is released, or a home that it wrote is kept as test data: 5 since 2026-11-29."""

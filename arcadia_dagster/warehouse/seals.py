@@ -30,6 +30,7 @@ OF_DOCUMENTS: Final = (
     schema.DOCUMENT_NAMES,
     schema.DOCUMENT_INVOICES,
     schema.DOCUMENT_CONTENTS,
+    schema.BOOK_EXPORTS,
     schema.STATED_INVOICES,
     schema.STATED_TAXES,
     schema.INVOICE_EVIDENCE,
@@ -39,7 +40,7 @@ OF_DOCUMENTS: Final = (
     schema.INVOICE_ALIASES,
     schema.INVENTORIES,
 )
-"""The tables beside `documents` that landing fills with what documents state and people decide."""
+"""The tables beside `documents` that landing fills with what documents state and people decide, and what is in the books."""
 
 REGISTER: Final = (
     # The stage `cost_lines` notes lost bytes as well.

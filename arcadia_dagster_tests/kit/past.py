@@ -1,15 +1,17 @@
 """A home in which every table has rows, and of every kind: two rounds of files and decisions."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.demo import SAMPLE
+from arcadia_dagster.reports.booking import Exported, export_bills
 from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster_tests.kit.aws import comes_to, summaries
+from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.einvoices import pdf
-from arcadia_dagster_tests.kit.plain import build, land_only
+from arcadia_dagster_tests.kit.plain import archive_of, build, land_only
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
 APPROVED_OVER: Final = "all, from 9999-01"
@@ -28,6 +30,22 @@ def home_with_a_past(folder: Path) -> Project:
         project = Project(folder / "home", sandbox=sandbox, ARCADIA_APPROVE_OVER=APPROVED_OVER)
         have_a_past(project)
     return project
+
+
+def export_april(project: Project) -> Exported:
+    """Export the bills of April to the books."""
+    folder = project.home / "exported"
+    folder.mkdir(exist_ok=True)
+    return export_bills(
+        project.warehouse,
+        archive_of(project.warehouse),
+        months=[date(2026, 4, 1)],
+        layout="bills",
+        accounts=ACCOUNTS,
+        folder=folder,
+        by="ann",
+        now=NOW,
+    )
 
 
 def have_a_past(project: Project) -> None:
@@ -59,6 +77,7 @@ def have_a_past(project: Project) -> None:
     project.drop("summaries.pdf", pdf({}))
     build(project.warehouse, resources=True, approve_over=OF_THE_FUTURE)
     assert project.finance.deliver(project.warehouse).failure is None
+    assert export_april(project).paths
 
     for file in (SAMPLE / "reissued").iterdir():
         project.drop_copy(file)

@@ -199,6 +199,14 @@ def test_a_changed_row_of_any_table_is_found(past: Project, tmp_path: Path, tabl
     assert {doubt.command for doubt in doubts} == {"arcadia ingest" if tables is OF_FILES else "arcadia rebuild"}
 
 
+def test_a_changed_row_of_what_is_in_the_books_is_found(past: Project, tmp_path: Path) -> None:
+    shutil.copytree(past.home, tmp_path / "home")
+    project = Project(tmp_path / "home", ARCADIA_APPROVE_OVER=APPROVED_OVER)
+    for change in ("UPDATE book_exports SET name = 'another'", "DELETE FROM book_exports"):
+        project.change(change, *NO_SEALS)
+        assert any("/books/" in doubt.subject for doubt in verified(project).doubts)
+
+
 def test_every_table_is_compared_with_what_it_comes_from() -> None:
     compared = {table.name for table in (*REGISTERED, *BUILT)} | OF_FILES.keys()
     assert {table.name for table in schema.TABLES} - compared == {

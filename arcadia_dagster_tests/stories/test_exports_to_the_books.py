@@ -16,6 +16,7 @@ from arcadia_dagster.books import record
 from arcadia_dagster.books.layouts import Layout
 from arcadia_dagster.reports.booking import Exported, export_bills
 from arcadia_dagster.reports.explain import explain
+from arcadia_dagster.verification.at_rest import verify
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster_tests.kit.bills import ACCOUNTS
 from arcadia_dagster_tests.kit.focus import as_csv, charge
@@ -168,6 +169,119 @@ def test_a_record_that_is_missing_or_was_changed_stops_the_export(
     second.write_text(second.read_text().replace("ann", "bob"))
     with pytest.raises(record.RecordError, match="cannot be read"):
         export()
+
+
+GONE = "record 000001 of books/ in the archive is missing: restore it from a backup; nothing is exported meanwhile"
+
+
+def doubts(project: Project) -> list[tuple[str, str, str]]:
+    found = verify(project.warehouse, archive_of(project.warehouse), full=True, now=NOW).doubts
+    return [(doubt.kind, doubt.what, doubt.command) for doubt in found]
+
+
+def noted(project: Project) -> list[str]:
+    return [row["name"] for row in project.query("SELECT name FROM book_exports ORDER BY number")]
+
+
+@pytest.fixture
+def exported(project: Project, export: Export) -> Path:
+    """The folder of the archive with the record of one export."""
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    assert len(export().bills) == 1
+    return archive_of(project.warehouse).folder / record.KEPT_IN
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["the file", "the folder"])
+def test_the_last_record_that_is_gone_is_doubted_and_stops_each_export_until_it_is_back(
+    project: Project, export: Export, exported: Path, arcadia: Shell, is_folder: bool
+) -> None:
+    [gone] = [exported] if is_folder else exported.iterdir()
+    gone.rename(project.home / "elsewhere")
+    home = str(project.home)
+
+    def assert_refused() -> None:
+        for layout in ("bills", "xero"):
+            with pytest.raises(record.RecordError, match=GONE):
+                export(layout)
+        assert GONE in arcadia("accruals", "2026-04", code=1, ARCADIA_HOME=home).stderr
+        assert doubts(project) == [("kept", "number 1 is gone: restore it from the newest backup", "")]
+
+    assert_refused()
+    project.build()
+    assert_refused()
+    arcadia("rebuild", ARCADIA_HOME=home)
+    assert_refused()
+    assert not list(exported.glob("*"))
+    (project.home / "elsewhere").rename(gone)
+    assert doubts(project) == []
+    second = export()
+    assert (second.bills, len(second.unchanged)) == ((), 1)
+
+
+def test_a_record_in_the_place_of_another_is_not_taken_for_it(project: Project, export: Export, exported: Path) -> None:
+    [path] = exported.iterdir()
+    text = path.read_text(encoding="utf-8").replace('"ann"', '"bob"')
+    path.unlink()
+    (exported / record.name_of(1, text)).write_text(text, encoding="utf-8")
+    project.build()
+    with pytest.raises(record.RecordError, match=GONE):
+        export()
+    assert doubts(project) == [("kept", "number 1 is gone: restore it from the newest backup", "")]
+
+
+@pytest.mark.parametrize("catches_up", ["landing", "export"])
+def test_an_export_that_a_crash_kept_from_the_warehouse_is_noted_by_the_next(
+    project: Project, export: Export, tmp_path: Path, catches_up: str
+) -> None:
+    project.drop(invoice_name(), digitalocean(line(), tax()))
+    project.build()
+    before = project.warehouse.path.read_bytes()
+    export()
+    project.warehouse.path.write_bytes(before)
+    assert noted(project) == []
+    assert doubts(project) == [("register", "the warehouse does not know it", "arcadia ingest")]
+    if catches_up == "landing":
+        project.build()
+    else:
+        assert export().bills == ()
+        export(again=True)
+    assert noted(project) == sorted(path.name for path in (tmp_path / "archive" / "books").iterdir())
+    assert doubts(project) == []
+
+
+def test_a_home_of_an_earlier_version_notes_its_exports_with_its_first_landing(
+    project: Project, exported: Path
+) -> None:
+    [path] = exported.iterdir()
+    project.change("DROP TABLE book_exports", "DELETE FROM schema_version WHERE version = 10")
+    project = Project(project.home)
+    project.build()
+    assert noted(project) == [path.name]
+    assert doubts(project) == []
+
+
+def test_a_landing_that_finds_nothing_new_writes_nothing(project: Project, exported: Path) -> None:
+    assert noted(project) == [path.name for path in exported.iterdir()]
+    before = project.warehouse.path.read_bytes()
+    assert project.landed_problems() == {}
+    assert project.warehouse.path.read_bytes() == before
+
+
+def test_an_export_that_somebody_made_up_in_the_warehouse_is_not_believed_by_a_rebuild(
+    project: Project, export: Export, exported: Path, arcadia: Shell
+) -> None:
+    project.change("INSERT INTO book_exports VALUES (2, 'another')")
+    assert (
+        "register",
+        "it is not what landing wrote: somebody has changed it; build it anew",
+        "arcadia rebuild",
+    ) in doubts(project)
+    with pytest.raises(record.RecordError, match="record 000002"):
+        export()
+    arcadia("rebuild", ARCADIA_HOME=str(project.home))
+    assert noted(project) == [path.name for path in exported.iterdir()]
+    assert (doubts(project), export().bills) == ([], ())
 
 
 NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
