@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,8 +83,8 @@ time.sleep(600)
 def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(
     tmp_path: Path, keeper_is_killed: bool
 ) -> None:
-    ended = tmp_path / "ended"
-    commands = ["sleep 600 & sleep 600", f"trap 'echo in order > {ended}; exit' TERM; sleep 600 & wait"]
+    ended, ready = tmp_path / "ended", tmp_path / "ready"
+    commands = ["sleep 600 & sleep 600", f"trap 'echo in order > {ended}; exit' TERM; touch {ready}; sleep 600 & wait"]
     with subprocess.Popen(
         [sys.executable, "-c", STARTED.replace("KEEPER_IS_KILLED", str(keeper_is_killed)), *commands],
         cwd=ROOT,
@@ -92,9 +94,10 @@ def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(
         assert launched.stdout is not None
         sessions = [int(launched.stdout.readline()) for _ in commands]
         assert launched.stdout.readline() == "started\n"
+        wait_until(ready.exists)
         launched.kill()
     for session in sessions:
-        wait_until_gone(session)
+        wait_until(partial(is_gone, session))
     assert ended.read_text(encoding="ascii") == "in order\n"
 
 
@@ -108,13 +111,17 @@ def test_what_was_stopped_in_order_is_not_looked_for_again() -> None:
         other.kill()
 
 
-def wait_until_gone(session: int) -> None:
-    """Until no process of the session is left, or fail."""
+def is_gone(session: int) -> bool:
+    """Whether no process of the session is left."""
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(session, 0)
-        except ProcessLookupError:
-            return
+    while not holds():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    pytest.fail(f"session {session} goes on")
