@@ -22,6 +22,7 @@ APRIL = date(2026, 4, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 # How often something was built, and when, is another matter than what it says.
 VOLATILE = {"stage_versions": {"version", "built_from", "built_at"}}
+OF_THE_INBOX = "inbox_files"
 FROM_FINANCE = {"finance_records", "finance_attempts"}
 LEFT_OUT = {"seals": f"WHERE subject NOT IN ({text_list({'stage_versions', *FROM_FINANCE})})"}
 
@@ -91,8 +92,10 @@ def test_before_the_rebuild_there_is_something_of_everything(rebuilt: Rebuilt) -
 @pytest.mark.parametrize("table", [table.name for table in schema.TABLES if table.name not in FROM_FINANCE])
 def test_every_table_comes_back_as_it_was(rebuilt: Rebuilt, table: str) -> None:
     assert rebuilt.with_inbox[table] == rebuilt.before[table]
-    if table != "inbox_files":  # the inbox was empty then
-        assert rebuilt.from_archive[table] == rebuilt.before[table]
+    if table != OF_THE_INBOX:  # it was empty then
+        assert [row for row in rebuilt.from_archive[table] if row.get("subject") != OF_THE_INBOX] == [
+            row for row in rebuilt.before[table] if row.get("subject") != OF_THE_INBOX
+        ]
 
 
 def test_finance_answers_updated_for_every_invoice_and_has_no_second_row(rebuilt: Rebuilt) -> None:
