@@ -53,7 +53,7 @@ def copy(source: Warehouse, target: Warehouse, *, told: Callable[[str], None] = 
     with source.hold("delivery"), source.read_alone() as reading, target.write() as writing:
         _assert_empty(target, writing)
         copied = [_copy(table, reading, writing, told) for table in TABLES]
-        # A lake and a file word the same views otherwise.
+        # Its views are its own: those of the source may have been changed.
         seal_views(writing)
         return copied
 

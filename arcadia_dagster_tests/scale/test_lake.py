@@ -18,6 +18,7 @@ from arcadia_dagster.sandbox import RunningSandbox
 from arcadia_dagster.store.maintenance import maintain
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster.warehouse.seals import changed_tables
 from arcadia_dagster_tests.kit.books import SECRET as BOOKS_SECRET
 from arcadia_dagster_tests.kit.books import Books, invoice
 from arcadia_dagster_tests.kit.plain import build, new_warehouse
@@ -269,6 +270,20 @@ def test_the_same_files_make_the_same_rows_on_the_lake_as_on_the_file(
     build(file, resources=True)
     build(lake, resources=True)
     assert everything(lake) == everything(file)
+
+
+def altered(warehouse: Warehouse) -> list[str]:
+    with warehouse.read() as connection:
+        return [*warehouse.alterations(connection), *changed_tables(connection)]
+
+
+def test_what_the_program_makes_on_a_lake_is_not_taken_for_altered_and_a_changed_view_is_named(
+    lake: Warehouse,
+) -> None:
+    assert altered(opened_again(lake)) == []
+    with lake.write() as connection:
+        connection.execute("CREATE OR REPLACE VIEW invoice_parts AS SELECT * FROM allocations")
+    assert altered(opened_again(lake)) == ["the view invoice_parts is not the program's", "views"]
 
 
 def test_temporary_files_lie_in_the_home_and_not_beside_a_lakes_files(lake: Warehouse) -> None:
