@@ -76,12 +76,14 @@ def contents(
     Returns:
         For each month, how many rows each table has, and a sum of hashes of them.
     """
-    where = "" if months is None else f"WHERE invoice_month IN ({month_list(months)})"
-    of_months: dict[date, list[str]] = {month: ["0"] * len(tables) for month in months or ()}
-    for position, table in enumerate(tables):
-        rows = connection.execute(
-            f"SELECT invoice_month, count(*), {_sum_sql(table.column_names)} FROM {table.name} {where} GROUP BY ALL"
-        ).fetchall()
-        for month, count, content in rows:
-            of_months.setdefault(month, ["0"] * len(tables))[position] = f"{count}:{content:x}"
-    return {month: " ".join(parts) for month, parts in of_months.items()}
+    where = "true" if months is None else f"invoice_month IN ({month_list(months)})"
+    found = digests_by_month(connection, tables, where)
+    return {
+        month: " ".join(_text(found.get((table.name, month))) for table in tables)
+        for month in sorted({*(months or ()), *(month for _, month in found)})
+    }
+
+
+def _text(digest: tuple[int, int] | None) -> str:
+    """The digest of a table's month as text; 0 where it has no rows."""
+    return "0" if digest is None else f"{digest[0]}:{digest[1]:x}"
