@@ -35,15 +35,6 @@ def digests(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, tuple[st
     return {name: f"{count}:{content:x}" for name, count, content in found}
 
 
-def digest_of_views(connection: duckdb.DuckDBPyConnection) -> str:
-    """What all views of the warehouse come to: their names and definitions."""
-    [(count, content)] = connection.execute(
-        f"SELECT count(*), {_sum_sql('view_name, sql')} FROM system.main.duckdb_views() "
-        "WHERE database_name = system.main.current_database() AND NOT internal"
-    ).fetchall()
-    return f"{count}:{content:x}"
-
-
 def digests_by_month(
     connection: duckdb.DuckDBPyConnection, tables: Collection[Table], where: str
 ) -> dict[tuple[str, date], tuple[int, int]]:

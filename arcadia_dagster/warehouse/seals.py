@@ -19,7 +19,7 @@ import duckdb
 from arcadia_dagster.store.query import has_row, text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digest_of_views, digests, digests_by_month
+from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digests, digests_by_month
 from arcadia_dagster.warehouse.months import month_list, touch
 from arcadia_dagster.warehouse.rows import insert
 
@@ -92,6 +92,14 @@ _VERSIONS: Final = {
 _WHOLE: Final = {**{table.name: (table.column_names, table.name) for table in (*REGISTER, *SAID)}, **_VERSIONS}
 """What is sealed as a whole, likewise."""
 
+_VIEWS: Final = {
+    VIEWS: (
+        "view_name, sql",
+        "system.main.duckdb_views() WHERE database_name = system.main.current_database() AND NOT internal",
+    )
+}
+"""All views, likewise: their names and definitions."""
+
 _UNSEALED: Final = NO_ROWS
 """What has no seal has no rows: nothing was written yet. A month of a stage likewise."""
 
@@ -105,7 +113,7 @@ def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
 
 def seal_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Seal the views as they are: those that the program has just made."""
-    _seal(connection, {VIEWS: digest_of_views(connection)})
+    _seal(connection, digests(connection, _VIEWS))
 
 
 def seal_ledger(connection: duckdb.DuckDBPyConnection) -> None:
@@ -307,7 +315,7 @@ def _sealed_months(
 
 def _of_register(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """What the tables that are sealed as a whole, and the views, come to as they are now."""
-    return {**_of_tables(connection), VIEWS: digest_of_views(connection)}
+    return digests(connection, {**_WHOLE, **_VIEWS})
 
 
 def _of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
