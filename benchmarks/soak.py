@@ -179,13 +179,13 @@ class Found:
     """What the quiet half showed.
 
     Attributes:
-        memory: Resident bytes of each kind of process that lives on, at each look.
+        memory: Of each kind of process, how many there were at each look, and the resident bytes of the largest.
         stored: Bytes by place, at the start and at the end of the quiet half.
         files: How many files came in between.
         killed: How often a process of each kind was killed.
     """
 
-    memory: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    memory: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     stored: list[dict[str, int]] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
@@ -319,17 +319,22 @@ def _enter(finance: RunningSandbox) -> None:
 
 
 def _look_at_memory(deployment: Deployment, found: Found) -> None:
-    for kind, resident in resident_of(deployment.processes()).items():
-        found.memory[kind].append(resident)
+    for kind, seen in largest_of(deployment.processes()).items():
+        found.memory[kind].append(seen)
 
 
-def resident_of(processes: Iterable[psutil.Process]) -> Counter[str]:
-    """The resident bytes of these processes, by their kinds. One that has ended, and that nobody has waited for yet, has none."""
-    of_kinds: Counter[str] = Counter()
+def largest_of(processes: Iterable[psutil.Process]) -> dict[str, tuple[int, int]]:
+    """How many of these processes there are, by their kinds, and the resident bytes of the largest.
+
+    Their sum says nothing of what grows: Dagster's daemon begins a new code server each minute, and the one of before lives on
+    for a while (`dagster/_daemon/controller.py`, 1.13.27). One that has ended, and that nobody has waited for, does not count.
+    """
+    of_kinds: dict[str, tuple[int, int]] = {}
     for process in processes:
         with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
             if (resident := process.memory_info().rss) > 0:
-                of_kinds[kind_of(process)] += resident
+                count, largest = of_kinds.get(kind := kind_of(process), (0, 0))
+                of_kinds[kind] = (count + 1, max(largest, resident))
     return of_kinds
 
 
@@ -389,15 +394,19 @@ Written by `make soak` on {datetime.now(UTC):%Y-%m-%d}, on {os.cpu_count()} proc
 In the first half finance was away for {plan.seconds / 360:.1f} minutes and the disk was full for {plan.seconds / 60:.0f} seconds.
 Killed: {killed}. The deployment was started again {deployment.starts.total()} times.
 
-| process | resident: first third of the quiet half | last third | |
-|---|---|---|---|""".splitlines()
+| process | how many | resident, of the largest: first third of the quiet half | last third | |
+|---|---|---|---|---|""".splitlines()
     grown = {}
     for kind, seen in sorted(found.memory.items()):
         third = max(1, len(seen) // 3)
-        first, last = statistics.median(seen[:third]), statistics.median(seen[-third:])
+        largest, counts = [resident for _, resident in seen], [count for count, _ in seen]
+        first, last = statistics.median(largest[:third]), statistics.median(largest[-third:])
         if kind not in _SHORT_LIVED:
             grown[kind] = last / first
-        lines.append(f"| {kind} | {first / 2**20:.0f} MiB | {last / 2**20:.0f} MiB | {last / first:.2f}x |")
+        how_many = "..".join(dict.fromkeys(map(str, (min(counts), max(counts)))))
+        lines.append(
+            f"| {kind} | {how_many} | {first / 2**20:.0f} MiB | {last / 2**20:.0f} MiB | {last / first:.2f}x |"
+        )
     lines += ["", "| stored | bytes a file | a year at this rate |", "|---|---|---|"]
     for what, size in found.stored[0].items():
         each = (found.stored[-1][what] - size) / max(1, files)
