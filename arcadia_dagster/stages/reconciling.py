@@ -7,7 +7,7 @@ from typing import Final
 
 import duckdb
 
-from arcadia_dagster.billing.currency import exponents_sql, to_minor_sql
+from arcadia_dagster.billing.currency import exponents_sql, format_exact, to_minor_sql
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import month_list, stale
@@ -85,13 +85,13 @@ def unreconciled_invoices(
     return {
         InvoiceKey(*key): (
             f"gross {gross}, net {net}, tax {tax} minor units; {counted} lines in its totals, {lines} in "
-            f"cost_lines, {stated} stated; unrounded {_plain(unrounded)} against {_plain(summed)}; "
-            f"its documents' lines {_plain(read)} against {_plain(kept)}; "
+            f"cost_lines, {stated} stated; unrounded {_shown(unrounded)} against {_shown(summed)}; "
+            f"its documents' lines {_shown(read)} against {_shown(kept)}; "
             f"borne by tenants: {borne} minor units"
         )
         for *key, gross, net, tax, counted, lines, stated, unrounded, summed, read, kept, borne in rows
     }
 
 
-def _plain(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else f"{amount.normalize():f}"
+def _shown(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else format_exact(amount, None)

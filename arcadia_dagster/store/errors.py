@@ -12,7 +12,7 @@ class DamagedFileError(WarehouseError):
         problem: What is wrong, for somebody who has already done what there is to do.
     """
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    def __init__(self, problem: str, remedy: str) -> None:
         """Say both.
 
         Args:

@@ -19,7 +19,7 @@ import duckdb
 from arcadia_dagster.store.query import has_row, text_list, text_literal
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digests, digests_by_month
+from arcadia_dagster.warehouse.digests import NO_ROWS, contents, digests, digests_by_month, moved
 from arcadia_dagster.warehouse.months import month_list, touch
 from arcadia_dagster.warehouse.rows import insert
 
@@ -99,9 +99,6 @@ _VIEWS: Final = {
     )
 }
 """All views, likewise: their names and definitions."""
-
-_UNSEALED: Final = NO_ROWS
-"""What has no seal has no rows: nothing was written yet. A month of a stage likewise."""
 
 
 def seal_all(connection: duckdb.DuckDBPyConnection) -> None:
@@ -187,7 +184,8 @@ def changed_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     sealed = _sealed(connection)
     now = _of_register(connection)
-    return [subject for subject, content in now.items() if sealed.get(subject, _UNSEALED) != content]
+    # What has no seal has no rows: nothing was written yet.
+    return [subject for subject, content in now.items() if sealed.get(subject, NO_ROWS) != content]
 
 
 def changed_subjects(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -238,17 +236,11 @@ def sealed_ledger(connection: duckdb.DuckDBPyConnection, where: str) -> Iterator
     which = f"subject IN ({text_list(LEDGER)}) AND invoice_month IN ({month_list({month for _, month in written})})"
     rows = connection.execute(f"SELECT subject, invoice_month, content FROM seals WHERE {which}").fetchall()
     sealed = {(subject, month): content for subject, month, content in rows}
-    anew = {**sealed, **{key: _moved(sealed.get(key), before.get(key), after.get(key)) for key in written}}
+    none = (0, 0)
+    anew = {key: moved(sealed.get(key, NO_ROWS), before.get(key, none), after.get(key, none)) for key in written}
     connection.execute(f"DELETE FROM seals WHERE {which}")
     # Nothing is no month.
-    _insert(connection, {key: content for key, content in anew.items() if content != NO_ROWS})
-
-
-def _moved(sealed: str | None, before: tuple[int, int] | None, after: tuple[int, int] | None) -> str:
-    """A seal of one table, after rows that came to the one came to the other."""
-    count, _, content = (sealed or NO_ROWS).partition(":")
-    (count_before, content_before), (count_after, content_after) = before or (0, 0), after or (0, 0)
-    return f"{int(count) - count_before + count_after}:{int(content or '0', 16) - content_before + content_after:x}"
+    _insert(connection, {key: content for key, content in {**sealed, **anew}.items() if content != NO_ROWS})
 
 
 @contextmanager
