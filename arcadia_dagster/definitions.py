@@ -63,7 +63,7 @@ def build_defs(
             cost_lines.build(partitions, values.first_month),
             tax_split_totals.build(partitions, values.first_month),
             finance_records.build(partitions),
-            focus_export.build(partitions, values.focus),
+            focus_export.build(partitions, values.first_month, values.focus),
             monthly_statement.build(partitions, values.first_month),
         ],
         external.build(),

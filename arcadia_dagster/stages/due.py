@@ -41,13 +41,18 @@ def due_months(
     """
     behind = stale(connection, stage)
     due = {*months, *(month for month in behind if month not in range_)}
-    while behind - due and (moved := _months_sharing_invoices(connection, due) & (behind - due)):
+    while behind - due and (moved := months_sharing_invoices(connection, due) & (behind - due)):
         due |= moved
     return due
 
 
-def _months_sharing_invoices(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> set[date]:
-    """The months that have, or had, another version of one of these months' invoices, under whatever id."""
+def months_sharing_invoices(connection: duckdb.DuckDBPyConnection, months: Collection[date]) -> set[date]:
+    """The months that have, or had, another version of one of these months' invoices, under whatever id.
+
+    Args:
+        connection: An open warehouse.
+        months: Months by their first days; those that have invoices are among the months returned.
+    """
     columns = "document_sha256, source, account_id, external_id, invoice_month"
     rows = connection.execute(
         f"""

@@ -335,3 +335,30 @@ def test_every_line_has_a_service_whatever_its_provider_gives(tmp_path: Path) ->
     assert {row.name for row in dollars.services.rows} == {"Adjustments", "Credits", "Microsoft Azure"}
     assert [row.name for row in dollars.credits_.rows] == ["Credits"]
     assert [row.name for row in dollars.taxes.rows] == ["Taxes"]
+
+
+@pytest.mark.parametrize("run", [APRIL, date(2026, 5, 1)])
+def test_an_invoice_that_moves_is_in_the_files_of_its_new_month_only_whichever_month_is_run(
+    project: Project, run: date
+) -> None:
+    project.drop(invoice_name("2026 Apr", "1001"), digitalocean(line(amount="$5.00"), tax_line()))
+    project.drop(invoice_name("2026 Apr", "1002"), digitalocean(line(), tax_line()))
+    project.run([APRIL])
+    may = line(amount="$5.00", start="2026-05-01 00:00:00 +0000", end="2026-05-31 00:00:00 +0000")
+    project.drop(invoice_name("2026 May", "1001"), digitalocean(may, tax_line()))
+    project.run([run])
+    assert {month: _invoices_in(project.home / "focus" / month) for month in ("2026-04", "2026-05")} == {
+        "2026-04": {"1002"},
+        "2026-05": {"1001"},
+    }
+
+
+def _invoices_in(folder: Path) -> set[str]:
+    """The invoices that the files of a month have, which all files agree on."""
+    found = []
+    for name in (COST_AND_USAGE, INVOICE_DETAIL):
+        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            found.append({row["InvoiceId"] for row in csv.DictReader(file)})
+        found.append(set(pq.read_table(folder / f"{name}.parquet").column("InvoiceId").to_pylist()))
+    assert found.count(found[0]) == len(found)
+    return found[0]
