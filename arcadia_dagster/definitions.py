@@ -25,9 +25,9 @@ from arcadia_dagster.defs.assets import (
 )
 from arcadia_dagster.defs.decisions import decide_invoice
 from arcadia_dagster.defs.fetch import fetch_from_providers
-from arcadia_dagster.defs.first_month import first_partition
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
+from arcadia_dagster.defs.noted_months import first_partition, last_partition
 from arcadia_dagster.defs.partitions import monthly
 from arcadia_dagster.defs.prefixed import with_prefix
 from arcadia_dagster.defs.verification import verify_archive, verify_weekly
@@ -53,11 +53,12 @@ def build_defs(
     values = settings.load(environ)
     prefix = values.prefix
     # What no partition is for yet may still come: the sensor and the stages know all months since the setting's.
-    months, partitions = monthly(values.first_month), monthly(first_partition(values))
+    months = monthly(values.first_month)
+    partitions = monthly(first_partition(values), last_partition(values))
     assets, asset_checks = with_prefix(
         prefix,
         [
-            documents.documents,
+            documents.build(values.first_month),
             raw_invoices.build(partitions, values.first_month),
             cloud_resources.cloud_resources,
             cost_lines.build(partitions, values.first_month),

@@ -343,6 +343,15 @@ class Settings(BaseModel):
             "reason says what to set. Unset: partitions begin with the first month that the home has something of"
         ),
     )
+    partitions_until: Literal["present", "known"] = Field(
+        "present",
+        validation_alias="ARCADIA_PARTITIONS_UNTIL",
+        description=(
+            "The last month that has a partition: `present` is the present month, `known` the last one that the home has "
+            "something of. Unset: `known` in the web server, whose catalog then counts no empty month, and `present` everywhere "
+            "else"
+        ),
+    )
     settle_seconds: float = Field(
         SETTLE_SECONDS,
         validation_alias="ARCADIA_SETTLE_SECONDS",

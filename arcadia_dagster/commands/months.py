@@ -86,11 +86,12 @@ def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], l
     The definitions have a partition for each of these months, and of those that a person wants.
     """
     from arcadia_dagster.definitions import build_defs
-    from arcadia_dagster.defs import first_month
+    from arcadia_dagster.defs import noted_months
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.rule_use import of_nothing
+    from arcadia_dagster.stages.due import MonthRange
     from arcadia_dagster.toml_file import SettingsFileError
-    from arcadia_dagster.warehouse.months import first_known
+    from arcadia_dagster.warehouse.months import known_months
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
@@ -99,8 +100,9 @@ def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], l
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)
         with warehouse.read() as connection:
-            known = first_known(connection, home.settings.first_month)
-        first_month.note(home.settings.home, [*months, *(wanted or ()), *filter(None, [known])])
+            range_ = MonthRange.since(home.settings.first_month)
+            known = known_months(connection, range_.first, range_.last)
+        noted_months.note(home.settings.home, [*months, *(wanted or ()), *known])
     notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
     return build_defs(resource_overrides=resources.by_name()), months, notes
 

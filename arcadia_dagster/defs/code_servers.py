@@ -4,8 +4,8 @@ Dagster's web server starts it once. Where it was killed, as on a machine that i
 answered with "Could not reach user code server" until a person reloaded the code location (seen in 1.13.27). Dagster's daemon
 starts its own again by itself.
 
-Where no setting says the first month, the home's code location is loaded anew when an earlier one becomes known, or the first one
-at all: Dagster asks for the partitions only then.
+The home's code location is loaded anew when another month becomes the first or the last one that has a partition: Dagster asks
+for the partitions only then.
 """
 
 import logging
@@ -13,13 +13,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from arcadia_dagster.defs.first_month import first_partition
 from arcadia_dagster.defs.internals import (
     GrpcServerCodeLocation,
     ManagedGrpcPythonEnvCodeLocationOrigin,
     WorkspaceProcessContext,
 )
 from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.noted_months import first_partition, last_partition
 from arcadia_dagster.defs.run_launcher import listens_at
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.settings import Settings
@@ -40,13 +40,15 @@ def kept_running(process: WorkspaceProcessContext, values: Settings) -> Iterator
     stopped = threading.Event()
 
     def watch() -> None:
-        shown = first_partition(values)
+        shown = first_partition(values), last_partition(values)
         while not stopped.wait(_SECONDS):
             try:
                 start_again(process)
                 # Where the location cannot be loaded at the moment, the next look tries again.
-                if (first := first_partition(values)) != shown and load_anew(process, values.prefix):
-                    shown = first
+                if (now := (first_partition(values), last_partition(values))) != shown and load_anew(
+                    process, values.prefix
+                ):
+                    shown = now
             except Exception:  # noqa: BLE001 - whatever Dagster raises; the watch goes on
                 # It looks again; a location whose code cannot be loaded says so in the UI.
                 _log.exception("a code server could not be started again")
@@ -75,7 +77,7 @@ def load_anew(process: WorkspaceProcessContext, prefix: Prefix) -> list[str]:
             if any(repository.has_job(job) for repository in location.get_repositories().values())
         ]
     for name in ours:
-        _log.info("an earlier month is known now: loading %s anew", name)
+        _log.info("other months are known now: loading %s anew", name)
         process.reload_code_location(name)
     return ours
 

@@ -9,7 +9,7 @@ import logging
 import dagster as dg
 
 from arcadia_dagster import settings
-from arcadia_dagster.defs import first_month
+from arcadia_dagster.defs import noted_months
 from arcadia_dagster.defs.internals import QueuedRunCoordinator, SubmitRunContext
 from arcadia_dagster.defs.runs import PERSON_TAG, first_month_of
 from arcadia_dagster.stages.due import MonthRange
@@ -43,7 +43,7 @@ class AttributedRunCoordinator(QueuedRunCoordinator):
         if month is None or month not in months:
             return
         try:
-            first_month.note(values.home, [month])
+            noted_months.note(values.home, [month])
         except OSError as error:
             _log.warning("%s: the first month cannot be noted: %s", values.home, error)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from arcadia_dagster.buckets.url import names_bucket
-from arcadia_dagster.defs import first_month
+from arcadia_dagster.defs import noted_months
 from arcadia_dagster.defs.assets.common import range_of
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.runs import OF_NO_MONTH, OwnRuns, months_of, months_of_backfills, range_tags
@@ -24,7 +24,7 @@ from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
-from arcadia_dagster.warehouse.months import first_known
+from arcadia_dagster.warehouse.months import known_months
 from arcadia_dagster.warehouse.relations import STAGES
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -57,7 +57,7 @@ def new_invoice_files(
 
     Args:
         partitions: The months that invoices may be of, whether or not Dagster knows them yet.
-        home: The home, where the first month is noted before a run for it is requested.
+        home: The home, where the months are noted before a run for them is requested.
         seconds: How long from one tick to the next.
         runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
         prefix: What the home's names begin with.
@@ -89,9 +89,9 @@ def new_invoice_files(
             return
         _note(context, landing, look)
         try:
-            first_month.note(home, [*known, *(month for work in works for month in work.months)])
+            noted_months.note(home, [*known, *(month for work in works for month in work.months)])
         except OSError as error:
-            yield dg.SkipReason(f"the first month cannot be noted in the home: {error}")
+            yield dg.SkipReason(f"the months cannot be noted in the home: {error}")
             return
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
@@ -163,7 +163,7 @@ def _works(
     archived = landing.get_archive().records() if landing.has_quick_archive else None
     with warehouse.read() as connection:
         known = known_files(connection)
-        first = first_known(connection, range_.first)
+        noted = known_months(connection, range_.first, range_.last)
         rerouted = dict.fromkeys(months_concerned(connection, routes), f"{routes}")
         ruled = dict.fromkeys(months_ruled_otherwise(connection, formats.rules), f"{formats.rules}")
         final = dict.fromkeys(becoming_final(connection, datetime.now(UTC).replace(tzinfo=None)), "final by now")
@@ -187,7 +187,7 @@ def _works(
         in_inbox = _look(landing, known, resume)
     to_land += add_files(due, in_inbox.complete, range_)
     todo = {month: parts for month, parts in due.items() if month not in without}
-    return plan(todo, to_land, longest=MONTHS_PER_RUN), in_inbox, [] if first is None else [first]
+    return plan(todo, to_land, longest=MONTHS_PER_RUN), in_inbox, noted
 
 
 def _look(landing: LandingResource, known: Mapping[str, str], resume: str | None) -> Look[Arriving]:

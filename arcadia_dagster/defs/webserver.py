@@ -5,6 +5,7 @@ websocket (seen in 1.13.27). It has no option that would change that.
 """
 
 import logging
+import os
 from http import HTTPStatus
 from typing import Any
 
@@ -121,7 +122,7 @@ def _serve(
     # A SIGTERM is a Ctrl-C: the code server ends with us, and not when it has heard nothing for 45 s.
     setup_interrupt_handlers()
     try:
-        values = settings.load()
+        values = _values()
         write_privately(group_reads=values.group_reads)
         names = names_of(values, host)
         log_format = "json" if values.log == "json" else log_format
@@ -143,6 +144,19 @@ def _serve(
                 uvicorn.run(
                     app, host=host, port=port, log_level=uvicorn_log_level, log_config=_log_of_requests(log_format)
                 )
+
+
+def _values() -> settings.Settings:
+    """The settings; where none says otherwise, this server and its code servers end the partitions with the last month known.
+
+    Its catalog counts no month as missing of which nothing has come. All other processes know the present month, so a command or
+    a run may be for it; this server learns of it when something of it is known, and loads the code location anew.
+    """
+    values = settings.load()
+    if values.is_set("partitions_until"):
+        return values
+    os.environ["ARCADIA_PARTITIONS_UNTIL"] = "known"
+    return settings.load()
 
 
 def _log_of_requests(log_format: str) -> dict[str, Any] | None:

@@ -15,9 +15,9 @@ from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs import checks
-from arcadia_dagster.defs.first_month import note
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.noted_months import note
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats

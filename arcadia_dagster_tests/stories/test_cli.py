@@ -56,6 +56,7 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
         "first-month",
         "focus",
         "inbox",
+        "last-month",
         "statements",
     }
     # Whatever the umask: what others could read would be somebody's invoices.

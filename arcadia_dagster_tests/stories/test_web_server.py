@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster.defs.first_month import note
+from arcadia_dagster.defs.noted_months import note
 from arcadia_dagster_tests.kit.graphql import GraphQL
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, REPOSITORY
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax

@@ -1,4 +1,4 @@
-"""The first month that Dagster knows follows what the home has, where no setting says it."""
+"""The first month that Dagster knows, and the last one in our web server, follow what the home has, where no setting says it."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from arcadia_dagster.defs.first_month import NOTED_IN, first_partition, note, noted
+from arcadia_dagster.defs.noted_months import FIRST, LAST, first_partition, last_partition, note, noted
 from arcadia_dagster.defs.runs import first_month_of, job_tags
 from arcadia_dagster.prefix import NO_PREFIX, Prefix
 from arcadia_dagster.resources import Resources
@@ -16,7 +16,7 @@ from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.locations import sensor_context
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 
-APRIL, JUNE = date(2026, 4, 1), date(2026, 6, 1)
+APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
 
 
 @pytest.fixture
@@ -25,17 +25,24 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield own
 
 
-def first_key(project: Project) -> str:
-    """The first partition of the definitions as they are when they are loaded now."""
+def keys(project: Project) -> list[str]:
+    """The partitions of the definitions as they are when they are loaded now."""
     definitions = project.definitions()
-    keys = {
-        node.partitions_def.get_first_partition_key()
+    found = {
+        tuple(node.partitions_def.get_partition_keys())
         for node in map(definitions.resolve_asset_graph().get, definitions.resolve_asset_graph().get_all_asset_keys())
         if node.partitions_def is not None
     }
-    [key] = keys
-    assert key is not None
-    return key
+    [of_all] = found
+    return [*of_all]
+
+
+def first_key(project: Project) -> str:
+    return keys(project)[0]
+
+
+def present_month() -> str:
+    return f"{datetime.now(UTC):%Y-%m}"
 
 
 def of_month(month: str) -> bytes:
@@ -94,9 +101,9 @@ def test_a_home_that_an_earlier_version_has_filled_notes_its_first_month_at_the_
 ) -> None:
     project.drop(invoice_name(), of_month("2026-04"))
     project.build()
-    assert noted(project.home) is None
+    assert noted(project.home, FIRST) is None
     assert tick(project, instance) == []
-    assert noted(project.home) == APRIL
+    assert [noted(project.home, name) for name in (FIRST, LAST)] == [APRIL, APRIL]
 
 
 def test_the_setting_wins_over_what_is_noted(project: Project) -> None:
@@ -105,21 +112,67 @@ def test_the_setting_wins_over_what_is_noted(project: Project) -> None:
     assert first_key(project) == "2024-03"
 
 
-def test_the_earliest_month_is_noted_and_a_later_one_changes_nothing(tmp_path: Path) -> None:
-    values = load({"ARCADIA_HOME": str(tmp_path)})
-    for months, expected in (([], None), ([JUNE], JUNE), ([JUNE, APRIL], APRIL), ([JUNE], APRIL)):
+def test_the_earliest_and_the_latest_month_are_noted_and_one_between_changes_nothing(tmp_path: Path) -> None:
+    values = load({"ARCADIA_HOME": str(tmp_path), "ARCADIA_PARTITIONS_UNTIL": "known"})
+    for months, expected in (
+        ([], (None, None)),
+        ([MAY], (MAY, MAY)),
+        ([MAY, APRIL], (APRIL, MAY)),
+        ([MAY], (APRIL, MAY)),
+        ([JUNE], (APRIL, JUNE)),
+    ):
         note(tmp_path, months)
-        assert noted(tmp_path) == expected
-    assert [path.name for path in tmp_path.iterdir()] == [NOTED_IN]
-    assert first_partition(values) == APRIL
+        assert (noted(tmp_path, FIRST), noted(tmp_path, LAST)) == expected
+    assert {path.name for path in tmp_path.iterdir()} == {FIRST, LAST}
+    assert (first_partition(values), last_partition(values)) == (APRIL, JUNE)
+
+
+def test_the_last_partition_is_the_present_month_or_by_a_setting_the_last_one_that_the_home_knows(
+    project: Project,
+) -> None:
+    project.environ["ARCADIA_PARTITIONS_UNTIL"] = "known"
+    assert keys(project)[-1] == present_month()
+    project.drop(invoice_name(), of_month("2026-04"))
+    # One in the future is held, and ends nothing.
+    project.drop("future.csv", of_month("2126-04"))
+    job = project.definitions().resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(partition_key="2026-04").success
+    assert keys(project) == ["2026-04"]
+    # A run may be for the present month, of which nothing is known.
+    project.environ["ARCADIA_PARTITIONS_UNTIL"] = "present"
+    assert keys(project)[-1] == present_month()
+
+
+def test_a_last_month_before_the_first_one_of_the_setting_ends_nothing(project: Project) -> None:
+    note(project.home, [APRIL])
+    project.environ |= {"ARCADIA_FIRST_MONTH": "2026-06", "ARCADIA_PARTITIONS_UNTIL": "known"}
+    assert (keys(project)[0], keys(project)[-1]) == ("2026-06", present_month())
+
+
+def test_a_month_that_is_built_with_another_is_shown_as_built_though_the_run_has_no_partition_for_it(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    """An invoice moves from April to May, and a run of April, which knows no later partition, builds both."""
+    project.environ["ARCADIA_PARTITIONS_UNTIL"] = "known"
+    project.drop(invoice_name("2026 Apr"), of_month("2026-04"))
+    project.run([APRIL], instance=instance)
+    project.drop(invoice_name("2026 May"), of_month("2026-05"))
+    assert keys(project) == ["2026-04"]
+    project.run([APRIL], instance=instance)
+    assert keys(project) == ["2026-04", "2026-05"]
+    for asset in ("raw_invoices", "cost_lines", "tax_split_totals", "focus_export", "monthly_statement"):
+        assert instance.get_materialized_partitions(dg.AssetKey(asset)) == {"2026-04", "2026-05"}, asset
+    assert project.query("SELECT invoice_month FROM tax_split_totals") == [{"invoice_month": MAY}]
 
 
 @pytest.mark.parametrize("content", [b"", b"soon\n", b"\xff\xfe", b"2026-13\n", b"2026-04\n" * 1000])
 def test_a_note_that_cannot_be_read_says_nothing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / NOTED_IN).write_bytes(content)
-    assert first_partition(load({"ARCADIA_HOME": str(tmp_path)})) == date(2018, 1, 1)
+    for name in (FIRST, LAST):
+        (tmp_path / name).write_bytes(content)
+    values = load({"ARCADIA_HOME": str(tmp_path), "ARCADIA_PARTITIONS_UNTIL": "known"})
+    assert (first_partition(values), last_partition(values)) == (date(2018, 1, 1), None)
     note(tmp_path, [APRIL])
-    assert noted(tmp_path) == APRIL
+    assert (first_partition(values), last_partition(values)) == (APRIL, APRIL)
 
 
 def test_a_run_that_a_person_launches_for_an_earlier_month_is_known_by_its_job_or_its_assets() -> None:

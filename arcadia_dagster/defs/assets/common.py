@@ -54,7 +54,7 @@ def months_of(context: dg.AssetExecutionContext) -> list[date]:
 
 
 def range_of(partitions: dg.PartitionsDefinition[str]) -> MonthRange:
-    """The months that have a partition now."""
+    """The months of partitions that go on to the present month."""
     if not isinstance(partitions, dg.MonthlyPartitionsDefinition):
         raise TypeError(f"expected monthly partitions, got {type(partitions).__name__}")
     return MonthRange.since(partitions.start.date())

@@ -64,7 +64,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         built = build_cost_lines(
             store, landing.get_archive(), landing.get_reader(store), common.months_of(context), range_
         )
-        months = [month for month in sorted(built) if month in common.range_of(partitions)]
+        months = [month for month in sorted(built) if month in range_]
         with store.read() as connection:
             matched = connection.execute(
                 "SELECT invoice_month, count(*) FILTER (match_method = 'id'), count(*) FILTER (match_method = 'name'), "

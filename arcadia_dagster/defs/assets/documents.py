@@ -1,13 +1,19 @@
 """The asset `documents`: it lands the inbox, with files of any month."""
 
+from datetime import date
+from pathlib import Path
+
 import dagster as dg
 import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.defs.noted_months import note
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.months import known_months
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _LATEST = """
@@ -23,35 +29,48 @@ FROM unreplaced_documents ORDER BY received_at DESC
 """
 
 
-# It has no data version but its code's. The warehouse knows which months a document concerns; a version that changes with each
-# new file would show all months as stale.
-@dg.asset(
-    group_name=common.INVOICES,
-    kinds={"duckdb", "file"},
-    owners=common.OWNERS,
-    tags=common.WAREHOUSE,
-    metadata=common.table_metadata(schema.DOCUMENTS),
-    code_version=versions.code_version("documents"),
-    description=(
-        "Every complete file that was ever seen in the inbox, whatever became of it: accepted, rejected with the line and the "
-        "reason, or dismissed by a person. A run takes what is new, of whatever month. The bytes lie in the archive under their "
-        "SHA-256 and are never changed."
-    ),
-)
-def documents(
-    context: dg.AssetExecutionContext,
-    warehouse: dg.ResourceParam[WarehouseResource],
-    landing: dg.ResourceParam[LandingResource],
-) -> None:
-    """Land the inbox."""
-    store = warehouse.get()
-    landed = landing.land(store)
-    _report(context, landed)
-    with store.read() as connection:
-        of_columns = common.column_lineage(context.asset_key, schema.DOCUMENTS)
-        context.add_asset_metadata({**_metadata(connection, landed), **of_columns})
-    rejected = f", {len(landed.rejected):,} rejected" if landed.rejected else ""
-    common.tell(context, {common.CAME_TAG: f"{how_many(len(landed.documents), 'new document')}{rejected}"})
+def build(first_month: date) -> dg.AssetsDefinition:
+    """The asset.
+
+    Args:
+        first_month: Invoices of earlier months are held.
+    """
+
+    # It has no data version but its code's. The warehouse knows which months a document concerns; a version that changes with
+    # each new file would show all months as stale.
+    @dg.asset(
+        group_name=common.INVOICES,
+        kinds={"duckdb", "file"},
+        owners=common.OWNERS,
+        tags=common.WAREHOUSE,
+        metadata=common.table_metadata(schema.DOCUMENTS),
+        code_version=versions.code_version("documents"),
+        description=(
+            "Every complete file that was ever seen in the inbox, whatever became of it: accepted, rejected with the line and "
+            "the reason, or dismissed by a person. A run takes what is new, of whatever month. The bytes lie in the archive "
+            "under their SHA-256 and are never changed."
+        ),
+    )
+    def documents(
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[WarehouseResource],
+        landing: dg.ResourceParam[LandingResource],
+    ) -> None:
+        store = warehouse.get()
+        landed = landing.land(store)
+        _report(context, landed)
+        range_ = MonthRange.since(first_month)
+        with store.read() as connection:
+            known = known_months(connection, range_.first, range_.last)
+            of_columns = common.column_lineage(context.asset_key, schema.DOCUMENTS)
+            context.add_asset_metadata({**_metadata(connection, landed), **of_columns})
+        if landing.home:
+            # A run that neither the sensor nor a command has asked for.
+            note(Path(landing.home), known)
+        rejected = f", {len(landed.rejected):,} rejected" if landed.rejected else ""
+        common.tell(context, {common.CAME_TAG: f"{how_many(len(landed.documents), 'new document')}{rejected}"})
+
+    return documents
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, landed: Landed) -> dict[str, object]:

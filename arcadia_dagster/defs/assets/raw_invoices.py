@@ -3,14 +3,11 @@
 import re
 from collections.abc import Collection
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
-from arcadia_dagster.defs.first_month import note
-from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.reports.listing import short_hash
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.stages.raw_invoices import build_raw_invoices
@@ -18,7 +15,7 @@ from arcadia_dagster.statement.resource import StatementsResource
 from arcadia_dagster.store.query import fetch
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.digests import contents
-from arcadia_dagster.warehouse.months import first_known, month_list
+from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _PREVIEW = """
@@ -70,12 +67,11 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[WarehouseResource],
         statements: dg.ResourceParam[StatementsResource],
-        landing: dg.ResourceParam[LandingResource],
     ) -> None:
         range_ = MonthRange.since(first_month)
         with warehouse.get().write() as connection:
             built = build_raw_invoices(connection, common.months_of(context), range_)
-            months = [month for month in sorted(built) if month in common.range_of(partitions)]
+            months = [month for month in sorted(built) if month in range_]
             by_month = preview.merged(
                 preview.row_counts(connection, "raw_invoices", months),
                 preview.named("invoices_listed", preview.tables_by_month(connection, months, _PREVIEW)),
@@ -83,10 +79,6 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
                 preview.named("open_evidence", _links(connection, months, statements)),
             )
             made = contents(connection, [schema.RAW_INVOICES], months)
-            first = first_known(connection, first_month)
-        if landing.home:
-            # A run that neither the sensor nor a command has asked for.
-            note(Path(landing.home), [] if first is None else [first])
         common.note_months(context, made, by_month, schema.RAW_INVOICES)
 
     return raw_invoices

@@ -64,11 +64,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
             after = contents(connection, _TABLES)
             # Also months that an invoice has moved from, or in which one is held because of another month's.
             changed = {month for month in before.keys() | after.keys() if before.get(month) != after.get(month)}
-            months = [
-                month
-                for month in sorted({*common.months_of(context), *changed})
-                if month in common.range_of(partitions)
-            ]
+            months = [month for month in sorted({*common.months_of(context), *changed}) if month in range_]
             made = contents(connection, _TABLES, months)
             by_month = preview.merged(
                 preview.row_counts(connection, "tax_split_totals", months),

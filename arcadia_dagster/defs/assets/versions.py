@@ -32,7 +32,7 @@ _SHARED = (
     *(f"{FOLDER}/{name}.py" for name in ("__init__", "common", "preview", "versions")),
     *(
         "defs/__init__.py",
-        "defs/first_month.py",
+        "defs/noted_months.py",
         "defs/internals.py",
         "defs/partitions.py",
         "how_many.py",
