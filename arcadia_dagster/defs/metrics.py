@@ -1,11 +1,13 @@
 """The web server's page `/metrics`, as Prometheus reads it. Each request asks the warehouse and Dagster afresh."""
 
+import re
 from datetime import UTC, datetime
 from time import monotonic
 
 import dagster as dg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from arcadia_dagster.defs.assets.common import LOCK_WAIT_TAG
 from arcadia_dagster.defs.health import problems
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.finance.resource import FinanceResource
@@ -92,6 +94,13 @@ def _of_newest_run(registry: CollectorRegistry, instance: dg.DagsterInstance, pr
             record.end_time
         )
         _gauge(registry, "arcadia_newest_run_seconds", "How long it took").set(record.end_time - record.start_time)
+        # A run that failed before its end has none, or what a person gave it.
+        if waited := re.fullmatch(r"(\d+\.\d+) s", record.dagster_run.tags.get(LOCK_WAIT_TAG, "")):
+            _gauge(
+                registry,
+                "arcadia_newest_run_lock_wait_seconds",
+                "How long it waited for the warehouse's locks, which other processes held",
+            ).set(float(waited[1]))
         steps = _gauge(
             registry, "arcadia_newest_run_step_seconds", "How long each of its steps took; `documents` lands", "step"
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import duckdb
 
@@ -142,6 +143,9 @@ class Database:
         data_path: The folder of a lake's files, or the URL of their bucket.
         work_path: What a lake's temporary files lie beside, on this machine.
 
+    Attributes:
+        waited_seconds: How long this process has waited for the locks of this object, so far.
+
     Raises:
         WarehouseError: The location names a lake, and cannot be right.
     """
@@ -159,6 +163,7 @@ class Database:
         self._schema = schema
         self._storage = _storage(location, data_path, work_path)
         self.lock_timeout = lock_timeout
+        self.waited_seconds = 0.0
         self._is_current = False
         self._idle: list[_Engine] = []
 
@@ -227,7 +232,7 @@ class Database:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
             WarehouseError: See `write`.
         """
-        with self._storage.lock("warehouse", path=None, timeout=self.lock_timeout), self._connected() as connection:
+        with self._lock("warehouse", timeout=self.lock_timeout), self._connected() as connection:
             self._storage.create(connection)
         with self.write():
             pass
@@ -248,7 +253,23 @@ class Database:
             WarehouseError: A lake's Postgres does not answer.
         """
         seconds = self.lock_timeout if timeout is None else timeout
-        return self._storage.lock(what, path=path, timeout=seconds, advice=advice)
+        return self._lock(what, path=path, timeout=seconds, advice=advice)
+
+    @contextmanager
+    def _lock(
+        self,
+        what: LockName,
+        *,
+        timeout: float,
+        path: Path | None = None,
+        shared: bool = False,
+        advice: str = ADVICE,
+    ) -> Iterator[AssertHeld]:
+        """One of the locks; the time until it is held is counted."""
+        began = monotonic()
+        with self._storage.lock(what, path=path, timeout=timeout, shared=shared, advice=advice) as assert_held:
+            self.waited_seconds += monotonic() - began
+            yield assert_held
 
     def new_work_folder(self) -> Path:
         """A new name for temporary files: beside a file, for they can be as large as a part of it; in the home of a lake."""
@@ -275,7 +296,7 @@ class Database:
 
     @contextmanager
     def _read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout, shared=True)
+        lock = self._lock("warehouse", timeout=self.lock_timeout, shared=True)
         with lock, self._attached(read_only=True) as connection:
             connection.execute("BEGIN")
             yield connection
@@ -289,7 +310,7 @@ class Database:
             LockTimeoutError, WarehouseError: See `write`.
         """
         self._ensure_current()
-        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        lock = self._lock("warehouse", timeout=self.lock_timeout)
         with lock, self._attached(read_only=True) as connection:
             yield connection
 
@@ -301,7 +322,7 @@ class Database:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
             WarehouseError: The file is no warehouse, a newer program wrote it, or the disk is full; Postgres went away.
         """
-        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        lock = self._lock("warehouse", timeout=self.lock_timeout)
         with lock as assert_held, self._attached(read_only=False) as connection:
             self._migrate(connection, assert_held)
             connection.execute("BEGIN")
@@ -319,7 +340,7 @@ class Database:
         Raises:
             LockTimeoutError, WarehouseError: See `write`.
         """
-        lock = self._storage.lock("warehouse", path=None, timeout=self.lock_timeout)
+        lock = self._lock("warehouse", timeout=self.lock_timeout)
         with lock, self._attached(read_only=False) as connection:
             yield connection
 

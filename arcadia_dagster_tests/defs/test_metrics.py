@@ -1,6 +1,10 @@
 """The page `/metrics`: what Prometheus' own parser reads of it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +13,7 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.metrics import exposition
 from arcadia_dagster.reports.measurements import measure
-from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
@@ -64,6 +68,37 @@ def test_the_figures_are_those_of_the_records_and_of_the_newest_run(project_with
     steps = {name for name in found if name.startswith("arcadia_newest_run_step_seconds")}
     assert 'arcadia_newest_run_step_seconds{step="documents"}' in steps
     assert sum(found[name] for name in steps) <= found["arcadia_newest_run_seconds"]
+
+
+def test_how_long_a_run_waited_for_the_locks_of_others_is_a_figure_and_a_tag_of_the_run(project: Project) -> None:
+    project.build()
+    lock = project.warehouse.lock_path
+
+    def held_until_somebody_waits(is_held: Event) -> None:
+        with hold(lock, timeout=5):
+            is_held.set()
+            inode, deadline = f":{lock.stat().st_ino} ", time.monotonic() + 60
+            while time.monotonic() < deadline and not any(
+                "->" in one and inode in one for one in Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            ):
+                time.sleep(0.01)
+            time.sleep(0.5)
+
+    is_held = Event()
+    with instance_in_memory() as instance, ThreadPoolExecutor(1) as other:
+        holding = other.submit(held_until_somebody_waits, is_held)
+        assert is_held.wait(60)
+        project.run([datetime(2026, 4, 1, tzinfo=UTC).date()], instance=instance)
+        holding.result()
+        found = figures(exposition(instance, project.warehouse, project.finance))[
+            "arcadia_newest_run_lock_wait_seconds"
+        ]
+        [run] = instance.get_runs()
+        assert run.tags["arcadia/waited_for_locks"] == f"{found:.2f} s"
+        instance.add_run_tags(run.run_id, {"arcadia/waited_for_locks": "a person's words"})
+        without = figures(exposition(instance, project.warehouse, project.finance))
+    assert 0.5 <= found < 60
+    assert "arcadia_newest_run_lock_wait_seconds" not in without
 
 
 def test_what_waits_for_finance_is_counted_by_state_with_its_age(project: Project) -> None:

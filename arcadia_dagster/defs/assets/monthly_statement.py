@@ -53,11 +53,13 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
     ) -> None:
         months = common.months_of(context)
         range_ = MonthRange.since(first_month)
-        pages = statements.make(warehouse.get(), months, range_)
+        store = warehouse.get()
+        pages = statements.make(store, months, range_)
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
-        common.tell(context, {common.WAITS_TAG: _waiting([pages[month] for month in months if month in pages])})
+        waits = _waiting([pages[month] for month in months if month in pages])
+        common.tell(context, {common.WAITS_TAG: waits, common.LOCK_WAIT_TAG: f"{store.waited_seconds:.2f} s"})
         made = {month: versions.version_of_files([page.path]) for month, page in pages.items() if month in range_}
         by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
         common.note_months(context, made, by_month)
