@@ -53,8 +53,7 @@ def from_minor(minor: int, currency: str) -> Decimal:
     Raises:
         KeyError: The currency is not in ISO 4217.
     """
-    with localcontext(_CONTEXT):
-        return Decimal(minor).scaleb(-EXPONENTS[currency])
+    return _CONTEXT.scaleb(Decimal(minor), Decimal(-EXPONENTS[currency]))
 
 
 def format_minor(minor: int | None, currency: str | None) -> str:
