@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from arcadia_dagster.plain_file import open_plain
+from arcadia_dagster.settings_file import SettingsFileError
 
 MOST_DEEP = 10
 """How many parts a key may have, and how deep brackets may nest. Real files have two of each."""
@@ -30,10 +31,6 @@ _END = {
     "'": re.compile("'|(?=\n)"),
 }
 """For each beginning of a quoted text, the pattern of its end, or of an escape before it."""
-
-
-class SettingsFileError(ValueError):
-    """A file in which people say something cannot be right, or is gone; the message names it, and says why."""
 
 
 class TomlError(SettingsFileError):

@@ -26,6 +26,7 @@ LAYERS = (
     "plain_file",
     "prefix",
     "private_files",
+    "settings_file",
     "text_table",
     "toml_file",
     "toml_tables",

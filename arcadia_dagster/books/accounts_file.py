@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from arcadia_dagster.books.accounts import AccountRule, Accounts, DateFormat, Kind, twice
-from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown
+from arcadia_dagster.settings_file import SettingsFileError
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown
 from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
 _MOST_DAYS: Final = 400

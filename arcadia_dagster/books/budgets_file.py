@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from arcadia_dagster.billing.currency import EXPONENTS
 from arcadia_dagster.books.budgets import Budget
-from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.settings_file import SettingsFileError
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
 from arcadia_dagster.toml_tables import assert_known, read_if_there, tables_of, text_of
 
 _MOST: Final = Decimal(10) ** 15

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from arcadia_dagster.settings import Settings
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class CommandError(Exception):
 @contextlib.contextmanager
 def complaints(*kinds: type[Exception]) -> Iterator[None]:
     """Turn errors that a person can mend into one line: the given types, and those of files and the warehouse."""
-    shown: tuple[type[Exception], ...] = (LockTimeoutError, WarehouseError, OSError, *kinds)
+    shown: tuple[type[Exception], ...] = (LockTimeoutError, WarehouseError, SettingsFileError, OSError, *kinds)
     try:
         yield
     except shown as error:

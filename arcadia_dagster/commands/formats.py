@@ -66,11 +66,10 @@ def try_description(options: argparse.Namespace) -> int:
     """Read a file by a description and print its invoices and first lines; exit 1 where it cannot be read."""
     from arcadia_dagster.formats.description import DescriptionError
     from arcadia_dagster.landing.archive import ArchiveError
-    from arcadia_dagster.landing.rules import RulesError
     from arcadia_dagster.landing.trial import TrialError, attempt
 
     home = Home.open()
-    with complaints(RulesError):
+    with complaints():
         rules = home.landing.get_rules()
     try:
         with complaints(TrialError, ArchiveError):

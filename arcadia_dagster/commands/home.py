@@ -173,9 +173,9 @@ class Home:
             CommandError: The file cannot be right.
         """
         from arcadia_dagster.books.accounts import Accounts
-        from arcadia_dagster.books.accounts_file import AccountsError, read_accounts
+        from arcadia_dagster.books.accounts_file import read_accounts
 
-        with complaints(AccountsError):
+        with complaints():
             return read_accounts(self.settings.accounts, must_exist=self.settings.is_set("accounts")) or Accounts()
 
     def formats(self) -> "Formats":
@@ -191,7 +191,7 @@ class Home:
             CommandError: The warehouse cannot be read.
         """
         from arcadia_dagster.landing.descriptions import problems
-        from arcadia_dagster.toml_file import SettingsFileError
+        from arcadia_dagster.settings_file import SettingsFileError
 
         wrong: list[str] = []
         with complaints():

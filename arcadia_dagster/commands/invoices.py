@@ -76,14 +76,13 @@ def push(options: argparse.Namespace) -> int:
     # Before the definitions are imported, which read the settings too.
     home = Home.open()
     from arcadia_dagster.stages.barring import barred
-    from arcadia_dagster.toml_file import SettingsFileError
 
     resources = home.resources
     finance = resources.finance
     if not finance.is_configured:
         raise CommandError(home.not_configured, MISUSED)
     warehouse = home.existing_warehouse
-    with complaints(SettingsFileError):
+    with complaints():
         resources.landing.assert_can_deliver(warehouse)
     months, invoice = None, None
     if re.fullmatch(r"\d{4}-\d{2}(\.\.\d{4}-\d{2})?", options.what):
@@ -162,11 +161,10 @@ def mend(options: argparse.Namespace) -> int:
     from arcadia_dagster.landing.descriptions import assert_usable
 
     home = Home.open()
-    from arcadia_dagster.toml_file import SettingsFileError
 
     warehouse = home.existing_warehouse
     formats = home.formats()
-    with complaints(DecisionError, SettingsFileError):
+    with complaints(DecisionError):
         assert_usable(warehouse, formats)
         with warehouse.read() as connection:
             sha256, name = document_by_name(connection, options.document)
@@ -234,10 +232,9 @@ def retire(options: argparse.Namespace) -> int:
 def end(options: argparse.Namespace) -> int:
     """Say that an account has ended: nothing is awaited of it any more, unless an invoice of a later month comes."""
     from arcadia_dagster.decisions.decision import DecisionError
-    from arcadia_dagster.toml_file import SettingsFileError
 
     home = Home.open()
-    with complaints(DecisionError, SettingsFileError):
+    with complaints(DecisionError):
         taken = _taking(home, options).end(options.account)
     _tell(taken.message, list(taken.months), as_json=options.json, document_sha256=taken.document_sha256)
     home.report_checks()
@@ -248,11 +245,10 @@ def _decide_invoice(options: argparse.Namespace, decision: "AboutInvoice") -> in
     from arcadia_dagster.decisions.decision import DecisionError
     from arcadia_dagster.decisions.taking import SeveralReasonsError
     from arcadia_dagster.stages.stated import NotStatedError
-    from arcadia_dagster.toml_file import SettingsFileError
 
     home = Home.open()
     as_stated, is_all = (decision == "release" and getattr(options, name) for name in ("as_stated", "all"))
-    with complaints(DecisionError, SettingsFileError, NotStatedError, UnknownInvoiceError):
+    with complaints(DecisionError, NotStatedError, UnknownInvoiceError):
         invoice = find(home.existing_warehouse, options.invoice)
         try:
             taken = _taking(home, options).about_invoice(

@@ -31,7 +31,6 @@ from arcadia_dagster.loopback import FINANCE_PORT
 from arcadia_dagster.private_files import make_private, readers_of
 from arcadia_dagster.settings import ALERT_VARIABLE, SECRET_VARIABLE
 from arcadia_dagster.store.lock import NO_LOCKS, keeps_apart
-from arcadia_dagster.toml_file import SettingsFileError
 
 if TYPE_CHECKING:
     from arcadia_dagster.launcher import Deployment
@@ -243,7 +242,7 @@ def _verified(home: Home) -> Verdict:
 
 
 def _tenants(home: Home) -> str:
-    with complaints(SettingsFileError):
+    with complaints():
         routes = home.landing.get_routes().routes
     file, own = home.settings.tenants, home.settings.finance_tenant_id
     if not routes:
@@ -253,7 +252,7 @@ def _tenants(home: Home) -> str:
 
 
 def _budgets(home: Home) -> str:
-    with complaints(SettingsFileError):
+    with complaints():
         budgets = home.landing.get_budgets()
     return f"{how_many(len(budgets), 'budget')} in {home.settings.budgets}"
 
@@ -263,7 +262,7 @@ def _sources(home: Home) -> str:
     from arcadia_dagster.landing.rules import said
 
     path = home.settings.sources
-    with complaints(SettingsFileError):
+    with complaints():
         rules = home.landing.get_rules()
     if not rules.says_anything:
         return f"no rules in {path}: everything is as documents state it"

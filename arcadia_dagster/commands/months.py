@@ -90,12 +90,11 @@ def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], l
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.rule_use import of_nothing
     from arcadia_dagster.stages.due import MonthRange
-    from arcadia_dagster.toml_file import SettingsFileError
     from arcadia_dagster.warehouse.months import known_months
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
-    with complaints(ConfigurationFailure, SettingsFileError):
+    with complaints(ConfigurationFailure):
         landed = landing.land(warehouse)
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)

@@ -24,9 +24,9 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.reports.decision_page import JOB, LOOK
 from arcadia_dagster.reports.explain import UnknownInvoiceError, find, hold_reasons
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.stages.stated import NotStatedError
 from arcadia_dagster.statement.resource import StatementsResource
-from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 

@@ -19,7 +19,7 @@ from arcadia_dagster.ledger.states import NEEDS_A_PERSON
 from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.providers.catalogue import NONE_IS_CONFIGURED
 from arcadia_dagster.providers.resource import ProvidersResource
-from arcadia_dagster.toml_file import SettingsFileError
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, WarehouseError
 from arcadia_dagster.warehouse.resource import WarehouseResource
 

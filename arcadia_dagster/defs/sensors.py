@@ -21,8 +21,8 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import months_concerned
 from arcadia_dagster.landing.rules import becoming_final, months_ruled_otherwise
 from arcadia_dagster.prefix import Prefix
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.stages.due import MonthRange
-from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
 from arcadia_dagster.warehouse.months import known_months
 from arcadia_dagster.warehouse.relations import STAGES

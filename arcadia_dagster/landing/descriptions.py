@@ -15,7 +15,7 @@ from arcadia_dagster.formats.description import Description
 from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.record import Event, Record
-from arcadia_dagster.toml_file import SettingsFileError
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.warehouse import Warehouse
 
 DESCRIBED = "described"

@@ -21,7 +21,8 @@ from typing import Any, Final
 import duckdb
 
 from arcadia_dagster.billing.allocation import Route, Routes
-from arcadia_dagster.toml_file import SettingsFileError, TomlError, parse_toml, shown, shown_key
+from arcadia_dagster.settings_file import SettingsFileError
+from arcadia_dagster.toml_file import TomlError, parse_toml, shown, shown_key
 from arcadia_dagster.toml_tables import read_if_there, tables_of, text_of
 from arcadia_dagster.warehouse import Warehouse, schema
 from arcadia_dagster.warehouse.months import renew

@@ -43,9 +43,9 @@ from arcadia_dagster.billing.rules import (
 )
 from arcadia_dagster.kept_names import name_of, number_of, pattern_of
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.store.query import fetch, text_literal
 from arcadia_dagster.toml_file import (
-    SettingsFileError,
     TomlError,
     did_you_mean,
     lines_of_keys,

@@ -21,11 +21,11 @@ from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import known_routes
 from arcadia_dagster.landing.rules import known_rules, note_final
 from arcadia_dagster.landing.verifying import INGEST, REBUILD, Doubt
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.stages.building import build_months
 from arcadia_dagster.stages.cloud_resources import build_cloud_resources
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.store.table import Table
-from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.copy import copy_tables, differing_tables
 from arcadia_dagster.warehouse.months import stale

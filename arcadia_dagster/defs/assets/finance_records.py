@@ -10,8 +10,8 @@ from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.how_many import how_many
 from arcadia_dagster.landing.resource import LandingResource
+from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.stages.barring import barred
-from arcadia_dagster.toml_file import SettingsFileError
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.digests import contents
 from arcadia_dagster.warehouse.resource import WarehouseResource

@@ -42,6 +42,7 @@ _SHARED = (
         "prefix.py",
         "private_files.py",
         "settings.py",
+        "settings_file.py",
         "toml_file.py",
         "toml_tables.py",
     ),
