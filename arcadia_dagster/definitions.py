@@ -27,13 +27,15 @@ from arcadia_dagster.defs.decisions import decide_invoice
 from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
 from arcadia_dagster.defs.maintenance import maintain_daily, maintain_warehouse
-from arcadia_dagster.defs.noted_months import first_partition, last_partition
+from arcadia_dagster.defs.noted_months import partitioned
 from arcadia_dagster.defs.partitions import monthly
 from arcadia_dagster.defs.prefixed import with_prefix
+from arcadia_dagster.defs.run_tags import LOCK_WAIT_TAG
 from arcadia_dagster.defs.verification import verify_archive, verify_weekly
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.private_files import write_privately
 from arcadia_dagster.resources import Resources
+from arcadia_dagster.warehouse.resource import WarehouseResource
 
 
 def build_defs(
@@ -52,9 +54,9 @@ def build_defs(
     """
     values = settings.load(environ)
     prefix = values.prefix
-    # What no partition is for yet may still come: the sensor and the stages know all months since the setting's.
+    # What the UI shows no partition for may still come: the sensor and the stages know all months since the setting's.
     months = monthly(values.first_month)
-    partitions = monthly(first_partition(values), last_partition(values))
+    partitions = monthly(*partitioned(values))
     assets, asset_checks = with_prefix(
         prefix,
         [
@@ -150,18 +152,30 @@ def _resources_of_runs(
 
 
 def _resource_of_runs(make: Callable[[], Any], about: str, environ: Mapping[str, str] | None) -> dg.ResourceDefinition:
-    def from_the_environment(_context: dg.InitResourceContext) -> Iterator[Any]:
+    def from_the_environment(context: dg.InitResourceContext) -> Iterator[Any]:
         write_privately(group_reads=settings.load(environ).group_reads)
         resource = make()
+        before = resource.waited_seconds if isinstance(resource, WarehouseResource) else 0.0
         try:
             yield resource
         finally:
             if isinstance(resource, LandingResource):
                 resource.close()
+            if isinstance(resource, WarehouseResource):
+                _tell_wait(context, resource.waited_seconds - before)
 
     return dg.ResourceDefinition(
         from_the_environment, config_schema=_NO_CONFIG, description=about.partition("\n\nAttributes:")[0]
     )
+
+
+_TOLD_FROM_SECONDS = 0.01
+
+
+def _tell_wait(context: dg.InitResourceContext, seconds: float) -> None:
+    """Say on the run how long it waited for the warehouse's locks, be it that it failed for that."""
+    if context.run is not None and context.instance is not None and seconds >= _TOLD_FROM_SECONDS:
+        context.instance.add_run_tags(context.run.run_id, {LOCK_WAIT_TAG: f"{seconds:.2f} s"})
 
 
 defs = build_defs()

@@ -155,7 +155,9 @@ class Launcher:
             # The first to start makes Dagster's databases: two at once get in each other's way.
             self._wait_for("webserver", f"{self.deployment.url}/server_info")
             log = ("--log-format", "json") if self.deployment.logs_json else ()
-            self._start("daemon", (_program("dagster-daemon"), "run", *workspace, *log))
+            # Its copy of the months is up to a minute old, and a backfill of a month that it did not know yet would fail.
+            months = {"ARCADIA_PARTITIONS": "all"}
+            self._start("daemon", (_program("dagster-daemon"), "run", *workspace, *log), months)
             self._start("statements", self._statements_command())
             self._wait_for("statements", self.deployment.statements_url)
             yield
@@ -213,7 +215,7 @@ class Launcher:
         port, folder = str(self.deployment.statements_port), str(self.deployment.statements)
         return (sys.executable, "-m", "arcadia_dagster.serving.statements", folder, "--port", port)
 
-    def _start(self, name: str, command: Sequence[str]) -> None:
+    def _start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         with self._log(name).open("ab") as log:
             # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
             self._processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
@@ -221,6 +223,7 @@ class Launcher:
                 # Not the root: where a process of Dagster starts, a file .env wins over the environment that is given to it here.
                 cwd=self.deployment.home,
                 env={
+                    **(environ or {}),
                     **self.deployment.environ,
                     dagster_home.VARIABLE: str(self.root),
                     **_where_this_package_is(),

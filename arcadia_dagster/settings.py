@@ -340,16 +340,17 @@ class Settings(BaseModel):
         validation_alias="ARCADIA_FIRST_MONTH",
         description=(
             "The first month that invoices may be of, and the first that has a partition; one of a month before is held, and the "
-            "reason says what to set. Unset: partitions begin with the first month that the home has something of"
+            "reason says what to set"
         ),
     )
-    partitions_until: Literal["present", "known"] = Field(
-        "present",
-        validation_alias="ARCADIA_PARTITIONS_UNTIL",
+    partitions: Literal["all", "since-first", "known"] = Field(
+        "all",
+        validation_alias="ARCADIA_PARTITIONS",
         description=(
-            "The last month that has a partition: `present` is the present month, `known` the last one that the home has "
-            "something of. Unset: `known` in the web server, whose catalog then counts no empty month, and `present` everywhere "
-            "else"
+            "Which months have a partition: `all` from `ARCADIA_FIRST_MONTH` to the present one, `since-first` from the first "
+            "one that the home has something of to the present one, `known` from the first to the last that it has something of. "
+            "Unset: `known` in the web server, `since-first` in other code servers, and `all` in runs, commands and the daemon "
+            "of `arcadia up`"
         ),
     )
     settle_seconds: float = Field(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from arcadia_dagster.billing.agreement import Agreement
+    from arcadia_dagster.landing.landing import Landed
     from arcadia_dagster.reports.close import Close
     from arcadia_dagster.reports.findings import Finding
     from arcadia_dagster.reports.status import MonthStatus
@@ -49,14 +50,14 @@ def ingest(options: argparse.Namespace) -> int:
     console = new_console(stderr=True)
     range_ = parse_months(options.months, home.settings) if options.months else None
     with console.status("looking at the inbox"):
-        definitions, months, notes = _land(home, range_)
+        definitions, months, landed, notes = _land(home)
     wanted = range_ or months
     undelivered: list[str] = []
     if wanted:
         held_before = _held(home)
         home.place_dagster_files()
         try:
-            _run_months(home, definitions, wanted, console)
+            _run_months(home, definitions, wanted, console, came=landed.in_words())
         except CommandError:
             _assert_finance_is_usable(home)
             raise
@@ -80,17 +81,11 @@ def status(options: argparse.Namespace) -> int:
     return _print_status(Home.open(), as_json=options.json, is_whole=True)
 
 
-def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], list[str]]:
-    """Land the inbox; the definitions, the months that have something to do, and what a person should know.
-
-    The definitions have a partition for each of these months, and of those that a person wants.
-    """
+def _land(home: Home) -> "tuple[Any, list[date], Landed, list[str]]":
+    """Land the inbox; the definitions, the months that have something to do, what came, and what a person should know."""
     from arcadia_dagster.definitions import build_defs
-    from arcadia_dagster.defs import noted_months
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.rule_use import of_nothing
-    from arcadia_dagster.stages.due import MonthRange
-    from arcadia_dagster.warehouse.months import known_months
 
     resources = home.resources
     warehouse, landing = home.warehouse, resources.landing
@@ -98,12 +93,8 @@ def _land(home: Home, wanted: Sequence[date] | None) -> tuple[Any, list[date], l
         landed = landing.land(warehouse)
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)
-        with warehouse.read() as connection:
-            range_ = MonthRange.since(home.settings.first_month)
-            known = known_months(connection, range_.first, range_.last)
-        noted_months.note(home.settings.home, [*months, *(wanted or ()), *known])
     notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
-    return build_defs(resource_overrides=resources.by_name()), months, notes
+    return build_defs(resource_overrides=resources.by_name()), months, landed, notes
 
 
 def _assert_finance_is_usable(home: Home) -> None:
@@ -170,13 +161,13 @@ def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":
     return sorted(findings, key=lambda finding: (finding.facts["month"], finding.invoice))
 
 
-def _run_months(home: Home, definitions: Any, months: Sequence[date], console: "Console") -> None:  # noqa: ANN401
+def _run_months(home: Home, definitions: Any, months: Sequence[date], console: "Console", *, came: str) -> None:  # noqa: ANN401
     from arcadia_dagster.defs.ingest import IngestError, SettingsRefusedError, ingest_here
 
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
     with progress(what, console) as advance, complaints(IngestError):
         try:
-            ingest_here(definitions, months, advance, prefix=home.settings.prefix)
+            ingest_here(definitions, months, advance, prefix=home.settings.prefix, came=came)
         except SettingsRefusedError as error:
             raise CommandError(str(error), MISUSED) from error
 

@@ -1,7 +1,7 @@
 """Whether a deployment works, in a form that a load balancer and a monitor understand: the web server's page `/health`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import dagster as dg
@@ -13,14 +13,20 @@ HEARD_WITHIN_SECONDS: Final = 180
 Dagster itself waits for half an hour (1.13.27, 2026-11-30)."""
 
 
-def problems(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
+PATIENCE_SECONDS: Final = 2.0
+"""How long the page waits for the warehouse while others write it. Load balancers and Prometheus give up after 5 to 10 s."""
+
+
+def problems(instance: dg.DagsterInstance, warehouse: Warehouse, unloaded: Collection[str] = ()) -> list[str]:
     """What does not work, a sentence for each; none where all is well.
 
     Args:
         instance: Whose daemons must have been heard lately.
-        warehouse: What must be there and readable. One that is being written is well.
+        warehouse: What must be there and readable. One that is being written for longer than its time-out is well.
+        unloaded: The names of code locations that could not be loaded.
     """
-    return [*_of_daemons(instance), *_of_warehouse(warehouse)]
+    of_locations = [f"the code location {name} cannot be loaded: its page in the UI says why" for name in unloaded]
+    return [*of_locations, *_of_daemons(instance), *_of_warehouse(warehouse)]
 
 
 def _of_daemons(instance: dg.DagsterInstance) -> Iterator[str]:

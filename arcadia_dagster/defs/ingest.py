@@ -1,7 +1,7 @@
 """Running the job in this process, as `arcadia ingest` does: no daemon, the same instance as the UI."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arcadia_dagster.defs.internals import StepFailureData
 from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.run_tags import CAME_TAG
 from arcadia_dagster.defs.runs import range_tags
 from arcadia_dagster.defs.work import stretches
 from arcadia_dagster.finance.errors import ConfigurationFailure
@@ -33,6 +34,7 @@ def ingest_here(
     progress: Callable[[int, int], None],
     *,
     prefix: Prefix,
+    came: str = "",
 ) -> list[dg.ExecuteInProcessResult]:
     """The same as `ingest`, on the instance that `DAGSTER_HOME` names.
 
@@ -41,7 +43,7 @@ def ingest_here(
     """
     try:
         with dg.DagsterInstance.get() as instance:
-            return ingest(definitions, instance, months, progress, prefix=prefix)
+            return ingest(definitions, instance, months, progress, prefix=prefix, came=came)
     except DBAPIError as error:
         raise IngestError(
             f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
@@ -57,6 +59,7 @@ def ingest(
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     *,
     prefix: Prefix = NO_PREFIX,
+    came: str = "",
 ) -> list[dg.ExecuteInProcessResult]:
     """Run the ingest job for the months, one run for each stretch of adjacent ones.
 
@@ -66,6 +69,7 @@ def ingest(
         months: The months, in any order.
         progress: Called with the number of steps done and of all steps.
         prefix: What the names of the definitions begin with.
+        came: What a landing before took, in words: the first run says so, for it finds nothing new itself.
 
     Raises:
         IngestError: A run failed. The runs before it stand.
@@ -76,13 +80,16 @@ def ingest(
     counter = _StepCounter(lambda done: progress(done, steps))
     job = job.with_logger_defs({"progress": counter.as_logger()})
     progress(0, steps)
-    return [_run(job, instance, stretch) for stretch in runs]
+    told = {CAME_TAG: came} if came else {}
+    return [_run(job, instance, stretch, told if stretch is runs[0] else {}) for stretch in runs]
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[date]) -> dg.ExecuteInProcessResult:
+def _run(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, months: Sequence[date], tags: Mapping[str, str]
+) -> dg.ExecuteInProcessResult:
     result = job.execute_in_process(
         instance=instance,
-        tags=range_tags(months),
+        tags={**range_tags(months), **tags},
         run_config={"loggers": {"progress": {}}},
         raise_on_error=False,
     )

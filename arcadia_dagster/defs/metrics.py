@@ -1,15 +1,16 @@
 """The web server's page `/metrics`, as Prometheus reads it. Each request asks the warehouse and Dagster afresh."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from time import monotonic
 
 import dagster as dg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from arcadia_dagster.defs.assets.common import LOCK_WAIT_TAG
 from arcadia_dagster.defs.health import problems
 from arcadia_dagster.defs.jobs import INGEST
+from arcadia_dagster.defs.run_tags import LOCK_WAIT_TAG
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.prefix import NO_PREFIX, Prefix
 from arcadia_dagster.reports.measurements import Measurements, measure
@@ -19,7 +20,12 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition(
-    instance: dg.DagsterInstance, warehouse: Warehouse, finance: FinanceResource, prefix: Prefix = NO_PREFIX
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    finance: FinanceResource,
+    prefix: Prefix = NO_PREFIX,
+    *,
+    unloaded: Collection[str] = (),
 ) -> bytes:
     """The figures of this moment in Prometheus' text format.
 
@@ -28,13 +34,16 @@ def exposition(
         warehouse: Where invoices are.
         finance: The finance service that they go to.
         prefix: What the home's names begin with.
+        unloaded: See `problems`.
 
     Raises:
         LockTimeoutError, WarehouseError: See `Warehouse.read`.
         ConfigurationFailure: The address of finance is none.
     """
     registry = CollectorRegistry()
-    _gauge(registry, "arcadia_problems", "What does not work, as /health says").set(len(problems(instance, warehouse)))
+    _gauge(registry, "arcadia_problems", "What does not work, as /health says").set(
+        len(problems(instance, warehouse, unloaded))
+    )
     if warehouse.exists():
         began = monotonic()
         with warehouse.read() as connection:
@@ -94,13 +103,13 @@ def _of_newest_run(registry: CollectorRegistry, instance: dg.DagsterInstance, pr
             record.end_time
         )
         _gauge(registry, "arcadia_newest_run_seconds", "How long it took").set(record.end_time - record.start_time)
-        # A run that failed before its end has none, or what a person gave it.
-        if waited := re.fullmatch(r"(\d+\.\d+) s", record.dagster_run.tags.get(LOCK_WAIT_TAG, "")):
-            _gauge(
-                registry,
-                "arcadia_newest_run_lock_wait_seconds",
-                "How long it waited for the warehouse's locks, which other processes held",
-            ).set(float(waited[1]))
+        # A run that did not wait has no such tag, or what a person gave it.
+        waited = re.fullmatch(r"(\d+\.\d+) s", record.dagster_run.tags.get(LOCK_WAIT_TAG, ""))
+        _gauge(
+            registry,
+            "arcadia_newest_run_lock_wait_seconds",
+            "How long it waited for the warehouse's locks, which other processes held",
+        ).set(float(waited[1]) if waited else 0)
         steps = _gauge(
             registry, "arcadia_newest_run_step_seconds", "How long each of its steps took; `documents` lands", "step"
         )

@@ -1,51 +1,37 @@
-"""The queue of runs, which notes on each run who launched it, as the proxy in front of the UI says, and of which month it is.
+"""The queue of runs, which notes on each run who launched it, as the proxy in front of the UI says.
 
 Dagster has no log-in. A proxy that asks for one names the person in a header of each request, and Dagster hands the headers to
 the run coordinator: https://docs.dagster.io/deployment/execution/run-coordinators.
 """
 
-import logging
-
 import dagster as dg
 
 from arcadia_dagster import settings
-from arcadia_dagster.defs import noted_months
 from arcadia_dagster.defs.internals import QueuedRunCoordinator, SubmitRunContext
-from arcadia_dagster.defs.runs import PERSON_TAG, first_month_of
-from arcadia_dagster.stages.due import MonthRange
+from arcadia_dagster.defs.run_tags import TOLD_TAGS
+from arcadia_dagster.defs.runs import PERSON_TAG
 
 _MOST_CHARACTERS = 200
-
-_log = logging.getLogger("arcadia_dagster")
 
 
 class AttributedRunCoordinator(QueuedRunCoordinator):
     """Dagster's own queue; a run that a person launches in the UI has the person's name as its tag `PERSON_TAG`."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
-        """Note who launched the run and, in the home, the first month that it needs; and queue it.
+        """Note who launched the run; and queue it.
 
         Whoever launches a run may give it any tag, so the tag is always written anew here: it is empty where the request names
         nobody. A run that the daemon starts again has the name that its first run has.
         """
         run = context.dagster_run
         person = self._person(context)
+        # What the run before had to tell is not this one's.
+        tags = {tag: "" for tag in TOLD_TAGS if run.tags.get(tag)}
         if person or PERSON_TAG in run.tags:
-            self._instance.add_run_tags(run.run_id, {PERSON_TAG: person})
-        self._note_month(run)
+            tags[PERSON_TAG] = person
+        if tags:
+            self._instance.add_run_tags(run.run_id, tags)
         return super().submit_run(context)
-
-    def _note_month(self, run: dg.DagsterRun) -> None:
-        """A UI that was loaded before the first month was known offers earlier ones: the run's process must know them too."""
-        values = settings.load()
-        months = MonthRange.since(values.first_month)
-        month = first_month_of(run, values.prefix)
-        if month is None or month not in months:
-            return
-        try:
-            noted_months.note(values.home, [month])
-        except OSError as error:
-            _log.warning("%s: the first month cannot be noted: %s", values.home, error)
 
     def _person(self, context: SubmitRunContext) -> str:
         header = settings.load().user_header

@@ -45,16 +45,6 @@ def job_tags(job: str, prefix: Prefix) -> dict[str, str]:
 OF_NO_MONTH: Final = ("documents", "cloud_resources")
 """The assets that a landing makes, whatever the month."""
 
-OF_MONTHS: Final = (
-    "raw_invoices",
-    "cost_lines",
-    "tax_split_totals",
-    "finance_records",
-    "focus_export",
-    "monthly_statement",
-)
-"""The assets that have a partition a month."""
-
 
 @dataclass(frozen=True, slots=True)
 class OwnRuns:
@@ -105,23 +95,6 @@ def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
     """The run's first and last partition by their keys, whatever these are; empty where it has none."""
     only = run.tags.get(PARTITION_NAME_TAG, "")
     return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, only), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, only)
-
-
-def first_month_of(run: dg.DagsterRun, prefix: Prefix) -> date | None:
-    """The first month of a run that makes assets of a home; None where it is of no month, or makes none of them.
-
-    Args:
-        run: A run of whatever code location.
-        prefix: What the home's names begin with.
-    """
-    is_of_job = JOB_TAG in run.tags and run.tags.get(PREFIX_TAG, "") == prefix.text
-    makes = {dg.AssetKey(prefix.path(asset)) for asset in OF_MONTHS}
-    if not is_of_job and makes.isdisjoint(run.asset_selection or ()):
-        return None
-    try:
-        return month_of(partition_range(run)[0])
-    except ValueError:
-        return None
 
 
 def months_of(run: dg.DagsterRun, partitions: dg.MonthlyPartitionsDefinition) -> set[date]:

@@ -15,7 +15,7 @@ from arcadia_dagster.defs.runs import OF_NO_MONTH, OwnRuns, months_of, months_of
 from arcadia_dagster.defs.work import Work, add_files, plan, versions_to_build
 from arcadia_dagster.landing.descriptions import assert_usable
 from arcadia_dagster.landing.inbox import Arriving, InboxError, Look
-from arcadia_dagster.landing.known import known_files, outdated_documents
+from arcadia_dagster.landing.known import known_files, known_months, outdated_documents
 from arcadia_dagster.landing.records import changed_records
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.landing.routes import months_concerned
@@ -24,7 +24,6 @@ from arcadia_dagster.prefix import Prefix
 from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError
-from arcadia_dagster.warehouse.months import known_months
 from arcadia_dagster.warehouse.relations import STAGES
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
@@ -57,7 +56,7 @@ def new_invoice_files(
 
     Args:
         partitions: The months that invoices may be of, whether or not Dagster knows them yet.
-        home: The home, where the months are noted before a run for them is requested.
+        home: The home, where the months are noted of which something is known.
         seconds: How long from one tick to the next.
         runs_per_tick: How many runs are requested in one tick at most; the rest waits for the next.
         prefix: What the home's names begin with.
@@ -88,11 +87,7 @@ def new_invoice_files(
             yield dg.SkipReason(str(error))
             return
         _note(context, landing, look)
-        try:
-            noted_months.note(home, [*known, *(month for work in works for month in work.months)])
-        except OSError as error:
-            yield dg.SkipReason(f"the months cannot be noted in the home: {error}")
-            return
+        noted_months.note(home, known)
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for work in works:

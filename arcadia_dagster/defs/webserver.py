@@ -24,7 +24,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from arcadia_dagster import settings
 from arcadia_dagster.defs.code_servers import kept_running
-from arcadia_dagster.defs.health import problems
+from arcadia_dagster.defs.health import PATIENCE_SECONDS, problems
 from arcadia_dagster.defs.internals import (
     WorkspaceProcessContext,
     WorkspaceRequestContext,
@@ -75,7 +75,8 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
     def _health(self, request: Request) -> Response:
         """200 where all works, 503 where something does not; it asks afresh, in a thread of its own."""
         with self.request_context(request) as context:
-            wrong = problems(context.instance, WarehouseResource.of(settings.load()).get())
+            warehouse = WarehouseResource.of(settings.load()).get_within(PATIENCE_SECONDS)
+            wrong = problems(context.instance, warehouse, _unloaded(context))
         status = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
         return JSONResponse({"problems": wrong}, status, {"Cache-Control": "no-store"})
 
@@ -87,7 +88,11 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
         with self.request_context(request) as context:
             try:
                 text = exposition(
-                    context.instance, WarehouseResource.of(values).get(), FinanceResource.of(values), values.prefix
+                    context.instance,
+                    WarehouseResource.of(values).get_within(PATIENCE_SECONDS),
+                    FinanceResource.of(values),
+                    values.prefix,
+                    unloaded=_unloaded(context),
                 )
             except (LockTimeoutError, WarehouseError, ConfigurationFailure) as error:
                 return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
@@ -101,6 +106,11 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
             )
         answer: Response = await super().graphql_http_endpoint(request)
         return answer
+
+
+def _unloaded(context: WorkspaceRequestContext) -> list[str]:
+    """The names of the code locations that could not be loaded."""
+    return [name for name in sorted(context.code_location_names) if context.has_code_location_error(name)]
 
 
 def _serve(
@@ -153,9 +163,9 @@ def _values() -> settings.Settings:
     a run may be for it; this server learns of it when something of it is known, and loads the code location anew.
     """
     values = settings.load()
-    if values.is_set("partitions_until"):
+    if values.is_set("partitions"):
         return values
-    os.environ["ARCADIA_PARTITIONS_UNTIL"] = "known"
+    os.environ["ARCADIA_PARTITIONS"] = "known"
     return settings.load()
 
 

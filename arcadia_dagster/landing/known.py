@@ -187,3 +187,13 @@ def to_read_anew(warehouse: Warehouse, archive: Archive, formats: Formats, outda
             )
     kept = {sha256 for hashes in same.values() for sha256 in hashes}
     return [sha256 for sha256 in outdated if sha256 not in kept]
+
+
+def known_months(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> list[date]:
+    """The earliest and the latest month, from the first to the last given, of which good documents state invoices."""
+    rows = connection.execute(
+        "SELECT unnest([min(invoice_month), max(invoice_month)]) FROM document_invoices SEMI JOIN accepted_documents "
+        "USING (document_sha256) WHERE invoice_month BETWEEN ? AND ?",
+        [first, last],
+    ).fetchall()
+    return [month for (month,) in rows if month is not None]

@@ -16,6 +16,7 @@ import duckdb
 from arcadia_dagster.billing.rules import Rules
 from arcadia_dagster.books import record
 from arcadia_dagster.formats.reader import Reader
+from arcadia_dagster.how_many import how_many
 from arcadia_dagster.kept_names import number_of
 from arcadia_dagster.landing import contents
 from arcadia_dagster.landing.archive import Archive, ArchiveError, shelf_of
@@ -109,6 +110,11 @@ class Landed:
             f"{name}: its record is damaged, so its invoices are held: {damage}"
             for name, damage in self.damaged.values()
         ]
+
+    def in_words(self) -> str:
+        """What came with it, in a few words: `2 new documents, 1 rejected`."""
+        rejected = f", {len(self.rejected):,} rejected" if self.rejected else ""
+        return f"{how_many(len(self.documents), 'new document')}{rejected}"
 
     def notes(self) -> Iterator[str]:
         """What a person should know of it, in sentences."""

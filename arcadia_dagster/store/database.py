@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -265,10 +265,15 @@ class Database:
         shared: bool = False,
         advice: str = ADVICE,
     ) -> Iterator[AssertHeld]:
-        """One of the locks; the time until it is held is counted."""
+        """One of the locks; the time until it is held, or the wait is over, is counted."""
         began = monotonic()
-        with self._storage.lock(what, path=path, timeout=timeout, shared=shared, advice=advice) as assert_held:
-            self.waited_seconds += monotonic() - began
+        with ExitStack() as held:
+            try:
+                assert_held = held.enter_context(
+                    self._storage.lock(what, path=path, timeout=timeout, shared=shared, advice=advice)
+                )
+            finally:
+                self.waited_seconds += monotonic() - began
             yield assert_held
 
     def new_work_folder(self) -> Path:

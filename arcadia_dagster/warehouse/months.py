@@ -40,15 +40,6 @@ def built(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[date, tuple
     return {month: (version, built_from) for month, version, built_from in rows}
 
 
-def known_months(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> list[date]:
-    """The earliest and the latest month, from the first to the last given, of which any stage has something; else none."""
-    rows = connection.execute(
-        "SELECT unnest([min(invoice_month), max(invoice_month)]) FROM stage_versions WHERE invoice_month BETWEEN ? AND ?",
-        [first, last],
-    ).fetchall()
-    return [month for (month,) in rows if month is not None]
-
-
 def touch(
     connection: duckdb.DuckDBPyConnection,
     stage: str,

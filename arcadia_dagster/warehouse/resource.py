@@ -43,6 +43,11 @@ class WarehouseResource:
             self.warehouse = self.get_within(self.lock_timeout)
         return self.warehouse
 
+    @property
+    def waited_seconds(self) -> float:
+        """How long the warehouse has waited for its locks so far."""
+        return 0.0 if self.warehouse is None else self.warehouse.waited_seconds
+
     def get_within(self, lock_timeout: float) -> Warehouse:
         """The warehouse with another time-out, for a caller that can wait only so many seconds for another process."""
         return Warehouse(

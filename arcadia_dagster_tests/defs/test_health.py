@@ -6,7 +6,7 @@ import dagster as dg
 from dagster._daemon.types import DaemonHeartbeat
 
 from arcadia_dagster.defs.health import HEARD_WITHIN_SECONDS, problems
-from arcadia_dagster.warehouse import Warehouse
+from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster_tests.kit.project import Project, instance_in_memory
 
 
@@ -40,3 +40,15 @@ def test_a_daemon_is_named_once_it_was_silent_for_three_minutes(project: Project
             ago = HEARD_WITHIN_SECONDS + (60 if name == "SENSOR" else -60)
             instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - ago, name, "a", errors=[]))
         assert problems(instance, project.warehouse) == ["the daemon SENSOR has not been heard for 4 minutes"]
+
+
+def test_a_code_location_that_cannot_be_loaded_is_named_and_a_warehouse_that_others_write_is_well(
+    project: Project,
+) -> None:
+    project.warehouse.create()
+    busy = Warehouse(project.warehouse.path, lock_timeout=0.2)
+    with instance_in_memory() as instance, hold(project.warehouse.lock_path, timeout=5):
+        found = problems(instance, busy, ["acme"])
+    assert [one for one in found if "has never been heard" not in one] == [
+        "the code location acme cannot be loaded: its page in the UI says why"
+    ]

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from arcadia_dagster.definitions import build_defs
-from arcadia_dagster.defs.ingest import ingest
+from arcadia_dagster.defs.ingest import IngestError, ingest
 from arcadia_dagster.defs.metrics import exposition
 from arcadia_dagster.reports.measurements import measure
 from arcadia_dagster.warehouse import Warehouse, hold
@@ -98,7 +98,18 @@ def test_how_long_a_run_waited_for_the_locks_of_others_is_a_figure_and_a_tag_of_
         instance.add_run_tags(run.run_id, {"arcadia/waited_for_locks": "a person's words"})
         without = figures(exposition(instance, project.warehouse, project.finance))
     assert 0.5 <= found < 60
-    assert "arcadia_newest_run_lock_wait_seconds" not in without
+    assert without["arcadia_newest_run_lock_wait_seconds"] == 0
+
+
+def test_a_run_that_failed_because_it_waited_too_long_says_for_how_long(project: Project) -> None:
+    project.build()
+    short = WarehouseResource(path=str(project.warehouse.path), lock_timeout=0.6)
+    definitions = build_defs(resource_overrides={"warehouse": short}, environ=project.environ)
+    with instance_in_memory() as instance, hold(project.warehouse.lock_path, timeout=5):
+        with pytest.raises(IngestError, match=r"was locked for more than 0\.6 s"):
+            ingest(definitions, instance, [datetime(2026, 4, 1, tzinfo=UTC).date()])
+        [run] = instance.get_runs()
+    assert float(run.tags["arcadia/waited_for_locks"].removesuffix(" s")) >= 0.6
 
 
 def test_what_waits_for_finance_is_counted_by_state_with_its_age(project: Project) -> None:

@@ -75,3 +75,14 @@ def test_without_the_setting_no_header_names_anybody(launch: Launches, monkeypat
     monkeypatch.delenv("ARCADIA_USER_HEADER")
     assert PERSON_TAG not in launch({"X-Forwarded-User": "ann"}, {}).tags
     assert launch({"X-Forwarded-User": "ann"}, {PERSON_TAG: "the chief"}).tags[PERSON_TAG] == ""
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_a_run_that_repeats_another_tells_nothing_of_what_that_one_did(
+    launch: Launches, headers: dict[str, str] | None
+) -> None:
+    told = {"arcadia/came": "1 new document", "arcadia/pushed": "1 created", "arcadia/waited_for_locks": "1.00 s"}
+    first = launch({}, {})
+    again = launch(headers, {**told, "mine": "yes"}, first.run_id).tags
+    assert {tag: again[tag] for tag in told} == dict.fromkeys(told, "")
+    assert again["mine"] == "yes"

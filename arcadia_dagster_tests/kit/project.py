@@ -17,7 +17,6 @@ from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs import checks
 from arcadia_dagster.defs.ingest import ingest
 from arcadia_dagster.defs.jobs import INGEST
-from arcadia_dagster.defs.noted_months import note
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.formats.registry import Formats
@@ -136,7 +135,6 @@ class Project:
             with instance_in_memory() as own:
                 return self.run(months, instance=own)
         wanted = self.new_months() if months is None else list(months)
-        note(self.home, wanted)
         return ingest(self.definitions(), instance, wanted, prefix=load(self.environ).prefix)[-1]
 
     @property

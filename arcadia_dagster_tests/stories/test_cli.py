@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -65,6 +66,23 @@ def test_the_command_itself_ingests_in_a_process_of_its_own_and_changes_nothing_
     ]
     assert len(written) > 10
     assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
+def test_a_run_of_ingest_says_what_the_command_has_landed_before_it(
+    arcadia: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    (arcadia.inbox / "bad.csv").write_bytes(b"no invoice")
+    arcadia.uses_storage_of_dagster = True
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    arcadia("ingest")
+    with dg.DagsterInstance.get() as instance:
+        [run] = instance.get_runs()
+    told = {name: run.tags[f"arcadia/{name}"] for name in ("came", "pushed")}
+    assert told == {
+        "came": "2 new documents, 1 rejected",
+        "pushed": "nothing: finance not configured, 1 ready",
+    }
 
 
 def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,7 +179,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
         with Launcher(deployment, root).running():
             story = Story(deployment)
             # Beside the sensor's runs for the same months: the daemon looks after backfills every 30 s only.
-            backfill = launch_backfill(story)
+            backfill = launch_backfill(story, ["documents", *PARTITIONED], list(AUTUMN))
             no_page_of_another_site_is_answered(story)
             new_files_are_pushed_once(story)
             the_tutorial_is_true_beside_it(story, tmp_path)
@@ -189,16 +189,17 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story)
             a_killed_run_is_done_again(story, killed)
             each_month_was_materialized(story, backfill)
+            an_older_month_is_backfilled_as_soon_as_the_catalog_has_it(story)
             the_ui_links_to_a_statement_that_can_be_read(story)
             story.settled()
-            assert story.times_received() == {**before, "1001": 2, "2001": 1}
+            assert story.times_received() == {**before, "1001": 2, "2001": 1, "4001": 1}
             the_secret_is_nowhere(story)
             cut = cut_the_power_during_a_run(story)
         assert remaining(deployment.home) == []
         the_shell_says_what_is_not_running(tmp_path)
         with Launcher(deployment, root).running():
             story = Story(deployment)
-            what_was_cut_off_is_done_and_nothing_else_is_pushed(story, {**before, "1001": 2, "2001": 1})
+            what_was_cut_off_is_done_and_nothing_else_is_pushed(story, {**before, "1001": 2, "2001": 1, "4001": 1})
             assert {run["runId"] for run in story.settled() if run["status"] != "SUCCESS"} == {killed, cut}
     finally:
         left = remaining(deployment.home)
@@ -246,10 +247,31 @@ def command_lines() -> Iterator[str]:
             yield (process / "cmdline").read_text(encoding="utf-8", errors="replace")
 
 
-def launch_backfill(story: Story) -> str:
-    assets = [{"path": [name]} for name in ("documents", *PARTITIONED)]
-    answer = story.graphql.ask(BACKFILL, assets=assets, months=list(AUTUMN))
+def launch_backfill(story: Story, assets: Sequence[str], months: Sequence[str]) -> str:
+    answer = story.graphql.ask(BACKFILL, assets=[{"path": [name]} for name in assets], months=list(months))
     return str(answer["launchPartitionBackfill"]["backfillId"])
+
+
+def ended(story: Story, backfill: str) -> dict[str, Any] | None:
+    """The backfill, once it is complete."""
+    found: dict[str, Any] = story.graphql.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]
+    assert "FAIL" not in found["status"], found
+    return found if found["status"] == "COMPLETED_SUCCESS" else None
+
+
+def months_of_catalog(story: Story) -> tuple[str, str]:
+    """The first and the last."""
+    keys = story.graphql.ask(MONTHS)["assetNodeOrError"]["partitionKeys"]
+    return keys[0], keys[-1]
+
+
+def an_older_month_is_backfilled_as_soon_as_the_catalog_has_it(story: Story) -> None:
+    """The daemon loads the definitions anew once a minute only."""
+    story.drop(invoice_name("2022 Feb", "4001"), invoice("2022-02"))
+    story.wait("the catalog has the older month", lambda: months_of_catalog(story)[0] == "2022-02")
+    backfill = launch_backfill(story, ["focus_export"], ["2022-02"])
+    story.wait("its backfill is complete", lambda: ended(story, backfill))
+    story.wait("its invoice is in finance", lambda: "4001" in story.finance())
 
 
 def new_files_are_pushed_once(story: Story) -> None:
@@ -334,18 +356,9 @@ def a_killed_run_is_done_again(story: Story, killed: str) -> None:
 
 
 def each_month_was_materialized(story: Story, backfill: str) -> None:
-    def completed() -> dict[str, Any] | None:
-        found: dict[str, Any] = story.graphql.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]
-        assert "FAILED" not in found["status"], found
-        return found if found["status"] == "COMPLETED_SUCCESS" else None
-
-    def catalog_is_of_the_home() -> bool:
-        keys = story.graphql.ask(MONTHS)["assetNodeOrError"]["partitionKeys"]
-        return (keys[0], keys[-1]) == ("2024-01", LAST_MONTH)
-
-    # That of the file whose run was killed: the server was started before any month was known.
-    story.wait("the catalog has the months of the home, from the first to the last", catalog_is_of_the_home)
-    runs = {run["runId"] for run in story.wait("the backfill is complete", completed)["runs"]}
+    # The first is that of the file whose run was killed: the server was started before any month was known.
+    story.wait("the catalog has the months of the home", lambda: months_of_catalog(story) == ("2024-01", LAST_MONTH))
+    runs = {run["runId"] for run in story.wait("the backfill is complete", lambda: ended(story, backfill))["runs"]}
     # The inbox is landed first; then one run makes all months.
     assert len(runs) == 2
     for asset in PARTITIONED:
@@ -375,7 +388,8 @@ def what_was_cut_off_is_done_and_nothing_else_is_pushed(story: Story, before: di
 
 BAD = invoice_name("2026 Aug", "1002")
 # The sample's months that are backfilled, and how many cost lines each has.
-LAST_MONTH = "2026-08"
+# The bad file of August states nothing.
+LAST_MONTH = "2026-07"
 AUTUMN = {"2025-10": 11, "2025-11": 11, "2025-12": 16}
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster.defs.noted_months import note
 from arcadia_dagster_tests.kit.graphql import GraphQL
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, REPOSITORY
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
@@ -66,10 +65,7 @@ JANUARY = date(2025, 1, 1)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("company") / "home")
-    # The server has a partition for it from its start on.
-    note(project.home, [JANUARY])
-    return project
+    return Project(tmp_path_factory.mktemp("company") / "home")
 
 
 @pytest.fixture(scope="module")

@@ -29,19 +29,13 @@ BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
 WAREHOUSE, SERVICE, FILES = ({"arcadia/writes": what} for what in ("warehouse", "finance", "files"))
 """The tags of assets by what they write: `tag:"arcadia/writes"="finance"` selects what sends anything to another service."""
 
-CAME_TAG, PUSHED_TAG, WAITS_TAG = "arcadia/came", "arcadia/pushed", "arcadia/waits"
-"""The tags of a run that say in the list of runs, and on its page, what came with it, what was pushed, and what waits."""
-
-LOCK_WAIT_TAG = "arcadia/waited_for_locks"
-"""The tag of a run that says how long it waited for the warehouse's locks, which other runs held: `0.02 s`."""
-
 
 def tell(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:
     """Put what a person asks of a run first on the run itself, in one write and without an event.
 
     Args:
         context: The step's.
-        tags: Some of `CAME_TAG`, `PUSHED_TAG`, `WAITS_TAG` and `LOCK_WAIT_TAG`, in words.
+        tags: Some of `CAME_TAG`, `PUSHED_TAG` and `WAITS_TAG`, in words.
     """
     context.instance.add_run_tags(context.run.run_id, tags)
 

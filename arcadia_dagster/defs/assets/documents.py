@@ -8,12 +8,13 @@ import duckdb
 
 from arcadia_dagster.defs.assets import common, preview, versions
 from arcadia_dagster.defs.noted_months import note
+from arcadia_dagster.defs.run_tags import CAME_TAG
 from arcadia_dagster.how_many import how_many
+from arcadia_dagster.landing.known import known_months
 from arcadia_dagster.landing.landing import Landed
 from arcadia_dagster.landing.resource import LandingResource
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.months import known_months
 from arcadia_dagster.warehouse.resource import WarehouseResource
 
 _LATEST = """
@@ -67,8 +68,9 @@ def build(first_month: date) -> dg.AssetsDefinition:
         if landing.home:
             # A run that neither the sensor nor a command has asked for.
             note(Path(landing.home), known)
-        rejected = f", {len(landed.rejected):,} rejected" if landed.rejected else ""
-        common.tell(context, {common.CAME_TAG: f"{how_many(len(landed.documents), 'new document')}{rejected}"})
+        # `arcadia ingest` lands before it starts the run, and says so on it.
+        if landed.documents or landed.rejected or not context.run.tags.get(CAME_TAG):
+            common.tell(context, {CAME_TAG: landed.in_words()})
 
     return documents
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 import dagster as dg
 
 from arcadia_dagster.defs.assets import common, preview, versions
+from arcadia_dagster.defs.run_tags import PUSHED_TAG
 from arcadia_dagster.finance.delivery import Delivered
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
@@ -57,7 +58,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
             waiting = finance.outstanding(store)
             count = sum(waiting.get(month, 0) for month in months)
             context.log.info(f"finance not configured, {count} waiting")
-            common.tell(context, {common.PUSHED_TAG: f"nothing: finance not configured, {count} waiting"})
+            common.tell(context, {PUSHED_TAG: f"nothing: finance not configured, {count} ready"})
             with store.read() as connection:
                 made = contents(connection, [schema.FINANCE_RECORDS], months)
             shown = {m: {"finance": f"finance not configured, {waiting.get(m, 0)} waiting"} for m in months}
@@ -78,7 +79,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
         except (ConfigurationFailure, SettingsFileError) as failure:
             raise dg.Failure(f"nothing was pushed: {failure}", allow_retries=False) from failure
         _log(context, delivered)
-        common.tell(context, {common.PUSHED_TAG: _in_one_line(delivered)})
+        common.tell(context, {PUSHED_TAG: _in_one_line(delivered)})
         _show(context, store_months=months, warehouse=warehouse)
         if delivered.failure is not None:
             raise dg.Failure(

@@ -8,6 +8,7 @@ import dagster as dg
 
 from arcadia_dagster.billing.currency import from_minor
 from arcadia_dagster.defs.assets import common, versions
+from arcadia_dagster.defs.run_tags import WAITS_TAG
 from arcadia_dagster.reports.standing import INVOICE_COLUMNS
 from arcadia_dagster.stages.due import MonthRange
 from arcadia_dagster.statement.pages import Page
@@ -53,13 +54,12 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
     ) -> None:
         months = common.months_of(context)
         range_ = MonthRange.since(first_month)
-        store = warehouse.get()
-        pages = statements.make(store, months, range_)
+        pages = statements.make(warehouse.get(), months, range_)
         for month in months:
             if month not in pages:
                 context.log.info(f"{month:%Y-%m}: another run is building its figures, and makes its statement")
         waits = _waiting([pages[month] for month in months if month in pages])
-        common.tell(context, {common.WAITS_TAG: waits, common.LOCK_WAIT_TAG: f"{store.waited_seconds:.2f} s"})
+        common.tell(context, {WAITS_TAG: waits})
         made = {month: versions.version_of_files([page.path]) for month, page in pages.items() if month in range_}
         by_month = {month: _metadata(page, statements.link_to(month)) for month, page in pages.items()}
         common.note_months(context, made, by_month)

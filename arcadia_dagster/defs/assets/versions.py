@@ -35,6 +35,7 @@ _SHARED = (
         "defs/noted_months.py",
         "defs/internals.py",
         "defs/partitions.py",
+        "defs/run_tags.py",
         "how_many.py",
         "kept_names.py",
         "loopback.py",
