@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from arcadia_dagster.defs.internals import (
     GrpcServerCodeLocation,
@@ -32,23 +33,24 @@ _log = logging.getLogger("dagster-webserver")
 
 
 @contextmanager
-def kept_running(process: WorkspaceProcessContext, values: Settings) -> Iterator[None]:
+def kept_running(process: WorkspaceProcessContext, values: Settings, shown: tuple[date, date | None]) -> Iterator[None]:
     """Within the block, each code server that the process has started is started again where it has ended.
 
     Args:
         process: The locations.
         values: The settings of the home whose months are watched.
+        shown: The months as they were before the locations were loaded; see `partitioned`.
     """
     stopped = threading.Event()
 
     def watch() -> None:
-        shown, outdated = partitioned(values), set[str]()
+        loaded, outdated = shown, set[str]()
         tried_at = -_RETRY_SECONDS
         while not stopped.wait(_SECONDS):
             try:
                 start_again(process)
-                if (now := partitioned(values)) != shown:
-                    outdated, shown, tried_at = outdated | locations_of(process, values.prefix), now, -_RETRY_SECONDS
+                if (now := partitioned(values)) != loaded:
+                    outdated, loaded, tried_at = outdated | locations_of(process, values.prefix), now, -_RETRY_SECONDS
                 if outdated and time.monotonic() - tried_at >= _RETRY_SECONDS:
                     tried_at = time.monotonic()
                     outdated -= load_anew(process, outdated)

@@ -33,6 +33,7 @@ from arcadia_dagster.defs.internals import (
     workspace_opts_to_load_target,
 )
 from arcadia_dagster.defs.metrics import CONTENT_TYPE, exposition
+from arcadia_dagster.defs.noted_months import partitioned
 from arcadia_dagster.finance.errors import ConfigurationFailure
 from arcadia_dagster.finance.resource import FinanceResource
 from arcadia_dagster.private_files import write_privately
@@ -139,6 +140,7 @@ def _serve(
         configure_loggers(formatter=log_format, log_level=dagster_log_level.upper())
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
+    shown = partitioned(values)
     target = workspace_opts_to_load_target(WorkspaceOpts.extract_from_cli_options(workspace))
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(db_statement_timeout, db_pool_recycle, db_pool_max_overflow)
@@ -150,7 +152,7 @@ def _serve(
             address = f"http://{host}:{port}{path_prefix}"
             started = f"serving the Dagster UI on {address}, by the names {', '.join(sorted(names.hosts))}"
             logging.getLogger("dagster-webserver").info(started)
-            with kept_running(process, values):
+            with kept_running(process, values, shown):
                 uvicorn.run(
                     app, host=host, port=port, log_level=uvicorn_log_level, log_config=_log_of_requests(log_format)
                 )

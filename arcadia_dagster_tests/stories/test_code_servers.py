@@ -15,7 +15,7 @@ from dagster._grpc.constants import GrpcServerCommand
 
 from arcadia_dagster.defs import code_servers
 from arcadia_dagster.defs.internals import WorkspaceProcessContext
-from arcadia_dagster.defs.noted_months import LAST, note
+from arcadia_dagster.defs.noted_months import LAST, note, partitioned
 from arcadia_dagster.settings import load
 
 APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
@@ -90,7 +90,8 @@ def test_a_location_is_loaded_anew_when_other_months_are_known_and_again_where_t
     monkeypatch.setattr(code_servers, "_RETRY_SECONDS", 1.0)
     note(tmp_path, [APRIL])
     values = load({"ARCADIA_HOME": str(tmp_path), "ARCADIA_PARTITIONS": "known"})
-    with locations(tmp_path) as process, code_servers.kept_running(process, values):
+    shown = partitioned(values)
+    with locations(tmp_path) as process, code_servers.kept_running(process, values, shown):
         first = int((tmp_path / "server").read_text(encoding="ascii"))
         assert months(process) == "2026-04"
         note(tmp_path, [APRIL, MAY])
