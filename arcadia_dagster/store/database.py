@@ -232,7 +232,7 @@ class Database:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
             WarehouseError: See `write`.
         """
-        with self._lock("warehouse", timeout=self.lock_timeout), self._connected() as connection:
+        with self._lock("warehouse"), self._connected() as connection:
             self._storage.create(connection)
         with self.write():
             pass
@@ -252,25 +252,25 @@ class Database:
             LockTimeoutError: Somebody else held it for longer.
             WarehouseError: A lake's Postgres does not answer.
         """
-        seconds = self.lock_timeout if timeout is None else timeout
-        return self._lock(what, path=path, timeout=seconds, advice=advice)
+        return self._lock(what, path=path, timeout=timeout, advice=advice)
 
     @contextmanager
     def _lock(
         self,
         what: LockName,
         *,
-        timeout: float,
+        timeout: float | None = None,
         path: Path | None = None,
         shared: bool = False,
         advice: str = ADVICE,
     ) -> Iterator[AssertHeld]:
         """One of the locks; the time until it is held, or the wait is over, is counted."""
+        seconds = self.lock_timeout if timeout is None else timeout
         began = monotonic()
         with ExitStack() as held:
             try:
                 assert_held = held.enter_context(
-                    self._storage.lock(what, path=path, timeout=timeout, shared=shared, advice=advice)
+                    self._storage.lock(what, path=path, timeout=seconds, shared=shared, advice=advice)
                 )
             finally:
                 self.waited_seconds += monotonic() - began
@@ -301,7 +301,7 @@ class Database:
 
     @contextmanager
     def _read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        lock = self._lock("warehouse", timeout=self.lock_timeout, shared=True)
+        lock = self._lock("warehouse", shared=True)
         with lock, self._attached(read_only=True) as connection:
             connection.execute("BEGIN")
             yield connection
@@ -315,7 +315,7 @@ class Database:
             LockTimeoutError, WarehouseError: See `write`.
         """
         self._ensure_current()
-        lock = self._lock("warehouse", timeout=self.lock_timeout)
+        lock = self._lock("warehouse")
         with lock, self._attached(read_only=True) as connection:
             yield connection
 
@@ -327,7 +327,7 @@ class Database:
             LockTimeoutError: Somebody held the warehouse for longer than the lock's time-out.
             WarehouseError: The file is no warehouse, a newer program wrote it, or the disk is full; Postgres went away.
         """
-        lock = self._lock("warehouse", timeout=self.lock_timeout)
+        lock = self._lock("warehouse")
         with lock as assert_held, self._attached(read_only=False) as connection:
             self._migrate(connection, assert_held)
             connection.execute("BEGIN")
@@ -345,7 +345,7 @@ class Database:
         Raises:
             LockTimeoutError, WarehouseError: See `write`.
         """
-        lock = self._lock("warehouse", timeout=self.lock_timeout)
+        lock = self._lock("warehouse")
         with lock, self._attached(read_only=False) as connection:
             yield connection
 
