@@ -4,8 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from arcadia_dagster.keeper import Keeper
 from arcadia_dagster.launcher import Launcher, LaunchError, plan
 from arcadia_dagster.settings import load
+from arcadia_dagster_tests.kit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,10 +93,10 @@ def test_what_a_killed_launcher_has_started_ends_with_all_that_it_has_started(
         assert launched.stdout is not None
         sessions = [int(launched.stdout.readline()) for _ in commands]
         assert launched.stdout.readline() == "started\n"
-        wait_until(ready.exists)
+        wait_until(ready.exists, seconds=30)
         launched.kill()
     for session in sessions:
-        wait_until(partial(is_gone, session))
+        wait_until(partial(is_gone, session), seconds=30)
     assert ended.read_text(encoding="ascii") == "in order\n"
 
 
@@ -118,10 +117,3 @@ def is_gone(session: int) -> bool:
     except ProcessLookupError:
         return True
     return False
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

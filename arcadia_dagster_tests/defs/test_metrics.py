@@ -17,6 +17,7 @@ from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.focus import as_csv, charge
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
+from arcadia_dagster_tests.kit.waiting import wait_until
 
 
 def figures(text: bytes) -> dict[str, float]:
@@ -77,11 +78,12 @@ def test_how_long_a_run_waited_for_the_locks_of_others_is_a_figure_and_a_tag_of_
     def held_until_somebody_waits(is_held: Event) -> None:
         with hold(lock, timeout=5):
             is_held.set()
-            inode, deadline = f":{lock.stat().st_ino} ", time.monotonic() + 60
-            while time.monotonic() < deadline and not any(
-                "->" in one and inode in one for one in Path("/proc/locks").read_text(encoding="ascii").splitlines()
-            ):
-                time.sleep(0.01)
+            inode = f":{lock.stat().st_ino} "
+            wait_until(
+                lambda: any(
+                    "->" in one and inode in one for one in Path("/proc/locks").read_text(encoding="ascii").splitlines()
+                )
+            )
             time.sleep(0.5)
 
     is_held = Event()

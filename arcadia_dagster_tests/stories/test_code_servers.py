@@ -1,8 +1,7 @@
 """The web server's own code servers: its locations are loaded anew when other months are known, also if that fails at first."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ from arcadia_dagster.defs import code_servers
 from arcadia_dagster.defs.internals import WorkspaceProcessContext
 from arcadia_dagster.defs.noted_months import LAST, note, partitioned
 from arcadia_dagster.settings import load
+from arcadia_dagster_tests.kit.waiting import wait_until
 
 APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
 
@@ -66,13 +66,6 @@ def months(process: WorkspaceProcessContext) -> str | None:
         return repository.get_full_job("ingest_invoices").tags["until"]
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def lives(process: int) -> bool:
     with suppress(ProcessLookupError):
         os.kill(process, 0)
@@ -95,14 +88,14 @@ def test_a_location_is_loaded_anew_when_other_months_are_known_and_again_where_t
         first = int((tmp_path / "server").read_text(encoding="ascii"))
         assert months(process) == "2026-04"
         note(tmp_path, [APRIL, MAY])
-        until(lambda: months(process) == "2026-05")
+        wait_until(lambda: months(process) == "2026-05")
         second = int((tmp_path / "server").read_text(encoding="ascii"))
         assert second != first
         # Dagster alone would have it send heartbeats for as long as this process lives.
-        until(lambda: not lives(first))
+        wait_until(lambda: not lives(first))
         (tmp_path / "broken").touch()
         note(tmp_path, [APRIL, JUNE])
-        until(lambda: months(process) is None)
+        wait_until(lambda: months(process) is None)
         (tmp_path / "broken").unlink()
-        until(lambda: months(process) == "2026-06")
-        until(lambda: not lives(second))
+        wait_until(lambda: months(process) == "2026-06")
+        wait_until(lambda: not lives(second))
