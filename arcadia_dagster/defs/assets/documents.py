@@ -66,7 +66,7 @@ def build(first_month: date) -> dg.AssetsDefinition:
             of_columns = common.column_lineage(context.asset_key, schema.DOCUMENTS)
             context.add_asset_metadata({**_metadata(connection, landed), **of_columns})
         if landing.home:
-            # A run that neither the sensor nor a command has asked for.
+            # Before the sensor looks the next time: the UI shows these months.
             note(Path(landing.home), known)
         # `arcadia ingest` lands before it starts the run, and says so on it.
         if landed.documents or landed.rejected or not context.run.tags.get(CAME_TAG):
