@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from arcadia_dagster import __version__
 from arcadia_dagster_tests.kit.released_home import FINANCE, FOLDER, INVOICES, facts
 from arcadia_dagster_tests.kit.shell import Shell
 
 HOMES = sorted(FOLDER.glob("home-*.tar.xz"))
+
+
+def test_a_released_version_has_left_its_home() -> None:
+    assert ".dev" in __version__ or FOLDER / f"home-{__version__}.tar.xz" in HOMES
 
 
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name.removesuffix(".tar.xz"))
