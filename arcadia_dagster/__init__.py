@@ -1,3 +1,3 @@
 """Arcadia Dagster: cloud invoice files in, exact finance records out."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"

@@ -23,6 +23,7 @@ from arcadia_dagster.defs.assets import (
     raw_invoices,
     tax_split_totals,
 )
+from arcadia_dagster.defs.assets.common import POOL
 from arcadia_dagster.defs.decisions import decide_invoice
 from arcadia_dagster.defs.fetch import fetch_from_providers
 from arcadia_dagster.defs.jobs import close_month, deliver_invoices, ingest_invoices
@@ -57,14 +58,15 @@ def build_defs(
     # What the UI shows no partition for may still come: the sensor and the stages know all months since the setting's.
     months = monthly(values.first_month)
     partitions = monthly(*partitioned(values))
+    pool = prefix.name(POOL)
     assets, asset_checks = with_prefix(
         prefix,
         [
-            documents.build(values.first_month),
-            raw_invoices.build(partitions, values.first_month),
-            cloud_resources.cloud_resources,
-            cost_lines.build(partitions, values.first_month),
-            tax_split_totals.build(partitions, values.first_month),
+            documents.build(values.first_month, pool),
+            raw_invoices.build(partitions, values.first_month, pool),
+            cloud_resources.build(pool),
+            cost_lines.build(partitions, values.first_month, pool),
+            tax_split_totals.build(partitions, values.first_month, pool),
             finance_records.build(partitions),
             focus_export.build(partitions, values.first_month, values.focus),
             monthly_statement.build(partitions, values.first_month),

@@ -84,6 +84,7 @@ def names(definitions: dg.Definitions) -> set[str]:
         *(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
         *(schedule.name for schedule in repository.schedule_defs),
         *(sensor.name for sensor in repository.sensor_defs),
+        *(pool for spec in specs for pool in repository.asset_graph.get(spec.key).pools or ()),
     }
 
 
@@ -92,7 +93,7 @@ def test_every_name_in_dagster_begins_with_the_prefix_and_none_changes_without_o
     plain, prefixed = (names(build_defs(environ={**lake, "ARCADIA_ASSET_PREFIX": text})) for text in ("", ACME))
     assert all(name.startswith(("acme/", "acme_")) for name in prefixed)
     assert {name[len("acme/") :] for name in prefixed} == plain
-    assert {"documents", "tax_split_totals:month_is_complete", "ingest_invoices", "1_invoices"} <= plain
+    assert {"documents", "tax_split_totals:month_is_complete", "ingest_invoices", "1_invoices", "warehouse"} <= plain
 
 
 def test_a_run_is_of_the_assets_and_checks_of_its_own_home(both: World) -> None:

@@ -29,6 +29,10 @@ BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
 WAREHOUSE, SERVICE, FILES = ({"arcadia/writes": what} for what in ("warehouse", "finance", "files"))
 """The tags of assets by what they write: `tag:"arcadia/writes"="finance"` selects what sends anything to another service."""
 
+POOL = "warehouse"
+"""The pool of the steps that write the warehouse; it has no limit until somebody sets one. Deliveries are outside of it: a slow
+finance service must not stop other runs."""
+
 
 def tell(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:
     """Put what a person asks of a run first on the run itself, in one write and without an event.

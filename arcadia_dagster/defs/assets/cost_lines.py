@@ -30,12 +30,13 @@ ORDER BY abs(amount) DESC
 """
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date, pool: str) -> dg.AssetsDefinition:
     """The asset for these months.
 
     Args:
         partitions: The months that Dagster knows.
         first_month: Invoices of earlier months are held.
+        pool: The pool of the steps that write the warehouse.
     """
 
     @dg.asset(
@@ -46,6 +47,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         kinds={"duckdb"},
         owners=common.OWNERS,
         tags=common.WAREHOUSE,
+        pool=pool,
         metadata=common.table_metadata(schema.COST_LINES),
         code_version=versions.code_version("cost_lines"),
         description=(

@@ -30,11 +30,12 @@ FROM unreplaced_documents ORDER BY received_at DESC
 """
 
 
-def build(first_month: date) -> dg.AssetsDefinition:
+def build(first_month: date, pool: str) -> dg.AssetsDefinition:
     """The asset.
 
     Args:
         first_month: Invoices of earlier months are held.
+        pool: The pool of the steps that write the warehouse.
     """
 
     # It has no data version but its code's. The warehouse knows which months a document concerns; a version that changes with
@@ -44,6 +45,7 @@ def build(first_month: date) -> dg.AssetsDefinition:
         kinds={"duckdb", "file"},
         owners=common.OWNERS,
         tags=common.WAREHOUSE,
+        pool=pool,
         metadata=common.table_metadata(schema.DOCUMENTS),
         code_version=versions.code_version("documents"),
         description=(

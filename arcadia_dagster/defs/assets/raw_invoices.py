@@ -40,12 +40,13 @@ ORDER BY invoice.source, invoice.external_id, document.file_name
 _MOST_LINKS = preview.PREVIEW_ROWS
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date, pool: str) -> dg.AssetsDefinition:
     """The asset for these months.
 
     Args:
         partitions: The months that Dagster knows.
         first_month: Invoices of earlier months are held.
+        pool: The pool of the steps that write the warehouse.
     """
 
     @dg.asset(
@@ -56,6 +57,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         kinds={"duckdb", "file"},
         owners=common.OWNERS,
         tags=common.WAREHOUSE,
+        pool=pool,
         metadata=common.table_metadata(schema.RAW_INVOICES),
         code_version=versions.code_version("raw_invoices"),
         description=(

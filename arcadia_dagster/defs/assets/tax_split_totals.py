@@ -27,12 +27,13 @@ FROM allocations WHERE invoice_month IN ({months}) ORDER BY source, external_id,
 _TABLES = (schema.TAX_SPLIT_TOTALS, schema.ALLOCATIONS)
 
 
-def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.AssetsDefinition:
+def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date, pool: str) -> dg.AssetsDefinition:
     """The asset for these months.
 
     Args:
         partitions: The months that Dagster knows.
         first_month: Invoices of earlier months are held.
+        pool: The pool of the steps that write the warehouse.
     """
 
     @dg.asset(
@@ -43,6 +44,7 @@ def build(partitions: dg.MonthlyPartitionsDefinition, first_month: date) -> dg.A
         kinds={"duckdb"},
         owners=common.OWNERS,
         tags=common.WAREHOUSE,
+        pool=pool,
         metadata=common.table_metadata(schema.TAX_SPLIT_TOTALS),
         code_version=versions.code_version("tax_split_totals"),
         description=(
