@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
+from arcadia_dagster.defs.command_runs import health_of_command
 from arcadia_dagster.defs.internals import CheckRunHealthResult, WorkerStatus
 
 _STARTED = "STARTED"
@@ -23,7 +24,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):  # type: ignore[misc] # untyp
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Failed where the run's worker does not answer three times, or answers that it does not work on this run."""
         if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has it: it may be a run of `arcadia ingest`")
+            return health_of_command(self._instance, run)
         result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
         as_told: CheckRunHealthResult = super().check_run_worker_health(run)
         if result.state != _STARTED:

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
+from arcadia_dagster.defs.command_runs import tags_of_this_process
 from arcadia_dagster.defs.internals import StepFailureData
 from arcadia_dagster.defs.jobs import INGEST
 from arcadia_dagster.defs.run_tags import CAME_TAG
@@ -42,8 +44,8 @@ def ingest_here(
         IngestError: See `ingest`; or Dagster's own storage cannot be written, as on a full disk.
     """
     try:
-        with dg.DagsterInstance.get() as instance:
-            return ingest(definitions, instance, months, progress, prefix=prefix, came=came)
+        with dg.DagsterInstance.get() as instance, tags_of_this_process(instance) as tags:
+            return ingest(definitions, instance, months, progress, prefix=prefix, came=came, tags=tags)
     except DBAPIError as error:
         raise IngestError(
             f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
@@ -60,6 +62,7 @@ def ingest(
     *,
     prefix: Prefix = NO_PREFIX,
     came: str = "",
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dg.ExecuteInProcessResult]:
     """Run the ingest job for the months, one run for each stretch of adjacent ones.
 
@@ -70,6 +73,7 @@ def ingest(
         progress: Called with the number of steps done and of all steps.
         prefix: What the names of the definitions begin with.
         came: What a landing before took, in words: the first run says so, for it finds nothing new itself.
+        tags: Further tags of each run.
 
     Raises:
         IngestError: A run failed. The runs before it stand.
@@ -81,7 +85,7 @@ def ingest(
     job = job.with_logger_defs({"progress": counter.as_logger()})
     progress(0, steps)
     told = {CAME_TAG: came} if came else {}
-    return [_run(job, instance, stretch, told if stretch is runs[0] else {}) for stretch in runs]
+    return [_run(job, instance, stretch, {**tags, **(told if stretch is runs[0] else {})}) for stretch in runs]
 
 
 def _run(

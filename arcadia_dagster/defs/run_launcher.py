@@ -10,6 +10,7 @@ import socket
 
 import dagster as dg
 
+from arcadia_dagster.defs.command_runs import health_of_command
 from arcadia_dagster.defs.internals import GRPC_INFO_TAG, CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
 _CONNECT_SECONDS = 5.0
@@ -27,9 +28,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """Failed where nobody listens at the socket of the run's code server. A live server reports its own runs."""
         path = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
         if path is None:
-            return CheckRunHealthResult(
-                WorkerStatus.RUNNING, "it has no code server: it may be a run of `arcadia ingest`"
-            )
+            return health_of_command(self._instance, run)
         if not listens_at(path):
             return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that ran it has ended")
         return CheckRunHealthResult(WorkerStatus.RUNNING)

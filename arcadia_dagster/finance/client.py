@@ -139,12 +139,19 @@ class FinanceClient:
         """Close the connections; no invoice can be sent any more."""
         self._service.close()
 
-    def import_invoice(self, payload: Mapping[str, object], *, tenant_id: str | None = None) -> Imported:
+    def import_invoice(
+        self,
+        payload: Mapping[str, object],
+        *,
+        tenant_id: str | None = None,
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> Imported:
         """Have finance create or update one invoice.
 
         Args:
             payload: The fields of the request's body, as JSON types.
             tenant_id: The tenant that it is pushed under; the identity's own where None.
+            goes_on: Whether a request that failed may be tried again; asked before each pause and after it.
 
         Returns:
             What finance answered.
@@ -156,7 +163,20 @@ class FinanceClient:
             PayloadRefused: Finance will not take this payload.
         """
         body = _canonical(payload)
-        return self._service.retrying(lambda request: self._send(body, tenant_id, request))
+        last: BaseException | None = None
+
+        def note(_: float, failure: BaseException) -> None:
+            nonlocal last
+            last = failure
+            if not goes_on():
+                raise failure
+
+        def send(request: int) -> Imported:
+            if last is not None and not goes_on():
+                raise last
+            return self._send(body, tenant_id, request)
+
+        return self._service.retrying(send, before_pause=note)
 
     def list_invoices(self, path: str, tenant_id: str) -> list[dict[str, Any]]:
         """Finance's rows of a tenant, from all pages of its list.

@@ -113,6 +113,10 @@ class _Course:
         self.is_stopped = threading.Event()
         self.outage: str | None = None
 
+    def goes_on(self) -> bool:
+        """Whether anything more may be sent."""
+        return not self.is_stopped.is_set()
+
     def judged(self, answer: Answer) -> Answer:
         """The answer, corrected by what the other answers show."""
         with self._lock:
@@ -142,10 +146,12 @@ def _send(
     """Put a batch on the wire; nothing of it is sent once the course is stopped."""
 
     def send(intent: Intent) -> Answer:
-        if course.is_stopped.is_set():
+        if not course.goes_on():
             return None
         try:
-            return course.judged(client.import_invoice(intent.body, tenant_id=intent.key.tenant_id))
+            return course.judged(
+                client.import_invoice(intent.body, tenant_id=intent.key.tenant_id, goes_on=course.goes_on)
+            )
         except FinanceError as error:
             return course.judged(error)
 
@@ -259,7 +265,7 @@ class Delivery:
             try:
                 # While a batch is on the wire, the answers of the one before and the intents of the one after are committed.
                 while True:
-                    batch = [] if course.is_stopped.is_set() else batches.take()
+                    batch = batches.take() if course.goes_on() else []
                     if batch:
                         # If the lock is lost, another delivery may have begun, and this one intends nothing more.
                         assert_alone()

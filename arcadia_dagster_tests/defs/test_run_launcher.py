@@ -10,10 +10,11 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 
 from arcadia_dagster.defs.run_launcher import WatchedRunLauncher
+from arcadia_dagster_tests.kit.project import instance_in_memory
 
 
-def status(path: Path | None) -> WorkerStatus:
-    tags = {} if path is None else {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(path)})}
+def status(path: Path) -> WorkerStatus:
+    tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(path)})}
     run = dg.DagsterRun(job_name="ingest_invoices", tags=tags)
     return WatchedRunLauncher().check_run_worker_health(run).status
 
@@ -43,5 +44,9 @@ def test_a_run_whose_code_server_is_gone_has_failed_whether_or_not_its_socket_is
     assert status(path) is WorkerStatus.FAILED
 
 
-def test_a_run_without_a_code_server_is_believed(path: Path) -> None:
-    assert status(None) is WorkerStatus.RUNNING
+def test_a_run_without_a_code_server_is_believed() -> None:
+    with instance_in_memory() as instance:
+        launcher = WatchedRunLauncher()
+        launcher.register_instance(instance)
+        run = dg.DagsterRun(job_name="ingest_invoices")
+        assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING

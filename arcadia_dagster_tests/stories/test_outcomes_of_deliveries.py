@@ -501,6 +501,26 @@ def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answere
     assert states == {"delivered": sent, "deferred": 2 * BATCH - sent}
 
 
+def test_an_interrupted_delivery_tries_no_request_again(books: Books) -> None:
+    books.hold(*(invoice(number) for number in range(4 * BATCH)))
+    begun = itertools.count()
+
+    def fail_from_the_second_batch_on(handler: Any, request: Request) -> bool:
+        if next(begun) < BATCH:
+            return imported()(handler, request)
+        time.sleep(0.3)
+        return answer(503, {})(handler, request)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with ScriptedServer(fail_from_the_second_batch_on) as server:
+        with pytest.raises(KeyboardInterrupt):
+            books.deliver(server.url, concurrency=4, progress=interrupt)
+        asked = Counter(request.body for request in server.requests)
+    assert max(asked.values()) == 1
+
+
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_many_invoices_are_each_sent_once_in_batches(books: Books, concurrency: int) -> None:
     books.hold(*(invoice(number) for number in range(2 * BATCH + 20)))
