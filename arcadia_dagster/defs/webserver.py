@@ -95,7 +95,10 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
                     values.prefix,
                     unloaded=_unloaded(context),
                 )
-            except (LockTimeoutError, WarehouseError, ConfigurationFailure) as error:
+            except LockTimeoutError:
+                # Who has the lock, and with which words it was started, is nothing for whoever may read figures.
+                return PlainTextResponse("others write the warehouse: ask again", HTTPStatus.SERVICE_UNAVAILABLE)
+            except (WarehouseError, ConfigurationFailure) as error:
                 return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
         return Response(text, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE})
 

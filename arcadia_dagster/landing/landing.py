@@ -112,9 +112,11 @@ class Landed:
         ]
 
     def in_words(self) -> str:
-        """What came with it, in a few words: `2 new documents, 1 rejected`."""
-        rejected = f", {len(self.rejected):,} rejected" if self.rejected else ""
-        return f"{how_many(len(self.documents), 'new document')}{rejected}"
+        """What came with it, in a few words: `2 new documents, 1 of them rejected`."""
+        came = how_many(len(self.documents), "new document")
+        if not self.rejected:
+            return came
+        return f"{came}, rejected" if len(self.documents) == 1 else f"{came}, {len(self.rejected):,} of them rejected"
 
     def notes(self) -> Iterator[str]:
         """What a person should know of it, in sentences."""

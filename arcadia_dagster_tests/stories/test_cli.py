@@ -80,7 +80,7 @@ def test_a_run_of_ingest_says_what_the_command_has_landed_before_it(
         [run] = instance.get_runs()
     told = {name: run.tags[f"arcadia/{name}"] for name in ("came", "pushed")}
     assert told == {
-        "came": "2 new documents, 1 rejected",
+        "came": "2 new documents, 1 of them rejected",
         "pushed": "nothing: finance not configured, 1 ready",
     }
 

@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from arcadia_dagster.warehouse import Warehouse
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.ui import ANSWERED, LAUNCH, REFUSED, Attempt, answered, runs, web_server
 
@@ -23,9 +24,14 @@ query { assetCheckExecutions(assetKey: {path: ["tax_split_totals"]}, checkName: 
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ui")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
     environ = {"ARCADIA_UI_URL": UI_URL, "ARCADIA_HOSTS": "arcadia, 10.1.2.3", "ARCADIA_METRICS": "true"}
-    with web_server(tmp_path_factory.mktemp("ui"), environ=environ) as url:
+    with web_server(home, environ=environ) as url:
         yield url
 
 
@@ -81,6 +87,16 @@ def test_a_monitor_reads_figures_under_a_name_that_the_server_knows(client: http
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, "text/plain")
     assert "\narcadia_problems " in answer.text
     assert client.get("/metrics", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_figures_that_must_wait_for_a_writer_are_refused_within_seconds_and_tell_nothing_of_it(
+    client: httpx.Client, home: Path
+) -> None:
+    with Warehouse(home / "arcadia.duckdb", lock_timeout=5).write():
+        begun = time.monotonic()
+        answer = client.get("/metrics")
+        assert time.monotonic() - begun < 10
+    assert (answer.status_code, answer.text) == (503, "others write the warehouse: ask again")
 
 
 @pytest.mark.parametrize("host", ["arcadia", "arcadia:8080", "10.1.2.3"])

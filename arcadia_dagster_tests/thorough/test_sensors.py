@@ -118,7 +118,7 @@ def test_a_bad_file_asks_for_a_landing_once_and_never_raises(project: Project, i
     result = land(project, instance, request)
     assert not checks_of(result)["nothing_rejected"].passed
     [run] = instance.get_runs()
-    assert run.tags["arcadia/came"] == "1 new document, 1 rejected"
+    assert run.tags["arcadia/came"] == "1 new document, rejected"
     assert tick(project, instance) == []
     assert project.document("login.csv")["status"] == "rejected"
 
