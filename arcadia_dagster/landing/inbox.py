@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -356,7 +356,7 @@ def look(
     problems: dict[str, str] = {}
     settle_ns = int(settle_seconds * 1e9)
     seen = 0
-    for entry, inbox_path in _entries(inbox, known, problems, label):
+    for entry, inbox_path, before in _entries(inbox, known, problems, label):
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -365,10 +365,11 @@ def look(
             problems[inbox_path] = f"it cannot be looked at ({error.strerror})"
             continue
         seen += 1
+        # First, for it ends the look at nearly all of perhaps a hundred thousand files: only plain files are known.
+        if before is not None and before == fingerprint(status):
+            continue
         if not stat.S_ISREG(status.st_mode):
             problems[inbox_path] = f"it is a {_kind(status.st_mode)}; only plain files are taken"
-            continue
-        if known.get(inbox_path) == fingerprint(status):
             continue
         state = FileState.of(status)
         file = InboxFile(inbox_path, Path(entry.path), state)
@@ -383,9 +384,9 @@ def is_temporary(name: str) -> bool:
 
 
 def _entries(
-    inbox: Path, known: Container[str], problems: dict[str, str], label: str
-) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """Every entry that is no folder, with its path below the inbox."""
+    inbox: Path, known: Mapping[str, str], problems: dict[str, str], label: str
+) -> Iterator[tuple[os.DirEntry[str], str, str | None]]:
+    """Every entry that is no folder, with its path below the inbox, and its fingerprint at the last look."""
     folders = [(str(inbox), label)]
     while folders:
         folder, prefix = folders.pop()
@@ -393,12 +394,13 @@ def _entries(
             with os.scandir(folder) as entries:
                 for entry in entries:
                     inbox_path = prefix + readable(entry.name)
-                    if inbox_path not in known and is_temporary(entry.name):
+                    before = known.get(inbox_path)
+                    if before is None and is_temporary(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, f"{inbox_path}/"))
                     else:
-                        yield entry, inbox_path
+                        yield entry, inbox_path, before
         except OSError as error:
             if prefix == label:
                 why = f"cannot be read ({error.strerror}); make the folder or set ARCADIA_INBOX"
