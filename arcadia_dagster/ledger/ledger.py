@@ -3,7 +3,8 @@
 Everything here runs in a transaction of the caller's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from arcadia_dagster.ledger import states
 from arcadia_dagster.ledger.states import MAY_PASS, Outcome, State
 from arcadia_dagster.store.query import fetch, text_list, text_literal
 from arcadia_dagster.warehouse import schema
-from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition, listed
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
 from arcadia_dagster.warehouse.rows import insert
 from arcadia_dagster.warehouse.seals import sealed_ledger
@@ -51,8 +52,7 @@ class Ledger:
         Raises:
             IllegalStepError: A state would follow one that it cannot follow: a defect.
         """
-        with sealed_ledger(connection, self._of(_keys(records))):
-            self._replace_records(connection, records)
+        with self._replacing(connection, records):
             insert(connection, schema.FINANCE_ATTEMPTS, attempts)
 
     def answer(
@@ -73,8 +73,7 @@ class Ledger:
         """
         by_id = {answer["attempt_id"]: answer for answer in answers}
         attempts = text_list(by_id)
-        with sealed_ledger(connection, self._of(_keys(records))):
-            self._replace_records(connection, records)
+        with self._replacing(connection, records):
             # By delete and insert, as everywhere.
             intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
             connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
@@ -144,23 +143,26 @@ class Ledger:
         ).fetchall()
         return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
-    def _replace_records(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write records in place of what was known before; the one place that changes a state."""
+    @contextmanager
+    def _replacing(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+        """Write records in place of what was known before, as nothing else changes a state; in the block come their attempts."""
         states_after = {DeliveryKey.of(row): row["state"] for row in records}
-        where = self._of(list(states_after))
-        rows = connection.execute(f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}").fetchall()
-        states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
-        for key, after in states_after.items():
-            states.assert_step(states_before.get(key), State(after))
-        connection.execute(f"DELETE FROM finance_records WHERE {where}")
-        insert(connection, schema.FINANCE_RECORDS, records)
+        with (
+            listed(connection, list(states_after)) as are_listed,
+            sealed_ledger(connection, where := f"{self.is_own_sql} AND {are_listed}"),
+        ):
+            rows = connection.execute(
+                f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}"
+            ).fetchall()
+            states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
+            for key, after in states_after.items():
+                states.assert_step(states_before.get(key), State(after))
+            connection.execute(f"DELETE FROM finance_records WHERE {where}")
+            insert(connection, schema.FINANCE_RECORDS, records)
+            yield
 
     def _of(self, keys: Sequence[DeliveryKey]) -> str:
         return f"{self.is_own_sql} AND {key_condition(keys)}"
-
-
-def _keys(records: Sequence[Mapping[str, Any]]) -> list[DeliveryKey]:
-    return [DeliveryKey.of(row) for row in records]
 
 
 def invoices_on_record(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:

@@ -1,10 +1,15 @@
 """The keys of invoices and deliveries, as values."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+import duckdb
+
 from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.store.table import Column
+from arcadia_dagster.warehouse.rows import arrow_table
 
 
 class InvoiceKey(NamedTuple):
@@ -67,6 +72,23 @@ def key_condition(keys: Sequence[DeliveryKey], prefix: str = "") -> str:
     columns = ", ".join(f"{prefix}{name}" for name in DELIVERY_KEY_COLUMNS.split(", "))
     rows = row_list((key.tenant_id, key.source, key.account_id, key.external_id) for key in keys)
     return f"({columns}) IN ({rows or '(NULL, NULL, NULL, NULL)'})"
+
+
+@contextmanager
+def listed(connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]) -> Iterator[str]:
+    """SQL, while the block runs: whether a row is about one of these parts, for several statements about many of them.
+
+    Each statement parses and plans a list of 400 keys anew, which takes 6 ms; with their table it takes 1 ms (2026-12-01). Where
+    an error ends the block, the table goes with the caller's transaction.
+    """
+    columns = [Column(name, "VARCHAR", "") for name in DELIVERY_KEY_COLUMNS.split(", ")]
+    connection.register("arriving_keys", arrow_table(columns, [asdict(key) for key in keys]))
+    try:
+        connection.execute("CREATE TEMP TABLE listed_keys AS FROM arriving_keys")
+    finally:
+        connection.unregister("arriving_keys")
+    yield f"({DELIVERY_KEY_COLUMNS}) IN (SELECT ({DELIVERY_KEY_COLUMNS}) FROM temp.listed_keys)"
+    connection.execute("DROP TABLE temp.listed_keys")
 
 
 def row_list(rows: Iterable[tuple[str, ...]]) -> str:
