@@ -40,7 +40,7 @@ _POD = {
 _CLASS = {"module": ANY, "class": ANY, "config": ANY}
 CHART: dict[str, Any] = {
     # What the chart knows of what we say: helm/dagster/values.yaml of dagster-io/dagster at 835892b45aaa, read on 2026-11-29.
-    "global": {"postgresqlSecretName": ANY},
+    "global": {"postgresqlSecretName": ANY, "dagsterInstanceConfigMap": ANY},
     "generatePostgresqlPasswordSecret": ANY,
     "postgresql": {
         **dict.fromkeys(("enabled", "postgresqlHost", "postgresqlUsername", "postgresqlDatabase", "postgresqlScheme")),
@@ -49,11 +49,12 @@ CHART: dict[str, Any] = {
     "telemetry": {"enabled": ANY},
     "dagster-user-deployments": {
         "enabled": ANY,
+        "includeInstance": ANY,
         "deployments": [
             {
                 **_POD,
                 "name": ANY,
-                "dagsterApiGrpcArgs": ANY,
+                "codeServerArgs": ANY,
                 "port": ANY,
                 "includeConfigInLaunchedRuns": {"enabled": ANY},
             }

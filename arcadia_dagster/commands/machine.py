@@ -1,6 +1,7 @@
 """`arcadia init`, `doctor`, `up`, `finance-sandbox`: the commands for this machine."""
 
 import argparse
+import contextlib
 import os
 import platform
 import shlex
@@ -43,7 +44,9 @@ def init(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command ta
     home = Home.open()
     with complaints():
         if home.settings.home.is_dir() and not any(home.settings.home.iterdir()):
-            make_private(home.settings.home, group_reads=home.settings.group_reads)
+            # The root of a volume may be somebody else's: `arcadia doctor` says who can read it.
+            with contextlib.suppress(PermissionError):
+                make_private(home.settings.home, group_reads=home.settings.group_reads)
         for folder in (home.settings.home, home.settings.inbox, home.archive.folder, home.settings.dagster_storage):
             folder.mkdir(parents=True, exist_ok=True)
         home.place_dagster_files()

@@ -110,3 +110,26 @@ def test_a_warehouse_that_cannot_be_read_is_not_called_damaged_and_no_rebuild_mo
     assert "1 document of " in said.stdout, "the archive is verified all the same"
     path.chmod(0o600)
     assert arcadia(project, "verify", "--full").returncode == 0
+
+
+def test_a_home_that_is_the_root_of_somebody_else_s_volume_is_made_all_the_same(tmp_path: Path) -> None:
+    home = tmp_path / "volume"
+    home.mkdir()
+    home.chmod(0o2777)
+    command: list[str] = []
+    # Whoever is no superuser can give nothing away: there the volume is their own.
+    if os.geteuid() == 0:
+        os.chown(home, 10001, 10001)
+        command = ["setpriv", "--bounding-set=-fowner,-fsetid", "--"]
+        assert subprocess.run([*command, "chmod", "700", home], capture_output=True, check=False).returncode
+    made = subprocess.run(
+        [*command, sys.executable, "-m", "arcadia_dagster.cli", "init"],
+        env={**os.environ, "ARCADIA_HOME": str(home)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (home / "inbox").is_dir()
