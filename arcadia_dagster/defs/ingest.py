@@ -1,6 +1,7 @@
 """Running the job in this process, as `arcadia ingest` does: no daemon, the same instance as the UI."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
@@ -41,16 +42,30 @@ def ingest_here(
     """The same as `ingest`, on the instance that `DAGSTER_HOME` names.
 
     Raises:
-        IngestError: See `ingest`; or Dagster's own storage cannot be written, as on a full disk.
+        IngestError: See `ingest`; or Dagster's own storage cannot be written, as on a full disk; or there is none.
     """
     try:
-        with dg.DagsterInstance.get() as instance, tags_of_this_process(instance) as tags:
+        with _instance() as instance, tags_of_this_process(instance) as tags:
             return ingest(definitions, instance, months, progress, prefix=prefix, came=came, tags=tags)
     except DBAPIError as error:
         raise IngestError(
             f"Dagster's storage, where runs are recorded, cannot be written ({error.orig}): make room, or see to its place "
             "(ARCADIA_DAGSTER_STORAGE, else dagster/ in the home), then run this again; what was finished is kept. If it is "
             "damaged, move it away: it has the history of runs, and nothing of the invoices"
+        ) from error
+
+
+def _instance() -> dg.DagsterInstance:
+    try:
+        return dg.DagsterInstance.get()
+    except DBAPIError:
+        raise
+    except Exception as error:
+        # Dagster's own errors, those of its reader of YAML, and whatever a class that the file names may raise.
+        told = " ".join(str(error).split())
+        raise IngestError(
+            f"Dagster cannot begin with DAGSTER_HOME={os.environ.get('DAGSTER_HOME', '')} ({told}): unset it, or correct its "
+            "dagster.yaml; nothing was lost"
         ) from error
 
 

@@ -85,6 +85,24 @@ def test_a_run_of_ingest_says_what_the_command_has_landed_before_it(
     }
 
 
+@pytest.mark.parametrize("instance", [None, "storage: {sqlite: 3", "storages: {}"], ids=["missing", "no YAML", "no key"])
+def test_a_dagster_home_that_dagster_refuses_gets_one_line_that_names_it(
+    arcadia: Shell, tmp_path: Path, instance: str | None
+) -> None:
+    folder = tmp_path / "dagster-home"
+    if instance is not None:
+        folder.mkdir()
+        (folder / "dagster.yaml").write_text(instance, encoding="utf-8")
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(line(), tax()))
+    arcadia.uses_storage_of_dagster = True
+    said = arcadia("ingest", code=1, DAGSTER_HOME=str(folder)).stderr
+    assert f"arcadia: Dagster cannot begin with DAGSTER_HOME={folder} (" in said
+    assert "Traceback" not in said
+    (arcadia.folder / "dagster.yaml").unlink()
+    arcadia("ingest")
+    assert arcadia.status()["2026-04"]["invoices"] == 1
+
+
 def test_before_anything_is_there_status_says_what_to_do(arcadia: Shell) -> None:
     told = arcadia("status").stdout
     assert "run `arcadia ingest`" in told
