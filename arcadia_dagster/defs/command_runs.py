@@ -4,6 +4,7 @@ Run monitoring asks a launcher about each run that has started, and these were s
 command that was killed counts as running for six hours: two of them take all places of the queue.
 """
 
+import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +18,8 @@ from arcadia_dagster.defs.internals import CheckRunHealthResult, WorkerStatus
 from arcadia_dagster.defs.run_tags import COMMAND_TAG
 from arcadia_dagster.store.lock import LockTimeoutError, hold
 
-# Whoever launches a run may give it any tag, and a path in it would be opened and removed.
-_NAME: Final = re.compile(r"[0-9a-f]{32}")
+# Whoever launches a run may give it any tag: it must lead to no other file.
+_FILE: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
@@ -31,20 +32,21 @@ def tags_of_this_process(instance: dg.DagsterInstance) -> Iterator[Mapping[str, 
     Raises:
         OSError: The folder cannot be written.
     """
-    name = uuid4().hex
-    path = _lock(instance, name)
+    file = uuid4().hex
+    path = _lock(instance, file)
     with hold(path, timeout=0):
         try:
-            yield {COMMAND_TAG: name}
+            yield {COMMAND_TAG: f"{platform.node()}/{file}"}
         finally:
             path.unlink(missing_ok=True)
 
 
 def health_of_command(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
     """Failed where the command whose run this is was killed on this machine; every other one is believed to run."""
-    name = run.tags.get(COMMAND_TAG, "")
-    path = _lock(instance, name)
-    if not _NAME.fullmatch(name) or not path.is_file():
+    machine, _, file = run.tags.get(COMMAND_TAG, "").rpartition("/")
+    path = _lock(instance, file)
+    # On a network disk, two machines may not see each other's locks.
+    if machine != platform.node() or not _FILE.fullmatch(file) or not path.is_file():
         return CheckRunHealthResult(WorkerStatus.RUNNING, "no server has it: it may be a command on another machine")
     try:
         with hold(path, timeout=0):
@@ -53,5 +55,5 @@ def health_of_command(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Check
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
-def _lock(instance: dg.DagsterInstance, name: str) -> Path:
-    return Path(instance.root_directory) / "commands" / f"{name}.lock"
+def _lock(instance: dg.DagsterInstance, file: str) -> Path:
+    return Path(instance.root_directory) / "commands" / f"{file}.lock"

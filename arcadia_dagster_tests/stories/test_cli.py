@@ -85,7 +85,9 @@ def test_a_run_of_ingest_says_what_the_command_has_landed_before_it(
     }
 
 
-@pytest.mark.parametrize("instance", [None, "storage: {sqlite: 3", "storages: {}"], ids=["missing", "no YAML", "no key"])
+@pytest.mark.parametrize(
+    "instance", [None, "storage: {sqlite: 3", "storages: {}"], ids=["missing", "no YAML", "no key"]
+)
 def test_a_dagster_home_that_dagster_refuses_gets_one_line_that_names_it(
     arcadia: Shell, tmp_path: Path, instance: str | None
 ) -> None:

@@ -1,6 +1,7 @@
 """A command that is killed in the middle of its run: the run must not count as running for hours."""
 
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 
-from arcadia_dagster.defs.command_runs import health_of_command
+from arcadia_dagster.defs.command_runs import health_of_command, tags_of_this_process
 from arcadia_dagster.defs.run_tags import COMMAND_TAG
 from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
 
@@ -74,10 +75,23 @@ def test_a_command_that_is_stopped_ends_its_run_itself_and_leaves_nothing(
     assert list((Path(instance.root_directory) / "commands").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["", "../../arcadia.duckdb", "/etc/passwd", "0" * 32])
+HERE = platform.node()
+
+
+@pytest.mark.parametrize("tag", ["", f"{HERE}/../../arcadia.duckdb", "/etc/passwd", f"{HERE}/{'0' * 32}"])
 def test_a_tag_that_no_command_here_wrote_says_nothing_and_touches_no_file(
-    instance: dg.DagsterInstance, name: str
+    instance: dg.DagsterInstance, tag: str
 ) -> None:
-    run = dg.DagsterRun(job_name="ingest_invoices", tags={COMMAND_TAG: name})
+    run = dg.DagsterRun(job_name="ingest_invoices", tags={COMMAND_TAG: tag})
     assert health_of_command(instance, run).status is WorkerStatus.RUNNING
     assert not (Path(instance.root_directory) / "commands").exists()
+
+
+def test_a_command_of_another_machine_is_believed_whatever_its_lock_seems_here(instance: dg.DagsterInstance) -> None:
+    with tags_of_this_process(instance) as tags:
+        [path] = (Path(instance.root_directory) / "commands").iterdir()
+    path.touch()
+    machine, _, file = tags[COMMAND_TAG].rpartition("/")
+    for where, health in ((machine, WorkerStatus.FAILED), ("elsewhere", WorkerStatus.RUNNING)):
+        run = dg.DagsterRun(job_name="ingest_invoices", tags={COMMAND_TAG: f"{where}/{file}"})
+        assert health_of_command(instance, run).status is health
