@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 it failed, and the message says what to do; 2 the command 
 
 import argparse
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from arcadia_dagster import __version__, commands
 from arcadia_dagster.home_sandbox import HOST as SANDBOX_HOST
 from arcadia_dagster.loopback import FINANCE_PORT
 
-_INTERRUPTED = 130
+_FAILED, _INTERRUPTED = 1, 130
 
 _Command: TypeAlias = Callable[[argparse.Namespace], int]
 """Carries out a command; it returns the exit code."""
@@ -23,6 +24,30 @@ _Command: TypeAlias = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the process's exit code is returned."""
+    try:
+        try:
+            return _carried_out(arguments)
+        finally:
+            # What Python itself writes as it ends, it complains of in its own words and with exit code 120.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has ended, as `head` does.
+        _forget_output()
+        return 0
+    except OSError as error:
+        # An error of a file has the file's name.
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _forget_output()
+        print(f"arcadia: the output cannot be written ({error.strerror})", file=sys.stderr)
+        return _FAILED
+
+
+def _forget_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _carried_out(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(_as_one_command(sys.argv[1:] if arguments is None else arguments))
     command: _Command = options.command
     from arcadia_dagster.commands.common import CommandError, harmless
@@ -37,10 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("arcadia: interrupted; what was finished is kept, run it again to go on", file=sys.stderr)
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has ended, as `head` does. Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _as_one_command(arguments: Sequence[str]) -> list[str]:

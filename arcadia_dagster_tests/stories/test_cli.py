@@ -169,6 +169,25 @@ def test_status_cuts_no_figure_on_a_narrow_window(arcadia: Shell) -> None:
     assert {"USD", "200,012,345.65", "199,999,999.98", "12,345.67"} <= set(told.split())
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["invoices"], ["doctor"], ["--help"]], ids=" ".join)
+def test_a_reader_that_ends_before_the_command_gets_no_complaint(arcadia: Shell, arguments: list[str]) -> None:
+    arcadia("init")
+    command = [sys.executable, "-m", "arcadia_dagster.cli", *arguments]
+    with subprocess.Popen(command, cwd=arcadia.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+
+
+def test_output_that_a_full_disk_does_not_take_is_one_line_and_exit_code_1(arcadia: Shell) -> None:
+    arcadia("init")
+    command = [sys.executable, "-m", "arcadia_dagster.cli", "status"]
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(command, cwd=arcadia.folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (told.stderr, told.returncode) == ("arcadia: the output cannot be written (No space left on device)\n", 1)
+
+
 @pytest.mark.parametrize("environ", [{"COLUMNS": "40"}, {"COLUMNS": "", "FORCE_COLOR": "1"}])
 def test_what_is_no_terminal_gets_whole_ids_on_whole_lines_and_no_colour(
     arcadia: Shell, environ: dict[str, str]
@@ -316,6 +335,17 @@ def test_a_held_invoice_is_explained_released_with_a_reason_and_then_pushed(
     ]
     assert [attempt["outcome"] for attempt in found["attempts"]] == ["created"]
     assert "nothing to release" in arcadia("release", "1001", "--reason", "again", code=1).stderr
+
+
+def test_an_invoice_with_many_findings_is_explained_on_a_page_and_in_full_as_json(arcadia: Shell) -> None:
+    lines = (line(description=f"gst-proxy-{number}", amount=f"${number}.00") for number in range(1, 31))
+    (arcadia.inbox / invoice_name()).write_bytes(digitalocean(*lines, tax()))
+    arcadia.build()
+    told = arcadia("explain", "1001").stdout
+    assert told.count("  doubtful_tax_lines: ") == 21
+    assert "  doubtful_tax_lines: and 10 more: use --json\n" in told
+    found = json.loads(arcadia("explain", "1001", "--json").stdout)["findings"]
+    assert [finding["kind"] for finding in found].count("doubtful_tax_lines") == 30
 
 
 @pytest.mark.parametrize("options", [(), ("--as-stated",)])
