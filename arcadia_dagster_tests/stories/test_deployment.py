@@ -56,6 +56,16 @@ query ($run: ID!) {
 }
 """
 
+LIMIT = 'mutation { setConcurrencyLimit(concurrencyKey: "warehouse", limit: 1) }'
+NO_LIMIT = 'mutation { deleteConcurrencyLimit(concurrencyKey: "warehouse") }'
+LAUNCH = """
+mutation ($job: String!, $assets: [AssetKeyInput!]) {
+  launchRun(executionParams: {selector: {
+    repositoryName: "__repository__", repositoryLocationName: "arcadia_dagster", jobName: $job, assetSelection: $assets
+  }}) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId } } }
+}
+"""
+
 CHECK = """
 query ($asset: AssetKeyInput!, $check: String!) {
   assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { status evaluation { success description } }
@@ -189,6 +199,7 @@ def test_files_become_rows_of_finance_by_themselves_whatever_dies_meanwhile(tmp_
             a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story)
             a_killed_run_is_done_again(story, killed)
             each_month_was_materialized(story, backfill)
+            with_a_limit_of_one_writer_a_second_run_waits_in_the_queue(story)
             an_older_month_is_backfilled_as_soon_as_the_catalog_has_it(story)
             the_ui_links_to_a_statement_that_can_be_read(story)
             story.settled()
@@ -353,6 +364,32 @@ def a_corrected_file_updates_and_a_bad_one_disturbs_nothing(story: Story) -> Non
 def a_killed_run_is_done_again(story: Story, killed: str) -> None:
     story.wait("the killed run's invoice is in finance", lambda: "2001" in story.finance())
     assert any("SIGKILL" in message for message in story.messages(killed))
+
+
+def with_a_limit_of_one_writer_a_second_run_waits_in_the_queue(story: Story) -> None:
+    """Although two runs may be in progress. A run without a writer does not wait."""
+    story.settled()
+    story.graphql.ask(LIMIT)
+    with hold(story.warehouse.lock_path, timeout=60):
+        first = launch(story, "ingest_invoices", ["documents"])
+        story.wait("the first run has started", lambda: status_of(story, first) == "STARTED")
+        second = launch(story, "ingest_invoices", ["documents"])
+        other = launch(story, "fetch_from_providers", None)
+        story.wait("a run without a writer has ended", lambda: status_of(story, other) == "SUCCESS")
+        assert (status_of(story, first), status_of(story, second)) == ("STARTED", "QUEUED")
+    story.wait("both runs have ended", lambda: {status_of(story, run) for run in (first, second)} == {"SUCCESS"})
+    story.graphql.ask(NO_LIMIT)
+
+
+def launch(story: Story, job: str, assets: Sequence[str] | None) -> str:
+    """Launch a run of a job, or of some of its assets."""
+    selected = None if assets is None else [{"path": [name]} for name in assets]
+    launched = story.graphql.ask(LAUNCH, job=job, assets=selected)["launchRun"]["run"]
+    return str(launched["runId"])
+
+
+def status_of(story: Story, run: str) -> str:
+    return next(str(one["status"]) for one in story.runs() if one["runId"] == run)
 
 
 def each_month_was_materialized(story: Story, backfill: str) -> None:

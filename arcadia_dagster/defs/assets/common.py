@@ -30,8 +30,8 @@ WAREHOUSE, SERVICE, FILES = ({"arcadia/writes": what} for what in ("warehouse", 
 """The tags of assets by what they write: `tag:"arcadia/writes"="finance"` selects what sends anything to another service."""
 
 POOL = "warehouse"
-"""The pool of the steps that write the warehouse; it has no limit until somebody sets one. Deliveries are outside of it: a slow
-finance service must not stop other runs."""
+"""The pool of the steps that write the warehouse; it has no limit until somebody sets one. Deliveries are outside of it, so that
+a run that only delivers waits for no writer."""
 
 
 def tell(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:
