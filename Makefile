@@ -83,7 +83,7 @@ $(VENV)/.bench-ready: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench,buckets,emulators,scale]'
 	@touch $@
 
-bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; under five minutes; writes benchmarks/RESULTS.md
+bench: $(VENV)/.bench-ready ## how fast it is, beside what else one would use; four to ten minutes; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
 bench-full: $(VENV)/.bench-ready ## the same with larger inputs and more runs, and further rows; more than an hour
