@@ -25,7 +25,7 @@ from arcadia_dagster.billing.allocation import apportioned
 from arcadia_dagster.billing.currency import AMOUNT_TYPE, EXPONENTS, from_minor, plain_sql
 from arcadia_dagster.billing.services import OTHER, service_name_sql, services_sql
 from arcadia_dagster.billing.vendors import vendor_sql
-from arcadia_dagster.store.query import fetch, temporary_tables, text_literal
+from arcadia_dagster.store.query import fetch, registered, temporary_tables, text_literal
 from arcadia_dagster.store.table import Column
 from arcadia_dagster.warehouse.months import month_list, next_month
 from arcadia_dagster.warehouse.rows import arrow_table
@@ -170,24 +170,23 @@ def _export_group(
     details = sorted(_details(connection, lines), key=lambda row: row["InvoiceDetailId"])
     in_month = Counter(row["BillingPeriodStart"].date() for row in details)
     exported = {}
-    connection.register("invoice_details", arrow_table(INVOICE_DETAIL_COLUMNS, details))
-    try:
-        with temporary_tables(connection) as make:
-            make("focus_lines", _lines_sql(lines))
-            of_lines = _Columns.of(connection, "focus_lines", _cost_and_usage())
-            of_details = _Columns.of(
-                connection, "invoice_details", {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
+    with (
+        registered(connection, "invoice_details", arrow_table(INVOICE_DETAIL_COLUMNS, details)),
+        temporary_tables(connection) as make,
+    ):
+        make("focus_lines", _lines_sql(lines))
+        of_lines = _Columns.of(connection, "focus_lines", _cost_and_usage())
+        of_details = _Columns.of(
+            connection, "invoice_details", {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
+        )
+        for month, count in lines.items():
+            into = folder / f"{month:%Y-%m}"
+            into.mkdir(parents=True, exist_ok=True)
+            files = (
+                *of_lines.write(into / COST_AND_USAGE, f"invoice_month = DATE '{month}'"),
+                *of_details.write(into / INVOICE_DETAIL, f"BillingPeriodStart = TIMESTAMP '{month}'"),
             )
-            for month, count in lines.items():
-                into = folder / f"{month:%Y-%m}"
-                into.mkdir(parents=True, exist_ok=True)
-                files = (
-                    *of_lines.write(into / COST_AND_USAGE, f"invoice_month = DATE '{month}'"),
-                    *of_details.write(into / INVOICE_DETAIL, f"BillingPeriodStart = TIMESTAMP '{month}'"),
-                )
-                exported[month] = Exported(files, count, in_month[month])
-    finally:
-        connection.unregister("invoice_details")
+            exported[month] = Exported(files, count, in_month[month])
     return exported
 
 

@@ -60,6 +60,16 @@ def temporary_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable
         connection.execute(f"DROP TABLE temp.{name}")
 
 
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, rows: object) -> Iterator[None]:
+    """Within the block, rows of Arrow are a relation of this name: the connection keeps them no longer than that."""
+    connection.register(name, rows)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
 def statement(module: str, **parts: str) -> str:
     """The statement in the `.sql` file beside a module, which has the module's name, with its parts filled in.
 

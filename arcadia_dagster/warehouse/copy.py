@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from arcadia_dagster.store.errors import WarehouseError
+from arcadia_dagster.store.query import registered
 from arcadia_dagster.store.table import Table
 from arcadia_dagster.warehouse.schema import SEALS, TABLES
 from arcadia_dagster.warehouse.seals import seal_views
@@ -75,11 +76,8 @@ def _copy(
         # Those of a new warehouse are of its own views.
         writing.execute(f"DELETE FROM {table.name}")
     stream = reading.execute(f"SELECT {table.column_names} FROM {table.name}").to_arrow_reader(_ROWS_AT_A_TIME)
-    writing.register("copied_rows", stream)
-    try:
+    with registered(writing, "copied_rows", stream):
         writing.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM copied_rows")
-    finally:
-        writing.unregister("copied_rows")
     return compare(table, reading, writing)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.store.query import registered, temporary_tables, text_list, text_literal
 from arcadia_dagster.store.table import Column
 from arcadia_dagster.warehouse.rows import arrow_table
 
@@ -82,13 +82,10 @@ def listed(connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]) -
     an error ends the block, the table goes with the caller's transaction.
     """
     columns = [Column(name, "VARCHAR", "") for name in DELIVERY_KEY_COLUMNS.split(", ")]
-    connection.register("arriving_keys", arrow_table(columns, [asdict(key) for key in keys]))
-    try:
-        connection.execute("CREATE TEMP TABLE listed_keys AS FROM arriving_keys")
-    finally:
-        connection.unregister("arriving_keys")
-    yield f"({DELIVERY_KEY_COLUMNS}) IN (SELECT ({DELIVERY_KEY_COLUMNS}) FROM temp.listed_keys)"
-    connection.execute("DROP TABLE temp.listed_keys")
+    with temporary_tables(connection) as make:
+        with registered(connection, "arriving_keys", arrow_table(columns, [asdict(key) for key in keys])):
+            make("listed_keys", "FROM arriving_keys")
+        yield f"({DELIVERY_KEY_COLUMNS}) IN (SELECT ({DELIVERY_KEY_COLUMNS}) FROM temp.listed_keys)"
 
 
 def row_list(rows: Iterable[tuple[str, ...]]) -> str:

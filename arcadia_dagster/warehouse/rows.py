@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from arcadia_dagster.billing.currency import AMOUNT_DECIMALS, AMOUNT_TYPE
+from arcadia_dagster.store.query import registered
 from arcadia_dagster.store.table import Column, Table
 
 if TYPE_CHECKING:
@@ -25,11 +26,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[M
     known = {column.name for column in table.columns}
     if unknown := {name for row in rows for name in row} - known:
         raise KeyError(f"{table.name} has no column {', '.join(sorted(unknown))}")
-    connection.register("arriving_rows", arrow_table(table.columns, rows))
-    try:
+    with registered(connection, "arriving_rows", arrow_table(table.columns, rows)):
         connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM arriving_rows")
-    finally:
-        connection.unregister("arriving_rows")
 
 
 def arrow_table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
