@@ -18,6 +18,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from arcadia_dagster.defs.instance import InstanceInHome
 from arcadia_dagster.defs.storage import _MOST_OPEN, KeptOpenEventLog, SqliteStorage
+from arcadia_dagster_tests.kit.project import instance_in
 from arcadia_dagster_tests.kit.ui import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +30,8 @@ def something() -> None:
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("ARCADIA_HOME", str(tmp_path))
-    monkeypatch.setenv("DAGSTER_HOME", str(ROOT))
-    with dg.DagsterInstance.get() as instance:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with instance_in(tmp_path) as instance:
         assert isinstance(instance, InstanceInHome)
         yield instance
 

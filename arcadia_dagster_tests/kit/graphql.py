@@ -7,6 +7,18 @@ import httpx
 
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 
+LAUNCH = """
+mutation (
+  $location: String! = "arcadia_dagster", $job: String!, $assets: [AssetKeyInput!], $config: RunConfigData, $tags: [ExecutionTag!]
+) {
+  launchRun(executionParams: {
+    selector: {repositoryName: "__repository__", repositoryLocationName: $location, jobName: $job, assetSelection: $assets}
+    runConfigData: $config
+    executionMetadata: {tags: $tags}
+  }) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId status } } }
+}
+"""
+
 BACKFILL = """
 mutation ($assets: [AssetKeyInput!], $months: [String!]) {
   launchPartitionBackfill(backfillParams: {assetSelection: $assets, partitionNames: $months}) {

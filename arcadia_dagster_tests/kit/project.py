@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+import pytest
 
 from arcadia_dagster.billing.approval import Limits
 from arcadia_dagster.decisions.decision import Decision, decide
@@ -30,6 +31,8 @@ from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.months import stale
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.plain import archive_of, build, land_only, new_warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SECRET = "a-shared-secret-of-sixty-four-bytes-for-tests-and-nothing-else-!"
 HEADER = "product,group_description,description,hours,start,end,USD,project_name,category"
@@ -84,6 +87,16 @@ def instance_in_memory() -> Iterator[dg.DagsterInstance]:
     yield instance
     instance.wipe()
     _idle.append(instance)
+
+
+@contextmanager
+def instance_in(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's storage in a home, as the project's `dagster.yaml` has it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARCADIA_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", str(ROOT))
+        with dg.DagsterInstance.get() as instance:
+            yield instance
 
 
 class Project:

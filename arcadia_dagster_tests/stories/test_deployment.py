@@ -23,7 +23,7 @@ from arcadia_dagster.launcher import SAMPLE_INBOX, Deployment, Launcher, plan
 from arcadia_dagster.sandbox.store import InvoiceRow
 from arcadia_dagster.settings import load
 from arcadia_dagster.warehouse import Warehouse, hold
-from arcadia_dagster_tests.kit.graphql import BACKFILL, BACKFILL_STATUS, GraphQL
+from arcadia_dagster_tests.kit.graphql import BACKFILL, BACKFILL_STATUS, LAUNCH, GraphQL
 from arcadia_dagster_tests.kit.leaks import files_with, tables_with
 from arcadia_dagster_tests.kit.loopback import NO_AUTHORITIES
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
@@ -58,14 +58,6 @@ query ($run: ID!) {
 
 LIMIT = 'mutation { setConcurrencyLimit(concurrencyKey: "warehouse", limit: 1) }'
 NO_LIMIT = 'mutation { deleteConcurrencyLimit(concurrencyKey: "warehouse") }'
-LAUNCH = """
-mutation ($job: String!, $assets: [AssetKeyInput!]) {
-  launchRun(executionParams: {selector: {
-    repositoryName: "__repository__", repositoryLocationName: "arcadia_dagster", jobName: $job, assetSelection: $assets
-  }}) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId } } }
-}
-"""
-
 CHECK = """
 query ($asset: AssetKeyInput!, $check: String!) {
   assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { status evaluation { success description } }

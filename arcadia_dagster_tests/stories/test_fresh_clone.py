@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from arcadia_dagster.defs.instance import InstanceInHome
-from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.graphql import LAUNCH, GraphQL
 from arcadia_dagster_tests.kit.loopback import free_port
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
 
@@ -40,15 +40,6 @@ ASSETS = {
 PATIENCE = 120.0
 
 ASSET_KEYS = "query { assetNodes { assetKey { path } } }"
-
-LAUNCH = """
-mutation ($month: String!) {
-  launchRun(executionParams: {
-    selector: {repositoryName: "__repository__", repositoryLocationName: "arcadia_dagster", jobName: "ingest_invoices"}
-    executionMetadata: {tags: [{key: "dagster/partition", value: $month}]}
-  }) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId } } }
-}
-"""
 
 RUNS = """
 query {
@@ -157,7 +148,8 @@ def test_dagster_dev_runs_and_shares_its_instance_with_arcadia_ingest(
     with served(clone, "dagster", "dev") as graphql:
         assert assets(graphql) == ASSETS
         clone.drop(invoice_name(), digitalocean(line(), tax()))
-        launched = graphql.ask(LAUNCH, month="2026-04")["launchRun"]["run"]["runId"]
+        month = [{"key": "dagster/partition", "value": "2026-04"}]
+        launched = graphql.ask(LAUNCH, job="ingest_invoices", tags=month)["launchRun"]["run"]["runId"]
         ended = wait("all runs have ended", lambda: ended_runs(graphql))
         assert ended[launched] == "SUCCESS"
         found = graphql.ask(MATERIALIZATIONS, asset={"path": ["tax_split_totals"]}, months=["2026-04"])

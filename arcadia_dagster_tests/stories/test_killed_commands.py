@@ -16,17 +16,15 @@ from dagster._core.launcher import WorkerStatus
 
 from arcadia_dagster.defs.command_runs import health_of_command, tags_of_this_process
 from arcadia_dagster.defs.run_tags import COMMAND_TAG
-from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, invoice_name, line, tax
+from arcadia_dagster_tests.kit.project import SECRET, Project, digitalocean, instance_in, invoice_name, line, tax
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
 
 
 @pytest.fixture
-def instance(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("ARCADIA_HOME", str(project.home))
-    monkeypatch.setenv("DAGSTER_HOME", str(ROOT))
-    with dg.DagsterInstance.get() as instance:
+def instance(project: Project) -> Iterator[dg.DagsterInstance]:
+    with instance_in(project.home) as instance:
         yield instance
 
 

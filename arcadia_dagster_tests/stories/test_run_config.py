@@ -17,7 +17,7 @@ from dagster._config import ConfigType
 
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster_tests.kit.digitalocean_api import TOKEN, DigitalOceanApi
-from arcadia_dagster_tests.kit.graphql import GraphQL, GraphQLError
+from arcadia_dagster_tests.kit.graphql import LAUNCH, GraphQL, GraphQLError
 from arcadia_dagster_tests.kit.leaks import files_with
 from arcadia_dagster_tests.kit.project import digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.scripted_server import ScriptedServer, answer, imported
@@ -39,18 +39,6 @@ query {
   repositoryOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "arcadia_dagster"}) {
     __typename ... on Error { message } ... on PythonError { stack } ... on Repository { pipelines { name } }
   }
-}
-"""
-
-LAUNCH = """
-mutation ($job: String!, $assets: [AssetKeyInput!], $config: RunConfigData!, $tags: [ExecutionTag!]) {
-  launchRun(executionParams: {
-    selector: {
-      repositoryName: "__repository__", repositoryLocationName: "arcadia_dagster", jobName: $job, assetSelection: $assets
-    }
-    runConfigData: $config
-    executionMetadata: {tags: $tags}
-  }) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId } } }
 }
 """
 

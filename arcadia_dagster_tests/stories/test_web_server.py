@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from arcadia_dagster_tests.kit.graphql import GraphQL
+from arcadia_dagster_tests.kit.graphql import LAUNCH, GraphQL
 from arcadia_dagster_tests.kit.locations import ELSEWHERE, HERE, REPOSITORY
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line, tax
 from arcadia_dagster_tests.kit.webserver import web_server
@@ -31,15 +31,6 @@ WORKSPACE = f"""
 load_from:
   - python_module: {{module_name: arcadia_dagster.definitions, location_name: {HERE}, working_directory: "{ROOT}"}}
   - python_file: {{relative_path: stranger.py, location_name: {ELSEWHERE}}}
-"""
-
-LAUNCH = """
-mutation ($location: String!, $job: String!, $assets: [AssetKeyInput!], $tags: [ExecutionTag!]) {
-  launchRun(executionParams: {
-    selector: {repositoryName: "__repository__", repositoryLocationName: $location, jobName: $job, assetSelection: $assets}
-    executionMetadata: {tags: $tags}
-  }) { __typename ... on Error { message } ... on PythonError { stack } ... on LaunchRunSuccess { run { runId status } } }
-}
 """
 
 TICK = """
