@@ -169,7 +169,6 @@ def _environment() -> Environment:
     environment.filters.update(
         text=shown_text,
         money=money,
-        change=_change,
         percent=percent,
         day=_day,
         date=_date,
@@ -179,7 +178,13 @@ def _environment() -> Environment:
         major=_major,
     )
     environment.globals.update(
-        trend_chart=_chart, WIDE=WIDE, NARROW=NARROW, sum_by_currency=sum_by_currency, whole=_whole
+        amount=_amount,
+        change=_change,
+        trend_chart=_chart,
+        WIDE=WIDE,
+        NARROW=NARROW,
+        sum_by_currency=sum_by_currency,
+        whole=_whole,
     )
     return environment
 
@@ -246,9 +251,20 @@ def _whole(invoices: Iterable[InvoiceStanding]) -> list[tuple[InvoiceStanding, N
     return [(invoice, None) for invoice in invoices]
 
 
-def _change(minor: int, currency: str) -> str:
-    """A difference as it is printed: with its sign, unless it is nothing."""
-    return f"+{money(minor, currency)}" if minor > 0 else money(minor, currency)
+# Functions and no macros of the template: a page of 3,000 invoices has 18,000 amounts, and a macro takes five times as long.
+def _amount(minor: int | None, currency: str | None, kind: str = "") -> Markup:
+    """An amount with its minor units for programs; `kind` is a class of the style."""
+    negative = " negative" if minor is not None and minor < 0 else ""
+    value = "" if minor is None else minor
+    return Markup(  # noqa: S704 - digits, and words of the template
+        f'<data class="amount {kind}{negative}" value="{value}">{money(minor, currency)}</data>'
+    )
+
+
+def _change(minor: int, currency: str) -> Markup:
+    """A difference likewise, with its sign; a dash where there is none."""
+    shown = f"{'+' if minor > 0 else ''}{money(minor, currency)}" if minor else "\N{EN DASH}"
+    return Markup(f'<data class="amount change" value="{minor}">{shown}</data>')  # noqa: S704 - digits
 
 
 def _major(amount: Decimal, currency: str) -> str:
