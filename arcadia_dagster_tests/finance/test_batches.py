@@ -30,7 +30,7 @@ def test_every_invoice_is_in_one_batch_in_its_turn(count: int, seconds: list[flo
 
 
 def test_batches_grow_while_finance_is_quick_and_not_before_it_has_answered() -> None:
-    assert sizes(1_300, [0.2]) == [50, 50, 100, 200, 400, 400, 100]
+    assert sizes(2_500, [0.2]) == [50, 50, 100, 200, 400, 800, 800, 100]
 
 
 def test_batches_stay_where_a_turn_takes_seconds() -> None:
