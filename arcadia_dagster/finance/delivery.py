@@ -332,10 +332,14 @@ class Delivery:
         """Write the answers of one batch and the intents of another in one transaction."""
         if not (answered.intents or batch):
             return []
+        written = [*(intent.key for intent in answered.intents), *batch]
         with self._warehouse.write() as connection:
-            for recorded in self._records.record(connection, answered.intents, answered.answers):
-                _count(done, recorded)
-            return self._records.intend(connection, batch, delivery_id, again=again)
+            with self._records.writing(connection, written):
+                for recorded in self._records.record(connection, answered.intents, answered.answers):
+                    _count(done, recorded)
+                intents = self._records.intend(connection, batch, delivery_id, again=again)
+            self._records.settle_elsewhere(connection, intents)
+            return intents
 
 
 def _count(done: Delivered, recorded: Recorded) -> None:

@@ -13,11 +13,11 @@ import duckdb
 
 from arcadia_dagster.ledger import states
 from arcadia_dagster.ledger.states import MAY_PASS, Outcome, State
-from arcadia_dagster.store.query import fetch, text_list, text_literal
+from arcadia_dagster.store.query import registered, text_list, text_literal
 from arcadia_dagster.warehouse import schema
 from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition, listed
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD
-from arcadia_dagster.warehouse.rows import insert
+from arcadia_dagster.warehouse.rows import arrow_table, insert
 from arcadia_dagster.warehouse.seals import sealed_ledger
 
 
@@ -36,6 +36,17 @@ class Ledger:
         """SQL: whether a record or an attempt is about this finance service."""
         return f"(target = {text_literal(self.target)})"
 
+    @contextmanager
+    def writing(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]) -> Iterator[None]:
+        """Within the block, `intend` and `answer` may write what is on record of these parts: it is sealed anew, once for both.
+
+        Args:
+            connection: An open write transaction.
+            keys: The parts.
+        """
+        with listed(connection, keys) as are_listed, sealed_ledger(connection, f"{self.is_own_sql} AND {are_listed}"):
+            yield
+
     def intend(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -45,15 +56,15 @@ class Ledger:
         """Write attempts that have no answer yet, and the records with them.
 
         Args:
-            connection: An open write transaction.
+            connection: An open write transaction, within `writing`.
             records: Rows of `finance_records`, of this target, in place of what was known before.
             attempts: Rows of `finance_attempts`, of the same parts.
 
         Raises:
             IllegalStepError: A state would follow one that it cannot follow: a defect.
         """
-        with self._replacing(connection, records):
-            insert(connection, schema.FINANCE_ATTEMPTS, attempts)
+        self._replace(connection, records)
+        insert(connection, schema.FINANCE_ATTEMPTS, attempts)
 
     def answer(
         self,
@@ -71,13 +82,14 @@ class Ledger:
         Raises:
             IllegalStepError: See `intend`.
         """
-        by_id = {answer["attempt_id"]: answer for answer in answers}
-        attempts = text_list(by_id)
-        with self._replacing(connection, records):
-            # By delete and insert, as everywhere.
-            intended = fetch(connection, f"SELECT * FROM finance_attempts WHERE attempt_id IN ({attempts})")
-            connection.execute(f"DELETE FROM finance_attempts WHERE attempt_id IN ({attempts})")
-            insert(connection, schema.FINANCE_ATTEMPTS, [{**row, **by_id[row["attempt_id"]]} for row in intended])
+        self._replace(connection, records)
+        columns = [column for column in schema.FINANCE_ATTEMPTS.columns if column.name in answers[0]]
+        changes = ", ".join(f"{column.name} = answer.{column.name}" for column in columns)
+        with registered(connection, "answers", arrow_table(columns, answers)):
+            connection.execute(
+                f"UPDATE finance_attempts SET {changes} FROM answers AS answer "
+                "WHERE finance_attempts.attempt_id = answer.attempt_id"
+            )
 
     def settle(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], note: str, *, is_gone: bool
@@ -143,23 +155,19 @@ class Ledger:
         ).fetchall()
         return {(DeliveryKey(*key), sha256): (failures, since) for *key, sha256, failures, since in rows}
 
-    @contextmanager
-    def _replacing(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-        """Write records in place of what was known before, as nothing else changes a state; in the block come their attempts."""
-        states_after = {DeliveryKey.of(row): row["state"] for row in records}
-        with (
-            listed(connection, list(states_after)) as are_listed,
-            sealed_ledger(connection, where := f"{self.is_own_sql} AND {are_listed}"),
-        ):
-            rows = connection.execute(
-                f"SELECT {DELIVERY_KEY_COLUMNS}, state FROM finance_records WHERE {where}"
-            ).fetchall()
+    def _replace(self, connection: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records in place of what was known before, as nothing else changes a state."""
+        with registered(connection, "arriving_records", arrow_table(schema.FINANCE_RECORDS.columns, records)):
+            known = (
+                f"FROM finance_records WHERE {self.is_own_sql} "
+                f"AND ({DELIVERY_KEY_COLUMNS}) IN (SELECT ({DELIVERY_KEY_COLUMNS}) FROM arriving_records)"
+            )
+            rows = connection.execute(f"SELECT {DELIVERY_KEY_COLUMNS}, state {known}").fetchall()
             states_before = {DeliveryKey(*key): State(state) for *key, state in rows}
-            for key, after in states_after.items():
-                states.assert_step(states_before.get(key), State(after))
-            connection.execute(f"DELETE FROM finance_records WHERE {where}")
-            insert(connection, schema.FINANCE_RECORDS, records)
-            yield
+            for record in records:
+                states.assert_step(states_before.get(DeliveryKey.of(record)), State(record["state"]))
+            connection.execute(f"DELETE {known}")
+            connection.execute("INSERT INTO finance_records BY NAME FROM arriving_records")
 
     def _of(self, keys: Sequence[DeliveryKey]) -> str:
         return f"{self.is_own_sql} AND {key_condition(keys)}"
