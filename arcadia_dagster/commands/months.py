@@ -50,14 +50,14 @@ def ingest(options: argparse.Namespace) -> int:
     console = new_console(stderr=True)
     range_ = parse_months(options.months, home.settings) if options.months else None
     with console.status("looking at the inbox"):
-        definitions, months, landed, notes = _land(home)
+        months, landed, notes = _land(home)
     wanted = range_ or months
     undelivered: list[str] = []
     if wanted:
         held_before = _held(home)
         home.place_dagster_files()
         try:
-            _run_months(home, definitions, wanted, console, came=landed.in_words())
+            _run_months(home, wanted, console, came=landed.in_words())
         except CommandError:
             _assert_finance_is_usable(home)
             raise
@@ -81,9 +81,8 @@ def status(options: argparse.Namespace) -> int:
     return _print_status(Home.open(), as_json=options.json, is_whole=True)
 
 
-def _land(home: Home) -> "tuple[Any, list[date], Landed, list[str]]":
-    """Land the inbox; the definitions, the months that have something to do, what came, and what a person should know."""
-    from arcadia_dagster.definitions import build_defs
+def _land(home: Home) -> "tuple[list[date], Landed, list[str]]":
+    """Land the inbox; the months that have something to do, what came, and what a person should know."""
     from arcadia_dagster.finance.errors import ConfigurationFailure
     from arcadia_dagster.landing.rule_use import of_nothing
 
@@ -94,7 +93,7 @@ def _land(home: Home) -> "tuple[Any, list[date], Landed, list[str]]":
         idle = of_nothing(warehouse, home.archive, landing.get_rules(), home.formats())
         months = resources.months_to_run(home.months)
     notes = [*landed.notes(), *(f"{home.settings.sources}: {rule}" for rule in idle)]
-    return build_defs(resource_overrides=resources.by_name()), months, landed, notes
+    return months, landed, notes
 
 
 def _assert_finance_is_usable(home: Home) -> None:
@@ -161,12 +160,15 @@ def _by_month(findings: "Iterable[Finding]") -> "list[Finding]":
     return sorted(findings, key=lambda finding: (finding.facts["month"], finding.invoice))
 
 
-def _run_months(home: Home, definitions: Any, months: Sequence[date], console: "Console", *, came: str) -> None:  # noqa: ANN401
+def _run_months(home: Home, months: Sequence[date], console: "Console", *, came: str) -> None:
+    # Late: Dagster takes a second to import, and most often there is nothing to run.
+    from arcadia_dagster.definitions import build_defs
     from arcadia_dagster.defs.ingest import IngestError, SettingsRefusedError, ingest_here
 
     what = f"{months[0]:%Y-%m}..{months[-1]:%Y-%m} ({len(months)} months)" if len(months) > 1 else f"{months[0]:%Y-%m}"
     with progress(what, console) as advance, complaints(IngestError):
         try:
+            definitions = build_defs(resource_overrides=home.resources.by_name())
             ingest_here(definitions, months, advance, prefix=home.settings.prefix, came=came)
         except SettingsRefusedError as error:
             raise CommandError(str(error), MISUSED) from error
