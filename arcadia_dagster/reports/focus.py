@@ -8,6 +8,7 @@ Source: the FinOps Open Cost and Usage Specification, versions 1.2 and 1.4, http
 """
 
 import os
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -179,14 +180,18 @@ def _export_group(
         of_details = _Columns.of(
             connection, "invoice_details", {column.name: column.name for column in INVOICE_DETAIL_COLUMNS}
         )
-        for month, count in lines.items():
-            into = folder / f"{month:%Y-%m}"
-            into.mkdir(parents=True, exist_ok=True)
-            files = (
-                *of_lines.write(into / COST_AND_USAGE, f"invoice_month = DATE '{month}'"),
-                *of_details.write(into / INVOICE_DETAIL, f"BillingPeriodStart = TIMESTAMP '{month}'"),
-            )
-            exported[month] = Exported(files, count, in_month[month])
+        into = {month: folder / f"{month:%Y-%m}" for month in lines}
+        for path in into.values():
+            path.mkdir(parents=True, exist_ok=True)
+        written = [
+            *of_lines.write({month: path / COST_AND_USAGE for month, path in into.items()}, "invoice_month"),
+            *of_details.write(
+                {month: path / INVOICE_DETAIL for month, path in into.items()}, "CAST(BillingPeriodStart AS DATE)"
+            ),
+        ]
+    for month, count in lines.items():
+        files = tuple(path for path in written if path.parent == into[month])
+        exported[month] = Exported(files, count, in_month[month])
     return exported
 
 
@@ -369,8 +374,13 @@ class _Columns:
         described = connection.execute(f"DESCRIBE SELECT {as_they_are} FROM {table}").fetchall()
         return cls(connection, table, expressions, {name: type_ for name, type_, *_ in described})
 
-    def write(self, path: Path, where: str) -> Iterator[Path]:
-        """Write both kinds of file with those rows, in the table's order."""
+    def write(self, paths: Mapping[date, Path], month: str) -> Iterator[Path]:
+        """Write both kinds of file of some months, in the table's order.
+
+        Args:
+            paths: Where those of each month go, without their suffix.
+            month: SQL: a row's month.
+        """
         for suffix, as_written, options in (
             (".parquet", _in_utc, "FORMAT parquet, COMPRESSION zstd"),
             (".csv", _as_text, "FORMAT csv, HEADER"),
@@ -378,12 +388,54 @@ class _Columns:
             columns = ", ".join(
                 f"{as_written(self.expressions[name], type_)} AS {name}" for name, type_ in self.types.items()
             )
-            written = path.with_suffix(suffix)
-            with _replacing(written) as temporary:
+            left = {of: path.with_suffix(suffix) for of, path in paths.items()}
+            yield from left.values()
+            if len(left) > 1:
+                left = self._write_together(left, f"SELECT {columns}, {month} AS in_month FROM {self.table}", options)
+            # One month; or months without a row, whose files have no more than a header.
+            for of, path in left.items():
+                with _replacing(path) as temporary:
+                    self.connection.execute(
+                        f"COPY (SELECT {columns} FROM {self.table} WHERE {month} = DATE '{of}') "
+                        f"TO {text_literal(str(temporary))} ({options})"
+                    )
+
+    def _write_together(self, paths: Mapping[date, Path], rows: str, options: str) -> dict[date, Path]:
+        """Write the files of several months by one statement: each alone takes 3 ms to plan, and 60 months have 240 files.
+
+        Returns:
+            Those of months that have no rows, which are not written.
+        """
+        [(threads,)] = self.connection.execute("SELECT current_setting('threads')").fetchall()
+        # Beside the months' folders, so that files can be moved into them.
+        with _temporary_folder(next(iter(paths.values())).parent.parent) as folder:
+            # Several threads would write several files of a month each.
+            self.connection.execute("SET threads = 1")
+            try:
                 self.connection.execute(
-                    f"COPY (SELECT {columns} FROM {self.table} WHERE {where}) TO {text_literal(str(temporary))} ({options})"
+                    f"COPY ({rows}) TO {text_literal(str(folder))} ({options}, PARTITION_BY (in_month))"
                 )
-            yield written
+            finally:
+                self.connection.execute(f"SET threads = {threads}")
+            left = {}
+            for month, path in paths.items():
+                written = [*(folder / f"in_month={month}").glob("*")]
+                if written:
+                    [file] = written
+                    os.replace(file, path)  # noqa: PTH105 - over what is there
+                else:
+                    left[month] = path
+        return left
+
+
+@contextmanager
+def _temporary_folder(beside: Path) -> Iterator[Path]:
+    """A name for a folder to write to, which is removed with all that is in it."""
+    folder = beside / f".{uuid.uuid4().hex}.part"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_utc(expression: str, type_: str) -> str:

@@ -232,6 +232,35 @@ def test_exporting_again_changes_no_byte_and_leaves_nothing_else(month: Month) -
     assert {path.name: path.read_bytes() for path in (month.folder / "2026-04").iterdir()} == before
 
 
+def test_months_that_are_written_together_have_the_bytes_that_each_has_alone(tmp_path: Path) -> None:
+    project = Project(tmp_path / "home")
+    for number in (2, 3, 5):
+        start = f"2026-{number:02}-01T00:00:00Z"
+        of_month = {
+            "BillingPeriodStart": start,
+            "ChargePeriodStart": start,
+            "ChargePeriodEnd": f"2026-{number:02}-02T00:00:00Z",
+        }
+        # An invoice without an id is not final: its month has lines, and no details.
+        ids = (f"INV-{number}-1", f"INV-{number}-2") if number != 3 else (None,)
+        project.drop(f"{number}.csv", as_csv(*(charge(InvoiceId=name, **of_month) for name in ids for _ in range(3))))
+    project.build()
+    months = [date(2026, number, 1) for number in (2, 3, 4, 5)]
+    with project.warehouse.read() as connection:
+        together = export_months(connection, tmp_path / "together", months)
+        alone = {month: export_months(connection, tmp_path / "alone", [month])[month] for month in months}
+    assert [(one.lines, one.details) for one in together.values()] == [(6, 2), (3, 0), (0, 0), (6, 2)]
+    for month in months:
+        assert (together[month].lines, together[month].details) == (alone[month].lines, alone[month].details)
+        names = [path.name for path in together[month].files]
+        assert names == [path.name for path in alone[month].files]
+        assert [path.read_bytes() for path in together[month].files] == [
+            path.read_bytes() for path in alone[month].files
+        ]
+        assert sorted(names) == sorted(path.name for path in (tmp_path / "together" / f"{month:%Y-%m}").iterdir())
+    assert sorted(path.name for path in (tmp_path / "together").iterdir()) == [f"{month:%Y-%m}" for month in months]
+
+
 def test_a_month_without_invoices_has_files_without_rows(month: Month, tmp_path: Path) -> None:
     with month.project.warehouse.read() as connection:
         [exported] = export_months(connection, tmp_path, [date(2026, 3, 1)]).values()
