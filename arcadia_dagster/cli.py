@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from arcadia_dagster import __version__, commands
+from arcadia_dagster.garbage import collect_seldom
 from arcadia_dagster.home_sandbox import HOST as SANDBOX_HOST
 from arcadia_dagster.loopback import FINANCE_PORT
 
@@ -23,7 +24,13 @@ _Command: TypeAlias = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the process's exit code is returned."""
+    """Run the command; the process's exit code is returned.
+
+    Args:
+        arguments: Those of the command; None: those of this process, which is the command's alone.
+    """
+    if arguments is None:
+        collect_seldom()
     try:
         try:
             return _carried_out(arguments)

@@ -19,6 +19,7 @@ PACKAGE = TESTS.parent / "arcadia_dagster"
 
 # From the bottom up: a package, or a module beside the packages, may import those before it, and nothing after it.
 LAYERS = (
+    "garbage",
     "how_many",
     "keeper",
     "kept_names",
