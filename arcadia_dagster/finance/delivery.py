@@ -334,7 +334,7 @@ class Delivery:
             return []
         written = [*(intent.key for intent in answered.intents), *batch]
         with self._warehouse.write() as connection:
-            with self._records.writing(connection, written):
+            with self._recipient.ledger.writing(connection, written):
                 for recorded in self._records.record(connection, answered.intents, answered.answers):
                     _count(done, recorded)
                 intents = self._records.intend(connection, batch, delivery_id, again=again)

@@ -17,7 +17,7 @@ from arcadia_dagster.ledger import states
 from arcadia_dagster.ledger.ledger import Ledger
 from arcadia_dagster.ledger.states import LONGEST_DELAY, Outcome
 from arcadia_dagster.store.query import fetch, text_list, text_literal
-from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, row_list
+from arcadia_dagster.warehouse.keys import DELIVERY_KEY_COLUMNS, DeliveryKey, InvoiceKey, key_condition, row_list
 from arcadia_dagster.warehouse.months import month_list
 from arcadia_dagster.warehouse.relations import SETTLED_PAYLOAD, ready_invoices_sql
 
@@ -110,7 +110,7 @@ def ready_sql(
     Args:
         recipient: Where they go.
         months: Only invoices of these months.
-        keys: Only these, parts of invoices or whole ones, and others of their accounts with the same ids.
+        keys: Only these, parts of invoices or whole ones.
         invoices: Only these invoices, each with all of its parts.
     """
     conditions = ["true"]
@@ -118,8 +118,7 @@ def ready_sql(
     if months is not None:
         conditions.append(f"ready.invoice_month IN ({month_list(months)})")
     if keys is not None:
-        # Of the whole keys, DuckDB would plan each of 400 for as long as it looks for all of them.
-        conditions.append(f"ready.external_id IN ({text_list(dict.fromkeys(key.external_id for key in keys))})")
+        conditions.append(key_condition(keys, "ready."))
         accounts = (
             f"(source, account_id) IN ({row_list((key.source, key.account_id) for key in keys) or '(NULL, NULL)'})"
         )

@@ -6,7 +6,6 @@ Everything here runs in a transaction of the caller's.
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -85,19 +84,13 @@ class Records:
         self._with_optional_fields = with_optional_fields
         self._abandon_after = abandon_after
 
-    def writing(
-        self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey]
-    ) -> AbstractContextManager[None]:
-        """Within the block, `intend` and `record` may write what is on record of these parts; see `Ledger.writing`."""
-        return self._recipient.ledger.writing(connection, keys)
-
     def intend(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[DeliveryKey], delivery_id: str, *, again: bool
     ) -> list[Intent]:
         """Write the intents: the present payloads of the invoices that are still ready.
 
         Args:
-            connection: An open write transaction, within `writing`.
+            connection: An open write transaction, within `Ledger.writing`.
             keys: Which invoices.
             delivery_id: The delivery that sends them.
             again: Also what finance has already.
@@ -140,7 +133,7 @@ class Records:
         """Write what came of the intents.
 
         Args:
-            connection: An open write transaction, within `writing`.
+            connection: An open write transaction, within `Ledger.writing`.
             intents: What was to be sent.
             answers: What came of each.
 
@@ -208,7 +201,7 @@ class Records:
         """Settle the records under other tenants of invoices that a person had pushed again: the person removes those.
 
         Args:
-            connection: The transaction that writes the intents, after `writing`.
+            connection: The transaction that writes the intents, after `Ledger.writing`.
             intents: The intents.
         """
         rows = [intent.row for intent in intents if intent.row["rerouted"] is not None]

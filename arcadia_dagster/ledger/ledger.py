@@ -84,7 +84,7 @@ class Ledger:
         """
         self._replace(connection, records)
         columns = [column for column in schema.FINANCE_ATTEMPTS.columns if column.name in answers[0]]
-        changes = ", ".join(f"{column.name} = answer.{column.name}" for column in columns)
+        changes = ", ".join(f"{one.name} = answer.{one.name}" for one in columns if one.name != "attempt_id")
         with registered(connection, "answers", arrow_table(columns, answers)):
             connection.execute(
                 f"UPDATE finance_attempts SET {changes} FROM answers AS answer "
