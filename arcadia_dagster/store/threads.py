@@ -4,6 +4,8 @@ Handing work to threads costs more than it saves where there is little: of an in
 takes two thirds of the time of two, and half of the processor's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import duckdb
@@ -15,3 +17,14 @@ SMALL_BYTES: Final = 16 << 20
 def use_threads_for(connection: duckdb.DuckDBPyConnection, byte_size: int | None) -> None:
     """Have the connection's engine use as many threads as work of this size (None: unknown) is worth."""
     connection.execute("SET threads = 1" if byte_size is not None and byte_size <= SMALL_BYTES else "RESET threads")
+
+
+@contextmanager
+def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Within the block, the connection's engine uses one thread, whatever the size of the work; then as many as before."""
+    [(threads,)] = connection.execute("SELECT current_setting('threads')").fetchall()
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {threads}")
