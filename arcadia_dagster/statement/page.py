@@ -254,10 +254,10 @@ def _whole(invoices: Iterable[InvoiceStanding]) -> list[tuple[InvoiceStanding, N
 # Functions and no macros of the template: a page of 3,000 invoices has 18,000 amounts, and a macro takes five times as long.
 def _amount(minor: int | None, currency: str | None, kind: str = "") -> Markup:
     """An amount with its minor units for programs; `kind` is a class of the style."""
-    negative = " negative" if minor is not None and minor < 0 else ""
+    classes = " ".join(filter(None, ("amount", kind, "negative" if minor is not None and minor < 0 else "")))
     value = "" if minor is None else minor
     return Markup(  # noqa: S704 - digits, and words of the template
-        f'<data class="amount {kind}{negative}" value="{value}">{money(minor, currency)}</data>'
+        f'<data class="{classes}" value="{value}">{money(minor, currency)}</data>'
     )
 
 
