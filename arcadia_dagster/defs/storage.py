@@ -6,12 +6,14 @@ sixty months 930.
 """
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import dagster as dg
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 from arcadia_dagster.defs.internals import (
@@ -24,6 +26,9 @@ from arcadia_dagster.store.lock import hold
 
 _MOST_OPEN: Final = 8
 """Databases of runs that stay open in a process: those that are written, and the last ones that somebody looked at."""
+
+_MOST_TOGETHER: Final = 500
+"""Events that are committed together: a run of sixty months plans hundreds before its first step."""
 
 _MAKING_SECONDS: Final = 120.0
 """How long another process may take to make the databases, which takes a second."""
@@ -57,21 +62,43 @@ class SqliteStorage(DagsterSqliteStorage):
 class KeptOpenEventLog(SqliteEventLogStorage):
     """Dagster's own, with the same files; a database is opened once and stays open until others take its place.
 
+    The events that Dagster gives together, as those of an asset's months, are committed together, in each database once.
+
     A commit is not synced: where the machine loses power, the last events of a run may be lost, and the database is whole
     (https://sqlite.org/wal.html, 2.4). What the program promises lies in the archive and in the warehouse.
     """
 
     _engines: OrderedDict[str, tuple[Engine, int]]
+    _under_way: dict[str, Connection]
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """Nothing is open yet."""
         self._engines = OrderedDict()
+        self._under_way = {}
+        self._tables: set[str] = set()
+        self._columns_of_assets: set[str] = set()
+        # Dagster gives events together only where this is set.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(_MOST_TOGETHER))
         super().__init__(base_dir, inst_data)
+        self._db_lock: Any = threading.RLock()  # a batch holds it while each of its events is stored
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store events of one run, all or none of them.
+
+        Args:
+            events: What Dagster gives together; each is stored as it would be alone.
+        """
+        with self.index_connection(), self.run_connection(events[0].run_id):
+            for each in events:
+                self.store_event(each)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        """A connection in a transaction, to the events of a run or to the index of all."""
+        """A connection in a transaction, to the events of a run or to the index of all; within a batch, that of the batch."""
         with self._db_lock:
+            if shard in self._under_way:
+                yield self._under_way[shard]
+                return
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
@@ -79,11 +106,26 @@ class KeptOpenEventLog(SqliteEventLogStorage):
             with engine.begin() as connection:
                 database: Any = connection.connection.dbapi_connection
                 before = database.total_changes
-                yield connection
+                self._under_way[shard] = connection
+                try:
+                    yield connection
+                finally:
+                    del self._under_way[shard]
             # The UI follows a run by the changes of its file, and a commit changes the log beside it. It reads the file then:
             # a read must not look like a change.
             if database.total_changes != before:
                 os.utime(self.path_for_shard(shard))
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table. Dagster asks for each event; no table goes again."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        if column_name not in self._columns_of_assets and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._columns_of_assets.add(column_name)
+        return column_name in self._columns_of_assets
 
     def _engine(self, shard: str) -> Engine:
         path = Path(self.path_for_shard(shard))

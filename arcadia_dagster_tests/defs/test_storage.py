@@ -8,15 +8,18 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import IntegrityError
 
 from arcadia_dagster.defs.instance import InstanceInHome
+from arcadia_dagster.defs.internals import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from arcadia_dagster.defs.storage import _MOST_OPEN, KeptOpenEventLog, SqliteStorage
 from arcadia_dagster_tests.kit.project import instance_in
 from arcadia_dagster_tests.kit.ui import PATIENCE
@@ -153,6 +156,148 @@ def test_a_run_that_somebody_deleted_is_not_read_from_what_was_open(instance: dg
     assert isinstance(events, KeptOpenEventLog)
     events._initialized_dbs.discard(run_id)  # noqa: SLF001 - as in a process that starts now
     assert kinds(events, run_id) == []
+
+
+MONTHS = dg.StaticPartitionsDefinition([f"{year}-{month:02}" for year in (2025, 2026) for month in range(1, 13)])
+
+
+@dg.asset(partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run())
+def of_months(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    """An asset that makes all months of its run."""
+    return dg.MaterializeResult(tags={"from": context.partition_key_range.start})
+
+
+@dg.asset_check(asset=of_months)
+def is_well() -> dg.AssetCheckResult:
+    """A check that passes."""
+    return dg.AssetCheckResult(passed=True)
+
+
+def run_of_months(instance: dg.DagsterInstance) -> str:
+    months = MONTHS.get_partition_keys()
+    job = dg.define_asset_job("job", [of_months])
+    result = (
+        dg.Definitions([of_months], asset_checks=[is_well], jobs=[job])
+        .resolve_job_def("job")
+        .execute_in_process(
+            instance=instance,
+            tags={ASSET_PARTITION_RANGE_START_TAG: months[0], ASSET_PARTITION_RANGE_END_TAG: months[-1]},
+        )
+    )
+    assert result.success
+    return result.run_id
+
+
+def rows_of(folder: Path, run_id: str) -> dict[str, list[tuple[object, ...]]]:
+    """What Dagster keeps of a run, in both databases, but for what each run has of its own."""
+    found = {}
+    for database, table, columns in (
+        (run_id, "event_logs", "dagster_event_type, step_key, asset_key, partition"),
+        ("index", "event_logs", "dagster_event_type, step_key, asset_key, partition"),
+        ("index", "asset_event_tags", "asset_key, key"),
+        ("index", "asset_check_executions", "asset_key, check_name, execution_status"),
+        ("index", "asset_keys", "asset_key, last_run_id = '{run_id}'"),
+    ):
+        with closing(sqlite3.connect(folder / f"{database}.db")) as connection:
+            found[table if database == "index" else "events of the run"] = sorted(
+                connection.execute(f"SELECT {columns} FROM {table}".format(run_id=run_id)).fetchall(), key=repr
+            )
+    return found
+
+
+def test_events_that_are_stored_together_are_those_that_are_stored_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name, size in (("one", "0"), ("together", "500"), ("some", "5")):
+        home = tmp_path / name
+        home.mkdir()
+        with monkeypatch.context() as patched, instance_in(home) as instance:
+            patched.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
+            run_id = run_of_months(instance)
+            statuses = instance.get_materialized_partitions(dg.AssetKey("of_months"))
+            assert statuses == set(MONTHS.get_partition_keys())
+        found.append(rows_of(home / "dagster" / "history" / "runs", run_id))
+    assert all(rows for rows in found[0].values())
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
+@contextmanager
+def commits() -> Iterator[list[str]]:
+    """The names of the databases in the order of their commits."""
+    databases: list[str] = []
+
+    def note(connection: Connection) -> None:
+        databases.append(Path(str(connection.engine.url.database)).stem)
+
+    event.listen(Engine, "commit", note)
+    try:
+        yield databases
+    finally:
+        event.remove(Engine, "commit", note)
+
+
+@pytest.fixture
+def materializations(tmp_path: Path) -> list[dg.EventLogEntry]:
+    """What Dagster gives together of an asset's months."""
+    (tmp_path / "elsewhere").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "elsewhere")) as elsewhere:
+        logs = elsewhere.event_log_storage.get_logs_for_run(run_of_months(elsewhere))
+    found = [entry for entry in logs if entry.dagster_event and entry.dagster_event.is_step_materialization]
+    assert len(found) == len(MONTHS.get_partition_keys())
+    return found
+
+
+def test_events_that_are_stored_together_are_one_commit_of_each_database(
+    instance: dg.DagsterInstance, materializations: list[dg.EventLogEntry]
+) -> None:
+    instance.event_log_storage.get_logs_for_run(materializations[0].run_id)  # makes its database
+    with commits() as databases:
+        instance.event_log_storage.store_event_batch(materializations)
+    assert sorted(databases) == sorted([materializations[0].run_id, "index"])
+
+
+def test_a_run_of_many_months_commits_the_events_of_each_asset_together(instance: dg.DagsterInstance) -> None:
+    with commits() as databases:
+        run_id = run_of_months(instance)
+    assert 0 < databases.count("index") < len(MONTHS.get_partition_keys())
+    assert databases.count(run_id) < len(instance.event_log_storage.get_logs_for_run(run_id))
+
+
+def test_of_events_that_cannot_all_be_stored_together_none_is(
+    instance: dg.DagsterInstance, folder: Path, materializations: list[dg.EventLogEntry]
+) -> None:
+    run_id = materializations[0].run_id
+    events = instance.event_log_storage
+    assert events.get_logs_for_run(run_id) == []
+    with closing(sqlite3.connect(folder / "index.db")) as connection:
+        connection.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON event_logs WHEN NEW.partition = '2026-07'"
+            " BEGIN SELECT raise(ABORT, 'broken'); END"
+        )
+    with pytest.raises(IntegrityError, match="broken"):
+        events.store_event_batch(materializations)
+    assert events.get_logs_for_run(run_id) == []
+    assert instance.get_materialized_partitions(dg.AssetKey("of_months")) == set()
+    with closing(sqlite3.connect(folder / "index.db")) as connection:
+        connection.execute("DROP TRIGGER broken")
+    events.store_event_batch(materializations)
+    assert len(events.get_logs_for_run(run_id)) == len(materializations)
+    assert instance.get_materialized_partitions(dg.AssetKey("of_months")) == set(MONTHS.get_partition_keys())
+
+
+def test_events_wait_for_another_process_that_writes(
+    instance: dg.DagsterInstance, folder: Path, materializations: list[dg.EventLogEntry]
+) -> None:
+    with closing(sqlite3.connect(folder / "index.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("DELETE FROM event_logs")
+        timer = threading.Timer(0.5, other.execute, ["COMMIT"])
+        timer.start()
+        instance.event_log_storage.store_event_batch(materializations)
+        timer.join()
+    assert instance.get_materialized_partitions(dg.AssetKey("of_months")) == set(MONTHS.get_partition_keys())
 
 
 def test_wiped_events_are_gone_and_new_ones_come(instance: dg.DagsterInstance) -> None:
