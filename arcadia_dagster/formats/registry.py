@@ -1,10 +1,12 @@
 """The formats there are. A document belongs to the first that recognises it."""
 
+import hashlib
 import inspect
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from arcadia_dagster.billing.rules import Rules
@@ -166,11 +168,12 @@ class Formats:
         return {name: facts for name in file_names if (facts := format_.facts_from_name(name)) is not None}
 
     def read_by(self, format_name: str | None, *, is_rejected: bool) -> str:
-        """A text that stands for the present reading of the format: its version, and the descriptions where they matter.
+        """A text that stands for the present reading of the format: its version, and what people say where it matters.
 
         For a rejected or described document all descriptions matter, for any new or changed one may fit it. For one of the
         program's own formats only the descriptions that come before it matter. For a rejected document the versions of all
-        formats count.
+        formats count. For a cost table all rules count that name the column of an id: they are for the lines of a provider or an
+        issuer, of which a document may name several.
         """
         is_own = not is_rejected and not self.is_described(format_name)
         digest = self.descriptions.digest_of_headers if is_own else self.descriptions.digest
@@ -183,10 +186,17 @@ class Formats:
     def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
         if is_rejected or format_name is None:
             # Versions only rise, so that a sum tells.
-            return f"any-{sum(format_.reading for format_ in FORMATS) + DescribedFormat.reading}"
+            return f"any-{sum(format_.reading for format_ in FORMATS) + DescribedFormat.reading}{self._id_rules}"
         if self.is_described(format_name):
             return str(DescribedFormat.reading)
-        return str(self._by_name[format_name].reading)
+        format_ = self._by_name[format_name]
+        return f"{format_.reading}{self._id_rules if isinstance(format_, CostTable) else ''}"
+
+    @cached_property
+    def _id_rules(self) -> str:
+        """What stands for the rules that name the columns of ids; nothing where there are none."""
+        columns = self.rules.id_columns
+        return f"+{hashlib.sha256(repr(columns).encode()).hexdigest()[:16]}" if columns else ""
 
     @property
     def own_names(self) -> frozenset[str]:

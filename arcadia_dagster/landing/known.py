@@ -115,8 +115,9 @@ def accepted_of(warehouse: Warehouse, documents: Collection[str]) -> set[str]:
 def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) -> list[tuple[str, date | None]]:
     """The documents that are to be read anew, each with the month of its invoices, where it has some.
 
-    A document is read anew where the reading of its format has another version now; where it was rejected and the formats or
-    descriptions have changed; and where it was read by a description and the descriptions have changed. So the register says
+    A document is read anew where the reading of its format has another version now; where it is a cost table and a rule for the
+    column of ids has changed; where it was rejected and the formats or descriptions have changed; and where it was read by a
+    description and the descriptions have changed. So the register says
     what a new warehouse would say. A document of one of the program's own formats is listed without a month where descriptions
     have changed: only its header tells whether one of them reads it now.
     """

@@ -11,7 +11,6 @@ from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
 from arcadia_dagster.landing.known import outdated_documents
 from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
-from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated
 from arcadia_dagster.store.query import temporary_tables, text_list
@@ -80,16 +79,12 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
 
     A landing reads documents anew when a description or a rule has changed; a run of this stage alone has not landed.
     """
-    if known_rules(connection).id_columns != reader.formats.rules.id_columns:
-        raise WarehouseError(
-            "the file of ARCADIA_SOURCES says something else of ids than when the documents were read: run `arcadia ingest`, or "
-            "materialize documents together with this month's raw_invoices and cost_lines"
-        )
     outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)} - lost_bytes(connection).keys()
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
         raise WarehouseError(
-            f"document {changed[0]}: the description of its format, or the program, has changed since it was read: run "
-            "`arcadia ingest`, or materialize documents together with this month's raw_invoices and cost_lines"
+            f"document {changed[0]}: the description of its format, the rules for ids in the file of ARCADIA_SOURCES, or the "
+            "program have changed since it was read: run `arcadia ingest`, or materialize documents together with this month's "
+            "raw_invoices and cost_lines"
         )
 
 

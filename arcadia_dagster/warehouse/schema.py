@@ -189,7 +189,7 @@ DOCUMENTS = Table(
         Column(
             "read_by",
             "VARCHAR",
-            "The version of its format's reading that read it, and the descriptions that mattered to it.",
+            "The version of its format's reading that read it, and the rules for ids and the descriptions that mattered to it.",
         ),
         *_DOCUMENTS_SINCE_2,
         *_DOCUMENTS_SINCE_5,

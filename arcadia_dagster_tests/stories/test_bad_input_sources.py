@@ -117,6 +117,31 @@ def test_a_column_that_a_rule_names_has_the_ids_of_documents_that_are_there_alre
     assert document["document_sha256"] == project.document("a.csv")["document_sha256"]
 
 
+def test_a_rule_for_the_rows_of_a_provider_counts_in_a_document_of_an_issuer_that_is_there_already(
+    project: Project,
+) -> None:
+    """The rows that name no issuer are read by the rule for their provider; the invoice is of the issuer that others name."""
+    issuer = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH"}
+    nobody = {"InvoiceIssuerName": None, "ProviderName": "AWS"}
+    rows = [
+        charge(InvoiceId="I-1", ChargeDescription="named", **issuer) | {"x_Bill": None},
+        charge(InvoiceId="I-1", ChargeDescription="not named", BilledCost="5", **nobody) | {"x_Bill": "B-1"},
+    ]
+    content = as_csv(*rows, header=(*HEADER, "x_Bill"))
+    project.drop("a.csv", content)
+    project.build()
+    rules = '[aws]\ninvoice_id = "x_Bill"\nreason = "the exporter puts it there"\n'
+    lines = "SELECT source, external_id, description, amount FROM cost_lines ORDER BY ALL"
+    before = project.query(lines)
+    say(project, rules)
+    after = project.query(lines)
+    assert [row["external_id"] for row in before] == ["I-1", "I-1"]
+    assert [row["external_id"] for row in after] == ["B-1", "I-1"]
+    project.forget_warehouse()
+    project.build()
+    assert project.query(lines) == after
+
+
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
     def row(name: str) -> dict[str, str | None]:
         return charge(InvoiceId=None, x_Extra=name, ChargeDescription=name, BilledCost="6.50", Tags=None)
