@@ -108,9 +108,12 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
 
 
 def _kept_sql(documents: Iterable[str], months: Collection[date]) -> str:
-    """The lines that the months have of these documents, without those that make up stated totals."""
+    """The lines that the months have of these documents, without those that make up stated totals.
+
+    Lines that somebody has doubled by hand count once. Otherwise no month of theirs could be built until the bytes are back.
+    """
     return f"""
-    SELECT * FROM cost_lines SEMI JOIN {_with_lines_sql(months)} AS current
+    SELECT DISTINCT * FROM cost_lines SEMI JOIN {_with_lines_sql(months)} AS current
       USING (document_sha256, source, account_id, external_id, invoice_month)
     WHERE document_sha256 IN ({text_list(documents)}) AND line_number > 0"""
 

@@ -123,6 +123,15 @@ def test_an_invoice_whose_bytes_are_lost_can_be_voided_before_anybody_has_notice
     assert project.query("SELECT standing FROM standing_invoices WHERE external_id = '1001'") == [{"standing": "void"}]
 
 
+def test_lines_that_somebody_has_doubled_of_a_document_whose_bytes_are_lost_count_once(project: Project) -> None:
+    lost(project)
+    with project.warehouse.write() as connection:
+        connection.execute("INSERT INTO cost_lines FROM cost_lines WHERE external_id = '1001'")
+    project.drop(invoice_name(number="1003"), digitalocean(line(amount="$9.00")))
+    project.build()
+    assert by_id(project) == {"1001": ("held", 660, 2), "1002": ("ready", 700, 1), "1003": ("ready", 900, 1)}
+
+
 def test_bytes_that_are_known_to_be_lost_are_a_doubt_of_each_verification(project: Project, arcadia: Shell) -> None:
     whole = lost(project)
     archived(project).write_bytes(whole[::-1])
