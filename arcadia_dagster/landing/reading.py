@@ -28,7 +28,7 @@ from arcadia_dagster.landing.identity import Identity, Names, placed
 from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.learning import aliases_of
 from arcadia_dagster.landing.record import Record
-from arcadia_dagster.landing.register import NO_MONTH
+from arcadia_dagster.landing.register import NO_MONTH, void_invoices
 from arcadia_dagster.landing.rules import known_rules
 from arcadia_dagster.reading.content import ArchivedDocument, Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
@@ -251,8 +251,7 @@ class _Known:
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "_Known":
-        void = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
-        return cls(aliases_of(connection), frozenset(InvoiceKey(*row) for row in void))
+        return cls(aliases_of(connection), frozenset(void_invoices(connection)))
 
     def lost(self, before: Iterable[_Stated], now: Sequence[_Stated], record: Record) -> list[_Stated]:
         """The earlier invoices that a document does not state now, except those that a person has voided.

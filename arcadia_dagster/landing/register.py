@@ -27,7 +27,7 @@ from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
 from arcadia_dagster.reading.format import BillingPeriod, StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
-from arcadia_dagster.store.query import text_list
+from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import months, schema
 from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.rows import insert
@@ -165,9 +165,15 @@ def is_registered_as_read(connection: duckdb.DuckDBPyConnection, record: Record,
 
 
 def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Record]) -> None:
-    """Write the aliases and decisions that the records tell, in place of what they told before."""
+    """Write the aliases and decisions that the records tell, in place of what they told before.
+
+    A document may count as an old description reads it, for it would lose an invoice by the present one (`reading`). A void
+    invoice cannot be lost: a document that states one that is void since is noted to be read anew, whatever record has the void.
+    """
     records = list(records)
     wanted = text_list([record.document_sha256 for record in records])
+    void = {InvoiceKey.of(event) for record in records for event in record.of("decided") if event["decision"] == "void"}
+    void_since = void and void - void_invoices(connection)
     for table in (schema.INVOICE_ALIASES, schema.DECISIONS):
         connection.execute(f"DELETE FROM {table.name} WHERE document_sha256 IN ({wanted})")
     insert(
@@ -180,6 +186,19 @@ def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Reco
         schema.DECISIONS,
         [_fact(record, event, "decided_at") for record in records for event in record.of("decided")],
     )
+    if void_since:
+        values = ", ".join(f"({', '.join(text_literal(part) for part in key)})" for key in sorted(void_since))
+        connection.execute(
+            "UPDATE documents SET read_by = '' WHERE is_kept "
+            "AND document_sha256 IN (SELECT document_sha256 FROM document_invoices "
+            f"SEMI JOIN (VALUES {values}) AS void (source, account_id, external_id) USING (source, account_id, external_id))"
+        )
+
+
+def void_invoices(connection: duckdb.DuckDBPyConnection) -> set[InvoiceKey]:
+    """The invoices that must not be in finance, as people decided."""
+    rows = connection.execute("SELECT source, account_id, external_id FROM void_invoices").fetchall()
+    return {InvoiceKey(*row) for row in rows}
 
 
 class _Tables:

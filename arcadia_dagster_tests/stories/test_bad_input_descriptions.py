@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from arcadia_dagster import cli
+from arcadia_dagster.decisions.decision import decide
 from arcadia_dagster.decisions.retiring import retire
 from arcadia_dagster.defs.ingest import IngestError
 from arcadia_dagster.formats.registry import Formats
@@ -25,6 +26,7 @@ from arcadia_dagster.settings import load
 from arcadia_dagster.stages.cost_lines import build_cost_lines
 from arcadia_dagster.statement.pages import make_pages
 from arcadia_dagster.warehouse import schema
+from arcadia_dagster.warehouse.keys import InvoiceKey
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.locations import sensor_context
@@ -500,6 +502,39 @@ def test_a_document_in_which_a_changed_description_reads_other_invoices_keeps_it
     [told] = host.project.finance.reconcile(host.project.warehouse)
     assert (told.external_id, "though it is void" in told.what) == ("R-1", True)
     assert told.advice == "remove it in finance by hand, then run `arcadia reconcile` again"
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["on the newer", "on the older"])
+def test_a_void_on_the_record_of_another_version_sets_a_kept_document_free(tmp_path: Path, newer: bool) -> None:
+    host = Host(Project(tmp_path))
+    host.describe()
+    host.project.drop(FILE, CONTENT)
+    host.project.build()
+    host.project.drop(f"2/{FILE}", CONTENT.replace(b"20.00", b"30.00"))
+    host.project.build()
+    pairs, states = STATES_OTHERS["several instead"]
+    host.change(*pairs)
+    kept = host.project.query("SELECT document_sha256 FROM documents WHERE is_kept ORDER BY received_at")
+    assert len(kept) == 2
+    decide(
+        host.project.warehouse,
+        archive_of(host.project.warehouse),
+        decision="void",
+        document_sha256=kept[-1 if newer else 0]["document_sha256"],
+        invoice=InvoiceKey("examplehost", "unknown", "R-1"),
+        reason="it was never one",
+        by="ann",
+        now=datetime.now(UTC),
+        formats=host.project.formats,
+    )
+    host.project.build()
+    before = contents(host.project, volatile=False)
+    assert [document["is_kept"] for document in before["documents"]] == [False, False]
+    ids = {f"{row['source']}/{row['account_id']}/{row['external_id']}" for row in before["tax_split_totals"]}
+    assert ids == set(states.split(", "))
+    host.project.forget_warehouse()
+    host.project.build()
+    assert contents(host.project, volatile=False) == before
 
 
 @pytest.mark.parametrize("is_pushed", [False, True], ids=["not pushed", "pushed"])
