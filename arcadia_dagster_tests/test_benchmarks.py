@@ -133,9 +133,9 @@ def test_a_document_without_a_place_for_the_costs_is_not_written(tmp_path: Path)
 def test_numbers_are_written_for_people() -> None:
     assert [counted(number) for number in (10_000_000, 200_000, 1_500, 20)] == ["10M", "200k", "1500", "20"]
     results = Results()
-    for seconds in (75.2, 1.03, 0.22, 0.00497, 4.46e-06, 3e-10):
+    for seconds in (75.2, 1.03, 0.22, 0.00497, 0.000996, 4.46e-06, 3e-10):
         results.cost("1", "one", seconds)
-    assert [cost.amount for cost in results.costs] == ["75 s", "1 s", "220 ms", "5 ms", "4.5 µs", "0.0003 µs"]
+    assert [cost.amount for cost in results.costs] == ["75 s", "1 s", "220 ms", "5 ms", "1 ms", "4.5 µs", "0.0003 µs"]
     assert costs_table(results) in as_markdown(results, command="make bench", seconds=1)
 
 

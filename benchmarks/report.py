@@ -116,9 +116,10 @@ class Results:
 
     def cost(self, row: str, what: str, seconds: float) -> None:
         """Add what one of something takes."""
-        unit, name = next(one for one in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")) if seconds >= one[0] or one[1] == "µs")
-        # Two digits, and never `2.2e+02`.
-        self.costs.append(Cost(row, what, f"{float(f'{seconds / unit:.2g}'):g} {name}"))
+        # Two digits, and never `2.2e+02` or `1000 µs`.
+        shown = float(f"{seconds:.2g}")
+        unit, name = next(one for one in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")) if shown >= one[0] or one[1] == "µs")
+        self.costs.append(Cost(row, what, f"{float(f'{shown / unit:.2g}'):g} {name}"))
 
     def leave_out(self, row: str, why: str) -> None:
         """Add a row that this machine cannot measure."""
