@@ -15,9 +15,10 @@ from psycopg2 import extensions
 
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.lake_files import LakeFiles, extension
+from arcadia_dagster.store.lake_statistics import give_statistics
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
-from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.query import has_row, text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
 from arcadia_dagster.store.table import Table
 
@@ -125,10 +126,27 @@ class DuckLake:
         if not self.exists():
             self._attach(connection, "CREATE_IF_NOT_EXISTS true")
             self.detach(connection)
+            connection.execute("DETACH warehouse")
 
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        """Open the catalog; it is never made here."""
-        self._attach(connection, "CREATE_IF_NOT_EXISTS false" + (", READ_ONLY" if read_only else ""))
+        """Open the catalog, unless the engine has it open from the last time; it is never made here.
+
+        To open it, and to learn of all tables anew, took 0.17 s of each transaction (2026-12-01).
+        """
+        if not self._is_open(connection):
+            self._attach(connection, "CREATE_IF_NOT_EXISTS false" + (", READ_ONLY" if read_only else ""))
+        connection.execute("USE warehouse")
+
+    def _is_open(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether the engine has the catalog open, and Postgres answers on that connection."""
+        if not has_row(connection, "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"):
+            return False
+        try:
+            connection.execute("FROM postgres_query('__ducklake_metadata_warehouse', 'SELECT 1')").fetchall()
+        except duckdb.Error:
+            connection.execute("DETACH warehouse")  # Postgres was started anew
+            return False
+        return True
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, options: str) -> None:
         try:
@@ -136,7 +154,6 @@ class DuckLake:
                 f"ATTACH {text_literal(f'{PREFIX}{self._dsn}')} AS warehouse (DATA_PATH {text_literal(f'{self._files.place}/')}, "
                 f"METADATA_SCHEMA {text_literal(CATALOG_SCHEMA)}, {options})"
             )
-            connection.execute("USE warehouse")
         except duckdb.Error as error:
             raise self._why_not(error) from error
 
@@ -154,21 +171,16 @@ class DuckLake:
         return WarehouseError(f"{self.name} cannot be opened as a lake: {error}")
 
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Close the catalog."""
-        try:
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"{self.name}: Postgres went away ({' '.join(str(error).split())}); what was committed is kept: see that "
-                "Postgres runs, then run again"
-            ) from error
+        """Let go of the catalog, which stays open for the engine's next use."""
+        connection.execute("USE memory")
 
     def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-        """Keep the parts of large tables apart, so that replacing one drops whole files."""
+        """Keep the parts of large tables apart, so that replacing one drops whole files; have statistics kept of all."""
+        tables = list(tables)
         for table in tables:
             if table.partitioned_by:
                 connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({', '.join(table.partitioned_by)})")
+        give_statistics(connection, [table.name for table in tables])
 
     def explained(self, error: duckdb.Error) -> Exception:
         """What a person must do where Postgres or a file cannot be reached; any other error as it is."""

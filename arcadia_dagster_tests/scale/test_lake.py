@@ -1,5 +1,6 @@
 """The warehouse as a lake: what the file promises, for several machines."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from arcadia_dagster.definitions import build_defs
 from arcadia_dagster.defs.maintenance import MAINTAIN
 from arcadia_dagster.sandbox import RunningSandbox
+from arcadia_dagster.store.ducklake import CATALOG_SCHEMA
 from arcadia_dagster.store.maintenance import maintain
 from arcadia_dagster.warehouse import LockTimeoutError, Warehouse, WarehouseError, schema
 from arcadia_dagster.warehouse.rows import insert
@@ -185,6 +187,50 @@ def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_wa
     assert paths(lake) == ["after", "before"]
 
 
+def sessions(lake: Warehouse, postgres: Postgres) -> set[int]:
+    """The sessions in which processes have the lake open."""
+    [database] = re.findall(r"dbname=(\S+)", lake.name)
+    rows = postgres.query(
+        database,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'arcadia'",
+    )
+    return {pid for (pid,) in rows}
+
+
+def test_a_lake_stays_open_between_its_uses_and_each_sees_what_others_have_written(
+    lake: Warehouse, postgres: Postgres
+) -> None:
+    other = opened_again(lake)
+    for warehouse in (lake, other):
+        with warehouse.write() as connection:
+            put(connection, f"first {id(warehouse)}")
+        assert paths(warehouse)
+    opened = sessions(lake, postgres)
+    for number in range(3):
+        with (lake, other)[number % 2].write() as connection:
+            put(connection, f"{number}")
+        assert paths(lake)[:number] == paths(other)[:number]
+        assert str(number) in paths(lake)
+        assert str(number) in paths(other)
+    assert sessions(lake, postgres) == opened
+
+
+def test_a_lake_that_stays_open_is_opened_anew_where_its_sessions_have_ended(
+    lake: Warehouse, postgres: Postgres
+) -> None:
+    with lake.write() as connection:
+        put(connection, "before")
+    assert paths(lake) == ["before"]
+    postgres.stop()
+    postgres.start()
+    assert paths(lake) == ["before"]
+    with lake.write() as connection:
+        put(connection, "after")
+    for pid in sessions(lake, postgres):
+        postgres.query("postgres", f"SELECT pg_terminate_backend({pid})")
+    assert paths(lake) == ["after", "before"]
+
+
 LEFT_ALONE = """
 from arcadia_dagster.warehouse import WarehouseError
 def look(connection, table):
@@ -325,6 +371,31 @@ def test_maintenance_leaves_the_rows_and_fewer_files(lake: Warehouse) -> None:
     assert len(list(files_of(lake).rglob("*.parquet"))) < files
     assert done.snapshots > 0
     assert maintain(lake).snapshots == 0
+
+
+def without_statistics(lake: Warehouse) -> set[str]:
+    """The tables of which the catalog keeps no statistics."""
+    catalog = f"__ducklake_metadata_warehouse.{CATALOG_SCHEMA}"
+    with lake.write_statements() as connection:
+        rows = connection.execute(
+            f"SELECT table_name FROM (FROM {catalog}.ducklake_table WHERE end_snapshot IS NULL) "
+            f"ANTI JOIN {catalog}.ducklake_table_stats USING (table_id)"
+        ).fetchall()
+    return {name for (name,) in rows}
+
+
+def test_the_catalog_keeps_statistics_of_empty_tables_too(lake: Warehouse) -> None:
+    assert without_statistics(lake) == set()
+    assert {
+        name: rows for name, rows in everything(lake).items() if rows and name not in {"schema_version", "seals"}
+    } == {}
+    with lake.write_statements() as connection:
+        # As a lake of an earlier version has it.
+        for table in ("ducklake_table_stats", "ducklake_table_column_stats"):
+            connection.execute(f"DELETE FROM __ducklake_metadata_warehouse.{CATALOG_SCHEMA}.{table}")
+    assert len(without_statistics(lake)) > 10
+    maintain(lake)
+    assert without_statistics(lake) <= {"schema_version", "seals"}  # which have rows
 
 
 def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake: Warehouse) -> None:
