@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Final
 
 import dagster as dg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -17,6 +18,12 @@ from arcadia_dagster.reports.measurements import Measurements, measure
 from arcadia_dagster.warehouse import Warehouse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_UNFINISHED: Final = {
+    "queued": (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED),
+    "working": (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
+}
+"""The states of a run that has not ended, and Dagster's statuses for each."""
 
 
 def exposition(
@@ -53,6 +60,7 @@ def exposition(
                 "How long this request waited for the warehouse: for its lock, which writers hold, and for opening it",
             ).set(monotonic() - began)
             _of_records(registry, measure(connection, finance.recipient, datetime.now(UTC).replace(tzinfo=None)))
+    _of_runs(registry, instance)
     _of_newest_run(registry, instance, prefix)
     return generate_latest(registry)
 
@@ -90,6 +98,13 @@ def _of_records(registry: CollectorRegistry, found: Measurements) -> None:
     )
     for quantile, seconds in found.delivery_seconds.items():
         latency.labels(f"{quantile:g}").set(seconds)
+
+
+def _of_runs(registry: CollectorRegistry, instance: dg.DagsterInstance) -> None:
+    """How many runs wait in the queue, and work: all of the instance, for they share its places."""
+    runs = _gauge(registry, "arcadia_runs", "Runs of this Dagster that wait for a place, or work", "state")
+    for state, statuses in _UNFINISHED.items():
+        runs.labels(state).set(instance.get_runs_count(dg.RunsFilter(statuses=[*statuses])))
 
 
 def _of_newest_run(registry: CollectorRegistry, instance: dg.DagsterInstance, prefix: Prefix) -> None:

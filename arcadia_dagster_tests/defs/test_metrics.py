@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
+import dagster as dg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,6 +17,7 @@ from arcadia_dagster.reports.measurements import measure
 from arcadia_dagster.warehouse import Warehouse, hold
 from arcadia_dagster.warehouse.resource import WarehouseResource
 from arcadia_dagster_tests.kit.focus import as_csv, charge
+from arcadia_dagster_tests.kit.locations import add_run
 from arcadia_dagster_tests.kit.project import Project, digitalocean, instance_in_memory, invoice_name, line, tax
 from arcadia_dagster_tests.kit.waiting import wait_until
 
@@ -69,6 +71,24 @@ def test_the_figures_are_those_of_the_records_and_of_the_newest_run(project_with
     steps = {name for name in found if name.startswith("arcadia_newest_run_step_seconds")}
     assert 'arcadia_newest_run_step_seconds{step="documents"}' in steps
     assert sum(found[name] for name in steps) <= found["arcadia_newest_run_seconds"]
+
+
+def test_runs_that_wait_in_the_queue_and_those_that_work_are_counted(project: Project) -> None:
+    statuses = {
+        dg.DagsterRunStatus.QUEUED: 2,
+        dg.DagsterRunStatus.STARTED: 1,
+        dg.DagsterRunStatus.SUCCESS: 3,
+        dg.DagsterRunStatus.FAILURE: 1,
+    }
+    with instance_in_memory() as instance:
+        for status, count in statuses.items():
+            for _ in range(count):
+                add_run(instance, "arcadia", status, {})
+        found = figures(exposition(instance, project.warehouse, project.finance))
+    assert {name: value for name, value in found.items() if name.startswith("arcadia_runs{")} == {
+        'arcadia_runs{state="queued"}': 2,
+        'arcadia_runs{state="working"}': 1,
+    }
 
 
 def test_how_long_a_run_waited_for_the_locks_of_others_is_a_figure_and_a_tag_of_the_run(project: Project) -> None:
@@ -125,8 +145,8 @@ def test_what_waits_for_finance_is_counted_by_state_with_its_age(project: Projec
     assert found.oldest_outstanding_seconds == pytest.approx(3 * 3600, abs=120)
 
 
-def test_a_home_without_a_warehouse_has_a_problem_and_no_figures(project: Project) -> None:
+def test_a_home_without_a_warehouse_has_a_problem_and_no_figures_but_those_of_runs(project: Project) -> None:
     with instance_in_memory() as instance:
         found = figures(exposition(instance, Warehouse(project.home / "nowhere.duckdb"), project.finance))
     assert found["arcadia_problems"] > 0
-    assert set(found) == {"arcadia_problems"}
+    assert set(found) == {"arcadia_problems", 'arcadia_runs{state="queued"}', 'arcadia_runs{state="working"}'}
