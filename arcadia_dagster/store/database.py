@@ -301,9 +301,22 @@ class Database:
             LockTimeoutError: Somebody wrote for longer than the lock's time-out.
             WarehouseError: The file is no warehouse, or a newer program wrote it.
         """
-        self._ensure_current()
+        if self._storage.was_deleted():
+            with self.write():
+                pass
+        with self._read() as connection:
+            if self._is_of_now(connection):
+                yield connection
+                return
+        with self.write():
+            pass
         with self._read() as connection:
             yield connection
+
+    def _is_of_now(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether the tables have the version that the program knows; each object looks until they have."""
+        self._is_current = self._is_current or self._schema.version_of(connection) == self._schema.version
+        return self._is_current
 
     @contextmanager
     def _read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -320,7 +333,8 @@ class Database:
         Raises:
             LockTimeoutError, WarehouseError: See `write`.
         """
-        self._ensure_current()
+        with self.read():
+            pass
         lock = self._lock("warehouse")
         with lock, self._attached(read_only=True) as connection:
             yield connection
@@ -451,19 +465,6 @@ class Database:
             connection.close()
             raise
         return _Engine(connection, spill)
-
-    def _ensure_current(self) -> None:
-        """Bring a new or older warehouse up to date before its first read; each object looks once."""
-        if self._is_current and not self._storage.was_deleted():
-            return
-        if not self._storage.locks_readers:
-            # A reader of a lake waits for nobody, so it takes the lock only if there is something to migrate.
-            with self._read() as connection:
-                self._is_current = self._schema.version_of(connection) == self._schema.version
-            if self._is_current:
-                return
-        with self.write():
-            pass
 
     def _migrate(self, connection: duckdb.DuckDBPyConnection, assert_held: AssertHeld) -> None:
         if self._is_current:

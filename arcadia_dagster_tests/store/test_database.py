@@ -131,6 +131,12 @@ def test_readers_read_beside_each_other(warehouse: Warehouse) -> None:
         assert two.execute("SELECT count(*) FROM inbox_files").fetchone() == (1,)
 
 
+def test_the_first_reader_of_a_process_waits_for_no_other_reader(warehouse: Warehouse) -> None:
+    warehouse.create()
+    with Holder(warehouse.lock_path, shared=True):
+        assert paths(Warehouse(warehouse.path, lock_timeout=0)) == []
+
+
 def test_case_39_a_writer_waits_for_another_process_and_then_says_who_it_is(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "arcadia.duckdb", lock_timeout=0.05)
     with Holder(warehouse.lock_path) as holder:
