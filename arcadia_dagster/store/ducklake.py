@@ -138,13 +138,14 @@ class DuckLake:
         connection.execute("USE warehouse")
 
     def _is_open(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether the engine has the catalog open, and Postgres answers on that connection."""
+        """Whether the engine has the catalog open, and it is still there."""
         if not has_row(connection, "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"):
             return False
+        newest = f"SELECT max(snapshot_id) FROM {CATALOG_SCHEMA}.ducklake_snapshot"
         try:
-            connection.execute("FROM postgres_query('__ducklake_metadata_warehouse', 'SELECT 1')").fetchall()
+            connection.execute(f"FROM postgres_query('__ducklake_metadata_warehouse', '{newest}')").fetchall()
         except duckdb.Error:
-            connection.execute("DETACH warehouse")  # Postgres was started anew
+            connection.execute("DETACH warehouse")  # Postgres was started anew, or the catalog is gone
             return False
         return True
 

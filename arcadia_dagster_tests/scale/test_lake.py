@@ -231,6 +231,14 @@ def test_a_lake_that_stays_open_is_opened_anew_where_its_sessions_have_ended(
     assert paths(lake) == ["after", "before"]
 
 
+def test_a_catalog_that_goes_while_the_lake_is_open_is_a_clear_error(lake: Warehouse, postgres: Postgres) -> None:
+    assert paths(lake) == []
+    [database] = re.findall(r"dbname=(\S+)", lake.name)
+    postgres.query(database, f"DROP SCHEMA {CATALOG_SCHEMA} CASCADE")
+    with pytest.raises(WarehouseError, match="there is no lake yet: run `arcadia init` once"):
+        paths(lake)
+
+
 LEFT_ALONE = """
 from arcadia_dagster.warehouse import WarehouseError
 def look(connection, table):
