@@ -83,7 +83,7 @@ class KeptOpenEventLog(SqliteEventLogStorage):
         self._db_lock: Any = threading.RLock()  # a batch holds it while each of its events is stored
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store events of one run, all or none of them.
+        """Store events of one run. Each database takes all of them or none; that of the run is the first to do so.
 
         Args:
             events: What Dagster gives together; each is stored as it would be alone.

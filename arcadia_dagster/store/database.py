@@ -9,13 +9,11 @@ alike, with a lock that all machines know.
 import errno
 import os
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Literal, TypeAlias
 
 import duckdb
 
@@ -42,10 +40,6 @@ _WORK, _SPILL = "work", "spill"
 
 _OF_OTHER_TABLES = (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException, KeyError)
 """What is raised where a table or a column is missing, or there is one more, or an index refuses a row."""
-
-
-_Use: TypeAlias = Literal["any", "read a lake", "write a lake"]
-"""What an engine is for. A lake stays open in it, to be read or to be written; nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +165,7 @@ class Database:
         self.lock_timeout = lock_timeout
         self.waited_seconds = 0.0
         self._is_current = False
-        self._idle: defaultdict[_Use, list[_Engine]] = defaultdict(list)
+        self._idle: list[_Engine] = []
 
     @property
     def name(self) -> str:
@@ -390,7 +384,7 @@ class Database:
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to which the warehouse is attached, and nothing else."""
         try:
-            with self._connected(self._use(read_only=read_only)) as connection:
+            with self._connected() as connection:
                 self._storage.attach(connection, read_only=read_only)
                 use_threads_for(connection, self._storage.byte_size())
                 with self._whole(connection):
@@ -413,20 +407,14 @@ class Database:
                 raise self._storage.damaged(altered) from error
             raise
 
-    def _use(self, *, read_only: bool) -> "_Use":
-        if not self.is_lake:
-            return "any"
-        return "read a lake" if read_only else "write a lake"
-
     @contextmanager
-    def _connected(self, use: "_Use" = "any") -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to an engine that nobody else uses meanwhile.
 
         Starting DuckDB costs ten times as much as attaching a database to it, so an engine that ended well is kept for the
         next time. Each use has a connection of its own, with temporary tables of its own.
         """
-        idle = self._idle[use]
-        engine = idle.pop() if idle else self._new_engine()
+        engine = self._idle.pop() if self._idle else self._new_engine()
         connection = engine.connection.cursor()
         try:
             yield connection
@@ -440,7 +428,7 @@ class Database:
         if engine.spill.exists():
             engine.connection.close()  # which makes room on the disk
         else:
-            idle.append(engine)
+            self._idle.append(engine)
 
     def _new_engine(self) -> "_Engine":
         # One folder each: DuckDB's spill files have the same names everywhere, and two databases would overwrite each

@@ -18,7 +18,7 @@ from arcadia_dagster.store.lake_files import LakeFiles, extension
 from arcadia_dagster.store.lake_statistics import give_statistics
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
-from arcadia_dagster.store.query import has_row, text_literal
+from arcadia_dagster.store.query import text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
 from arcadia_dagster.store.table import Table
 
@@ -126,28 +126,10 @@ class DuckLake:
         if not self.exists():
             self._attach(connection, "CREATE_IF_NOT_EXISTS true")
             self.detach(connection)
-            connection.execute("DETACH warehouse")
 
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        """Open the catalog, unless the engine has it open from the last time; it is never made here.
-
-        To open it, and to learn of all tables anew, took 0.17 s of each transaction (2026-12-01).
-        """
-        if not self._is_open(connection):
-            self._attach(connection, "CREATE_IF_NOT_EXISTS false" + (", READ_ONLY" if read_only else ""))
-        connection.execute("USE warehouse")
-
-    def _is_open(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether the engine has the catalog open, and it is still there."""
-        if not has_row(connection, "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"):
-            return False
-        newest = f"SELECT max(snapshot_id) FROM {CATALOG_SCHEMA}.ducklake_snapshot"
-        try:
-            connection.execute(f"FROM postgres_query('__ducklake_metadata_warehouse', '{newest}')").fetchall()
-        except duckdb.Error:
-            connection.execute("DETACH warehouse")  # Postgres was started anew, or the catalog is gone
-            return False
-        return True
+        """Open the catalog; it is never made here."""
+        self._attach(connection, "CREATE_IF_NOT_EXISTS false" + (", READ_ONLY" if read_only else ""))
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, options: str) -> None:
         try:
@@ -155,6 +137,7 @@ class DuckLake:
                 f"ATTACH {text_literal(f'{PREFIX}{self._dsn}')} AS warehouse (DATA_PATH {text_literal(f'{self._files.place}/')}, "
                 f"METADATA_SCHEMA {text_literal(CATALOG_SCHEMA)}, {options})"
             )
+            connection.execute("USE warehouse")
         except duckdb.Error as error:
             raise self._why_not(error) from error
 
@@ -172,8 +155,15 @@ class DuckLake:
         return WarehouseError(f"{self.name} cannot be opened as a lake: {error}")
 
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let go of the catalog, which stays open for the engine's next use."""
-        connection.execute("USE memory")
+        """Close the catalog."""
+        try:
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{self.name}: Postgres went away ({' '.join(str(error).split())}); what was committed is kept: see that "
+                "Postgres runs, then run again"
+            ) from error
 
     def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
         """Keep the parts of large tables apart, so that replacing one drops whole files; have statistics kept of all."""

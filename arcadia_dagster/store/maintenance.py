@@ -6,10 +6,7 @@ A DuckDB file keeps itself in order.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import duckdb
-
 from arcadia_dagster.store.database import Database
-from arcadia_dagster.store.lake_statistics import give_statistics
 
 KEEP = timedelta(hours=24)
 """How long replaced files are kept: longer than any reader reads one snapshot."""
@@ -46,7 +43,6 @@ def maintain(warehouse: Database, *, keep: timedelta = KEEP) -> Maintained:
         return Maintained(0, 0, 0)
     before = f"TIMESTAMPTZ '{(datetime.now(UTC) - keep).isoformat()}'"
     with warehouse.write_statements() as connection:
-        _keep_statistics(connection)
         connection.execute("CALL ducklake_flush_inlined_data('warehouse')")
         merged = 0
         for step in ("ducklake_rewrite_data_files", "ducklake_merge_adjacent_files"):
@@ -57,13 +53,3 @@ def maintain(warehouse: Database, *, keep: timedelta = KEEP) -> Maintained:
         for step in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
             deleted += len(connection.execute(f"FROM {step}('warehouse', older_than => {before})").fetchall())
     return Maintained(merged, len(expired), deleted)
-
-
-def _keep_statistics(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the catalog keep statistics of tables that are still empty: a lake of an earlier version has none of them."""
-    tables = connection.execute(
-        "SELECT table_name FROM system.main.duckdb_tables() WHERE database_name = system.main.current_database()"
-    ).fetchall()
-    connection.execute("BEGIN")
-    give_statistics(connection, [name for (name,) in tables])
-    connection.execute("COMMIT")

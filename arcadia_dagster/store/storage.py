@@ -53,10 +53,10 @@ class Storage(Protocol):
         """Make all that attaching needs and does not make itself, where it is missing."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        """Attach it as `warehouse`, unless it still is, and use it. Raises WarehouseError."""
+        """Attach it as `warehouse` and use it. Raises WarehouseError."""
 
     def detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let go of it. A lake stays attached, for the engine's next use of the same kind. Raises WarehouseError."""
+        """Let go of it. Raises WarehouseError."""
 
     def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
         """Arrange new tables as it stores them best, in the transaction that made them."""

@@ -1,6 +1,5 @@
 """The warehouse as a lake: what the file promises, for several machines."""
 
-import re
 import subprocess
 import sys
 import threading
@@ -187,58 +186,6 @@ def test_a_postgres_that_is_away_is_a_clear_error_and_back_again_all_is_as_it_wa
     assert paths(lake) == ["after", "before"]
 
 
-def sessions(lake: Warehouse, postgres: Postgres) -> set[int]:
-    """The sessions in which processes have the lake open."""
-    [database] = re.findall(r"dbname=(\S+)", lake.name)
-    rows = postgres.query(
-        database,
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'arcadia'",
-    )
-    return {pid for (pid,) in rows}
-
-
-def test_a_lake_stays_open_between_its_uses_and_each_sees_what_others_have_written(
-    lake: Warehouse, postgres: Postgres
-) -> None:
-    other = opened_again(lake)
-    for warehouse in (lake, other):
-        with warehouse.write() as connection:
-            put(connection, f"first {id(warehouse)}")
-        assert paths(warehouse)
-    opened = sessions(lake, postgres)
-    for number in range(3):
-        with (lake, other)[number % 2].write() as connection:
-            put(connection, f"{number}")
-        assert paths(lake)[:number] == paths(other)[:number]
-        assert str(number) in paths(lake)
-        assert str(number) in paths(other)
-    assert sessions(lake, postgres) == opened
-
-
-def test_a_lake_that_stays_open_is_opened_anew_where_its_sessions_have_ended(
-    lake: Warehouse, postgres: Postgres
-) -> None:
-    with lake.write() as connection:
-        put(connection, "before")
-    assert paths(lake) == ["before"]
-    postgres.stop()
-    postgres.start()
-    assert paths(lake) == ["before"]
-    with lake.write() as connection:
-        put(connection, "after")
-    for pid in sessions(lake, postgres):
-        postgres.query("postgres", f"SELECT pg_terminate_backend({pid})")
-    assert paths(lake) == ["after", "before"]
-
-
-def test_a_catalog_that_goes_while_the_lake_is_open_is_a_clear_error(lake: Warehouse, postgres: Postgres) -> None:
-    assert paths(lake) == []
-    [database] = re.findall(r"dbname=(\S+)", lake.name)
-    postgres.query(database, f"DROP SCHEMA {CATALOG_SCHEMA} CASCADE")
-    with pytest.raises(WarehouseError, match="there is no lake yet: run `arcadia init` once"):
-        paths(lake)
-
-
 LEFT_ALONE = """
 from arcadia_dagster.warehouse import WarehouseError
 def look(connection, table):
@@ -397,13 +344,6 @@ def test_the_catalog_keeps_statistics_of_empty_tables_too(lake: Warehouse) -> No
     assert {
         name: rows for name, rows in everything(lake).items() if rows and name not in {"schema_version", "seals"}
     } == {}
-    with lake.write_statements() as connection:
-        # As a lake of an earlier version has it.
-        for table in ("ducklake_table_stats", "ducklake_table_column_stats"):
-            connection.execute(f"DELETE FROM __ducklake_metadata_warehouse.{CATALOG_SCHEMA}.{table}")
-    assert len(without_statistics(lake)) > 10
-    maintain(lake)
-    assert without_statistics(lake) <= {"schema_version", "seals"}  # which have rows
 
 
 def test_maintenance_is_a_job_of_a_lake_with_a_schedule_and_a_file_has_neither(lake: Warehouse) -> None:
