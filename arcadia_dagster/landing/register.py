@@ -27,9 +27,9 @@ from arcadia_dagster.landing.record import Event, Record, time_of
 from arcadia_dagster.landing.records import months_of, note_records, record_row, registered
 from arcadia_dagster.reading.format import BillingPeriod, StatedInvoice
 from arcadia_dagster.reading.statements import InvoiceStatement
-from arcadia_dagster.store.query import text_list, text_literal
+from arcadia_dagster.store.query import text_list
 from arcadia_dagster.warehouse import months, schema
-from arcadia_dagster.warehouse.keys import InvoiceKey
+from arcadia_dagster.warehouse.keys import InvoiceKey, row_list
 from arcadia_dagster.warehouse.rows import insert
 
 NO_MONTH = (
@@ -187,11 +187,9 @@ def register_facts(connection: duckdb.DuckDBPyConnection, records: Iterable[Reco
         [_fact(record, event, "decided_at") for record in records for event in record.of("decided")],
     )
     if void_since:
-        values = ", ".join(f"({', '.join(text_literal(part) for part in key)})" for key in sorted(void_since))
         connection.execute(
-            "UPDATE documents SET read_by = '' WHERE is_kept "
-            "AND document_sha256 IN (SELECT document_sha256 FROM document_invoices "
-            f"SEMI JOIN (VALUES {values}) AS void (source, account_id, external_id) USING (source, account_id, external_id))"
+            "UPDATE documents SET read_by = '' WHERE is_kept AND document_sha256 IN (SELECT document_sha256 "
+            f"FROM document_invoices WHERE (source, account_id, external_id) IN ({row_list(sorted(void_since))}))"
         )
 
 
