@@ -15,10 +15,9 @@ from psycopg2 import extensions
 
 from arcadia_dagster.store.errors import WarehouseError
 from arcadia_dagster.store.lake_files import LakeFiles, extension
-from arcadia_dagster.store.lake_statistics import give_statistics
 from arcadia_dagster.store.lock import ADVICE
 from arcadia_dagster.store.postgres import CONNECT_SECONDS, hold_advisory, session
-from arcadia_dagster.store.query import text_literal
+from arcadia_dagster.store.query import has_row, text_literal
 from arcadia_dagster.store.storage import AssertHeld, LockName
 from arcadia_dagster.store.table import Table
 
@@ -166,12 +165,17 @@ class DuckLake:
             ) from error
 
     def arrange(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-        """Keep the parts of large tables apart, so that replacing one drops whole files; have statistics kept of all."""
-        tables = list(tables)
+        """Keep the parts of large tables apart, so that replacing one drops whole files; have statistics kept of all.
+
+        Of a table that never had a row the catalog keeps none. Each time that a statement names it, DuckLake 1.5.5 asks for those
+        of each column: to plan the digest of the register took 0.29 s, and 0.002 s with statistics (2026-12-01).
+        """
         for table in tables:
             if table.partitioned_by:
                 connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({', '.join(table.partitioned_by)})")
-        give_statistics(connection, [table.name for table in tables])
+            if not has_row(connection, f"SELECT 1 FROM {table.name}"):
+                connection.execute(f"INSERT INTO {table.name} ({table.columns[0].name}) VALUES (NULL)")
+                connection.execute(f"DELETE FROM {table.name}")
 
     def explained(self, error: duckdb.Error) -> Exception:
         """What a person must do where Postgres or a file cannot be reached; any other error as it is."""
