@@ -117,9 +117,9 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
 
     A document is read anew where the reading of its format has another version now; where it is a cost table and a rule for the
     column of ids has changed; where it was rejected and the formats or descriptions have changed; and where it was read by a
-    description and the descriptions have changed. So the register says
-    what a new warehouse would say. A document of one of the program's own formats is listed without a month where descriptions
-    have changed: only its header tells whether one of them reads it now.
+    description and the descriptions have changed. So the register says what a new warehouse would say. A document of one of the
+    program's own formats is listed without a month where descriptions have changed: only its header tells whether one of them
+    reads it now.
     """
     kinds = connection.execute(
         "SELECT DISTINCT status, format, read_by FROM documents WHERE status <> 'dismissed'"

@@ -504,7 +504,7 @@ def test_a_document_in_which_a_changed_description_reads_other_invoices_keeps_it
     assert told.advice == "remove it in finance by hand, then run `arcadia reconcile` again"
 
 
-@pytest.mark.parametrize("newer", [False, True], ids=["on the newer", "on the older"])
+@pytest.mark.parametrize("newer", [False, True], ids=["on the older", "on the newer"])
 def test_a_void_on_the_record_of_another_version_sets_a_kept_document_free(tmp_path: Path, newer: bool) -> None:
     host = Host(Project(tmp_path))
     host.describe()
