@@ -69,6 +69,9 @@ _NOT_READ = frozenset({OwnExports.name, Listing.name, Evidence.name})
 
 _OWN_NAMES = frozenset(format_.name for format_ in FORMATS)
 
+_RULES_MARK = "+"
+"""What stands before the rules for ids in the text of what read a document."""
+
 
 class Formats:
     """All that reading depends on: the program's formats, people's descriptions, and the rules for sources.
@@ -183,6 +186,12 @@ class Formats:
         """Whether a document was read by another version of the reading than the present one, see `read_by`."""
         return read_by.partition(" ")[0] != self._reading(format_name, is_rejected=is_rejected)
 
+    def has_other_id_rules(self, format_name: str | None, read_by: str) -> bool:
+        """Whether an accepted document was read by the present version of the reading and other rules for ids, see `read_by`."""
+        version, _, rules = read_by.partition(" ")[0].partition(_RULES_MARK)
+        present, _, present_rules = self._reading(format_name, is_rejected=False).partition(_RULES_MARK)
+        return version == present and rules != present_rules
+
     def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
         if is_rejected or format_name is None:
             # Versions only rise, so that a sum tells.
@@ -196,7 +205,7 @@ class Formats:
     def _id_rules(self) -> str:
         """What stands for the rules that name the columns of ids; nothing where there are none."""
         columns = self.rules.id_columns
-        return f"+{hashlib.sha256(repr(columns).encode()).hexdigest()[:16]}" if columns else ""
+        return f"{_RULES_MARK}{hashlib.sha256(repr(columns).encode()).hexdigest()[:16]}" if columns else ""
 
     @property
     def own_names(self) -> frozenset[str]:

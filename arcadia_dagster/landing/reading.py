@@ -83,7 +83,7 @@ def arrivals(
         readings[sha256] = by.marked(readings[sha256])
     described = {sha256: by.described for sha256, by in kept.items()}
     names = _names(reader.formats, readings, records, _inside(documents), described)
-    lost = _lost(warehouse, reader.formats.rules, readings, names, records)
+    lost = _lost(warehouse, reader.formats, readings, names, records)
     readable = [
         Arrival(
             document.byte_size,
@@ -280,26 +280,30 @@ class _Known:
 
 def _lost(
     warehouse: Warehouse,
-    rules: Rules,
+    formats: Formats,
     readings: Mapping[str, Reading],
     names: Mapping[str, Names],
     records: Mapping[str, Record],
 ) -> dict[str, str]:
     """The documents that would lose a registered invoice by any description, each with the reason.
 
-    Lines without an invoice's id cannot be lost, and neither can an invoice whose id a person's rule changes.
+    Lines without an invoice's id cannot be lost, and neither can an invoice whose id a person's rule changes. In a cost table
+    such a rule is for the rows of a provider, and the invoice may be of an issuer that only another document names.
     """
+    rules = formats.rules
     with warehouse.read() as connection:
         by = known_rules(connection)
         rows = connection.execute(
             "SELECT document_sha256, invoice_ordinal, source, account_id, coalesce(stated_id, external_id), "
-            f"line_count, lines_total, lines_sketch FROM document_invoices WHERE document_sha256 IN ({text_list(readings)}) "
-            "AND (is_final OR id_basis <> 'derived')"
+            "line_count, lines_total, lines_sketch, format, read_by "
+            "FROM document_invoices JOIN documents USING (document_sha256) "
+            f"WHERE document_sha256 IN ({text_list(readings)}) AND (is_final OR id_basis <> 'derived')"
         ).fetchall()
         known = _Known.of(connection) if rows else None
     registered: dict[str, list[_Stated]] = {}
-    for sha256, ordinal, source, account, external_id, count, total, sketch in rows:
+    for sha256, ordinal, source, account, external_id, count, total, sketch, format_name, read_by in rows:
         is_named_anew = by.of(source, account)["invoice_id"] != rules.of(source, account)["invoice_id"]
+        is_named_anew = is_named_anew or formats.has_other_id_rules(format_name, read_by)
         if not is_dismissed(records[sha256]) and not is_named_anew:
             lines = (count, total, tuple(sketch or ()))
             registered.setdefault(sha256, []).append(_Stated(InvoiceKey(source, account, external_id), ordinal, lines))

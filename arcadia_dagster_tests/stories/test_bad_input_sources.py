@@ -18,6 +18,7 @@ from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_nam
 from arcadia_dagster_tests.kit.project import tax as tax_line
 
 WITHOUT_ID = tuple(name for name in HEADER if name != "InvoiceId")
+PUT_THERE = '[aws]\ninvoice_id = "x_Bill"\nreason = "the exporter puts it there"\n'
 BY_MONTH = 'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one invoice a month"\n'
 
 
@@ -130,16 +131,53 @@ def test_a_rule_for_the_rows_of_a_provider_counts_in_a_document_of_an_issuer_tha
     content = as_csv(*rows, header=(*HEADER, "x_Bill"))
     project.drop("a.csv", content)
     project.build()
-    rules = '[aws]\ninvoice_id = "x_Bill"\nreason = "the exporter puts it there"\n'
     lines = "SELECT source, external_id, description, amount FROM cost_lines ORDER BY ALL"
     before = project.query(lines)
-    say(project, rules)
+    say(project, PUT_THERE)
     after = project.query(lines)
     assert [row["external_id"] for row in before] == ["I-1", "I-1"]
     assert [row["external_id"] for row in after] == ["B-1", "I-1"]
     project.forget_warehouse()
     project.build()
     assert project.query(lines) == after
+
+
+@pytest.mark.parametrize("rules", [["", PUT_THERE], [PUT_THERE, ""]], ids=["made", "withdrawn"])
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_a_changed_rule_names_rows_anew_whose_issuer_only_another_document_names(
+    project: Project, rules: list[str], names: str
+) -> None:
+    """Two rows of AWS without an issuer are the reseller's, for another document has invoices of it with their ids."""
+    issuer = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH"}
+    nobody = {"InvoiceIssuerName": None, "ProviderName": "AWS"}
+    contents = {
+        "a": as_csv(
+            charge(InvoiceId="I-1", ChargeDescription="named", **issuer) | {"x_Bill": None},
+            charge(InvoiceId="I-2", ChargeDescription="not named", BilledCost="5", **nobody) | {"x_Bill": "B-1"},
+            charge(InvoiceId="I-3", ChargeDescription="nor this", BilledCost="7", **nobody) | {"x_Bill": "B-1"},
+            header=(*HEADER, "x_Bill"),
+        ),
+        "b": as_csv(*[charge(InvoiceId=id_, ChargeDescription=id_, **issuer) for id_ in ("I-2", "I-3", "B-1")]),
+    }
+    (project.home / "sources.toml").write_text(rules[0])
+    for name in names:
+        project.drop(f"{name}.csv", contents[name])
+        project.build()
+    ids = "SELECT external_id, line_count FROM document_invoices JOIN documents USING (document_sha256) WHERE file_name = 'a.csv'"
+    before = project.query(f"{ids} ORDER BY ALL")
+    say(project, rules[1])
+    after = project.query(f"{ids} ORDER BY ALL")
+    one_each, by_column = [("I-1", 1), ("I-2", 1), ("I-3", 1)], [("B-1", 2), ("I-1", 1)]
+    told = [[tuple(row.values()) for row in rows] for rows in (before, after)]
+    assert told == ([one_each, by_column] if rules[1] else [by_column, one_each])
+    assert project.landed_problems() == {}
+    project.drop("c.csv", as_csv(charge(InvoiceId="I-9", **issuer)))
+    project.build()
+    lines = "SELECT source, external_id, description, amount FROM cost_lines ORDER BY ALL"
+    built = project.query(lines)
+    project.forget_warehouse()
+    project.build()
+    assert project.query(lines) == built
 
 
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
