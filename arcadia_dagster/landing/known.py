@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Final
 
 import duckdb
 
@@ -18,6 +19,9 @@ from arcadia_dagster.landing.records import damaged_records, known_states
 from arcadia_dagster.landing.rules import RulesNews
 from arcadia_dagster.store.query import text_list, text_literal
 from arcadia_dagster.warehouse import Warehouse
+
+ARCHIVED: Final = "archive/"
+"""What the name of an archived document begins with among the files that could not be taken."""
 
 
 @dataclass(slots=True)
@@ -140,6 +144,13 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
         (sha256, month if _is_read_anew(formats, format_, read_by, is_rejected=status == "rejected") else None)
         for sha256, status, format_, read_by, month in rows
     ]
+
+
+def left_as_accepted(connection: duckdb.DuckDBPyConnection, formats: Formats) -> set[str]:
+    """The documents that are to be read anew and stay as they were accepted: the landing has noted why (`reading.arrivals`)."""
+    places = connection.execute("SELECT inbox_path FROM inbox_files WHERE problem IS NOT NULL").fetchall()
+    noted = {path.removeprefix(ARCHIVED) for (path,) in places if path.startswith(ARCHIVED)}
+    return noted and noted.intersection(sha256 for sha256, _ in outdated_documents(connection, formats))
 
 
 def _is_read_anew(formats: Formats, format_name: str | None, read_by: str, *, is_rejected: bool) -> bool:

@@ -31,7 +31,7 @@ from arcadia_dagster.landing.inbox import (
     NotTakenError,
     StillChangingError,
 )
-from arcadia_dagster.landing.known import Known, accepted_of, to_read_anew
+from arcadia_dagster.landing.known import ARCHIVED, Known, accepted_of, to_read_anew
 from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
@@ -67,9 +67,6 @@ _SLICE_BYTES = 2 << 30
 # A bucket takes its time to answer, whatever the size; a disk does not.
 _READ_AT_A_TIME = 8
 
-_ARCHIVED = "archive/"
-"""What the name of an archived document begins with among the files that could not be taken."""
-
 
 @dataclass(slots=True)
 class Landed:
@@ -99,7 +96,7 @@ class Landed:
     def not_taken(self) -> list[str]:
         """The problems in sentences. What is wrong with an archived document names its place by itself."""
         return [
-            problem if path.startswith(_ARCHIVED) else f"{path}: not taken: {problem}"
+            problem if path.startswith(ARCHIVED) else f"{path}: not taken: {problem}"
             for path, problem in self.problems.items()
         ]
 
@@ -368,7 +365,7 @@ class Landing:
         """
         kinds = self._archive.kinds_kept(contents.KEPT_IN, contents.VERSION)
         last = max(known.kept_in, default=0)
-        place = f"{_ARCHIVED}{contents.KEPT_IN}/"
+        place = f"{ARCHIVED}{contents.KEPT_IN}/"
         unknown = {name for name in kinds if number_of(name) > last or f"{place}{name}" in known.problems}
         names = sorted(name for name, is_plain in kinds.items() if is_plain or name in unknown)
         for name in kinds.keys() - names:
@@ -575,10 +572,10 @@ class _Pass:
             archived: What the archive has.
             indexed: What the index has; what was told before is told as long as it is so.
         """
-        of_documents = (path.removeprefix(_ARCHIVED) for path in self.known.problems if path.startswith(_ARCHIVED))
+        of_documents = (path.removeprefix(ARCHIVED) for path in self.known.problems if path.startswith(ARCHIVED))
         before = (sha256 for sha256 in of_documents if "/" not in sha256)
         for sha256 in {*indexed, *before} - archived.keys() - self.known.records.keys():
-            self._landed.problems[f"{_ARCHIVED}{sha256}"] = (
+            self._landed.problems[f"{ARCHIVED}{sha256}"] = (
                 f"{self._archive.place_of(sha256)} and its record are gone, and nobody knows which invoices it states: restore "
                 "both from the newest backup, or put the file into the inbox again; then run `arcadia ingest`"
             )
@@ -630,7 +627,7 @@ class _Pass:
         for sha256, its in records.items():
             name = f"{its.names[0]}: " if its.received else ""
             if not is_dismissed(its):
-                self._landed.problems[f"{_ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
+                self._landed.problems[f"{ARCHIVED}{sha256}"] = f"{name}{lost[sha256]}"
         new = [
             unread(its, lost[sha256], stated.get(sha256))
             for sha256, its in records.items()
@@ -711,7 +708,7 @@ class _Pass:
             for sha256, record in records_of(self._warehouse, self._archive, hashes).items()
         }
         arrivals, lost = self._landing.read(documents, records)
-        self._landed.problems.update({f"{_ARCHIVED}{sha256}": problem for sha256, problem in lost.items()})
+        self._landed.problems.update({f"{ARCHIVED}{sha256}": problem for sha256, problem in lost.items()})
         for arrival in arrivals:
             if arrival.reading.passed_over is not None:
                 which = f"{arrival.reading.format}, instead of the program's own format {arrival.reading.passed_over}"

@@ -9,7 +9,7 @@ from arcadia_dagster.billing.matching import matched_sql
 from arcadia_dagster.formats.reader import Reader
 from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.descriptions import kept_documents, recorded_descriptions
-from arcadia_dagster.landing.known import outdated_documents
+from arcadia_dagster.landing.known import left_as_accepted, outdated_documents
 from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
 from arcadia_dagster.stages.due import MonthRange, due_months
 from arcadia_dagster.stages.stated import add_what_is_stated
@@ -27,9 +27,10 @@ def build_cost_lines(
 ) -> set[date]:
     """Replace the months of `cost_lines` by the lines of their current documents, and the lines that make up stated totals.
 
-    A document whose bytes in the archive are lost keeps the lines that it has, and its invoices are held. Documents are read
-    without the lock. Under it the versions are compared: if another run has replaced one of the months
-    meanwhile, this one reads the missing documents and compares again.
+    A document whose bytes in the archive are lost keeps the lines that it has, and its invoices are held. A document that the
+    present program reads otherwise, so that it stays as it was accepted, keeps them too. Documents are read without the lock.
+    Under it the versions are compared: if another run has replaced one of the months meanwhile, this one reads the missing
+    documents and compares again.
 
     Returns:
         The months that were built: see `due_months`.
@@ -44,10 +45,12 @@ def build_cost_lines(
             wanted = due_months(connection, schema.COST_LINES.name, months, range_)
             seen = versions(connection, schema.RAW_INVOICES.name, wanted)
             documents = _current_documents(connection, wanted)
-            _assert_read_as_now(connection, reader, documents)
+            as_accepted = left_as_accepted(connection, reader.formats).intersection(documents)
+            readable = [sha256 for sha256 in documents if sha256 not in as_accepted]
+            _assert_read_as_now(connection, reader, readable)
             kept = kept_documents(connection)
-        lost = _stage(archive, reader, documents, kept)
-        whole = [sha256 for sha256 in documents if sha256 not in lost]
+        lost = _stage(archive, reader, readable, kept)
+        whole = [sha256 for sha256 in readable if sha256 not in lost]
         with warehouse.write() as connection:
             if versions(connection, schema.RAW_INVOICES.name, wanted) != seen:
                 continue
@@ -56,8 +59,8 @@ def build_cost_lines(
                     use_threads_for(connection, size)
                 lines = _cost_lines_sql(reader, whole, wanted)
                 with temporary_tables(connection) as make:
-                    if lost:
-                        make("kept", _kept_sql(lost, wanted))
+                    if unread := {*lost, *as_accepted}:
+                        make("kept", _kept_sql(unread, wanted))
                         lines += " UNION ALL BY NAME FROM kept"
                     replace(connection, schema.COST_LINES, wanted, lines)
                 if lost:
@@ -108,7 +111,7 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
 
 
 def _kept_sql(documents: Iterable[str], months: Collection[date]) -> str:
-    """The lines that the months have of these documents, without those that make up stated totals.
+    """The lines that the months have of these documents, which are not read, without those that make up stated totals.
 
     Lines that somebody has doubled by hand count once. Otherwise no month of theirs could be built until the bytes are back.
     """

@@ -653,7 +653,18 @@ def test_a_description_that_is_gone_can_be_retired_before_the_rebuilt_warehouse_
     assert [row["status"] for row in host.project.query("FROM documents")] == ["dismissed"]
 
 
-def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_told(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('"Net"', '"Gross"'), "but the program can no longer read it ("),
+        (('"Net"\n', '"Net"\ninvoice = "Bill"\n'), "but the program now reads examplehost/unknown/B-1, "),
+    ],
+    ids=["not read", "read otherwise"],
+)
+def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_told(
+    host: Host, change: tuple[str, str], told: str
+) -> None:
+    """Its month goes on: the next document of it is built, beside the lines that this one has."""
     # As the first version left it: without a chain, and without the index of heads.
     [heads] = (host.project.home / "archive").rglob("heads.jsonl")
     heads.unlink()
@@ -669,14 +680,20 @@ def test_a_document_without_a_description_on_its_record_stays_as_it_is_and_is_to
         connection.execute(
             "UPDATE documents SET record = NULL, record_changed_ns = NULL, record_bytes = ?", [record.stat().st_size]
         )
-    host.change(('"Net"', '"Gross"'))
-    [problem] = host.project.query("SELECT problem FROM inbox_files WHERE problem IS NOT NULL")
-    assert problem["problem"].startswith(
-        f"{FILE} was accepted with examplehost/unknown/R-1, but the program can no longer read it ("
+    lines = (
+        "SELECT line_number, description, amount, external_id FROM cost_lines WHERE external_id <> '1001' ORDER BY ALL"
     )
+    before = host.project.query(lines)
+    host.change(change)
+    host.project.drop(invoice_name(), digitalocean(line(), tax()))
+    host.project.build()
+    [problem] = host.project.query("SELECT problem FROM inbox_files WHERE problem IS NOT NULL")
+    assert problem["problem"].startswith(f"{FILE} was accepted with examplehost/unknown/R-1, {told}")
     assert "it stays as it was accepted" in problem["problem"]
+    assert host.project.query(lines) == before != []
     assert host.project.invoice("R-1")["status"] == "ready"
-    assert host.project.finance.reconcile(host.project.warehouse) == []
+    differing = host.project.finance.reconcile(host.project.warehouse)
+    assert [difference.external_id for difference in differing] == ["1001"]  # Nobody has pushed it yet.
 
 
 def test_what_nobody_decided_is_nowhere_told_to_be_removed(host: Host) -> None:
