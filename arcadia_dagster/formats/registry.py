@@ -186,6 +186,16 @@ class Formats:
         """Whether a document was read by another version of the reading than the present one, see `read_by`."""
         return read_by.partition(" ")[0] != self._reading(format_name, is_rejected=is_rejected)
 
+    def changed_since(self, format_name: str | None, read_by: str) -> str:
+        """What has changed since an accepted document was read, in words: the first of what reading depends on, see `read_by`."""
+        if not read_by:
+            return "what is decided about its invoices"
+        if self.has_other_id_rules(format_name, read_by):
+            return "a rule for ids in the file of ARCADIA_SOURCES"
+        if self.has_other_reading(format_name, read_by, is_rejected=False):
+            return "the program"
+        return "a description of a format"
+
     def has_other_id_rules(self, format_name: str | None, read_by: str) -> bool:
         """Whether an accepted document was read by the present version of the reading and other rules for ids, see `read_by`."""
         version, _, rules = read_by.partition(" ")[0].partition(_RULES_MARK)

@@ -84,10 +84,12 @@ def _assert_read_as_now(connection: duckdb.DuckDBPyConnection, reader: Reader, d
     """
     outdated = {sha256 for sha256, _ in outdated_documents(connection, reader.formats)} - lost_bytes(connection).keys()
     if changed := sorted(sha256 for sha256 in outdated.intersection(documents) if not reader.has(sha256)):
+        [read] = connection.execute(
+            "SELECT format, read_by FROM documents WHERE document_sha256 = ?", [changed[0]]
+        ).fetchall()
         raise WarehouseError(
-            f"document {changed[0]}: the description of its format, the rules for ids in the file of ARCADIA_SOURCES, or the "
-            "program have changed since it was read: run `arcadia ingest`, or materialize documents together with this month's "
-            "raw_invoices and cost_lines"
+            f"document {changed[0]}: {reader.formats.changed_since(*read)} has changed since it was read: run `arcadia ingest`, "
+            "or materialize documents together with this month's raw_invoices and cost_lines"
         )
 
 

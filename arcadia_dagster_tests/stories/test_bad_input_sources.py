@@ -1,7 +1,7 @@
 """What people know of sources and accounts and say once, in sources.toml: from a file in the inbox to the row in finance."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +10,12 @@ from arcadia_dagster.formats.registry import Formats
 from arcadia_dagster.landing.rule_use import of_nothing
 from arcadia_dagster.landing.rules import RulesError, read_rules
 from arcadia_dagster.reports.explain import explain, find
+from arcadia_dagster.stages.cost_lines import build_cost_lines
+from arcadia_dagster.warehouse import WarehouseError
 from arcadia_dagster_tests.kit import aws
 from arcadia_dagster_tests.kit.bad_input import case
 from arcadia_dagster_tests.kit.focus import HEADER, as_csv, as_parquet, charge, tax
-from arcadia_dagster_tests.kit.plain import archive_of, new_warehouse
+from arcadia_dagster_tests.kit.plain import RANGE, archive_of, new_warehouse, reader_of
 from arcadia_dagster_tests.kit.project import Project, digitalocean, invoice_name, line
 from arcadia_dagster_tests.kit.project import tax as tax_line
 
@@ -165,7 +167,15 @@ def test_a_changed_rule_names_rows_anew_whose_issuer_only_another_document_names
         project.build()
     ids = "SELECT external_id, line_count FROM document_invoices JOIN documents USING (document_sha256) WHERE file_name = 'a.csv'"
     before = project.query(f"{ids} ORDER BY ALL")
-    say(project, rules[1])
+    (project.home / "sources.toml").write_text(rules[1])
+    with (
+        reader_of(project.warehouse) as reader,
+        pytest.raises(
+            WarehouseError, match="a rule for ids in the file of ARCADIA_SOURCES has changed since it was read"
+        ),
+    ):
+        build_cost_lines(project.warehouse, archive_of(project.warehouse), reader, [date(2026, 4, 1)], RANGE)
+    project.build()
     after = project.query(f"{ids} ORDER BY ALL")
     one_each, by_column = [("I-1", 1), ("I-2", 1), ("I-3", 1)], [("B-1", 2), ("I-1", 1)]
     told = [[tuple(row.values()) for row in rows] for rows in (before, after)]

@@ -282,7 +282,9 @@ def test_lines_alone_are_not_built_by_another_description_than_their_invoices(de
     store, months = described.warehouse, [date(2026, 4, 1)]
     with (
         reader_of(store, Formats.of(described.home / "formats")) as reader,
-        pytest.raises(WarehouseError, match="has changed since it was read: run `arcadia ingest`"),
+        pytest.raises(
+            WarehouseError, match="a description of a format has changed since it was read: run `arcadia ingest`"
+        ),
     ):
         build_cost_lines(store, archive_of(store), reader, months, RANGE)
     described.build()
