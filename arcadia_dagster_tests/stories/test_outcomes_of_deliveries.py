@@ -504,14 +504,17 @@ def test_an_interrupted_delivery_sends_nothing_more_and_records_what_was_answere
 def test_an_interrupted_delivery_tries_no_request_again(books: Books) -> None:
     books.hold(*(invoice(number) for number in range(4 * BATCH)))
     begun = itertools.count()
+    interrupted = threading.Event()
 
     def fail_from_the_second_batch_on(handler: Any, request: Request) -> bool:
         if next(begun) < BATCH:
             return imported()(handler, request)
-        time.sleep(0.3)
+        # One that failed earlier would be tried again, and rightly so.
+        assert interrupted.wait(60)
         return answer(503, {})(handler, request)
 
     def interrupt(done: int, total: int) -> None:
+        interrupted.set()
         raise KeyboardInterrupt
 
     with ScriptedServer(fail_from_the_second_batch_on) as server:
