@@ -187,7 +187,7 @@ class Formats:
         return read_by.partition(" ")[0] != self._reading(format_name, is_rejected=is_rejected)
 
     def changed_since(self, format_name: str | None, read_by: str) -> str:
-        """What has changed since an accepted document was read, in words: the first of what reading depends on, see `read_by`."""
+        """What has changed since an accepted document was read, in words; one thing where more have changed, see `read_by`."""
         if not read_by:
             return "what is decided about its invoices"
         if self.has_other_id_rules(format_name, read_by):
@@ -197,10 +197,9 @@ class Formats:
         return "a description of a format"
 
     def has_other_id_rules(self, format_name: str | None, read_by: str) -> bool:
-        """Whether an accepted document was read by the present version of the reading and other rules for ids, see `read_by`."""
-        version, _, rules = read_by.partition(" ")[0].partition(_RULES_MARK)
-        present, _, present_rules = self._reading(format_name, is_rejected=False).partition(_RULES_MARK)
-        return version == present and rules != present_rules
+        """Whether an accepted document was read by other rules for ids than the present ones, see `read_by`."""
+        rules = read_by.partition(" ")[0].partition(_RULES_MARK)[2]
+        return rules != self._reading(format_name, is_rejected=False).partition(_RULES_MARK)[2]
 
     def _reading(self, format_name: str | None, *, is_rejected: bool) -> str:
         if is_rejected or format_name is None:

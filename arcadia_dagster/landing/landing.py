@@ -312,7 +312,7 @@ class Landing:
         """
         if records is None:
             records = records_of(self.warehouse, self._archive, [document.document_sha256 for document in documents])
-        return arrivals(self.warehouse, self.reader, documents, records)
+        return arrivals(self.warehouse, self._archive, self.reader, documents, records)
 
     def read_again(self, record: Record) -> list[Arrival]:
         """Read a registered document anew, by this record, for `register_again`.

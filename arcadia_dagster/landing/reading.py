@@ -21,6 +21,7 @@ from arcadia_dagster.formats.described import DescribedFormat
 from arcadia_dagster.formats.described_layout import DescribedLayout
 from arcadia_dagster.formats.reader import Reader, head_of
 from arcadia_dagster.formats.registry import Formats
+from arcadia_dagster.landing.archive import Archive
 from arcadia_dagster.landing.arrival import Arrival
 from arcadia_dagster.landing.contents import Content
 from arcadia_dagster.landing.descriptions import is_dismissed, recorded_description
@@ -29,7 +30,7 @@ from arcadia_dagster.landing.inbox import readable
 from arcadia_dagster.landing.learning import aliases_of
 from arcadia_dagster.landing.record import Record
 from arcadia_dagster.landing.register import NO_MONTH, void_invoices
-from arcadia_dagster.landing.rules import known_rules
+from arcadia_dagster.landing.rules import earlier_rules, known_rules
 from arcadia_dagster.reading.content import ArchivedDocument, Encoding
 from arcadia_dagster.reading.format import Reading, StatedInvoice
 from arcadia_dagster.reading.zip_content import member_name
@@ -63,12 +64,17 @@ class _Stated:
 
 
 def arrivals(
-    warehouse: Warehouse, reader: Reader, documents: Sequence[ArchivedDocument], records: Mapping[str, Record]
+    warehouse: Warehouse,
+    archive: Archive,
+    reader: Reader,
+    documents: Sequence[ArchivedDocument],
+    records: Mapping[str, Record],
 ) -> tuple[list[Arrival], dict[str, str]]:
     """Read the documents, so that they can be registered. The caller does not hold the warehouse's lock, for reading is slow.
 
     Args:
         warehouse: Where decisions and aliases are known.
+        archive: Where earlier rules are kept.
         reader: Reads them; it keeps the lines.
         documents: The documents; each has arrived once.
         records: Their records, by their SHA-256.
@@ -83,7 +89,7 @@ def arrivals(
         readings[sha256] = by.marked(readings[sha256])
     described = {sha256: by.described for sha256, by in kept.items()}
     names = _names(reader.formats, readings, records, _inside(documents), described)
-    lost = _lost(warehouse, reader.formats, readings, names, records)
+    lost = _lost(warehouse, archive, reader.formats, documents, readings, names, records)
     readable = [
         Arrival(
             document.byte_size,
@@ -280,17 +286,17 @@ class _Known:
 
 def _lost(
     warehouse: Warehouse,
+    archive: Archive,
     formats: Formats,
+    documents: Sequence[ArchivedDocument],
     readings: Mapping[str, Reading],
     names: Mapping[str, Names],
     records: Mapping[str, Record],
 ) -> dict[str, str]:
     """The documents that would lose a registered invoice by any description, each with the reason.
 
-    Lines without an invoice's id cannot be lost, and neither can an invoice whose id a person's rule changes. In a cost table
-    such a rule is for the rows of a provider, and the invoice may be of an issuer that only another document names.
+    Lines without an invoice's id cannot be lost, and neither can an invoice whose id a person's rule changes.
     """
-    rules = formats.rules
     with warehouse.read() as connection:
         by = known_rules(connection)
         rows = connection.execute(
@@ -301,20 +307,49 @@ def _lost(
         ).fetchall()
         known = _Known.of(connection) if rows else None
     registered: dict[str, list[_Stated]] = {}
-    for sha256, ordinal, source, account, external_id, count, total, sketch, format_name, read_by in rows:
-        is_named_anew = by.of(source, account)["invoice_id"] != rules.of(source, account)["invoice_id"]
-        is_named_anew = is_named_anew or formats.has_other_id_rules(format_name, read_by)
+    read_by: dict[str, tuple[str | None, str]] = {}
+    for sha256, ordinal, source, account, external_id, count, total, sketch, *reading in rows:
+        is_named_anew = by.of(source, account)["invoice_id"] != formats.rules.of(source, account)["invoice_id"]
         if not is_dismissed(records[sha256]) and not is_named_anew:
             lines = (count, total, tuple(sketch or ()))
             registered.setdefault(sha256, []).append(_Stated(InvoiceKey(source, account, external_id), ordinal, lines))
+            read_by[sha256] = (reading[0], reading[1])
     if known is None:
         return {}
-    reasons = {}
-    for sha256, before in registered.items():
-        stated = list(_stated(readings[sha256], names[sha256], rules))
-        if lost := known.lost(before, stated, records[sha256]):
-            reasons[sha256] = _why_not_registered(names[sha256].best, sha256, readings[sha256], stated, lost)
-    return reasons
+    stated = {sha256: list(_stated(readings[sha256], names[sha256], formats.rules)) for sha256 in registered}
+    lost = {sha256: known.lost(before, stated[sha256], records[sha256]) for sha256, before in registered.items()}
+    by_rules = {sha256 for sha256 in lost if lost[sha256] and formats.has_other_id_rules(*read_by[sha256])}
+    by_earlier_rules = _stated_by_earlier_rules(
+        warehouse, archive, formats, [one for one in documents if one.document_sha256 in by_rules], read_by, records
+    )
+    for sha256, invoices in by_earlier_rules.items():
+        # In a cost table a rule is for the rows of a provider, and its invoice may be of an issuer that only another document
+        # names. What the present program still reads by the rules of then is lost by nothing but the change of the rules.
+        if not known.lost(registered[sha256], invoices, records[sha256]):
+            lost[sha256] = []
+    return {
+        sha256: _why_not_registered(names[sha256].best, sha256, readings[sha256], stated[sha256], its)
+        for sha256, its in lost.items()
+        if its
+    }
+
+
+def _stated_by_earlier_rules(
+    warehouse: Warehouse,
+    archive: Archive,
+    formats: Formats,
+    documents: Sequence[ArchivedDocument],
+    read_by: Mapping[str, tuple[str | None, str]],
+    records: Mapping[str, Record],
+) -> dict[str, list[_Stated]]:
+    """What the present program states of documents by the rules for ids that they were read by, where those are known."""
+    stated: dict[str, list[_Stated]] = {}
+    for then in [formats.with_rules(rules) for rules in earlier_rules(archive)] if documents else ():
+        its = [one for one in documents if not then.has_other_id_rules(*read_by[one.document_sha256])]
+        readings = _read_aside(warehouse, then, [one for one in its if one.document_sha256 not in stated])
+        names = _names(then, readings, records, _inside(its))
+        stated |= {sha256: list(_stated(readings[sha256], names[sha256], then.rules)) for sha256 in readings}
+    return stated
 
 
 def _why_not_registered(

@@ -22,6 +22,7 @@ import json
 import re
 import zoneinfo
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -437,6 +438,12 @@ class Kept(Protocol):
     def last_kept(self, folder: str, pattern: re.Pattern[str]) -> tuple[str, str] | None:
         """The name and the text of the last file that was kept in a folder."""
 
+    def names_kept(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        """The names of all files that were kept in a folder."""
+
+    def bytes_kept(self, folder: str, names: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of files that were kept in a folder, by name."""
+
     def copy_command(self, folder: str, name: str, path: Path) -> str:
         """What a person types to have a file that was kept."""
 
@@ -460,6 +467,19 @@ def assert_not_lost(archive: Kept, path: Path, rules: Rules) -> None:
             f"{path} is gone, but it had rules: bring it back ({archive.copy_command(KEPT_IN, name, path)}); if there are no "
             "rules any more, put an empty file there"
         )
+
+
+def earlier_rules(archive: Kept) -> list[Rules]:
+    """What each version of the file says that the archive keeps, the last first; then no rules.
+
+    A version that cannot be read any more is left out.
+    """
+    earlier = []
+    names = sorted(archive.names_kept(KEPT_IN, KEPT_NAME), key=number_of, reverse=True)
+    for name, content in archive.bytes_kept(KEPT_IN, names).items():
+        with suppress(RulesError, UnicodeDecodeError):
+            earlier.append(parse_rules(content.decode(), Path(KEPT_IN) / name))
+    return [*earlier, Rules()]
 
 
 def version_to_keep(archive: Kept, rules: Rules) -> tuple[str, str] | None:

@@ -24,6 +24,17 @@ PUT_THERE = '[aws]\ninvoice_id = "x_Bill"\nreason = "the exporter puts it there"
 BY_MONTH = 'invoice_id = "account and month"\nfinal_after = "5d"\nreason = "one invoice a month"\n'
 
 
+OWN = """
+name = "own"
+source = "own"
+currency = "USD"
+date_format = "%Y-%m-%dT%H:%M:%SZ"
+columns = {amount = "BilledCost", invoice = "x_Bill", month = "BillingPeriodStart", service = "ServiceName"}
+tax = {column = "ChargeCategory", values = ["Tax"]}
+"""
+"""A description that reads another invoice in a cost table than the program's own format does."""
+
+
 def say(project: Project, text: str) -> None:
     (project.home / "sources.toml").write_text(text)
     project.build()
@@ -188,6 +199,46 @@ def test_a_changed_rule_names_rows_anew_whose_issuer_only_another_document_names
     project.forget_warehouse()
     project.build()
     assert project.query(lines) == built
+
+
+def drop_refused(project: Project, *, named_by_another: bool = False) -> None:
+    """A cost table of the invoices I-2 and I-3, which a description would read as B-1 alone: it stays as it was accepted."""
+    issuer = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH"}
+    nobody = {"InvoiceIssuerName": None, "ProviderName": "AWS"} if named_by_another else {}
+    if named_by_another:
+        project.drop("b.csv", as_csv(*[charge(InvoiceId=id_, BilledCost="1", **issuer) for id_ in ("I-2", "I-3")]))
+        project.build()
+    rows = [
+        charge(InvoiceId=id_, BilledCost=cost, **nobody) | {"x_Bill": "B-1"}
+        for id_, cost in (("I-2", "5"), ("I-3", "7"))
+    ]
+    project.drop("a.csv", as_csv(*rows, header=(*HEADER, "x_Bill")))
+    project.build()
+    project.describe(own=OWN)
+    project.build()
+
+
+LINES_OF_A = (
+    "SELECT source, external_id, amount::INTEGER AS amount FROM cost_lines JOIN documents USING (document_sha256) "
+    "WHERE file_name = 'a.csv' ORDER BY ALL"
+)
+
+
+@pytest.mark.parametrize("rules", ["", PUT_THERE], ids=["without rules", "with one"])
+def test_a_refused_reading_stays_refused_whatever_rule_of_another_provider_changes(
+    project: Project, rules: str
+) -> None:
+    (project.home / "sources.toml").write_text(rules.replace("aws", "azure"))
+    drop_refused(project)
+    before = project.query(LINES_OF_A)
+    assert [(row["external_id"], row["amount"]) for row in before] == [("I-2", 5), ("I-3", 7)]
+    say(project, PUT_THERE.replace("aws", "oci"))
+    [problem] = project.landed_problems().values()
+    assert problem.startswith(
+        "a.csv was accepted with aws/111/I-2, aws/111/I-3, but the program now reads own/unknown/B-1"
+    )
+    assert project.query(LINES_OF_A) == before
+    assert {row["external_id"] for row in project.query("FROM tax_split_totals")} == {"I-2", "I-3"}
 
 
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
