@@ -147,7 +147,10 @@ def outdated_documents(connection: duckdb.DuckDBPyConnection, formats: Formats) 
 
 
 def left_as_accepted(connection: duckdb.DuckDBPyConnection, formats: Formats) -> set[str]:
-    """The documents that are to be read anew and stay as they were accepted: the landing has noted why (`reading.arrivals`)."""
+    """The documents that are to be read anew, and that the landing could not read anew: it has noted why.
+
+    The present program would lose an invoice of them (`reading.arrivals`), or their bytes are lost too.
+    """
     places = connection.execute("SELECT inbox_path FROM inbox_files WHERE problem IS NOT NULL").fetchall()
     noted = {path.removeprefix(ARCHIVED) for (path,) in places if path.startswith(ARCHIVED)}
     return noted and noted.intersection(sha256 for sha256, _ in outdated_documents(connection, formats))

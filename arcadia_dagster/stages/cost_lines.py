@@ -1,6 +1,6 @@
 """The stage `cost_lines`: the lines of the current invoices, normalised and matched."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 import duckdb
@@ -20,6 +20,7 @@ from arcadia_dagster.warehouse.months import month_list, replace, versions
 from arcadia_dagster.warehouse.seals import building
 
 _RESTAGES = 10
+_HASH_SHOWN = 12
 
 
 def build_cost_lines(
@@ -27,17 +28,17 @@ def build_cost_lines(
 ) -> set[date]:
     """Replace the months of `cost_lines` by the lines of their current documents, and the lines that make up stated totals.
 
-    A document whose bytes in the archive are lost keeps the lines that it has, and its invoices are held. A document that the
-    present program reads otherwise, so that it stays as it was accepted, keeps them too. Documents are read without the lock.
-    Under it the versions are compared: if another run has replaced one of the months meanwhile, this one reads the missing
-    documents and compares again.
+    A document keeps the lines that it has if its bytes in the archive are lost: then its invoices are held. It also does if the
+    present program would lose an invoice of it: then they count as they were accepted. Documents are read without the lock. Under
+    it the versions are compared: if another run has replaced one of the months meanwhile, this one reads the missing documents
+    and compares again.
 
     Returns:
         The months that were built: see `due_months`.
 
     Raises:
-        WarehouseError: An accepted document can no longer be read, or is read differently, or other runs kept replacing the
-            months.
+        WarehouseError: An accepted document can no longer be read, or is read differently, and its lines are not there; or other
+            runs kept replacing the months.
         LockTimeoutError: See `Warehouse.write`.
     """
     for _ in range(_RESTAGES):
@@ -61,6 +62,7 @@ def build_cost_lines(
                 with temporary_tables(connection) as make:
                     if unread := {*lost, *as_accepted}:
                         make("kept", _kept_sql(unread, wanted))
+                        _assert_kept(connection, unread, wanted, lost)
                         lines += " UNION ALL BY NAME FROM kept"
                     replace(connection, schema.COST_LINES, wanted, lines)
                 if lost:
@@ -115,12 +117,41 @@ def _stage(archive: Archive, reader: Reader, documents: Collection[str], kept: C
 def _kept_sql(documents: Iterable[str], months: Collection[date]) -> str:
     """The lines that the months have of these documents, which are not read, without those that make up stated totals.
 
-    Lines that somebody has doubled by hand count once. Otherwise no month of theirs could be built until the bytes are back.
+    Lines that somebody has doubled by hand count once. Otherwise no month of theirs could be built until the document is read. An
+    invoice may have come under another source since (`landing.issuers`).
     """
     return f"""
-    SELECT DISTINCT * FROM cost_lines SEMI JOIN {_with_lines_sql(months)} AS current
-      USING (document_sha256, source, account_id, external_id, invoice_month)
-    WHERE document_sha256 IN ({text_list(documents)}) AND line_number > 0"""
+    SELECT DISTINCT line.* REPLACE (current.source AS source)
+    FROM cost_lines AS line JOIN (
+      SELECT *, count(*) OVER (PARTITION BY document_sha256, account_id, external_id, invoice_month) AS alike
+      FROM {_with_lines_sql(months)}
+    ) AS current USING (document_sha256, account_id, external_id, invoice_month)
+    WHERE document_sha256 IN ({text_list(documents)}) AND line_number > 0 AND (alike = 1 OR line.source = current.source)"""
+
+
+def _assert_kept(
+    connection: duckdb.DuckDBPyConnection, documents: Iterable[str], months: Collection[date], lost: Mapping[str, str]
+) -> None:
+    """Check that `kept` has all lines of what is not read: otherwise an invoice would be gone without a word.
+
+    They are gone where another document took the invoice's place when the month was built, and was dismissed since.
+    """
+    missing = connection.execute(
+        f"""
+        SELECT document_sha256, any_value(file_name), min(external_id)
+        FROM {_with_lines_sql(months)} AS current LEFT JOIN (
+          SELECT document_sha256, source, account_id, external_id, count(*) AS kept_lines FROM kept GROUP BY ALL
+        ) AS kept USING (document_sha256, source, account_id, external_id)
+        WHERE document_sha256 IN ({text_list(documents)}) AND coalesce(kept_lines, 0) <> line_count
+        GROUP BY document_sha256 ORDER BY document_sha256 LIMIT 1
+        """
+    ).fetchall()
+    for sha256, file_name, external_id in missing:
+        why = lost.get(sha256, "`arcadia ingest` says why it is not read anew")
+        raise WarehouseError(
+            f"{file_name}: the lines of its invoice {external_id} are not in the warehouse any more, and cannot be read: {why}; "
+            f'or, if it should not count: `arcadia dismiss {sha256[:_HASH_SHOWN]} --reason "..."`'
+        )
 
 
 def _cost_lines_sql(reader: Reader, documents: Collection[str], months: Collection[date]) -> str:

@@ -241,6 +241,31 @@ def test_a_refused_reading_stays_refused_whatever_rule_of_another_provider_chang
     assert {row["external_id"] for row in project.query("FROM tax_split_totals")} == {"I-2", "I-3"}
 
 
+def test_the_lines_of_a_refused_document_go_with_its_invoices_to_another_source(project: Project) -> None:
+    drop_refused(project, named_by_another=True)
+    assert {row["source"] for row in project.query(LINES_OF_A)} == {"contoso-cloud-partner"}
+    project.decide("dismiss", file_name="b.csv")
+    project.build()
+    lines = [(row["source"], row["external_id"], row["amount"]) for row in project.query(LINES_OF_A)]
+    assert lines == [("aws", "I-2", 5), ("aws", "I-3", 7)]
+    totals = project.query("SELECT source, external_id, amount_gross_minor FROM tax_split_totals ORDER BY ALL")
+    assert [tuple(row.values()) for row in totals] == [("aws", "I-2", 500), ("aws", "I-3", 700)]
+
+
+def test_a_month_that_has_lost_the_lines_of_a_refused_document_is_not_built_without_them(project: Project) -> None:
+    drop_refused(project)
+    project.drop("b.csv", as_csv(*[charge(InvoiceId=id_, BilledCost="9") for id_ in ("I-2", "I-3")]))
+    project.build()
+    project.decide("dismiss", file_name="b.csv")
+    with pytest.raises(
+        WarehouseError, match=r"a\.csv: the lines of its invoice I-2 are not in the warehouse .* `arcadia dismiss"
+    ):
+        project.build()
+    project.decide("dismiss", file_name="a.csv")
+    project.build()
+    assert project.query("FROM tax_split_totals") == []
+
+
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
     def row(name: str) -> dict[str, str | None]:
         return charge(InvoiceId=None, x_Extra=name, ChargeDescription=name, BilledCost="6.50", Tags=None)
