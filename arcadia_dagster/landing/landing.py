@@ -32,7 +32,7 @@ from arcadia_dagster.landing.inbox import (
     StillChangingError,
 )
 from arcadia_dagster.landing.known import ARCHIVED, Known, accepted_of, to_read_anew
-from arcadia_dagster.landing.lost_bytes import lost_bytes, note_lost_bytes
+from arcadia_dagster.landing.lost_bytes import lost_bytes, note_found_bytes, note_lost_bytes
 from arcadia_dagster.landing.reading import arrivals, unread
 from arcadia_dagster.landing.record import MISSING, Event, Record, RecordState, grown, timeless
 from arcadia_dagster.landing.records import damaged_records, months_of, note_records, records_of, registered, texts_of
@@ -709,6 +709,9 @@ class _Pass:
         }
         arrivals, lost = self._landing.read(documents, records)
         self._landed.problems.update({f"{ARCHIVED}{sha256}": problem for sha256, problem in lost.items()})
+        if lost.keys() & self.known.lost.keys():
+            with self._warehouse.write_register() as connection:
+                self._landed.months |= note_found_bytes(connection, lost)
         for arrival in arrivals:
             if arrival.reading.passed_over is not None:
                 which = f"{arrival.reading.format}, instead of the program's own format {arrival.reading.passed_over}"

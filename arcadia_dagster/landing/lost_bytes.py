@@ -4,7 +4,7 @@ Only reading a document shows it: each reading hashes the bytes. Every landing l
 file, or the same one in the inbox, ends it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import duckdb
@@ -43,6 +43,21 @@ def note_lost_bytes(connection: duckdb.DuckDBPyConnection, lost: Mapping[str, st
     )
     new = text_list(lost.keys() - before.keys())
     concerned = months_of(connection, new) | months_of_namesakes(connection, new)
+    months.renew(connection, schema.COST_LINES.name, concerned)
+    return concerned
+
+
+def note_found_bytes(connection: duckdb.DuckDBPyConnection, documents: Collection[str]) -> set[date]:
+    """Note that the bytes of these documents are whole again, within the caller's transaction. The documents stay as they are.
+
+    Registering a document anew notes it too; this is for one that is not registered anew, see `reading.arrivals`.
+
+    Returns:
+        As `note_lost_bytes` does.
+    """
+    found = text_list(lost_bytes(connection).keys() & set(documents))
+    connection.execute(f"UPDATE documents SET bytes_damage = NULL WHERE document_sha256 IN ({found})")
+    concerned = months_of(connection, found) | months_of_namesakes(connection, found)
     months.renew(connection, schema.COST_LINES.name, concerned)
     return concerned
 

@@ -266,6 +266,23 @@ def test_a_month_that_has_lost_the_lines_of_a_refused_document_is_not_built_with
     assert project.query("FROM tax_split_totals") == []
 
 
+def test_a_refused_document_whose_lost_bytes_are_back_is_held_no_more(project: Project) -> None:
+    drop_refused(project)
+    sha256 = project.document("a.csv")["document_sha256"]
+    path = archive_of(project.warehouse).path_of(sha256)
+    content = path.read_bytes()
+    path.unlink()
+    (project.inbox / "a.csv").unlink()
+    project.build()
+    lost = [project.invoice("I-2")["hold_reasons"], [*project.landed_problems().values()]]
+    assert all("is missing: restore it" in text for [text] in lost)
+    path.write_bytes(content)
+    project.build()
+    assert not any("is missing" in reason for reason in project.invoice("I-2")["hold_reasons"])
+    [problem] = project.landed_problems().values()
+    assert problem.startswith("a.csv was accepted with")
+
+
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
     def row(name: str) -> dict[str, str | None]:
         return charge(InvoiceId=None, x_Extra=name, ChargeDescription=name, BilledCost="6.50", Tags=None)
