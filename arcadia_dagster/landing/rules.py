@@ -43,6 +43,7 @@ from arcadia_dagster.billing.rules import (
     comparable_tax_id,
 )
 from arcadia_dagster.kept_names import name_of, number_of, pattern_of
+from arcadia_dagster.landing.issuers import OWN_SOURCE
 from arcadia_dagster.landing.reasons import EXPECTED, is_reason
 from arcadia_dagster.settings_file import SettingsFileError
 from arcadia_dagster.store.query import fetch, text_literal
@@ -334,12 +335,23 @@ def note_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     insert(connection, schema.OWN_TAX_IDS, [{"tax_id": tax_id} for tax_id in rules.buyer_tax_ids])
 
 
+_RULED: Final = f"""(
+  SELECT document_sha256, source, account_id, invoice_month FROM document_invoices
+  UNION ALL
+  SELECT document_sha256, {OWN_SOURCE}, account_id, invoice_month FROM document_invoices WHERE unnamed_issuer IS NOT NULL
+)"""
+"""SQL: the invoices of documents, under each source whose rules are for them.
+
+One that names no issuer is placed by the rules for its provider, even if another document names its issuer (`landing.issuers`).
+"""
+
+
 def months_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[date]:
     """The months with an invoice for which these rules differ from the rules in the warehouse."""
     known = known_rules(connection)
     if known == rules:
         return set()
-    rows = connection.execute("SELECT DISTINCT source, account_id, invoice_month FROM document_invoices").fetchall()
+    rows = connection.execute(f"SELECT DISTINCT source, account_id, invoice_month FROM {_RULED}").fetchall()
     months = {
         month for source, account_id, month in rows if known.of(source, account_id) != rules.of(source, account_id)
     }
@@ -359,14 +371,14 @@ def documents_ruled_otherwise(connection: duckdb.DuckDBPyConnection, rules: Rule
     known = known_rules(connection)
     if known == rules:
         return []
-    accounts = connection.execute("SELECT DISTINCT source, account_id FROM document_invoices").fetchall()
+    accounts = connection.execute(f"SELECT DISTINCT source, account_id FROM {_RULED}").fetchall()
     concerned = [account for account in accounts if known.of(*account) != rules.of(*account)]
     if not concerned:
         return []
     values = ", ".join(f"({text_literal(source)}, {text_literal(account_id)})" for source, account_id in concerned)
     rows = connection.execute(
         f"""
-        SELECT DISTINCT document_sha256 FROM document_invoices
+        SELECT DISTINCT document_sha256 FROM {_RULED}
         SEMI JOIN (VALUES {values}) AS concerned (source, account_id) USING (source, account_id) ORDER BY document_sha256
         """
     ).fetchall()

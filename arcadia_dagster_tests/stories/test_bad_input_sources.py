@@ -283,6 +283,26 @@ def test_a_refused_document_whose_lost_bytes_are_back_is_held_no_more(project: P
     assert problem.startswith("a.csv was accepted with")
 
 
+def test_a_changed_rule_of_a_provider_counts_for_an_invoice_whose_issuer_only_another_document_names(
+    project: Project,
+) -> None:
+    rules = f"[contoso-cloud-partner]\n{BY_MONTH}[aws]\n{BY_MONTH}"
+    (project.home / "sources.toml").write_text(rules)
+    named = {"InvoiceIssuerName": "Contoso Cloud Partner GmbH"}
+    project.drop("b.csv", as_csv(charge(InvoiceId=None, **named), header=WITHOUT_ID))
+    project.build()
+    project.drop("a.csv", as_csv(charge(InvoiceId=None, InvoiceIssuerName=None, ProviderName="AWS"), header=WITHOUT_ID))
+    project.build()
+    assert {row["source"] for row in project.query("FROM document_invoices")} == {"contoso-cloud-partner"}
+    say(project, rules.replace("5d", "300d").replace("300d", "5d", 1))
+    [reason] = project.invoice("111-2026-04")["hold_reasons"]
+    assert "it is final from 2027-02-25 00:00 UTC on" in reason
+    invoices = project.query("FROM document_invoices ORDER BY ALL")
+    project.forget_warehouse()
+    project.build()
+    assert project.query("FROM document_invoices ORDER BY ALL") == invoices
+
+
 def test_that_column_is_found_whatever_the_table_is_written_as(project: Project) -> None:
     def row(name: str) -> dict[str, str | None]:
         return charge(InvoiceId=None, x_Extra=name, ChargeDescription=name, BilledCost="6.50", Tags=None)
